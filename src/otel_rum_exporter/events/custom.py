@@ -1,0 +1,129 @@
+"""Everything that fits no built-in event: a custom event that tells the whole span.
+
+What OTel asks of exporters to other formats (scope, status, dropped counts) stands under `otel`:
+https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from opentelemetry.trace import StatusCode
+
+from .. import url
+from ..anyvalue import json_object, json_text
+from ..config import Config
+from ..identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from ..span import SpanView, epoch_ns, plain
+from .rum_event import Draft
+
+FALLBACK_TYPE = "otel.span"
+MAX_TYPE_CHARS = 256
+
+NEVER_EXPORTED = frozenset(
+    (
+        *SESSION_ATTRIBUTES,
+        *USER_ATTRIBUTES,
+        "session.previous_id",
+        "enduser.id",
+        "user.email",
+        "user.full_name",
+        "user.name",
+        "url.query",
+    )
+)
+"""Attributes that name a person or open a session; RUM knows both by their hashed ids."""
+
+_SECRET_HEADER = re.compile(
+    r"http\.(request|response)\.header\.(authorization|proxy_authorization|cookie|set_cookie|x_api_key)", re.IGNORECASE
+)
+_URL_ATTRIBUTES = frozenset(("url.full", "url.original", "http.url", "http.target", "http.request.header.referer"))
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def any_span(_view: SpanView, _config: Config) -> bool:
+    """Say that every span can be a custom event."""
+    return True
+
+
+def span_event(view: SpanView, config: Config) -> Iterator[Draft]:
+    """Yield the custom event of a span, where custom events are wanted."""
+    if config.custom_events:
+        yield Draft(event_type(view.name), view.end_ns, _details(view, config))
+
+
+def event_type(span_name: str) -> str:
+    """Return a span name as the type of a custom event: letters, digits, `_`, `.` and `-`, never one of RUM's own."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", span_name).strip("_")[:MAX_TYPE_CHARS]
+    if not name:
+        return FALLBACK_TYPE
+    return f"otel.{name}"[:MAX_TYPE_CHARS] if name.lower().startswith("com.amazon.") else name
+
+
+def _details(view: SpanView, config: Config) -> dict[str, Any]:
+    span = view.span
+    details: dict[str, Any] = {
+        "name": view.name,
+        "kind": span.kind.name,
+        "startTime": _iso(view.start_ns),
+        "durationMs": view.duration_millis,
+        "traceId": view.trace_id,
+        "spanId": view.span_id,
+        "otel": _otel(view),
+        "attributes": _attributes(view.attributes, config),
+    }
+    if span.parent is not None:
+        details["parentSpanId"] = f"{span.parent.span_id:016x}"
+    events = [
+        {
+            "name": json_text(event.name),
+            "time": _iso(event.timestamp),
+            "attributes": _attributes(plain(event.attributes), config),
+        }
+        for event in span.events
+        if event.name != "exception"
+    ]
+    if events:
+        details["events"] = events
+    if span.links:
+        details["links"] = [
+            {"traceId": f"{link.context.trace_id:032x}", "spanId": f"{link.context.span_id:016x}"}
+            for link in span.links
+        ]
+    return details
+
+
+def _otel(view: SpanView) -> dict[str, Any]:
+    span, status = view.span, view.span.status
+    told: dict[str, Any] = {}
+    if span.instrumentation_scope is not None:
+        scope = {"name": span.instrumentation_scope.name, "version": span.instrumentation_scope.version}
+        told["scope"] = {key: value for key, value in scope.items() if value}
+    if status.status_code is not StatusCode.UNSET:
+        told["status_code"] = status.status_code.name
+    if status.description:
+        told["status_description"] = json_text(status.description)
+    for name in ("dropped_attributes", "dropped_events", "dropped_links"):
+        count = getattr(span, name)
+        if count:
+            told[f"{name}_count"] = count
+    return told
+
+
+def _attributes(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    kept = {
+        name: url.scrub(value, config.url_query_parameters)
+        if name in _URL_ATTRIBUTES and isinstance(value, str)
+        else value
+        for name, value in attributes.items()
+        if name not in NEVER_EXPORTED and not _SECRET_HEADER.fullmatch(name)
+    }
+    return json_object(kept)
+
+
+def _iso(time_ns: int | None) -> str:
+    moment = _EPOCH + timedelta(microseconds=epoch_ns(time_ns) // 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

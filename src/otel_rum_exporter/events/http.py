@@ -1,0 +1,176 @@
+"""HTTP requests, made and served: `http_event` and `performance_resource_event`.
+
+AWS's web client decides what these mean: a response of any status is a `response`, and `error` is for
+requests that got none. `http_event` has no duration; the resource event carries it. Attributes are read
+in the stable conventions first, then in the old ones:
+https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+
+from .. import url
+from ..anyvalue import json_text
+from ..config import Config
+from ..span import SpanView
+from .js_error import MAX_MESSAGE_CHARS, exceptions, js_error_details
+from .rum_event import VERSION, Draft
+from .trim import cut
+
+HTTP_EVENT = "com.amazon.rum.http_event"
+RESOURCE_EVENT = "com.amazon.rum.performance_resource_event"
+
+MAX_ERROR_STACK_CHARS = 1000
+
+FILE_TYPES = {
+    "stylesheet": ("css", "less"),
+    "document": ("htm", "html", "php", "xhtml", "xml"),
+    "script": ("js", "mjs", "ts"),
+    "image": ("bmp", "gif", "ico", "jpeg", "jpg", "png", "svg", "tif", "tiff", "webp"),
+    "font": ("eot", "otf", "ttf", "woff", "woff2"),
+}
+"""RUM's `fileType`, and the extensions that tell it; everything else is `other`."""
+
+_TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items() for extension in extensions}
+_OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
+
+
+def is_client(view: SpanView, _: Config) -> bool:
+    """Say whether a span is an HTTP request that the application made."""
+    return view.span.kind is SpanKind.CLIENT and method(view) is not None
+
+
+def is_server(view: SpanView, _: Config) -> bool:
+    """Say whether a span is an HTTP request that the application served."""
+    return view.span.kind is SpanKind.SERVER and method(view) is not None
+
+
+def is_own_traffic(view: SpanView, _: Config) -> bool:
+    """Say whether a span is a call to RUM itself, whoever in the process made it."""
+    if view.span.kind is not SpanKind.CLIENT:
+        return False
+    if view.attributes.get("rpc.service") == "RUM" or view.attributes.get("rpc.method") == "PutRumEvents":
+        return True
+    target = view.text("url.full", "http.url")
+    if target is None:
+        return False
+    host = url.hostname(target) or ""
+    return host.startswith("dataplane.rum") or bool(_OWN_PATH.fullmatch(url.path(target)))
+
+
+def client_events(view: SpanView, config: Config) -> Iterator[Draft]:
+    """Yield the resource event of a request made, and its `http_event` where the settings want it."""
+    target = view.text("url.full", "http.url")
+    yield Draft(RESOURCE_EVENT, view.end_ns, _resource_details(view, target, config))
+    code = status(view)
+    failed = code is None or not 200 <= code <= 299
+    if config.http_events == "all" or (failed and config.http_events == "failed"):
+        yield _http_event(view, target, config)
+
+
+def server_events(view: SpanView, config: Config) -> Iterator[Draft]:
+    """Yield the `http_event` of a request served where the settings want it: failed is 400 and above."""
+    code = status(view)
+    failed = code is None or code >= 400
+    if config.http_events == "all" or (failed and config.http_events == "failed"):
+        yield _http_event(view, server_url(view), config)
+
+
+def method(view: SpanView) -> str | None:
+    """Return the request's method; None where the span is no HTTP request."""
+    name = view.text("http.request.method", "http.method")
+    return (view.text("http.request.method_original") or name) if name == "_OTHER" else name
+
+
+def status(view: SpanView) -> int | None:
+    """Return the response's status; None where no response came."""
+    code = view.integer("http.response.status_code", "http.status_code")
+    return code if code and code > 0 else None
+
+
+def server_url(view: SpanView) -> str | None:
+    """Return the URL of a request served, put together from what the instrumentation tells of it."""
+    whole = view.text("url.full", "http.url")
+    if whole is not None:
+        return whole
+    target = view.text("url.path", "http.target")
+    if target is None:
+        return None
+    query = view.text("url.query")
+    return url.compose(
+        view.text("url.scheme", "http.scheme"),
+        view.text("server.address", "http.host", "net.host.name"),
+        view.integer("server.port", "net.host.port"),
+        f"{target}?{query}" if query and "?" not in target else target,
+    )
+
+
+def file_type(target: str | None) -> str:
+    """Return RUM's file type of a URL by its extension."""
+    name = url.path(target).rpartition("/")[2] if target else ""
+    return _TYPE_OF_EXTENSION.get(name.rpartition(".")[2].lower(), "other") if "." in name else "other"
+
+
+def _http_event(view: SpanView, target: str | None, config: Config) -> Draft:
+    request = {"method": method(view)}
+    if target:
+        request["url"] = url.scrub(target, config.url_query_parameters)
+    details: dict[str, Any] = {
+        "version": VERSION,
+        "request": request,
+        "trace_id": xray_trace_id(view.trace_id),
+        "segment_id": view.span_id,
+    }
+    code = status(view)
+    if code is None:
+        details["error"] = _error(view)
+    else:
+        details["response"] = {"status": code, "statusText": _status_text(view, code)}
+    return Draft(HTTP_EVENT, view.end_ns, details)
+
+
+def _resource_details(view: SpanView, target: str | None, config: Config) -> dict[str, Any]:
+    details: dict[str, Any] = {
+        "version": VERSION,
+        "initiatorType": "fetch",
+        "startTime": 0,
+        "duration": view.duration_millis,
+        "fileType": file_type(target),
+    }
+    if target:
+        details["targetUrl"] = url.scrub(target, config.url_query_parameters)
+    size = view.integer("http.response.size", "http.response.body.size", "http.response_content_length")
+    if size is not None:
+        details["transferSize"] = size
+    return details
+
+
+def _error(view: SpanView) -> dict[str, Any]:
+    for _, exception in exceptions(view):
+        return js_error_details(exception, MAX_ERROR_STACK_CHARS)
+    kind = view.text("error.type")
+    details = {"version": VERSION, "type": kind if kind and not kind.isdigit() else "Error"}
+    if view.span.status.description:
+        details["message"] = cut(json_text(view.span.status.description), MAX_MESSAGE_CHARS)
+    return details
+
+
+def _status_text(view: SpanView, code: int) -> str:
+    told = view.text("http.status_text")
+    if told:
+        return told
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return ""
+
+
+def xray_trace_id(trace_id: str) -> str:
+    """Return a trace id in X-Ray's form, the only one that the schema of `http_event` admits."""
+    return f"1-{trace_id[:8]}-{trace_id[8:]}"

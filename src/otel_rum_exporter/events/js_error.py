@@ -1,0 +1,67 @@
+"""Exceptions recorded on spans: `js_error_event`, RUM's event of any error, whatever its language.
+
+https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..span import SpanView, plain, text
+from .rum_event import VERSION, Draft
+from .trim import PYTHON_TRACEBACK, cut, cut_stack
+
+JS_ERROR_EVENT = "com.amazon.rum.js_error_event"
+
+MAX_STACK_CHARS = 4000
+"""AWS's web client keeps 1,000; Python's tracebacks are longer, and an event has 6 KB."""
+
+MAX_MESSAGE_CHARS = 1000
+
+_PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
+
+
+def exceptions(view: SpanView) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield time (ns) and attributes of each exception that a span recorded."""
+    for event in view.span.events:
+        if event.name == "exception":
+            yield event.timestamp or view.end_ns, plain(event.attributes)
+
+
+def js_error(timestamp_ns: int, exception: Mapping[str, Any]) -> Draft:
+    """Return the error event of an exception."""
+    return Draft(JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS))
+
+
+def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict[str, Any]:
+    """Return an exception as RUM describes one, also inside an `http_event`."""
+    details: dict[str, Any] = {
+        "version": VERSION,
+        "type": cut(text(exception, "exception.type") or "Error", MAX_MESSAGE_CHARS),
+        "message": cut(text(exception, "exception.message") or "", MAX_MESSAGE_CHARS),
+    }
+    stack = text(exception, "exception.stacktrace")
+    if stack:
+        details.update(_raised_at(stack))
+        details["stack"] = cut_stack(stack, max_stack_chars)
+    return details
+
+
+def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what two records of one exception share.
+
+    Python records an exception on every span that it leaves; each traceback is longer at its beginning,
+    and all end alike.
+    """
+    stack = text(exception, "exception.stacktrace") or ""
+    kind, message = text(exception, "exception.type") or "", text(exception, "exception.message") or ""
+    return trace_id, kind, message[:MAX_MESSAGE_CHARS], stack[-200:]
+
+
+def _raised_at(stack: str) -> dict[str, Any]:
+    if PYTHON_TRACEBACK not in stack:
+        return {}
+    frames = _PYTHON_FRAME.findall(stack)
+    return {"filename": frames[-1][0], "lineno": int(frames[-1][1])} if frames else {}

@@ -1,0 +1,156 @@
+"""RUM's metadata of an event: whose application, on which page, with which browser.
+
+Three layers, each more particular than the one before: the resource (sent once a request as
+SessionMetadata), the trace (page, domain and browser, which every span below a page shares) and the span
+itself (custom attributes). Keys and limits:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-custom-metadata.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import orjson
+from opentelemetry.trace import SpanKind
+
+from . import url
+from .anyvalue import json_text, json_value
+from .config import Config
+from .span import SpanView, text
+from .version import VERSION
+
+CLIENT_NAME = "otel-rum-exporter"
+MAX_VALUE_CHARS = 256
+RESERVED_KEYS = frozenset(
+    (
+        *("browserLanguage", "browserName", "browserVersion", "countryCode", "deviceType", "domain", "interaction"),
+        *("osName", "osVersion", "pageId", "pageTags", "pageTitle", "pageUrl", "parentPageId", "platformType"),
+        *("referrerUrl", "subdivisionCode", "title", "url", "version"),
+    )
+)
+"""Built-in keys, which a custom attribute must not take."""
+
+RESOURCE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("browserLanguage", ("browser.language",)),
+    ("browserName", ("user_agent.name",)),
+    ("browserVersion", ("user_agent.version",)),
+    ("aws:userAgent", ("user_agent.original",)),
+    ("countryCode", ("client.geo.country.iso_code", "geo.country.iso_code")),
+    ("aws:releaseId", ("app.build_id",)),
+)
+"""RUM key, and the resource attributes that tell it, first present first."""
+
+DEVICE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("osName", ("os.name", "browser.platform", "os.type")),
+    ("osVersion", ("os.version",)),
+)
+"""Of the user's own device only: a server's operating system is not the user's."""
+
+TRACE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("title", ("app.screen.name", "screen.name")),
+    ("aws:userAgent", ("user_agent.original", "http.user_agent")),
+    ("browserName", ("user_agent.name",)),
+    ("browserVersion", ("user_agent.version",)),
+    ("osName", ("user_agent.os.name",)),
+    ("osVersion", ("user_agent.os.version",)),
+    ("countryCode", ("client.geo.country.iso_code",)),
+)
+"""RUM key, and the span attributes that tell it of everything below the span."""
+
+_MOBILE_SYSTEMS = frozenset({"android", "ios", "ipados"})
+_RELEASE_ID = re.compile(r"[a-zA-Z0-9_\-:/.]{1,200}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool) -> dict[str, Any]:
+    """Return the metadata that all events of a resource share.
+
+    `is_server` says that its users sit elsewhere, so that operating system and device are not theirs.
+    """
+    found = {key: text(resource, *names) for key, names in RESOURCE_KEYS}
+    if not is_server:
+        found.update((key, text(resource, *names)) for key, names in DEVICE_KEYS)
+    if found["aws:releaseId"] and not _RELEASE_ID.fullmatch(found["aws:releaseId"]):
+        found["aws:releaseId"] = None
+    document = text(resource, "browser.document.url.full")
+    domain = config.domain or (url.hostname(document) if document else None)
+    mobile = resource.get("browser.mobile") is True or (found.get("osName") or "").lower() in _MOBILE_SYSTEMS
+    return {
+        "version": "1.0.0",
+        "aws:client": CLIENT_NAME,
+        "aws:clientVersion": VERSION,
+        "domain": _cut(domain or text(resource, "service.name") or "unknown_service"),
+        "platformType": "web",
+        "deviceType": "mobile" if mobile else "desktop",
+        **{key: _cut(value) for key, value in found.items() if value},
+        **custom(resource, config.metadata_attributes),
+    }
+
+
+def of_trace(view: SpanView) -> dict[str, str]:
+    """Return what a span says of the page and the browser of everything below it.
+
+    A CLIENT span says nothing: its host and user agent are those of the application's own requests.
+    """
+    if view.span.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
+        return {}
+    found = {key: view.text(*names) for key, names in TRACE_KEYS}
+    found["pageId"] = page_id(view)
+    found["domain"] = _domain(view)
+    found["browserLanguage"] = _first_language(view.header("accept_language"))
+    return {key: _cut(value) for key, value in found.items() if value}
+
+
+def page_id(view: SpanView) -> str | None:
+    """Return the page a span shows: its route, its screen, or its path with ids masked; None where it shows none.
+
+    A route without its leading slash, as Django's instrumentation gives it, gets one.
+    """
+    if view.span.kind is not SpanKind.SERVER:
+        return view.text("app.screen.name", "screen.name")
+    route = view.text("http.route")
+    if route is not None:
+        return route if route.startswith("/") else f"/{route}"
+    target = view.text("url.path", "http.target", "url.full", "http.url")
+    return url.mask_ids(url.path(target)) if target else None
+
+
+def _domain(view: SpanView) -> str | None:
+    if view.span.kind is SpanKind.SERVER:
+        host = view.text("server.address", "http.host", "net.host.name")
+        return url.split_host(host)[0] if host else None
+    document = view.text("browser.document.url.full")
+    return url.hostname(document) if document else None
+
+
+def custom(attributes: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return the named attributes as custom metadata, with keys and values as RUM accepts them."""
+    found: dict[str, Any] = {}
+    for name in names:
+        value = json_value(attributes.get(name))
+        if value is not None:
+            found.setdefault(custom_key(name), _custom_value(value))
+    return found
+
+
+def custom_key(name: str) -> str:
+    """Return an attribute name as RUM accepts it: letters, digits, `_` and `:`, which excludes OTel's dots."""
+    key = re.sub(r"[^A-Za-z0-9_:]", "_", name)[:128]
+    is_taken = key in RESERVED_KEYS or key.startswith(("aws:", "pageTags"))
+    return f"otel_{key}"[:128] if is_taken else key
+
+
+def _custom_value(value: object) -> str | int | float | bool:
+    if isinstance(value, (bool, int, float)):
+        return value
+    return _cut(value if isinstance(value, str) else orjson.dumps(value).decode())
+
+
+def _cut(value: str) -> str:
+    return json_text(_CONTROL.sub(" ", value[:MAX_VALUE_CHARS]))
+
+
+def _first_language(accept_language: str | None) -> str | None:
+    return re.split(r"[,;]", accept_language, maxsplit=1)[0].strip() if accept_language else None

@@ -1,0 +1,59 @@
+"""How many requests a second: the quota at most, less while RUM throttles. A clock is passed in.
+
+Additive increase, multiplicative decrease: halves with each throttled second, and recovers a fiftieth of
+the quota with each delivered second.
+"""
+
+from __future__ import annotations
+
+MIN_REQUESTS_PER_SECOND = 0.5
+
+
+class RequestRate:
+    """A bucket of permits for requests. `limit` is per second, and also the burst; 0 means no limit.
+
+    Not thread-safe: its owner calls it under a lock.
+    """
+
+    def __init__(self, limit: int, now_seconds: float) -> None:
+        self._limit = float(limit)
+        self._rate = self._limit
+        self._permits = self._limit
+        self._refilled_seconds = now_seconds
+        self._changed_seconds = now_seconds
+
+    @property
+    def per_second(self) -> float:
+        """The rate in force; 0 means no limit."""
+        return self._rate
+
+    def wait_seconds(self, now_seconds: float) -> float:
+        """Return how long until the next request may go; 0 when it may go at once."""
+        if not self._limit:
+            return 0.0
+        self._refill(now_seconds)
+        return max(0.0, (1.0 - self._permits) / self._rate)
+
+    def take(self, now_seconds: float) -> None:
+        """Use one permit."""
+        if self._limit:
+            self._refill(now_seconds)
+            self._permits -= 1.0
+
+    def throttled(self, now_seconds: float) -> None:
+        """Halve the rate, at most once a second: answers that were on their way say the same thing again."""
+        if self._limit and now_seconds - self._changed_seconds >= 1.0:
+            self._rate = max(MIN_REQUESTS_PER_SECOND, self._rate / 2)
+            self._changed_seconds = now_seconds
+        self._permits = min(self._permits, 0.0)
+
+    def succeeded(self, now_seconds: float) -> None:
+        """Recover a little, at most once a second."""
+        if self._rate < self._limit and now_seconds - self._changed_seconds >= 1.0:
+            self._rate = min(self._limit, self._rate + self._limit / 50)
+            self._changed_seconds = now_seconds
+
+    def _refill(self, now_seconds: float) -> None:
+        elapsed = max(0.0, now_seconds - self._refilled_seconds)
+        self._permits = min(max(1.0, self._rate), self._permits + elapsed * self._rate)
+        self._refilled_seconds = now_seconds

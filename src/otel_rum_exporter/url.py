@@ -1,0 +1,76 @@
+"""URLs as RUM may see them: without secrets, and with ids masked where a URL becomes a name.
+
+User info, query and fragment leave a URL before anything else happens to it; query parameters stay only
+when the configuration names them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+_ID_SEGMENT = re.compile(
+    r"""\d+                                          # 42
+      | [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
+      | (?=[a-fA-F]*\d)[0-9a-fA-F]{8,}               # 5f3a9c01, an object id, a digest
+      | (?=\D*\d)[A-Za-z0-9_~=-]{20,}                # a token
+    """,
+    re.VERBOSE,
+)
+
+
+def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
+    """Return a URL without user info and fragment, and with only the allowed query parameters."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return re.split(r"[?#]", url, maxsplit=1)[0].rpartition("@")[2]
+    query = ""
+    if parts.query and allowed_parameters:
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        query = urlencode([(name, value) for name, value in pairs if name in allowed_parameters])
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+
+
+def compose(scheme: str | None, host: str | None, port: int | None, target: str) -> str:
+    """Return the absolute URL a server span describes in pieces; only the target where the host is unknown."""
+    path = target if target.startswith("/") else f"/{target}"
+    if not host:
+        return path
+    scheme = scheme or "http"
+    name, host_port = split_host(host)
+    port = host_port or port
+    authority = name if port is None or DEFAULT_PORTS.get(scheme) == port else f"{name}:{port}"
+    return f"{scheme}://{authority}{path}"
+
+
+def split_host(host: str) -> tuple[str, int | None]:
+    """Return name and port of a Host header, which OTel's `server.address` may still contain."""
+    name, colon, digits = host.rpartition(":")
+    if colon and digits.isascii() and digits.isdigit() and (name.endswith("]") or ":" not in name):
+        return name, int(digits[:6])
+    return host, None
+
+
+def hostname(url: str) -> str | None:
+    """Return the host of an absolute URL; None where it has none or is malformed."""
+    try:
+        return urlsplit(url).hostname or None
+    except ValueError:
+        return None
+
+
+def path(url: str) -> str:
+    """Return the path of a URL or of a request target, at least `/`."""
+    try:
+        return urlsplit(url).path or "/"
+    except ValueError:
+        return re.split(r"[?#]", url, maxsplit=1)[0] or "/"
+
+
+def mask_ids(url_path: str) -> str:
+    """Return a path whose id-like segments are `*`, so that one page has one name."""
+    return "/".join("*" if _ID_SEGMENT.fullmatch(segment) else segment for segment in url_path.split("/"))
