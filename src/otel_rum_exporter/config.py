@@ -20,6 +20,9 @@ PREFIX = "OTEL_EXPORTER_AWS_RUM_"
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 RESOURCE_APP_MONITOR_ID = "aws.rum.appmonitor.id"
 
+MAX_METADATA_ATTRIBUTES = 9
+"""RUM keeps ten custom attributes of an event; one place is for the mark of trimmed events."""
+
 T = TypeVar("T")
 
 
@@ -96,6 +99,13 @@ def _names(value: object) -> tuple[str, ...]:
     if isinstance(items, (list, tuple)) and all(isinstance(item, str) for item in items):
         return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
     raise ValueError("is not a list of names; separate them by commas")
+
+
+def _metadata_names(value: object) -> tuple[str, ...]:
+    names = _names(value)
+    if len(names) > MAX_METADATA_ATTRIBUTES:
+        raise ValueError(f"names {len(names)} attributes; RUM has room for at most {MAX_METADATA_ATTRIBUTES}")
+    return names
 
 
 def _setting(
@@ -179,8 +189,8 @@ class Config:
     )
     metadata_attributes: tuple[str, ...] = _setting(
         (),
-        "Names of attributes to carry as custom metadata, separated by commas; at most 10 fit.",
-        _names,
+        "Names of attributes to carry as custom metadata, separated by commas; at most 9.",
+        _metadata_names,
         shown="none",
     )
     url_query_parameters: tuple[str, ...] = _setting(

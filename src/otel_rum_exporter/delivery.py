@@ -7,10 +7,12 @@ start a thread, as at its exit, the waiting caller sends instead.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from .batch import Batch, BatchKey
 from .events.rum_event import RumEvent
@@ -18,6 +20,8 @@ from .outbox import MemoryOutbox
 from .rate import RequestRate
 from .telemetry import DropReason, Ledger, Notices
 from .transport import Outcome, Verdict
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS = 2.0
 """How long without progress an export waits: enough for quick retries, short of filling the SDK's queue."""
@@ -68,11 +72,20 @@ class Delivery:
         self._progress_seconds = 0.0
         self._is_sending = False
         self._is_closed = False
+        self._call_at_seconds = math.inf
+        self._call: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Start the thread, ahead of the first events: an interpreter that is ending starts none."""
         with self._changed:
             self._start()
+
+    def call_after(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call a function once from the delivery thread; a call that is still to come keeps its time."""
+        with self._changed:
+            if self._call is None:
+                self._call, self._call_at_seconds = call, self._now_seconds() + seconds
+                self._changed.notify_all()
 
     def accept(self, events: Mapping[BatchKey, Iterable[RumEvent]], count: int) -> int:
         """Put events into the outbox, and return the ticket to `wait` for."""
@@ -155,28 +168,38 @@ class Delivery:
     def _run(self) -> None:
         with self._changed:
             while not self._is_closed:
-                self._step(None)
+                self._step(math.inf)
 
-    def _step(self, limit_seconds: float | None) -> None:
+    def _step(self, limit_seconds: float) -> None:
         """Send the next batch, or wait for the moment when one may go, at the latest until `limit_seconds`."""
         now = self._now_seconds()
-        pause = max(self._retry_at_seconds - now, self._rate.wait_seconds(now))
-        if self._is_sending or not self._outbox:
-            self._changed.wait(None if limit_seconds is None else max(0.0, limit_seconds - now))
-        elif pause > 0:
-            self._changed.wait(pause if limit_seconds is None else min(pause, max(0.0, limit_seconds - now)))
-        else:
-            self._rate.take(now)
-            batch = self._outbox.take()
-            self._is_sending = True
-            self._changed.release()
-            try:
-                outcome = self._send(batch)
-            finally:
-                self._changed.acquire()
-                self._is_sending = False
-            self._settle(batch, outcome)
-            self._changed.notify_all()
+        if self._call is not None and now >= self._call_at_seconds:
+            call, self._call, self._call_at_seconds = self._call, None, math.inf
+            self._outside_lock(call)
+            return
+        go_at = math.inf
+        if self._outbox and not self._is_sending:
+            go_at = max(self._retry_at_seconds, now + self._rate.wait_seconds(now))
+        if go_at > now:
+            wake_at = min(go_at, limit_seconds, self._call_at_seconds)
+            self._changed.wait(None if wake_at == math.inf else max(0.0, wake_at - now))
+            return
+        self._rate.take(now)
+        batch = self._outbox.take()
+        self._is_sending = True
+        try:
+            outcome = self._outside_lock(lambda: self._send(batch))
+        finally:
+            self._is_sending = False
+        self._settle(batch, outcome)
+        self._changed.notify_all()
+
+    def _outside_lock(self, call: Callable[[], T]) -> T:
+        self._changed.release()
+        try:
+            return call()
+        finally:
+            self._changed.acquire()
 
     def _settle(self, batch: Batch, outcome: Outcome) -> None:
         now, count = self._now_seconds(), len(batch.events)

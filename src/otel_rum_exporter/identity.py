@@ -1,7 +1,8 @@
 """Whose span it is: which session, which user, and on which page.
 
-A span says so itself, or inherits it along its trace, or from its resource; what nobody claims belongs to
-the session of this process. Nothing here has a clock or randomness: time and new ids are passed in.
+A span says so itself, or inherits it from its ancestors, or from its resource; what nobody claims belongs to
+the session of this process. Children end before their parents, so a span whose parent is still at work waits
+for it. Nothing here has a clock or randomness: time and new ids are passed in.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+
+from opentelemetry.trace import SpanKind
 
 from .config import UUID
 from .span import SpanView, text
@@ -26,8 +29,11 @@ USER_ATTRIBUTES = ("enduser.pseudo.id", "user.hash", "app.installation.id", "use
 SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
 """A session ends after 30 minutes without an event, as in AWS's web client (`sessionLengthSeconds`)."""
 
-MAX_TRACES = 10_000
-"""Traces remembered for spans that arrive in a later batch than the span that named their session."""
+WAIT_NS = 30 * 1_000_000_000
+"""How long a span waits for its parent to end; after that it inherits what its trace has told so far."""
+
+MAX_REMEMBERED = 10_000
+"""Spans and traces remembered for those that arrive later, and spans that may wait."""
 
 _HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
 
@@ -47,72 +53,141 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What one span says of itself and of what happens below it."""
+    """What one span says of itself and of what happens below it.
+
+    `is_nested` marks what gives way to an ancestor: a request that the application makes to itself is part of the
+    page that caused it.
+    """
 
     session: str | None = None
     user: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    is_nested: bool = False
 
     def over(self, other: Claims) -> Claims:
-        """Return these claims, completed by another's."""
-        return Claims(self.session or other.session, self.user or other.user, {**other.metadata, **self.metadata})
+        """Return these claims, completed by an ancestor's."""
+        metadata = {**self.metadata, **other.metadata} if self.is_nested else {**other.metadata, **self.metadata}
+        return Claims(self.session or other.session, self.user or other.user, metadata)
 
 
 _NOTHING = Claims()
 _SpanKey = tuple[str, str]
+_Settled = tuple[SpanView, Identity]
 
 
 class Identities:
-    """Assign an identity to each span, remembering traces and the session of this process.
+    """Assign an identity to each span, remembering ancestors and the session of this process.
 
     Not thread-safe: its owner calls it under a lock.
     """
 
     def __init__(self, *, new_id: Callable[[], str], hash_key: bytes) -> None:
         self._new_id = new_id
-        self._uuid = lru_cache(maxsize=MAX_TRACES)(lambda kind, value: to_uuid(value, kind=kind, key=hash_key))
+        self._uuid = lru_cache(maxsize=MAX_REMEMBERED)(lambda kind, value: to_uuid(value, kind=kind, key=hash_key))
+        self._ended: OrderedDict[_SpanKey, Claims] = OrderedDict()
         self._traces: OrderedDict[str, Claims] = OrderedDict()
+        self._waiting: dict[_SpanKey, list[tuple[SpanView, Claims]]] = {}
+        self._waiting_since: deque[tuple[int, _SpanKey]] = deque()
+        self._has_seen_sessions = False
+        self._has_one_user = False
         self._process_session_id = ""
         self._process_session_used_ns = 0
+        self._process_screen: Mapping[str, str] = {}
 
-    def assign(
-        self, views: Sequence[SpanView], trace_metadata: Sequence[Mapping[str, str]], now_ns: int
-    ) -> list[Identity]:
-        """Return the identity of each span of one batch, in the same order.
+    def assign(self, said: Sequence[tuple[SpanView, Mapping[str, str]]], now_ns: int) -> list[_Settled]:
+        """Return the spans whose identity is settled, in the order in which they ended.
 
-        `trace_metadata` is what each span says of the page and browser of everything below it.
+        Each span comes with what it says of the page and browser of everything below it. Among those returned are
+        spans that waited; left out are those that wait from now on.
         """
-        own = {
-            (view.trace_id, view.span_id): _claims(view, said) for view, said in zip(views, trace_metadata, strict=True)
-        }
-        parents = {(view.trace_id, view.span_id): _parent_key(view) for view in views}
-        for (trace_id, _), claims in own.items():
+        settled: list[_Settled] = []
+        arrived = {_key(view) for view, _ in said}
+        for view, metadata in said:
+            claims = _claims(view, metadata)
+            self._has_seen_sessions |= claims.session is not None
+            parent = _parent_key(view)
+            is_awaited = parent is not None and (parent in arrived or not _has_remote_parent(view))
+            if parent is None or parent in self._ended or not is_awaited:
+                self._settle(view, claims, now_ns, settled)
+            else:
+                self._waiting.setdefault(parent, []).append((view, claims))
+                self._waiting_since.append((now_ns, parent))
+        return self._released(now_ns, settled, everything=False)
+
+    def release(self, now_ns: int, *, everything: bool = False) -> list[_Settled]:
+        """Return the spans that have waited for their parents long enough, or all that wait."""
+        return self._released(now_ns, [], everything=everything)
+
+    @property
+    def next_release_ns(self) -> int | None:
+        """When the longest-waiting span will have waited long enough; None when none waits."""
+        return self._waiting_since[0][0] + WAIT_NS if self._waiting_since else None
+
+    def _released(self, now_ns: int, settled: list[_Settled], *, everything: bool) -> list[_Settled]:
+        while self._waiting_since and (everything or self._is_overdue(now_ns)):
+            _, parent = self._waiting_since.popleft()
+            for view, claims in self._waiting.pop(parent, ()):
+                self._settle(view, claims, now_ns, settled)
+        for remembered in (self._ended, self._traces):
+            while len(remembered) > MAX_REMEMBERED:
+                remembered.popitem(last=False)
+        settled.sort(key=lambda pair: pair[0].end_ns)
+        return settled
+
+    def _is_overdue(self, now_ns: int) -> bool:
+        """Say whether the longest wait is over; in a program of one user nobody has anything to wait for."""
+        since_ns, parent = self._waiting_since[0]
+        return (
+            now_ns - since_ns >= WAIT_NS
+            or parent not in self._waiting
+            or len(self._waiting_since) > MAX_REMEMBERED
+            or (self._has_one_user and not self._has_seen_sessions)
+        )
+
+    def _settle(self, view: SpanView, claims: Claims, now_ns: int, settled: list[_Settled]) -> None:
+        """Settle a span, and with it all that waited for it."""
+        pending = [(view, claims)]
+        while pending:
+            view, claims = pending.pop()
+            key = _key(view)
+            claims = self._ended[key] = claims.over(self._ancestor(view, claims))
             if claims != _NOTHING:
-                self._traces[trace_id] = self._traces.get(trace_id, _NOTHING).over(claims)
-                self._traces.move_to_end(trace_id)
-        inherited: dict[_SpanKey, Claims] = {}
-        assigned = [self._identity(view, _inherit(view, own, parents, inherited), now_ns) for view in views]
-        while len(self._traces) > MAX_TRACES:
-            self._traces.popitem(last=False)
-        return assigned
+                self._traces.setdefault(view.trace_id, claims)
+            settled.append((view, self._identity(view, claims, now_ns)))
+            pending.extend(self._waiting.pop(key, ()))
+
+    def _ancestor(self, view: SpanView, claims: Claims) -> Claims:
+        """Return what the parent claims, or else what the trace tells; a page of its own is not the trace's."""
+        parent = _parent_key(view)
+        if parent is not None and parent in self._ended:
+            return self._ended[parent]
+        trace = self._traces.get(view.trace_id, _NOTHING)
+        return Claims(trace.session, trace.user) if claims.metadata else trace
 
     def _identity(self, view: SpanView, claims: Claims, now_ns: int) -> Identity:
-        claims = claims.over(self._traces.get(view.trace_id, _NOTHING))
         resource = view.span.resource.attributes
         session = claims.session or _known(text(resource, *SESSION_ATTRIBUTES))
         user = claims.user or text(resource, *USER_ATTRIBUTES)
+        self._has_one_user |= claims.session is None
         return Identity(
             session_id=self._uuid("session", session) if session else self._process_session(now_ns),
             user_id=self._uuid("user", user) if user else NIL_UUID,
-            metadata=claims.metadata,
+            metadata=claims.metadata if session else self._on_last_screen(claims.metadata),
             is_minted=not session,
         )
 
     def _process_session(self, now_ns: int) -> str:
         if not self._process_session_id or now_ns - self._process_session_used_ns > SESSION_SILENCE_NS:
             self._process_session_id = self._new_id()
+            self._process_screen = {}
         self._process_session_used_ns = now_ns
         return self._process_session_id
+
+    def _on_last_screen(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the metadata of a span of the process's own session: its user is on the screen shown last."""
+        if "title" in metadata:
+            self._process_screen = metadata
+        return metadata or self._process_screen
 
 
 def to_uuid(value: str, *, kind: str, key: bytes) -> str:
@@ -142,7 +217,11 @@ def _known(session: str | None) -> str | None:
 
 def _claims(view: SpanView, metadata: Mapping[str, str]) -> Claims:
     session, user = _known(view.text(*SESSION_ATTRIBUTES)), view.text(*USER_ATTRIBUTES)
-    return Claims(session, user, metadata) if session or user or metadata else _NOTHING
+    return Claims(session, user, metadata, is_nested=view.span.kind is SpanKind.SERVER)
+
+
+def _key(view: SpanView) -> _SpanKey:
+    return view.trace_id, view.span_id
 
 
 def _parent_key(view: SpanView) -> _SpanKey | None:
@@ -150,19 +229,7 @@ def _parent_key(view: SpanView) -> _SpanKey | None:
     return None if parent is None else (view.trace_id, f"{parent.span_id:016x}")
 
 
-def _inherit(
-    view: SpanView,
-    own: Mapping[_SpanKey, Claims],
-    parents: Mapping[_SpanKey, _SpanKey | None],
-    inherited: dict[_SpanKey, Claims],
-) -> Claims:
-    """Return a span's claims completed by its ancestors', the nearest first; `inherited` remembers all it finds."""
-    chain: dict[_SpanKey, None] = {}
-    key: _SpanKey | None = (view.trace_id, view.span_id)
-    while key is not None and key in own and key not in inherited and key not in chain:
-        chain[key] = None
-        key = parents[key]
-    claims = inherited.get(key, _NOTHING) if key else _NOTHING
-    for key in reversed(chain):
-        claims = inherited[key] = own[key].over(claims)
-    return claims if chain else inherited[view.trace_id, view.span_id]
+def _has_remote_parent(view: SpanView) -> bool:
+    """Say whether the parent is in another process, unless the process called itself."""
+    parent = view.span.parent
+    return parent is not None and parent.is_remote

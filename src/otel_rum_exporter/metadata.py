@@ -50,7 +50,6 @@ DEVICE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 TRACE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("title", ("app.screen.name", "screen.name")),
-    ("aws:userAgent", ("user_agent.original", "http.user_agent")),
     ("browserName", ("user_agent.name",)),
     ("browserVersion", ("user_agent.version",)),
     ("osName", ("user_agent.os.name",)),
@@ -83,7 +82,7 @@ def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool)
         "aws:clientVersion": VERSION,
         "domain": _cut(domain or text(resource, "service.name") or "unknown_service"),
         "platformType": "web",
-        "deviceType": "mobile" if mobile else "desktop",
+        **({} if is_server else {"deviceType": "mobile" if mobile else "desktop"}),
         **{key: _cut(value) for key, value in found.items() if value},
         **custom(resource, config.metadata_attributes),
     }
@@ -97,6 +96,7 @@ def of_trace(view: SpanView) -> dict[str, str]:
     if view.span.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
         return {}
     found = {key: view.text(*names) for key, names in TRACE_KEYS}
+    found.update(_browser(view))
     found["pageId"] = page_id(view)
     found["domain"] = _domain(view)
     found["browserLanguage"] = _first_language(view.header("accept_language"))
@@ -115,6 +115,18 @@ def page_id(view: SpanView) -> str | None:
         return route if route.startswith("/") else f"/{route}"
     target = view.text("url.path", "http.target", "url.full", "http.url")
     return url.mask_ids(url.path(target)) if target else None
+
+
+def _browser(view: SpanView) -> dict[str, str]:
+    """Return what a browser's user agent tells; RUM reads it itself, all but the type of device.
+
+    Every browser begins with "Mozilla/", and no HTTP library does; those of telephones say "Mobi":
+    https://developer.mozilla.org/docs/Web/HTTP/Guides/Browser_detection_using_the_user_agent
+    """
+    user_agent = view.text("user_agent.original", "http.user_agent")
+    if user_agent is None or not user_agent.startswith("Mozilla/"):
+        return {}
+    return {"aws:userAgent": user_agent, "deviceType": "mobile" if "Mobi" in user_agent else "desktop"}
 
 
 def _domain(view: SpanView) -> str | None:

@@ -30,7 +30,8 @@ MAX_RESOURCES = 1000
 EARLIEST_NS = 946_684_800 * 1_000_000_000
 """The year 2000: an earlier time is a clock that was not set."""
 
-LATEST_AHEAD_NS = 3600 * 1_000_000_000
+NS_PER_SECOND = 1_000_000_000
+LATEST_AHEAD_NS = 3600 * NS_PER_SECOND
 
 
 class Pipeline:
@@ -67,42 +68,53 @@ class Pipeline:
     def export(self, spans: Sequence[Span]) -> None:
         """Accept spans, and wait for their delivery as long as there is progress; what is left stays stored."""
         with self._lock:
-            events = self._convert(spans)
-            count = sum(map(len, events.values()))
-            self.ledger.accept(count)
-        if count:
-            ticket = self._delivery.accept(events, count)
-            self._delivery.wait(ticket, self._timeout_seconds)
+            ticket = self._accept(self._identities.assign(self._read(spans), self._now_ns()))
+        self._delivery.wait(ticket, self._timeout_seconds)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until everything accepted is delivered or dropped; false when time ran out."""
+        self._release(everything=True)
         return self._delivery.flush(timeout_seconds)
 
     def close(self, timeout_seconds: float) -> None:
         """Deliver what is stored within the time given and the time-out set, and count the rest as dropped."""
+        self._release(everything=True)
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
 
-    def _convert(self, spans: Sequence[Span]) -> dict[BatchKey, list[RumEvent]]:
-        read = [found for span in spans if (found := self._read(span)) is not None]
-        views, said = [view for view, _ in read], [trace_metadata for _, trace_metadata in read]
-        if not self._is_server and any(view.span.kind is SpanKind.SERVER for view in views):
-            self._is_server = True
-            self._resources.clear()
+    def _release(self, *, everything: bool = False) -> None:
+        """Accept the spans that waited long enough for their parents."""
+        with self._lock:
+            self._accept(self._identities.release(self._now_ns(), everything=everything))
+
+    def _accept(self, settled: Sequence[tuple[SpanView, Identity]]) -> int:
+        """Map spans, give their events to the delivery, and return its ticket."""
         events: dict[BatchKey, list[RumEvent]] = defaultdict(list)
-        for view, identity in zip(views, self._identities.assign(views, said, self._now_ns()), strict=True):
+        for view, identity in settled:
             try:
                 self._map(view, identity, events)
             except Exception:  # noqa: BLE001 - one bad span must not cost another
                 self._unmappable(view.span)
-        return events
+        next_release_ns = self._identities.next_release_ns
+        if next_release_ns is not None:
+            self._delivery.call_after((next_release_ns - self._now_ns()) / NS_PER_SECOND, self._release)
+        count = sum(map(len, events.values()))
+        if not count:
+            return 0
+        self.ledger.accept(count)
+        return self._delivery.accept(events, count)
 
-    def _read(self, span: Span) -> tuple[SpanView, dict[str, str]] | None:
-        try:
-            view = SpanView.of(span)
-            return view, metadata.of_trace(view)
-        except Exception:  # noqa: BLE001 - one bad span must not cost another
-            self._unmappable(span)
-            return None
+    def _read(self, spans: Sequence[Span]) -> list[tuple[SpanView, dict[str, str]]]:
+        read = []
+        for span in spans:
+            try:
+                view = SpanView.of(span)
+                read.append((view, metadata.of_trace(view)))
+            except Exception:  # noqa: BLE001 - one bad span must not cost another
+                self._unmappable(span)
+        if not self._is_server and any(view.span.kind is SpanKind.SERVER for view, _ in read):
+            self._is_server = True
+            self._resources.clear()
+        return read
 
     def _map(self, view: SpanView, identity: Identity, events: dict[BatchKey, list[RumEvent]]) -> None:
         monitor, shared = self._resource(view.span.resource)

@@ -7,6 +7,8 @@ the quota with each delivered second.
 from __future__ import annotations
 
 MIN_REQUESTS_PER_SECOND = 0.5
+ROUNDING = 1e-9
+"""Less than this is missing to a permit only by floating-point arithmetic."""
 
 
 class RequestRate:
@@ -32,7 +34,8 @@ class RequestRate:
         if not self._limit:
             return 0.0
         self._refill(now_seconds)
-        return max(0.0, (1.0 - self._permits) / self._rate)
+        missing = 1.0 - self._permits
+        return missing / self._rate if missing > ROUNDING else 0.0
 
     def take(self, now_seconds: float) -> None:
         """Use one permit."""
@@ -45,6 +48,7 @@ class RequestRate:
         if self._limit and now_seconds - self._changed_seconds >= 1.0:
             self._rate = max(MIN_REQUESTS_PER_SECOND, self._rate / 2)
             self._changed_seconds = now_seconds
+        self._refill(now_seconds)
         self._permits = min(self._permits, 0.0)
 
     def succeeded(self, now_seconds: float) -> None:

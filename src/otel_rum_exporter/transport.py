@@ -61,6 +61,9 @@ class Outcome:
     retry_after_seconds: float | None = None
 
 
+_NOT_RUM = Outcome(
+    Verdict.RETRY, "NotRum", "a web page answered in place of RUM", "check proxy, network sign-in and endpoint"
+)
 _PERMISSION = (
     "allow rum:PutRumEvents on arn:aws:rum:REGION:ACCOUNT:appmonitor/NAME, and check region and app monitor id"
 )
@@ -82,7 +85,6 @@ ERROR_CODES: dict[str, tuple[Verdict, str]] = {
 """By the error code of the answer: those that botocore models for PutRumEvents, and those of its front door."""
 
 STATUSES: tuple[tuple[range, Verdict, str], ...] = (
-    (range(200, 300), Verdict.RETRY, "check that no proxy answers in place of RUM"),
     (range(300, 400), Verdict.WAIT, "check OTEL_EXPORTER_AWS_RUM_ENDPOINT"),
     (range(401, 402), Verdict.WAIT, _CREDENTIALS),
     (range(403, 404), Verdict.WAIT, _PERMISSION),
@@ -124,12 +126,11 @@ class Transport:
             try:
                 if self._client is None:
                     self._client = _build_client(self._config)
-                self._client.put_rum_events(
-                    **parameters(batch, has_session_metadata=_has_session_metadata(self._client))
-                )
+                has_session_metadata = _has_session_metadata(self._client)
+                answer = self._client.put_rum_events(**parameters(batch, has_session_metadata=has_session_metadata))
             except Exception as error:  # noqa: BLE001 - hooks, proxies and credential plugins raise anything
                 return outcome_of(error)
-        return Outcome(Verdict.DELIVERED)
+        return _NOT_RUM if _is_web_page(answer) else Outcome(Verdict.DELIVERED)
 
 
 def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
@@ -205,6 +206,12 @@ def _outcome_of_answer(response: Mapping[str, Any]) -> Outcome:
     headers = answer.get("HTTPHeaders") or {}
     wait = retry_after_seconds(headers.get("retry-after"), lambda: datetime.now(timezone.utc))
     return Outcome(verdict, code or str(status), _one_line(error.get("Message", "")), advice, wait)
+
+
+def _is_web_page(answer: Any) -> bool:
+    """Say whether a captive portal answered: with a 200, in which botocore has nothing to look for."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}) if isinstance(answer, Mapping) else {}
+    return str(headers.get("content-type", "")).startswith("text/html")
 
 
 def _one_line(text: object) -> str:

@@ -27,15 +27,12 @@ NEVER_EXPORTED = frozenset(
     (
         *SESSION_ATTRIBUTES,
         *USER_ATTRIBUTES,
-        "session.previous_id",
-        "enduser.id",
-        "user.email",
-        "user.full_name",
-        "user.name",
+        *("session.previous_id", "enduser.id", "user.email", "user.full_name", "user.name"),
+        *("client.address", "http.client_ip", "net.peer.ip", "net.sock.peer.addr", "network.peer.address"),
         "url.query",
     )
 )
-"""Attributes that name a person or open a session; RUM knows both by their hashed ids."""
+"""Attributes that name a person or a person's machine, or open a session; RUM knows people by hashed ids only."""
 
 _SECRET_HEADER = re.compile(
     r"http\.(request|response)\.header\.(authorization|proxy_authorization|cookie|set_cookie|x_api_key)", re.IGNORECASE

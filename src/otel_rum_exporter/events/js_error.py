@@ -53,11 +53,12 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what two records of one exception share.
 
     Python records an exception on every span that it leaves; each traceback is longer at its beginning,
-    and all end alike.
+    and all end with the frame that raised.
     """
     stack = text(exception, "exception.stacktrace") or ""
     kind, message = text(exception, "exception.type") or "", text(exception, "exception.message") or ""
-    return trace_id, kind, message[:MAX_MESSAGE_CHARS], stack[-200:]
+    innermost = stack[max(0, stack.rfind('\n  File "')) :] if PYTHON_TRACEBACK in stack else stack
+    return trace_id, kind, message[:MAX_MESSAGE_CHARS], innermost[:MAX_MESSAGE_CHARS]
 
 
 def _raised_at(stack: str) -> dict[str, Any]:

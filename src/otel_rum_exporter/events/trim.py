@@ -21,7 +21,8 @@ def trimmings(details: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterat
     """Yield details and metadata ever smaller, until nothing more can be left out."""
     kept, own = dict(details), dict(metadata)
     for member in ("links", "events"):
-        if kept.pop(member, None) is not None:
+        if member in kept:
+            kept = {name: value for name, value in kept.items() if name != member}
             yield kept, own
     for limit in TEXT_CHARS:
         kept, own = _shortened(kept, limit), _shortened(own, limit)

@@ -1,0 +1,13 @@
+"""A stand-in of the RUM data plane for development and tests: the public names of the sub-package, and nothing else."""
+
+try:
+    from .record import Batch, Dropped, Event, Events, Exchange, Refusal, Removed
+    from .server import LocalRum
+except ModuleNotFoundError as error:
+    message = (
+        f"otel_rum_exporter.local needs the package {error.name!r}, which is not installed: "
+        "pip install 'otel-rum-exporter[local]'"
+    )
+    raise ImportError(message, name=error.name) from error
+
+__all__ = ["Batch", "Dropped", "Event", "Events", "Exchange", "LocalRum", "Refusal", "Removed"]

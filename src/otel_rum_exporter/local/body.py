@@ -1,0 +1,88 @@
+"""The body of an HTTP request: bytes off the wire, decompressed within a limit, and read as JSON.
+
+Which answer a bad body gets is part of `Refused`; what a good one means is not known here.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from .answer import Answer
+from .jsontext import parse, quote
+
+DEFAULT_MAX_BYTES = 10 * 1024 * 1024
+
+# A client that is still writing would meet a closed connection in place of the 413, so what is too much is read on and
+# thrown away, up to this many times the limit.
+_DRAIN_FACTOR = 4
+
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+
+
+class Refused(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
+    """A request that is answered at once."""
+
+    def __init__(self, status: int, message: str, error_type: str | None = None) -> None:
+        super().__init__(message)
+        self.answer = Answer(status, error_type, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that could be read; `sent_bytes` is its length on the wire."""
+
+    document: Any
+    sent_bytes: int
+
+
+async def read(request: Request, max_bytes: int) -> Body:
+    """Read the body as JSON; raise Refused when that fails or it is longer than `max_bytes`, plain or compressed."""
+    sent = await _receive(request, max_bytes)
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        raise Refused(
+            415,
+            f"Content-Encoding {quote(encoding)} is not supported, gzip is",
+            "UnsupportedMediaTypeException",
+        )
+    plain = _gunzip(sent, max_bytes) if encoding == "gzip" else sent
+    try:
+        return Body(parse(plain.decode("utf-8")), len(sent))
+    except ValueError as error:
+        raise Refused(400, f"the body is not JSON: {error}", "SerializationException") from error
+
+
+async def _receive(request: Request, max_bytes: int) -> bytes:
+    received = bytearray()
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= max_bytes:
+            received += chunk
+        elif size > _DRAIN_FACTOR * max_bytes:
+            break
+    if size > max_bytes:
+        raise _too_large(max_bytes)
+    return bytes(received)
+
+
+def _gunzip(sent: bytes, max_bytes: int) -> bytes:
+    stream = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        plain = stream.decompress(sent, max_bytes + 1)
+    except zlib.error as error:
+        raise Refused(400, f"the body is not gzip: {error}", "SerializationException") from error
+    if len(plain) > max_bytes:
+        raise _too_large(max_bytes)
+    if not stream.eof or stream.unused_data:
+        what = "goes on after its end" if stream.eof else "ends too early"
+        raise Refused(400, f"the body is not gzip: the stream {what}", "SerializationException")
+    return plain
+
+
+def _too_large(max_bytes: int) -> Refused:
+    return Refused(413, f"the body is larger than {max_bytes} bytes")

@@ -1,0 +1,126 @@
+"""Sessions as the page shows them: events grouped by session, and one line about each event.
+
+No HTML here, and no JSON: `page` writes both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .jsontext import quote
+from .record import RUM_PREFIX, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The events of one session of one app monitor, in order of their own time; times are in epoch seconds."""
+
+    id: str | None
+    user_id: str | None
+    app_monitor_id: str
+    first: float
+    last: float
+    counts: Mapping[str, int]
+    events: tuple[Event, ...]
+
+
+def sessions(events: Iterable[Event]) -> tuple[Session, ...]:
+    """Group events into sessions, the one with the latest event first."""
+    groups: dict[tuple[str, str | None, str | None], list[Event]] = {}
+    for event in events:
+        groups.setdefault((event.app_monitor_id, event.session_id, event.user_id), []).append(event)
+    found = (_session(sorted(group, key=lambda event: event.timestamp)) for group in groups.values())
+    return tuple(sorted(found, key=lambda session: session.last, reverse=True))
+
+
+def short_type(event_type: str) -> str:
+    """Name an event type without RUM's prefix."""
+    return event_type.removeprefix(RUM_PREFIX)
+
+
+def summary(event: Event) -> str:
+    """Tell in one line what happened."""
+    if not event.type.startswith(RUM_PREFIX):
+        return quote(event.details)
+    describe = _SUMMARIES.get(short_type(event.type), _value)
+    return describe(event.details)
+
+
+def _session(events: list[Event]) -> Session:
+    first = events[0]
+    return Session(
+        id=first.session_id,
+        user_id=first.user_id,
+        app_monitor_id=first.app_monitor_id,
+        first=first.timestamp,
+        last=events[-1].timestamp,
+        counts=dict(Counter(short_type(event.type) for event in events)),
+        events=tuple(events),
+    )
+
+
+def _page(details: dict[str, Any]) -> str:
+    return str(details["pageId"])
+
+
+def _http(details: dict[str, Any]) -> str:
+    request = details["request"]
+    outcome = ""
+    if "response" in details:
+        outcome = f" → {details['response']['status']}"
+    elif "error" in details:
+        outcome = f" failed: {_error(details['error'])}"
+    return f"{request['method']} {request.get('url', '')}{outcome}"
+
+
+def _error(details: dict[str, Any]) -> str:
+    return ": ".join(details[name] for name in ("type", "message") if name in details)
+
+
+def _navigation(details: dict[str, Any]) -> str:
+    return f"{details['initiatorType']}, {_milliseconds(details['duration'])}"
+
+
+def _resource(details: dict[str, Any]) -> str:
+    return f"{details.get('targetUrl', details['fileType'])}, {_milliseconds(details['duration'])}"
+
+
+def _trace(details: dict[str, Any]) -> str:
+    return f"{details['name']}, trace {details['trace_id']}"
+
+
+def _dom(details: dict[str, Any]) -> str:
+    return " ".join(details[name] for name in ("event", "element", "elementId") if name in details)
+
+
+def _vital(details: dict[str, Any]) -> str:
+    return _milliseconds(details["value"])
+
+
+def _value(details: dict[str, Any]) -> str:
+    return str(details.get("value", ""))
+
+
+def _milliseconds(number: float) -> str:
+    return f"{round(number, 1)} ms"
+
+
+_SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "page_view_event": _page,
+    "page_close_event": _page,
+    "http_event": _http,
+    "js_error_event": _error,
+    "performance_navigation_event": _navigation,
+    "performance_resource_event": _resource,
+    "xray_trace_event": _trace,
+    "dom_event": _dom,
+    "largest_contentful_paint_event": _vital,
+    "first_input_delay_event": _vital,
+    "interaction_to_next_paint_event": _vital,
+    "first_contentful_paint_event": _vital,
+    "time_to_first_byte_event": _vital,
+    "time_to_interactive_event": _vital,
+}

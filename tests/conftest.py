@@ -1,0 +1,46 @@
+"""A real data plane to send to, and exporters that send to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+
+from otel_rum_exporter import RumSpanExporter
+from otel_rum_exporter.local import LocalRum
+from tests.spans import APP_MONITOR_ID
+
+hypothesis.settings.register_profile(
+    "project",
+    deadline=None,  # timing never decides a test
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+hypothesis.settings.load_profile("project")
+
+
+@pytest.fixture
+def rum() -> Iterator[LocalRum]:
+    """Serve a data plane."""
+    with LocalRum() as local:
+        yield local
+
+
+@pytest.fixture
+def exporter(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RumSpanExporter]]:
+    """Make exporters that send to `rum`, and shut them down."""
+    for name in [name for name in os.environ if name.startswith(("OTEL_", "AWS_"))]:
+        monkeypatch.delenv(name)
+    made: list[RumSpanExporter] = []
+
+    def make(**settings: Any) -> RumSpanExporter:
+        settings = {"app_monitor_id": APP_MONITOR_ID, "endpoint": rum.url, "signing": "none", **settings}
+        made.append(RumSpanExporter(**settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.shutdown(1000)

@@ -1,0 +1,81 @@
+"""The closed schemas: known types, and parity with those AWS publishes."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from otel_rum_exporter.local import schema
+
+AWS_FOLDER = os.environ.get("RUM_EVENT_SCHEMAS")
+NOT_MEANT = {"$id", "$schema", "title", "description"}
+NAMES = sorted({*schema.EVENT_TYPES, schema.METADATA})
+
+
+def _normalised(node: Any, *, names: bool = False) -> Any:
+    """Leave only what validates; inside of a table of names, a member called `title` is a name and stays."""
+    if isinstance(node, list):
+        return [_normalised(item) for item in node]
+    if not isinstance(node, dict):
+        return node.replace("#/definitions/", "#/$defs/") if isinstance(node, str) else node
+    if names:
+        return {name: _normalised(value) for name, value in node.items()}
+    found = {}
+    for keyword, value in node.items():
+        if keyword in NOT_MEANT or (keyword == "value" and isinstance(value, str)):
+            continue
+        name = "$defs" if keyword == "definitions" else keyword
+        table = name in {"properties", "patternProperties", "$defs"}
+        found[name] = sorted(value) if name == "required" else _normalised(value, names=table)
+    return found
+
+
+def _aws_schemas() -> dict[str, Any]:
+    schemas = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(AWS_FOLDER or "").glob("*.json"))]
+    names = {"meta_data": schema.METADATA}
+    short = [one["$id"].rpartition(".")[2] for one in schemas]
+    return {names.get(name, name): _normalised(one) for name, one in zip(short, schemas, strict=True)}
+
+
+@pytest.mark.skipif(
+    AWS_FOLDER is None,
+    reason="set RUM_EVENT_SCHEMAS to a checkout of aws-rum-web's packages/core/src/event-schemas",
+)
+def test_our_schemas_mean_what_those_of_aws_mean() -> None:
+    """Each type has the members, types, constants and limits that AWS's schema gives it, and no type is missing."""
+    assert _aws_schemas() == {name: _normalised(schema.load(name)) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_schema_is_valid_and_closed(name: str) -> None:
+    """A schema that allowed unknown members would let through what RUM refuses."""
+    loaded = schema.load(name)
+    Draft202012Validator.check_schema(loaded)
+    assert loaded["additionalProperties"] is False
+
+
+def test_the_types_are_those_of_the_web_client() -> None:
+    """One schema for each type that AWS's web client knows."""
+    assert len(schema.EVENT_TYPES) == 17
+    assert {"http_event", "xray_trace_event", "rrweb_event", "page_close_event"} <= schema.EVENT_TYPES
+
+
+def test_nested_subsegments_are_followed() -> None:
+    """A fault deep inside of an X-Ray segment is found and named."""
+    inner = {"id": "2", "name": "b", "start_time": 1, "color": "red"}
+    outer = {"id": "1", "name": "a", "start_time": 1, "subsegments": [inner]}
+    trace = {"name": "t", "id": "0", "trace_id": "1-0-0", "start_time": 1, "subsegments": [outer]}
+    assert schema.violation("xray_trace_event", trace, "details") == (
+        'details.subsegments[0].subsegments[0] has the unknown member "color": the schema of xray_trace_event is closed'
+    )
+
+
+def test_the_deepest_value_that_can_be_read_can_be_validated() -> None:
+    """The limit of depth leaves room for the validator's own recursion."""
+    trace = {"id": "1", "name": "a", "start_time": 1}
+    for _ in range(31):
+        trace = {**trace, "subsegments": [trace]}
+    assert schema.violation("xray_trace_event", {**trace, "trace_id": "1-0-0"}, "details") is None

@@ -1,0 +1,47 @@
+"""A batch: stable ids, shared metadata said once, halves."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
+from otel_rum_exporter.events.rum_event import RumEvent, event_id
+
+KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
+
+
+def event(name: str = "a", own: dict[str, object] | None = None, shared: dict[str, object] | None = None) -> RumEvent:
+    """Make an event with metadata."""
+    shared = {"version": "1.0.0", "domain": "d"} if shared is None else shared
+    return RumEvent(event_id(name), 1, "work", "{}", json.dumps(own or {}), json.dumps(shared))
+
+
+def test_the_same_events_are_the_same_request() -> None:
+    """A retry after a restart is recognisable by its BatchId."""
+    assert Batch(KEY, (event("a"), event("b"))).id == Batch(KEY, (event("a"), event("b"))).id
+    assert Batch(KEY, (event("a"), event("b"))).id != Batch(KEY, (event("a"),)).id
+
+
+def test_halves_hold_all_events_in_order() -> None:
+    """Splitting loses nothing."""
+    batch = Batch(KEY, tuple(event(str(number)) for number in range(5)))
+    first, second = batch.halves()
+    assert batch.events == first.events + second.events
+    assert first.events
+    assert second.events
+
+
+OBJECTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2))
+
+
+@given(st.lists(st.tuples(OBJECTS, OBJECTS), min_size=1, max_size=5))
+def test_merging_gives_each_event_its_own_metadata_back(
+    said: list[tuple[dict[str, object], dict[str, object]]],
+) -> None:
+    """RUM merges SessionMetadata below an event's own; what results is what the event was made with."""
+    events = tuple(event(str(number), own, shared) for number, (own, shared) in enumerate(said))
+    batch = Batch(KEY, events)
+    for one, (own, shared) in zip(events, said, strict=True):
+        assert {**json.loads(batch.session_metadata_json), **json.loads(batch.metadata(one))} == {**shared, **own}
+        assert json.loads(batch.metadata(one, is_merged=True)) == {**shared, **own}

@@ -1,0 +1,197 @@
+"""Delivery: waits, retries, splits and drops, on real threads and with answers that a test decides."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_rum_exporter import delivery as module
+from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
+from otel_rum_exporter.delivery import MAX_BACKOFF_SECONDS, Delivery, backoff_seconds
+from otel_rum_exporter.events.rum_event import RumEvent, event_id
+from otel_rum_exporter.outbox import MemoryOutbox
+from otel_rum_exporter.rate import RequestRate
+from otel_rum_exporter.telemetry import DropReason, Ledger, Notices
+from otel_rum_exporter.transport import Outcome, Verdict
+
+KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
+DELIVERED = Outcome(Verdict.DELIVERED)
+RETRY = Outcome(Verdict.RETRY, "InternalServerException")
+SPLIT = Outcome(Verdict.SPLIT, "ValidationException")
+LONG_SECONDS = 60.0
+"""A wait that a test never reaches, unless it hangs."""
+
+
+class Station:
+    """A delivery whose requests are answered by a function, with what was sent."""
+
+    def __init__(self, answer: Callable[[Batch], Outcome], *, rate: int = 0, max_bytes: int = 10**9) -> None:
+        self.sent: list[Batch] = []
+        self.ledger = Ledger()
+        self._answer = answer
+        self.delivery = Delivery(
+            send=self._send,
+            outbox=MemoryOutbox(max_events_per_request=100, max_bytes=max_bytes),
+            rate=RequestRate(rate, 0.0),
+            ledger=self.ledger,
+            notices=Notices(),
+        )
+
+    def give(self, *names: object, key: BatchKey = KEY) -> int:
+        events = [RumEvent(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
+        self.ledger.accept(len(events))
+        return self.delivery.accept({key: events}, len(events))
+
+    def _send(self, batch: Batch) -> Outcome:
+        self.sent.append(batch)
+        return self._answer(batch)
+
+
+@pytest.fixture
+def station() -> Iterator[Callable[..., Station]]:
+    """Make stations, and close them."""
+    made: list[Station] = []
+
+    def make(answer: Callable[[Batch], Outcome] = lambda _: DELIVERED, **settings: int) -> Station:
+        made.append(Station(answer, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.delivery.close(0.0)
+
+
+def test_an_export_waits_until_its_events_are_delivered(station: Callable[..., Station]) -> None:
+    """Under light load everything is synchronous, as a frozen Lambda needs it."""
+    one = station()
+    one.delivery.wait(one.give(1, 2), LONG_SECONDS)
+    assert (one.ledger.delivered, one.ledger.stored) == (2, 0)
+
+
+def test_a_failed_request_goes_out_again_as_it_was(station: Callable[..., Station]) -> None:
+    """Same batch, same ids, until RUM takes it."""
+    answers = iter([RETRY, RETRY, DELIVERED])
+    one = station(lambda _: next(answers))
+    one.give(1)
+    assert one.delivery.flush(LONG_SECONDS)
+    assert len({batch.id for batch in one.sent}) == 1
+    assert len(one.sent) == 3
+
+
+def test_the_one_event_that_rum_refuses_is_found_and_dropped_alone(station: Callable[..., Station]) -> None:
+    """A poison event among 100 costs at most 16 requests, and no other event."""
+    poison = event_id("66")
+    one = station(lambda batch: SPLIT if poison in {event.id for event in batch.events} else DELIVERED)
+    one.give(*range(100))
+    assert one.delivery.flush(LONG_SECONDS)
+    assert one.ledger.delivered == 99
+    assert one.ledger.dropped == {DropReason.REFUSED: 1}
+    assert len(one.sent) <= 16
+
+
+def test_an_export_leaves_its_events_when_rum_asks_to_wait_longer(station: Callable[..., Station]) -> None:
+    """A Retry-After beyond the deadline is not waited for; the events stay stored."""
+    one = station(lambda _: Outcome(Verdict.RETRY, "x", retry_after_seconds=600.0))
+    one.delivery.wait(one.give(1), LONG_SECONDS)
+    assert one.ledger.stored == 1
+    assert not one.delivery.flush(LONG_SECONDS)
+
+
+def test_what_a_person_must_mend_is_not_tried_again_at_once(station: Callable[..., Station]) -> None:
+    """403 and missing credentials: one request a minute."""
+    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
+    one.delivery.wait(one.give(1), LONG_SECONDS)
+    one.delivery.wait(one.give(2), LONG_SECONDS)
+    assert (len(one.sent), one.ledger.stored) == (1, 2)
+
+
+def test_an_export_that_finds_the_rate_used_up_goes_on(station: Callable[..., Station]) -> None:
+    """The rest coalesces in the outbox, and is sent as the rate allows."""
+    one = station(rate=1)
+    keys = [BatchKey(KEY.app_monitor, str(number), "u") for number in range(3)]
+    ticket = [one.give(number, key=key) for number, key in enumerate(keys)][-1]
+    one.delivery.wait(ticket, LONG_SECONDS)
+    assert one.ledger.stored > 0
+    assert one.delivery.flush(LONG_SECONDS)
+    assert one.ledger.delivered == 3
+
+
+def test_an_export_does_not_wait_for_a_request_that_never_ends(
+    station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without progress it loses patience; the thread goes on."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+    release = threading.Event()
+
+    def hang(_: Batch) -> Outcome:
+        release.wait(LONG_SECONDS)
+        return DELIVERED
+
+    one = station(hang)
+    one.delivery.wait(one.give(1), LONG_SECONDS)
+    assert one.ledger.stored == 1
+    release.set()
+    assert one.delivery.flush(LONG_SECONDS)
+
+
+def test_closing_tries_once_more_at_once_then_counts_the_rest(station: Callable[..., Station]) -> None:
+    """An end is the last chance, and no loss is silent."""
+    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
+    one.delivery.wait(one.give(1, 2), LONG_SECONDS)
+    one.delivery.close(LONG_SECONDS)
+    assert len(one.sent) == 2
+    assert (one.ledger.stored, one.ledger.dropped) == (0, {DropReason.SHUTDOWN: 2})
+    one.delivery.close(LONG_SECONDS)
+    one.give(3)
+    assert (one.ledger.stored, one.ledger.dropped) == (0, {DropReason.SHUTDOWN: 3})
+
+
+def test_above_the_memory_bound_the_oldest_events_are_dropped_and_counted(station: Callable[..., Station]) -> None:
+    """An outage cannot fill the memory of the application."""
+    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"), max_bytes=2000)
+    one.give(*range(100))
+    assert one.ledger.dropped == {DropReason.OUTBOX_FULL: 100}
+    assert one.ledger.stored == 0
+
+
+def test_where_no_thread_can_start_the_caller_sends(
+    station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.12 refuses threads while the interpreter ends."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    answers = iter([RETRY, DELIVERED])
+    one = station(lambda _: next(answers))
+    one.delivery.wait(one.give(1), LONG_SECONDS)
+    assert one.ledger.delivered == 1
+
+
+def test_many_threads_give_and_nothing_is_lost_or_doubled(station: Callable[..., Station]) -> None:
+    """SimpleSpanProcessor exports from as many threads as the application has."""
+    one = station()
+
+    def work(worker: int) -> None:
+        for number in range(50):
+            one.delivery.wait(one.give(f"{worker}/{number}"), LONG_SECONDS)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ids = [event.id for batch in one.sent for event in batch.events]
+    assert len(ids) == len(set(ids)) == one.ledger.delivered == 400
+
+
+@given(st.integers(1, 2000), st.floats(0, 1))
+def test_backoff_stays_within_its_cap(failures: int, fraction: float) -> None:
+    """However long an outage lasts."""
+    assert 0 <= backoff_seconds(failures, fraction) <= MAX_BACKOFF_SECONDS
+    assert backoff_seconds(failures, 1.0) <= backoff_seconds(failures + 1, 1.0)

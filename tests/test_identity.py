@@ -1,0 +1,184 @@
+"""Whose span it is: own claims, the trace's, the resource's, the process's."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext, SpanKind
+
+from otel_rum_exporter import identity as module
+from otel_rum_exporter.identity import NIL_UUID, SESSION_SILENCE_NS, WAIT_NS, Identities, Identity, to_uuid
+from otel_rum_exporter.span import SpanView
+from tests.spans import make_span
+
+A = "11111111-1111-4111-8111-111111111111"
+B = "22222222-2222-4222-8222-222222222222"
+NOW_NS = 1_795_000_000_000_000_000
+
+
+@pytest.fixture
+def identities() -> Identities:
+    """Make ids that count up."""
+    ids = iter(str(uuid.UUID(int=number)) for number in range(1, 100))
+    return Identities(new_id=lambda: next(ids), hash_key=b"key")
+
+
+def assign(
+    identities: Identities,
+    spans: Sequence[ReadableSpan],
+    said: Mapping[str, Mapping[str, str]] | None = None,
+    now_ns: int = NOW_NS,
+) -> dict[str, Identity]:
+    """Assign identities to spans, by the names of those settled; `said` is trace metadata by span name."""
+    pairs = [(SpanView.of(span), (said or {}).get(span.name, {})) for span in spans]
+    return {view.name: identity for view, identity in identities.assign(pairs, now_ns)}
+
+
+def test_a_child_inherits_from_its_nearest_ancestor_though_it_ends_first(identities: Identities) -> None:
+    """Children reach the exporter before the request that carries the session."""
+    request = make_span("request", {"session.id": A, "user.id": B})
+    inner_request = make_span("inner request", {"session.id": B}, parent=request)
+    child = make_span("query", parent=inner_request)
+    grandchild = make_span("socket", parent=child)
+    found = assign(identities, [grandchild, child, inner_request, request])
+    assert {name: identity.session_id for name, identity in found.items()} == {
+        "socket": B,
+        "query": B,
+        "inner request": B,
+        "request": A,
+    }
+    assert {identity.user_id for identity in found.values()} == {B}
+
+
+def test_a_child_waits_for_its_parent_over_any_number_of_batches(identities: Identities) -> None:
+    """A batch that ends in the middle of a request tears no session apart."""
+    request = make_span("request", {"session.id": A})
+    child = make_span("child", parent=request)
+    grandchild = make_span("grandchild", parent=child)
+    assert assign(identities, [grandchild]) == {}
+    assert assign(identities, [child]) == {}
+    found = assign(identities, [request], {"request": {"pageId": "/cart"}})
+    assert {(one.session_id, one.metadata["pageId"]) for one in found.values()} == {(A, "/cart")}
+    assert set(found) == {"request", "child", "grandchild"}
+    assert identities.release(NOW_NS, everything=True) == []
+
+
+def test_a_child_that_ends_after_its_parent_still_inherits(identities: Identities) -> None:
+    """What a request started may outlive it."""
+    request = make_span("request", {"session.id": A})
+    assign(identities, [request], {"request": {"pageId": "/cart"}})
+    late = assign(identities, [make_span("late", parent=request)])["late"]
+    assert (late.session_id, late.metadata) == (A, {"pageId": "/cart"})
+
+
+def test_a_wait_ends_after_half_a_minute_with_what_the_trace_has_told(identities: Identities) -> None:
+    """A request without end cannot hold its children back for ever."""
+    endless = make_span("endless", {"session.id": A})
+    assign(identities, [make_span("other", {"session.id": B}, parent=endless)])
+    assign(identities, [make_span("child", parent=endless)])
+    due_ns = identities.next_release_ns
+    assert due_ns == NOW_NS + WAIT_NS
+    assert identities.release(due_ns - 1) == []
+    released = {view.name: one.session_id for view, one in identities.release(due_ns)}
+    assert released == {"other": B, "child": B}
+    assert identities.next_release_ns is None
+
+
+def test_in_a_program_of_one_user_nobody_waits(identities: Identities) -> None:
+    """Where no span names a session, a parent has nothing to tell."""
+    assign(identities, [make_span("root")])
+    found = assign(identities, [make_span("child", parent=make_span("main"))])
+    assert found["child"].is_minted
+
+
+def test_a_resource_speaks_for_its_silent_spans(identities: Identities) -> None:
+    """A kiosk or a phone names its session once."""
+    found = assign(identities, [make_span(resource={"session.id": A, "user.id": B})])["work"]
+    assert (found.session_id, found.user_id, found.is_minted) == (A, B, False)
+
+
+def test_what_nobody_claims_belongs_to_the_process_until_half_an_hour_of_silence(identities: Identities) -> None:
+    """A session of a single-user program ends as one of AWS's web client does."""
+    first = assign(identities, [make_span()])["work"]
+    second = assign(identities, [make_span()], now_ns=NOW_NS + SESSION_SILENCE_NS)["work"]
+    third = assign(identities, [make_span()], now_ns=NOW_NS + 2 * SESSION_SILENCE_NS + 1)["work"]
+    assert first == second
+    assert first.is_minted
+    assert first.user_id == NIL_UUID
+    assert first.session_id != third.session_id
+
+
+def test_the_user_of_a_single_user_program_stays_on_the_screen_shown_last(identities: Identities) -> None:
+    """An error between two screens happened on the first."""
+    menu = {"pageId": "menu", "title": "menu"}
+    assign(identities, [make_span("show")], {"show": menu})
+    assert assign(identities, [make_span("fails")])["fails"].metadata == menu
+    later = assign(identities, [make_span("next day")], now_ns=NOW_NS + 2 * SESSION_SILENCE_NS)
+    assert later["next day"].metadata == {}
+
+
+def test_a_request_of_the_application_to_itself_is_part_of_the_page_that_caused_it(identities: Identities) -> None:
+    """The user is on the page, not on the API behind it; two requests of one browser page stay two."""
+    page = make_span("page", {"session.id": A}, kind=SpanKind.SERVER)
+    call = make_span("call", parent=page, kind=SpanKind.CLIENT)
+    remote = SpanContext(call.context.trace_id, call.context.span_id, is_remote=True)
+    api = make_span("api", parent=remote, kind=SpanKind.SERVER)
+    said = {"page": {"pageId": "/cart"}, "api": {"pageId": "/api/stock"}}
+    found = assign(identities, [api, call, page], said)
+    assert {name: one.metadata["pageId"] for name, one in found.items()} == dict.fromkeys(found, "/cart")
+
+    browser = SpanContext(99, 98, is_remote=True)
+    requests = [make_span(name, parent=browser, kind=SpanKind.SERVER) for name in ("one", "two")]
+    found = assign(identities, requests, {"one": {"pageId": "/one"}, "two": {"pageId": "/two"}})
+    assert [found["one"].metadata["pageId"], found["two"].metadata["pageId"]] == ["/one", "/two"]
+
+
+def test_the_nil_session_id_means_that_there_is_none(identities: Identities) -> None:
+    """AWS's client sends the nil id before it has a session."""
+    assert assign(identities, [make_span("a", {"session.id": NIL_UUID})])["a"].is_minted
+
+
+def test_a_loop_of_parents_ends(identities: Identities) -> None:
+    """Corrupt telemetry, spans that are each other's parent, is let go when its time is over."""
+    one = make_span("one", {"session.id": A})
+    two = make_span("two", parent=one)
+    one._parent = two.context
+    assert assign(identities, [one, two]) == {}
+    assert len(identities.release(NOW_NS + WAIT_NS)) == 2
+
+
+def test_what_is_remembered_is_bounded(identities: Identities, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of any age remembers the same number of spans and traces, and lets only so many wait."""
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
+    for number in range(50):
+        assign(identities, [make_span(f"s{number}", {"session.id": A})])
+        assign(identities, [make_span(f"w{number}", parent=make_span("unseen"))])
+    assert len(identities._ended) == len(identities._traces) == 10
+    assert len(identities.release(NOW_NS, everything=True)) == 10
+
+
+@pytest.mark.parametrize("value", [A, A.upper(), "6f9619ff-8b86-d011-b42d-00cf4fc964ff"])
+def test_a_uuid_goes_verbatim(value: str) -> None:
+    """Ids of browsers and phones keep joining what AWS's own clients report."""
+    assert value == to_uuid(value, kind="session", key=b"")
+
+
+def test_32_hex_digits_get_dashes() -> None:
+    """OTel's browser and Android SDKs make ids of this form."""
+    assert to_uuid("0123456789ABCDEF0123456789abcdef", kind="session", key=b"") == (
+        "01234567-89ab-cdef-0123-456789abcdef"
+    )
+
+
+@given(st.text(st.characters(codec=None), min_size=1))
+def test_any_other_id_becomes_a_stable_uuid_that_depends_on_key_and_kind(value: str) -> None:
+    """RUM takes UUIDs only; the hash keeps session, user and applications apart."""
+    made = to_uuid(f"u{value}", kind="session", key=b"a")
+    assert uuid.UUID(made).version == 8
+    assert uuid.UUID(made).variant == uuid.RFC_4122
+    assert made == to_uuid(f"u{value}", kind="session", key=b"a")
+    assert made != to_uuid(f"u{value}", kind="user", key=b"a")
+    assert made != to_uuid(f"u{value}", kind="session", key=b"b")

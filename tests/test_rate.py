@@ -1,0 +1,59 @@
+"""The request rate: quota, throttling, recovery, on a clock of its own."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_rum_exporter.rate import RequestRate
+
+
+def sent_until(rate: RequestRate, seconds: float, start: float = 0.0) -> int:
+    """Count the requests that go out as fast as the rate allows."""
+    now, count = start, 0
+    while now < start + seconds:
+        wait = rate.wait_seconds(now)
+        if wait > 0:
+            now += wait
+            continue
+        rate.take(now)
+        count += 1
+    return count
+
+
+def test_a_burst_of_a_second_then_the_quota() -> None:
+    """Light loads never wait; heavy ones meet the quota."""
+    assert 50 + 50 * 10 <= sent_until(RequestRate(50, 0.0), 10.0) + 1 <= 50 + 50 * 10 + 2
+
+
+def test_zero_means_no_limit() -> None:
+    """For a data plane of one's own."""
+    rate = RequestRate(0, 0.0)
+    rate.take(0.0)
+    rate.throttled(0.0)
+    assert rate.wait_seconds(0.0) == 0.0
+
+
+def test_throttling_halves_once_a_second_and_success_recovers_slowly() -> None:
+    """Twenty answers to twenty requests under way are one message."""
+    rate = RequestRate(50, 0.0)
+    for _ in range(20):
+        rate.throttled(10.0)
+    assert rate.per_second == 25.0
+    assert rate.wait_seconds(10.0) > 0
+    rate.succeeded(10.5)
+    assert rate.per_second == 25.0
+    for second in range(11, 100):
+        rate.succeeded(float(second))
+    assert rate.per_second == 50.0
+
+
+@given(st.integers(1, 100), st.lists(st.sampled_from(["throttled", "succeeded", "take"]), max_size=60))
+def test_whatever_happens_the_rate_stays_between_its_bounds_and_sending_goes_on(
+    limit: int, happenings: list[str]
+) -> None:
+    """No sequence of answers stops the exporter for good."""
+    rate, now = RequestRate(limit, 0.0), 0.0
+    for happening in happenings:
+        now += 0.7
+        getattr(rate, happening)(now)
+        assert 0.5 <= rate.per_second <= limit
+    assert rate.wait_seconds(now + 300) == 0.0

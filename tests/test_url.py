@@ -1,0 +1,71 @@
+"""URLs lose what may be secret, and paths lose what is no name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_rum_exporter import url
+
+
+@pytest.mark.parametrize(
+    ("given_url", "allowed", "expected"),
+    [
+        ("https://a.example/p?q=1#f", (), "https://a.example/p"),
+        ("https://me:pw@a.example:8443/p", (), "https://a.example:8443/p"),
+        ("https://a.example/p?token=s&page=2&x", ("page",), "https://a.example/p?page=2"),
+        ("/relative?x=1", (), "/relative"),
+        ("http://[::1/broken?secret=1", (), "http://[::1/broken"),
+        ("http://me:pw@[::1/broken?secret=1", (), "[::1/broken"),
+    ],
+)
+def test_scrub_keeps_only_what_is_allowed(given_url: str, allowed: tuple[str, ...], expected: str) -> None:
+    """User info, fragment and unlisted query parameters never stay, in malformed URLs neither."""
+    assert expected == url.scrub(given_url, allowed)
+
+
+@given(st.text(max_size=40), st.sampled_from(["?", "#"]))
+def test_scrub_is_total_and_loses_every_query(prefix: str, separator: str) -> None:
+    """For any text, what stands behind `?` or `#` is gone."""
+    assert "SECRET" not in url.scrub(f"{prefix}{separator}SECRET")
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "expected"),
+    [
+        ("shop.example", 443, "https://shop.example/p"),
+        ("shop.example:8443", 8443, "https://shop.example:8443/p"),
+        ("shop.example:8443", None, "https://shop.example:8443/p"),
+        ("[::1]:8443", 8443, "https://[::1]:8443/p"),
+        ("[::1]", 443, "https://[::1]/p"),
+        (None, 443, "/p"),
+    ],
+)
+def test_compose_counts_a_port_once_and_omits_the_default(host: str | None, port: int | None, expected: str) -> None:
+    """OTel's `server.address` may contain the port that `server.port` says again."""
+    assert expected == url.compose("https", host, port, "/p")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/users/42/orders", "/users/*/orders"),
+        ("/o/7f9c24e8-3b12-4c5d-9e8f-0a1b2c3d4e5f", "/o/*"),
+        ("/blob/5f3a9c01deadbeef", "/blob/*"),
+        ("/reset/eyJhbGciOiJIUzI1NiJ9abc", "/reset/*"),
+        ("/products/teapot", "/products/teapot"),
+        ("/v1/decade", "/v1/decade"),
+        ("/", "/"),
+    ],
+)
+def test_mask_ids_leaves_names_and_masks_ids(path: str, expected: str) -> None:
+    """A path without a route becomes one page, not one page an id."""
+    assert expected == url.mask_ids(path)
+
+
+@given(st.text(max_size=60))
+def test_every_reader_of_urls_is_total(text: str) -> None:
+    """No text that an instrumentation calls a URL raises."""
+    url.hostname(text)
+    url.path(text)
+    url.mask_ids(text)
+    url.split_host(text)
