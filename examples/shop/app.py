@@ -58,11 +58,12 @@ class CouponExpiredError(Exception):
 def tell_whose_request_it_is() -> None:
     """Put the visitor's session and user on the current span."""
     # `session.id` gives RUM its sessions and `user.id` its users; both are standard attributes, and what happens below
-    # this span inherits them. The API is called by programs, whose requests belong to the page that caused them.
+    # this span inherits them. A program that calls the API says for whom.
+    span = trace.get_current_span()
     if request.path.startswith("/api/"):
+        span.set_attribute("session.id", request.headers.get("X-Session", ""))
         return
     session.permanent = True
-    span = trace.get_current_span()
     span.set_attribute("session.id", session.setdefault("id", str(uuid.uuid4())))
     if "user" in session:
         span.set_attribute("user.id", session["user"])
@@ -149,7 +150,7 @@ def failed(error: HTTPException) -> ResponseReturnValue:
 
 def stock(sku: str) -> dict[str, float]:
     """Ask the stock service, which is this same program, over HTTP."""
-    answer = requests.get(f"{SHOP_URL}/api/stock/{sku}", timeout=5)
+    answer = requests.get(f"{SHOP_URL}/api/stock/{sku}", headers={"X-Session": session["id"]}, timeout=5)
     answer.raise_for_status()
     found: dict[str, float] = answer.json()
     return found

@@ -1,0 +1,63 @@
+# The habits of this project. Each target sets up what it needs in .venv; only Python 3.10+ and make must be there.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+SOURCES = pyproject.toml README.md $(shell find src -type f -not -name '*.pyc')
+
+.PHONY: help demo test lint docs clean
+
+help:
+	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
+	@echo 'make test   run the test suite against the built package'
+	@echo 'make lint   check style, types, architecture and generated documentation'
+	@echo 'make docs   write the generated parts of the documentation'
+	@echo 'make clean  remove what the other targets made'
+
+demo: $(VENV)/shop
+	@$(BIN)/python examples/shop/demo.py
+
+test: $(VENV)/test
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cog --check README.md
+
+docs: $(VENV)/lint
+	$(BIN)/cog -r README.md
+
+clean:
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(VENV)/python:
+	@echo 'Making a virtual environment in $(VENV) ...'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "$(PYTHON) is older than Python 3.10: name another one with make PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade pip
+	@touch $@
+
+# The package is built and installed as users get it; the source tree is never on the path.
+$(VENV)/package: $(VENV)/python $(SOURCES)
+	@echo 'Building and installing the package ...'
+	@$(PIP) '.[local]'
+	@touch $@
+
+$(VENV)/shop: $(VENV)/package
+	@echo 'Installing the shop: Flask, requests and their OpenTelemetry instrumentation ...'
+	@$(PIP) --group shop
+	@touch $@
+
+$(VENV)/test: $(VENV)/package
+	@echo 'Installing the test tools ...'
+	@$(PIP) --group test
+	@touch $@
+
+$(VENV)/lint: $(VENV)/test
+	@echo 'Installing the lint tools ...'
+	@$(PIP) --group lint
+	@touch $@
