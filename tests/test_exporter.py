@@ -130,7 +130,8 @@ def test_child_spans_that_are_exported_before_their_request_join_its_session(
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter()))
     tracer = provider.get_tracer("shop")
-    request = {"http.method": "GET", "http.route": "/", "http.status_code": 200, "session.id": A, "user.id": B}
+    request: dict[str, Any] = {"http.method": "GET", "http.route": "/", "http.status_code": 200}
+    request |= {"session.id": A, "user.id": B}
     with tracer.start_as_current_span("GET /", kind=SpanKind.SERVER, attributes=request):  # noqa: SIM117
         with tracer.start_as_current_span("work"):
             with tracer.start_as_current_span("GET", kind=SpanKind.CLIENT, attributes={"http.method": "GET"}):
@@ -283,7 +284,7 @@ def test_its_own_requests_are_not_traced(rum: LocalRum, exporter: MakeExporter) 
 
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter()))
-    instrumentors = (BotocoreInstrumentor(), URLLib3Instrumentor())
+    instrumentors: tuple[Any, ...] = (BotocoreInstrumentor(), URLLib3Instrumentor())  # type: ignore[no-untyped-call]
     for instrumentor in instrumentors:
         instrumentor.instrument(tracer_provider=provider)
     try:

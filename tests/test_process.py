@@ -153,7 +153,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otel_rum_exporter import RumSpanExporter
 provider = TracerProvider()
-provider.add_span_processor(BatchSpanProcessor(RumSpanExporter(app_monitor_id={APP_MONITOR_ID!r}, endpoint={rum.url!r}, signing="none")))
+exporter = RumSpanExporter(app_monitor_id={APP_MONITOR_ID!r}, endpoint={rum.url!r}, signing="none")
+provider.add_span_processor(BatchSpanProcessor(exporter))
 provider.get_tracer("app").start_span("work").end()
 """
     run([sys.executable, "-c", code], environment())

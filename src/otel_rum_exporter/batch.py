@@ -47,12 +47,9 @@ class Batch:
 
     @functools.cached_property
     def session_metadata(self) -> dict[str, Any]:
-        """What the metadata of all events share and none overrides with something else missing."""
-        first, *others = dict.fromkeys(event.session_metadata for event in self.events)
-        shared: dict[str, Any] = orjson.loads(first)
-        for other in map(orjson.loads, others):
-            shared = {key: value for key, value in shared.items() if key in other and other[key] == value}
-        return shared
+        """What the sessions' metadata of all events have in common."""
+        first, *others = self._session_metadata_of_events.values()
+        return {key: value for key, value in first.items() if all((key, value) in other.items() for other in others)}
 
     @functools.cached_property
     def session_metadata_json(self) -> str:
@@ -64,12 +61,17 @@ class Batch:
 
         `is_merged` puts the session's into it, for services that know no SessionMetadata.
         """
+        session = self._session_metadata_of_events[event.session_metadata]
         said = {} if is_merged else self.session_metadata
-        session: dict[str, Any] = orjson.loads(event.session_metadata)
-        unsaid = {key: value for key, value in session.items() if key not in said}
-        if not unsaid:
+        if len(said) == len(session):
             return event.metadata
+        unsaid = {key: value for key, value in session.items() if key not in said}
         return orjson.dumps({**unsaid, **orjson.loads(event.metadata)}).decode()
+
+    @functools.cached_property
+    def _session_metadata_of_events(self) -> dict[str, dict[str, Any]]:
+        """The sessions' metadata by its JSON text; mostly there is one."""
+        return {text: orjson.loads(text) for text in {event.session_metadata: None for event in self.events}}
 
     def halves(self) -> tuple[Batch, Batch]:
         """Return two batches in place of one that was refused, to find the event it was refused for."""
