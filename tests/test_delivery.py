@@ -44,7 +44,7 @@ class Station:
     def give(self, *names: object, key: BatchKey = KEY) -> int:
         events = [RumEvent(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
         self.ledger.accept(len(events))
-        return self.delivery.accept({key: events}, len(events))
+        return self.delivery.accept({key: events})
 
     def _send(self, batch: Batch) -> Outcome:
         self.sent.append(batch)

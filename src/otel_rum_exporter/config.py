@@ -85,6 +85,16 @@ def _whole(minimum: int, example: int) -> Callable[[object], int]:
     return parse
 
 
+def _share(value: object) -> float:
+    try:
+        number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else -1.0
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= 1.0:
+        raise ValueError("is not a number from 0 to 1; use for example 0.1")
+    return number
+
+
 def _one_of(*choices: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         if isinstance(value, str) and value.strip().lower() in choices:
@@ -193,6 +203,14 @@ class Config:
         _metadata_names,
         shown="none",
     )
+    xray_events: bool = _setting(
+        False,
+        "Send an `xray_trace_event` for each HTTP request made; leave it off where the spans reach X-Ray anyway.",
+        _truth,
+    )
+    session_sample_rate: float = _setting(
+        1.0, "Share of sessions to send, from 0 to 1; a session is sent whole or not at all.", _share
+    )
     url_query_parameters: tuple[str, ...] = _setting(
         (), "Names of query parameters that may stay in URLs, separated by commas.", _names, shown="none"
     )
@@ -254,6 +272,8 @@ class Settings(TypedDict, total=False):
     custom_events: bool | str | None
     page_views: str | None
     metadata_attributes: str | Sequence[str] | None
+    xray_events: bool | str | None
+    session_sample_rate: float | str | None
     url_query_parameters: str | Sequence[str] | None
     id_hash_key: str | None
 

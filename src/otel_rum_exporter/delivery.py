@@ -11,7 +11,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from .batch import Batch, BatchKey
@@ -87,8 +87,9 @@ class Delivery:
                 self._call, self._call_at_seconds = call, self._now_seconds() + seconds
                 self._changed.notify_all()
 
-    def accept(self, events: Mapping[BatchKey, Iterable[RumEvent]], count: int) -> int:
+    def accept(self, events: Mapping[BatchKey, Sequence[RumEvent]]) -> int:
         """Put events into the outbox, and return the ticket to `wait` for."""
+        count = sum(map(len, events.values()))
         with self._changed:
             if self._accepted == self._settled:
                 self._progress_seconds = self._now_seconds()
@@ -251,4 +252,4 @@ class Delivery:
     def _drop(self, reason: DropReason, count: int, advice: str) -> None:
         self._settled += count
         self._ledger.drop(reason, count)
-        self._notices.warn(f"dropped {reason.name}", "%d events are lost: %s. To do: %s.", count, reason.value, advice)
+        self._notices.warn_of_loss(reason, count, advice)

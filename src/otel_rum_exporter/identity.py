@@ -18,7 +18,7 @@ from functools import lru_cache
 from opentelemetry.trace import SpanKind
 
 from .config import UUID
-from .span import SpanView, text
+from .view import SpanKey, View, text
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 """What AWS's own client sends for a user it does not know; as a session id it means that there is none."""
@@ -71,8 +71,7 @@ class Claims:
 
 
 _NOTHING = Claims()
-_SpanKey = tuple[str, str]
-_Settled = tuple[SpanView, Identity]
+_Settled = tuple[View, Identity]
 
 
 class Identities:
@@ -84,29 +83,29 @@ class Identities:
     def __init__(self, *, new_id: Callable[[], str], hash_key: bytes) -> None:
         self._new_id = new_id
         self._uuid = lru_cache(maxsize=MAX_REMEMBERED)(lambda kind, value: to_uuid(value, kind=kind, key=hash_key))
-        self._ended: OrderedDict[_SpanKey, Claims] = OrderedDict()
+        self._ended: OrderedDict[SpanKey, Claims] = OrderedDict()
         self._traces: OrderedDict[str, Claims] = OrderedDict()
-        self._waiting: dict[_SpanKey, list[tuple[SpanView, Claims]]] = {}
-        self._waiting_since: deque[tuple[int, _SpanKey]] = deque()
+        self._waiting: dict[SpanKey, list[tuple[View, Claims]]] = {}
+        self._waiting_since: deque[tuple[int, SpanKey]] = deque()
         self._has_seen_sessions = False
         self._has_one_user = False
         self._process_session_id = ""
         self._process_session_used_ns = 0
         self._process_screen: Mapping[str, str] = {}
 
-    def assign(self, said: Sequence[tuple[SpanView, Mapping[str, str]]], now_ns: int) -> list[_Settled]:
+    def assign(self, said: Sequence[tuple[View, Mapping[str, str]]], now_ns: int) -> list[_Settled]:
         """Return the spans whose identity is settled, in the order in which they ended.
 
         Each span comes with what it says of the page and browser of everything below it. Among those returned are
         spans that waited; left out are those that wait from now on.
         """
         settled: list[_Settled] = []
-        arrived = {_key(view) for view, _ in said}
+        arrived = {view.key for view, _ in said}
         for view, metadata in said:
             claims = _claims(view, metadata)
             self._has_seen_sessions |= claims.session is not None
-            parent = _parent_key(view)
-            is_awaited = parent is not None and (parent in arrived or not _has_remote_parent(view))
+            parent = view.parent_key
+            is_awaited = parent in arrived or not view.is_parent_remote
             if parent is None or parent in self._ended or not is_awaited:
                 self._settle(view, claims, now_ns, settled)
             else:
@@ -144,28 +143,29 @@ class Identities:
             or (self._has_one_user and not self._has_seen_sessions)
         )
 
-    def _settle(self, view: SpanView, claims: Claims, now_ns: int, settled: list[_Settled]) -> None:
+    def _settle(self, view: View, claims: Claims, now_ns: int, settled: list[_Settled]) -> None:
         """Settle a span, and with it all that waited for it."""
         pending = [(view, claims)]
         while pending:
             view, claims = pending.pop()
-            key = _key(view)
-            claims = self._ended[key] = claims.over(self._ancestor(view, claims))
-            if claims != _NOTHING:
-                self._traces.setdefault(view.trace_id, claims)
+            claims = claims.over(self._ancestor(view, claims))
             settled.append((view, self._identity(view, claims, now_ns)))
-            pending.extend(self._waiting.pop(key, ()))
+            if view.key is not None:
+                self._ended[view.key] = claims
+                pending.extend(self._waiting.pop(view.key, ()))
+            if claims != _NOTHING and view.trace_id:
+                self._traces.setdefault(view.trace_id, claims)
 
-    def _ancestor(self, view: SpanView, claims: Claims) -> Claims:
+    def _ancestor(self, view: View, claims: Claims) -> Claims:
         """Return what the parent claims, or else what the trace tells; a page of its own is not the trace's."""
-        parent = _parent_key(view)
-        if parent is not None and parent in self._ended:
-            return self._ended[parent]
+        parent = self._ended.get(view.parent_key) if view.parent_key else None
+        if parent is not None:
+            return parent
         trace = self._traces.get(view.trace_id, _NOTHING)
         return Claims(trace.session, trace.user) if claims.metadata else trace
 
-    def _identity(self, view: SpanView, claims: Claims, now_ns: int) -> Identity:
-        resource = view.span.resource.attributes
+    def _identity(self, view: View, claims: Claims, now_ns: int) -> Identity:
+        resource = view.resource.attributes
         session = claims.session or _known(text(resource, *SESSION_ATTRIBUTES))
         user = claims.user or text(resource, *USER_ATTRIBUTES)
         self._has_one_user |= claims.session is None
@@ -215,21 +215,6 @@ def _known(session: str | None) -> str | None:
     return None if session == NIL_UUID else session
 
 
-def _claims(view: SpanView, metadata: Mapping[str, str]) -> Claims:
+def _claims(view: View, metadata: Mapping[str, str]) -> Claims:
     session, user = _known(view.text(*SESSION_ATTRIBUTES)), view.text(*USER_ATTRIBUTES)
-    return Claims(session, user, metadata, is_nested=view.span.kind is SpanKind.SERVER)
-
-
-def _key(view: SpanView) -> _SpanKey:
-    return view.trace_id, view.span_id
-
-
-def _parent_key(view: SpanView) -> _SpanKey | None:
-    parent = view.span.parent
-    return None if parent is None else (view.trace_id, f"{parent.span_id:016x}")
-
-
-def _has_remote_parent(view: SpanView) -> bool:
-    """Say whether the parent is in another process, unless the process called itself."""
-    parent = view.span.parent
-    return parent is not None and parent.is_remote
+    return Claims(session, user, metadata, is_nested=view.kind is SpanKind.SERVER)

@@ -18,8 +18,8 @@ from opentelemetry.trace import SpanKind
 from . import url
 from .anyvalue import json_text, json_value
 from .config import Config
-from .span import SpanView, text
 from .version import VERSION
+from .view import View, text
 
 CLIENT_NAME = "otel-rum-exporter"
 MAX_VALUE_CHARS = 256
@@ -88,12 +88,12 @@ def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool)
     }
 
 
-def of_trace(view: SpanView) -> dict[str, str]:
+def of_trace(view: View) -> dict[str, str]:
     """Return what a span says of the page and the browser of everything below it.
 
     A CLIENT span says nothing: its host and user agent are those of the application's own requests.
     """
-    if view.span.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
+    if view.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
         return {}
     found = {key: view.text(*names) for key, names in TRACE_KEYS}
     found.update(_browser(view))
@@ -103,12 +103,12 @@ def of_trace(view: SpanView) -> dict[str, str]:
     return {key: _cut(value) for key, value in found.items() if value}
 
 
-def page_id(view: SpanView) -> str | None:
+def page_id(view: View) -> str | None:
     """Return the page a span shows: its route, its screen, or its path with ids masked; None where it shows none.
 
     A route without its leading slash, as Django's instrumentation gives it, gets one.
     """
-    if view.span.kind is not SpanKind.SERVER:
+    if view.kind is not SpanKind.SERVER:
         return view.text("app.screen.name", "screen.name")
     route = view.text("http.route")
     if route is not None:
@@ -117,7 +117,7 @@ def page_id(view: SpanView) -> str | None:
     return url.mask_ids(url.path(target)) if target else None
 
 
-def _browser(view: SpanView) -> dict[str, str]:
+def _browser(view: View) -> dict[str, str]:
     """Return what a browser's user agent tells; RUM reads it itself, all but the type of device.
 
     Every browser begins with "Mozilla/", and no HTTP library does; those of telephones say "Mobi":
@@ -129,8 +129,8 @@ def _browser(view: SpanView) -> dict[str, str]:
     return {"aws:userAgent": user_agent, "deviceType": "mobile" if "Mobi" in user_agent else "desktop"}
 
 
-def _domain(view: SpanView) -> str | None:
-    if view.span.kind is SpanKind.SERVER:
+def _domain(view: View) -> str | None:
+    if view.kind is SpanKind.SERVER:
         host = view.text("server.address", "http.host", "net.host.name")
         return url.split_host(host)[0] if host else None
     document = view.text("browser.document.url.full")

@@ -1,41 +1,19 @@
-"""What the mapping reads of a finished span, and nothing more.
+"""Finished spans, as the SDK gives them and as the mapping reads them.
 
-The protocols name exactly the members of the SDK's `ReadableSpan` that become RUM data, so an SDK span is
-used as it is, without a copy. `SpanView` is a span with its attributes read once. Nothing here knows RUM.
+The protocols name exactly the members of the SDK's `ReadableSpan` that become RUM data, so an SDK span is used
+as it is, without a copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from opentelemetry.trace import SpanContext, SpanKind, Status
 
-from .anyvalue import MAX_SAFE_INTEGER, json_text
-
-Attributes = Mapping[str, Any] | None
-"""Attribute values are whatever an application put there: read them with `SpanView`, never trust a type."""
-
-NS_PER_MILLI = 1_000_000
-MAX_EPOCH_NS = 4_102_444_800 * 1_000_000_000
-"""The year 2100: later times are broken clocks, and would break the arithmetic of dates."""
-
-
-class Resource(Protocol):
-    """What made the spans: `opentelemetry.sdk.resources.Resource`."""
-
-    @property
-    def attributes(self) -> Mapping[str, Any]: ...
-
-
-class Scope(Protocol):
-    """Which instrumentation made the span."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> str | None: ...
+from .anyvalue import json_text
+from .view import Attributes, Resource, Scope, View, epoch_ns, plain
 
 
 class SpanEvent(Protocol):
@@ -91,83 +69,36 @@ class Span(Protocol):
     def dropped_links(self) -> int: ...
 
 
-@dataclass(slots=True)
-class SpanView:
-    """A span whose attributes were read once, with typed access to them."""
+@dataclass(slots=True, kw_only=True)
+class SpanView(View):
+    """A span whose attributes were read once."""
 
     span: Span
-    name: str
-    attributes: Mapping[str, Any]
-    trace_id: str
     span_id: str
-    start_ns: int
-    end_ns: int
+
+    @property
+    def id_parts(self) -> tuple[str, ...]:
+        """Trace and span id."""
+        return self.trace_id, self.span_id
 
     @classmethod
     def of(cls, span: Span) -> SpanView:
-        context = span.context
+        """Read a span once."""
+        context, parent = span.context, span.parent
+        trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
         start_ns = epoch_ns(span.start_time or span.end_time)
         return cls(
             span=span,
             name=json_text(span.name),
             attributes=plain(span.attributes),
-            trace_id=f"{context.trace_id:032x}",
-            span_id=f"{context.span_id:016x}",
+            resource=span.resource,
+            scope=span.instrumentation_scope,
+            trace_id=trace_id,
+            span_id=span_id,
+            key=(trace_id, span_id),
+            parent_key=None if parent is None else (trace_id, f"{parent.span_id:016x}"),
+            is_parent_remote=parent is not None and parent.is_remote,
+            kind=span.kind,
             start_ns=start_ns,
             end_ns=max(start_ns, epoch_ns(span.end_time)),
         )
-
-    @property
-    def duration_millis(self) -> float:
-        return (self.end_ns - self.start_ns) / NS_PER_MILLI
-
-    @property
-    def is_local_root(self) -> bool:
-        """Say whether this is the first span of its trace in its process."""
-        parent = self.span.parent
-        return parent is None or parent.is_remote
-
-    def text(self, *names: str) -> str | None:
-        """Return the first of the named attributes that is a non-empty string."""
-        return text(self.attributes, *names)
-
-    def integer(self, *names: str) -> int | None:
-        """Return the first of the named attributes that is a whole number, also one written as text."""
-        for name in names:
-            value = self.attributes.get(name)
-            if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_SAFE_INTEGER:
-                return value
-            if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
-                return int(value)
-        return None
-
-    def header(self, name: str) -> str | None:
-        """Return the first value of a captured request header; `name` as OTel writes it, e.g. `referer`."""
-        value = self.attributes.get(f"http.request.header.{name}")
-        first = value[0] if isinstance(value, (list, tuple)) and value else value
-        return json_text(first) if isinstance(first, str) and first else None
-
-
-def plain(attributes: Attributes) -> Mapping[str, Any]:
-    """Copy attributes into a plain dict.
-
-    The SDK's mapping locks for every key it is asked for; its own `copy` locks once.
-    """
-    if not attributes:
-        return {}
-    copy = getattr(attributes, "copy", None)
-    return copy() if callable(copy) else dict(attributes)
-
-
-def text(attributes: Mapping[str, Any], *names: str) -> str | None:
-    """Return the first of the named attributes that is a non-empty string."""
-    for name in names:
-        value = attributes.get(name)
-        if isinstance(value, str) and value:
-            return json_text(value)
-    return None
-
-
-def epoch_ns(time_ns: int | None) -> int:
-    """Return a time since the epoch that dates can hold; 0 for None."""
-    return min(max(time_ns or 0, 0), MAX_EPOCH_NS)

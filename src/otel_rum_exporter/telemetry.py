@@ -17,7 +17,7 @@ class DropReason(enum.Enum):
     """Why an event, or a span before it became one, did not reach RUM: the whole list."""
 
     NO_APP_MONITOR = "neither the configuration nor the resource names an app monitor"
-    UNMAPPABLE = "the span could not be read"
+    UNMAPPABLE = "a span or log record could not be read"
     TOO_LARGE = "the event exceeds RUM's 6 KB even after trimming"
     REFUSED = "RUM refused the event"
     OUTBOX_FULL = "the outbox reached max_memory_bytes, and the oldest events left"
@@ -27,21 +27,24 @@ class DropReason(enum.Enum):
 class Ledger:
     """Count events: accepted = delivered + still stored + dropped, always. Thread-safe.
 
-    A span that could become no event counts as one event, accepted and dropped; spans that the mapping
-    leaves out on purpose are counted apart, as filtered.
+    A span or log record that could become no event counts as one event, accepted and dropped; those that the
+    mapping leaves out on purpose are counted apart, as filtered.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.accepted = 0
         self.delivered = 0
-        self.filtered_spans = 0
+        self.filtered = 0
         self.dropped: Counter[DropReason] = Counter()
 
-    def accept(self, events: int, *, filtered_spans: int = 0) -> None:
+    def accept(self, events: int) -> None:
         with self._lock:
             self.accepted += events
-            self.filtered_spans += filtered_spans
+
+    def filter(self, records: int) -> None:
+        with self._lock:
+            self.filtered += records
 
     def deliver(self, events: int) -> None:
         with self._lock:
@@ -79,3 +82,7 @@ class Notices:
                 return
             self._written[kind] = now
         LOGGER.warning(message, *values)
+
+    def warn_of_loss(self, reason: DropReason, count: int, advice: str) -> None:
+        """Log the loss of events, unless one for the same reason was logged within the last minute."""
+        self.warn(f"lost {reason.name}", "%d events are lost: %s. To do: %s.", count, reason.value, advice)

@@ -14,10 +14,12 @@ from typing import Any
 from opentelemetry.trace import StatusCode
 
 from .. import url
-from ..anyvalue import json_object, json_text
+from ..anyvalue import json_object, json_text, json_value
 from ..config import Config
 from ..identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
-from ..span import SpanView, epoch_ns, plain
+from ..log_record import LogView
+from ..span import SpanView
+from ..view import View, epoch_ns, plain
 from .rum_event import Draft
 
 FALLBACK_TYPE = "otel.span"
@@ -50,6 +52,22 @@ def span_event(view: SpanView, config: Config) -> Iterator[Draft]:
     """Yield the custom event of a span, where custom events are wanted."""
     if config.custom_events:
         yield Draft(event_type(view.name), view.end_ns, _details(view, config))
+
+
+def is_named(view: LogView, _config: Config) -> bool:
+    """Say whether a log record is an event: it has a name, which a plain line has not."""
+    return bool(view.name)
+
+
+def any_log(_view: LogView, _config: Config) -> bool:
+    """Say that every log record ends somewhere."""
+    return True
+
+
+def log_event(view: LogView, config: Config) -> Iterator[Draft]:
+    """Yield the custom event of a named log record, where custom events are wanted."""
+    if config.custom_events:
+        yield Draft(event_type(view.name), view.end_ns, _log_details(view, config))
 
 
 def event_type(span_name: str) -> str:
@@ -93,12 +111,29 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
     return details
 
 
+def _log_details(view: LogView, config: Config) -> dict[str, Any]:
+    details: dict[str, Any] = {"name": view.name, "time": _iso(view.end_ns), "otel": _scope(view)}
+    if view.severity:
+        details["severityNumber"] = view.severity
+    if view.trace_id:
+        details |= {"traceId": view.trace_id, "spanId": view.span_id}
+    body = json_value(view.body)
+    if body is not None:
+        details["body"] = body
+    details["attributes"] = _attributes(view.attributes, config)
+    return details
+
+
+def _scope(view: View) -> dict[str, Any]:
+    if view.scope is None:
+        return {}
+    scope = {"name": view.scope.name, "version": view.scope.version}
+    return {"scope": {key: json_text(value) for key, value in scope.items() if value}}
+
+
 def _otel(view: SpanView) -> dict[str, Any]:
     span, status = view.span, view.span.status
-    told: dict[str, Any] = {}
-    if span.instrumentation_scope is not None:
-        scope = {"name": span.instrumentation_scope.name, "version": span.instrumentation_scope.version}
-        told["scope"] = {key: value for key, value in scope.items() if value}
+    told = _scope(view)
     if status.status_code is not StatusCode.UNSET:
         told["status_code"] = status.status_code.name
     if status.description:

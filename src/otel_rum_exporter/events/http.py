@@ -18,6 +18,7 @@ from opentelemetry.trace import SpanKind
 from .. import url
 from ..anyvalue import json_text
 from ..config import Config
+from ..log_record import LogView
 from ..span import SpanView
 from .js_error import MAX_MESSAGE_CHARS, exceptions, js_error_details
 from .rum_event import VERSION, Draft
@@ -43,17 +44,17 @@ _OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
 
 def is_client(view: SpanView, _: Config) -> bool:
     """Say whether a span is an HTTP request that the application made."""
-    return view.span.kind is SpanKind.CLIENT and method(view) is not None
+    return view.kind is SpanKind.CLIENT and method(view) is not None
 
 
 def is_server(view: SpanView, _: Config) -> bool:
     """Say whether a span is an HTTP request that the application served."""
-    return view.span.kind is SpanKind.SERVER and method(view) is not None
+    return view.kind is SpanKind.SERVER and method(view) is not None
 
 
 def is_own_traffic(view: SpanView, _: Config) -> bool:
     """Say whether a span is a call to RUM itself, whoever in the process made it."""
-    if view.span.kind is not SpanKind.CLIENT:
+    if view.kind is not SpanKind.CLIENT:
         return False
     if view.attributes.get("rpc.service") == "RUM" or view.attributes.get("rpc.method") == "PutRumEvents":
         return True
@@ -62,6 +63,11 @@ def is_own_traffic(view: SpanView, _: Config) -> bool:
         return False
     host = url.hostname(target) or ""
     return host.startswith("dataplane.rum") or bool(_OWN_PATH.fullmatch(url.path(target)))
+
+
+def is_logged_failure(view: LogView, _: Config) -> bool:
+    """Say whether a log record tells the failure of a request made, which its span tells better."""
+    return view.name == "http.client.request.exception" and bool(view.span_id)
 
 
 def client_events(view: SpanView, config: Config) -> Iterator[Draft]:

@@ -1,4 +1,4 @@
-"""Exceptions recorded on spans: `js_error_event`, RUM's event of any error, whatever its language.
+"""Exceptions, on spans and as log records: `js_error_event`, RUM's event of any error, whatever its language.
 
 https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/
 """
@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..span import SpanView, plain, text
+from ..log_record import LogView
+from ..span import SpanView
+from ..view import View, number, plain, text
 from .rum_event import VERSION, Draft
 from .trim import PYTHON_TRACEBACK, cut, cut_stack
 
@@ -23,11 +25,36 @@ MAX_MESSAGE_CHARS = 1000
 _PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
 
 
-def exceptions(view: SpanView) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield time (ns) and attributes of each exception that a span recorded."""
-    for event in view.span.events:
-        if event.name == "exception":
-            yield event.timestamp or view.end_ns, plain(event.attributes)
+ERROR_NAMES = frozenset({"exception", "app.crash", "device.crash", "device.anr"})
+"""Names of log records that are errors, whatever attributes they have; so are all that end in `.exception`."""
+
+_MAX_DEBUG_SEVERITY = 8
+"""SeverityNumber DEBUG4: errors logged for debugging are none that a user met."""
+
+
+def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield time (ns) and attributes of each exception that a span recorded, or that a span or log record is."""
+    if isinstance(view, LogView):
+        if is_logged_error(view):
+            told = view.body if isinstance(view.body, str) else view.name
+            yield view.end_ns, {**view.attributes, "exception.message": view.text("exception.message") or told}
+    elif isinstance(view, SpanView):
+        if is_exception(view):
+            yield view.end_ns, view.attributes
+        for event in view.span.events:
+            if event.name == "exception":
+                yield event.timestamp or view.end_ns, plain(event.attributes)
+
+
+def is_exception(view: View) -> bool:
+    """Say whether a span or log record is itself an exception, as a hang or a logged error is."""
+    return view.text("exception.type", "exception.message", "exception.stacktrace") is not None
+
+
+def is_logged_error(view: LogView) -> bool:
+    """Say whether a log record is an exception, or the event of one."""
+    is_error = is_exception(view) or view.name in ERROR_NAMES or view.name.endswith(".exception")
+    return is_error and not 1 <= view.severity <= _MAX_DEBUG_SEVERITY
 
 
 def js_error(timestamp_ns: int, exception: Mapping[str, Any]) -> Draft:
@@ -43,22 +70,29 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
         "message": cut(text(exception, "exception.message") or "", MAX_MESSAGE_CHARS),
     }
     stack = text(exception, "exception.stacktrace")
+    file_name = text(exception, "code.file.path", "code.filepath")
+    if file_name:
+        details["filename"] = file_name
+        line = number(exception, "code.line.number", "code.lineno")
+        details |= {} if line is None else {"lineno": line}
     if stack:
         details.update(_raised_at(stack))
         details["stack"] = cut_stack(stack, max_stack_chars)
     return details
 
 
-def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what two records of one exception share.
+def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return what two records of one exception share; None where no trace tells that two are one.
 
-    Python records an exception on every span that it leaves; each traceback is longer at its beginning,
-    and all end with the frame that raised.
+    Python records an exception on every span that it leaves; each traceback is longer at its beginning, and all end
+    with the frame that raised. Logging names the type without its module.
     """
+    if not trace_id:
+        return None
     stack = text(exception, "exception.stacktrace") or ""
     kind, message = text(exception, "exception.type") or "", text(exception, "exception.message") or ""
     innermost = stack[max(0, stack.rfind('\n  File "')) :] if PYTHON_TRACEBACK in stack else stack
-    return trace_id, kind, message[:MAX_MESSAGE_CHARS], innermost[:MAX_MESSAGE_CHARS]
+    return trace_id, kind.rpartition(".")[2], message[:MAX_MESSAGE_CHARS], innermost.strip()[:MAX_MESSAGE_CHARS]
 
 
 def _raised_at(stack: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 from .. import url
 from ..config import Config
 from ..metadata import page_id
-from ..span import NS_PER_MILLI, SpanView
+from ..span import SpanView
+from ..view import NS_PER_MILLI
 from . import http
 from .rum_event import VERSION, Draft
 

@@ -1,0 +1,168 @@
+"""Spans and log records to RUM events, ready for their batches: identity, mapping, metadata and encoding in one walk.
+
+One bad record never costs another: what cannot be read or mapped is dropped alone, and counted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from opentelemetry.trace import SpanKind
+
+from . import metadata
+from .batch import AppMonitor, BatchKey
+from .config import RESOURCE_APP_MONITOR_ID, UUID, Config
+from .events.mapper import Mapper
+from .events.rum_event import Draft, RumEvent, encode, event_id
+from .events.session import session_start
+from .identity import Identities, Identity
+from .log_record import LogRecord, LogView
+from .span import Span, SpanView
+from .telemetry import LOGGER, DropReason, Ledger, Notices
+from .view import Resource, View, text
+
+Events = Mapping[BatchKey, Sequence[RumEvent]]
+
+MAX_RESOURCES = 1000
+EARLIEST_NS = 946_684_800 * 1_000_000_000
+"""The year 2000: an earlier time is a clock that was not set."""
+
+LATEST_AHEAD_NS = 3600 * 1_000_000_000
+
+
+class Conversion:
+    """Convert telemetry to events. Not thread-safe: its owner calls it under a lock."""
+
+    def __init__(self, config: Config, *, new_id: Callable[[], str], ledger: Ledger, notices: Notices) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._notices = notices
+        self._identities = Identities(new_id=new_id, hash_key=_hash_key(config))
+        self._mapper = Mapper(config)
+        self._resources: dict[int, tuple[Resource, AppMonitor | None, str]] = {}
+        self._sessions_started: set[tuple[str, str]] = set()
+        self._is_server = False
+
+    def spans(self, spans: Sequence[Span], now_ns: int) -> Events:
+        """Return the events of finished spans, and of what waited for them."""
+        return self._events(self._identities.assign(self._read(SpanView.of, spans), now_ns), now_ns)
+
+    def log_records(self, records: Sequence[LogRecord], now_ns: int) -> Events:
+        """Return the events of log records that need not wait for their span."""
+        return self._events(self._identities.assign(self._read(LogView.of, records), now_ns), now_ns)
+
+    def release(self, now_ns: int, *, everything: bool = False) -> Events:
+        """Return the events of what waited long enough for its parents, or of all that waits."""
+        return self._events(self._identities.release(now_ns, everything=everything), now_ns)
+
+    @property
+    def next_release_ns(self) -> int | None:
+        """When `release` will have something to return; None when nothing waits."""
+        return self._identities.next_release_ns
+
+    def _read(self, view_of: Callable[[Any], View], records: Sequence[Any]) -> list[tuple[View, dict[str, str]]]:
+        read = []
+        for record in records:
+            try:
+                view = view_of(record)
+                read.append((view, metadata.of_trace(view)))
+            except Exception:  # noqa: BLE001 - one bad record must not cost another
+                self._unmappable(getattr(record, "name", ""))
+        if not self._is_server and any(view.kind is SpanKind.SERVER for view, _ in read):
+            self._is_server = True
+            self._resources.clear()
+        return read
+
+    def _events(self, settled: Sequence[tuple[View, Identity]], now_ns: int) -> Events:
+        events: dict[BatchKey, list[RumEvent]] = defaultdict(list)
+        for view, identity in settled:
+            try:
+                self._convert(view, identity, now_ns, events)
+            except Exception:  # noqa: BLE001 - one bad record must not cost another
+                self._unmappable(view.name)
+        self._ledger.accept(sum(map(len, events.values())))
+        return events
+
+    def _convert(self, view: View, identity: Identity, now_ns: int, events: dict[BatchKey, list[RumEvent]]) -> None:
+        monitor, shared = self._resource(view.resource)
+        if monitor is None:
+            self._drop(
+                DropReason.NO_APP_MONITOR,
+                f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}",
+            )
+            return
+        drafts = self._mapper.drafts(view)
+        if not drafts:
+            self._ledger.filter(1)
+            return
+        key = BatchKey(monitor, identity.session_id, identity.user_id)
+        own = {**identity.metadata, **metadata.custom(view.attributes, self._config.metadata_attributes)}
+        made = [
+            (event_id(monitor.id, *view.id_parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)
+        ]
+        if identity.is_minted and (monitor.id, identity.session_id) not in self._sessions_started:
+            self._sessions_started.add((monitor.id, identity.session_id))
+            start = event_id(monitor.id, identity.session_id, "session_start")
+            made.insert(0, (start, session_start(view.start_ns)))
+            self._advise(view)
+        for made_id, draft in made:
+            event = encode(_timely(draft, now_ns), id=made_id, metadata=own, session_metadata=shared)
+            if event is None:
+                self._drop(DropReason.TOO_LARGE, "shorten the resource attributes that the settings carry as metadata")
+            else:
+                events[key].append(event)
+
+    def _advise(self, view: View) -> None:
+        """Tell a server without sessions, once, how to have some."""
+        if view.kind is SpanKind.SERVER:
+            self._notices.warn(
+                "no session",
+                "A request served carries no session, so all users share the session of this process. To do: set the "
+                "span attribute session.id on each request's span, for example from the session cookie.",
+                is_once=True,
+            )
+
+    def _resource(self, resource: Resource) -> tuple[AppMonitor | None, str]:
+        known = self._resources.get(id(resource))
+        if known is None or known[0] is not resource:
+            if len(self._resources) >= MAX_RESOURCES:
+                self._resources.clear()
+            shared = orjson.dumps(metadata.of_resource(resource.attributes, self._config, is_server=self._is_server))
+            known = self._resources[id(resource)] = (resource, self._app_monitor(resource), shared.decode())
+        return known[1], known[2]
+
+    def _app_monitor(self, resource: Resource) -> AppMonitor | None:
+        attributes = resource.attributes
+        told = text(attributes, RESOURCE_APP_MONITOR_ID)
+        monitor_id = told if told and UUID.fullmatch(told) else self._config.app_monitor_id
+        if monitor_id is None:
+            return None
+        return AppMonitor(
+            id=monitor_id,
+            name=self._config.app_monitor_name,
+            version=text(attributes, "service.version", "app.build_id"),
+            alias=text(attributes, "aws.rum.appmonitor.alias") or self._config.alias,
+        )
+
+    def _unmappable(self, name: object) -> None:
+        LOGGER.debug("unmappable: %.100r", name, exc_info=True)
+        self._drop(DropReason.UNMAPPABLE, f"please report this, with a debug log; its name is {name!r:.100}")
+
+    def _drop(self, reason: DropReason, advice: str) -> None:
+        self._ledger.accept(1)
+        self._ledger.drop(reason, 1)
+        self._notices.warn_of_loss(reason, 1, advice)
+
+
+def _timely(draft: Draft, now_ns: int) -> Draft:
+    """Return a draft with a time that can be true."""
+    if EARLIEST_NS <= draft.timestamp_ns <= now_ns + LATEST_AHEAD_NS:
+        return draft
+    return Draft(draft.type, now_ns, draft.details)
+
+
+def _hash_key(config: Config) -> bytes:
+    return (config.id_hash_key or config.app_monitor_id or "otel-rum-exporter").encode()

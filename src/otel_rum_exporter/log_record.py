@@ -1,0 +1,88 @@
+"""Log records, as the SDK gives them and as the mapping reads them: of events, which have a name, and exceptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+from opentelemetry._logs import SeverityNumber
+
+from .anyvalue import json_object, json_text, json_value
+from .view import Attributes, Resource, Scope, View, epoch_ns, plain, text
+
+EARLIEST_NS = 946_684_800 * 1_000_000_000
+"""The year 2000: OTel's browser instrumentations put times since the page's beginning where the epoch's belong."""
+
+
+class LogData(Protocol):
+    """What was logged: `opentelemetry._logs.LogRecord`."""
+
+    @property
+    def timestamp(self) -> int | None: ...
+    @property
+    def observed_timestamp(self) -> int | None: ...
+    @property
+    def trace_id(self) -> int | None: ...
+    @property
+    def span_id(self) -> int | None: ...
+    @property
+    def severity_number(self) -> SeverityNumber | None: ...
+    @property
+    def body(self) -> Any: ...
+    @property
+    def attributes(self) -> Attributes: ...
+    @property
+    def event_name(self) -> str | None: ...
+
+
+class LogRecord(Protocol):
+    """A log record with its origin: the part of `opentelemetry.sdk._logs.ReadableLogRecord` that RUM needs."""
+
+    @property
+    def log_record(self) -> LogData: ...
+    @property
+    def resource(self) -> Resource: ...
+    @property
+    def instrumentation_scope(self) -> Scope | None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class LogView(View):
+    """A log record whose attributes were read once; `name` is the event's, empty for a plain line."""
+
+    body: Any
+    severity: int
+    span_id: str
+
+    @property
+    def id_parts(self) -> tuple[str, ...]:
+        """Time, name and content: log records have no id."""
+        content = orjson.dumps([json_object(self.attributes), json_value(self.body)], option=orjson.OPT_SORT_KEYS)
+        return self.trace_id, self.span_id, str(self.end_ns), self.name, content.decode()
+
+    @classmethod
+    def of(cls, record: LogRecord) -> LogView:
+        """Read a log record once. One within a span belongs to it."""
+        data = record.log_record
+        attributes = plain(data.attributes)
+        trace_id = f"{data.trace_id:032x}" if data.trace_id else ""
+        span_id = f"{data.span_id:016x}" if data.trace_id and data.span_id else ""
+        told_ns = epoch_ns(data.timestamp)
+        time_ns = told_ns if told_ns >= EARLIEST_NS else epoch_ns(data.observed_timestamp) or told_ns
+        return cls(
+            name=json_text(data.event_name) if data.event_name else text(attributes, "event.name") or "",
+            attributes=attributes,
+            resource=record.resource,
+            scope=record.instrumentation_scope,
+            trace_id=trace_id,
+            span_id=span_id,
+            key=None,
+            parent_key=(trace_id, span_id) if span_id else None,
+            is_parent_remote=False,
+            kind=None,
+            start_ns=time_ns,
+            end_ns=time_ns,
+            body=data.body,
+            severity=data.severity_number.value if data.severity_number else 0,
+        )

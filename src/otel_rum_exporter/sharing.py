@@ -1,0 +1,52 @@
+"""One pipeline for all exporters of a process that have the same settings: sessions, quota and outbox are shared."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from .config import Config
+from .pipeline import Pipeline
+from .transport import RumClient
+
+_Key = tuple[Config, int]
+
+_users: Counter[_Key] = Counter()
+_pipelines: dict[tuple[int, _Key], Pipeline] = {}
+
+
+class SharedPipeline:
+    """A share in the pipeline of a Config and client; the last to leave closes it.
+
+    Thread-safe without a lock, which another thread of a forking process could hold for ever in its child:
+    `setdefault` is atomic.
+    """
+
+    def __init__(self, config: Config, client: RumClient | None) -> None:
+        self._config = config
+        self._client = client
+        self._key: _Key = (config, id(client))
+        self._of_process: dict[int, Pipeline] = {}
+        _users[self._key] += 1
+        self.pipeline.start()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline of this process; threads, connections and what the parent stored stay behind a fork."""
+        process_id = os.getpid()
+        found = self._of_process.get(process_id)
+        if found is None:
+            place = (process_id, self._key)
+            found = _pipelines.get(place) or _pipelines.setdefault(place, Pipeline(self._config, self._client))
+            self._of_process[process_id] = found
+        return found
+
+    def leave(self, timeout_seconds: float) -> None:
+        """Deliver what is stored within `timeout_seconds`; close the pipeline when nobody else shares it."""
+        pipeline = self.pipeline
+        _users[self._key] -= 1
+        if _users[self._key] > 0:
+            pipeline.flush(timeout_seconds)
+        else:
+            _pipelines.pop((os.getpid(), self._key), None)
+            pipeline.close(timeout_seconds)

@@ -1,0 +1,134 @@
+"""Telemetry as the mapping reads it: attributes read once, with typed access, and a place in a trace.
+
+A `View` is what spans and log records have in common; `span.py` and `log_record.py` say what each has of its
+own. Nothing here knows RUM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from opentelemetry.trace import SpanKind
+
+from .anyvalue import MAX_SAFE_INTEGER, json_text
+
+Attributes = Mapping[str, Any] | None
+"""Attribute values are whatever an application put there: read them with a view, never trust a type."""
+
+SpanKey = tuple[str, str]
+"""Trace id and span id, in hex."""
+
+NS_PER_MILLI = 1_000_000
+MAX_EPOCH_NS = 4_102_444_800 * 1_000_000_000
+"""The year 2100: later times are broken clocks, and would break the arithmetic of dates."""
+
+
+class Resource(Protocol):
+    """What made the telemetry: `opentelemetry.sdk.resources.Resource`."""
+
+    @property
+    def attributes(self) -> Mapping[str, Any]: ...
+
+
+class Scope(Protocol):
+    """Which instrumentation made the telemetry."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str | None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class View:
+    """A span or a log record, with its attributes read once.
+
+    `kind` and `key` are None for a log record, which has no children; `parent_key` is the span that contains this, None
+    where there is none; `is_parent_remote` says that it is in another process. Times are ns since the epoch.
+    """
+
+    name: str
+    attributes: Mapping[str, Any]
+    resource: Resource
+    scope: Scope | None
+    trace_id: str
+    key: SpanKey | None
+    parent_key: SpanKey | None
+    is_parent_remote: bool
+    kind: SpanKind | None
+    start_ns: int
+    end_ns: int
+
+    @property
+    def duration_millis(self) -> float:
+        return (self.end_ns - self.start_ns) / NS_PER_MILLI
+
+    @property
+    def is_local_root(self) -> bool:
+        """Whether nothing in this process contains it."""
+        return self.parent_key is None or self.is_parent_remote
+
+    @property
+    def id_parts(self) -> tuple[str, ...]:
+        """What tells this from any other, the same in every process that sees it."""
+        raise NotImplementedError
+
+    def text(self, *names: str) -> str | None:
+        """Return the first of the named attributes that is a non-empty string."""
+        return text(self.attributes, *names)
+
+    def integer(self, *names: str) -> int | None:
+        """Return the first of the named attributes that is a whole number, also one written as text."""
+        for name in names:
+            value = self.attributes.get(name)
+            if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_SAFE_INTEGER:
+                return value
+            if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+                return int(value)
+        return None
+
+    def number(self, *names: str) -> float | None:
+        """Return the first of the named attributes that is a finite number."""
+        return number(self.attributes, *names)
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a captured request header; `name` as OTel writes it, e.g. `referer`."""
+        value = self.attributes.get(f"http.request.header.{name}")
+        first = value[0] if isinstance(value, (list, tuple)) and value else value
+        return json_text(first) if isinstance(first, str) and first else None
+
+
+def plain(attributes: Attributes) -> Mapping[str, Any]:
+    """Copy attributes into a plain dict.
+
+    The SDK's mapping locks for every key it is asked for; its own `copy` locks once.
+    """
+    if not attributes:
+        return {}
+    copy = getattr(attributes, "copy", None)
+    return copy() if callable(copy) else dict(attributes)
+
+
+def text(attributes: Mapping[str, Any], *names: str) -> str | None:
+    """Return the first of the named attributes that is a non-empty string."""
+    for name in names:
+        value = attributes.get(name)
+        if isinstance(value, str) and value:
+            return json_text(value)
+    return None
+
+
+def number(attributes: Mapping[str, Any], *names: str) -> float | None:
+    """Return the first of the named attributes that is a finite number."""
+    for name in names:
+        value = attributes.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_SAFE_INTEGER:
+            return value
+    return None
+
+
+def epoch_ns(time_ns: int | None) -> int:
+    """Return a time since the epoch that dates can hold; 0 for None."""
+    return min(max(time_ns or 0, 0), MAX_EPOCH_NS)
