@@ -42,6 +42,15 @@ def test_merging_gives_each_event_its_own_metadata_back(
     """RUM merges SessionMetadata below an event's own; what results is what the event was made with."""
     events = tuple(event(str(number), own, shared) for number, (own, shared) in enumerate(said))
     batch = Batch(KEY, events)
-    for one, (own, shared) in zip(events, said, strict=True):
-        assert {**json.loads(batch.session_metadata_json), **json.loads(batch.metadata(one))} == {**shared, **own}
-        assert json.loads(batch.metadata(one, is_merged=True)) == {**shared, **own}
+    session, own_metadata = batch.metadata()
+    merged = batch.merged_metadata()
+    for number, (own, shared) in enumerate(said):
+        assert {**json.loads(session), **json.loads(own_metadata[number])} == {**shared, **own}
+        assert json.loads(merged[number]) == {**shared, **own}
+
+
+def test_true_is_not_one() -> None:
+    """Values that Python calls equal are two in JSON."""
+    batch = Batch(KEY, (event("a", shared={"x": True}), event("b", shared={"x": 1})))
+    session, own = batch.metadata()
+    assert (session, own) == ("{}", ['{"x":true}', '{"x":1}'])

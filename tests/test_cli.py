@@ -1,5 +1,7 @@
 """The `otel-rum` command, run as a program of its own."""
 
+import gzip
+import json
 import os
 import re
 import signal
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +20,28 @@ Make = Callable[..., Any]
 RUN = "from otel_rum_exporter.cli import main; main()"
 
 
-def _run(*arguments: str, code: str = RUN) -> subprocess.CompletedProcess[str]:
+SPAN = {
+    "traceId": "5b8efff798038103d269b633813fc60c",
+    "spanId": "eee19b7ec3c1b174",
+    "name": "shop \u2192 cart",
+    "startTimeUnixNano": "1795000000000000000",
+    "endTimeUnixNano": "1795000000120000000",
+    "attributes": [{"key": "session.id", "value": {"stringValue": "33d38e21-7c0a-4c1e-9c58-2f6d1b0a9e44"}}],
+}
+BODY = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]})
+OWN = "OTEL_EXPORTER_AWS_RUM_"
+
+
+def _run(*arguments: str, code: str = RUN, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, *arguments],
+        input=given,
+        env={**environment, "PYTHONIOENCODING": "utf-8", **variables},
+        encoding="utf-8",
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -115,3 +137,82 @@ def test_a_missing_extra_is_named_in_one_line(package: str) -> None:
     assert ended.returncode == 2
     assert ended.stderr.endswith("pip install 'otel-rum-exporter[local]'\n")
     assert ended.stderr.count("\n") == 1
+
+
+def test_without_click_the_smaller_extra_is_named() -> None:
+    """All commands but `local` need no more than the extra of the command line."""
+    ended = _run("explain", "-", code=f"import sys; sys.modules['click'] = None; {RUN}")
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "otel-rum: click is not installed: pip install 'otel-rum-exporter[cli]'\n",
+    )
+
+
+def test_explain_needs_no_extra_but_its_own() -> None:
+    """What the stand-in needs may be missing."""
+    missing = "".join(f"sys.modules[{name!r}] = None; " for name in ("starlette", "uvicorn", "jsonschema"))
+    ended = _run("explain", "-", code=f"import sys; {missing}{RUN}", given=BODY)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["spans.json", "spans.json.gz", "-"])
+def test_explain_reads_files_compressed_or_not_and_standard_input(tmp_path: Path, name: str) -> None:
+    """All of them say the same."""
+    path = tmp_path / name
+    if name != "-":
+        path.write_bytes(gzip.compress(BODY.encode()) if name.endswith(".gz") else BODY.encode())
+    ended = _run("explain", name if name == "-" else str(path), given=BODY)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[:2] == [
+        "INTERNAL shop \u2192 cart: anything else",
+        "    session 33d38e21-7c0a-4c1e-9c58-2f6d1b0a9e44, no user, no page",
+    ]
+    assert "1 span and 0 log records: 1 event, 0 left out, 0 not read" in ended.stdout
+
+
+def test_explain_prints_json_for_machines() -> None:
+    """It is one object."""
+    told = json.loads(_run("explain", "-", "--json", given=f"{BODY}\n{BODY}\n").stdout)
+    assert [record["rule"] for record in told["records"]] == ["anything else"] * 2
+
+
+def test_explain_follows_the_settings_of_the_environment() -> None:
+    """What is explained is what an exporter started here would do."""
+    ended = _run("explain", "-", given=BODY, OTEL_EXPORTER_AWS_RUM_CUSTOM_EVENTS="false")
+    assert "    left out: the settings leave it out\n" in ended.stdout
+
+
+def test_explain_prints_on_any_terminal() -> None:
+    """What a terminal cannot show is escaped."""
+    ended = _run("explain", "-", given=BODY, PYTHONIOENCODING="cp1252")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("INTERNAL shop \\u2192 cart: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot read {path}: No such file or directory"),
+        (b"hello", "{path} is no OTLP: not JSON: "),
+        (b'{"a": 1}', "{path} is no OTLP: JSON, but not OTLP: it has neither resourceSpans nor resourceLogs"),
+        (gzip.compress(b"{}")[:-9], "cannot read {path}: "),
+        (b"\x1f\x8bno", "cannot read {path}: "),
+    ],
+)
+def test_explain_says_in_one_line_what_it_cannot_read(tmp_path: Path, content: bytes | None, message: str) -> None:
+    """The file is named, and there is no traceback."""
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    ended = _run("explain", str(path))
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"otel-rum: {message.format(path=path)}")
+    assert ended.stderr.count("\n") == 1
+    assert ended.stdout == ""
+
+
+def test_explain_says_which_setting_is_wrong() -> None:
+    """The variable is named with its value."""
+    ended = _run("explain", "-", given=BODY, OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS="some")
+    assert ended.returncode == 2
+    assert ended.stderr == "otel-rum: OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS='some' is not one of auto, all, none\n"

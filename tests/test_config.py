@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter import environment_variables
-from otel_rum_exporter.config import PREFIX, Config, ConfigError, Settings, table, variable
+from otel_rum_exporter.config import PREFIX, Config, ConfigError, Settings, table, unknown_variables, variable
 
 MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
 
@@ -61,6 +61,13 @@ def test_a_missing_app_monitor_id_is_a_fault_unless_the_resource_names_one() -> 
         Config.read({}, {})
     resource = {"OTEL_RESOURCE_ATTRIBUTES": f"service.name=a,aws.rum.appmonitor.id={MONITOR}"}
     assert Config.read({}, resource).app_monitor_id is None
+
+
+def test_a_variable_that_is_no_setting_is_told_with_the_likely_one() -> None:
+    """A slip of the pen would otherwise send telemetry elsewhere, or nowhere."""
+    assert unknown_variables({f"{PREFIX}ENPOINT": "http://x", f"{PREFIX}REGION": "eu-west-1", "OTHER": "1"}) == [
+        f"'{PREFIX}ENPOINT' is not a setting; did you mean '{PREFIX}ENDPOINT'?"
+    ]
 
 
 def test_a_secret_stands_neither_in_the_repr_nor_in_an_error() -> None:

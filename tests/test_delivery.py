@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 
@@ -11,11 +12,17 @@ from hypothesis import strategies as st
 
 from otel_rum_exporter import delivery as module
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
-from otel_rum_exporter.delivery import MAX_BACKOFF_SECONDS, Delivery, backoff_seconds
+from otel_rum_exporter.delivery import (
+    LIGHT_LOAD_BATCHES,
+    MAX_BACKOFF_SECONDS,
+    MAX_REFUSED_IN_A_ROW,
+    Delivery,
+    backoff_seconds,
+)
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
 from otel_rum_exporter.outbox import MemoryOutbox
 from otel_rum_exporter.rate import RequestRate
-from otel_rum_exporter.telemetry import DropReason, Ledger, Notices
+from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices
 from otel_rum_exporter.transport import Outcome, Verdict
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
@@ -41,10 +48,10 @@ class Station:
             notices=Notices(),
         )
 
-    def give(self, *names: object, key: BatchKey = KEY) -> int:
+    def give(self, *names: object, key: BatchKey = KEY) -> None:
         events = [RumEvent(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
         self.ledger.accept(len(events))
-        return self.delivery.accept({key: events})
+        self.delivery.accept({key: events})
 
     def _send(self, batch: Batch) -> Outcome:
         self.sent.append(batch)
@@ -68,7 +75,8 @@ def station() -> Iterator[Callable[..., Station]]:
 def test_an_export_waits_until_its_events_are_delivered(station: Callable[..., Station]) -> None:
     """Under light load everything is synchronous, as a frozen Lambda needs it."""
     one = station()
-    one.delivery.wait(one.give(1, 2), LONG_SECONDS)
+    one.give(1, 2)
+    one.delivery.wait(LONG_SECONDS)
     assert (one.ledger.delivered, one.ledger.stored) == (2, 0)
 
 
@@ -96,7 +104,8 @@ def test_the_one_event_that_rum_refuses_is_found_and_dropped_alone(station: Call
 def test_an_export_leaves_its_events_when_rum_asks_to_wait_longer(station: Callable[..., Station]) -> None:
     """A Retry-After beyond the deadline is not waited for; the events stay stored."""
     one = station(lambda _: Outcome(Verdict.RETRY, "x", retry_after_seconds=600.0))
-    one.delivery.wait(one.give(1), LONG_SECONDS)
+    one.give(1)
+    one.delivery.wait(LONG_SECONDS)
     assert one.ledger.stored == 1
     assert not one.delivery.flush(LONG_SECONDS)
 
@@ -104,8 +113,10 @@ def test_an_export_leaves_its_events_when_rum_asks_to_wait_longer(station: Calla
 def test_what_a_person_must_mend_is_not_tried_again_at_once(station: Callable[..., Station]) -> None:
     """403 and missing credentials: one request a minute."""
     one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
-    one.delivery.wait(one.give(1), LONG_SECONDS)
-    one.delivery.wait(one.give(2), LONG_SECONDS)
+    one.give(1)
+    one.delivery.wait(LONG_SECONDS)
+    one.give(2)
+    one.delivery.wait(LONG_SECONDS)
     assert (len(one.sent), one.ledger.stored) == (1, 2)
 
 
@@ -113,8 +124,9 @@ def test_an_export_that_finds_the_rate_used_up_goes_on(station: Callable[..., St
     """The rest coalesces in the outbox, and is sent as the rate allows."""
     one = station(rate=1)
     keys = [BatchKey(KEY.app_monitor, str(number), "u") for number in range(3)]
-    ticket = [one.give(number, key=key) for number, key in enumerate(keys)][-1]
-    one.delivery.wait(ticket, LONG_SECONDS)
+    for number, key in enumerate(keys):
+        one.give(number, key=key)
+    one.delivery.wait(LONG_SECONDS)
     assert one.ledger.stored > 0
     assert one.delivery.flush(LONG_SECONDS)
     assert one.ledger.delivered == 3
@@ -132,16 +144,100 @@ def test_an_export_does_not_wait_for_a_request_that_never_ends(
         return DELIVERED
 
     one = station(hang)
-    one.delivery.wait(one.give(1), LONG_SECONDS)
+    one.give(1)
+    one.delivery.wait(LONG_SECONDS)
     assert one.ledger.stored == 1
     release.set()
     assert one.delivery.flush(LONG_SECONDS)
 
 
+def test_under_heavy_load_an_export_does_not_wait(station: Callable[..., Station]) -> None:
+    """With many sessions it would only keep the SDK from its queue; the outbox coalesces meanwhile."""
+    release = threading.Event()
+    one = station(lambda _: DELIVERED if release.wait(LONG_SECONDS) else RETRY)
+    for number in range(LIGHT_LOAD_BATCHES + 2):
+        one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
+    one.delivery.wait(LONG_SECONDS)
+    assert one.ledger.delivered == 0
+    release.set()
+    assert one.delivery.flush(LONG_SECONDS)
+
+
+def test_a_batch_that_always_fails_holds_up_no_other(station: Callable[..., Station]) -> None:
+    """It goes behind the others, as it was."""
+    poison = BatchKey(KEY.app_monitor, "poison", "u")
+    one = station(lambda batch: RETRY if batch.key == poison else DELIVERED)
+    one.give("x", key=poison)
+    for number in range(5):
+        one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
+    one.delivery.flush(2.0)
+    assert (one.ledger.delivered, one.ledger.stored) == (5, 1)
+
+
+def test_a_send_that_raises_ends_neither_thread_nor_data(
+    station: Callable[..., Station], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody foresaw is logged, and the batch goes out again."""
+    answers = iter([ZeroDivisionError, None])
+
+    def answer(_: Batch) -> Outcome:
+        error = next(answers)
+        if error is not None:
+            raise error
+        return DELIVERED
+
+    one = station(answer)
+    one.give(1)
+    assert one.delivery.flush(LONG_SECONDS)
+    assert one.ledger.delivered == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_when_everything_is_refused_the_events_are_kept(station: Callable[..., Station]) -> None:
+    """Then the fault is not the events', and whoever mends it gets them."""
+    one = station(lambda _: SPLIT)
+    one.give(*range(100))
+    assert not one.delivery.flush(30.0)
+    assert one.ledger.dropped == {DropReason.REFUSED: MAX_REFUSED_IN_A_ROW}
+    assert one.ledger.stored == 100 - MAX_REFUSED_IN_A_ROW
+
+
+def test_a_log_handler_that_exports_finds_no_lock_held(station: Callable[..., Station]) -> None:
+    """Its spans come back to the exporter that is logging."""
+    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
+
+    class Exporting(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            thread = threading.Thread(target=one.give, args=("from the handler",))
+            thread.start()
+            thread.join(LONG_SECONDS / 10)
+            assert not thread.is_alive()
+
+    handler = Exporting()
+    LOGGER.addHandler(handler)
+    try:
+        one.give(1)
+        one.delivery.wait(LONG_SECONDS)
+        one.delivery.close(LONG_SECONDS)
+    finally:
+        LOGGER.removeHandler(handler)
+    assert one.ledger.dropped[DropReason.SHUTDOWN] >= 2
+
+
+def test_a_call_is_made_from_the_delivery_thread_when_its_time_has_come(station: Callable[..., Station]) -> None:
+    """What waits outside the outbox is let in without a further export."""
+    one = station()
+    called = threading.Event()
+    one.delivery.start()
+    one.delivery.call_after(0.01, called.set)
+    assert called.wait(LONG_SECONDS)
+
+
 def test_closing_tries_once_more_at_once_then_counts_the_rest(station: Callable[..., Station]) -> None:
     """An end is the last chance, and no loss is silent."""
     one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
-    one.delivery.wait(one.give(1, 2), LONG_SECONDS)
+    one.give(1, 2)
+    one.delivery.wait(LONG_SECONDS)
     one.delivery.close(LONG_SECONDS)
     assert len(one.sent) == 2
     assert (one.ledger.stored, one.ledger.dropped) == (0, {DropReason.SHUTDOWN: 2})
@@ -169,7 +265,8 @@ def test_where_no_thread_can_start_the_caller_sends(
     monkeypatch.setattr(threading.Thread, "start", refuse)
     answers = iter([RETRY, DELIVERED])
     one = station(lambda _: next(answers))
-    one.delivery.wait(one.give(1), LONG_SECONDS)
+    one.give(1)
+    one.delivery.wait(LONG_SECONDS)
     assert one.ledger.delivered == 1
 
 
@@ -179,7 +276,8 @@ def test_many_threads_give_and_nothing_is_lost_or_doubled(station: Callable[...,
 
     def work(worker: int) -> None:
         for number in range(50):
-            one.delivery.wait(one.give(f"{worker}/{number}"), LONG_SECONDS)
+            one.give(f"{worker}/{number}")
+            one.delivery.wait(LONG_SECONDS)
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
     for thread in threads:

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
 from otel_rum_exporter import identity as module
-from otel_rum_exporter.identity import NIL_UUID, SESSION_SILENCE_NS, WAIT_NS, Identities, Identity, to_uuid
+from otel_rum_exporter.identity import NIL_UUID, SESSION_SILENCE_NS, WAIT_NS, Identities, Identity, Moment, to_uuid
 from otel_rum_exporter.span import SpanView
 from tests.spans import make_span
 
@@ -26,6 +26,11 @@ def identities() -> Identities:
     return Identities(new_id=lambda: next(ids), hash_key=b"key")
 
 
+def at(now_ns: int) -> Moment:
+    """Return a moment at which both clocks show the same."""
+    return Moment(now_ns, now_ns)
+
+
 def assign(
     identities: Identities,
     spans: Sequence[ReadableSpan],
@@ -34,7 +39,7 @@ def assign(
 ) -> dict[str, Identity]:
     """Assign identities to spans, by the names of those settled; `said` is trace metadata by span name."""
     pairs = [(SpanView.of(span), (said or {}).get(span.name, {})) for span in spans]
-    return {view.name: identity for view, identity in identities.assign(pairs, now_ns)}
+    return {view.name: identity for view, identity in identities.assign(pairs, at(now_ns))}
 
 
 def test_a_child_inherits_from_its_nearest_ancestor_though_it_ends_first(identities: Identities) -> None:
@@ -50,7 +55,7 @@ def test_a_child_inherits_from_its_nearest_ancestor_though_it_ends_first(identit
         "inner request": B,
         "request": A,
     }
-    assert {identity.user_id for identity in found.values()} == {B}
+    assert {name for name, identity in found.items() if identity.user_id == B} == {"request"}
 
 
 def test_a_child_waits_for_its_parent_over_any_number_of_batches(identities: Identities) -> None:
@@ -63,7 +68,7 @@ def test_a_child_waits_for_its_parent_over_any_number_of_batches(identities: Ide
     found = assign(identities, [request], {"request": {"pageId": "/cart"}})
     assert {(one.session_id, one.metadata["pageId"]) for one in found.values()} == {(A, "/cart")}
     assert set(found) == {"request", "child", "grandchild"}
-    assert identities.release(NOW_NS, everything=True) == []
+    assert (identities.close(at(NOW_NS)), identities.waiting) == ([], 0)
 
 
 def test_a_child_that_ends_after_its_parent_still_inherits(identities: Identities) -> None:
@@ -79,12 +84,11 @@ def test_a_wait_ends_after_half_a_minute_with_what_the_trace_has_told(identities
     endless = make_span("endless", {"session.id": A})
     assign(identities, [make_span("other", {"session.id": B}, parent=endless)])
     assign(identities, [make_span("child", parent=endless)])
-    due_ns = identities.next_release_ns
-    assert due_ns == NOW_NS + WAIT_NS
-    assert identities.release(due_ns - 1) == []
-    released = {view.name: one.session_id for view, one in identities.release(due_ns)}
+    assert identities.next_release_seconds(at(NOW_NS)) == WAIT_NS / 1_000_000_000
+    assert identities.release(at(NOW_NS + WAIT_NS - 1)) == []
+    released = {view.name: one.session_id for view, one in identities.release(at(NOW_NS + WAIT_NS))}
     assert released == {"other": B, "child": B}
-    assert identities.next_release_ns is None
+    assert identities.next_release_seconds(at(NOW_NS)) is None
 
 
 def test_in_a_program_of_one_user_nobody_waits(identities: Identities) -> None:
@@ -147,7 +151,7 @@ def test_a_loop_of_parents_ends(identities: Identities) -> None:
     two = make_span("two", parent=one)
     one._parent = two.context
     assert assign(identities, [one, two]) == {}
-    assert len(identities.release(NOW_NS + WAIT_NS)) == 2
+    assert len(identities.release(at(NOW_NS + WAIT_NS))) == 2
 
 
 def test_what_is_remembered_is_bounded(identities: Identities, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +161,31 @@ def test_what_is_remembered_is_bounded(identities: Identities, monkeypatch: pyte
         assign(identities, [make_span(f"s{number}", {"session.id": A})])
         assign(identities, [make_span(f"w{number}", parent=make_span("unseen"))])
     assert len(identities._ended) == len(identities._traces) == 10
-    assert len(identities.release(NOW_NS, everything=True)) == 10
+    assert len(identities.close(at(NOW_NS))) == 10
+
+
+def test_a_span_that_has_waited_for_long_is_not_released_by_those_that_came_and_went(
+    identities: Identities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under load, a slow request keeps its children as a quick one does."""
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
+    slow = make_span("slow", {"session.id": A})
+    assign(identities, [make_span("child", parent=slow)])
+    for number in range(50):
+        quick = make_span(f"q{number}", {"session.id": B})
+        assert len(assign(identities, [make_span(f"c{number}", parent=quick), quick])) == 2
+    assert identities.waiting == 1
+    assert assign(identities, [slow])["child"].session_id == A
+
+
+def test_a_session_of_its_own_has_no_user_of_another(identities: Identities) -> None:
+    """A message of one user handled within the request of another is the first one's."""
+    request = make_span("request", {"session.id": A, "user.id": B})
+    message = make_span("message", {"session.id": B}, parent=request)
+    found = assign(identities, [message, request])
+    assert (found["message"].session_id, found["message"].user_id) == (B, NIL_UUID)
+    other = SpanContext(request.context.trace_id, 7, is_remote=True)
+    assert assign(identities, [make_span("consume", parent=other, kind=SpanKind.CONSUMER)])["consume"].is_minted
 
 
 @pytest.mark.parametrize("value", [A, A.upper(), "6f9619ff-8b86-d011-b42d-00cf4fc964ff"])

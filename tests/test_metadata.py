@@ -79,7 +79,7 @@ def test_custom_attributes_take_the_keys_and_values_that_rum_keeps() -> None:
     """Dots become underscores, reserved names get a prefix, values are scalars of at most 256 characters."""
     attributes = {"tenant.id": "a" * 300, "version": "7", "roles": ["a", "b"], "ratio": float("nan"), "beta": True}
     names = ("tenant.id", "version", "roles", "ratio", "beta", "missing")
-    assert metadata.custom(attributes, names) == {
+    assert metadata.custom(attributes, make_config(metadata_attributes=names)) == {
         "tenant_id": "a" * 256,
         "otel_version": "7",
         "roles": '["a","b"]',
@@ -90,7 +90,7 @@ def test_custom_attributes_take_the_keys_and_values_that_rum_keeps() -> None:
 
 def test_two_names_that_collide_keep_the_first() -> None:
     """`a.b` and `a_b` are one key in RUM."""
-    assert metadata.custom({"a.b": 1, "a_b": 2}, ("a.b", "a_b")) == {"a_b": 1}
+    assert metadata.custom({"a.b": 1, "a_b": 2}, make_config(metadata_attributes=["a.b", "a_b"])) == {"a_b": 1}
 
 
 @given(st.text(min_size=1, max_size=300))

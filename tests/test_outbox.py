@@ -37,14 +37,22 @@ def test_events_of_one_session_coalesce_until_the_batch_is_full() -> None:
     assert [(session, len(ids)) for session, ids in drain(outbox)] == [("a", 3), ("b", 3), ("a", 1), ("b", 1)]
 
 
-def test_what_comes_back_goes_first_and_unchanged() -> None:
-    """A retry is the same request, though more events of its session wait."""
-    outbox = MemoryOutbox(max_events_per_request=10, max_bytes=10**6)
+def test_what_comes_back_is_unchanged_and_holds_up_nothing() -> None:
+    """A retry is the same request, though more events of its session wait; it takes turns with the others."""
+    outbox = MemoryOutbox(max_events_per_request=2, max_bytes=10**6)
     outbox.add(key("a"), [event(1)])
     batch = outbox.take()
     outbox.add(key("a"), [event(2)])
+    outbox.add(key("b"), [event(3), event(4)])
     outbox.put_back(batch)
     assert outbox.take() is batch
+    outbox.put_back(batch)
+    assert outbox.take().key == key("b")
+    assert outbox.take() is batch
+    assert len(outbox) == 1
+    outbox.put_first(*batch.halves())
+    outbox.clear()
+    assert not outbox
 
 
 def test_above_its_bound_the_oldest_leave() -> None:

@@ -8,7 +8,15 @@ from otel_rum_exporter import local
 
 def test_the_public_names_are_these_and_no_others() -> None:
     """Nothing becomes public by accident."""
-    assert otel_rum_exporter.__all__ == ["ConfigError", "RumLogExporter", "RumSpanExporter", "__version__"]
+    assert otel_rum_exporter.__all__ == [
+        "ConfigError",
+        "RumLogExporter",
+        "RumSessionMiddleware",
+        "RumSessionProcessor",
+        "RumSessionWsgiMiddleware",
+        "RumSpanExporter",
+        "__version__",
+    ]
     assert "LocalRum" in local.__all__
 
 

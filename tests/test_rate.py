@@ -41,9 +41,26 @@ def test_throttling_halves_once_a_second_and_success_recovers_slowly() -> None:
     assert rate.wait_seconds(10.0) > 0
     rate.succeeded(10.5)
     assert rate.per_second == 25.0
-    for second in range(11, 100):
+    rate.throttled(10.9)
+    assert rate.per_second == 25.0
+    rate.throttled(11.0)
+    assert rate.per_second == 12.5
+    rate.succeeded(11.5)
+    rate.throttled(12.0)
+    assert rate.per_second == 6.25
+    for second in range(13, 100):
         rate.succeeded(float(second))
     assert rate.per_second == 50.0
+
+
+def test_the_last_attempt_of_a_process_is_granted() -> None:
+    """However slowly the rate has become."""
+    rate = RequestRate(1, 0.0)
+    for second in range(5):
+        rate.throttled(float(second))
+    assert rate.wait_seconds(5.0) > 0
+    rate.grant(5.0)
+    assert rate.wait_seconds(5.0) == 0.0
 
 
 @given(st.integers(1, 100), st.lists(st.sampled_from(["throttled", "succeeded", "take"]), max_size=60))

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from otel_rum_exporter.telemetry import DropReason, Ledger, Notices
+from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices
 
 
 def test_the_ledger_adds_up() -> None:
@@ -21,11 +21,46 @@ def test_a_notice_is_written_once_a_minute_or_once_for_all(caplog: pytest.LogCap
     """An exporter in trouble must not flood its host."""
     now = 1000.0
     notices = Notices(lambda: now)
-    with caplog.at_level(logging.WARNING, "otel_rum_exporter"):
-        for moment in (1000.0, 1059.0, 1060.0):
-            now = moment
-            notices.warn("kind", "again %d", moment)
-            notices.warn("single", "once", is_once=True)
-            notices.warn(f"other {moment}", "other")
-    written = [record.message for record in caplog.records]
-    assert written == ["again 1000", "once", "other", "other", "again 1060", "other"]
+    for moment in (1000.0, 1059.0, 1060.0):
+        now = moment
+        notices.warn("kind", "again %d", moment)
+        notices.warn("single", "once", is_once=True)
+    notices.write()
+    assert caplog.messages == ["CloudWatch RUM: again 1000", "CloudWatch RUM: once", "CloudWatch RUM: again 1060"]
+
+
+def test_a_line_of_losses_counts_all_since_the_last_one(caplog: pytest.LogCaptureFixture) -> None:
+    """A minute of losses is not told by its first."""
+    now = 1000.0
+    notices = Notices(lambda: now)
+    for moment, count in ((1000.0, 1), (1001.0, 5), (1070.0, 2)):
+        now = moment
+        notices.warn_of_loss(DropReason.REFUSED, count, "mend it")
+    notices.write()
+    assert [line.split(" ", 3)[2][:1] + " events" for line in caplog.messages] == ["1 events", "7 events"]
+
+
+def test_nothing_is_written_before_it_may_be(caplog: pytest.LogCaptureFixture) -> None:
+    """A log handler may end a span, which must find no lock held."""
+    notices = Notices()
+    notices.warn("kind", "later")
+    assert not caplog.messages
+    notices.write()
+    assert caplog.messages == ["CloudWatch RUM: later"]
+
+
+def test_a_broken_log_handler_does_not_reach_the_caller() -> None:
+    """Logging is the application's, and may raise."""
+
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError(record)
+
+    handler = Broken()
+    LOGGER.addHandler(handler)
+    try:
+        notices = Notices()
+        notices.warn("kind", "x")
+        notices.write()
+    finally:
+        LOGGER.removeHandler(handler)

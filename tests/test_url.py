@@ -14,6 +14,7 @@ from otel_rum_exporter import url
         ("https://me:pw@a.example:8443/p", (), "https://a.example:8443/p"),
         ("https://a.example/p?token=s&page=2&x", ("page",), "https://a.example/p?page=2"),
         ("/relative?x=1", (), "/relative"),
+        ("https://a.example/cart;jsessionid=SECRET/x", (), "https://a.example/cart/x"),
         ("http://[::1/broken?secret=1", (), "http://[::1/broken"),
         ("http://me:pw@[::1/broken?secret=1", (), "[::1/broken"),
     ],
@@ -37,12 +38,19 @@ def test_scrub_is_total_and_loses_every_query(prefix: str, separator: str) -> No
         ("shop.example:8443", None, "https://shop.example:8443/p"),
         ("[::1]:8443", 8443, "https://[::1]:8443/p"),
         ("[::1]", 443, "https://[::1]/p"),
+        ("::1", 8443, "https://[::1]:8443/p"),
+        ("me:pw@shop.example", 443, "https://shop.example/p"),
         (None, 443, "/p"),
     ],
 )
 def test_compose_counts_a_port_once_and_omits_the_default(host: str | None, port: int | None, expected: str) -> None:
     """OTel's `server.address` may contain the port that `server.port` says again."""
     assert expected == url.compose("https", host, port, "/p")
+
+
+def test_a_target_that_is_a_url_already_stays_one() -> None:
+    """Requests to proxies have targets in absolute form."""
+    assert url.compose("http", "proxy", 80, "http://other/x") == "http://other/x"
 
 
 @pytest.mark.parametrize(

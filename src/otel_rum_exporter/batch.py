@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/API_PutRumEvents.h
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -33,47 +32,52 @@ class BatchKey(NamedTuple):
     user_id: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One PutRumEvents request."""
 
     key: BatchKey
     events: tuple[RumEvent, ...]
 
-    @functools.cached_property
+    @property
     def id(self) -> str:
         """BatchId: the same for the same events."""
         return event_id("batch", *(event.id for event in self.events))
 
-    @functools.cached_property
-    def session_metadata(self) -> dict[str, Any]:
-        """What the sessions' metadata of all events have in common."""
-        first, *others = self._session_metadata_of_events.values()
-        return {key: value for key, value in first.items() if all((key, value) in other.items() for other in others)}
+    def metadata(self) -> tuple[str, list[str]]:
+        """Return SessionMetadata and the metadata of each event, as JSON text.
 
-    @functools.cached_property
-    def session_metadata_json(self) -> str:
-        """SessionMetadata as the request carries it."""
-        return orjson.dumps(self.session_metadata).decode()
-
-    def metadata(self, event: RumEvent, *, is_merged: bool = False) -> str:
-        """Return the metadata that an event carries itself, as JSON text.
-
-        `is_merged` puts the session's into it, for services that know no SessionMetadata.
+        RUM merges SessionMetadata below an event's own; it holds what the sessions' metadata of all events share.
         """
-        session = self._session_metadata_of_events[event.session_metadata]
-        said = {} if is_merged else self.session_metadata
-        if len(said) == len(session):
-            return event.metadata
-        unsaid = {key: value for key, value in session.items() if key not in said}
-        return orjson.dumps({**unsaid, **orjson.loads(event.metadata)}).decode()
+        sessions = self._sessions()
+        first, *others = sessions.values()
+        shared = {key: value for key, value in first.items() if all(_holds(other, key, value) for other in others)}
+        unsaid = {text: _without(session, shared) for text, session in sessions.items()}
+        return orjson.dumps(shared).decode(), [_below(unsaid[one.session_metadata], one) for one in self.events]
 
-    @functools.cached_property
-    def _session_metadata_of_events(self) -> dict[str, dict[str, Any]]:
-        """The sessions' metadata by its JSON text; mostly there is one."""
-        return {text: orjson.loads(text) for text in {event.session_metadata: None for event in self.events}}
+    def merged_metadata(self) -> list[str]:
+        """Return the whole metadata of each event, as JSON text, for services that know no SessionMetadata."""
+        sessions = self._sessions()
+        return [_below(sessions[event.session_metadata], event) for event in self.events]
 
     def halves(self) -> tuple[Batch, Batch]:
         """Return two batches in place of one that was refused, to find the event it was refused for."""
         middle = len(self.events) // 2
         return replace(self, events=self.events[:middle]), replace(self, events=self.events[middle:])
+
+    def _sessions(self) -> dict[str, dict[str, Any]]:
+        """Return the sessions' metadata by its JSON text; mostly there is one."""
+        return {text: orjson.loads(text) for text in {event.session_metadata: None for event in self.events}}
+
+
+def _holds(session: dict[str, Any], key: str, value: object) -> bool:
+    return key in session and session[key] == value and type(session[key]) is type(value)
+
+
+def _without(session: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in session.items() if key not in shared}
+
+
+def _below(session: dict[str, Any], event: RumEvent) -> str:
+    """Return an event's metadata with a session's below it."""
+    return orjson.dumps({**session, **orjson.loads(event.metadata)}).decode() if session else event.metadata

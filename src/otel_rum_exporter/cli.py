@@ -7,9 +7,15 @@ which extra is missing. The work itself is done elsewhere.
 from __future__ import annotations
 
 import errno
+import gzip
+import io
+import os
 import signal
 import sys
 import threading
+import time
+import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from .version import VERSION
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_PORT = 8787
 _FAILED, _MISUSED = 1, 2
+_GZIP = b"\x1f\x8b"
 
 
 def main() -> None:
@@ -26,7 +33,8 @@ def main() -> None:
     try:
         commands = command_line()
     except ModuleNotFoundError as error:
-        _fail(f"{error.name} is not installed: pip install 'otel-rum-exporter[local]'", _MISUSED)
+        extra = "local" if "local" in sys.argv[1:2] else "cli"
+        _fail(f"{error.name} is not installed: pip install 'otel-rum-exporter[{extra}]'", _MISUSED)
     commands(prog_name="otel-rum")
 
 
@@ -51,13 +59,23 @@ def command_line() -> click.Group:
         short_help="Serve a stand-in of RUM's data plane on this computer.",
         help=_LOCAL_HELP,
     )
-    return version(click.Group("otel-rum", commands=[local], help=_HELP))
+    explain = click.Command(
+        "explain",
+        callback=explain_file,
+        params=[
+            click.Argument(["file"]),
+            click.Option(["--json", "is_json"], is_flag=True, help="Print one JSON object, for machines."),
+        ],
+        short_help="Tell what becomes of spans and log records in RUM.",
+        help=_EXPLAIN_HELP,
+    )
+    return version(click.Group("otel-rum", commands=[local, explain], help=_HELP))
 
 
 _HELP = """Send OpenTelemetry spans to Amazon CloudWatch RUM.
 
 Start with `otel-rum local`: it takes what an application would send to AWS, checks it as AWS would, and shows it in the
-browser. No AWS account is needed.
+browser. No AWS account is needed. `otel-rum explain` tells what becomes of each span in a file.
 """
 
 _LOCAL_HELP = """Serve a stand-in of RUM's data plane on this computer, until Ctrl-C.
@@ -66,6 +84,15 @@ It accepts what RUM accepts, refuses what RUM refuses and says why, and lists wh
 page shows the sessions and events received. Nothing is sent to AWS and nothing is kept after the end.
 
 Set the two variables it prints where your application runs, then use the application.
+"""
+
+_EXPLAIN_HELP = """Tell what becomes in RUM of the spans and log records in FILE, without sending anything.
+
+FILE is OTLP in JSON: the body of an export request, or one on each line as the Collector's file exporter writes them;
+compressed by gzip or not; `-` reads standard input. The settings are those of the environment.
+
+For each record it prints the rule that decides, session, user and page as RUM will show them, and the events; at the
+end the number of events by type.
 """
 
 
@@ -102,6 +129,39 @@ def serve_local(host: str, port: int) -> None:
         # Without a timeout, Windows would not deliver Ctrl-C to a waiting main thread.
         while not stop.wait(timeout=0.5):
             pass
+
+
+def explain_file(file: str, *, is_json: bool) -> None:
+    """Print what becomes of the telemetry in a file."""
+    import click
+    import orjson
+
+    from . import explain
+    from .config import ConfigError
+    from .otlp import OtlpError, decode_json_file
+
+    try:
+        config = explain.config_of(os.environ)
+        explanation = explain.explain(decode_json_file(_content(file)), config, time.time_ns())
+    except ConfigError as error:
+        _fail(str(error), _MISUSED)
+    except OtlpError as error:
+        _fail(f"{file} is no OTLP: {error}", _FAILED)
+    except (OSError, EOFError, zlib.error) as error:
+        _fail(f"cannot read {file}: {getattr(error, 'strerror', None) or error}", _FAILED)
+    if is_json:
+        click.echo(orjson.dumps(explain.as_json(explanation), option=orjson.OPT_INDENT_2))
+        return
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for line in explain.text_lines(explanation):
+        click.echo(line)
+
+
+def _content(file: str) -> bytes:
+    """Return what is in a file, or in standard input, decompressed where it is compressed."""
+    content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    return gzip.decompress(content) if content.startswith(_GZIP) else content
 
 
 def _why_not_started(error: OSError, host: str, port: int) -> str:

@@ -154,7 +154,7 @@ class Config:
         "URL of another data plane: the local stand-in, a proxy, a VPC endpoint.",
         _url,
         shown="AWS's for the region",
-        fallbacks=("AWS_ENDPOINT_URL_RUM",),
+        fallbacks=("AWS_ENDPOINT_URL_RUM", "AWS_ENDPOINT_URL"),
     )
     alias: str | None = _setting(
         None,
@@ -194,7 +194,7 @@ class Config:
     )
     page_views: Literal["auto", "all", "none"] = _setting(
         "auto",
-        "Which HTTP requests served are page views: `auto` guesses pages, `all` takes every successful GET, or `none`.",
+        "Which HTTP requests served and screens are page views: `auto` guesses pages, `all` takes each successful GET, or `none`.",
         _one_of("auto", "all", "none"),
     )
     metadata_attributes: tuple[str, ...] = _setting(
@@ -281,6 +281,14 @@ class Settings(TypedDict, total=False):
 def table() -> dict[str, Setting]:
     """Return the settings by keyword, in the order in which they are documented."""
     return {item.name: item.metadata["setting"] for item in dataclasses.fields(Config)}
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return a line for each variable that has the prefix of the settings and is none, with the likely one."""
+    settings = {variable(name): setting for name, setting in table().items()}
+    return [
+        _unknown(name, settings) for name in sorted(environment) if name.startswith(PREFIX) and name not in settings
+    ]
 
 
 def variable(name: str) -> str:

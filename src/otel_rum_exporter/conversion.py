@@ -18,8 +18,9 @@ from .config import RESOURCE_APP_MONITOR_ID, UUID, Config
 from .events.mapper import Mapper
 from .events.rum_event import Draft, RumEvent, encode, event_id
 from .events.session import session_start
-from .identity import Identities, Identity
+from .identity import Identities, Identity, Moment
 from .log_record import LogRecord, LogView
+from .sampling import is_sampled
 from .span import Span, SpanView
 from .telemetry import LOGGER, DropReason, Ledger, Notices
 from .view import Resource, View, text
@@ -46,22 +47,25 @@ class Conversion:
         self._sessions_started: set[tuple[str, str]] = set()
         self._is_server = False
 
-    def spans(self, spans: Sequence[Span], now_ns: int) -> Events:
+    def spans(self, spans: Sequence[Span], now: Moment) -> Events:
         """Return the events of finished spans, and of what waited for them."""
-        return self._events(self._identities.assign(self._read(SpanView.of, spans), now_ns), now_ns)
+        return self._events(self._identities.assign(self._read(SpanView.of, spans), now), now)
 
-    def log_records(self, records: Sequence[LogRecord], now_ns: int) -> Events:
+    def log_records(self, records: Sequence[LogRecord], now: Moment) -> Events:
         """Return the events of log records that need not wait for their span."""
-        return self._events(self._identities.assign(self._read(LogView.of, records), now_ns), now_ns)
+        return self._events(self._identities.assign(self._read(LogView.of, records), now), now)
 
-    def release(self, now_ns: int, *, everything: bool = False) -> Events:
-        """Return the events of what waited long enough for its parents, or of all that waits."""
-        return self._events(self._identities.release(now_ns, everything=everything), now_ns)
+    def release(self, now: Moment) -> Events:
+        """Return the events of what waited long enough for its parents."""
+        return self._events(self._identities.release(now), now)
 
-    @property
-    def next_release_ns(self) -> int | None:
-        """When `release` will have something to return; None when nothing waits."""
-        return self._identities.next_release_ns
+    def close(self, now: Moment) -> Events:
+        """Return the events of all that waits; from now on nothing does."""
+        return self._events(self._identities.close(now), now)
+
+    def next_release_seconds(self, now: Moment) -> float | None:
+        """Return the time until `release` will have something to return; None when nothing waits."""
+        return self._identities.next_release_seconds(now)
 
     def _read(self, view_of: Callable[[Any], View], records: Sequence[Any]) -> list[tuple[View, dict[str, str]]]:
         read = []
@@ -76,13 +80,14 @@ class Conversion:
             self._resources.clear()
         return read
 
-    def _events(self, settled: Sequence[tuple[View, Identity]], now_ns: int) -> Events:
+    def _events(self, settled: Sequence[tuple[View, Identity]], now: Moment) -> Events:
         events: dict[BatchKey, list[RumEvent]] = defaultdict(list)
         for view, identity in settled:
             try:
-                self._convert(view, identity, now_ns, events)
+                self._convert(view, identity, now.epoch_ns, events)
             except Exception:  # noqa: BLE001 - one bad record must not cost another
                 self._unmappable(view.name)
+        self._ledger.waiting = self._identities.waiting
         self._ledger.accept(sum(map(len, events.values())))
         return events
 
@@ -94,12 +99,15 @@ class Conversion:
                 f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}",
             )
             return
+        if not self._is_recorded(identity):
+            self._ledger.filter(1)
+            return
         drafts = self._mapper.drafts(view)
         if not drafts:
             self._ledger.filter(1)
             return
         key = BatchKey(monitor, identity.session_id, identity.user_id)
-        own = {**identity.metadata, **metadata.custom(view.attributes, self._config.metadata_attributes)}
+        own = {**identity.metadata, **metadata.custom(view.attributes, self._config)}
         made = [
             (event_id(monitor.id, *view.id_parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)
         ]
@@ -115,13 +123,20 @@ class Conversion:
             else:
                 events[key].append(event)
 
+    def _is_recorded(self, identity: Identity) -> bool:
+        """Say whether a session is sent: as whoever began it decided, or else by the settings' share."""
+        if identity.is_sampled is not None:
+            return identity.is_sampled
+        return is_sampled(identity.session_id, self._config.session_sample_rate)
+
     def _advise(self, view: View) -> None:
         """Tell a server without sessions, once, how to have some."""
         if view.kind is SpanKind.SERVER:
             self._notices.warn(
                 "no session",
-                "A request served carries no session, so all users share the session of this process. To do: set the "
-                "span attribute session.id on each request's span, for example from the session cookie.",
+                "a request served carries no session, so all users share the session of this process. To do: add "
+                "RumSessionMiddleware, or set the span attribute session.id on each request's span to an id that logs "
+                "nobody in.",
                 is_once=True,
             )
 

@@ -1,8 +1,8 @@
 """When a batch goes out: at the rate RUM takes, again when it failed, and never later than somebody waits for.
 
-One thread sends. `wait` is for those who gave events: as long as RUM answers, they wait until their events
-are delivered; when it does not, they leave them in the outbox and go on. Where the interpreter refuses to
-start a thread, as at its exit, the waiting caller sends instead.
+One thread sends. Who gave events waits for their delivery while the load is light and RUM answers, and otherwise
+leaves them in the outbox. Where the interpreter refuses to start a thread, as at its exit, the waiting caller
+sends instead.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from .batch import Batch, BatchKey
 from .events.rum_event import RumEvent
 from .outbox import MemoryOutbox
 from .rate import RequestRate
-from .telemetry import DropReason, Ledger, Notices
+from .telemetry import LOGGER, DropReason, Ledger, Notices
 from .transport import Outcome, Verdict
 
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 2.0
-"""How long without progress an export waits: enough for quick retries, short of filling the SDK's queue."""
+"""How long an export waits at most: enough for quick retries, short of filling the SDK's queue."""
+
+LIGHT_LOAD_BATCHES = 10
+"""With more batches than these in the outbox an export does not wait at all: it would only hold up the next one."""
 
 FAREWELL_SECONDS = 1.0
 """The least that shutdown gives a last attempt, also after a long outage."""
@@ -32,6 +35,10 @@ FAREWELL_SECONDS = 1.0
 WAIT_VERDICT_SECONDS = 60.0
 MAX_BACKOFF_SECONDS = 30.0
 BACKOFF_SECONDS = 0.2
+MAX_RETRY_AFTER_SECONDS = 600.0
+
+MAX_REFUSED_IN_A_ROW = 20
+"""When RUM has refused so many single events and taken none, the fault is not theirs; they are kept."""
 
 
 def backoff_seconds(failures: int, fraction: float) -> float:
@@ -65,9 +72,10 @@ class Delivery:
         self._now_seconds = now_seconds
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._accepted = 0
-        self._settled = 0
+        self._unsettled = 0
         self._failures = 0
+        self._refused_in_a_row = 0
+        self._last_failure: Outcome | None = None
         self._retry_at_seconds = 0.0
         self._progress_seconds = 0.0
         self._is_sending = False
@@ -87,16 +95,16 @@ class Delivery:
                 self._call, self._call_at_seconds = call, self._now_seconds() + seconds
                 self._changed.notify_all()
 
-    def accept(self, events: Mapping[BatchKey, Sequence[RumEvent]]) -> int:
-        """Put events into the outbox, and return the ticket to `wait` for."""
+    def accept(self, events: Mapping[BatchKey, Sequence[RumEvent]]) -> None:
+        """Put events into the outbox."""
         count = sum(map(len, events.values()))
         with self._changed:
-            if self._accepted == self._settled:
+            if not self._unsettled:
                 self._progress_seconds = self._now_seconds()
-            self._accepted += count
+            self._unsettled += count
             if self._is_closed:
                 self._drop(DropReason.SHUTDOWN, count, "shut the exporter down after the last span")
-                return self._accepted
+                return
             for key, items in events.items():
                 self._outbox.add(key, items)
             overflow = sum(len(batch.events) for batch in self._outbox.overflow())
@@ -104,27 +112,26 @@ class Delivery:
                 self._drop(DropReason.OUTBOX_FULL, overflow, "raise max_memory_bytes, or look why RUM takes no events")
             self._start()
             self._changed.notify_all()
-            return self._accepted
 
-    def wait(self, ticket: int, timeout_seconds: float) -> None:
-        """Wait until everything up to a ticket is settled, as long as there is progress and the rate allows more."""
-        deadline = self._now_seconds() + timeout_seconds
+    def wait(self, timeout_seconds: float) -> None:
+        """Wait until nothing is stored, as long as the load is light and the rate allows more."""
+        deadline = self._now_seconds() + min(timeout_seconds, PATIENCE_SECONDS)
         with self._changed:
-            while self._settled < ticket:
+            while self._unsettled and len(self._outbox) <= LIGHT_LOAD_BATCHES:
                 now = self._now_seconds()
-                limit = min(deadline, self._progress_seconds + PATIENCE_SECONDS)
-                if self._rate.wait_seconds(now) > 0 or not self._advance(now, limit):
-                    return
+                if self._rate.wait_seconds(now) > 0 or not self._advance(now, deadline):
+                    break
+        self._notices.write()
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Wait until everything accepted so far is settled; false when it cannot be in time."""
-        deadline = self._now_seconds() + timeout_seconds
+        """Wait until nothing is stored; false when that cannot be in time."""
+        deadline = self._now_seconds() + min(timeout_seconds, threading.TIMEOUT_MAX / 2)
         with self._changed:
-            ticket = self._accepted
-            while self._settled < ticket:
-                if not self._advance(self._now_seconds(), deadline):
-                    return False
-            return True
+            while self._unsettled and self._advance(self._now_seconds(), deadline):
+                pass
+            is_done = not self._unsettled
+        self._notices.write()
+        return is_done
 
     def close(self, timeout_seconds: float) -> None:
         """Try a last time to deliver what is stored, then count the rest as dropped.
@@ -136,28 +143,30 @@ class Delivery:
             if self._is_closed:
                 return
             self._retry_at_seconds = 0.0
+            self._rate.grant(self._now_seconds())
             self._changed.notify_all()
             waited = self._now_seconds() - self._progress_seconds
         self.flush(min(timeout_seconds, max(FAREWELL_SECONDS, timeout_seconds - waited)))
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-            rest = self._accepted - self._settled
-            if rest:
-                self._drop(DropReason.SHUTDOWN, rest, "look why RUM was not reached, or raise timeout_millis")
+            self._outbox.clear()
+            if self._unsettled:
+                self._drop(DropReason.SHUTDOWN, self._unsettled, self._last_advice())
+        self._notices.write()
 
     def _advance(self, now: float, limit: float) -> bool:
         """Wait for, or make, one step towards an empty outbox; false when none will be made before `limit`."""
         if now >= limit or (self._retry_at_seconds >= limit and not self._is_sending):
             return False
-        if self._thread is None:
-            self._step(limit)
-        else:
+        if self._thread is not None and self._thread.is_alive():
             self._changed.wait(limit - now)
+        else:
+            self._step(limit)
         return True
 
     def _start(self) -> None:
-        if self._thread is not None or self._is_closed:
+        if self._is_closed or (self._thread is not None and self._thread.is_alive()):
             return
         thread = threading.Thread(target=self._run, name="otel-rum-delivery", daemon=True)
         try:
@@ -167,9 +176,12 @@ class Delivery:
         self._thread = thread
 
     def _run(self) -> None:
-        with self._changed:
-            while not self._is_closed:
+        while True:
+            with self._changed:
+                if self._is_closed:
+                    return
                 self._step(math.inf)
+            self._notices.write()
 
     def _step(self, limit_seconds: float) -> None:
         """Send the next batch, or wait for the moment when one may go, at the latest until `limit_seconds`."""
@@ -183,73 +195,78 @@ class Delivery:
             go_at = max(self._retry_at_seconds, now + self._rate.wait_seconds(now))
         if go_at > now:
             wake_at = min(go_at, limit_seconds, self._call_at_seconds)
-            self._changed.wait(None if wake_at == math.inf else max(0.0, wake_at - now))
+            self._changed.wait(None if wake_at == math.inf else min(max(0.0, wake_at - now), threading.TIMEOUT_MAX))
             return
         self._rate.take(now)
         batch = self._outbox.take()
         self._is_sending = True
-        try:
-            outcome = self._outside_lock(lambda: self._send(batch))
-        finally:
-            self._is_sending = False
+        outcome = self._outside_lock(lambda: self._send(batch)) or Outcome(Verdict.RETRY, "internal error")
+        self._is_sending = False
         self._settle(batch, outcome)
         self._changed.notify_all()
 
-    def _outside_lock(self, call: Callable[[], T]) -> T:
+    def _outside_lock(self, call: Callable[[], T]) -> T | None:
+        """Call without the lock; what it raises must not end the thread, and is logged."""
         self._changed.release()
         try:
             return call()
+        except Exception:
+            LOGGER.exception("CloudWatch RUM: please report this; delivery goes on")
+            return None
         finally:
             self._changed.acquire()
 
     def _settle(self, batch: Batch, outcome: Outcome) -> None:
-        now, count = self._now_seconds(), len(batch.events)
         if self._is_closed:
             return
+        now, count = self._now_seconds(), len(batch.events)
         if outcome.verdict is Verdict.DELIVERED:
-            self._failures = 0
+            self._failures = self._refused_in_a_row = 0
+            self._last_failure = None
             self._progress_seconds = now
             self._rate.succeeded(now)
-            self._settled += count
+            self._unsettled -= count
             self._ledger.deliver(count)
-        elif outcome.verdict is Verdict.SPLIT:
+        elif outcome.verdict is Verdict.SPLIT and count > 1:
             self._progress_seconds = now
-            self._split(batch, outcome)
+            self._outbox.put_first(*batch.halves())
+        elif outcome.verdict is Verdict.SPLIT and self._refused_in_a_row < MAX_REFUSED_IN_A_ROW:
+            self._progress_seconds = now
+            self._refused_in_a_row += 1
+            event = batch.events[0]
+            self._drop(
+                DropReason.REFUSED, 1, f"please report this: event {event.id} of type {event.type}, {outcome.cause}"
+            )
         else:
             self._keep(batch, outcome, now)
 
-    def _split(self, batch: Batch, outcome: Outcome) -> None:
-        if len(batch.events) > 1:
-            self._outbox.put_back(*batch.halves())
-            return
-        (event,) = batch.events
-        self._drop(
-            DropReason.REFUSED,
-            1,
-            f"event {event.id} of type {event.type}: {outcome.reason} {outcome.message}; please report this",
-        )
-
     def _keep(self, batch: Batch, outcome: Outcome, now: float) -> None:
+        """Keep a batch for later, and wait before the next request."""
         self._outbox.put_back(batch)
         self._failures += 1
+        self._last_failure = outcome
         if outcome.verdict is Verdict.THROTTLED:
             self._rate.throttled(now)
         pause = backoff_seconds(self._failures, random.random())  # noqa: S311 - jitter
-        if outcome.verdict is Verdict.WAIT:
+        if outcome.verdict in {Verdict.WAIT, Verdict.SPLIT}:
             pause = WAIT_VERDICT_SECONDS
-        if outcome.retry_after_seconds is not None:
-            pause = min(outcome.retry_after_seconds, 10 * WAIT_VERDICT_SECONDS)
-        self._retry_at_seconds = now + pause
+        asked = min(outcome.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
+        self._retry_at_seconds = now + max(pause, asked)
         self._notices.warn(
             f"undelivered {outcome.reason}",
-            "CloudWatch RUM did not take a request (%s: %s); %d events are kept and sent again.%s",
-            outcome.reason,
-            outcome.message,
-            self._accepted - self._settled,
-            f" To do: {outcome.advice}." if outcome.advice else "",
+            "a request was not taken (%s); %d events are kept while the process lives, and sent again. To do: %s.",
+            outcome.cause,
+            self._unsettled,
+            outcome.advice or "nothing, unless it lasts",
         )
 
+    def _last_advice(self) -> str:
+        if self._last_failure is None:
+            return "look why RUM did not answer in time, or raise timeout_millis"
+        advice = self._last_failure.advice or "look why RUM was not reached"
+        return f"{advice} (the last answer was {self._last_failure.cause})"
+
     def _drop(self, reason: DropReason, count: int, advice: str) -> None:
-        self._settled += count
+        self._unsettled -= count
         self._ledger.drop(reason, count)
         self._notices.warn_of_loss(reason, count, advice)

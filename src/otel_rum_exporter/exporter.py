@@ -11,7 +11,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from .config import Config, ConfigError, Settings
+from .config import Config, ConfigError, Settings, unknown_variables
 from .sharing import SharedPipeline
 from .telemetry import LOGGER, Ledger
 from .transport import RumClient
@@ -46,6 +46,8 @@ class RumExporter:
                 raise
             LOGGER.error("Nothing is sent to CloudWatch RUM: %s.", error)
         else:
+            for line in unknown_variables(os.environ):
+                LOGGER.warning("CloudWatch RUM: %s.", line)
             self._shared = SharedPipeline(config, client)
 
     @property

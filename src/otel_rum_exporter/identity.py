@@ -12,12 +12,14 @@ import hmac
 import re
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from opentelemetry.trace import SpanKind
 
 from .config import UUID
+from .marks import SESSION_MINTED, SESSION_SAMPLED
 from .view import SpanKey, View, text
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
@@ -40,15 +42,17 @@ _HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose an event is. `is_minted` is true where the session id was made here, not given.
+    """Whose an event is. `is_minted` is true where the session id was made in this process, not given.
 
-    `metadata` is what the page and the browser of the trace add to the event's RUM metadata.
+    `metadata` is what the page and the browser of the trace add to the event's RUM metadata. `is_sampled` says
+    whether the session is recorded, as somebody else has decided it; None where nobody has.
     """
 
     session_id: str
     user_id: str
     metadata: Mapping[str, str]
     is_minted: bool
+    is_sampled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,28 @@ class Claims:
     user: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     is_nested: bool = False
+    is_minted: bool = False
+    is_sampled: bool | None = None
 
     def over(self, other: Claims) -> Claims:
-        """Return these claims, completed by an ancestor's."""
+        """Return these claims, completed by an ancestor's; what it says of another session is not for this one."""
         metadata = {**self.metadata, **other.metadata} if self.is_nested else {**other.metadata, **self.metadata}
-        return Claims(self.session or other.session, self.user or other.user, metadata)
+        if self.session is not None and self.session != other.session:
+            return replace(self, metadata=metadata, is_nested=False)
+        return Claims(
+            session=other.session,
+            user=self.user or other.user,
+            metadata=metadata,
+            is_minted=self.is_minted or other.is_minted,
+            is_sampled=other.is_sampled if self.is_sampled is None else self.is_sampled,
+        )
+
+
+class Moment(NamedTuple):
+    """One time on two clocks: since the epoch, for what people see, and monotonic, for waits."""
+
+    epoch_ns: int
+    monotonic_ns: int
 
 
 _NOTHING = Claims()
@@ -87,13 +108,15 @@ class Identities:
         self._traces: OrderedDict[str, Claims] = OrderedDict()
         self._waiting: dict[SpanKey, list[tuple[View, Claims]]] = {}
         self._waiting_since: deque[tuple[int, SpanKey]] = deque()
-        self._has_seen_sessions = False
+        self._waiting_count = 0
+        self._has_many_users = False
         self._has_one_user = False
+        self._is_closed = False
         self._process_session_id = ""
         self._process_session_used_ns = 0
         self._process_screen: Mapping[str, str] = {}
 
-    def assign(self, said: Sequence[tuple[View, Mapping[str, str]]], now_ns: int) -> list[_Settled]:
+    def assign(self, said: Sequence[tuple[View, Mapping[str, str]]], now: Moment) -> list[_Settled]:
         """Return the spans whose identity is settled, in the order in which they ended.
 
         Each span comes with what it says of the page and browser of everything below it. Among those returned are
@@ -103,77 +126,107 @@ class Identities:
         arrived = {view.key for view, _ in said}
         for view, metadata in said:
             claims = _claims(view, metadata)
-            self._has_seen_sessions |= claims.session is not None
+            has_own_session = claims.session is not None and not claims.is_minted
+            self._has_many_users |= has_own_session or view.kind is SpanKind.SERVER
             parent = view.parent_key
             is_awaited = parent in arrived or not view.is_parent_remote
             if parent is None or parent in self._ended or not is_awaited:
-                self._settle(view, claims, now_ns, settled)
+                self._settle(view, claims, now, settled)
             else:
-                self._waiting.setdefault(parent, []).append((view, claims))
-                self._waiting_since.append((now_ns, parent))
-        return self._released(now_ns, settled, everything=False)
+                self._wait(parent, view, claims, now)
+        return self._released(now, settled)
 
-    def release(self, now_ns: int, *, everything: bool = False) -> list[_Settled]:
-        """Return the spans that have waited for their parents long enough, or all that wait."""
-        return self._released(now_ns, [], everything=everything)
+    def release(self, now: Moment) -> list[_Settled]:
+        """Return the spans that have waited for their parents long enough."""
+        return self._released(now, [])
+
+    def close(self, now: Moment) -> list[_Settled]:
+        """Return all spans that wait; from now on none does."""
+        self._is_closed = True
+        return self._released(now, [])
 
     @property
-    def next_release_ns(self) -> int | None:
-        """When the longest-waiting span will have waited long enough; None when none waits."""
-        return self._waiting_since[0][0] + WAIT_NS if self._waiting_since else None
+    def waiting(self) -> int:
+        """How many spans wait for their parents."""
+        return self._waiting_count
 
-    def _released(self, now_ns: int, settled: list[_Settled], *, everything: bool) -> list[_Settled]:
-        while self._waiting_since and (everything or self._is_overdue(now_ns)):
+    def next_release_seconds(self, now: Moment) -> float | None:
+        """Return the time until the longest-waiting span will have waited long enough; None when none waits."""
+        if not self._waiting_count:
+            return None
+        return max(0, self._waiting_since[0][0] + WAIT_NS - now.monotonic_ns) / 1_000_000_000
+
+    def _wait(self, parent: SpanKey, view: View, claims: Claims, now: Moment) -> None:
+        if parent not in self._waiting:
+            self._waiting[parent] = []
+            self._waiting_since.append((now.monotonic_ns, parent))
+        self._waiting[parent].append((view, claims))
+        self._waiting_count += 1
+
+    def _no_longer_waiting(self, parent: SpanKey) -> list[tuple[View, Claims]]:
+        released = self._waiting.pop(parent, [])
+        self._waiting_count -= len(released)
+        return released
+
+    def _released(self, now: Moment, settled: list[_Settled]) -> list[_Settled]:
+        while self._waiting_since and self._is_overdue(now):
             _, parent = self._waiting_since.popleft()
-            for view, claims in self._waiting.pop(parent, ()):
-                self._settle(view, claims, now_ns, settled)
+            for view, claims in self._no_longer_waiting(parent):
+                self._settle(view, claims, now, settled)
         for remembered in (self._ended, self._traces):
             while len(remembered) > MAX_REMEMBERED:
                 remembered.popitem(last=False)
         settled.sort(key=lambda pair: pair[0].end_ns)
         return settled
 
-    def _is_overdue(self, now_ns: int) -> bool:
+    def _is_overdue(self, now: Moment) -> bool:
         """Say whether the longest wait is over; in a program of one user nobody has anything to wait for."""
         since_ns, parent = self._waiting_since[0]
         return (
-            now_ns - since_ns >= WAIT_NS
+            self._is_closed
             or parent not in self._waiting
-            or len(self._waiting_since) > MAX_REMEMBERED
-            or (self._has_one_user and not self._has_seen_sessions)
+            or now.monotonic_ns - since_ns >= WAIT_NS
+            or self._waiting_count > MAX_REMEMBERED
+            or (self._has_one_user and not self._has_many_users)
         )
 
-    def _settle(self, view: View, claims: Claims, now_ns: int, settled: list[_Settled]) -> None:
+    def _settle(self, view: View, claims: Claims, now: Moment, settled: list[_Settled]) -> None:
         """Settle a span, and with it all that waited for it."""
         pending = [(view, claims)]
         while pending:
             view, claims = pending.pop()
             claims = claims.over(self._ancestor(view, claims))
-            settled.append((view, self._identity(view, claims, now_ns)))
+            settled.append((view, self._identity(view, claims, now.epoch_ns)))
             if view.key is not None:
                 self._ended[view.key] = claims
-                pending.extend(self._waiting.pop(view.key, ()))
+                pending.extend(self._no_longer_waiting(view.key))
             if claims != _NOTHING and view.trace_id:
                 self._traces.setdefault(view.trace_id, claims)
 
     def _ancestor(self, view: View, claims: Claims) -> Claims:
-        """Return what the parent claims, or else what the trace tells; a page of its own is not the trace's."""
+        """Return what the parent claims, or else what the trace tells.
+
+        A span that has a page is not on the trace's; one trace may carry the messages of many users.
+        """
         parent = self._ended.get(view.parent_key) if view.parent_key else None
         if parent is not None:
             return parent
+        if view.kind is SpanKind.CONSUMER and view.is_parent_remote:
+            return _NOTHING
         trace = self._traces.get(view.trace_id, _NOTHING)
         return Claims(trace.session, trace.user) if claims.metadata else trace
 
     def _identity(self, view: View, claims: Claims, now_ns: int) -> Identity:
-        resource = view.resource.attributes
+        resource = view.resource_attributes
         session = claims.session or _known(text(resource, *SESSION_ATTRIBUTES))
         user = claims.user or text(resource, *USER_ATTRIBUTES)
-        self._has_one_user |= claims.session is None
+        self._has_one_user |= claims.session is None or claims.is_minted
         return Identity(
             session_id=self._uuid("session", session) if session else self._process_session(now_ns),
             user_id=self._uuid("user", user) if user else NIL_UUID,
             metadata=claims.metadata if session else self._on_last_screen(claims.metadata),
-            is_minted=not session,
+            is_minted=not session or claims.is_minted,
+            is_sampled=claims.is_sampled,
         )
 
     def _process_session(self, now_ns: int) -> str:
@@ -217,4 +270,12 @@ def _known(session: str | None) -> str | None:
 
 def _claims(view: View, metadata: Mapping[str, str]) -> Claims:
     session, user = _known(view.text(*SESSION_ATTRIBUTES)), view.text(*USER_ATTRIBUTES)
-    return Claims(session, user, metadata, is_nested=view.kind is SpanKind.SERVER)
+    sampled = view.attributes.get(SESSION_SAMPLED)
+    return Claims(
+        session,
+        user,
+        metadata,
+        is_nested=view.kind is SpanKind.SERVER,
+        is_minted=session is not None and view.attributes.get(SESSION_MINTED) is True,
+        is_sampled=sampled if isinstance(sampled, bool) else None,
+    )

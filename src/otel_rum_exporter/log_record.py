@@ -74,6 +74,7 @@ class LogView(View):
             name=json_text(data.event_name) if data.event_name else text(attributes, "event.name") or "",
             attributes=attributes,
             resource=record.resource,
+            resource_attributes=record.resource.attributes,
             scope=record.instrumentation_scope,
             trace_id=trace_id,
             span_id=span_id,

@@ -9,13 +9,13 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-cu
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from opentelemetry.trace import SpanKind
 
-from . import url
+from . import privacy, url
 from .anyvalue import json_text, json_value
 from .config import Config
 from .version import VERSION
@@ -84,17 +84,18 @@ def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool)
         "platformType": "web",
         **({} if is_server else {"deviceType": "mobile" if mobile else "desktop"}),
         **{key: _cut(value) for key, value in found.items() if value},
-        **custom(resource, config.metadata_attributes),
+        **custom(resource, config),
     }
 
 
 def of_trace(view: View) -> dict[str, str]:
     """Return what a span says of the page and the browser of everything below it.
 
-    A CLIENT span says nothing: its host and user agent are those of the application's own requests.
+    A CLIENT span tells its screen at most: its host and user agent are those of the application's own requests.
     """
+    screen = view.text("app.screen.name", "screen.name")
     if view.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
-        return {}
+        return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
     found = {key: view.text(*names) for key, names in TRACE_KEYS}
     found.update(_browser(view))
     found["pageId"] = page_id(view)
@@ -137,11 +138,11 @@ def _domain(view: View) -> str | None:
     return url.hostname(document) if document else None
 
 
-def custom(attributes: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Return the named attributes as custom metadata, with keys and values as RUM accepts them."""
+def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """Return the attributes that the settings name as custom metadata, with keys and values as RUM accepts them."""
     found: dict[str, Any] = {}
-    for name in names:
-        value = json_value(attributes.get(name))
+    for name in config.metadata_attributes:
+        value = json_value(privacy.scrubbed(name, attributes.get(name), config.url_query_parameters))
         if value is not None:
             found.setdefault(custom_key(name), _custom_value(value))
     return found
@@ -165,4 +166,5 @@ def _cut(value: str) -> str:
 
 
 def _first_language(accept_language: str | None) -> str | None:
-    return re.split(r"[,;]", accept_language, maxsplit=1)[0].strip() if accept_language else None
+    language = re.split(r"[,;]", accept_language or "", maxsplit=1)[0].strip()
+    return None if language in {"", "*"} else language

@@ -20,10 +20,13 @@ class MemoryOutbox:
         self._max_bytes = max_bytes
         self._closed: deque[Batch] = deque()
         self._open: OrderedDict[BatchKey, list[RumEvent]] = OrderedDict()
+        self._failed: deque[Batch] = deque()
+        self._is_turn_of_failed = False
         self._bytes = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._closed or self._open)
+    def __len__(self) -> int:
+        """Count the batches."""
+        return len(self._closed) + len(self._open) + len(self._failed)
 
     def add(self, key: BatchKey, events: Iterable[RumEvent]) -> None:
         """Put events into the open batch of their session; full batches close."""
@@ -38,12 +41,17 @@ class MemoryOutbox:
             del self._open[key]
 
     def take(self) -> Batch:
-        """Remove and return the next batch: closed ones first, then the one that has been open longest.
+        """Remove and return the next batch: a full one, else the one that has been open longest.
+
+        Every other time it is one that failed before, if there is any.
 
         Raises:
             LookupError: when nothing waits.
         """
-        if self._closed:
+        self._is_turn_of_failed = bool(self._failed) and not self._is_turn_of_failed
+        if self._failed and (self._is_turn_of_failed or not (self._closed or self._open)):
+            batch = self._failed.popleft()
+        elif self._closed:
             batch = self._closed.popleft()
         else:
             key, events = self._open.popitem(last=False)
@@ -51,16 +59,31 @@ class MemoryOutbox:
         self._bytes -= _bytes(batch)
         return batch
 
-    def put_back(self, *batches: Batch) -> None:
-        """Return batches to the front, unchanged, so that they go out again as they were."""
+    def put_first(self, *batches: Batch) -> None:
+        """Return the parts of a batch to the front."""
         self._closed.extendleft(reversed(batches))
         self._bytes += sum(map(_bytes, batches))
 
+    def put_back(self, batch: Batch) -> None:
+        """Return a batch that failed: it goes out again as it was, and holds up no other."""
+        self._failed.append(batch)
+        self._bytes += _bytes(batch)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for waiting in (self._closed, self._open, self._failed):
+            waiting.clear()
+        self._bytes = 0
+
     def overflow(self) -> list[Batch]:
-        """Remove and return the oldest batches until the rest is within the bound."""
-        removed = []
+        """Remove and return batches until the rest is within the bound: those that failed, else the oldest."""
+        removed: list[Batch] = []
         while self._bytes > self._max_bytes:
-            removed.append(self.take())
+            if self._failed:
+                removed.append(self._failed.popleft())
+                self._bytes -= _bytes(removed[-1])
+            else:
+                removed.append(self.take())
         return removed
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from .config import Config
 from .conversion import Conversion, Events
 from .delivery import Delivery
+from .identity import Moment
 from .log_record import LogRecord
 from .outbox import MemoryOutbox
 from .rate import RequestRate
@@ -17,21 +18,18 @@ from .span import Span
 from .telemetry import Ledger, Notices
 from .transport import RumClient, Transport
 
-NS_PER_SECOND = 1_000_000_000
-
 
 class Pipeline:
     """Take telemetry in, deliver events. Thread-safe; bound to the process that made it."""
 
-    def __init__(
-        self, config: Config, client: RumClient | None = None, *, now_ns: Callable[[], int] = time.time_ns
-    ) -> None:
-        notices = Notices()
+    def __init__(self, config: Config, client: RumClient | None = None) -> None:
         self.ledger = Ledger()
-        self._now_ns = now_ns
+        self._notices = Notices()
         self._timeout_seconds = config.timeout_millis / 1000
         self._lock = threading.Lock()
-        self._conversion = Conversion(config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, notices=notices)
+        self._conversion = Conversion(
+            config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, notices=self._notices
+        )
         self._delivery = Delivery(
             send=Transport(config, client).send,
             outbox=MemoryOutbox(
@@ -39,7 +37,7 @@ class Pipeline:
             ),
             rate=RequestRate(config.max_requests_per_second, time.monotonic()),
             ledger=self.ledger,
-            notices=notices,
+            notices=self._notices,
         )
 
     def start(self) -> None:
@@ -47,37 +45,35 @@ class Pipeline:
         self._delivery.start()
 
     def export_spans(self, spans: Sequence[Span]) -> None:
-        """Accept spans, and wait for their delivery as long as there is progress; what is left stays stored."""
-        self._deliver(lambda now_ns: self._conversion.spans(spans, now_ns))
+        """Accept spans, and wait for their delivery while the load is light; what is left stays stored."""
+        self._accept(lambda now: self._conversion.spans(spans, now))
+        self._delivery.wait(self._timeout_seconds)
 
     def export_log_records(self, records: Sequence[LogRecord]) -> None:
         """Accept log records, and wait as for spans."""
-        self._deliver(lambda now_ns: self._conversion.log_records(records, now_ns))
+        self._accept(lambda now: self._conversion.log_records(records, now))
+        self._delivery.wait(self._timeout_seconds)
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Wait until everything accepted is delivered or dropped; false when time ran out."""
-        self._accept(lambda now_ns: self._conversion.release(now_ns, everything=True))
+        """Wait until every event accepted is delivered or dropped; false when time ran out.
+
+        A span that waits for its parent goes on waiting: nobody knows yet whose it is.
+        """
         return self._delivery.flush(timeout_seconds)
 
     def close(self, timeout_seconds: float) -> None:
         """Deliver what is stored within the time given and the time-out set, and count the rest as dropped."""
-        self._accept(lambda now_ns: self._conversion.release(now_ns, everything=True))
+        self._accept(self._conversion.close)
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
 
-    def _deliver(self, convert: Callable[[int], Events]) -> None:
-        ticket = self._accept(convert)
-        if ticket is not None:
-            self._delivery.wait(ticket, self._timeout_seconds)
-
-    def _accept(self, convert: Callable[[int], Events]) -> int | None:
-        """Convert, give the events to the delivery, and return its ticket; None where there are none."""
+    def _accept(self, convert: Callable[[Moment], Events]) -> None:
+        """Convert, and give the events to the delivery."""
         with self._lock:
-            now_ns = self._now_ns()
-            events = convert(now_ns)
-            next_release_ns = self._conversion.next_release_ns
-            if next_release_ns is not None:
-                self._delivery.call_after((next_release_ns - now_ns) / NS_PER_SECOND, self._release)
-            return self._delivery.accept(events) if events else None
-
-    def _release(self) -> None:
-        self._accept(self._conversion.release)
+            now = Moment(time.time_ns(), time.monotonic_ns())
+            events = convert(now)
+            next_release_seconds = self._conversion.next_release_seconds(now)
+            if next_release_seconds is not None:
+                self._delivery.call_after(next_release_seconds, lambda: self._accept(self._conversion.release))
+            if events:
+                self._delivery.accept(events)
+        self._notices.write()

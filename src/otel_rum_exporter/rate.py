@@ -6,6 +6,8 @@ the quota with each delivered second.
 
 from __future__ import annotations
 
+import math
+
 MIN_REQUESTS_PER_SECOND = 0.5
 ROUNDING = 1e-9
 """Less than this is missing to a permit only by floating-point arithmetic."""
@@ -22,7 +24,8 @@ class RequestRate:
         self._rate = self._limit
         self._permits = self._limit
         self._refilled_seconds = now_seconds
-        self._changed_seconds = now_seconds
+        self._halved_seconds = -math.inf
+        self._raised_seconds = -math.inf
 
     @property
     def per_second(self) -> float:
@@ -45,17 +48,22 @@ class RequestRate:
 
     def throttled(self, now_seconds: float) -> None:
         """Halve the rate, at most once a second: answers that were on their way say the same thing again."""
-        if self._limit and now_seconds - self._changed_seconds >= 1.0:
+        if self._limit and now_seconds - self._halved_seconds >= 1.0:
             self._rate = max(MIN_REQUESTS_PER_SECOND, self._rate / 2)
-            self._changed_seconds = now_seconds
+            self._halved_seconds = self._raised_seconds = now_seconds
         self._refill(now_seconds)
         self._permits = min(self._permits, 0.0)
 
     def succeeded(self, now_seconds: float) -> None:
         """Recover a little, at most once a second."""
-        if self._rate < self._limit and now_seconds - self._changed_seconds >= 1.0:
+        if self._rate < self._limit and now_seconds - self._raised_seconds >= 1.0:
             self._rate = min(self._limit, self._rate + self._limit / 50)
-            self._changed_seconds = now_seconds
+            self._raised_seconds = now_seconds
+
+    def grant(self, now_seconds: float) -> None:
+        """Allow one request at once, whatever the rate: the last attempt of a process is not put off."""
+        self._refill(now_seconds)
+        self._permits = max(self._permits, 1.0)
 
     def _refill(self, now_seconds: float) -> None:
         elapsed = max(0.0, now_seconds - self._refilled_seconds)

@@ -92,6 +92,7 @@ class SpanView(View):
             name=json_text(span.name),
             attributes=plain(span.attributes),
             resource=span.resource,
+            resource_attributes=span.resource.attributes,
             scope=span.instrumentation_scope,
             trace_id=trace_id,
             span_id=span_id,

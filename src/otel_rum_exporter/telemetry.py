@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import enum
 import logging
+import math
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 
 LOGGER = logging.getLogger("otel_rum_exporter")
 QUIET_SECONDS = 60.0
+MAX_LINES = 100
 
 
 class DropReason(enum.Enum):
@@ -27,7 +29,7 @@ class DropReason(enum.Enum):
 class Ledger:
     """Count events: accepted = delivered + still stored + dropped, always. Thread-safe.
 
-    A span or log record that could become no event counts as one event, accepted and dropped; those that the
+    `waiting` counts spans and log records that wait for their parents, and are no events yet. A span or log record that could become no event counts as one event, accepted and dropped; those that the
     mapping leaves out on purpose are counted apart, as filtered.
     """
 
@@ -36,6 +38,7 @@ class Ledger:
         self.accepted = 0
         self.delivered = 0
         self.filtered = 0
+        self.waiting = 0
         self.dropped: Counter[DropReason] = Counter()
 
     def accept(self, events: int) -> None:
@@ -66,23 +69,47 @@ class Ledger:
 
 
 class Notices:
-    """Write log lines, each kind at most once a minute: an exporter in trouble must not flood its host. Thread-safe."""
+    """Log lines about the exporter, each kind at most once a minute, so that trouble does not flood its host.
+
+    Thread-safe. Lines are collected by `warn`, under whatever lock the caller holds, and written by `write`, which
+    must be called without one: a log handler may do anything, also end a span, which comes back here.
+    """
 
     def __init__(self, now_seconds: Callable[[], float] = time.monotonic) -> None:
         self._now_seconds = now_seconds
         self._lock = threading.Lock()
-        self._written: dict[str, float] = {}
+        self._due_seconds: dict[str, float] = {}
+        self._lost: Counter[DropReason] = Counter()
+        self._lines: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MAX_LINES)
 
     def warn(self, kind: str, message: str, *values: object, is_once: bool = False) -> None:
-        """Log a warning unless its kind was logged within the last minute, or ever where `is_once`."""
-        now = self._now_seconds()
+        """Collect a warning unless its kind was collected within the last minute, or ever where `is_once`."""
         with self._lock:
-            before = self._written.get(kind)
-            if before is not None and (is_once or now - before < QUIET_SECONDS):
-                return
-            self._written[kind] = now
-        LOGGER.warning(message, *values)
+            if self._is_due(kind, is_once=is_once):
+                self._lines.append((message, values))
 
     def warn_of_loss(self, reason: DropReason, count: int, advice: str) -> None:
-        """Log the loss of events, unless one for the same reason was logged within the last minute."""
-        self.warn(f"lost {reason.name}", "%d events are lost: %s. To do: %s.", count, reason.value, advice)
+        """Collect the loss of events; one line tells all of its reason since the last one."""
+        with self._lock:
+            self._lost[reason] += count
+            if self._is_due(reason.name, is_once=False):
+                lost = self._lost.pop(reason)
+                self._lines.append(("%d events are lost: %s. To do: %s.", (lost, reason.value, advice)))
+
+    def write(self) -> None:
+        """Write what was collected."""
+        while self._lines:
+            try:
+                message, values = self._lines.popleft()
+                LOGGER.warning(f"CloudWatch RUM: {message}", *values)  # noqa: G004 - the speaker, before every message
+            except IndexError:
+                return
+            except Exception:  # noqa: BLE001 - a broken log handler is not the telemetry's trouble
+                return
+
+    def _is_due(self, kind: str, *, is_once: bool) -> bool:
+        now = self._now_seconds()
+        if now < self._due_seconds.get(kind, 0.0):
+            return False
+        self._due_seconds[kind] = math.inf if is_once else now + QUIET_SECONDS
+        return True

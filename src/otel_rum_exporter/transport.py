@@ -60,6 +60,11 @@ class Outcome:
     advice: str = ""
     retry_after_seconds: float | None = None
 
+    @property
+    def cause(self) -> str:
+        """Reason and message, as a log line quotes them."""
+        return f"{self.reason}: {self.message}" if self.message else self.reason
+
 
 _NOT_RUM = Outcome(
     Verdict.RETRY, "NotRum", "a web page answered in place of RUM", "check proxy, network sign-in and endpoint"
@@ -78,7 +83,16 @@ ERROR_CODES: dict[str, tuple[Verdict, str]] = {
     "ValidationException": (Verdict.SPLIT, ""),
     "AccessDeniedException": (Verdict.WAIT, _PERMISSION),
     "MissingAuthenticationTokenException": (Verdict.WAIT, _CREDENTIALS),
-    "ExpiredTokenException": (Verdict.WAIT, "renew the AWS credentials"),
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException"), (Verdict.WAIT, "renew the AWS credentials")),
+    **dict.fromkeys(
+        ("IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"),
+        (Verdict.WAIT, _CREDENTIALS),
+    ),
+    "UnrecognizedClientException": (Verdict.WAIT, _CREDENTIALS),
+    **dict.fromkeys(
+        ("RequestLimitExceeded", "RequestThrottled", "Throttling", "TooManyRequestsException"), (Verdict.THROTTLED, "")
+    ),
+    "RequestTimeout": (Verdict.RETRY, ""),
     "RequestExpired": (Verdict.WAIT, "set the clock of this machine; AWS refuses signatures of another time"),
     "ResourceNotFoundException": (Verdict.WAIT, "check app monitor id and region"),
 }
@@ -91,7 +105,9 @@ STATUSES: tuple[tuple[range, Verdict, str], ...] = (
     (range(404, 405), Verdict.WAIT, "check app monitor id, region and endpoint"),
     (range(408, 409), Verdict.RETRY, ""),
     (range(429, 430), Verdict.THROTTLED, ""),
-    (range(400, 500), Verdict.SPLIT, ""),
+    (range(400, 401), Verdict.SPLIT, ""),
+    (range(413, 414), Verdict.SPLIT, ""),
+    (range(400, 500), Verdict.WAIT, "look what stands between this process and RUM"),
     (range(500, 600), Verdict.RETRY, ""),
 )
 """By HTTP status, where the code is not known; the first range that holds it decides."""
@@ -101,6 +117,11 @@ EXCEPTIONS: dict[str, tuple[Verdict, str]] = {
     "PartialCredentialsError": (Verdict.WAIT, _CREDENTIALS),
     "CredentialRetrievalError": (Verdict.WAIT, _CREDENTIALS),
     "ProfileNotFound": (Verdict.WAIT, "check AWS_PROFILE"),
+    "EndpointConnectionError": (Verdict.RETRY, "check region, endpoint and network"),
+    "ConnectTimeoutError": (Verdict.RETRY, "check region, endpoint and network"),
+    "ReadTimeoutError": (Verdict.RETRY, "look whether the endpoint is RUM's, or raise timeout_millis"),
+    "ProxyConnectionError": (Verdict.RETRY, "check HTTP_PROXY and HTTPS_PROXY; NO_PROXY excepts hosts"),
+    "SSLError": (Verdict.RETRY, "look whether the endpoint speaks https, and AWS_CA_BUNDLE"),
     "NoRegionError": (Verdict.WAIT, _REGION),
     "InvalidRegionError": (Verdict.WAIT, _REGION),
     "SSOError": (Verdict.WAIT, "run: aws sso login"),
@@ -139,6 +160,7 @@ def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
     Without SessionMetadata, which botocore knows from 1.44.5, each event carries all of its metadata.
     """
     monitor, session_id, user_id = batch.key
+    session_metadata, metadata = batch.metadata() if has_session_metadata else ("", batch.merged_metadata())
     details = {"id": monitor.id, "name": monitor.name, "version": monitor.version}
     request: dict[str, Any] = {
         "Id": monitor.id,
@@ -150,16 +172,16 @@ def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
                 "id": event.id,
                 "timestamp": _EPOCH + timedelta(microseconds=event.timestamp_ns // 1000),
                 "type": event.type,
-                "metadata": batch.metadata(event, is_merged=not has_session_metadata),
+                "metadata": own,
                 "details": event.details,
             }
-            for event in batch.events
+            for event, own in zip(batch.events, metadata, strict=True)
         ],
     }
     if monitor.alias:
         request["Alias"] = monitor.alias
     if has_session_metadata:
-        request["SessionMetadata"] = batch.session_metadata_json
+        request["SessionMetadata"] = session_metadata
     return request
 
 
@@ -193,14 +215,14 @@ def retry_after_seconds(header: str | None, now: Callable[[], datetime]) -> floa
         return float(header)
     try:
         return max(0.0, (email.utils.parsedate_to_datetime(header) - now()).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _outcome_of_answer(response: Mapping[str, Any]) -> Outcome:
     error = response.get("Error") or {}
     answer = response.get("ResponseMetadata") or {}
-    code, status = str(error.get("Code", "")), int(answer.get("HTTPStatusCode") or 0)
+    code, status = str(error.get("Code", "")), answer.get("HTTPStatusCode")
     by_status = ((verdict, advice) for statuses, verdict, advice in STATUSES if status in statuses)
     verdict, advice = ERROR_CODES.get(code) or next(by_status, (Verdict.RETRY, ""))
     headers = answer.get("HTTPHeaders") or {}

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
+_PATH_PARAMETERS = re.compile(r";[^/]*")
 _ID_SEGMENT = re.compile(
     r"""\d+                                          # 42
       | [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
@@ -23,32 +24,37 @@ _ID_SEGMENT = re.compile(
 
 
 def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
-    """Return a URL without user info and fragment, and with only the allowed query parameters."""
+    """Return a URL without user info, path parameters and fragment, and with only the allowed query parameters."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return re.split(r"[?#]", url, maxsplit=1)[0].rpartition("@")[2]
+        return re.split(r"[?#;]", url, maxsplit=1)[0].rpartition("@")[2]
     query = ""
     if parts.query and allowed_parameters:
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         query = urlencode([(name, value) for name, value in pairs if name in allowed_parameters])
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], _PATH_PARAMETERS.sub("", parts.path), query, ""))
 
 
 def compose(scheme: str | None, host: str | None, port: int | None, target: str) -> str:
     """Return the absolute URL a server span describes in pieces; only the target where the host is unknown."""
+    if "://" in target:
+        return target
     path = target if target.startswith("/") else f"/{target}"
     if not host:
         return path
     scheme = scheme or "http"
     name, host_port = split_host(host)
     port = host_port or port
+    if ":" in name and not name.startswith("["):
+        name = f"[{name}]"
     authority = name if port is None or DEFAULT_PORTS.get(scheme) == port else f"{name}:{port}"
     return f"{scheme}://{authority}{path}"
 
 
 def split_host(host: str) -> tuple[str, int | None]:
     """Return name and port of a Host header, which OTel's `server.address` may still contain."""
+    host = host.rpartition("@")[2]
     name, colon, digits = host.rpartition(":")
     if colon and digits.isascii() and digits.isdigit() and (name.endswith("]") or ":" not in name):
         return name, int(digits[:6])

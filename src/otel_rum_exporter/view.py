@@ -52,6 +52,7 @@ class View:
     name: str
     attributes: Mapping[str, Any]
     resource: Resource
+    resource_attributes: Mapping[str, Any]
     scope: Scope | None
     trace_id: str
     key: SpanKey | None

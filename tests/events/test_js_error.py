@@ -1,6 +1,14 @@
 """Exceptions as RUM's errors."""
 
+from typing import Any
+
+import pytest
+from opentelemetry._logs import SeverityNumber
+
 from otel_rum_exporter.events.js_error import fingerprint, js_error_details
+from tests.events.drafts import mapped, types
+from tests.logs import make_log
+from tests.spans import make_span
 
 STACK = """Traceback (most recent call last):
   File "/app/outer.py", line 3, in outer
@@ -28,12 +36,18 @@ def test_a_python_exception_tells_the_line_that_raised_it() -> None:
     }
 
 
-def test_a_javascript_stack_stays_as_it_is() -> None:
-    """RUM maps it to sources itself."""
-    stack = "TypeError: x\n    at f (https://a.example/app.js:1:20)"
+@pytest.mark.parametrize(
+    "stack",
+    [
+        "TypeError: x\n    at f (http://a.example:3000/app.js?v=SECRET:1:20)\n    at g (http://a.example:3000/b.js:7:1)",
+        "f@http://a.example:3000/app.js:1:20\n@http://a.example:3000/b.js:7:1",
+    ],
+)
+def test_a_javascript_exception_tells_the_place_that_raised_it(stack: str) -> None:
+    """The innermost frame is the first; the stack stays as it is, because RUM maps it to sources."""
     details = js_error_details(exception(stack), 4000)
     assert details["stack"] == stack
-    assert "filename" not in details
+    assert (details["filename"], details["lineno"], details["colno"]) == ("http://a.example:3000/app.js", 1, 20)
 
 
 def test_message_and_type_are_always_text() -> None:
@@ -48,3 +62,72 @@ def test_one_exception_on_nested_spans_has_one_fingerprint() -> None:
     assert fingerprint("t", exception()) == fingerprint("t", exception(longer))
     assert fingerprint("t", exception()) != fingerprint("t", exception(message="other"))
     assert fingerprint("t", exception()) != fingerprint("u", exception())
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "body", "expected"),
+    [
+        ("exception", {"exception.type": "TypeError", "exception.message": "x"}, None, ("TypeError", "x")),
+        ("ValueError", {"exception.type": "ValueError"}, "Exception in thread", ("ValueError", "Exception in thread")),
+        (None, {"exception.type": "KeyError", "exception.message": "'a'"}, "Failed", ("KeyError", "'a'")),
+        (None, {"exception.message": "no type"}, None, ("Error", "no type")),
+        ("app.crash", {"exception.type": "E", "exception.message": "m"}, None, ("E", "m")),
+        ("device.crash", {"exception.type": "crash", "recovered_context": False}, None, ("crash", "device.crash")),
+        ("device.anr", {"exception.stacktrace": "main\n  at a.b.C"}, None, ("Error", "device.anr")),
+        ("db.client.operation.exception", {"exception.type": "Lost"}, None, ("Lost", "db.client.operation.exception")),
+        ("app.crash", {"error.type": "SIGSEGV"}, None, ("SIGSEGV", "app.crash")),
+    ],
+)
+def test_every_form_of_a_logged_exception_is_an_error(
+    name: str | None, attributes: dict[str, Any], body: Any, expected: tuple[str, str]
+) -> None:
+    """Whatever its name says, exception attributes make it one; so do a few names."""
+    ((kind, details),) = mapped(make_log(name, attributes, body=body, severity=SeverityNumber.ERROR))
+    assert (kind, details["type"], details["message"]) == ("js_error_event", *expected)
+
+
+def test_an_exception_logged_for_debugging_is_no_error() -> None:
+    """No user met it; under a name it is an event like any other."""
+    attributes = {"exception.type": "ValueError"}
+    assert not types(make_log(None, attributes, severity=SeverityNumber.DEBUG4))
+    assert types(make_log("retry", attributes, severity=SeverityNumber.DEBUG)) == ["retry"]
+    assert types(make_log("retry", attributes, severity=None)) == ["js_error_event"]
+
+
+def test_the_log_of_a_failed_request_is_told_by_its_span() -> None:
+    """OTel's instrumentations log `http.client.request.exception` within the request's span."""
+    attributes = {"exception.type": "ConnectionError"}
+    assert not types(make_log("http.client.request.exception", attributes, span=make_span()))
+    assert types(make_log("http.client.request.exception", attributes)) == ["js_error_event"]
+
+
+def test_a_hang_of_ios_is_an_error_though_it_is_a_span() -> None:
+    """AWS's SDK puts the exception on the span itself."""
+    attributes = {"exception.type": "hang", "exception.message": "Hang detected", "exception.stacktrace": "0 main"}
+    assert mapped(make_span("device.hang", attributes)) == [
+        ("js_error_event", {"version": "1.0.0", "type": "hang", "message": "Hang detected", "stack": "0 main"})
+    ]
+
+
+def test_an_error_of_splunks_agent_is_an_error() -> None:
+    """It has attributes of its own."""
+    attributes = {
+        "component": "error",
+        "error": True,
+        "error.object": "TypeError",
+        "error.message": "x is undefined",
+        "error.stack": "TypeError: x is undefined\n    at f (https://a.example/app.js:1:20)",
+    }
+    ((kind, details),) = mapped(make_span("onerror", attributes))
+    assert (kind, details["type"], details["message"], details["lineno"]) == (
+        "js_error_event",
+        "TypeError",
+        "x is undefined",
+        1,
+    )
+
+
+def test_a_message_quotes_no_secrets_of_urls() -> None:
+    """HTTP libraries put the whole URL into their messages."""
+    told = js_error_details({"exception.message": "Max retries: https://u:p@a.example/x?token=SECRET refused"}, 4000)
+    assert told["message"] == "Max retries: https://a.example/x refused"

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from opentelemetry.trace import SpanContext, SpanKind
+from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.events import page
@@ -89,38 +89,3 @@ def test_a_page_is_an_http_event_too_where_all_are_wanted() -> None:
     """`http_events=all` holds for pages as for other requests."""
     view = SpanView.of(make_span("GET", GET_PAGE, kind=SpanKind.SERVER))
     assert len(list(page.page_served(view, make_config(http_events="all")))) == 3
-
-
-def test_a_screen_is_shown_by_the_first_span_of_a_trace_in_its_process() -> None:
-    """What a screen causes carries its name too, and is no view of it."""
-    screen = {"screen.name": "Settings"}
-    root = make_span("show", screen)
-    remote = SpanContext(1, 2, is_remote=True)
-    for span, expected in (
-        (root, True),
-        (make_span("x", screen, parent=root), False),
-        (make_span("x", screen, parent=remote), True),
-    ):
-        assert expected is page.is_screen_shown(SpanView.of(span), make_config())
-    assert not page.is_screen_shown(SpanView.of(root), make_config(page_views="none"))
-
-
-def test_a_screen_is_a_route_change_at_an_epoch_time_with_its_place_in_the_session() -> None:
-    """ADOT's screen attributes become RUM's interaction and parent."""
-    attributes = {
-        "app.screen.name": "Cart",
-        "app.screen.interaction": 3,
-        "app.screen.parent_screen.name": "Home",
-    }
-    seen, navigation = page.screen_shown(SpanView.of(make_span("show", attributes)), make_config())
-    assert seen.details == {
-        "version": "1.0.0",
-        "pageId": "Cart",
-        "interaction": 3,
-        "pageInteractionId": "Cart-3",
-        "parentPageInteractionId": "Home-2",
-    }
-    assert (navigation.details["initiatorType"], navigation.details["startTime"]) == (
-        "route_change",
-        START_NS / 1_000_000,
-    )

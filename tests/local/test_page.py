@@ -105,6 +105,22 @@ def test_a_custom_event_shows_its_details(page: Make, post: Make, body: Make, ev
     assert '{"total":12}' in page().text
 
 
+def test_a_session_in_which_somebody_logs_in_is_one_session(page: Make, post: Make, body: Make, event: Make) -> None:
+    """The user changes, the session does not."""
+    users = ["00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-00000000abcd"]
+    for user in users:
+        post(body(event(), UserDetails={**body()["UserDetails"], "userId": user}))
+    text = page().text
+    assert text.count(body()["UserDetails"]["sessionId"]) == 1
+    assert ", ".join(users) in text
+
+
+def test_a_custom_event_of_a_span_shows_name_and_duration(page: Make, post: Make, body: Make, event: Make) -> None:
+    """What a person looks for first."""
+    post(body(event("work", {"name": "place order", "durationMs": 12.34, "attributes": {}})))
+    assert "place order, 12.3 ms" in page().text
+
+
 def test_refused_dropped_and_removed_are_shown_with_reasons(page: Make, post: Make, body: Make, event: Make) -> None:
     """What did not arrive matters as much as what did."""
     post({})

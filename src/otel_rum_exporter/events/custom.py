@@ -13,33 +13,20 @@ from typing import Any
 
 from opentelemetry.trace import StatusCode
 
-from .. import url
+from .. import privacy
 from ..anyvalue import json_object, json_text, json_value
 from ..config import Config
-from ..identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
 from ..log_record import LogView
+from ..marks import MARKS
 from ..span import SpanView
 from ..view import View, epoch_ns, plain
-from .rum_event import Draft
+from .rum_event import EVENT_DETAILS, EVENT_TYPE, Draft
 
 FALLBACK_TYPE = "otel.span"
 MAX_TYPE_CHARS = 256
 
-NEVER_EXPORTED = frozenset(
-    (
-        *SESSION_ATTRIBUTES,
-        *USER_ATTRIBUTES,
-        *("session.previous_id", "enduser.id", "user.email", "user.full_name", "user.name"),
-        *("client.address", "http.client_ip", "net.peer.ip", "net.sock.peer.addr", "network.peer.address"),
-        "url.query",
-    )
-)
-"""Attributes that name a person or a person's machine, or open a session; RUM knows people by hashed ids only."""
+_OURS = MARKS | {EVENT_TYPE, EVENT_DETAILS}
 
-_SECRET_HEADER = re.compile(
-    r"http\.(request|response)\.header\.(authorization|proxy_authorization|cookie|set_cookie|x_api_key)", re.IGNORECASE
-)
-_URL_ATTRIBUTES = frozenset(("url.full", "url.original", "http.url", "http.target", "http.request.header.referer"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -117,7 +104,7 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
         details["severityNumber"] = view.severity
     if view.trace_id:
         details |= {"traceId": view.trace_id, "spanId": view.span_id}
-    body = json_value(view.body)
+    body = privacy.scrub_text(json_text(view.body)) if isinstance(view.body, str) else json_value(view.body)
     if body is not None:
         details["body"] = body
     details["attributes"] = _attributes(view.attributes, config)
@@ -137,7 +124,7 @@ def _otel(view: SpanView) -> dict[str, Any]:
     if status.status_code is not StatusCode.UNSET:
         told["status_code"] = status.status_code.name
     if status.description:
-        told["status_description"] = json_text(status.description)
+        told["status_description"] = privacy.scrub_text(json_text(status.description))
     for name in ("dropped_attributes", "dropped_events", "dropped_links"):
         count = getattr(span, name)
         if count:
@@ -146,14 +133,8 @@ def _otel(view: SpanView) -> dict[str, Any]:
 
 
 def _attributes(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    kept = {
-        name: url.scrub(value, config.url_query_parameters)
-        if name in _URL_ATTRIBUTES and isinstance(value, str)
-        else value
-        for name, value in attributes.items()
-        if name not in NEVER_EXPORTED and not _SECRET_HEADER.fullmatch(name)
-    }
-    return json_object(kept)
+    kept = privacy.exportable(attributes, config.url_query_parameters)
+    return json_object({name: value for name, value in kept.items() if name not in _OURS})
 
 
 def _iso(time_ns: int | None) -> str:

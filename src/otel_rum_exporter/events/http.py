@@ -1,4 +1,4 @@
-"""HTTP requests, made and served: `http_event` and `performance_resource_event`.
+"""HTTP requests, made and served: `http_event`, beside the resource event of a request made.
 
 AWS's web client decides what these mean: a response of any status is a `response`, and `error` is for
 requests that got none. `http_event` has no duration; the resource event carries it. Attributes are read
@@ -19,26 +19,17 @@ from .. import url
 from ..anyvalue import json_text
 from ..config import Config
 from ..log_record import LogView
+from ..privacy import scrub_text
 from ..span import SpanView
+from . import resource
 from .js_error import MAX_MESSAGE_CHARS, exceptions, js_error_details
 from .rum_event import VERSION, Draft
 from .trim import cut
 
 HTTP_EVENT = "com.amazon.rum.http_event"
-RESOURCE_EVENT = "com.amazon.rum.performance_resource_event"
 
 MAX_ERROR_STACK_CHARS = 1000
 
-FILE_TYPES = {
-    "stylesheet": ("css", "less"),
-    "document": ("htm", "html", "php", "xhtml", "xml"),
-    "script": ("js", "mjs", "ts"),
-    "image": ("bmp", "gif", "ico", "jpeg", "jpg", "png", "svg", "tif", "tiff", "webp"),
-    "font": ("eot", "otf", "ttf", "woff", "woff2"),
-}
-"""RUM's `fileType`, and the extensions that tell it; everything else is `other`."""
-
-_TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items() for extension in extensions}
 _OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
 
 
@@ -73,7 +64,7 @@ def is_logged_failure(view: LogView, _: Config) -> bool:
 def client_events(view: SpanView, config: Config) -> Iterator[Draft]:
     """Yield the resource event of a request made, and its `http_event` where the settings want it."""
     target = view.text("url.full", "http.url")
-    yield Draft(RESOURCE_EVENT, view.end_ns, _resource_details(view, target, config))
+    yield resource.requested(view, target, config)
     code = status(view)
     failed = code is None or not 200 <= code <= 299
     if config.http_events == "all" or (failed and config.http_events == "failed"):
@@ -117,12 +108,6 @@ def server_url(view: SpanView) -> str | None:
     )
 
 
-def file_type(target: str | None) -> str:
-    """Return RUM's file type of a URL by its extension."""
-    name = url.path(target).rpartition("/")[2] if target else ""
-    return _TYPE_OF_EXTENSION.get(name.rpartition(".")[2].lower(), "other") if "." in name else "other"
-
-
 def _http_event(view: SpanView, target: str | None, config: Config) -> Draft:
     request = {"method": method(view)}
     if target:
@@ -135,35 +120,20 @@ def _http_event(view: SpanView, target: str | None, config: Config) -> Draft:
     }
     code = status(view)
     if code is None:
-        details["error"] = _error(view)
+        details["error"] = failure(view)
     else:
         details["response"] = {"status": code, "statusText": _status_text(view, code)}
     return Draft(HTTP_EVENT, view.end_ns, details)
 
 
-def _resource_details(view: SpanView, target: str | None, config: Config) -> dict[str, Any]:
-    details: dict[str, Any] = {
-        "version": VERSION,
-        "initiatorType": "fetch",
-        "startTime": 0,
-        "duration": view.duration_millis,
-        "fileType": file_type(target),
-    }
-    if target:
-        details["targetUrl"] = url.scrub(target, config.url_query_parameters)
-    size = view.integer("http.response.size", "http.response.body.size", "http.response_content_length")
-    if size is not None:
-        details["transferSize"] = size
-    return details
-
-
-def _error(view: SpanView) -> dict[str, Any]:
+def failure(view: SpanView) -> dict[str, Any]:
+    """Return why a request got no response, as RUM describes an error."""
     for _, exception in exceptions(view):
         return js_error_details(exception, MAX_ERROR_STACK_CHARS)
     kind = view.text("error.type")
     details = {"version": VERSION, "type": kind if kind and not kind.isdigit() else "Error"}
     if view.span.status.description:
-        details["message"] = cut(json_text(view.span.status.description), MAX_MESSAGE_CHARS)
+        details["message"] = cut(scrub_text(json_text(view.span.status.description)), MAX_MESSAGE_CHARS)
     return details
 
 

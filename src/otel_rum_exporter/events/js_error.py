@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .. import url
 from ..log_record import LogView
+from ..privacy import scrub_text
 from ..span import SpanView
 from ..view import View, number, plain, text
 from .rum_event import VERSION, Draft
@@ -22,8 +24,20 @@ MAX_STACK_CHARS = 4000
 
 MAX_MESSAGE_CHARS = 1000
 
-_PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
+TYPES = ("exception.type", "error.type")
+FILES = ("code.file.path", "code.filepath")
+LINES = ("code.line.number", "code.lineno")
+"""Attributes that tell RUM's `type`, `filename` and `lineno`; a stack tells the last two better."""
 
+SPLUNK_TOLD_BY: tuple[tuple[str, str], ...] = (
+    ("exception.type", "error.object"),
+    ("exception.message", "error.message"),
+    ("exception.stacktrace", "error.stack"),
+)
+"""Attributes of exceptions, and those that Splunk's agent for browsers puts on a span instead."""
+
+_PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
+_SCRIPT_FRAME = re.compile(r"((?:https?|file)://[^\s()]{1,500}?):(\d{1,9}):(\d{1,9})")
 
 ERROR_NAMES = frozenset({"exception", "app.crash", "device.crash", "device.anr"})
 """Names of log records that are errors, whatever attributes they have; so are all that end in `.exception`."""
@@ -40,7 +54,7 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield view.end_ns, {**view.attributes, "exception.message": view.text("exception.message") or told}
     elif isinstance(view, SpanView):
         if is_exception(view):
-            yield view.end_ns, view.attributes
+            yield view.end_ns, _in_otels_words(view) if _is_splunk_error(view) else view.attributes
         for event in view.span.events:
             if event.name == "exception":
                 yield event.timestamp or view.end_ns, plain(event.attributes)
@@ -48,7 +62,8 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def is_exception(view: View) -> bool:
     """Say whether a span or log record is itself an exception, as a hang or a logged error is."""
-    return view.text("exception.type", "exception.message", "exception.stacktrace") is not None
+    told = view.text("exception.type", "exception.message", "exception.stacktrace")
+    return told is not None or _is_splunk_error(view)
 
 
 def is_logged_error(view: LogView) -> bool:
@@ -66,18 +81,19 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
     """Return an exception as RUM describes one, also inside an `http_event`."""
     details: dict[str, Any] = {
         "version": VERSION,
-        "type": cut(text(exception, "exception.type") or "Error", MAX_MESSAGE_CHARS),
-        "message": cut(text(exception, "exception.message") or "", MAX_MESSAGE_CHARS),
+        "type": cut(text(exception, *TYPES) or "Error", MAX_MESSAGE_CHARS),
+        "message": cut(scrub_text(text(exception, "exception.message") or ""), MAX_MESSAGE_CHARS),
     }
     stack = text(exception, "exception.stacktrace")
-    file_name = text(exception, "code.file.path", "code.filepath")
+    file_name = text(exception, *FILES)
     if file_name:
         details["filename"] = file_name
-        line = number(exception, "code.line.number", "code.lineno")
+        line = number(exception, *LINES)
         details |= {} if line is None else {"lineno": line}
     if stack:
         details.update(_raised_at(stack))
-        details["stack"] = cut_stack(stack, max_stack_chars)
+        kept = cut_stack(stack, max_stack_chars)
+        details["stack"] = scrub_text(kept) if PYTHON_TRACEBACK in stack else kept
     return details
 
 
@@ -95,8 +111,20 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> tuple[str, ...] 
     return trace_id, kind.rpartition(".")[2], message[:MAX_MESSAGE_CHARS], innermost.strip()[:MAX_MESSAGE_CHARS]
 
 
+def _is_splunk_error(view: View) -> bool:
+    return view.attributes.get("component") == "error" and view.text("error.message", "error.stack") is not None
+
+
+def _in_otels_words(view: View) -> dict[str, Any]:
+    return {**view.attributes, **{name: view.text(splunks) for name, splunks in SPLUNK_TOLD_BY}}
+
+
 def _raised_at(stack: str) -> dict[str, Any]:
-    if PYTHON_TRACEBACK not in stack:
+    """Return file and line of the innermost frame: the last of a Python traceback, the first of a script's."""
+    if PYTHON_TRACEBACK in stack:
+        frames = _PYTHON_FRAME.findall(stack)
+        return {"filename": frames[-1][0], "lineno": int(frames[-1][1])} if frames else {}
+    frame = _SCRIPT_FRAME.search(stack, 0, MAX_STACK_CHARS)
+    if frame is None:
         return {}
-    frames = _PYTHON_FRAME.findall(stack)
-    return {"filename": frames[-1][0], "lineno": int(frames[-1][1])} if frames else {}
+    return {"filename": url.scrub(frame[1]), "lineno": int(frame[2]), "colno": int(frame[3])}

@@ -1,4 +1,4 @@
-"""Pages and screens shown: `page_view_event` and `performance_navigation_event`."""
+"""Pages shown: `page_view_event` and `performance_navigation_event`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .. import url
 from ..config import Config
 from ..metadata import page_id
 from ..span import SpanView
-from ..view import NS_PER_MILLI
-from . import http
+from ..view import NS_PER_MILLI, View
+from . import http, resource
 from .rum_event import VERSION, Draft
 
 PAGE_VIEW_EVENT = "com.amazon.rum.page_view_event"
@@ -19,6 +19,11 @@ NAVIGATION_EVENT = "com.amazon.rum.performance_navigation_event"
 
 NOT_PAGES = re.compile(r"/(api|assets|graphql|health\w*|live\w*|metrics|ping|ready\w*|rpc|static|v\d+)(/.*)?|/_.*")
 """Paths that programs ask for rather than people; consulted where the response's content type is unknown."""
+
+DOCUMENT_URLS = ("location.href", "browser.document.url.full", "url.full", "http.url")
+"""Attributes of the URL of a browser's document, first present first."""
+
+PARENT_SCREENS = ("app.screen.parent_screen.name", "last.screen.name", "app.screen.previous.name")
 
 _NEXT_HOP = {"1.0": "http/1.0", "1.1": "http/1.1", "2": "h2", "2.0": "h2", "3": "h3"}
 
@@ -33,17 +38,10 @@ def is_page_served(view: SpanView, config: Config) -> bool:
     return config.page_views == "all" or (code < 300 and _looks_like_page(view))
 
 
-def is_screen_shown(view: SpanView, config: Config) -> bool:
-    """Say whether a span is the showing of a screen: it names one, and nothing in its process caused it."""
-    return (
-        config.page_views != "none" and view.is_local_root and view.text("app.screen.name", "screen.name") is not None
-    )
-
-
 def page_served(view: SpanView, config: Config) -> Iterator[Draft]:
     """Yield page view and navigation of a page served; its duration is the server's part of the load."""
-    yield _page_view(view, config)
-    details = _navigation(view, initiator="navigation", start_millis=0)
+    yield from page_view(view, config)
+    details = navigation("navigation", start_millis=0, duration_millis=view.duration_millis)
     details["navigationType"] = "navigate"
     hop = _NEXT_HOP.get(view.text("network.protocol.version", "http.flavor") or "")
     if hop:
@@ -52,39 +50,45 @@ def page_served(view: SpanView, config: Config) -> Iterator[Draft]:
     yield from http.server_events(view, config)
 
 
-def screen_shown(view: SpanView, config: Config) -> Iterator[Draft]:
-    """Yield page view and navigation of a screen.
-
-    A route change starts at an epoch time, where a navigation starts at 0, as in AWS's web client.
-    """
-    yield _page_view(view, config)
-    details = _navigation(view, initiator="route_change", start_millis=view.start_ns / NS_PER_MILLI)
-    yield Draft(NAVIGATION_EVENT, view.end_ns, details)
-
-
-def _page_view(view: SpanView, config: Config) -> Draft:
-    shown = page_id(view) or view.name
+def page_view(view: View, config: Config) -> Iterator[Draft]:
+    """Yield the view of the page or screen that a span or log record shows, where page views are wanted."""
+    if config.page_views == "none":
+        return
+    shown = page_id(view) or _document(view) or view.name
     details: dict[str, Any] = {"version": VERSION, "pageId": shown}
     interaction = view.integer("app.screen.interaction")
     if interaction is not None:
         details |= {"interaction": interaction, "pageInteractionId": f"{shown}-{interaction}"}
-        parent = view.text("app.screen.parent_screen.name", "last.screen.name", "app.screen.previous.name")
-        if parent:
+        parent = view.text(*PARENT_SCREENS)
+        if parent and interaction > 0:
             details["parentPageInteractionId"] = f"{parent}-{interaction - 1}"
-    referrer = view.header("referer")
+    referrer = view.header("referer") or view.text("prev.href")
     if referrer:
         details["referrer"] = url.scrub(referrer, config.url_query_parameters)
         details["referrerDomain"] = url.hostname(referrer) or ""
-    return Draft(PAGE_VIEW_EVENT, view.start_ns, details)
+    yield Draft(PAGE_VIEW_EVENT, view.start_ns, details)
 
 
-def _navigation(view: SpanView, *, initiator: str, start_millis: float) -> dict[str, Any]:
+def route_change(view: SpanView) -> Draft:
+    """Return the navigation within an application; it starts at an epoch time, as in AWS's web client."""
+    start_millis = view.start_ns / NS_PER_MILLI
+    details = navigation("route_change", start_millis=start_millis, duration_millis=view.duration_millis)
+    return Draft(NAVIGATION_EVENT, view.end_ns, details)
+
+
+def navigation(initiator: str, *, start_millis: float, duration_millis: float) -> dict[str, Any]:
+    """Return what the details of every navigation have."""
     return {
         "version": VERSION,
         "initiatorType": initiator,
         "startTime": start_millis,
-        "duration": view.duration_millis,
+        "duration": duration_millis,
     }
+
+
+def _document(view: View) -> str | None:
+    location = view.text(*DOCUMENT_URLS)
+    return url.mask_ids(url.path(location)) if location else None
 
 
 def _looks_like_page(view: SpanView) -> bool:
@@ -97,5 +101,5 @@ def _looks_like_page(view: SpanView) -> bool:
         is_named
         and shown is not None
         and not NOT_PAGES.fullmatch(shown)
-        and http.file_type(shown) in {"other", "document"}
+        and resource.file_type(shown) in {"other", "document"}
     )

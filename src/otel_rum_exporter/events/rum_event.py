@@ -25,6 +25,9 @@ ENVELOPE_BYTES = 140
 VERSION = "1.0.0"
 """Of the schemas of all built-in events but one (`dom_event`)."""
 
+EVENT_TYPE, EVENT_DETAILS = "rum.event.type", "rum.event.details"
+"""Attributes by which an application itself says which event a span or log record becomes."""
+
 TRUNCATED = "truncated"
 """Custom metadata attribute that marks a trimmed event; the details of built-in events have no room for it."""
 

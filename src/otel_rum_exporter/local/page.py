@@ -90,7 +90,7 @@ def _misdirected() -> Response:
 def _session_data(session: Session) -> dict[str, object]:
     return {
         "id": session.id,
-        "user_id": session.user_id,
+        "user_ids": session.user_ids,
         "app_monitor_id": session.app_monitor_id,
         "first": session.first,
         "last": session.last,
@@ -131,7 +131,7 @@ def _session(session: Session) -> str:
     rest = f'<p class="head quiet">and {more} earlier</p>' if more else ""
     return (
         f'<section class="card"><div class="head"><h3>{escape(session.id or "no session id")}</h3>'
-        f'<p class="quiet">user {escape(session.user_id or "none")}, app monitor {escape(session.app_monitor_id)}</p>'
+        f'<p class="quiet">user {escape(", ".join(session.user_ids) or "none")}, app monitor {escape(session.app_monitor_id)}</p>'
         f"<p>{_time(session.first)} to {_time(session.last)}: {escape(counts)}</p></div>"
         f"{''.join(map(_event, latest))}{rest}</section>"
     )

@@ -16,10 +16,13 @@ from .record import RUM_PREFIX, Event
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The events of one session of one app monitor, in order of their own time; times are in epoch seconds."""
+    """The events of one session of one app monitor, in order of their own time; times are in epoch seconds.
+
+    A session has several users where somebody logs in.
+    """
 
     id: str | None
-    user_id: str | None
+    user_ids: tuple[str, ...]
     app_monitor_id: str
     first: float
     last: float
@@ -29,9 +32,9 @@ class Session:
 
 def sessions(events: Iterable[Event]) -> tuple[Session, ...]:
     """Group events into sessions, the one with the latest event first."""
-    groups: dict[tuple[str, str | None, str | None], list[Event]] = {}
+    groups: dict[tuple[str, str | None], list[Event]] = {}
     for event in events:
-        groups.setdefault((event.app_monitor_id, event.session_id, event.user_id), []).append(event)
+        groups.setdefault((event.app_monitor_id, event.session_id), []).append(event)
     found = (_session(sorted(group, key=lambda event: event.timestamp)) for group in groups.values())
     return tuple(sorted(found, key=lambda session: session.last, reverse=True))
 
@@ -44,7 +47,7 @@ def short_type(event_type: str) -> str:
 def summary(event: Event) -> str:
     """Tell in one line what happened."""
     if not event.type.startswith(RUM_PREFIX):
-        return quote(event.details)
+        return _custom(event.details)
     describe = _SUMMARIES.get(short_type(event.type), _value)
     return describe(event.details)
 
@@ -53,13 +56,22 @@ def _session(events: list[Event]) -> Session:
     first = events[0]
     return Session(
         id=first.session_id,
-        user_id=first.user_id,
+        user_ids=tuple(dict.fromkeys(event.user_id for event in events if event.user_id)),
         app_monitor_id=first.app_monitor_id,
         first=first.timestamp,
         last=events[-1].timestamp,
         counts=dict(Counter(short_type(event.type) for event in events)),
         events=tuple(events),
     )
+
+
+def _custom(details: dict[str, Any]) -> str:
+    """Tell a custom event by the name and duration that it has by custom, else by its content."""
+    name, duration = details.get("name"), details.get("durationMs")
+    if not isinstance(name, str):
+        return quote(details)
+    is_timed = isinstance(duration, (int, float)) and not isinstance(duration, bool)
+    return f"{name}, {_milliseconds(duration)}" if is_timed else name
 
 
 def _page(details: dict[str, Any]) -> str:

@@ -1,0 +1,59 @@
+"""What people do: `dom_event`, from clicks and other interactions that a browser or an application tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..config import Config
+from ..log_record import LogView
+from ..span import SpanView
+from ..view import View, text
+from .rum_event import Draft
+
+DOM_EVENT = "com.amazon.rum.dom_event"
+DOM_VERSION = "1.1.0"
+
+CLICKS = frozenset({"browser.user_action.click", "app.widget.click", "app.screen.click"})
+"""Names of log records that are clicks."""
+
+FIELDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("element", ("target_element", "browser.tag_name", "app.widget.name")),
+    ("elementId", ("app.widget.id",)),
+    ("cssLocator", ("target_xpath", "browser.css_selector")),
+    ("interactionId", ("app.screen.id",)),
+)
+"""RUM field, and the attributes that tell it, first present first."""
+
+
+def is_interaction(view: SpanView, _: Config) -> bool:
+    """Say whether a span is the handling of an event of the DOM."""
+    return view.text("event_type") is not None and view.text("target_element") is not None
+
+
+def span_event(view: SpanView, _: Config) -> Iterator[Draft]:
+    """Yield the event of an interaction; all that it caused has its span as ancestor."""
+    details = {**_details(view, view.text("event_type") or ""), "interactionId": view.span_id}
+    yield Draft(DOM_EVENT, view.start_ns, details)
+
+
+def is_click(view: LogView, _: Config) -> bool:
+    """Say whether a log record is a click."""
+    return view.name in CLICKS
+
+
+def log_event(view: LogView, _: Config) -> Iterator[Draft]:
+    """Yield the event of a click."""
+    details = _details(view, "click")
+    if view.name == "app.screen.click":
+        details.setdefault("element", "screen")
+    attributes = view.attributes.get("browser.element.attributes")
+    element_id = text(attributes, "id") if isinstance(attributes, Mapping) else None
+    if element_id:
+        details.setdefault("elementId", element_id)
+    yield Draft(DOM_EVENT, view.start_ns, details)
+
+
+def _details(view: View, event: str) -> dict[str, Any]:
+    told = {field: view.text(*names) for field, names in FIELDS}
+    return {"version": DOM_VERSION, "event": event, **{field: value for field, value in told.items() if value}}

@@ -1,0 +1,122 @@
+"""Requests made as X-Ray sees them: `xray_trace_event`, a segment of the application with the request within it.
+
+Shape, names and flags are those of AWS's web client, so that RUM links the request to the trace behind it; the
+subsegment's id is the span's, which the called service knows as its parent.
+https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .. import url
+from ..config import Config
+from ..span import SpanView
+from ..view import text
+from . import http
+from .js_error import MAX_MESSAGE_CHARS, exceptions
+from .rum_event import VERSION, Draft
+from .trim import PYTHON_TRACEBACK, cut
+
+XRAY_TRACE_EVENT = "com.amazon.rum.xray_trace_event"
+ORIGIN = "AWS::RUM::AppMonitor"
+
+MAX_NAME_CHARS = 200
+MAX_TYPE_CHARS = 256
+MAX_FRAMES = 10
+"""The innermost frames of a stack; more would not fit into an event."""
+
+CONTENT_LENGTHS = ("http.response.body.size", "http.response_content_length")
+"""Attributes that tell X-Ray's `content_length`, in bytes."""
+
+UNKNOWN_SERVICE = "unknown_service"
+
+_SEGMENT_MASK = 0x5EED_5E67_0000_0001
+"""Turns a span's id into its segment's: never the same, and never the same for two spans of a trace."""
+
+_NOT_OF_NAMES = re.compile(r"[^\w .:/%&#=+\-@]")
+_PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9}), in ([^\n]+)', re.MULTILINE)
+
+
+def trace_events(view: SpanView, config: Config) -> Iterator[Draft]:
+    """Yield the X-Ray event of a request made, where the settings want it."""
+    if not config.xray_events:
+        return
+    flags = _flags(http.status(view))
+    times = {"start_time": view.start_ns / 1e9, "end_time": view.end_ns / 1e9, "in_progress": False}
+    service = text(view.resource.attributes, "service.name")
+    details = {
+        "version": VERSION,
+        "name": segment_name(service),
+        "origin": ORIGIN,
+        "id": segment_id(view.span_id),
+        "trace_id": http.xray_trace_id(view.trace_id),
+        **times,
+        **flags,
+        "subsegments": [{"id": view.span_id, **_request(view, config), **times, **flags}],
+    }
+    yield Draft(XRAY_TRACE_EVENT, view.end_ns, details)
+
+
+def segment_id(span_id: str) -> str:
+    """Return the id of the segment around a span; always the same for the same span."""
+    return f"{int(span_id, 16) ^ _SEGMENT_MASK:016x}"
+
+
+def segment_name(name: str | None) -> str:
+    """Return a name of the characters that X-Ray allows."""
+    return _NOT_OF_NAMES.sub("_", name or "")[:MAX_NAME_CHARS].strip() or UNKNOWN_SERVICE
+
+
+def frames(stack: str) -> list[dict[str, Any]]:
+    """Return the innermost frames of a Python traceback, the innermost first; of any other stack none."""
+    last = stack[stack.rfind(PYTHON_TRACEBACK) :] if PYTHON_TRACEBACK in stack else ""
+    found = _PYTHON_FRAME.findall(last)[-MAX_FRAMES:]
+    return [{"file_name": file, "line": int(line), "method_name": method} for file, line, method in reversed(found)]
+
+
+def _flags(code: int | None) -> dict[str, bool]:
+    if code is None or code >= 500:
+        return {"fault": True}
+    if code == 429:
+        return {"throttle": True}
+    return {"error": True} if code >= 400 else {}
+
+
+def _request(view: SpanView, config: Config) -> dict[str, Any]:
+    target = view.text("url.full", "http.url")
+    server = view.text("server.address", "net.peer.name")
+    host = url.split_host(server)[0] if server else url.hostname(target) if target else None
+    request: dict[str, Any] = {"method": http.method(view), "traced": True}
+    if target:
+        request["url"] = url.scrub(target, config.url_query_parameters)
+    found: dict[str, Any] = {
+        "name": segment_name(host),
+        "namespace": "aws" if host and host.endswith(".amazonaws.com") else "remote",
+        "http": {"request": request},
+    }
+    code = http.status(view)
+    if code is None:
+        found["cause"] = {"exceptions": [_cause(view)]}
+    else:
+        length = view.number(*CONTENT_LENGTHS)
+        found["http"]["response"] = {"status": code} | ({} if length is None else {"content_length": length})
+    return found
+
+
+def _cause(view: SpanView) -> dict[str, Any]:
+    """Return why no response came."""
+    told = http.failure(view)
+    cause: dict[str, Any] = {"type": cut(told["type"], MAX_TYPE_CHARS)}
+    if told.get("message"):
+        cause["message"] = cut(told["message"], MAX_MESSAGE_CHARS)
+    stack = next((_stack(exception) for _, exception in exceptions(view)), [])
+    if stack:
+        cause["stack"] = stack
+    return cause
+
+
+def _stack(exception: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return frames(text(exception, "exception.stacktrace") or "")

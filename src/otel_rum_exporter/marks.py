@@ -1,0 +1,17 @@
+"""Attributes of our own, by which `RumSessionProcessor` tells the exporter what OTel has no name for.
+
+Every one is optional, and none is for RUM: the exporter reads them and leaves them out of events.
+"""
+
+from __future__ import annotations
+
+SESSION_SAMPLED = "rum.session.sampled"
+"""Whether the session was chosen to be recorded, where somebody else has decided it, as the browser's client does."""
+
+SESSION_MINTED = "rum.session.minted"
+"""True on all of a session that was made in this process, so that the first to arrive opens it in RUM."""
+
+SCREEN_SHOWN = "rum.screen.shown"
+"""False on a span that happened on the screen it names, and did not show it."""
+
+MARKS = frozenset({SESSION_SAMPLED, SESSION_MINTED, SCREEN_SHOWN})

@@ -1,0 +1,84 @@
+"""What never leaves the application: attributes that name people or open doors, and the secret parts of URLs.
+
+The rules are tables, and hold for attributes of spans, of their events and of log records alike. Settings add
+to what URLs keep (`url_query_parameters`) and name what goes along as metadata (`metadata_attributes`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from . import url
+from .identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from .marks import MARKS
+
+NEVER_EXPORTED = frozenset(
+    (
+        *SESSION_ATTRIBUTES,
+        *USER_ATTRIBUTES,
+        *("session.previous_id", "enduser.id", "user.email", "user.full_name", "user.name"),
+        *("client.address", "client.ip", "http.client_ip", "source.address"),
+        *("net.peer.ip", "net.sock.peer.addr", "network.peer.address"),
+        *("url.query", "code.locals"),
+        *MARKS,
+    )
+)
+"""Attributes that name a person or a person's machine; RUM knows people by the hashed ids of the session only."""
+
+NEVER_EXPORTED_HEADERS = frozenset(
+    ("cf_connecting_ip", "client_ip", "forwarded", "true_client_ip", "x_client_ip", "x_forwarded_for", "x_real_ip")
+)
+"""Captured headers that name the machine of a person, as OTel writes them."""
+
+SECRET_WORDS = ("api_key", "apikey", "authorization", "cookie", "credential", "csrf", "password", "secret", "token")
+"""Words that make any attribute a secret, wherever in its name they stand."""
+
+URL_ATTRIBUTES = frozenset(
+    (
+        *("url.full", "url.original", "http.url", "http.target", "browser.document.url.full"),
+        *("location.href", "prev.href"),
+        *(f"http.request.header.{name}" for name in ("referer", "origin")),
+        *(f"http.response.header.{name}" for name in ("location", "content_location")),
+    )
+)
+"""Attributes that hold a URL, or a list of them."""
+
+_SECRET_NAME = re.compile("|".join(word.replace("_", "[_.-]?") for word in SECRET_WORDS), re.IGNORECASE)
+_HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
+_USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]+@")
+_QUERY = re.compile(r"\?[^\s?=&'\"<>]+=[^\s'\"<>)\]]*")
+
+
+def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str]) -> dict[str, Any]:
+    """Return the attributes that may leave, with URLs scrubbed."""
+    return {
+        name: scrubbed(name, value, allowed_parameters) for name, value in attributes.items() if not is_private(name)
+    }
+
+
+def is_private(name: str) -> bool:
+    """Say whether an attribute of this name never leaves."""
+    header = _HEADER.fullmatch(name)
+    return (
+        name in NEVER_EXPORTED
+        or (header is not None and header[1].lower() in NEVER_EXPORTED_HEADERS)
+        or bool(_SECRET_NAME.search(name))
+    )
+
+
+def scrubbed(name: str, value: Any, allowed_parameters: Collection[str]) -> Any:
+    """Return the value of an attribute, scrubbed where it is a URL or a list of URLs."""
+    if name not in URL_ATTRIBUTES:
+        return value
+    if isinstance(value, str):
+        return url.scrub(value, allowed_parameters)
+    if isinstance(value, (list, tuple)):
+        return [scrubbed(name, item, allowed_parameters) for item in value]
+    return value
+
+
+def scrub_text(text: str) -> str:
+    """Return free text, such as an exception's message, without user info and queries of the URLs it quotes."""
+    return _QUERY.sub("", _USER_INFO.sub("", text)) if "?" in text or "@" in text else text

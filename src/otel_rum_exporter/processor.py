@@ -1,0 +1,178 @@
+"""`RumSessionProcessor`: it puts session, user and screen on spans and log records as they begin."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from opentelemetry import baggage, trace
+from opentelemetry.context import Context
+from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
+from opentelemetry.sdk.trace import Span, SpanProcessor
+from opentelemetry.trace import SpanKind
+
+from .identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from .marks import SCREEN_SHOWN, SESSION_MINTED, SESSION_SAMPLED
+from .program_session import ProgramSession
+from .session import SESSION_ID, USER_ID, Session, bound
+from .state import remembered_user_id
+from .telemetry import Notices
+from .version import VERSION
+from .view import plain, text
+
+SCREEN = "app.screen.name"
+SCREEN_ATTRIBUTES = (SCREEN, "screen.name")
+
+Ids: TypeAlias = "tuple[str | None, str | None] | None"
+"""Session id and user id, as an application tells them."""
+
+
+class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
+    """Say of each span and log record whose it is, for RUM.
+
+    Session and user come from the first that knows them: what `RumSessionMiddleware` found in the request, the W3C
+    baggage entries `session.id` and `user.id`, `session`, the parent span, the session of the program. What a span
+    says of itself stays as it is. Baggage is whatever the client sent: good for statistics, not for trust.
+
+    In a program with one user, `new_session`, `set_user`, `page_view` or `state_directory` begins a session that
+    everything else in the process belongs to. It renews itself after 30 minutes of silence.
+
+    Args:
+        session: Return session id and user id of the work done at the moment, or None. It is called for each span.
+        state_directory: Where to remember a random id of the program's user from run to run.
+        tracer_provider: Where `page_view` makes its spans; the global one if None.
+        now_ns: Return the time since the epoch.
+    """
+
+    def __init__(
+        self,
+        session: Callable[[], Ids] | None = None,
+        *,
+        state_directory: str | os.PathLike[str] | None = None,
+        tracer_provider: trace.TracerProvider | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._told = session
+        self._tracer_provider = tracer_provider
+        self._now_ns = now_ns
+        self._notices = Notices()
+        self._program: ProgramSession | None = None
+        if state_directory is not None:
+            self._begin_program(remembered_user_id(state_directory, _new_id))
+
+    def new_session(self) -> None:
+        """Begin a new session, as for the next visitor of a kiosk; the user stays until `set_user`."""
+        if self._program is None:
+            self._begin_program()
+        else:
+            self._program.begin()
+
+    def set_user(self, user_id: str | None) -> None:
+        """Name the user of what happens from now on; None takes the name back. RUM sees a hash, unless it is a UUID."""
+        (self._program or self._begin_program()).set_user(user_id)
+
+    def page_view(self, name: str) -> None:
+        """Tell that the user sees another screen, on which everything happens from now on."""
+        screen = (self._program or self._begin_program()).show(name)
+        attributes: dict[str, str | int] = {SCREEN: screen.name, "app.screen.interaction": screen.number}
+        if screen.previous:
+            attributes["app.screen.parent_screen.name"] = screen.previous
+        tracer = trace.get_tracer("otel_rum_exporter", VERSION, self._tracer_provider)
+        tracer.start_span("page_view", context=Context(), attributes=attributes).end()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Put on a span that begins what it does not say itself."""
+        try:
+            own = plain(span.attributes)
+            has_screen = span.kind is SpanKind.SERVER or self._saw_screen(own, span)
+            is_root = span.parent is None or span.parent.is_remote
+            found = self._found(own, parent_context)
+            span.set_attributes({**found, **self._on_screen(found, has_screen=has_screen, is_root=is_root)})
+        except Exception as fault:  # noqa: BLE001 - telemetry must not stop the application
+            self._failed(fault)
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Put on a log record what it does not say itself."""
+        try:
+            data = log_record.log_record
+            own = plain(data.attributes)
+            found = self._found(own, data.context)
+            has_screen = text(own, *SCREEN_ATTRIBUTES) is not None
+            found.update(self._on_screen(found, has_screen=has_screen, is_root=False))
+            if isinstance(data.attributes, Mapping):
+                data.attributes.update(found)  # type: ignore[attr-defined] # the SDK's can be written to
+        except Exception as fault:  # noqa: BLE001 - telemetry must not stop the application
+            self._failed(fault)
+
+    def shutdown(self) -> None:
+        """Do nothing: what was put on spans is theirs."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the SDK's signature
+        """Return true: nothing is kept here."""
+        return True
+
+    def _begin_program(self, user_id: str | None = None) -> ProgramSession:
+        self._program = ProgramSession(user_id=user_id, new_id=_new_id, now_ns=self._now_ns)
+        return self._program
+
+    def _found(self, own: Mapping[str, Any], context: Context | None) -> dict[str, str | bool]:
+        """Return what is to be put on a span; nothing where it names its session itself."""
+        if text(own, *SESSION_ATTRIBUTES):
+            return {}
+        session = bound() or _in_baggage(context) or self._tell() or self._inherited(context)
+        attributes = session.attributes() if session else {}
+        if USER_ID in attributes and text(own, *USER_ATTRIBUTES):
+            del attributes[USER_ID]
+        return attributes
+
+    def _tell(self) -> Session | None:
+        told = self._told() if self._told else None
+        return Session.of(*told) if told else None
+
+    def _inherited(self, context: Context | None) -> Session | None:
+        """Return the session of the parent, or else the program's, which may have been renewed since."""
+        parent = plain(getattr(trace.get_current_span(context), "attributes", None))
+        session_id, user_id = text(parent, *SESSION_ATTRIBUTES), text(parent, *USER_ATTRIBUTES)
+        if self._program is not None and (session_id is None or SESSION_MINTED in parent):
+            return self._program.current()
+        if session_id is None and user_id is None:
+            return None
+        sampled = parent.get(SESSION_SAMPLED)
+        return Session(session_id, user_id, sampled if isinstance(sampled, bool) else None)
+
+    def _saw_screen(self, own: Mapping[str, Any], span: Span) -> bool:
+        """Say whether a span names a screen; one that nothing caused shows it."""
+        name = text(own, *SCREEN_ATTRIBUTES)
+        program = self._program
+        if name and program and span.parent is None and (program.screen is None or program.screen.name != name):
+            program.show(name)
+        return name is not None
+
+    def _on_screen(self, found: Mapping[str, Any], *, has_screen: bool, is_root: bool) -> dict[str, str | bool]:
+        """Return the screen of something that happened in the program's session."""
+        program = self._program
+        screen = program.screen if program else None
+        if program is None or screen is None or has_screen or found.get(SESSION_ID) != program.id:
+            return {}
+        return {SCREEN: screen.name, SCREEN_SHOWN: False} if is_root else {SCREEN: screen.name}
+
+    def _failed(self, fault: Exception) -> None:
+        self._notices.warn(
+            "no session found",
+            "a span goes without its session: %r. To do: repair the function given to RumSessionProcessor, or report "
+            "this where none was given.",
+            fault,
+        )
+        self._notices.write()
+
+
+def _in_baggage(context: Context | None) -> Session | None:
+    entries = baggage.get_all(context)
+    return Session.of(entries.get(SESSION_ID), entries.get(USER_ID)) if entries else None
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
