@@ -44,11 +44,11 @@ def test_an_exception_on_nested_spans_and_in_the_log_is_one_error(
     spans, logs = providers
     tracer = spans.get_tracer("app")
     request: dict[str, Any] = {"http.method": "GET", "http.route": "/", "http.status_code": 500, "session.id": A}
-    with pytest.raises(ValueError, match="no"):  # noqa: SIM117 - nested spans
+    with pytest.raises(ValueError, match="no"):  # noqa: PT012, SIM117 - nested spans
         with tracer.start_as_current_span("GET /", kind=SpanKind.SERVER, attributes=request):
             with tracer.start_as_current_span("work"):
                 try:
-                    raise ValueError("no")
+                    raise ValueError("no")  # noqa: TRY301 - recorded where it is raised
                 except ValueError as error:
                     logs.get_logger("app").emit(severity_number=SeverityNumber.ERROR, body="failed", exception=error)
                     raise

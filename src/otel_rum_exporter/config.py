@@ -194,7 +194,7 @@ class Config:
     )
     page_views: Literal["auto", "all", "none"] = _setting(
         "auto",
-        "Which HTTP requests served and screens are page views: `auto` guesses pages, `all` takes each successful GET, or `none`.",
+        "Which requests served are page views: `auto` guesses, `all` takes each successful GET; `none`, also of screens.",
         _one_of("auto", "all", "none"),
     )
     metadata_attributes: tuple[str, ...] = _setting(

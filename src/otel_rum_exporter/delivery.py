@@ -210,7 +210,7 @@ class Delivery:
         self._changed.release()
         try:
             return call()
-        except Exception:
+        except Exception:  # noqa: BLE001 - see above
             LOGGER.exception("CloudWatch RUM: please report this; delivery goes on")
             return None
         finally:

@@ -29,8 +29,9 @@ class DropReason(enum.Enum):
 class Ledger:
     """Count events: accepted = delivered + still stored + dropped, always. Thread-safe.
 
-    `waiting` counts spans and log records that wait for their parents, and are no events yet. A span or log record that could become no event counts as one event, accepted and dropped; those that the
-    mapping leaves out on purpose are counted apart, as filtered.
+    `waiting` counts spans and log records that wait for their parents, and are no events yet. One that could
+    become no event counts as one event, accepted and dropped; those that the mapping leaves out on purpose are
+    counted apart, as filtered.
     """
 
     def __init__(self) -> None:

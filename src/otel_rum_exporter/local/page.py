@@ -129,9 +129,10 @@ def _session(session: Session) -> str:
     latest = session.events[: -_SHOWN_EVENTS - 1 : -1]
     more = len(session.events) - len(latest)
     rest = f'<p class="head quiet">and {more} earlier</p>' if more else ""
+    users = ", ".join(session.user_ids) or "none"
     return (
         f'<section class="card"><div class="head"><h3>{escape(session.id or "no session id")}</h3>'
-        f'<p class="quiet">user {escape(", ".join(session.user_ids) or "none")}, app monitor {escape(session.app_monitor_id)}</p>'
+        f'<p class="quiet">user {escape(users)}, app monitor {escape(session.app_monitor_id)}</p>'
         f"<p>{_time(session.first)} to {_time(session.last)}: {escape(counts)}</p></div>"
         f"{''.join(map(_event, latest))}{rest}</section>"
     )
