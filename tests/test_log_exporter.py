@@ -54,8 +54,8 @@ def test_an_exception_on_nested_spans_and_in_the_log_is_one_error(
                     raise
     logs.shutdown()
     spans.shutdown()
-    (error,) = rum.events("js_error_event")
-    assert (error.session_id, error.metadata["pageId"], error.details["message"]) == (A, "/", "no")
+    (told,) = rum.events("js_error_event")
+    assert (told.session_id, told.metadata["pageId"], told.details["message"]) == (A, "/", "no")
     assert not rum.events("session_start_event")
     assert not rum.refused
 

@@ -57,7 +57,7 @@ def test_what_comes_back_is_unchanged_and_holds_up_nothing() -> None:
 
 def test_above_its_bound_the_oldest_leave() -> None:
     """What is freshest tells most of the trouble."""
-    outbox = MemoryOutbox(max_events_per_request=1, max_bytes=3000)
+    outbox = MemoryOutbox(max_events_per_request=1, max_bytes=2 * event(0, size=1000).size_bytes)
     outbox.add(key("a"), [event(number, size=1000) for number in range(5)])
     removed = [one.id for batch in outbox.overflow() for one in batch.events]
     assert removed == [event_id(str(number)) for number in range(3)]

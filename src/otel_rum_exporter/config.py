@@ -194,7 +194,7 @@ class Config:
     )
     page_views: Literal["auto", "all", "none"] = _setting(
         "auto",
-        "Which requests served are page views: `auto` guesses, `all` takes each successful GET; `none`, also of screens.",
+        "Which requests served are page views: `auto` guesses, `all` is each successful GET; `none`, also of screens.",
         _one_of("auto", "all", "none"),
     )
     metadata_attributes: tuple[str, ...] = _setting(

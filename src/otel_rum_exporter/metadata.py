@@ -58,6 +58,9 @@ TRACE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """RUM key, and the span attributes that tell it of everything below the span."""
 
+DOCUMENT_RECORDS = frozenset({"documentLoad", "documentFetch", "browser.navigation", "browser.navigation_timing"})
+"""Names of spans and log records whose URL is the document's own, not one that it loads."""
+
 _MOBILE_SYSTEMS = frozenset({"android", "ios", "ipados"})
 _RELEASE_ID = re.compile(r"[a-zA-Z0-9_\-:/.]{1,200}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -110,12 +113,21 @@ def page_id(view: View) -> str | None:
     A route without its leading slash, as Django's instrumentation gives it, gets one.
     """
     if view.kind is not SpanKind.SERVER:
-        return view.text("app.screen.name", "screen.name")
+        return view.text("app.screen.name", "screen.name") or _path(_document_url(view))
     route = view.text("http.route")
     if route is not None:
         return route if route.startswith("/") else f"/{route}"
-    target = view.text("url.path", "http.target", "url.full", "http.url")
+    return _path(view.text("url.path", "http.target", "url.full", "http.url"))
+
+
+def _path(target: str | None) -> str | None:
     return url.mask_ids(url.path(target)) if target else None
+
+
+def _document_url(view: View) -> str | None:
+    """Return the URL of the document that a browser shows."""
+    is_document = view.name in DOCUMENT_RECORDS or {"event_type", "target_element"} <= view.attributes.keys()
+    return view.text("location.href", "browser.document.url.full", *(("url.full", "http.url") if is_document else ()))
 
 
 def _browser(view: View) -> dict[str, str]:
@@ -134,7 +146,7 @@ def _domain(view: View) -> str | None:
     if view.kind is SpanKind.SERVER:
         host = view.text("server.address", "http.host", "net.host.name")
         return url.split_host(host)[0] if host else None
-    document = view.text("browser.document.url.full")
+    document = _document_url(view)
     return url.hostname(document) if document else None
 
 

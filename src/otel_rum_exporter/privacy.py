@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from . import url
@@ -21,11 +22,13 @@ NEVER_EXPORTED = frozenset(
         *("session.previous_id", "enduser.id", "user.email", "user.full_name", "user.name"),
         *("client.address", "client.ip", "http.client_ip", "source.address"),
         *("net.peer.ip", "net.sock.peer.addr", "network.peer.address"),
-        *("url.query", "code.locals"),
+        *("client.socket.address", "url.query", "code.locals"),
+        *("db.connection_string", "db.query.text", "db.statement", "graphql.document", "messaging.url"),
+        *("process.command", "process.command_args", "process.command_line"),
         *MARKS,
     )
 )
-"""Attributes that name a person or a person's machine; RUM knows people by the hashed ids of the session only."""
+"""Attributes that name a person or a person's machine, or hold values of users; RUM knows people by hashed ids."""
 
 NEVER_EXPORTED_HEADERS = frozenset(
     ("cf_connecting_ip", "client_ip", "forwarded", "true_client_ip", "x_client_ip", "x_forwarded_for", "x_real_ip")
@@ -46,24 +49,31 @@ URL_ATTRIBUTES = frozenset(
 """Attributes that hold a URL, or a list of them."""
 
 _SECRET_NAME = re.compile("|".join(word.replace("_", "[_.-]?") for word in SECRET_WORDS), re.IGNORECASE)
+_QUERY_PARAMETER = "db.query.parameter."
 _HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
 _USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]+@")
 _QUERY = re.compile(r"\?[^\s?=&'\"<>]+=[^\s'\"<>)\]]*")
 
 
 def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str]) -> dict[str, Any]:
-    """Return the attributes that may leave, with URLs scrubbed."""
+    """Return the attributes that may leave, with URLs scrubbed; the same holds for maps among their values."""
     return {
-        name: scrubbed(name, value, allowed_parameters) for name, value in attributes.items() if not is_private(name)
+        name: exportable(value, allowed_parameters)
+        if isinstance(value, Mapping)
+        else scrubbed(name, value, allowed_parameters)
+        for name, value in attributes.items()
+        if not is_private(str(name))
     }
 
 
+@lru_cache(maxsize=4096)
 def is_private(name: str) -> bool:
     """Say whether an attribute of this name never leaves."""
     header = _HEADER.fullmatch(name)
     return (
         name in NEVER_EXPORTED
-        or (header is not None and header[1].lower() in NEVER_EXPORTED_HEADERS)
+        or name.startswith(_QUERY_PARAMETER)
+        or (header is not None and header[1].lower().replace("-", "_") in NEVER_EXPORTED_HEADERS)
         or bool(_SECRET_NAME.search(name))
     )
 

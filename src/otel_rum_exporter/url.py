@@ -53,12 +53,12 @@ def compose(scheme: str | None, host: str | None, port: int | None, target: str)
 
 
 def split_host(host: str) -> tuple[str, int | None]:
-    """Return name and port of a Host header, which OTel's `server.address` may still contain."""
+    """Return name and port of a Host header, which OTel's `server.address` may contain, also as `name:None`."""
     host = host.rpartition("@")[2]
-    name, colon, digits = host.rpartition(":")
+    name, colon, digits = host.removesuffix(":None").rpartition(":")
     if colon and digits.isascii() and digits.isdigit() and (name.endswith("]") or ":" not in name):
         return name, int(digits[:6])
-    return host, None
+    return host.removesuffix(":None"), None
 
 
 def hostname(url: str) -> str | None:

@@ -14,10 +14,10 @@ from threading import Thread
 from typing import Any
 
 import aiohttp
-import django.conf  # type: ignore[import-untyped]
-import django.http  # type: ignore[import-untyped]
-import django.test  # type: ignore[import-untyped]
-import django.urls  # type: ignore[import-untyped]
+import django.conf
+import django.http
+import django.test
+import django.urls
 import fastapi
 import flask
 import httpx
@@ -185,6 +185,9 @@ def test_a_request_that_nobody_answered_tells_its_error(get: Callable[[str], Rea
     assert "SECRET" not in str(details)
 
 
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
 class BoomError(Exception):
     """An error of an application."""
 
@@ -196,7 +199,7 @@ def _flask(spans: Spans) -> Iterator[Callable[[str, str], object]]:
     app.add_url_rule("/boom", "boom", _boom)
     FlaskInstrumentor().instrument_app(app, tracer_provider=spans.provider)  # type: ignore[no-untyped-call]
     with app.test_client() as client:
-        yield lambda method, path: client.open(path, method=method)
+        yield lambda method, path: client.open(path, method=method, headers={"User-Agent": BROWSER})
     FlaskInstrumentor().uninstrument_app(app)  # type: ignore[no-untyped-call]
 
 
@@ -210,7 +213,7 @@ def _fastapi(spans: Spans) -> Iterator[Callable[[str, str], object]]:
 
     async def ask(method: str, path: str) -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
-            await client.request(method, path)
+            await client.request(method, path, headers={"User-Agent": BROWSER})
 
     yield lambda method, path: asyncio.run(ask(method, path))
     FastAPIInstrumentor().uninstrument_app(app)
@@ -227,7 +230,8 @@ def _django(spans: Spans) -> Iterator[Callable[[str, str], object]]:
     with _django_settings(ROOT_URLCONF=Urls, ALLOWED_HOSTS=["*"], MIDDLEWARE=[], LOGGING_CONFIG=None):
         django.setup()
         DjangoInstrumentor().instrument(tracer_provider=spans.provider)
-        yield django.test.Client(raise_request_exception=False).generic
+        client = django.test.Client(raise_request_exception=False, headers={"User-Agent": BROWSER})
+        yield client.generic
         DjangoInstrumentor().uninstrument()
 
 

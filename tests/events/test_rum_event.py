@@ -44,7 +44,7 @@ def test_trimming_takes_links_then_events_then_long_texts_then_attributes() -> N
     assert "events" in steps[0]
     assert "events" not in steps[1]
     assert len(steps[2]["name"]) == 4000
-    assert [len(step["attributes"]) for step in steps[-4:]] == [4, 2, 1, 0]
+    assert [len(step["attributes"]) for step in steps[-4:]] == [7, 6, 4, 0]
 
 
 def test_a_trimmed_event_says_so_in_its_metadata() -> None:

@@ -26,7 +26,12 @@ NAMES = sorted(
         *(name for moment in MOMENTS for name in timing.attributes_of(moment)),
         *(name for _, names in dom.FIELDS for name in names),
         *(name for pair in js_error.SPLUNK_TOLD_BY for name in pair),
-        *(*timing.TRANSFER_SIZES, *page.DOCUMENT_URLS, *page.PARENT_SCREENS, *screen.SCREEN_NAMES),
+        *(
+            *timing.TRANSFER_SIZES,
+            *("location.href", "browser.document.url.full", "url.full", "http.url"),
+            *page.PARENT_SCREENS,
+            *screen.SCREEN_NAMES,
+        ),
         *(*js_error.TYPES, *js_error.FILES, *js_error.LINES, *xray.CONTENT_LENGTHS, *VITALS),
         *("browser.web_vital.name", "browser.web_vital.value", "browser.element.attributes", "prev.href"),
         *(

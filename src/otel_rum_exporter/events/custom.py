@@ -38,7 +38,7 @@ def any_span(_view: SpanView, _config: Config) -> bool:
 def span_event(view: SpanView, config: Config) -> Iterator[Draft]:
     """Yield the custom event of a span, where custom events are wanted."""
     if config.custom_events:
-        yield Draft(event_type(view.name), view.end_ns, _details(view, config))
+        yield Draft(event_type(_name(view)), view.end_ns, _details(view, config))
 
 
 def is_named(view: LogView, _config: Config) -> bool:
@@ -54,7 +54,7 @@ def any_log(_view: LogView, _config: Config) -> bool:
 def log_event(view: LogView, config: Config) -> Iterator[Draft]:
     """Yield the custom event of a named log record, where custom events are wanted."""
     if config.custom_events:
-        yield Draft(event_type(view.name), view.end_ns, _log_details(view, config))
+        yield Draft(event_type(_name(view)), view.end_ns, _log_details(view, config))
 
 
 def event_type(span_name: str) -> str:
@@ -68,7 +68,7 @@ def event_type(span_name: str) -> str:
 def _details(view: SpanView, config: Config) -> dict[str, Any]:
     span = view.span
     details: dict[str, Any] = {
-        "name": view.name,
+        "name": _name(view),
         "kind": span.kind.name,
         "startTime": _iso(view.start_ns),
         "durationMs": view.duration_millis,
@@ -99,7 +99,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
 
 
 def _log_details(view: LogView, config: Config) -> dict[str, Any]:
-    details: dict[str, Any] = {"name": view.name, "time": _iso(view.end_ns), "otel": _scope(view)}
+    details: dict[str, Any] = {"name": _name(view), "time": _iso(view.end_ns), "otel": _scope(view)}
     if view.severity:
         details["severityNumber"] = view.severity
     if view.trace_id:
@@ -109,6 +109,10 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
         details["body"] = body
     details["attributes"] = _attributes(view.attributes, config)
     return details
+
+
+def _name(view: View) -> str:
+    return privacy.scrub_text(view.name)
 
 
 def _scope(view: View) -> dict[str, Any]:

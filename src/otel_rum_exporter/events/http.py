@@ -96,7 +96,7 @@ def server_url(view: SpanView) -> str | None:
     whole = view.text("url.full", "http.url")
     if whole is not None:
         return whole
-    target = view.text("url.path", "http.target")
+    target = view.text("url.path", "http.target", "http.route")
     if target is None:
         return None
     query = view.text("url.query")

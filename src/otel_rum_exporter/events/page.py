@@ -17,11 +17,14 @@ from .rum_event import VERSION, Draft
 PAGE_VIEW_EVENT = "com.amazon.rum.page_view_event"
 NAVIGATION_EVENT = "com.amazon.rum.performance_navigation_event"
 
-NOT_PAGES = re.compile(r"/(api|assets|graphql|health\w*|live\w*|metrics|ping|ready\w*|rpc|static|v\d+)(/.*)?|/_.*")
+NOT_PAGES = re.compile(
+    r"(/[^/]*)?/(api|assets|graphql|health\w*|live\w*|metrics|ping|ready\w*|rpc|static|v\d+|ws)(/.*)?|/_.*",
+    re.IGNORECASE,
+)
 """Paths that programs ask for rather than people; consulted where the response's content type is unknown."""
 
-DOCUMENT_URLS = ("location.href", "browser.document.url.full", "url.full", "http.url")
-"""Attributes of the URL of a browser's document, first present first."""
+NOT_PEOPLE = re.compile(r"bot\b|crawl|health|monitor|pingdom|probe|spider|uptime", re.IGNORECASE)
+"""User agents of programs that call themselves browsers; every other program does not begin with "Mozilla/"."""
 
 PARENT_SCREENS = ("app.screen.parent_screen.name", "last.screen.name", "app.screen.previous.name")
 
@@ -33,7 +36,7 @@ def is_page_served(view: SpanView, config: Config) -> bool:
     if config.page_views == "none" or not http.is_server(view, config) or http.method(view) != "GET":
         return False
     code = http.status(view)
-    if code is None or code >= 400:
+    if code is None or code >= 400 or page_id(view) is None:
         return False
     return config.page_views == "all" or (code < 300 and _looks_like_page(view))
 
@@ -54,7 +57,7 @@ def page_view(view: View, config: Config) -> Iterator[Draft]:
     """Yield the view of the page or screen that a span or log record shows, where page views are wanted."""
     if config.page_views == "none":
         return
-    shown = page_id(view) or _document(view) or view.name
+    shown = page_id(view) or view.name
     details: dict[str, Any] = {"version": VERSION, "pageId": shown}
     interaction = view.integer("app.screen.interaction")
     if interaction is not None:
@@ -86,20 +89,17 @@ def navigation(initiator: str, *, start_millis: float, duration_millis: float) -
     }
 
 
-def _document(view: View) -> str | None:
-    location = view.text(*DOCUMENT_URLS)
-    return url.mask_ids(url.path(location)) if location else None
-
-
 def _looks_like_page(view: SpanView) -> bool:
+    user_agent = view.text("user_agent.original", "http.user_agent")
+    if user_agent and (not user_agent.startswith("Mozilla/") or NOT_PEOPLE.search(user_agent)):
+        return False
     content_type = view.attributes.get("http.response.header.content_type")
     if content_type:
         return "html" in str(content_type).lower()
-    shown = page_id(view)
-    is_named = view.text("http.route") is not None
+    shown = page_id(view) or ""
+    # Scanners ask for any path; only routes are pages of the application, and its root, which some leave unnamed.
+    is_named = view.text("http.route") is not None or shown == "/"
+    has_extension = "." in shown.rpartition("/")[2]
     return (
-        is_named
-        and shown is not None
-        and not NOT_PAGES.fullmatch(shown)
-        and resource.file_type(shown) in {"other", "document"}
+        is_named and not NOT_PAGES.fullmatch(shown) and (not has_extension or resource.file_type(shown) == "document")
     )

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-cu
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ MAX_EVENT_BYTES = 6000
 
 ENVELOPE_BYTES = 140
 """An event's own id, timestamp and member names, beside its type, details and metadata."""
+
+OBJECT_BYTES = 400
+"""What an event weighs in memory beside its details and metadata: the object, its id, its place in a batch."""
 
 VERSION = "1.0.0"
 """Of the schemas of all built-in events but one (`dom_event`)."""
@@ -57,8 +61,8 @@ class RumEvent:
 
     @property
     def size_bytes(self) -> int:
-        """About what the event weighs, in memory and on the wire."""
-        return ENVELOPE_BYTES + len(self.type) + len(self.details) + len(self.metadata)
+        """About what the event weighs in memory."""
+        return OBJECT_BYTES + sys.getsizeof(self.details) + sys.getsizeof(self.metadata)
 
 
 def encode(draft: Draft, *, id: str, metadata: Mapping[str, Any], session_metadata: str) -> RumEvent | None:  # noqa: A002 - RUM's word

@@ -1,4 +1,4 @@
-"""What leaves an event that is too large, in order: links, span events, the ends of long texts, attributes.
+"""What leaves an event that is too large, in order: links, span events, the ends of long texts, the largest attributes.
 
 A Python traceback keeps its end, where the error is; every other text keeps its beginning.
 """
@@ -27,10 +27,13 @@ def trimmings(details: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterat
     for limit in TEXT_CHARS:
         kept, own = _shortened(kept, limit), _shortened(own, limit)
         yield kept, own
-    attributes = list(kept.get("attributes", {}).items())
-    while attributes:
-        attributes = attributes[: len(attributes) // 2]
-        kept = {**kept, "attributes": dict(attributes)}
+    attributes = kept.get("attributes", {})
+    largest = sorted(attributes, key=lambda name: len(repr(attributes[name])), reverse=True)
+    removed = 0
+    while removed < len(largest):
+        removed = min(len(largest), 2 * removed or 1)
+        left = largest[removed:]
+        kept = {**kept, "attributes": {name: value for name, value in attributes.items() if name in left}}
         yield kept, own
 
 

@@ -70,8 +70,9 @@ def _custom(details: dict[str, Any]) -> str:
     name, duration = details.get("name"), details.get("durationMs")
     if not isinstance(name, str):
         return quote(details)
-    is_timed = isinstance(duration, (int, float)) and not isinstance(duration, bool)
-    return f"{name}, {_milliseconds(duration)}" if is_timed else name
+    if isinstance(duration, (int, float)) and not isinstance(duration, bool):
+        return f"{name}, {_milliseconds(duration)}"
+    return name
 
 
 def _page(details: dict[str, Any]) -> str:
