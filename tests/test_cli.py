@@ -90,15 +90,18 @@ def test_help_of_local_shows_the_defaults() -> None:
 def test_local_serves_until_it_is_told_to_stop(serving: Make, number: signal.Signals) -> None:
     """The printed URL answers, and either signal ends the program without complaint."""
     process = serving()
-    lines = [process.stdout.readline().strip() for _ in range(4)]
+    lines = [process.stdout.readline().strip() for _ in range(6)]
     url = lines[0].rpartition(" ")[2]
     with urllib.request.urlopen(url, timeout=10) as response:
         assert response.status == 200
     assert lines[2:] == [
         f"OTEL_EXPORTER_AWS_RUM_ENDPOINT={url.rstrip('/')}",
         "OTEL_EXPORTER_AWS_RUM_SIGNING=none",
+        "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID=00000000-1111-4222-8333-444444444444",
+        "OTEL_TRACES_EXPORTER=aws_rum",
     ]
-    process.send_signal(number)
+    for _ in range(30):  # as an impatient person presses Ctrl-C
+        process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
 
@@ -195,7 +198,7 @@ def test_explain_prints_on_any_terminal() -> None:
         (None, "cannot read {path}: No such file or directory"),
         (b"hello", "{path} is no OTLP: not JSON: "),
         (b'{"a": 1}', "{path} is no OTLP: JSON, but not OTLP: it has neither resourceSpans nor resourceLogs"),
-        (gzip.compress(b"{}")[:-9], "cannot read {path}: "),
+        (gzip.compress(b"{}", mtime=0)[:-9], "cannot read {path}: "),
         (b"\x1f\x8bno", "cannot read {path}: "),
     ],
 )

@@ -12,7 +12,6 @@ import io
 import os
 import signal
 import sys
-import threading
 import time
 import zlib
 from pathlib import Path
@@ -83,7 +82,7 @@ _LOCAL_HELP = """Serve a stand-in of RUM's data plane on this computer, until Ct
 It accepts what RUM accepts, refuses what RUM refuses and says why, and lists what RUM would drop without a word. Its
 page shows the sessions and events received. Nothing is sent to AWS and nothing is kept after the end.
 
-Set the two variables it prints where your application runs, then use the application.
+Set the variables it prints where your application runs, then use the application.
 """
 
 _EXPLAIN_HELP = """Tell what becomes in RUM of the spans and log records in FILE, without sending anything.
@@ -100,8 +99,10 @@ _WELCOME = """RUM stand-in, with its page at {url}/
 
 OTEL_EXPORTER_AWS_RUM_ENDPOINT={url}
 OTEL_EXPORTER_AWS_RUM_SIGNING=none
+OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID=00000000-1111-4222-8333-444444444444
+OTEL_TRACES_EXPORTER=aws_rum
 
-The two variables above point an application at it. Ctrl-C ends it."""
+The variables above point an application at it; the app monitor may be any UUID. Ctrl-C ends it."""
 
 
 def serve_local(host: str, port: int) -> None:
@@ -114,9 +115,10 @@ def serve_local(host: str, port: int) -> None:
 
     from .local.host import is_loopback
 
-    stop = threading.Event()
+    # A list, since a handler interrupts anything, also itself: whatever takes a lock could wait for it for ever.
+    received: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda signal_number, _: received.append(signal_number))
     rum = LocalRum(host=host, port=port)
     try:
         rum.start()
@@ -126,9 +128,8 @@ def serve_local(host: str, port: int) -> None:
         click.echo(_WELCOME.format(url=rum.url))
         if not is_loopback(host):
             click.echo(f"warning: whoever can reach {host} can send to this server and read its page.", err=True)
-        # Without a timeout, Windows would not deliver Ctrl-C to a waiting main thread.
-        while not stop.wait(timeout=0.5):
-            pass
+        while not received:
+            time.sleep(0.2)
 
 
 def explain_file(file: str, *, is_json: bool) -> None:
