@@ -62,6 +62,22 @@ def test_environment_variables_alone_switch_the_exporter_on(rum: LocalRum) -> No
     assert [event.type for event in rum.events("work")] == ["work"]
 
 
+def test_events_and_exceptions_of_the_log_come_with_one_more_variable(rum: LocalRum) -> None:
+    """Both exporters are found by name, and share one session."""
+    application = (
+        APPLICATION
+        + """
+from opentelemetry._logs import LogRecord, get_logger
+get_logger("app").emit(LogRecord(event_name="cart.filled"))
+"""
+    )
+    settings = {**rum_settings(rum.url), "OTEL_LOGS_EXPORTER": "aws_rum"}
+    run([INSTRUMENT, sys.executable, "-c", application], environment(**settings))
+    kinds = sorted(event.type for event in rum.events)
+    assert kinds == ["cart.filled", "com.amazon.rum.session_start_event", "work"]
+    assert len({event.session_id for event in rum.events}) == 1
+
+
 def test_command_line_options_of_opentelemetry_instrument_set_it_too(rum: LocalRum) -> None:
     """Each variable is an option of its own, none in conflict."""
     settings = rum_settings(rum.url)

@@ -37,6 +37,17 @@ def test_the_exception_of_a_request_made_is_the_error_of_its_http_event_only() -
     assert types(Mapper(make_config()), span) == ["performance_resource_event", "http_event"]
 
 
+def test_an_exception_that_is_how_a_framework_says_404_is_no_error() -> None:
+    """Nothing failed; a handled 404 that raised something else did."""
+    attributes = {"http.method": "GET", "http.route": "/x", "http.status_code": 404}
+    for kind, expected in (
+        ("django.http.response.Http404", ["http_event"]),
+        ("KeyError", ["http_event", "js_error_event"]),
+    ):
+        span = make_span("GET /x", attributes, kind=SpanKind.SERVER, events=[exception_event(kind)])
+        assert types(Mapper(make_config()), span) == expected
+
+
 def test_errors_are_told_also_where_custom_events_are_off() -> None:
     """Switching off custom events must not hide errors."""
     span = make_span(events=[exception_event()])

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from opentelemetry.trace import SpanKind
+
 from .. import url
 from ..log_record import LogView
 from ..privacy import scrub_text
@@ -42,6 +44,11 @@ _SCRIPT_FRAME = re.compile(r"((?:https?|file)://[^\s()]{1,500}?):(\d{1,9}):(\d{1
 ERROR_NAMES = frozenset({"exception", "app.crash", "device.crash", "device.anr"})
 """Names of log records that are errors, whatever attributes they have; so are all that end in `.exception`."""
 
+HTTP_ANSWERS = frozenset(
+    {"BadRequest", "Forbidden", "HTTPException", "Http404", "NotFound", "PermissionDenied", "RequestValidationError"}
+)
+"""Exceptions by which Django, Flask and FastAPI answer a request with 4xx."""
+
 _MAX_DEBUG_SEVERITY = 8
 """SeverityNumber DEBUG4: errors logged for debugging are none that a user met."""
 
@@ -57,7 +64,9 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield view.end_ns, _in_otels_words(view) if _is_splunk_error(view) else view.attributes
         for event in view.span.events:
             if event.name == "exception":
-                yield event.timestamp or view.end_ns, plain(event.attributes)
+                exception = plain(event.attributes)
+                if not _is_answer(view, exception):
+                    yield event.timestamp or view.end_ns, exception
 
 
 def is_exception(view: View) -> bool:
@@ -109,6 +118,13 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> tuple[str, ...] 
     kind, message = text(exception, "exception.type") or "", text(exception, "exception.message") or ""
     innermost = stack[max(0, stack.rfind('\n  File "')) :] if PYTHON_TRACEBACK in stack else stack
     return trace_id, kind.rpartition(".")[2], message[:MAX_MESSAGE_CHARS], innermost.strip()[:MAX_MESSAGE_CHARS]
+
+
+def _is_answer(view: SpanView, exception: Mapping[str, Any]) -> bool:
+    """Say whether an exception is how a framework says 4xx: nothing failed, and the status tells it."""
+    status = view.integer("http.response.status_code", "http.status_code") or 0
+    kind = text(exception, "exception.type") or ""
+    return view.kind is SpanKind.SERVER and 400 <= status < 500 and kind.rpartition(".")[2] in HTTP_ANSWERS
 
 
 def _is_splunk_error(view: View) -> bool:
