@@ -52,7 +52,12 @@ _SECRET_NAME = re.compile("|".join(word.replace("_", "[_.-]?") for word in SECRE
 _QUERY_PARAMETER = "db.query.parameter."
 _HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
 _USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]+@")
-_QUERY = re.compile(r"\?[^\s?=&'\"<>]+=[^\s'\"<>)\]]*")
+_QUERY = re.compile(
+    r"""(?: [?#][^\s?#=&'"<>]+                             # ?token=…, #access_token=…
+          | ;\w*(?:auth|sess|sid|token)\w*                # ;jsessionid=…
+        )=[^\s'"<>)\]]*""",
+    re.VERBOSE,
+)
 
 
 def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str]) -> dict[str, Any]:
@@ -79,16 +84,14 @@ def is_private(name: str) -> bool:
 
 
 def scrubbed(name: str, value: Any, allowed_parameters: Collection[str]) -> Any:
-    """Return the value of an attribute, scrubbed where it is a URL or a list of URLs."""
-    if name not in URL_ATTRIBUTES:
-        return value
+    """Return the value of an attribute, scrubbed where it is or quotes a URL, also in a list."""
     if isinstance(value, str):
-        return url.scrub(value, allowed_parameters)
+        return url.scrub(value, allowed_parameters) if name in URL_ATTRIBUTES else scrub_text(value)
     if isinstance(value, (list, tuple)):
         return [scrubbed(name, item, allowed_parameters) for item in value]
     return value
 
 
 def scrub_text(text: str) -> str:
-    """Return free text, such as an exception's message, without user info and queries of the URLs it quotes."""
-    return _QUERY.sub("", _USER_INFO.sub("", text)) if "?" in text or "@" in text else text
+    """Return free text, such as an exception's message, without user info, queries and fragments of the URLs it quotes."""
+    return _QUERY.sub("", _USER_INFO.sub("", text)) if "=" in text or "@" in text else text
