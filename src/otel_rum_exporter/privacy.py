@@ -93,5 +93,5 @@ def scrubbed(name: str, value: Any, allowed_parameters: Collection[str]) -> Any:
 
 
 def scrub_text(text: str) -> str:
-    """Return free text, such as an exception's message, without user info, queries and fragments of the URLs it quotes."""
+    """Return free text, as an exception's message, without user info, queries and fragments of URLs it quotes."""
     return _QUERY.sub("", _USER_INFO.sub("", text)) if "=" in text or "@" in text else text
