@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.browser_session import MAX_COOKIE_CHARS, browser_session
-from otel_rum_exporter.config import UUID
 from otel_rum_exporter.session import Session
+from otel_rum_exporter.setting import UUID
 from tests.spans import APP_MONITOR_ID
 
 SESSION = "8bd4ed93-8bc0-4e5d-a8b4-1f4d3c2b1a00"

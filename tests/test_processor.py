@@ -23,11 +23,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter import RumSpanExporter
-from otel_rum_exporter.config import UUID
 from otel_rum_exporter.identity import SESSION_SILENCE_NS
 from otel_rum_exporter.local import LocalRum
 from otel_rum_exporter.processor import RumSessionProcessor
 from otel_rum_exporter.session import MAX_ID_CHARS, Session, bind
+from otel_rum_exporter.setting import UUID
 
 A = "11111111-1111-4111-8111-111111111111"
 B = "22222222-2222-4222-8222-222222222222"

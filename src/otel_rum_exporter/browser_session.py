@@ -13,9 +13,9 @@ from urllib.parse import unquote
 
 import orjson
 
-from .config import UUID
 from .identity import NIL_UUID
 from .session import Session
+from .setting import UUID
 
 SESSION_COOKIE = "cwr_s"
 USER_COOKIE = "cwr_u"

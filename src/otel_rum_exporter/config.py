@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from .setting import (
+    Setting,
+    http_url,
+    metadata_names,
+    names_list,
+    one_of,
+    row,
+    share,
+    truth,
+    uuid,
+    whole,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 PREFIX = "OTEL_EXPORTER_AWS_RUM_"
-UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 RESOURCE_APP_MONITOR_ID = "aws.rum.appmonitor.id"
-
-MAX_METADATA_ATTRIBUTES = 9
-"""RUM keeps ten custom attributes of an event; one place is for the mark of trimmed events."""
-
-T = TypeVar("T")
 
 
 class ConfigError(ValueError):
@@ -34,187 +40,85 @@ class ConfigError(ValueError):
         self.faults = tuple(faults)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What the table says of one setting; the documentation is made from it."""
-
-    help: str
-    parse: Callable[[object], Any]
-    default: str
-    fallbacks: tuple[str, ...] = ()
-    secret: bool = False
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value.strip()
-    raise ValueError("is not text; give a string")
-
-
-def _uuid(value: object) -> str:
-    if isinstance(value, str) and UUID.fullmatch(value.strip()):
-        return value.strip()
-    raise ValueError("is not a UUID; copy the app monitor's ID (not its name) from the CloudWatch console")
-
-
-def _url(value: object) -> str:
-    if isinstance(value, str) and re.match(r"https?://[^/\s]", value.strip()):
-        return value.strip().rstrip("/")
-    raise ValueError("is not an http(s) URL; use for example http://127.0.0.1:8787")
-
-
-def _truth(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
-        return value.strip().lower() == "true"
-    raise ValueError("is neither true nor false; use one of them")
-
-
-def _whole(minimum: int, example: int) -> Callable[[object], int]:
-    def parse(value: object) -> int:
-        digits = value.strip() if isinstance(value, str) else value
-        try:
-            number = int(digits) if not isinstance(digits, (bool, float)) else None  # type: ignore[call-overload]
-        except (TypeError, ValueError):
-            number = None
-        if number is None or number < minimum:
-            raise ValueError(f"is not a whole number of at least {minimum}; use for example {example}")
-        return int(number)
-
-    return parse
-
-
-def _share(value: object) -> float:
-    try:
-        number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else -1.0
-    except ValueError:
-        number = -1.0
-    if not 0.0 <= number <= 1.0:
-        raise ValueError("is not a number from 0 to 1; use for example 0.1")
-    return number
-
-
-def _one_of(*choices: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if isinstance(value, str) and value.strip().lower() in choices:
-            return value.strip().lower()
-        raise ValueError(f"is not one of {', '.join(choices)}")
-
-    return parse
-
-
-def _names(value: object) -> tuple[str, ...]:
-    items = value.split(",") if isinstance(value, str) else value
-    if isinstance(items, (list, tuple)) and all(isinstance(item, str) for item in items):
-        return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
-    raise ValueError("is not a list of names; separate them by commas")
-
-
-def _metadata_names(value: object) -> tuple[str, ...]:
-    names = _names(value)
-    if len(names) > MAX_METADATA_ATTRIBUTES:
-        raise ValueError(f"names {len(names)} attributes; RUM has room for at most {MAX_METADATA_ATTRIBUTES}")
-    return names
-
-
-def _setting(
-    default: T,
-    help: str,  # noqa: A002 - the word of the table
-    parse: Callable[[object], Any] = _text,
-    *,
-    shown: str | None = None,
-    fallbacks: tuple[str, ...] = (),
-    secret: bool = False,
-) -> T:
-    described = Setting(help, parse, shown if shown is not None else str(default).lower(), fallbacks, secret)
-    made: T = field(default=default, repr=not secret, metadata={"setting": described})
-    return made
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting, validated. Build it with `Config.read`."""
 
-    app_monitor_id: str | None = _setting(
+    app_monitor_id: str | None = row(
         None,
         f"Id (UUID) of the app monitor. The resource attribute `{RESOURCE_APP_MONITOR_ID}` of a span goes first.",
-        _uuid,
+        uuid,
         shown="required",
     )
-    app_monitor_name: str | None = _setting(None, "Name of the app monitor, sent along when given.", shown="none")
-    region: str | None = _setting(
+    app_monitor_name: str | None = row(None, "Name of the app monitor, sent along when given.", shown="none")
+    region: str | None = row(
         None,
         "AWS region of the app monitor.",
         shown="the AWS profile's",
         fallbacks=("AWS_REGION", "AWS_DEFAULT_REGION"),
     )
-    endpoint: str | None = _setting(
+    endpoint: str | None = row(
         None,
         "URL of another data plane: the local stand-in, a proxy, a VPC endpoint.",
-        _url,
+        http_url,
         shown="AWS's for the region",
         fallbacks=("AWS_ENDPOINT_URL_RUM", "AWS_ENDPOINT_URL"),
     )
-    alias: str | None = _setting(
+    alias: str | None = row(
         None,
         "Alias that the app monitor's resource policy asks for; `aws.rum.appmonitor.alias` goes first.",
         shown="none",
     )
-    domain: str | None = _setting(
-        None, "Domain in the metadata of events where no span tells it.", shown="the service name"
-    )
-    signing: Literal["sigv4", "none"] = _setting(
+    domain: str | None = row(None, "Domain in the metadata of events where no span tells it.", shown="the service name")
+    signing: Literal["sigv4", "none"] = row(
         "sigv4",
         "`sigv4` signs with the normal AWS credential chain; `none` for a resource policy or the stand-in.",
-        _one_of("sigv4", "none"),
+        one_of("sigv4", "none"),
     )
-    compression: Literal["gzip", "none"] = _setting(
-        "gzip", "Compression of request bodies: `gzip` or `none`.", _one_of("gzip", "none")
+    compression: Literal["gzip", "none"] = row(
+        "gzip", "Compression of request bodies: `gzip` or `none`.", one_of("gzip", "none")
     )
-    timeout_millis: int = _setting(
-        10_000, "The longest that one export, flush or shutdown may wait, in milliseconds.", _whole(1, 10_000)
+    timeout_millis: int = row(
+        10_000, "The longest that one export, flush or shutdown may wait, in milliseconds.", whole(1, 10_000)
     )
-    max_events_per_request: int = _setting(100, "Most events in one PutRumEvents request.", _whole(1, 100))
-    max_requests_per_second: int = _setting(
-        50, "Request rate, at most the account's quota; 0 sets no limit.", _whole(0, 50)
-    )
-    max_memory_bytes: int = _setting(
+    max_events_per_request: int = row(100, "Most events in one PutRumEvents request.", whole(1, 100))
+    max_requests_per_second: int = row(50, "Request rate, at most the account's quota; 0 sets no limit.", whole(0, 50))
+    max_memory_bytes: int = row(
         64 * 1024 * 1024,
         "Most bytes of events kept in memory while they cannot be sent; the oldest leave first.",
-        _whole(1024 * 1024, 64 * 1024 * 1024),
+        whole(1024 * 1024, 64 * 1024 * 1024),
     )
-    http_events: Literal["failed", "all", "none"] = _setting(
+    http_events: Literal["failed", "all", "none"] = row(
         "failed",
         "Which HTTP requests become `http_event`: `failed`, `all` or `none`.",
-        _one_of("failed", "all", "none"),
+        one_of("failed", "all", "none"),
     )
-    custom_events: bool = _setting(
-        True, "Send spans that fit no built-in RUM event as custom events (enable them in the app monitor).", _truth
+    custom_events: bool = row(
+        True, "Send spans that fit no built-in RUM event as custom events (enable them in the app monitor).", truth
     )
-    page_views: Literal["auto", "all", "none"] = _setting(
+    page_views: Literal["auto", "all", "none"] = row(
         "auto",
         "Which requests served are page views: `auto` guesses, `all` is each successful GET; `none`, also of screens.",
-        _one_of("auto", "all", "none"),
+        one_of("auto", "all", "none"),
     )
-    metadata_attributes: tuple[str, ...] = _setting(
+    metadata_attributes: tuple[str, ...] = row(
         (),
         "Names of attributes to carry as custom metadata, separated by commas; at most 9.",
-        _metadata_names,
+        metadata_names,
         shown="none",
     )
-    xray_events: bool = _setting(
+    xray_events: bool = row(
         False,
         "Send an `xray_trace_event` for each HTTP request made; leave it off where the spans reach X-Ray anyway.",
-        _truth,
+        truth,
     )
-    session_sample_rate: float = _setting(
-        1.0, "Share of sessions to send, from 0 to 1; a session is sent whole or not at all.", _share
+    session_sample_rate: float = row(
+        1.0, "Share of sessions to send, from 0 to 1; a session is sent whole or not at all.", share
     )
-    url_query_parameters: tuple[str, ...] = _setting(
-        (), "Names of query parameters that may stay in URLs, separated by commas.", _names, shown="none"
+    url_query_parameters: tuple[str, ...] = row(
+        (), "Names of query parameters that may stay in URLs, separated by commas.", names_list, shown="none"
     )
-    id_hash_key: str | None = _setting(
+    id_hash_key: str | None = row(
         None,
         "Secret that keys the hash of session and user ids that are not UUIDs; the same in every process.",
         shown="the app monitor's id",

@@ -14,13 +14,14 @@ from opentelemetry.trace import SpanKind
 
 from . import metadata
 from .batch import AppMonitor, BatchKey
-from .config import RESOURCE_APP_MONITOR_ID, UUID, Config
+from .config import RESOURCE_APP_MONITOR_ID, Config
 from .events.mapper import Mapper
 from .events.rum_event import Draft, RumEvent, encode, event_id
 from .events.session import session_start
 from .identity import Identities, Identity, Moment
 from .log_record import LogRecord, LogView
 from .sampling import is_sampled
+from .setting import UUID
 from .span import Span, SpanView
 from .telemetry import LOGGER, DropReason, Ledger, Notices
 from .view import Resource, View, text

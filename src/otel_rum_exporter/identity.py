@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from opentelemetry.trace import SpanKind
 
-from .config import UUID
 from .marks import SESSION_MINTED, SESSION_SAMPLED
+from .setting import UUID
 from .view import SpanKey, View, text
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from .config import UUID
+from .setting import UUID
 from .telemetry import LOGGER
 
 USER_ID_FILE = "user-id"

@@ -1,0 +1,128 @@
+"""One setting: what the table in `config.py` says of it, and how its value is read from text, code or YAML.
+
+A reader raises ValueError with what is wrong and how to mend it; who asked names the place and quotes the value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+MAX_METADATA_ATTRIBUTES = 9
+"""RUM keeps ten custom attributes of an event; one place is for the mark of trimmed events."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the table says of one setting; the documentation is made from it."""
+
+    help: str
+    parse: Callable[[object], Any]
+    default: str
+    fallbacks: tuple[str, ...] = ()
+    secret: bool = False
+
+
+def plain_text(value: object) -> str:
+    """Read text."""
+    if isinstance(value, str):
+        return value.strip()
+    raise ValueError("is not text; give a string")
+
+
+def uuid(value: object) -> str:
+    """Read a UUID."""
+    if isinstance(value, str) and UUID.fullmatch(value.strip()):
+        return value.strip()
+    raise ValueError("is not a UUID; copy the app monitor's ID (not its name) from the CloudWatch console")
+
+
+def http_url(value: object) -> str:
+    """Read an http(s) URL, without a slash at its end."""
+    if isinstance(value, str) and re.match(r"https?://[^/\s]", value.strip()):
+        return value.strip().rstrip("/")
+    raise ValueError("is not an http(s) URL; use for example http://127.0.0.1:8787")
+
+
+def truth(value: object) -> bool:
+    """Read true or false."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
+        return value.strip().lower() == "true"
+    raise ValueError("is neither true nor false; use one of them")
+
+
+def whole(minimum: int, example: int) -> Callable[[object], int]:
+    """Return a reader of whole numbers."""
+
+    def parse(value: object) -> int:
+        digits = value.strip() if isinstance(value, str) else value
+        try:
+            number = int(digits) if not isinstance(digits, (bool, float)) else None  # type: ignore[call-overload]
+        except (TypeError, ValueError):
+            number = None
+        if number is None or number < minimum:
+            raise ValueError(f"is not a whole number of at least {minimum}; use for example {example}")
+        return int(number)
+
+    return parse
+
+
+def share(value: object) -> float:
+    """Read a number from 0 to 1."""
+    try:
+        number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else -1.0
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= 1.0:
+        raise ValueError("is not a number from 0 to 1; use for example 0.1")
+    return number
+
+
+def one_of(*choices: str) -> Callable[[object], str]:
+    """Return a reader of one of some words, in whatever case."""
+
+    def parse(value: object) -> str:
+        if isinstance(value, str) and value.strip().lower() in choices:
+            return value.strip().lower()
+        raise ValueError(f"is not one of {', '.join(choices)}")
+
+    return parse
+
+
+def names_list(value: object) -> tuple[str, ...]:
+    """Read names, from text with commas between them or from a list."""
+    items = value.split(",") if isinstance(value, str) else value
+    if isinstance(items, (list, tuple)) and all(isinstance(item, str) for item in items):
+        return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
+    raise ValueError("is not a list of names; separate them by commas")
+
+
+def metadata_names(value: object) -> tuple[str, ...]:
+    """Read names of attributes, as many as RUM has room for."""
+    names = names_list(value)
+    if len(names) > MAX_METADATA_ATTRIBUTES:
+        raise ValueError(f"names {len(names)} attributes; RUM has room for at most {MAX_METADATA_ATTRIBUTES}")
+    return names
+
+
+def row(
+    default: T,
+    help: str,  # noqa: A002 - the word of the table
+    parse: Callable[[object], Any] = plain_text,
+    *,
+    shown: str | None = None,
+    fallbacks: tuple[str, ...] = (),
+    secret: bool = False,
+) -> T:
+    """Return a field of `Config` with what the table says of it; `shown` is the default as people read it."""
+    described = Setting(help, parse, shown if shown is not None else str(default).lower(), fallbacks, secret)
+    made: T = field(default=default, repr=not secret, metadata={"setting": described})
+    return made
