@@ -127,9 +127,8 @@ def test_a_failing_log_exporter_does_not_feed_itself(
     logging.getLogger().addHandler(bridge)
     try:
         logs.get_logger("app").emit(LogRecord(event_name="stuck"))
+        logs.shutdown()
     finally:
         logging.getLogger().removeHandler(bridge)
     assert exporter.ledger.accepted == 2
-    assert len(rum.requests) == 1
-    assert len([line for line in caplog.messages if "403" in line or "AccessDenied" in line]) == 1
-    logs.shutdown()
+    assert len([line for line in caplog.messages if "was not taken" in line]) == 1

@@ -185,6 +185,7 @@ def get(request: pytest.FixtureRequest, provider: TracerProvider) -> Iterator[Ge
 def owners(rum: LocalRum, provider: TracerProvider) -> dict[str, set[tuple[str | None, str | None]]]:
     """Return session and user of the events of each type."""
     provider.force_flush()
+    rum.wait_for(timeout_seconds=60)
     found: dict[str, set[tuple[str | None, str | None]]] = {}
     for event in rum.events:
         found.setdefault(event.type, set()).add((event.session_id, event.user_id))

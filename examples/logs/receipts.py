@@ -26,7 +26,8 @@ exporter = RumLogExporter(
 provider = LoggerProvider(resource=Resource.create({"service.name": "receipts"}))
 provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
 logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[logging.StreamHandler(sys.stdout)])
-logging.getLogger().addHandler(LoggingHandler(logger_provider=provider))
+handler = LoggingHandler(logger_provider=provider)
+logging.getLogger().addHandler(handler)
 log = logging.getLogger("receipts")
 
 
@@ -43,4 +44,6 @@ for paper in (1, 0):
     except OSError:
         log.exception("no receipt for this customer")
 
-# Nothing to close: the provider sends what is left when the program ends.
+# Before the interpreter ends, since the handler starts a thread to flush, which some Pythons refuse at their end.
+logging.getLogger().removeHandler(handler)
+provider.shutdown()

@@ -153,7 +153,7 @@ class Config:
                 "set it to the app monitor's ID, or pass app_monitor_id=..."
             )
         if faults:
-            raise ConfigError(faults)
+            raise ConfigError([*faults, *unknown_variables(environment)])
         return cls(**values)
 
 

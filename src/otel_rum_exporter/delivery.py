@@ -26,7 +26,7 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 2.0
 """How long an export waits at most: enough for quick retries, short of filling the SDK's queue."""
 
-LIGHT_LOAD_BATCHES = 10
+LIGHT_LOAD_BATCHES = 50
 """With more batches than these in the outbox an export does not wait at all: it would only hold up the next one."""
 
 FAREWELL_SECONDS = 1.0

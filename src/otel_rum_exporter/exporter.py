@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from .config import Config, ConfigError, Settings, unknown_variables
 from .sharing import SharedPipeline
-from .telemetry import LOGGER, Ledger
+from .telemetry import Ledger, say
 from .transport import RumClient
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ class RumExporter:
         except ConfigError as error:
             if settings or client is not None:
                 raise
-            LOGGER.error("Nothing is sent to CloudWatch RUM: %s.", error)
+            say(logging.ERROR, "nothing is sent: %s.", error)
         else:
             for line in unknown_variables(os.environ):
-                LOGGER.warning("CloudWatch RUM: %s.", line)
+                say(logging.WARNING, "%s.", line)
             self._shared = SharedPipeline(config, client)
 
     @property

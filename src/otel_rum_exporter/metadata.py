@@ -154,6 +154,8 @@ def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
     """Return the attributes that the settings name as custom metadata, with keys and values as RUM accepts them."""
     found: dict[str, Any] = {}
     for name in config.metadata_attributes:
+        if privacy.is_private(name):
+            continue
         value = json_value(privacy.scrubbed(name, attributes.get(name), config.url_query_parameters))
         if value is not None:
             found.setdefault(custom_key(name), _custom_value(value))

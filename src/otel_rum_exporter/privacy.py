@@ -55,7 +55,7 @@ _USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]+@")
 _QUERY = re.compile(
     r"""(?: [?#][^\s?#=&'"<>]+                             # ?token=…, #access_token=…
           | ;\w*(?:auth|sess|sid|token)\w*                # ;jsessionid=…
-        )=[^\s'"<>)\]]*""",
+        )=[^\s'"<>)\]]*?(?=(?::\d+)*[\s'"<>)\]]|(?::\d+)*$)    # up to a script's :line:column""",
     re.VERBOSE,
 )
 
@@ -63,9 +63,7 @@ _QUERY = re.compile(
 def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str]) -> dict[str, Any]:
     """Return the attributes that may leave, with URLs scrubbed; the same holds for maps among their values."""
     return {
-        name: exportable(value, allowed_parameters)
-        if isinstance(value, Mapping)
-        else scrubbed(name, value, allowed_parameters)
+        name: scrubbed(name, value, allowed_parameters)
         for name, value in attributes.items()
         if not is_private(str(name))
     }
@@ -84,9 +82,11 @@ def is_private(name: str) -> bool:
 
 
 def scrubbed(name: str, value: Any, allowed_parameters: Collection[str]) -> Any:
-    """Return the value of an attribute, scrubbed where it is or quotes a URL, also in a list."""
+    """Return the value of an attribute, scrubbed where it is or quotes a URL, also in lists and maps."""
     if isinstance(value, str):
         return url.scrub(value, allowed_parameters) if name in URL_ATTRIBUTES else scrub_text(value)
+    if isinstance(value, Mapping):
+        return exportable(value, allowed_parameters)
     if isinstance(value, (list, tuple)):
         return [scrubbed(name, item, allowed_parameters) for item in value]
     return value

@@ -5,14 +5,33 @@ from __future__ import annotations
 import enum
 import logging
 import math
+import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 LOGGER = logging.getLogger("otel_rum_exporter")
 QUIET_SECONDS = 60.0
 MAX_LINES = 100
+
+
+def say(level: int, message: str, *values: object) -> None:
+    """Log a line, with who speaks before it; on stderr too where it would reach nothing but OTel's own handler.
+
+    OTel's logging instrumentation gives the root logger a handler, so that Python's last resort no longer shows
+    warnings: that telemetry is lost would then be told by telemetry alone.
+    """
+    LOGGER.log(level, f"CloudWatch RUM: {message}", *values)  # noqa: G004 - the speaker, before every message
+    heard_by = list(_handlers(LOGGER))
+    if heard_by and all(type(handler).__module__.startswith("opentelemetry.") for handler in heard_by):
+        sys.stderr.write(f"CloudWatch RUM: {message % values}\n")
+
+
+def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:
+    while logger is not None:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None
 
 
 class DropReason(enum.Enum):
@@ -102,7 +121,7 @@ class Notices:
         while self._lines:
             try:
                 message, values = self._lines.popleft()
-                LOGGER.warning(f"CloudWatch RUM: {message}", *values)  # noqa: G004 - the speaker, before every message
+                say(logging.WARNING, message, *values)
             except IndexError:
                 return
             except Exception:  # noqa: BLE001 - a broken log handler is not the telemetry's trouble

@@ -13,7 +13,7 @@ from typing import Any
 
 from opentelemetry.trace import StatusCode
 
-from .. import privacy
+from .. import privacy, url
 from ..anyvalue import json_object, json_text, json_value
 from ..config import Config
 from ..log_record import LogView
@@ -81,7 +81,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
         details["parentSpanId"] = f"{span.parent.span_id:016x}"
     events = [
         {
-            "name": json_text(event.name),
+            "name": privacy.scrub_text(json_text(event.name)),
             "time": _iso(event.timestamp),
             "attributes": _attributes(plain(event.attributes), config),
         }
@@ -104,7 +104,7 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
         details["severityNumber"] = view.severity
     if view.trace_id:
         details |= {"traceId": view.trace_id, "spanId": view.span_id}
-    body = privacy.scrub_text(json_text(view.body)) if isinstance(view.body, str) else json_value(view.body)
+    body = json_value(privacy.scrubbed("body", view.body, config.url_query_parameters))
     if body is not None:
         details["body"] = body
     details["attributes"] = _attributes(view.attributes, config)
@@ -112,7 +112,9 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
 
 
 def _name(view: View) -> str:
-    return privacy.scrub_text(view.name)
+    """Return the name of a span, with ids of a path masked: HTTP's names hold one where no route is known."""
+    name = privacy.scrub_text(view.name)
+    return url.mask_ids(name) if "/" in name else name
 
 
 def _scope(view: View) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
@@ -101,12 +101,20 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
         details |= {} if line is None else {"lineno": line}
     if stack:
         details.update(_raised_at(stack))
-        kept = cut_stack(stack, max_stack_chars)
-        details["stack"] = scrub_text(kept) if PYTHON_TRACEBACK in stack else kept
+        details["stack"] = cut_stack(scrub_text(stack), max_stack_chars)
     return details
 
 
-def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> tuple[str, ...] | None:
+class Fingerprint(NamedTuple):
+    """What two records of one exception share; `raised_at` is empty where no stack was recorded."""
+
+    trace_id: str
+    type: str
+    message: str
+    raised_at: str | None
+
+
+def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | None:
     """Return what two records of one exception share; None where no trace tells that two are one.
 
     Python records an exception on every span that it leaves; each traceback is longer at its beginning, and all end
@@ -117,7 +125,8 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> tuple[str, ...] 
     stack = text(exception, "exception.stacktrace") or ""
     kind, message = text(exception, "exception.type") or "", text(exception, "exception.message") or ""
     innermost = stack[max(0, stack.rfind('\n  File "')) :] if PYTHON_TRACEBACK in stack else stack
-    return trace_id, kind.rpartition(".")[2], message[:MAX_MESSAGE_CHARS], innermost.strip()[:MAX_MESSAGE_CHARS]
+    raised_at = innermost.strip()[:MAX_MESSAGE_CHARS]
+    return Fingerprint(trace_id, kind.rpartition(".")[2], message[:MAX_MESSAGE_CHARS], raised_at)
 
 
 def _is_answer(view: SpanView, exception: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from ..log_record import LogView
 from ..span import SpanView
 from ..view import View
 from .custom import FALLBACK_TYPE
-from .js_error import exceptions, fingerprint, js_error
+from .js_error import Fingerprint, exceptions, fingerprint, js_error
 from .rules import LOG_RULES, SPAN_RULES, Rule, V, decide
 from .rum_event import Draft
 
@@ -29,7 +29,7 @@ class Mapper:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._told: OrderedDict[tuple[str, ...] | None, None] = OrderedDict()
+        self._told: OrderedDict[Fingerprint, None] = OrderedDict()
         self._custom_types: set[str] = set()
 
     def drafts(self, view: View) -> list[Draft]:
@@ -49,14 +49,20 @@ class Mapper:
 
     def _errors(self, view: View) -> Iterator[Draft]:
         for timestamp_ns, exception in exceptions(view):
-            known = fingerprint(view.trace_id, exception)
-            if known in self._told:
-                continue
-            if known is not None:
-                self._told[known] = None
-                if len(self._told) > MAX_EXCEPTIONS:
-                    self._told.popitem(last=False)
-            yield js_error(timestamp_ns, exception)
+            if not self._is_told(fingerprint(view.trace_id, exception)):
+                yield js_error(timestamp_ns, exception)
+
+    def _is_told(self, known: Fingerprint | None) -> bool:
+        """Say whether an exception was told before, and remember it; one without a stack is the same with any."""
+        if known is None:
+            return False
+        any_stack, no_stack = known._replace(raised_at=None), known._replace(raised_at="")
+        if (known if known.raised_at else any_stack) in self._told or no_stack in self._told:
+            return True
+        self._told.update({known: None, any_stack: None})
+        while len(self._told) > MAX_EXCEPTIONS:
+            self._told.popitem(last=False)
+        return False
 
     def _capped(self, draft: Draft) -> Draft:
         if draft.type.startswith(BUILT_IN) or draft.type in self._custom_types:
