@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from otel_rum_exporter import delivery as module
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.delivery import (
-    LIGHT_LOAD_BATCHES,
+    LIGHT_LOAD_EVENTS,
     MAX_BACKOFF_SECONDS,
     MAX_REFUSED_IN_A_ROW,
     Delivery,
@@ -111,13 +111,12 @@ def test_an_export_leaves_its_events_when_rum_asks_to_wait_longer(station: Calla
 
 
 def test_what_a_person_must_mend_is_not_tried_again_at_once(station: Callable[..., Station]) -> None:
-    """403 and missing credentials: one request a minute."""
+    """403 and missing credentials: when a second batch meets the same, one request a minute."""
     one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
-    one.give(1)
-    one.delivery.wait(LONG_SECONDS)
-    one.give(2)
-    one.delivery.wait(LONG_SECONDS)
-    assert (len(one.sent), one.ledger.stored) == (1, 2)
+    for number in range(5):
+        one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
+        one.delivery.wait(LONG_SECONDS)
+    assert (len(one.sent), one.ledger.stored) == (2, 5)
 
 
 def test_an_export_that_finds_the_rate_used_up_goes_on(station: Callable[..., Station]) -> None:
@@ -155,8 +154,7 @@ def test_under_heavy_load_an_export_does_not_wait(station: Callable[..., Station
     """With many sessions it would only keep the SDK from its queue; the outbox coalesces meanwhile."""
     release = threading.Event()
     one = station(lambda _: DELIVERED if release.wait(LONG_SECONDS) else RETRY)
-    for number in range(LIGHT_LOAD_BATCHES + 2):
-        one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
+    one.give(*range(LIGHT_LOAD_EVENTS + 1))
     one.delivery.wait(LONG_SECONDS)
     assert one.ledger.delivered == 0
     release.set()
@@ -191,6 +189,25 @@ def test_a_send_that_raises_ends_neither_thread_nor_data(
     assert one.delivery.flush(LONG_SECONDS)
     assert one.ledger.delivered == 1
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_exit_out_of_sending_costs_neither_the_batch_nor_delivery(station: Callable[..., Station]) -> None:
+    """Ctrl-C, or sys.exit in a credential plugin, while the caller sends."""
+    answers = iter([KeyboardInterrupt, None])
+
+    def answer(_: Batch) -> Outcome:
+        error = next(answers)
+        if error is not None:
+            raise error
+        return DELIVERED
+
+    one = station(answer)
+    one.delivery._start = lambda: None  # type: ignore[method-assign]
+    one.give(1)
+    with pytest.raises(KeyboardInterrupt):
+        one.delivery.wait(LONG_SECONDS)
+    assert one.delivery.flush(LONG_SECONDS)
+    assert one.ledger.delivered == 1
 
 
 def test_when_everything_is_refused_the_events_are_kept(station: Callable[..., Station]) -> None:

@@ -156,7 +156,8 @@ def test_a_loop_of_parents_ends(identities: Identities) -> None:
 
 def test_what_is_remembered_is_bounded(identities: Identities, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server of any age remembers the same number of spans and traces, and lets only so many wait."""
-    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
+    for name in ("MAX_REMEMBERED", "MAX_TRACES", "MAX_WAITING"):
+        monkeypatch.setattr(module, name, 10)
     for number in range(50):
         assign(identities, [make_span(f"s{number}", {"session.id": A})])
         assign(identities, [make_span(f"w{number}", parent=make_span("unseen"))])
@@ -168,7 +169,8 @@ def test_a_span_that_has_waited_for_long_is_not_released_by_those_that_came_and_
     identities: Identities, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under load, a slow request keeps its children as a quick one does."""
-    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
+    for name in ("MAX_REMEMBERED", "MAX_TRACES", "MAX_WAITING"):
+        monkeypatch.setattr(module, name, 10)
     slow = make_span("slow", {"session.id": A})
     assign(identities, [make_span("child", parent=slow)])
     for number in range(50):

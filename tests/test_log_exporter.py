@@ -12,6 +12,7 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExp
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter import RumLogExporter, RumSpanExporter
@@ -132,3 +133,18 @@ def test_a_failing_log_exporter_does_not_feed_itself(
         logging.getLogger().removeHandler(bridge)
     assert exporter.ledger.accepted == 2
     assert len([line for line in caplog.messages if "was not taken" in line]) == 1
+
+
+def test_a_log_record_within_a_span_that_is_not_sampled_does_not_wait_for_it(
+    rum: LocalRum, settings: dict[str, Any]
+) -> None:
+    """That span never comes."""
+    exporter = RumLogExporter(**settings)
+    logs = LoggerProvider()
+    logs.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    tracer = TracerProvider(sampler=ALWAYS_OFF).get_tracer("app")
+    with tracer.start_as_current_span("request"):
+        logs.get_logger("app").emit(LogRecord(event_name="cart.filled", attributes={"session.id": A}))
+    assert exporter.ledger.waiting == 0
+    logs.shutdown()
+    assert [event.type for event in rum.events] == ["cart.filled"]

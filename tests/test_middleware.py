@@ -184,8 +184,7 @@ def get(request: pytest.FixtureRequest, provider: TracerProvider) -> Iterator[Ge
 
 def owners(rum: LocalRum, provider: TracerProvider) -> dict[str, set[tuple[str | None, str | None]]]:
     """Return session and user of the events of each type."""
-    provider.force_flush()
-    rum.wait_for(timeout_seconds=60)
+    provider.shutdown()  # which waits for delivery, as a flush of the SDK does not
     found: dict[str, set[tuple[str | None, str | None]]] = {}
     for event in rum.events:
         found.setdefault(event.type, set()).add((event.session_id, event.user_id))

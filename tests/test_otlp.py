@@ -17,7 +17,7 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from otel_rum_exporter.decoded import DecodedLogRecord, DecodedSpan
 from otel_rum_exporter.log_record import LogView
@@ -170,7 +170,7 @@ def test_a_log_record_comes_back_as_it_was_written() -> None:
         attributes={"session.id": "s"},
         event_name="browser.web_vital",
     )
-    record.trace_id, record.span_id = int(TRACE_ID, 16), int(SPAN_ID, 16)
+    record.trace_id, record.span_id, record.trace_flags = int(TRACE_ID, 16), int(SPAN_ID, 16), TraceFlags(1)
     written = {
         "timeUnixNano": START_NS,
         "observedTimeUnixNano": str(START_NS + 1),
@@ -180,6 +180,7 @@ def test_a_log_record_comes_back_as_it_was_written() -> None:
         "eventName": "browser.web_vital",
         "traceId": TRACE_ID.upper(),
         "spanId": SPAN_ID,
+        "flags": 1,
     }
     logs = {"scope": {"name": "browser", "version": "1"}, "logRecords": [written]}
     body = {"resourceLogs": [{"resource": {"attributes": _pairs(resource.attributes)}, "scopeLogs": [logs]}]}

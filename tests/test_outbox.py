@@ -23,7 +23,7 @@ def drain(outbox: MemoryOutbox) -> list[tuple[str, list[str]]]:
     """Take all, as session and event ids."""
     taken = []
     while outbox:
-        batch = outbox.take()
+        batch = outbox.take(10.0)
         taken.append((batch.key.session_id, [one.id for one in batch.events]))
     return taken
 
@@ -41,18 +41,34 @@ def test_what_comes_back_is_unchanged_and_holds_up_nothing() -> None:
     """A retry is the same request, though more events of its session wait; it takes turns with the others."""
     outbox = MemoryOutbox(max_events_per_request=2, max_bytes=10**6)
     outbox.add(key("a"), [event(1)])
-    batch = outbox.take()
+    batch = outbox.take(10.0)
     outbox.add(key("a"), [event(2)])
     outbox.add(key("b"), [event(3), event(4)])
-    outbox.put_back(batch)
-    assert outbox.take() is batch
-    outbox.put_back(batch)
-    assert outbox.take().key == key("b")
-    assert outbox.take() is batch
+    outbox.put_back(batch, 5.0)
+    assert outbox.take(10.0) is batch
+    outbox.put_back(batch, 5.0)
+    assert outbox.take(10.0).key == key("b")
+    assert outbox.take(10.0) is batch
     assert len(outbox) == 1
     outbox.put_first(*batch.halves())
     outbox.clear()
     assert not outbox
+
+
+def test_a_pause_holds_one_batch_and_no_other() -> None:
+    """Until its time has come, or everybody is in a hurry."""
+    outbox = MemoryOutbox(max_events_per_request=2, max_bytes=10**6)
+    outbox.add(key("a"), [event(1)])
+    failed = outbox.take(0.0)
+    outbox.put_back(failed, 5.0)
+    assert outbox.ready_at() == 5.0
+    outbox.add(key("b"), [event(2)])
+    assert outbox.ready_at() < 0.0
+    assert outbox.take(4.9).key == key("b")
+    with pytest.raises(LookupError):
+        outbox.take(4.9)
+    outbox.hurry()
+    assert outbox.take(0.0) is failed
 
 
 def test_above_its_bound_the_oldest_leave() -> None:
@@ -68,7 +84,7 @@ def test_above_its_bound_the_oldest_leave() -> None:
 def test_an_empty_outbox_has_nothing_to_take() -> None:
     """And says so."""
     with pytest.raises(LookupError):
-        MemoryOutbox(max_events_per_request=1, max_bytes=1).take()
+        MemoryOutbox(max_events_per_request=1, max_bytes=1).take(10.0)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 7)), max_size=20), st.integers(1, 5))

@@ -87,18 +87,16 @@ def carrying(**entries: Any) -> Context:
 
 
 def test_sources_in_their_order(set_up: SetUp) -> None:
-    """What is bound goes before baggage, baggage before the function, the function before the parent."""
-    told: list[tuple[str, str] | None] = [None]
-    provider = set_up(session=lambda: told[0])[0]
-    parent = provider.get_tracer("test").start_span("parent", attributes={"session.id": "parent", "user.id": "mother"})
-    below = trace.set_span_in_context(parent)
-    assert attributes_of(provider, below) == {"session.id": "parent", "user.id": "mother"}
-    told[0] = ("told", "teller")
-    assert attributes_of(provider, below) == {"session.id": "told", "user.id": "teller"}
-    in_baggage = trace.set_span_in_context(parent, carrying(session="baggage", user="bearer"))
+    """The parent goes before what is bound, that before baggage, and baggage before the function."""
+    provider = set_up(session=lambda: ("told", "teller"))[0]
+    in_baggage = carrying(session="baggage", user="bearer")
+    assert attributes_of(provider, Context()) == {"session.id": "told", "user.id": "teller"}
     assert attributes_of(provider, in_baggage) == {"session.id": "baggage", "user.id": "bearer"}
+    parent = provider.get_tracer("test").start_span("parent", attributes={"session.id": "parent", "user.id": "mother"})
     with bind(Session("bound", None)):
         assert attributes_of(provider, in_baggage) == {"session.id": "bound"}
+        below = trace.set_span_in_context(parent, in_baggage)
+        assert attributes_of(provider, below) == {"session.id": "parent", "user.id": "mother"}
 
 
 def test_a_span_that_nobody_claims_stays_as_it_is(set_up: SetUp) -> None:

@@ -5,7 +5,7 @@ One bad record never costs another: what cannot be read or mapped is dropped alo
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,12 +23,13 @@ from .log_record import LogRecord, LogView
 from .sampling import is_sampled
 from .setting import UUID
 from .span import Span, SpanView
-from .telemetry import LOGGER, DropReason, Ledger, Notices
+from .telemetry import DropReason, Ledger, Notices
 from .view import Resource, View, text
 
 Events = Mapping[BatchKey, Sequence[RumEvent]]
 
 MAX_RESOURCES = 1000
+MAX_SESSIONS = 10_000
 EARLIEST_NS = 946_684_800 * 1_000_000_000
 """The year 2000: an earlier time is a clock that was not set."""
 
@@ -45,7 +46,7 @@ class Conversion:
         self._identities = Identities(new_id=new_id, hash_key=_hash_key(config))
         self._mapper = Mapper(config)
         self._resources: dict[int, tuple[Resource, AppMonitor | None, str]] = {}
-        self._sessions_started: set[tuple[str, str]] = set()
+        self._sessions_started: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._is_server = False
 
     def spans(self, spans: Sequence[Span], now: Moment) -> Events:
@@ -74,8 +75,8 @@ class Conversion:
             try:
                 view = view_of(record)
                 read.append((view, metadata.of_trace(view)))
-            except Exception:  # noqa: BLE001 - one bad record must not cost another
-                self._unmappable(getattr(record, "name", ""))
+            except Exception as error:  # noqa: BLE001 - one bad record must not cost another
+                self._unmappable(getattr(record, "name", ""), error)
         if not self._is_server and any(view.kind is SpanKind.SERVER for view, _ in read):
             self._is_server = True
             self._resources.clear()
@@ -86,8 +87,8 @@ class Conversion:
         for view, identity in settled:
             try:
                 self._convert(view, identity, now.epoch_ns, events)
-            except Exception:  # noqa: BLE001 - one bad record must not cost another
-                self._unmappable(view.name)
+            except Exception as error:  # noqa: BLE001 - one bad record must not cost another
+                self._unmappable(view.name, error)
         self._ledger.waiting = self._identities.waiting
         self._ledger.accept(sum(map(len, events.values())))
         return events
@@ -113,7 +114,9 @@ class Conversion:
             (event_id(monitor.id, *view.id_parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)
         ]
         if identity.is_minted and (monitor.id, identity.session_id) not in self._sessions_started:
-            self._sessions_started.add((monitor.id, identity.session_id))
+            self._sessions_started[monitor.id, identity.session_id] = None
+            if len(self._sessions_started) > MAX_SESSIONS:
+                self._sessions_started.popitem(last=False)
             start = event_id(monitor.id, identity.session_id, "session_start")
             made.insert(0, (start, session_start(view.start_ns)))
             self._advise(view)
@@ -163,9 +166,8 @@ class Conversion:
             alias=text(attributes, "aws.rum.appmonitor.alias") or self._config.alias,
         )
 
-    def _unmappable(self, name: object) -> None:
-        LOGGER.debug("unmappable: %.100r", name, exc_info=True)
-        self._drop(DropReason.UNMAPPABLE, f"please report this, with a debug log; its name is {name!r:.100}")
+    def _unmappable(self, name: object, error: Exception) -> None:
+        self._drop(DropReason.UNMAPPABLE, f"please report this: {name!r:.100} gave {error!r:.200}")
 
     def _drop(self, reason: DropReason, advice: str) -> None:
         self._ledger.accept(1)

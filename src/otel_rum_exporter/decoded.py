@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry._logs import SeverityNumber
-from opentelemetry.trace import SpanContext, SpanKind, Status
+from opentelemetry.trace import SpanContext, SpanKind, Status, TraceFlags
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class DecodedLogData:
     observed_timestamp: int | None
     trace_id: int | None
     span_id: int | None
+    trace_flags: TraceFlags | None
     severity_number: SeverityNumber | None
     body: Any
     attributes: Mapping[str, Any]

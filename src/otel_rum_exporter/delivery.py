@@ -26,8 +26,8 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 2.0
 """How long an export waits at most: enough for quick retries, short of filling the SDK's queue."""
 
-LIGHT_LOAD_BATCHES = 50
-"""With more batches than these in the outbox an export does not wait at all: it would only hold up the next one."""
+LIGHT_LOAD_EVENTS = 512
+"""With more events than these stored an export does not wait at all: it would only hold up the next one."""
 
 FAREWELL_SECONDS = 1.0
 """The least that shutdown gives a last attempt, also after a long outage."""
@@ -117,7 +117,7 @@ class Delivery:
         """Wait until nothing is stored, as long as the load is light and the rate allows more."""
         deadline = self._now_seconds() + min(timeout_seconds, PATIENCE_SECONDS)
         with self._changed:
-            while self._unsettled and len(self._outbox) <= LIGHT_LOAD_BATCHES:
+            while 0 < self._unsettled <= LIGHT_LOAD_EVENTS:
                 now = self._now_seconds()
                 if self._rate.wait_seconds(now) > 0 or not self._advance(now, deadline):
                     break
@@ -133,20 +133,26 @@ class Delivery:
         self._notices.write()
         return is_done
 
-    def close(self, timeout_seconds: float) -> None:
-        """Try a last time to deliver what is stored, then count the rest as dropped.
+    def farewell(self, timeout_seconds: float) -> None:
+        """Try once more, at once, to deliver what is stored.
 
         The time since RUM last took something counts against `timeout_seconds`, so that a process does not wait
         once more for what it has waited for already.
         """
         with self._changed:
-            if self._is_closed:
-                return
+            now = self._now_seconds()
             self._retry_at_seconds = 0.0
-            self._rate.grant(self._now_seconds())
+            self._outbox.hurry()
+            self._rate.grant(now)
             self._changed.notify_all()
-            waited = self._now_seconds() - self._progress_seconds
+            waited = now - self._progress_seconds if self._unsettled else 0.0
         self.flush(min(timeout_seconds, max(FAREWELL_SECONDS, timeout_seconds - waited)))
+
+    def close(self, timeout_seconds: float) -> None:
+        """Try a last time to deliver what is stored, then count the rest as dropped."""
+        if self._is_closed:
+            return
+        self.farewell(timeout_seconds)
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -157,7 +163,7 @@ class Delivery:
 
     def _advance(self, now: float, limit: float) -> bool:
         """Wait for, or make, one step towards an empty outbox; false when none will be made before `limit`."""
-        if now >= limit or (self._retry_at_seconds >= limit and not self._is_sending):
+        if now >= limit or (self._go_at(now) >= limit and not self._is_sending):
             return False
         if self._thread is not None and self._thread.is_alive():
             self._changed.wait(limit - now)
@@ -190,20 +196,28 @@ class Delivery:
             call, self._call, self._call_at_seconds = self._call, None, math.inf
             self._outside_lock(call)
             return
-        go_at = math.inf
-        if self._outbox and not self._is_sending:
-            go_at = max(self._retry_at_seconds, now + self._rate.wait_seconds(now))
+        go_at = self._go_at(now)
         if go_at > now:
             wake_at = min(go_at, limit_seconds, self._call_at_seconds)
             self._changed.wait(None if wake_at == math.inf else min(max(0.0, wake_at - now), threading.TIMEOUT_MAX))
             return
         self._rate.take(now)
-        batch = self._outbox.take()
+        batch = self._outbox.take(now)
         self._is_sending = True
-        outcome = self._outside_lock(lambda: self._send(batch)) or Outcome(Verdict.RETRY, "internal error")
-        self._is_sending = False
-        self._settle(batch, outcome)
-        self._changed.notify_all()
+        outcome = None
+        try:
+            outcome = self._outside_lock(lambda: self._send(batch))
+        finally:
+            # Also where Ctrl-C or an exit came out of sending: the batch stays, and so does delivery.
+            self._is_sending = False
+            self._settle(batch, outcome or Outcome(Verdict.RETRY, "internal error"))
+            self._changed.notify_all()
+
+    def _go_at(self, now: float) -> float:
+        """Return when the next batch may go out; infinity when there is none, or one is on its way."""
+        if self._is_sending:
+            return math.inf
+        return max(self._retry_at_seconds, self._outbox.ready_at(), now + self._rate.wait_seconds(now))
 
     def _outside_lock(self, call: Callable[[], T]) -> T | None:
         """Call without the lock; what it raises must not end the thread, and is logged."""
@@ -241,8 +255,7 @@ class Delivery:
             self._keep(batch, outcome, now)
 
     def _keep(self, batch: Batch, outcome: Outcome, now: float) -> None:
-        """Keep a batch for later, and wait before the next request."""
-        self._outbox.put_back(batch)
+        """Keep a batch for later; when it is not alone in failing, wait before the next request of any."""
         self._failures += 1
         self._last_failure = outcome
         if outcome.verdict is Verdict.THROTTLED:
@@ -251,7 +264,9 @@ class Delivery:
         if outcome.verdict in {Verdict.WAIT, Verdict.SPLIT}:
             pause = WAIT_VERDICT_SECONDS
         asked = min(outcome.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
-        self._retry_at_seconds = now + max(pause, asked)
+        self._outbox.put_back(batch, now + max(pause, asked))
+        if outcome.verdict is Verdict.THROTTLED or self._failures > 1:
+            self._retry_at_seconds = now + max(pause, asked)
         self._notices.warn(
             f"undelivered {outcome.reason}",
             "a request was not taken (%s); %d events are kept while the process lives, and sent again. To do: %s.",

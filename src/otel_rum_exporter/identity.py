@@ -35,7 +35,13 @@ WAIT_NS = 30 * 1_000_000_000
 """How long a span waits for its parent to end; after that it inherits what its trace has told so far."""
 
 MAX_REMEMBERED = 10_000
-"""Spans and traces remembered for those that arrive later, and spans that may wait."""
+"""Spans remembered for children that arrive later, and ids whose UUID is."""
+
+MAX_TRACES = 50_000
+"""Traces remembered for spans that arrive when their parents are forgotten."""
+
+MAX_WAITING = 4096
+"""Spans that may wait for their parents, whole, beside the bound of `max_memory_bytes`."""
 
 _HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
 
@@ -173,9 +179,10 @@ class Identities:
             _, parent = self._waiting_since.popleft()
             for view, claims in self._no_longer_waiting(parent):
                 self._settle(view, claims, now, settled)
-        for remembered in (self._ended, self._traces):
-            while len(remembered) > MAX_REMEMBERED:
-                remembered.popitem(last=False)
+        while len(self._ended) > MAX_REMEMBERED:
+            self._ended.popitem(last=False)
+        while len(self._traces) > MAX_TRACES:
+            self._traces.popitem(last=False)
         settled.sort(key=lambda pair: pair[0].end_ns)
         return settled
 
@@ -186,7 +193,7 @@ class Identities:
             self._is_closed
             or parent not in self._waiting
             or now.monotonic_ns - since_ns >= WAIT_NS
-            or self._waiting_count > MAX_REMEMBERED
+            or self._waiting_count > MAX_WAITING
             or (self._has_one_user and not self._has_many_users)
         )
 

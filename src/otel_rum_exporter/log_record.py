@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 from opentelemetry._logs import SeverityNumber
+from opentelemetry.trace import TraceFlags
 
 from .anyvalue import json_object, json_text, json_value
 from .view import Attributes, Resource, Scope, View, epoch_ns, plain, text
@@ -26,6 +27,8 @@ class LogData(Protocol):
     def trace_id(self) -> int | None: ...
     @property
     def span_id(self) -> int | None: ...
+    @property
+    def trace_flags(self) -> TraceFlags | None: ...
     @property
     def severity_number(self) -> SeverityNumber | None: ...
     @property
@@ -79,7 +82,7 @@ class LogView(View):
             trace_id=trace_id,
             span_id=span_id,
             key=None,
-            parent_key=(trace_id, span_id) if span_id else None,
+            parent_key=(trace_id, span_id) if span_id and _is_exported(data) else None,
             is_parent_remote=False,
             kind=None,
             start_ns=time_ns,
@@ -87,3 +90,8 @@ class LogView(View):
             body=data.body,
             severity=data.severity_number.value if data.severity_number else 0,
         )
+
+
+def _is_exported(data: LogData) -> bool:
+    """Say whether the span of a log record will come; one that was not sampled never does."""
+    return data.trace_flags is None or bool(data.trace_flags & TraceFlags.SAMPLED)

@@ -200,6 +200,7 @@ def _log_record(record: Message, *, resource: DecodedResource, scope: DecodedSco
         observed_timestamp=protojson.integer(record, "observedTimeUnixNano") or None,
         trace_id=protojson.hex_id(record, "traceId", 32) or None,
         span_id=protojson.hex_id(record, "spanId", 16) or None,
+        trace_flags=TraceFlags(protojson.integer(record, "flags") & 0xFF) if "flags" in record else None,
         severity_number=_SEVERITIES.get(protojson.enum(record, "severityNumber", _SEVERITY_NAMES)),
         body=protojson.submessage(record, "body", _any_value),
         attributes=_attributes(record),

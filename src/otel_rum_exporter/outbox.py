@@ -5,6 +5,9 @@ Events of one session coalesce while they wait, since requests are what RUM's qu
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 
@@ -20,7 +23,8 @@ class MemoryOutbox:
         self._max_bytes = max_bytes
         self._closed: deque[Batch] = deque()
         self._open: OrderedDict[BatchKey, list[RumEvent]] = OrderedDict()
-        self._failed: deque[Batch] = deque()
+        self._failed: list[tuple[float, int, Batch]] = []
+        self._failures = itertools.count()
         self._is_turn_of_failed = False
         self._bytes = 0
 
@@ -40,17 +44,24 @@ class MemoryOutbox:
         if not waiting:
             del self._open[key]
 
-    def take(self) -> Batch:
+    def ready_at(self) -> float:
+        """Return when the next batch may be taken, on the clock of `put_back`; infinity when none waits."""
+        if self._closed or self._open:
+            return -math.inf
+        return self._failed[0][0] if self._failed else math.inf
+
+    def take(self, now_seconds: float) -> Batch:
         """Remove and return the next batch: a full one, else the one that has been open longest.
 
-        Every other time it is one that failed before, if there is any.
+        Every other time it is one that failed before, if there is any whose pause is over.
 
         Raises:
-            LookupError: when nothing waits.
+            LookupError: when nothing may be taken.
         """
-        self._is_turn_of_failed = bool(self._failed) and not self._is_turn_of_failed
-        if self._failed and (self._is_turn_of_failed or not (self._closed or self._open)):
-            batch = self._failed.popleft()
+        is_due = bool(self._failed) and self._failed[0][0] <= now_seconds
+        self._is_turn_of_failed = is_due and not self._is_turn_of_failed
+        if is_due and (self._is_turn_of_failed or not (self._closed or self._open)):
+            _, _, batch = heapq.heappop(self._failed)
         elif self._closed:
             batch = self._closed.popleft()
         else:
@@ -64,15 +75,20 @@ class MemoryOutbox:
         self._closed.extendleft(reversed(batches))
         self._bytes += sum(map(_bytes, batches))
 
-    def put_back(self, batch: Batch) -> None:
-        """Return a batch that failed: it goes out again as it was, and holds up no other."""
-        self._failed.append(batch)
+    def put_back(self, batch: Batch, ready_at_seconds: float) -> None:
+        """Return a batch that failed: it goes out again as it was, not before its time, and holds up no other."""
+        heapq.heappush(self._failed, (ready_at_seconds, next(self._failures), batch))
         self._bytes += _bytes(batch)
+
+    def hurry(self) -> None:
+        """End the pauses of all batches that failed."""
+        self._failed = [(-math.inf, number, batch) for _, number, batch in self._failed]
 
     def clear(self) -> None:
         """Forget everything."""
-        for waiting in (self._closed, self._open, self._failed):
-            waiting.clear()
+        self._closed.clear()
+        self._open.clear()
+        self._failed.clear()
         self._bytes = 0
 
     def overflow(self) -> list[Batch]:
@@ -80,10 +96,10 @@ class MemoryOutbox:
         removed: list[Batch] = []
         while self._bytes > self._max_bytes:
             if self._failed:
-                removed.append(self._failed.popleft())
+                removed.append(self._failed.pop()[2])
                 self._bytes -= _bytes(removed[-1])
             else:
-                removed.append(self.take())
+                removed.append(self.take(-math.inf))
         return removed
 
 

@@ -26,7 +26,8 @@ class Pipeline:
         self.ledger = Ledger()
         self._notices = Notices()
         self._timeout_seconds = config.timeout_millis / 1000
-        self._lock = threading.Lock()
+        # Reentrant, since a signal handler may end a span while its thread converts others.
+        self._lock = threading.RLock()
         self._conversion = Conversion(
             config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, notices=self._notices
         )
@@ -60,6 +61,10 @@ class Pipeline:
         A span that waits for its parent goes on waiting: nobody knows yet whose it is.
         """
         return self._delivery.flush(timeout_seconds)
+
+    def farewell(self, timeout_seconds: float) -> None:
+        """Try at once to deliver what is stored, within the time given and the time-out set."""
+        self._delivery.farewell(min(timeout_seconds, self._timeout_seconds))
 
     def close(self, timeout_seconds: float) -> None:
         """Deliver what is stored within the time given and the time-out set, and count the rest as dropped."""

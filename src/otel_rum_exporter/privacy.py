@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from . import url
+from .anyvalue import MAX_DEPTH
 from .identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
 from .marks import MARKS
 
@@ -48,22 +49,25 @@ URL_ATTRIBUTES = frozenset(
 )
 """Attributes that hold a URL, or a list of them."""
 
+TOO_DEEP = "..."
+"""In place of what is nested too deeply to be read."""
+
 _SECRET_NAME = re.compile("|".join(word.replace("_", "[_.-]?") for word in SECRET_WORDS), re.IGNORECASE)
 _QUERY_PARAMETER = "db.query.parameter."
 _HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
 _USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]+@")
 _QUERY = re.compile(
-    r"""(?: [?#][^\s?#=&'"<>]+                             # ?token=…, #access_token=…
-          | ;\w*(?:auth|sess|sid|token)\w*                # ;jsessionid=…
-        )=[^\s'"<>)\]]*?(?=(?::\d+)*[\s'"<>)\]]|(?::\d+)*$)    # up to a script's :line:column""",
+    r"""(?: [?#][^\s?#=&'"<>]+                                       # ?token=…, #access_token=…
+          | ;(?=\w*?(?:auth|sess|sid|token))\w+                     # ;jsessionid=…
+        )=[^\s'"<>)\]]*?(?=(?::\d{1,9}){0,2}(?:[\s'"<>)\]]|$))     # up to a script's :line:column""",
     re.VERBOSE,
 )
 
 
-def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str]) -> dict[str, Any]:
+def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str], depth: int = 0) -> dict[str, Any]:
     """Return the attributes that may leave, with URLs scrubbed; the same holds for maps among their values."""
     return {
-        name: scrubbed(name, value, allowed_parameters)
+        name: scrubbed(name, value, allowed_parameters, depth)
         for name, value in attributes.items()
         if not is_private(str(name))
     }
@@ -81,14 +85,16 @@ def is_private(name: str) -> bool:
     )
 
 
-def scrubbed(name: str, value: Any, allowed_parameters: Collection[str]) -> Any:
+def scrubbed(name: str, value: Any, allowed_parameters: Collection[str], depth: int = 0) -> Any:
     """Return the value of an attribute, scrubbed where it is or quotes a URL, also in lists and maps."""
     if isinstance(value, str):
         return url.scrub(value, allowed_parameters) if name in URL_ATTRIBUTES else scrub_text(value)
+    if isinstance(value, (Mapping, list, tuple)) and depth >= MAX_DEPTH:
+        return TOO_DEEP
     if isinstance(value, Mapping):
-        return exportable(value, allowed_parameters)
+        return exportable(value, allowed_parameters, depth + 1)
     if isinstance(value, (list, tuple)):
-        return [scrubbed(name, item, allowed_parameters) for item in value]
+        return [scrubbed(name, item, allowed_parameters, depth + 1) for item in value]
     return value
 
 

@@ -33,8 +33,8 @@ Ids: TypeAlias = "tuple[str | None, str | None] | None"
 class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
     """Say of each span and log record whose it is, for RUM.
 
-    Session and user come from the first that knows them: what `RumSessionMiddleware` found in the request, the W3C
-    baggage entries `session.id` and `user.id`, `session`, the parent span, the session of the program. What a span
+    Session and user come from the first that knows them: the parent span, what `RumSessionMiddleware` found in the
+    request, the W3C baggage entries `session.id` and `user.id`, `session`, the session of the program. What a span
     says of itself stays as it is. Baggage is whatever the client sent: good for statistics, not for trust.
 
     In a program with one user, `new_session`, `set_user`, `page_view` or `state_directory` begins a session that
@@ -122,7 +122,7 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         """Return what is to be put on a span; nothing where it names its session itself."""
         if text(own, *SESSION_ATTRIBUTES):
             return {}
-        session = bound() or _in_baggage(context) or self._tell() or self._inherited(context)
+        session = _of_parent(context) or bound() or _in_baggage(context) or self._tell() or self._inherited(context)
         attributes = session.attributes() if session else {}
         if USER_ID in attributes and text(own, *USER_ATTRIBUTES):
             del attributes[USER_ID]
@@ -133,15 +133,11 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         return Session.of(*told) if told else None
 
     def _inherited(self, context: Context | None) -> Session | None:
-        """Return the session of the parent, or else the program's, which may have been renewed since."""
-        parent = plain(getattr(trace.get_current_span(context), "attributes", None))
-        session_id, user_id = text(parent, *SESSION_ATTRIBUTES), text(parent, *USER_ATTRIBUTES)
-        if self._program is not None and (session_id is None or SESSION_MINTED in parent):
+        """Return the session of the program, which may be newer than the parent's, or else the parent's user."""
+        if self._program is not None:
             return self._program.current()
-        if session_id is None and user_id is None:
-            return None
-        sampled = parent.get(SESSION_SAMPLED)
-        return Session(session_id, user_id, sampled if isinstance(sampled, bool) else None)
+        user_id = text(plain(getattr(trace.get_current_span(context), "attributes", None)), *USER_ATTRIBUTES)
+        return Session(None, user_id) if user_id else None
 
     def _saw_screen(self, own: Mapping[str, Any], span: Span) -> bool:
         """Say whether a span names a screen; one that nothing caused shows it."""
@@ -167,6 +163,18 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
             fault,
         )
         self._notices.write()
+
+
+def _of_parent(context: Context | None) -> Session | None:
+    """Return the session that the parent span was given from outside.
+
+    It goes before what is bound, which a task that serves many requests has from the one that started it.
+    """
+    parent = plain(getattr(trace.get_current_span(context), "attributes", None))
+    session_id, sampled = text(parent, *SESSION_ATTRIBUTES), parent.get(SESSION_SAMPLED)
+    if session_id is None or SESSION_MINTED in parent:
+        return None
+    return Session(session_id, text(parent, *USER_ATTRIBUTES), sampled if isinstance(sampled, bool) else None)
 
 
 def _in_baggage(context: Context | None) -> Session | None:

@@ -46,7 +46,7 @@ class SharedPipeline:
         pipeline = self.pipeline
         _users[self._key] -= 1
         if _users[self._key] > 0:
-            pipeline.flush(timeout_seconds)
+            pipeline.farewell(timeout_seconds)
         else:
             _pipelines.pop((os.getpid(), self._key), None)
             pipeline.close(timeout_seconds)

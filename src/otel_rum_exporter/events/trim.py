@@ -32,7 +32,7 @@ def trimmings(details: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterat
     removed = 0
     while removed < len(largest):
         removed = min(len(largest), 2 * removed or 1)
-        left = largest[removed:]
+        left = set(largest[removed:])
         kept = {**kept, "attributes": {name: value for name, value in attributes.items() if name in left}}
         yield kept, own
 
