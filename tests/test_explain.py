@@ -61,7 +61,8 @@ def _log(name: str | None, attributes: Mapping[str, Any] | None = None, **fields
         "timestamp": START_NS,
         "observed_timestamp": None,
         "trace_id": None,
-        "span_id": None, "trace_flags": None,
+        "span_id": None,
+        "trace_flags": None,
         "severity_number": None,
         "body": None,
     }

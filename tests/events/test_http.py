@@ -151,6 +151,19 @@ def test_a_request_served_failed_from_400_on(status: int | None, count: int) -> 
     assert len(server(attributes)) == count
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"http.scheme": "https", "net.peer.name": "api.example", "net.peer.port": 8443, "http.target": "/x?token=1"},
+        {"url.scheme": "https", "server.address": "api.example", "server.port": 8443, "url.template": "/x"},
+    ],
+)
+def test_the_url_of_a_request_made_is_put_together_too(attributes: dict[str, Any]) -> None:
+    """Some instrumentations of clients give no whole URL."""
+    details = client({"http.method": "GET", "http.status_code": 200, **attributes})[0][1]
+    assert details["targetUrl"] == "https://api.example:8443/x"
+
+
 def test_query_parameters_stay_only_when_listed() -> None:
     """The allow-list holds for every URL."""
     attributes = {"http.method": "GET", "http.url": "http://a.example/?q=tea&token=s", "http.status_code": 500}

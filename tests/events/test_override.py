@@ -33,6 +33,12 @@ def test_a_built_in_event_has_the_details_that_the_application_told() -> None:
         assert (draft.type, draft.timestamp_ns, draft.details) == (PAGE_VIEW, START_NS, details)
 
 
+def test_a_built_in_type_may_stand_without_its_prefix() -> None:
+    """As the documentation writes it."""
+    (draft,) = drafts_of(make_span("step 3", told("page_view_event", '{"version": "1.0.0", "pageId": "checkout"}')))
+    assert draft.type == PAGE_VIEW
+
+
 def test_a_custom_event_has_the_details_that_the_application_told_or_the_whole_span() -> None:
     """Its type is the application's, not the span's name."""
     assert mapped(make_span("x", told("order.placed", '{"total": 12}'))) == [("order.placed", {"total": 12})]

@@ -33,6 +33,18 @@ MAX_ERROR_STACK_CHARS = 1000
 _OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
 
 
+HOSTS = {
+    SpanKind.CLIENT: ("server.address", "http.host", "net.peer.name"),
+    SpanKind.SERVER: ("server.address", "http.host", "net.host.name"),
+}
+PORTS = {SpanKind.CLIENT: ("server.port", "net.peer.port"), SpanKind.SERVER: ("server.port", "net.host.port")}
+TARGETS = {
+    SpanKind.CLIENT: ("url.path", "http.target", "url.template"),
+    SpanKind.SERVER: ("url.path", "http.target", "http.route"),
+}
+"""Attributes that tell the pieces of a request's URL, first present first."""
+
+
 def is_client(view: SpanView, _: Config) -> bool:
     """Say whether a span is an HTTP request that the application made."""
     return view.kind is SpanKind.CLIENT and method(view) is not None
@@ -63,7 +75,7 @@ def is_logged_failure(view: LogView, _: Config) -> bool:
 
 def client_events(view: SpanView, config: Config) -> Iterator[Draft]:
     """Yield the resource event of a request made, and its `http_event` where the settings want it."""
-    target = view.text("url.full", "http.url")
+    target = request_url(view)
     yield resource.requested(view, target, config)
     code = status(view)
     failed = code is None or not 200 <= code <= 299
@@ -76,7 +88,7 @@ def server_events(view: SpanView, config: Config) -> Iterator[Draft]:
     code = status(view)
     failed = code is None or code >= 400
     if config.http_events == "all" or (failed and config.http_events == "failed"):
-        yield _http_event(view, server_url(view), config)
+        yield _http_event(view, request_url(view), config)
 
 
 def method(view: SpanView) -> str | None:
@@ -91,19 +103,18 @@ def status(view: SpanView) -> int | None:
     return code if code and code > 0 else None
 
 
-def server_url(view: SpanView) -> str | None:
-    """Return the URL of a request served, put together from what the instrumentation tells of it."""
+def request_url(view: SpanView) -> str | None:
+    """Return the URL of a request, put together where the instrumentation tells it in pieces."""
     whole = view.text("url.full", "http.url")
-    if whole is not None:
+    kind = SpanKind.CLIENT if view.kind is SpanKind.CLIENT else SpanKind.SERVER
+    target = view.text(*TARGETS[kind])
+    if whole is not None or target is None:
         return whole
-    target = view.text("url.path", "http.target", "http.route")
-    if target is None:
-        return None
     query = view.text("url.query")
     return url.compose(
         view.text("url.scheme", "http.scheme"),
-        view.text("server.address", "http.host", "net.host.name"),
-        view.integer("server.port", "net.host.port"),
+        view.text(*HOSTS[kind]),
+        view.integer(*PORTS[kind]),
         f"{target}?{query}" if query and "?" not in target else target,
     )
 

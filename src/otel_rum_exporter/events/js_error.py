@@ -61,7 +61,9 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield view.end_ns, {**view.attributes, "exception.message": view.text("exception.message") or told}
     elif isinstance(view, SpanView):
         if is_exception(view):
-            yield view.end_ns, _in_otels_words(view) if _is_splunk_error(view) else view.attributes
+            exception = _in_otels_words(view) if _is_splunk_error(view) else view.attributes
+            message = text(exception, "exception.message") or view.span.status.description or ""
+            yield view.end_ns, {**exception, "exception.message": message}
         for event in view.span.events:
             if event.name == "exception":
                 exception = plain(event.attributes)

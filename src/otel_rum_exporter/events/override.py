@@ -33,6 +33,8 @@ from .web_vital import VITALS
 from .xray import XRAY_TRACE_EVENT
 
 NONE = "none"
+PREFIX = "com.amazon.rum."
+"""Of RUM's own types; it may be left out, as the documentation does."""
 
 AT_START = frozenset({PAGE_VIEW_EVENT, SESSION_START_EVENT, DOM_EVENT})
 """Types of events that happen when a span starts; all others happen when it ends."""
@@ -78,6 +80,8 @@ def _told(view: View) -> tuple[str, dict[str, Any] | None] | None:
     kind, told = view.text(EVENT_TYPE), view.attributes.get(EVENT_DETAILS)
     if kind is None:
         return None
+    if f"{PREFIX}{kind}" in BUILT_IN_TYPES:
+        kind = f"{PREFIX}{kind}"
     details = None if told is None else _object(told)
     if kind in BUILT_IN_TYPES:
         return None if details is None else (kind, details)

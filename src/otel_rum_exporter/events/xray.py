@@ -86,7 +86,7 @@ def _flags(code: int | None) -> dict[str, bool]:
 
 
 def _request(view: SpanView, config: Config) -> dict[str, Any]:
-    target = view.text("url.full", "http.url")
+    target = http.request_url(view)
     server = view.text("server.address", "net.peer.name")
     host = url.split_host(server)[0] if server else url.hostname(target) if target else None
     request: dict[str, Any] = {"method": http.method(view), "traced": True}
