@@ -42,6 +42,18 @@ def test_a_phone_is_a_mobile_device() -> None:
     assert "aws:releaseId" not in found
 
 
+def test_a_browser_tells_its_brand_and_its_region() -> None:
+    """Neither the engine nor the brand that browsers make up."""
+    resource = {
+        "browser.brands": ("Not;A=Brand 99", "Chromium 139", "Google Chrome 139"),
+        "geo.region.iso_code": "CA-QC",
+        "browser.mobile": True,
+    }
+    found = metadata.of_resource(resource, make_config(), is_server=False)
+    assert (found["browserName"], found["browserVersion"]) == ("Google Chrome", "139")
+    assert (found["subdivisionCode"], found["deviceType"]) == ("QC", "mobile")
+
+
 def test_a_request_served_tells_page_domain_and_browser_of_all_below_it() -> None:
     """RUM parses the user agent itself."""
     attributes = {

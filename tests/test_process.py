@@ -35,7 +35,6 @@ def environment(**settings: str) -> dict[str, str]:
         **kept,
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
-        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "logging",
         "PYTHONWARNINGS": "ignore",
         **settings,
     }

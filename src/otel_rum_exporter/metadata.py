@@ -74,6 +74,8 @@ def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool)
     found = {key: text(resource, *names) for key, names in RESOURCE_KEYS}
     if not is_server:
         found.update((key, text(resource, *names)) for key, names in DEVICE_KEYS)
+    found.update(_brand(resource.get("browser.brands")))
+    found["subdivisionCode"] = _subdivision(text(resource, "client.geo.region.iso_code", "geo.region.iso_code"))
     if found["aws:releaseId"] and not _RELEASE_ID.fullmatch(found["aws:releaseId"]):
         found["aws:releaseId"] = None
     document = text(resource, "browser.document.url.full")
@@ -177,6 +179,23 @@ def _custom_value(value: object) -> str | int | float | bool:
 
 def _cut(value: str) -> str:
     return json_text(_CONTROL.sub(" ", value[:MAX_VALUE_CHARS]))
+
+
+def _brand(brands: object) -> dict[str, str]:
+    """Return name and version of the browser among its brands, which hold its engine and one made up besides.
+
+    https://wicg.github.io/ua-client-hints/#grease
+    """
+    for brand in brands if isinstance(brands, (list, tuple)) else ():
+        name, _, version = json_text(brand).rpartition(" ")
+        if name and "Not" not in name and name != "Chromium":
+            return {"browserName": name, "browserVersion": version}
+    return {}
+
+
+def _subdivision(region: str | None) -> str | None:
+    """Return the part of an ISO 3166-2 code behind the country: `QC` of `CA-QC`."""
+    return region.partition("-")[2] or region if region else None
 
 
 def _first_language(accept_language: str | None) -> str | None:
