@@ -140,6 +140,16 @@ def test_a_request_of_the_application_to_itself_is_part_of_the_page_that_caused_
     assert [found["one"].metadata["pageId"], found["two"].metadata["pageId"]] == ["/one", "/two"]
 
 
+def test_a_session_that_is_not_recorded_stays_so_for_all_that_the_trace_gives_it(identities: Identities) -> None:
+    """Also for a later request of the trace, which has a page of its own."""
+    browser = SpanContext(77, 76, is_remote=True)
+    not_recorded = {"session.id": A, "rum.session.sampled": False}
+    assign(identities, [make_span("one", not_recorded, parent=browser, kind=SpanKind.SERVER)])
+    two = make_span("two", parent=browser, kind=SpanKind.SERVER)
+    found = assign(identities, [two], {"two": {"pageId": "/two"}})["two"]
+    assert (found.session_id, found.is_sampled, found.metadata) == (A, False, {"pageId": "/two"})
+
+
 def test_the_nil_session_id_means_that_there_is_none(identities: Identities) -> None:
     """AWS's client sends the nil id before it has a session."""
     assert assign(identities, [make_span("a", {"session.id": NIL_UUID})])["a"].is_minted

@@ -24,15 +24,12 @@ from .sampling import is_sampled
 from .setting import UUID
 from .span import Span, SpanView
 from .telemetry import DropReason, Ledger, Notices
-from .view import Resource, View, text
+from .view import EARLIEST_EPOCH_NS, Resource, View, text
 
 Events = Mapping[BatchKey, Sequence[RumEvent]]
 
 MAX_RESOURCES = 1000
 MAX_SESSIONS = 10_000
-EARLIEST_NS = 946_684_800 * 1_000_000_000
-"""The year 2000: an earlier time is a clock that was not set."""
-
 LATEST_AHEAD_NS = 3600 * 1_000_000_000
 
 
@@ -177,7 +174,7 @@ class Conversion:
 
 def _timely(draft: Draft, now_ns: int) -> Draft:
     """Return a draft with a time that can be true."""
-    if EARLIEST_NS <= draft.timestamp_ns <= now_ns + LATEST_AHEAD_NS:
+    if EARLIEST_EPOCH_NS <= draft.timestamp_ns <= now_ns + LATEST_AHEAD_NS:
         return draft
     return Draft(draft.type, now_ns, draft.details)
 

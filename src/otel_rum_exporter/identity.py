@@ -221,7 +221,7 @@ class Identities:
         if view.kind is SpanKind.CONSUMER and view.is_parent_remote:
             return _NOTHING
         trace = self._traces.get(view.trace_id, _NOTHING)
-        return Claims(trace.session, trace.user) if claims.metadata else trace
+        return replace(trace, metadata={}) if claims.metadata else trace
 
     def _identity(self, view: View, claims: Claims, now_ns: int) -> Identity:
         resource = view.resource_attributes
@@ -263,7 +263,12 @@ def to_uuid(value: str, *, kind: str, key: bytes) -> str:
         return dashed(value.lower())
     material = b"\0".join((kind.encode(), value.encode("utf-8", "surrogatepass")))
     digest = hmac.new(key, material, hashlib.sha256).hexdigest()
-    return dashed(f"{digest[:12]}8{digest[13:16]}{'89ab'[int(digest[16], 16) % 4]}{digest[17:32]}")
+    return uuid_of_digest(digest)
+
+
+def uuid_of_digest(digits: str) -> str:
+    """Return the UUID, version 8, that the first 32 hex digits of a digest make."""
+    return dashed(f"{digits[:12]}8{digits[13:16]}{'89ab'[int(digits[16], 16) % 4]}{digits[17:32]}")
 
 
 def dashed(digits: str) -> str:

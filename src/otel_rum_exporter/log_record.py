@@ -10,10 +10,7 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import TraceFlags
 
 from .anyvalue import json_object, json_text, json_value
-from .view import Attributes, Resource, Scope, View, epoch_ns, plain, text
-
-EARLIEST_NS = 946_684_800 * 1_000_000_000
-"""The year 2000: OTel's browser instrumentations put times since the page's beginning where the epoch's belong."""
+from .view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, plain, text
 
 
 class LogData(Protocol):
@@ -72,7 +69,8 @@ class LogView(View):
         trace_id = f"{data.trace_id:032x}" if data.trace_id else ""
         span_id = f"{data.span_id:016x}" if data.trace_id and data.span_id else ""
         told_ns = epoch_ns(data.timestamp)
-        time_ns = told_ns if told_ns >= EARLIEST_NS else epoch_ns(data.observed_timestamp) or told_ns
+        # OTel's browser instrumentations put times since the page's beginning where the epoch's belong.
+        time_ns = told_ns if told_ns >= EARLIEST_EPOCH_NS else epoch_ns(data.observed_timestamp) or told_ns
         return cls(
             name=json_text(data.event_name) if data.event_name else text(attributes, "event.name") or "",
             attributes=attributes,

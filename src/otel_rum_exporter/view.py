@@ -21,6 +21,9 @@ SpanKey = tuple[str, str]
 """Trace id and span id, in hex."""
 
 NS_PER_MILLI = 1_000_000
+EARLIEST_EPOCH_NS = 946_684_800 * 1_000_000_000
+"""The year 2000: an earlier time is a clock that was not set, or none of the epoch."""
+
 MAX_EPOCH_NS = 4_102_444_800 * 1_000_000_000
 """The year 2100: later times are broken clocks, and would break the arithmetic of dates."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from ..identity import dashed
+from ..identity import uuid_of_digest
 from .trim import trimmings
 
 MAX_EVENT_BYTES = 6000
@@ -83,7 +83,7 @@ def encode(draft: Draft, *, id: str, metadata: Mapping[str, Any], session_metada
 def event_id(*parts: str) -> str:
     """Return the same UUID for the same parts in every process, so that a retry is the same event."""
     digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
-    return dashed(f"{digest[:12]}8{digest[13:16]}{'89ab'[int(digest[16], 16) % 4]}{digest[17:]}")
+    return uuid_of_digest(digest)
 
 
 def _wire_bytes(json_text: bytes) -> int:
