@@ -14,6 +14,7 @@ import pytest
 
 from otel_rum_exporter import spool as module
 from otel_rum_exporter.spool import Spool
+from otel_rum_exporter.spool_file import SpoolFile
 from otel_rum_exporter.telemetry import Notices
 from tests.parcels import event, parcel
 
@@ -144,7 +145,7 @@ def test_where_the_disk_fails_events_stay_in_memory_and_one_line_tells(
     spool.put([parcel("a", 0)])
     full = sqlite3.OperationalError("database or disk is full")
     with monkeypatch.context() as patch:
-        patch.setattr(module.SpoolFile, "put", lambda *_, **__: (_ for _ in ()).throw(full))
+        patch.setattr(SpoolFile, "put", lambda *_, **__: (_ for _ in ()).throw(full))
         failed = [parcel("a", number) for number in range(3)]
         for one in failed:
             spool.put([one])
@@ -165,7 +166,7 @@ def test_a_damaged_file_in_use_is_followed_by_a_new_one(
     old = parcel("a", 1)
     spool.put([old])
     malformed = sqlite3.DatabaseError("database disk image is malformed")
-    real, calls = module.SpoolFile.put, iter([malformed])
+    real, calls = SpoolFile.put, iter([malformed])
 
     def put(*arguments: object) -> None:
         error = next(calls, None)
@@ -173,7 +174,7 @@ def test_a_damaged_file_in_use_is_followed_by_a_new_one(
             raise error
         real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module.SpoolFile, "put", put)
+    monkeypatch.setattr(SpoolFile, "put", put)
     new = parcel("a", 2)
     spool.put([new])
     assert new.place is not None
@@ -255,6 +256,7 @@ def test_eight_processes_share_a_directory_and_each_event_is_taken_over_once(tmp
     program = """
 import sys, os
 from otel_rum_exporter.spool import Spool
+from otel_rum_exporter.spool_file import SpoolFile
 from otel_rum_exporter.telemetry import Notices
 from tests.parcels import parcel
 spool = Spool(sys.argv[1], destination="eu", max_bytes=10**9, notices=Notices())

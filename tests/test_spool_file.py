@@ -21,6 +21,11 @@ from tests.parcels import batch_key, event, ids, parcel
 
 DAMAGES = 1000 if os.environ.get("CI") else 100
 EVENTS_PER_PARCEL = 3
+ADOPTION = """
+import sys, pathlib
+from otel_rum_exporter.spool_file import SpoolFile
+print(SpoolFile.adopt(pathlib.Path(sys.argv[1])) is None)
+"""
 
 
 def reopened(file: SpoolFile) -> SpoolFile:
@@ -53,10 +58,7 @@ def test_a_file_belongs_to_one_process(tmp_path: Path) -> None:
     file = SpoolFile.create(tmp_path)
     file.put([parcel("a", 1)])
     assert SpoolFile.adopt(file.path) is None
-    adopting = "import sys, pathlib; from otel_rum_exporter.spool_file import SpoolFile; " + (
-        "print(SpoolFile.adopt(pathlib.Path(sys.argv[1])) is None)"
-    )
-    command = [sys.executable, "-c", adopting, str(file.path)]
+    command = [sys.executable, "-c", ADOPTION, str(file.path)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
     file.close()
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
