@@ -1,6 +1,7 @@
 """A stand-in of the RUM data plane for development and tests: the public names of the sub-package, and nothing else."""
 
 try:
+    from .fault import CAPTIVE_PORTAL, Fault
     from .record import Batch, Dropped, Event, Events, Exchange, Refusal, Removed
     from .server import LocalRum
 except ModuleNotFoundError as error:
@@ -10,4 +11,15 @@ except ModuleNotFoundError as error:
     )
     raise ImportError(message, name=error.name) from error
 
-__all__ = ["Batch", "Dropped", "Event", "Events", "Exchange", "LocalRum", "Refusal", "Removed"]
+__all__ = [
+    "CAPTIVE_PORTAL",
+    "Batch",
+    "Dropped",
+    "Event",
+    "Events",
+    "Exchange",
+    "Fault",
+    "LocalRum",
+    "Refusal",
+    "Removed",
+]

@@ -26,9 +26,11 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 class Refused(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
     """A request that is answered at once."""
 
-    def __init__(self, status: int, message: str, error_type: str | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, error_type: str | None = None, *, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
-        self.answer = Answer(status, error_type, message)
+        self.answer = Answer(status, error_type, message, retry_after)
 
 
 @dataclass(frozen=True, slots=True)

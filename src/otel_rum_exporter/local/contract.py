@@ -40,6 +40,7 @@ class Violation(ValueError):  # noqa: N818 - a violation of the contract, not an
 class Admitted:
     """What a request holds, sorted into what RUM keeps, drops and removes."""
 
+    app_monitor_id: str
     batch_id: str
     app_monitor: dict[str, Any]
     user_id: str | None
@@ -83,6 +84,7 @@ def admit(app_monitor_id: str, body: object) -> Admitted:
         raise Violation(f"RumEvents must be a list, is {quote(events)}")
     judged = [_judge(_event(value, f"RumEvents[{n}]", sender), f"RumEvents[{n}]") for n, value in enumerate(events)]
     return Admitted(
+        app_monitor_id=app_monitor_id,
         batch_id=sender.batch_id,
         app_monitor=app_monitor,
         user_id=sender.user_id,

@@ -5,22 +5,23 @@ Bodies are read in `body`, judged in `contract` and kept in `store`. Bad input n
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from .answer import Answer, AnswerPlan
+from .answer import Answer
 from .body import Body, Refused, read
 from .contract import Admitted, Violation, admit
+from .fault import Fault, Faults
+from .quota import Quota
 from .record import Batch, Exchange, Refusal
 from .store import Store
+from .wire import SpoiledResponse
 
 _CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "x-amz-security-token"})
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -34,13 +35,24 @@ class _Arrival:
     received_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What a request deserves: `admitted` is None when it was refused, `body` when it could not be read."""
+
+    answer: Answer
+    body: Body | None
+    admitted: Admitted | None
+
+
 class DataPlane:
     """Answer PutRumEvents requests and keep what they carried in a store."""
 
-    def __init__(self, store: Store, plan: AnswerPlan, max_body_bytes: int) -> None:
+    def __init__(self, store: Store, faults: Faults, quota: Quota, max_body_bytes: int) -> None:
         self._store = store
-        self._plan = plan
+        self._faults = faults
+        self._quota = quota
         self._max_body_bytes = max_body_bytes
+        self.delay_seconds = 0.0
 
     @property
     def routes(self) -> list[Route]:
@@ -49,29 +61,44 @@ class DataPlane:
         return [Route(path, self.put_rum_events, methods=["POST"]) for path in paths]
 
     async def put_rum_events(self, request: Request) -> Response:
-        """Judge a request; refuse it, or give the answer planned for it, or keep it."""
+        """Judge a request and keep it or refuse it, unless a fault strikes it."""
         arrival = _arrival(request)
-        app_monitor_id = request.path_params["app_monitor_id"]
-        body: Body | None = None
-        admitted: Admitted | None = None
-        planned: Answer | None = None
+        fault = self._faults.take() or Fault(latency_seconds=self.delay_seconds)
+        if fault.cut == "before_reading":
+            self._store.answered(_exchange(arrival, None, None, fault))
+            return SpoiledResponse(Response(), fault)
         try:
-            body = await read(request, self._max_body_bytes)
-            admitted = _admit(app_monitor_id, body)
-            planned = self._plan.take()
-            answer = planned or Answer()
+            verdict = await self._judge(request)
         except ClientDisconnect:
             return Response(status_code=400)
+        answer = fault.answer or verdict.answer
+        self._store.answered(_exchange(arrival, answer, verdict.body, fault))
+        self._keep(arrival, verdict, fault)
+        response = _response(answer)
+        return SpoiledResponse(response, fault) if fault.is_spoiling else response
+
+    async def _judge(self, request: Request) -> _Verdict:
+        body = admitted = None
+        try:
+            body = await read(request, self._max_body_bytes)
+            self._spend()
+            admitted = _admit(request.path_params["app_monitor_id"], body)
         except Refused as refused:
-            answer = refused.answer
-        self._store.answered(_exchange(arrival, answer, body))
-        if admitted is None or body is None:
-            self._store.refuse(_refusal(arrival, answer))
-        elif planned is None:
-            batch = _batch(arrival, app_monitor_id, admitted, body)
-            self._store.accept(batch, admitted.dropped, admitted.removed)
-        await self._delay(request)
-        return _response(answer)
+            return _Verdict(refused.answer, body, None)
+        return _Verdict(Answer(), body, admitted)
+
+    def _spend(self) -> None:
+        wait_seconds = self._quota.wait_seconds(time.monotonic())
+        if wait_seconds is not None:
+            raise Refused(429, "Rate exceeded", retry_after=wait_seconds)
+
+    def _keep(self, arrival: _Arrival, verdict: _Verdict, fault: Fault) -> None:
+        if verdict.admitted is None or verdict.body is None:
+            if fault.is_judging:
+                self._store.refuse(_refusal(arrival, verdict.answer))
+        elif fault.takes:
+            batch = _batch(arrival, verdict.admitted, verdict.body)
+            self._store.accept(batch, verdict.admitted.dropped, verdict.admitted.removed)
 
     async def unknown_operation(self, request: Request, _: Exception) -> Response:
         """Answer what is no PutRumEvents request; one that carries something is kept as refused."""
@@ -79,15 +106,9 @@ class DataPlane:
         answer = Answer(404, "UnknownOperationException", message)
         if request.method not in _READING_METHODS:
             arrival = _arrival(request)
-            self._store.answered(_exchange(arrival, answer, None))
+            self._store.answered(_exchange(arrival, answer, None, Fault()))
             self._store.refuse(_refusal(arrival, answer))
         return _response(answer)
-
-    async def _delay(self, request: Request) -> None:
-        # After the body, all that can still come from the client is its going away, which ends the delay.
-        if self._plan.delay_seconds > 0:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(request.receive(), self._plan.delay_seconds)
 
 
 def _arrival(request: Request) -> _Arrival:
@@ -107,14 +128,14 @@ def _admit(app_monitor_id: str, body: Body) -> Admitted:
         raise Refused(400, str(violation)) from violation
 
 
-def _exchange(arrival: _Arrival, answer: Answer, body: Body | None) -> Exchange:
+def _exchange(arrival: _Arrival, answer: Answer | None, body: Body | None, fault: Fault) -> Exchange:
     document: Any = body.document if body else None
     batch_id = document.get("BatchId") if isinstance(document, dict) else None
     return Exchange(
         path=arrival.path,
         headers=arrival.headers,
         signed=arrival.signed,
-        status=answer.status,
+        status=answer.status if answer and fault.cut != "before_answer" else None,
         batch_id=batch_id if isinstance(batch_id, str) else None,
         received_at=arrival.received_at,
     )
@@ -124,9 +145,9 @@ def _refusal(arrival: _Arrival, answer: Answer) -> Refusal:
     return Refusal(answer.status, answer.wire_error_type, answer.wire_message, arrival.path, arrival.received_at)
 
 
-def _batch(arrival: _Arrival, app_monitor_id: str, admitted: Admitted, body: Body) -> Batch:
+def _batch(arrival: _Arrival, admitted: Admitted, body: Body) -> Batch:
     return Batch(
-        app_monitor_id=app_monitor_id,
+        app_monitor_id=admitted.app_monitor_id,
         app_monitor=admitted.app_monitor,
         batch_id=admitted.batch_id,
         user_id=admitted.user_id,
@@ -143,9 +164,10 @@ def _batch(arrival: _Arrival, app_monitor_id: str, admitted: Admitted, body: Bod
 
 
 def _response(answer: Answer) -> Response:
-    headers = {"x-amzn-RequestId": str(uuid.uuid4())}
-    if answer.retry_after_seconds is not None:
-        headers["Retry-After"] = str(answer.retry_after_seconds)
+    headers = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
+    if answer.html is not None:
+        return HTMLResponse(answer.html, answer.status, headers)
+    headers["x-amzn-RequestId"] = str(uuid.uuid4())
     if not answer.is_error:
         return Response(status_code=answer.status, headers=headers)
     headers["x-amzn-ErrorType"] = answer.wire_error_type

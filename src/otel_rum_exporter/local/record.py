@@ -88,15 +88,16 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One data plane request and the status it was answered with, planned answers and refusals included.
+    """One data plane request and the status it was answered with, faults and refusals included.
 
-    `headers` is as in `Batch`. `batch_id` is None when the body had none or could not be decoded.
+    `headers` is as in `Batch`. `status` is None when the connection was cut before the answer. `batch_id` is None when
+    the body had none or could not be decoded.
     """
 
     path: str
     headers: Mapping[str, str]
     signed: bool
-    status: int
+    status: int | None
     batch_id: str | None
     received_at: float
 

@@ -6,20 +6,25 @@ It owns the socket, the thread and the web server. What requests mean and how th
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Iterable
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .answer import Answer, AnswerPlan
 from .body import DEFAULT_MAX_BYTES
 from .dataplane import DataPlane
+from .fault import Fault, Faults
 from .host import ANY_ADDRESS
 from .page import Page
+from .quota import Quota
 from .record import Batch, Dropped, Events, Exchange, Refusal, Removed
 from .store import DEFAULT_MAX_EVENTS, Store
+from .wire import TRANSPORT
 
 _LOGGERS = ("uvicorn.error", "uvicorn.access")
 
@@ -34,6 +39,7 @@ class LocalRum:
     ```
 
     Port 0 takes a free one. The last `max_events` events are kept; a body may have `max_body_bytes`, compressed or not.
+    Above `max_requests_per_second` requests are throttled; None sets no limit.
     """
 
     def __init__(
@@ -43,12 +49,15 @@ class LocalRum:
         port: int = 0,
         max_events: int = DEFAULT_MAX_EVENTS,
         max_body_bytes: int = DEFAULT_MAX_BYTES,
+        max_requests_per_second: float | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._store = Store(max_events=max_events)
-        self._plan = AnswerPlan()
-        self._application = _application(self._store, self._plan, host, max_body_bytes)
+        self._faults = Faults()
+        self._quota = Quota(max_requests_per_second)
+        self._data_plane = DataPlane(self._store, self._faults, self._quota, max_body_bytes)
+        self._application = _application(self._data_plane, Page(self._store, host))
         self._running: _Running | None = None
 
     def __enter__(self) -> LocalRum:  # noqa: PYI034 - typing.Self begins with Python 3.11
@@ -106,17 +115,44 @@ class LocalRum:
 
     @property
     def requests(self) -> tuple[Exchange, ...]:
-        """Every data plane request, oldest first: accepted, refused, or answered as planned."""
+        """Every data plane request, oldest first: accepted, refused, or struck by a fault."""
         return self._store.requests
 
     @property
+    def event_counts(self) -> dict[str, int]:
+        """How often each event was taken, by its id, also of those that RUM would drop; the last million ids."""
+        return self._store.event_counts
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults that are set, without those used up; set a list to change what goes wrong from now on.
+
+        A request is struck by the first fault of the list that has times left and whose probability says so. Faults
+        strike PutRumEvents only; whether valid or not, the request is not looked at when the fault has an answer.
+        """
+        return tuple(self._faults)
+
+    @faults.setter
+    def faults(self, faults: Iterable[Fault]) -> None:
+        self._faults.set(faults)
+
+    @property
+    def max_requests_per_second(self) -> float | None:
+        """The quota, above which requests are answered by a ThrottlingException; None sets no limit."""
+        return self._quota.requests_per_second
+
+    @max_requests_per_second.setter
+    def max_requests_per_second(self, requests: float | None) -> None:
+        self._quota.requests_per_second = requests
+
+    @property
     def delay_seconds(self) -> float:
-        """How long every answer is held back. What a request carried is kept at once."""
-        return self._plan.delay_seconds
+        """How long every answer is held back where no fault strikes. What a request carried is kept at once."""
+        return self._data_plane.delay_seconds
 
     @delay_seconds.setter
     def delay_seconds(self, seconds: float) -> None:
-        self._plan.delay_seconds = seconds
+        self._data_plane.delay_seconds = seconds
 
     def answer(
         self,
@@ -127,11 +163,13 @@ class LocalRum:
         times: int = 1,
         message: str | None = None,
     ) -> None:
-        """Give this answer to the next `times` requests that would be accepted, in place of accepting them.
+        """Give this answer to the next `times` requests in place of keeping them: a `Fault`, in short.
 
         Such a request appears in `requests` only. Without `error_type` it is the one RUM has for the status.
         """
-        self._plan.add(Answer(status, error_type, message, retry_after_seconds), times)
+        self._faults.add(
+            Fault(status=status, error_type=error_type, message=message, retry_after=retry_after_seconds, times=times)
+        )
 
     def wait_for(self, event_type: str | None = None, count: int = 1, timeout_seconds: float = 10.0) -> Events:
         """Block until `count` events of this type (None: of any) are here, and return all of them.
@@ -141,9 +179,10 @@ class LocalRum:
         return self._store.wait_for(event_type, count, timeout_seconds)
 
     def clear(self) -> None:
-        """Forget what was received, the planned answers and the delay."""
+        """Forget what was received, the faults and the delay."""
         self._store.clear()
-        self._plan.clear()
+        self._faults.set(())
+        self._data_plane.delay_seconds = 0.0
 
 
 class _Running:
@@ -157,7 +196,7 @@ class _Running:
         config = uvicorn.Config(
             application,
             loop="asyncio",
-            http="h11",
+            http=_Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -184,6 +223,13 @@ class _Running:
         return record.thread != self._thread.ident or record.levelno >= logging.ERROR
 
 
+class _Connection(H11Protocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # A copy of this becomes the state of each request.
+        self.app_state = {TRANSPORT: transport}
+
+
 class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # An upload or a delayed answer would hold up the end; without its connection it is over.
@@ -192,12 +238,8 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _application(store: Store, plan: AnswerPlan, host: str, max_body_bytes: int) -> Starlette:
-    data_plane = DataPlane(store, plan, max_body_bytes)
+def _application(data_plane: DataPlane, page: Page) -> Starlette:
     unknown = data_plane.unknown_operation
-    application = Starlette(
-        routes=[*data_plane.routes, *Page(store, host).routes],
-        exception_handlers={404: unknown, 405: unknown},
-    )
+    application = Starlette(routes=[*data_plane.routes, *page.routes], exception_handlers={404: unknown, 405: unknown})
     application.router.redirect_slashes = False
     return application

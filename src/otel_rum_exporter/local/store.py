@@ -14,6 +14,9 @@ from .record import Batch, Dropped, Events, Exchange, Refusal, Removed
 
 DEFAULT_MAX_EVENTS = 10_000
 
+# A count is some hundred bytes, where an event is kilobytes: enough of them for an hour of a busy test.
+_MAX_COUNTED_EVENTS = 1_000_000
+
 
 class Store:
     """Keep the last `max_events` of each kind of record, oldest out first."""
@@ -27,6 +30,7 @@ class Store:
         self._dropped: deque[Dropped] = deque(maxlen=max_events)
         self._removed: deque[Removed] = deque(maxlen=max_events)
         self._requests: deque[Exchange] = deque(maxlen=max_events)
+        self._counts: dict[str, int] = {}
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -64,13 +68,21 @@ class Store:
         with self._changed:
             return tuple(self._requests)
 
+    @property
+    def event_counts(self) -> dict[str, int]:
+        """How often each event was taken, by its id."""
+        with self._changed:
+            return self._counts.copy()
+
     def accept(self, batch: Batch, dropped: Iterable[Dropped] = (), removed: Iterable[Removed] = ()) -> None:
         """Keep an accepted request and what RUM would lose of it."""
+        lost = tuple(dropped)
         with self._changed:
             self._batches.append(batch)
             self._kept += len(batch.events)
-            self._dropped.extend(dropped)
+            self._dropped.extend(lost)
             self._removed.extend(removed)
+            self._count(chain((event.id for event in batch.events), (one.event.id for one in lost)))
             self._forget_oldest()
             self._changed.notify_all()
 
@@ -89,6 +101,7 @@ class Store:
         with self._changed:
             for records in (self._batches, self._refused, self._dropped, self._removed, self._requests):
                 records.clear()
+            self._counts.clear()
             self._kept = 0
 
     def wait_for(self, event_type: str | None, count: int, timeout_seconds: float) -> Events:
@@ -110,6 +123,12 @@ class Store:
     def _events(self) -> Events:
         events = Events(chain.from_iterable(batch.events for batch in self._batches))
         return Events(events[-self._max_events :])
+
+    def _count(self, ids: Iterable[str]) -> None:
+        for event_id in ids:
+            self._counts[event_id] = self._counts.get(event_id, 0) + 1
+        while len(self._counts) > _MAX_COUNTED_EVENTS:
+            del self._counts[next(iter(self._counts))]
 
     def _forget_oldest(self) -> None:
         while self._kept - len(self._batches[0].events) >= self._max_events or len(self._batches) > self._max_events:
