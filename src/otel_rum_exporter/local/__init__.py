@@ -1,9 +1,12 @@
 """A stand-in of the RUM data plane for development and tests: the public names of the sub-package, and nothing else."""
 
 try:
+    from .archive import ArchiveError
     from .fault import CAPTIVE_PORTAL, Fault
-    from .record import Batch, Dropped, Event, Events, Exchange, Refusal, Removed
+    from .monitor import AppMonitor
+    from .record import Batch, Dropped, Event, Events, Exchange, Refusal, Removed, Verdict
     from .server import LocalRum
+    from .signature import Credentials
 except ModuleNotFoundError as error:
     message = (
         f"otel_rum_exporter.local needs the package {error.name!r}, which is not installed: "
@@ -13,7 +16,10 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "CAPTIVE_PORTAL",
+    "AppMonitor",
+    "ArchiveError",
     "Batch",
+    "Credentials",
     "Dropped",
     "Event",
     "Events",
@@ -22,4 +28,5 @@ __all__ = [
     "LocalRum",
     "Refusal",
     "Removed",
+    "Verdict",
 ]

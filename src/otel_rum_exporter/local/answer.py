@@ -1,4 +1,4 @@
-"""What a request is answered with, as a value; HTTP responses are made from it in `dataplane`."""
+"""What a request is answered with, as a value; HTTP responses are made from it in `wire`."""
 
 from __future__ import annotations
 
@@ -46,3 +46,13 @@ class Answer:
     def wire_message(self) -> str:
         """The message to send."""
         return self.message or f"planned answer {self.status}"
+
+
+class Refused(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
+    """A request that is answered at once."""
+
+    def __init__(
+        self, status: int, message: str, error_type: str | None = None, *, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.answer = Answer(status, error_type, message, retry_after)

@@ -1,4 +1,4 @@
-"""How an answer goes over the wire: whole, or late, slowly, in part, or not at all, as a `Fault` has it."""
+"""How an answer goes over the wire: as AWS writes it; or late, slowly, in part, or not at all, as a `Fault` has it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import contextlib
 import socket
 import struct
 import time
+import uuid
 from asyncio import Transport
 
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from .answer import Answer
 from .fault import Fault
+from .jsontext import dump
 
 # The member of a request's state that `server` puts the connection's transport in.
 TRANSPORT = "transport"
@@ -22,6 +25,32 @@ _FLOOD, _FLOOD_PAUSE_SECONDS = b" " * 16384, 0.02
 
 # Closing with this reset tells the client that the connection broke, where a plain close could pass for an end.
 _RESET = struct.pack("ii", 1, 0)
+
+
+def response(answer: Answer) -> Response:
+    """Write the answer to a PutRumEvents request."""
+    if answer.html is not None:
+        return HTMLResponse(answer.html, answer.status, _retry_after(answer))
+    return error_response(answer) if answer.is_error else Response(status_code=answer.status, headers=_request_id())
+
+
+def error_response(answer: Answer) -> Response:
+    """Write an error: its type in a header, its message in the body."""
+    headers = {**_request_id(), **_retry_after(answer), "x-amzn-ErrorType": answer.wire_error_type}
+    return json_response({"message": answer.wire_message}, answer.status, headers)
+
+
+def json_response(document: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Write a JSON document."""
+    return Response(dump(document), status, headers or _request_id(), media_type="application/json")
+
+
+def _request_id() -> dict[str, str]:
+    return {"x-amzn-RequestId": str(uuid.uuid4())}
+
+
+def _retry_after(answer: Answer) -> dict[str, str]:
+    return {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
 
 
 class SpoiledResponse(Response):
