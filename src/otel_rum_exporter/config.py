@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from .setting import (
     Setting,
     http_url,
+    identity_pool_id,
     metadata_names,
     names_list,
     one_of,
+    role_arn,
     row,
     share,
     truth,
@@ -74,6 +76,18 @@ class Config:
         "sigv4",
         "`sigv4` signs with the normal AWS credential chain; `none` for a resource policy or the stand-in.",
         one_of("sigv4", "none"),
+    )
+    identity_pool_id: str | None = row(
+        None,
+        "Id of a Cognito identity pool: a guest of it signs, in place of the AWS credential chain.",
+        identity_pool_id,
+        shown="none",
+    )
+    guest_role_arn: str | None = row(
+        None,
+        "ARN of the role that the guest takes in Cognito's basic flow; without it the flow is the enhanced one.",
+        role_arn,
+        shown="the pool's for guests",
     )
     compression: Literal["gzip", "none"] = row(
         "gzip", "Compression of request bodies: `gzip` or `none`.", one_of("gzip", "none")
@@ -152,6 +166,10 @@ class Config:
                 f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; "
                 "set it to the app monitor's ID, or pass app_monitor_id=..."
             )
+        if "guest_role_arn" in values and "identity_pool_id" not in values:
+            faults.append(
+                f"{variable('guest_role_arn')} is set, but no {variable('identity_pool_id')} whose guests take it"
+            )
         if faults:
             raise ConfigError([*faults, *unknown_variables(environment)])
         return cls(**values)
@@ -167,6 +185,8 @@ class Settings(TypedDict, total=False):
     alias: str | None
     domain: str | None
     signing: str | None
+    identity_pool_id: str | None
+    guest_role_arn: str | None
     compression: str | None
     timeout_millis: int | str | None
     max_events_per_request: int | str | None
