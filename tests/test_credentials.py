@@ -176,7 +176,7 @@ def test_a_role_of_the_profile_is_assumed(
     assert rum.batches[0].signed
 
 
-def test_unsigned_with_an_alias_asks_nobody(rum: LocalRum, aws: Aws, exporter: Callable[..., RumSpanExporter]) -> None:
+def test_unsigned_with_an_alias_asks_nobody(rum: LocalRum, exporter: Callable[..., RumSpanExporter], aws: Aws) -> None:
     """A resource policy needs no credentials, and a pool that is set is left alone."""
     one = exporter(signing="none", alias="front", identity_pool_id=aws.identity_pool())
     one.export([make_span()])
@@ -206,7 +206,7 @@ def test_credentials_are_fetched_without_being_traced(rum: LocalRum, aws: Aws) -
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_is_a_guest_of_its_own(
-    rum: LocalRum, aws: Aws, exporter: Callable[..., RumSpanExporter]
+    rum: LocalRum, exporter: Callable[..., RumSpanExporter], aws: Aws
 ) -> None:
     """Neither connections nor locks of its parent are used."""
     one = exporter(signing="sigv4", region=REGION, identity_pool_id=aws.identity_pool())
