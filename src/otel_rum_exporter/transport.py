@@ -77,7 +77,7 @@ _PERMISSION = (
 _CREDENTIALS = (
     "give the process AWS credentials, or set OTEL_EXPORTER_AWS_RUM_SIGNING=none where a resource policy allows it"
 )
-_SIGN_IN = "check what the process signs in with: the AWS profile, or OTEL_EXPORTER_AWS_RUM_IDENTITY_POOL_ID and _GUEST_ROLE_ARN"
+_SIGN_IN = "check the AWS profile, or OTEL_EXPORTER_AWS_RUM_IDENTITY_POOL_ID and its role"
 _REGION = "set OTEL_EXPORTER_AWS_RUM_REGION or AWS_REGION"
 
 ERROR_CODES: dict[str, tuple[Verdict, str]] = {
