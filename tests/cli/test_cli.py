@@ -196,8 +196,11 @@ def test_explain_prints_on_any_terminal() -> None:
     ("content", "message"),
     [
         (None, "cannot read {path}: No such file or directory"),
-        (b"hello", "{path} is no OTLP: not JSON: "),
-        (b'{"a": 1}', "{path} is no OTLP: JSON, but not OTLP: it has neither resourceSpans nor resourceLogs"),
+        (b"hello", "{path} is no OTLP: neither JSON (not JSON: "),
+        (
+            b'{"a": 1}',
+            "{path} is no OTLP: neither JSON (JSON, but not OTLP: it has neither resourceSpans nor resourceLogs",
+        ),
         (gzip.compress(b"{}", mtime=0)[:-9], "cannot read {path}: "),
         (b"\x1f\x8bno", "cannot read {path}: "),
     ],
