@@ -6,6 +6,7 @@ signature 15 minutes before the credentials end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -78,20 +79,28 @@ class Guest:
         return _refreshed(found, secret_key=found["SecretAccessKey"])
 
     def _client(self, service: str) -> Any:
-        """Return a client that needs no credentials, in the region of the pool."""
-        import botocore
-        from botocore.config import Config as BotoConfig
+        """Return a client in the region of the pool."""
+        return client_of(self._core.create_client, service, self._identity_pool_id.partition(":")[0], is_signed=False)
 
-        return self._core.create_client(
-            service,
-            region_name=self._identity_pool_id.partition(":")[0],
-            config=BotoConfig(
-                signature_version=botocore.UNSIGNED,
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                read_timeout=READ_TIMEOUT_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            ),
-        )
+
+def client_of(
+    create: Callable[..., Any], service: str, region: str | None, *, is_signed: bool = True, endpoint: str | None = None
+) -> Any:
+    """Make a client for a few small calls, with `client` of a boto3 session or `create_client` of a botocore one."""
+    import botocore
+    from botocore.config import Config as BotoConfig
+
+    return create(
+        service,
+        region_name=region,
+        endpoint_url=endpoint,
+        config=BotoConfig(
+            signature_version=None if is_signed else botocore.UNSIGNED,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        ),
+    )
 
 
 def _refreshed(found: dict[str, Any], *, secret_key: str) -> dict[str, str]:

@@ -152,12 +152,12 @@ class Transport:
         with suppressed_instrumentation():
             try:
                 if self._client is None:
-                    self._client = _build_client(self._config)
+                    self._client = build_client(self._config)
                 has_session_metadata = _has_session_metadata(self._client)
                 answer = self._client.put_rum_events(**parameters(batch, has_session_metadata=has_session_metadata))
             except Exception as error:  # noqa: BLE001 - hooks, proxies and credential plugins raise anything
                 return outcome_of(error)
-        return _NOT_RUM if _is_web_page(answer) else Outcome(Verdict.DELIVERED)
+        return _NOT_RUM if is_web_page(answer) else Outcome(Verdict.DELIVERED)
 
 
 def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
@@ -241,11 +241,11 @@ def _outcome_of_answer(response: Mapping[str, Any]) -> Outcome:
 def _of_credentials(outcome: Outcome) -> Outcome:
     """Return what an answer to a request for credentials means: never that there is something wrong with the batch."""
     is_transient = outcome.verdict in {Verdict.RETRY, Verdict.THROTTLED}
-    verdict, advice = (Verdict.RETRY, "") if is_transient else (Verdict.WAIT, _SIGN_IN)
-    return replace(outcome, verdict=verdict, advice=advice)
+    advice = _SIGN_IN if outcome.advice in {"", _PERMISSION} and not is_transient else outcome.advice
+    return replace(outcome, verdict=Verdict.RETRY if is_transient else Verdict.WAIT, advice=advice)
 
 
-def _is_web_page(answer: Any) -> bool:
+def is_web_page(answer: Any) -> bool:
     """Say whether a captive portal answered: with a 200, in which botocore has nothing to look for."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}) if isinstance(answer, Mapping) else {}
     return str(headers.get("content-type", "")).startswith("text/html")
@@ -255,7 +255,8 @@ def _one_line(text: object) -> str:
     return " ".join(str(text).split())[:300]
 
 
-def _build_client(config: Config) -> RumClient:
+def build_client(config: Config) -> RumClient:
+    """Make the boto3 client that sends; nothing goes over the network."""
     import botocore
     from botocore.config import Config as BotoConfig
 

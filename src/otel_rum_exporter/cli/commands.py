@@ -6,6 +6,8 @@ import click
 
 from ..version import VERSION
 from . import EXIT_CODES
+from .config import config
+from .doctor import doctor
 from .explain import explain
 from .local import local
 
@@ -30,5 +32,5 @@ def otel_rum() -> None:
     """
 
 
-for _command in (local, explain):
+for _command in (local, explain, doctor, config):
     otel_rum.add_command(_command)
