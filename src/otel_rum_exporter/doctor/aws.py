@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from http import HTTPStatus
 
 from ..config import variable
 from ..credentials import GUEST, client_of
@@ -59,6 +60,8 @@ def endpoint(subject: Subject) -> Finding:
             f"{where} answers {status} {code}, and is not RUM's data plane",
             f"correct {subject.readings['endpoint'].place or variable('endpoint')}",
         )
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return warning(f"{where} answers {status} {code}", "nothing, unless it lasts")
     return ok(f"{where} answers, in {(time.monotonic() - began) * 1000:.0f} ms")
 
 

@@ -45,9 +45,13 @@ CHECKS = (
 
 
 def diagnose(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Finding]]:
-    """Make the checks one after another; whatever happens to one, the next is made."""
+    """Make the checks one after another; whatever happens to one, the next is made, and each cause is told once."""
+    told: dict[str, str] = {}
     for check in checks:
-        yield check, _bounded(check, subject)
+        finding = _bounded(check, subject)
+        if finding.status is Status.FAILED and told.setdefault(finding.told, check.name) != check.name:
+            finding = Finding(Status.SKIPPED, f"for the same reason as {told[finding.told]}")
+        yield check, finding
 
 
 def _bounded(check: Check, subject: Subject) -> Finding:

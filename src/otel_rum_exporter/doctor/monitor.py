@@ -19,7 +19,7 @@ ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 def monitor(subject: Subject) -> Finding:
     """Find the app monitor by its id."""
-    if not subject.is_local and subject.session.get_credentials() is None:
+    if (subject.is_signed or not subject.is_local) and subject.session.get_credentials() is None:
         raise Unknown("there are no credentials to look with")
     monitor_id, given = subject.config.app_monitor_id, subject.raw("app_monitor_id")
     try:
@@ -42,9 +42,9 @@ def _identified(subject: Subject, monitor_id: str | None) -> Finding:
         elsewhere = _elsewhere(subject, monitor_id)
         if elsewhere:
             fix = f"set {subject.readings['region'].place or variable('region')}={elsewhere}"
-            return failed(f"app monitor {monitor_id} is not in {subject.region}, but in {elsewhere}", fix)
+            return failed(f"app monitor {monitor_id} is not in {subject.where}, but in {elsewhere}", fix)
         return failed(
-            f"this account has no app monitor {monitor_id} in {subject.region}", f"{known}; or correct the region"
+            f"this account has no app monitor {monitor_id} in {subject.where}", f"{known}; or correct the region"
         )
     subject.monitor = subject.ask(client.get_app_monitor, Name=name)["AppMonitor"]
     state = subject.monitor.get("State", "ACTIVE")
@@ -53,7 +53,7 @@ def _identified(subject: Subject, monitor_id: str | None) -> Finding:
     given = subject.config.app_monitor_name
     if given and given != name:
         return warning(f"{monitor_id} is named {name!r}, not {given!r}", f"set {variable('app_monitor_name')}={name}")
-    return ok(f"{monitor_id} is {name} in {subject.region}")
+    return ok(f"{monitor_id} is {name} in {subject.where}")
 
 
 def _named(subject: Subject, name: str) -> Finding:
@@ -115,7 +115,7 @@ def custom_events(subject: Subject) -> Finding:
         return ok("the app monitor takes none, and none are sent")
     return failed(
         "the app monitor drops them without a word",
-        f"aws rum update-app-monitor --name {known['Name']} --custom-events Status=ENABLED --region {subject.region}\n"
+        f"aws rum update-app-monitor {_named_by(subject)} --custom-events Status=ENABLED\n"
         f"or set {variable('custom_events')}=false",
     )
 
@@ -138,13 +138,13 @@ def resource_policy(subject: Subject) -> Finding:
         raise Unknown("requests are signed, so that the signer's own policies decide")
     alias = subject.config.alias
     wanted = resource_statement(subject.place, alias)
-    attach_it = (
-        f"aws rum put-resource-policy --name {known['Name']} --region {subject.region} --policy-document '{wanted}'"
-    )
+    attach_it = f"aws rum put-resource-policy {_named_by(subject)} --policy-document '{wanted}'"
     try:
         document = subject.ask(subject.rum().get_resource_policy, Name=known["Name"])["PolicyDocument"]
     except Exception as error:
         reason = outcome_of(error).reason
+        if reason == "PolicyNotFoundException" and subject.is_local:
+            raise Unknown("there is none, and the endpoint on this computer decides for itself") from error
         if reason == "PolicyNotFoundException":
             return failed("the app monitor has none, so that unsigned requests are refused", attach_it)
         if reason in ACCESS_DENIED:
@@ -162,6 +162,11 @@ def resource_policy(subject: Subject) -> Finding:
             f"set {variable('alias')}={asked[0]}",
         )
     return ok("it lets unsigned requests in")
+
+
+def _named_by(subject: Subject) -> str:
+    """Return the options by which the AWS command line finds the app monitor."""
+    return f"--region {subject.place.region} --name {subject.place.name}"
 
 
 def _known(subject: Subject) -> Mapping[str, Any]:

@@ -27,9 +27,10 @@ def test_event(subject: Subject) -> Finding:
     config = subject.config
     if config.app_monitor_id is None:
         raise Unknown("there is no app monitor to send it to")
-    outcome = Transport(config).send(
-        _batch(AppMonitor(config.app_monitor_id, config.app_monitor_name, None, config.alias))
-    )
+    if subject.is_signed and subject.session.get_credentials() is None:
+        raise Unknown("there are no credentials to sign it with")
+    monitor = AppMonitor(config.app_monitor_id, config.app_monitor_name, None, config.alias)
+    outcome = Transport(config).send(_batch(monitor, config.domain or _domain(subject)))
     if outcome.verdict is Verdict.DELIVERED:
         return ok(f"one {EVENT_TYPE} was taken")
     if outcome.reason in ACCESS_DENIED or outcome.reason == "403":
@@ -49,8 +50,13 @@ def _permit(subject: Subject) -> str:
     return f"{attach(subject.caller_arn, PUT, place.arn)}\nor {correct}"
 
 
-def _batch(monitor: AppMonitor) -> Batch:
-    metadata = orjson.dumps({"version": "1.0.0", "domain": "otel-rum-doctor"}).decode()
+def _domain(subject: Subject) -> str:
+    """Return a domain that the app monitor takes events of."""
+    return str((subject.monitor or {}).get("Domain", "")).removeprefix("*.").strip("*") or "localhost"
+
+
+def _batch(monitor: AppMonitor, domain: str) -> Batch:
+    metadata = orjson.dumps({"version": "1.0.0", "domain": domain}).decode()
     details = orjson.dumps({"version": VERSION}).decode()
     event = RumEvent(str(uuid.uuid4()), time.time_ns(), EVENT_TYPE, details, "{}", metadata)
     return Batch(BatchKey(monitor, str(uuid.uuid4()), NIL_UUID), (event,))

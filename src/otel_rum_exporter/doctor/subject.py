@@ -45,6 +45,11 @@ class Subject:
         return found
 
     @property
+    def where(self) -> str:
+        """Where the app monitor should be, in words."""
+        return self.region or "the endpoint's region"
+
+    @property
     def is_local(self) -> bool:
         """Whether the endpoint is on this computer, so that AWS is not concerned."""
         host = urlsplit(self.config.endpoint or "").hostname or ""
