@@ -21,9 +21,9 @@ from otel_rum_exporter.delivery import (
 )
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
 from otel_rum_exporter.outbox import MemoryStore, Outbox
+from otel_rum_exporter.outcome import Outcome, Verdict
 from otel_rum_exporter.rate import RequestRate
 from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices, Tally
-from otel_rum_exporter.transport import Outcome, Verdict
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
 DELIVERED = Outcome(Verdict.DELIVERED)

@@ -19,9 +19,9 @@ from typing import TypeVar
 from .batch import Batch, BatchKey
 from .events.rum_event import RumEvent
 from .outbox import Outbox, Parcel, Shipment, Store
+from .outcome import Outcome, Verdict
 from .rate import RequestRate
 from .telemetry import LOGGER, DropReason, Ledger, Notices
-from .transport import Outcome, Verdict
 
 T = TypeVar("T")
 
