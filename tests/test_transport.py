@@ -18,7 +18,7 @@ from botocore.config import Config as BotoConfig
 from otel_rum_exporter import __version__
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
-from otel_rum_exporter.local import LocalRum
+from otel_rum_exporter.local import Credentials, LocalRum
 from otel_rum_exporter.outcome import Verdict
 from otel_rum_exporter.transport import MIN_COMPRESSED_BYTES, Transport, _compress, build_client
 from tests.spans import APP_MONITOR_ID, START_NS, make_config
@@ -185,6 +185,20 @@ def test_no_server_no_region_and_no_credentials_are_outcomes_not_exceptions() ->
     no_credentials = Transport(make_config(endpoint=url, region="eu-west-1")).send(batch())
     assert (no_credentials.verdict, no_credentials.reason) == (Verdict.WAIT, "NoCredentialsError")
     assert "OTEL_EXPORTER_AWS_RUM_SIGNING" in no_credentials.advice
+
+
+def test_credentials_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """boto3 looks for them once for each client; so after a refusal the next request has a new one."""
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    with LocalRum(credentials=Credentials("AKIDSECOND", "example")) as rum:
+        one = transport(rum, signing="sigv4", region="eu-west-1")
+        assert one.send(batch()).reason == "NoCredentialsError"
+        file.write_text("[default]\naws_access_key_id = AKIDFIRST\naws_secret_access_key = example\n")
+        refused = one.send(batch())
+        assert (refused.verdict, refused.reason) == (Verdict.WAIT, "UnrecognizedClientException")
+        file.write_text("[default]\naws_access_key_id = AKIDSECOND\naws_secret_access_key = example\n")
+        assert one.send(batch()).verdict is Verdict.DELIVERED
 
 
 def test_a_page_in_place_of_rum_is_tried_again(captive_portal: str) -> None:

@@ -31,6 +31,14 @@ GZIP_LEVEL = 1
 """Telemetry repeats itself: level 1 makes a tenth of it, at half the cost of level 6."""
 
 CONNECT_TIMEOUT_SECONDS = 5.0
+STALE_CREDENTIALS = frozenset(
+    (
+        *("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "NoRegionError"),
+        *("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"),
+    )
+)
+"""After these the client is made anew: boto3 reads environment and files once, and somebody may have mended them."""
+
 MAX_ANSWER_BYTES = 16_384
 """RUM answers with nothing, and errors with a few hundred bytes."""
 
@@ -52,6 +60,7 @@ class Transport:
     def __init__(self, config: Config, client: RumClient | None = None) -> None:
         self._config = config
         self._client = client
+        self._is_own = client is None
         self._building = threading.Lock()
 
     def send(self, batch: Batch) -> Outcome:
@@ -62,7 +71,10 @@ class Transport:
                 has_session_metadata = _has_session_metadata(client)
                 answer = client.put_rum_events(**parameters(batch, has_session_metadata=has_session_metadata))
             except Exception as error:  # noqa: BLE001 - hooks, proxies and credential plugins raise anything
-                return outcome_of(error)
+                outcome = outcome_of(error)
+                if outcome.reason in STALE_CREDENTIALS and self._is_own:
+                    self._client = None
+                return outcome
         return NOT_RUM if is_web_page(answer) else Outcome(Verdict.DELIVERED)
 
     def _built_client(self) -> RumClient:
