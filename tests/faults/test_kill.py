@@ -51,7 +51,9 @@ class Nursery:
         root = Path(__file__).parent.parent.parent
         self._process = subprocess.Popen(command, cwd=root, stdin=-1, stdout=-1, stderr=-1, text=True, bufsize=1)
 
-    def bear(self, spool: Path, first: int, *, calm: bool = False, spans: int = LIFE_SPANS, flush_after: int = 0) -> int:
+    def bear(
+        self, spool: Path, first: int, *, calm: bool = False, spans: int = LIFE_SPANS, flush_after: int = 0
+    ) -> int:
         """Return the process id of a life that waits for `go`."""
         self._gate = self._folder / f"gate {next(self._births)}"
         os.mkfifo(self._gate)
