@@ -18,9 +18,10 @@ from .batch import BatchKey
 from .config import Config, variable
 from .conversion import Conversion
 from .decoded import Decoded, DecodedLogRecord, DecodedSpan
+from .events.built_in import PREFIX
 from .events.js_error import JS_ERROR_EVENT
-from .events.mapper import BUILT_IN, Mapper
-from .events.rules import LOG_RULES, SPAN_RULES, decide
+from .events.mapper import Mapper
+from .events.rules import LOG_RULES, SPAN_RULES
 from .events.rum_event import RumEvent
 from .events.trim import cut
 from .identity import NIL_UUID, Identity, Moment
@@ -119,7 +120,7 @@ def text_lines(explanation: Explanation) -> Iterator[str]:
             page = f"page {record.page_id}" if record.page_id else "no page"
             yield _printable(f"    session {record.session_id}, {user}, {page}")
         for event in record.events:
-            yield _printable(f"    -> {event.type.removeprefix(BUILT_IN)}  {summary(event)}".rstrip())
+            yield _printable(f"    -> {event.type.removeprefix(PREFIX)}  {summary(event)}".rstrip())
         if record.left_out:
             yield f"    left out: {record.left_out}"
     yield from (_printable(f"not read: {unread}") for unread in explanation.unread)
@@ -131,7 +132,7 @@ def text_lines(explanation: Explanation) -> Iterator[str]:
         f"{_count(explanation.totals.total(), 'event')}, {left_out} left out, {len(explanation.unread)} not read"
     )
     for kind, count in explanation.totals.most_common():
-        yield _printable(f"{count:>6}  {kind.removeprefix(BUILT_IN)}")
+        yield _printable(f"{count:>6}  {kind.removeprefix(PREFIX)}")
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:
@@ -250,8 +251,8 @@ def _explained(
 
 def _rule_name(view: SpanView | LogView, config: Config) -> str:
     if isinstance(view, SpanView):
-        return decide(SPAN_RULES, view, config).name
-    return decide(LOG_RULES, view, config).name
+        return SPAN_RULES.decide(view, config).name
+    return LOG_RULES.decide(view, config).name
 
 
 def _why_nothing(view: View, config: Config) -> str:

@@ -16,7 +16,8 @@ from ..log_record import LogView
 from ..privacy import scrub_text
 from ..span import SpanView
 from ..view import View, number, plain, text
-from .rum_event import VERSION, Draft
+from .field import VERSION, VERSION_FIELD, Field, Holds
+from .rum_event import Draft
 from .trim import PYTHON_TRACEBACK, cut, cut_stack
 
 JS_ERROR_EVENT = "com.amazon.rum.js_error_event"
@@ -30,6 +31,18 @@ TYPES = ("exception.type", "error.type")
 FILES = ("code.file.path", "code.filepath")
 LINES = ("code.line.number", "code.lineno")
 """Attributes that tell RUM's `type`, `filename` and `lineno`; a stack tells the last two better."""
+
+ERROR_FIELDS = (
+    Field("type", TYPES, "or `Error`"),
+    Field("message", ("exception.message",), "or the description of the span's status, or the body or name of the log"),
+    Field("filename", note=f"of the stack's innermost frame, or {' or '.join(f'`{name}`' for name in FILES)}"),
+    Field("lineno", note=f"of that frame, or {' or '.join(f'`{name}`' for name in LINES)}", holds=Holds.NUMBER),
+    Field("colno", note="of that frame, in a script", holds=Holds.NUMBER),
+    Field("stack", ("exception.stacktrace",)),
+)
+"""Of an error, also of one inside an `http_event`."""
+
+JS_ERROR_FIELDS = (VERSION_FIELD, *ERROR_FIELDS)
 
 SPLUNK_TOLD_BY: tuple[tuple[str, str], ...] = (
     ("exception.type", "error.object"),
@@ -64,7 +77,7 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
             exception = _in_otels_words(view) if _is_splunk_error(view) else view.attributes
             message = text(exception, "exception.message") or view.span.status.description or ""
             yield view.end_ns, {**exception, "exception.message": message}
-        for event in view.span.events:
+        for event in view.events:
             if event.name == "exception":
                 exception = plain(event.attributes)
                 if not _is_answer(view, exception):

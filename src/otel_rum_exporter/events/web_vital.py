@@ -15,43 +15,51 @@ from ..config import Config
 from ..log_record import LogView
 from ..span import SpanView
 from ..view import number, text
-from .rum_event import VERSION, Draft
+from . import field
+from .field import VERSION, VERSION_FIELD, Field, Holds
+from .rum_event import Draft
 
 LOAD_STATES = frozenset({"loading", "dom-interactive", "dom-content-loaded", "complete"})
 INTERACTION_TYPES = frozenset({"pointer", "keyboard"})
 
+NAME, VALUE, ID = (f"browser.web_vital.{name}" for name in ("name", "value", "id"))
 
-class Cause(NamedTuple):
-    """A field of RUM's `attribution`, and the members of web-vitals' own attribution that tell it.
-
-    A field is text where it `is_text`, one of `choices` where there are some, and a number otherwise. RUM refuses an
-    attribution without those that it requires.
-    """
-
-    field: str
-    sources: tuple[str, ...]
-    is_text: bool = False
-    choices: frozenset[str] = frozenset()
-    is_required: bool = False
+VALUE_FIELD = Field(
+    "value",
+    (VALUE,),
+    "or `value` of the body, or the attribute of a span `webvitals` that has the vital's name",
+    holds=Holds.NUMBER,
+    is_required=True,
+)
 
 
-def _number(field: str, *sources: str, is_required: bool = False) -> Cause:
-    return Cause(field, sources or (field,), is_required=is_required)
+def _number(name: str, *told_by: str, is_required: bool = False) -> Field:
+    return Field(name, told_by or (name,), holds=Holds.NUMBER, is_required=is_required)
 
 
-def _text(field: str, *sources: str, is_required: bool = False) -> Cause:
-    return Cause(field, sources or (field,), is_text=True, is_required=is_required)
+def _text(name: str, *told_by: str, is_required: bool = False) -> Field:
+    return Field(name, told_by or (name,), is_required=is_required)
 
 
-def _choice(field: str, choices: frozenset[str], *, is_required: bool = False) -> Cause:
-    return Cause(field, (field,), choices=choices, is_required=is_required)
+def _choice(name: str, choices: frozenset[str], *, is_required: bool = False) -> Field:
+    return Field(name, (name,), choices=choices, is_required=is_required)
 
 
 class Vital(NamedTuple):
-    """A web vital: the RUM event that tells it, and the fields of its attribution."""
+    """A web vital: the RUM event that tells it, and the fields of its attribution.
+
+    They are told by members of web-vitals' own attribution. RUM refuses an attribution without those that are required.
+    """
 
     type: str
-    attribution: tuple[Cause, ...]
+    attribution: tuple[Field, ...]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Return the fields of the event."""
+        note = "of those members of the JSON in the body, where none of the required is missing"
+        attribution = Field("attribution", note=note, holds=Holds.OBJECT, members=self.attribution)
+        return VERSION_FIELD, VALUE_FIELD, attribution
 
 
 VITALS: dict[str, Vital] = {
@@ -64,6 +72,8 @@ VITALS: dict[str, Vital] = {
             _number("resourceLoadDelay", is_required=True),
             _number("resourceLoadTime", "resourceLoadDuration", "resourceLoadTime", is_required=True),
             _number("elementRenderDelay", is_required=True),
+            Field("navigationEntry", note="never; the id of another event"),
+            Field("lcpResourceEntry", note="never; the id of another event"),
         ),
     ),
     "fcp": Vital(
@@ -121,7 +131,7 @@ VITALS: dict[str, Vital] = {
 
 def is_span_of_vitals(view: SpanView, _: Config) -> bool:
     """Say whether a span tells web vitals, as Splunk's agent has it: an attribute for each."""
-    return view.name == "webvitals" and any(view.number(name) is not None for name in VITALS)
+    return any(view.number(name) is not None for name in VITALS)
 
 
 def span_events(view: SpanView, _: Config) -> Iterator[Draft]:
@@ -134,7 +144,7 @@ def span_events(view: SpanView, _: Config) -> Iterator[Draft]:
 
 def is_vital(view: LogView, _: Config) -> bool:
     """Say whether a log record tells a web vital that RUM knows."""
-    return view.name == "browser.web_vital" and _told(view) is not None
+    return _told(view) is not None
 
 
 def log_event(view: LogView, config: Config) -> Iterator[Draft]:
@@ -155,8 +165,8 @@ def vital(name: str, value: float, timestamp_ns: int, attribution: Mapping[str, 
 def _told(view: LogView) -> tuple[str, float] | None:
     """Return name and value: attributes of their own, or members of the body, as before OTel 1.44."""
     body = view.body if isinstance(view.body, Mapping) else {}
-    name = (view.text("browser.web_vital.name") or text(body, "name") or "").lower()
-    value = view.number("browser.web_vital.value")
+    name = (view.text(NAME) or text(body, "name") or "").lower()
+    value = view.number(VALUE)
     value = number(body, "value") if value is None else value
     return (name, value) if name in VITALS and value is not None else None
 
@@ -169,22 +179,8 @@ def _attribution(name: str, body: object, config: Config) -> dict[str, Any] | No
         return None
     if not isinstance(told, dict):
         return None
-    found: dict[str, Any] = {}
-    for cause in VITALS[name].attribution:
-        value = _cause(cause, told)
-        if value is not None:
-            found[cause.field] = value
-        elif cause.is_required:
-            return None
+    fields = VITALS[name].attribution
+    found = field.told(fields, told)
     if "url" in found:
         found["url"] = url.scrub(found["url"], config.url_query_parameters)
-    return found
-
-
-def _cause(cause: Cause, told: Mapping[str, Any]) -> str | float | None:
-    if cause.is_text:
-        return text(told, *cause.sources)
-    if cause.choices:
-        value = text(told, *cause.sources)
-        return value if value in cause.choices else None
-    return number(told, *cause.sources)
+    return found if field.is_whole(fields, found) else None
