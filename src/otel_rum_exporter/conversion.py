@@ -9,7 +9,7 @@ import itertools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from opentelemetry.trace import SpanKind
@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind
 from . import metadata
 from .batch import AppMonitor, BatchKey
 from .config import RESOURCE_APP_MONITOR_ID, Config
-from .events import override, session
+from .events import override, session, web_vital
 from .events.mapper import Mapper
 from .events.rum_event import Draft, RumEvent, encode, event_id
 from .identity import Identities, Identity, Moment
@@ -28,6 +28,7 @@ from .span import Span, SpanView
 from .telemetry import DropReason, Ledger, Notices
 from .view import EARLIEST_EPOCH_NS, Resource, View, text
 
+V = TypeVar("V", bound=View)
 Events = Mapping[BatchKey, Sequence[RumEvent]]
 
 MAX_RESOURCES = 1000
@@ -54,7 +55,9 @@ class Conversion:
 
     def log_records(self, records: Sequence[LogRecord], now: Moment) -> Events:
         """Return the events of log records that need not wait for their span."""
-        return self._events(self._identities.assign(self._read(LogView.of, records), now), now)
+        read = self._read(LogView.of, records)
+        web_vital.supersede(view for view, _ in read)
+        return self._events(self._identities.assign(read, now), now)
 
     def release(self, now: Moment) -> Events:
         """Return the events of what waited long enough for its parents."""
@@ -68,7 +71,7 @@ class Conversion:
         """Return the time until `release` will have something to return; None when nothing waits."""
         return self._identities.next_release_seconds(now)
 
-    def _read(self, view_of: Callable[[Any], View], records: Sequence[Any]) -> list[tuple[View, dict[str, Any]]]:
+    def _read(self, view_of: Callable[[Any], V], records: Sequence[Any]) -> list[tuple[V, dict[str, Any]]]:
         read = []
         for record in records:
             try:
@@ -171,7 +174,14 @@ class Conversion:
 
     def _advise(self, view: View) -> None:
         """Tell a server without sessions, once, how to have some."""
-        if view.kind is SpanKind.SERVER:
+        if isinstance(view, SpanView) and view.span.dropped_attributes:
+            self._notices.warn(
+                "lost session",
+                "%r has no session, and had more attributes than the SDK keeps: the oldest are lost, and the session "
+                "may be among them. To do: set OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT higher.",
+                view.name[:100],
+            )
+        elif view.kind is SpanKind.SERVER:
             self._notices.warn(
                 "no session",
                 "a request served carries no session, so all users share the session of this process. To do: add "

@@ -17,7 +17,8 @@ import orjson
 from .batch import BatchKey
 from .config import Config, variable
 from .conversion import Conversion
-from .decoded import Decoded, DecodedLogRecord, DecodedSpan
+from .decoded import Decoded, DecodedSpan
+from .events import web_vital
 from .events.built_in import PREFIX
 from .events.js_error import JS_ERROR_EVENT
 from .events.mapper import Mapper
@@ -107,7 +108,9 @@ def explain(decoded: Decoded, config: Config, now_ns: int) -> Explanation:
         notices.warn("minted", _MINTED)
     if config.app_monitor_id == MADE_UP_APP_MONITOR_ID and not config.id_hash_key:
         notices.warn("no monitor", _NO_MONITOR)
-    explained = tuple(_explained(record, conversion.outcomes, config) for record in decoded.records)
+    views = [SpanView.of(one) if isinstance(one, DecodedSpan) else LogView.of(one) for one in decoded.records]
+    web_vital.supersede(view for view in views if isinstance(view, LogView))
+    explained = tuple(_explained(view, conversion.outcomes, config) for view in views)
     return Explanation(explained, tuple(map(str, decoded.faults)), tuple(notices.told.values()))
 
 
@@ -232,9 +235,8 @@ class _Watched(Conversion):
 
 
 def _explained(
-    record: DecodedSpan | DecodedLogRecord, outcomes: Mapping[tuple[str, ...], deque[_Outcome]], config: Config
+    view: SpanView | LogView, outcomes: Mapping[tuple[str, ...], deque[_Outcome]], config: Config
 ) -> Explained:
-    view: SpanView | LogView = SpanView.of(record) if isinstance(record, DecodedSpan) else LogView.of(record)
     told = outcomes.get(view.id_parts)
     identity, events, lost = told.popleft() if told else _Outcome(None, (), DropReason.UNMAPPABLE)
     return Explained(

@@ -16,7 +16,7 @@ from .events.field import Field
 from .events.mapper import MAX_CUSTOM_TYPES
 from .events.resource import FILE_TYPES
 from .events.rules import LOG_RULES, SPAN_RULES, Rule
-from .events.rum_event import MAX_EVENT_BYTES
+from .events.rum_event import EVENT_DETAILS, MAX_EVENT_BYTES
 from .events.trim import TEXT_CHARS
 from .events.web_vital import VITALS
 from .explain import explain, text_lines
@@ -81,10 +81,8 @@ def metadata_keys() -> str:
 
 
 def event_fields() -> str:
-    """Return the fields of RUM's own events, a table for each type that telemetry tells."""
-    told = {kind: one for kind, one in BUILT_IN.items() if all(field.told_by or field.note for field in one.fields)}
-    parts = (f"### `{_short(kind)}`\n\n{_field_table(one.fields)}" for kind, one in told.items())
-    return "\n\n".join(parts)
+    """Return the fields of RUM's own events, a table for each type."""
+    return "\n\n".join(f"### `{_short(kind)}`\n\n{_field_table(one.fields)}" for kind, one in BUILT_IN.items())
 
 
 def custom_fields() -> str:
@@ -155,16 +153,21 @@ def _rules(rules: Iterable[Rule[Any]]) -> Iterator[tuple[str, ...]]:
 
 
 def _field_table(fields: Iterable[Field], of: str = "field") -> str:
-    return _table((of, "told by"), ((name, told) for field in fields for name, told in _field_rows(field)))
-
-
-def _field_rows(field: Field, path: str = "") -> Iterator[tuple[str, str]]:
-    yield (
-        f"`{path}{field.name}`{'*' if field.is_required else ''}",
-        ", ".join(filter(None, (_codes(field.told_by), field.note))),
+    named = [pair for field in fields for pair in _with_members(field)]
+    rows = (
+        (f"`{name}`{'*' if field.is_required else ''}", "; ".join(filter(None, (_codes(field.told_by), field.note))))
+        for name, field in named
+        if field.is_told
     )
-    for member in field.members:
-        yield from _field_rows(member, f"{path}{field.name}.")
+    untold = [name for name, field in named if not field.is_told]
+    table = _table((of, "told by"), rows)
+    return f"{table}\n\nOnly `{EVENT_DETAILS}` tells {_codes(untold)}." if untold else table
+
+
+def _with_members(field: Field, path: str = "") -> Iterator[tuple[str, Field]]:
+    yield path + field.name, field
+    for member in field.members if field.is_told else ():
+        yield from _with_members(member, f"{path}{field.name}.")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

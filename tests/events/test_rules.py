@@ -78,6 +78,9 @@ SPANS: list[tuple[str, ReadableSpan]] = [
     ("anything else", make_span("GET", {"user_agent.synthetic.type": "bot"})),
 ]
 
+OF_AN_EXPORT = "a web vital that a later record of the same export corrects"
+"""The one row that a single record never reaches; `test_web_vital.py` has it."""
+
 LOGS: list[tuple[str, ReadableLogRecord]] = [
     ("one whose name or scope `EXCLUDED_NAMES` has", make_log("health", {"exception.type": "E"})),
     ("`rum.event.type` = `none`", make_log("exception", {"rum.event.type": "none", "exception.type": "E"})),
@@ -121,7 +124,7 @@ def test_the_first_row_that_fits_a_log_record_decides(rule: str, record: Readabl
 def test_every_row_has_an_example() -> None:
     """A row that nothing reaches is dead; each name stands once in its table."""
     assert {rule.name for rule in SPAN_RULES} == {name for name, _ in SPANS}
-    assert {rule.name for rule in LOG_RULES} == {name for name, _ in LOGS}
+    assert {rule.name for rule in LOG_RULES} == {name for name, _ in LOGS} | {OF_AN_EXPORT}
     assert len({rule.name for rule in SPAN_RULES}) == len(list(SPAN_RULES))
     assert len({rule.name for rule in LOG_RULES}) == len(list(LOG_RULES))
 

@@ -33,7 +33,8 @@ class Holds(Enum):
 class Field:
     """A field of an event's details.
 
-    `told_by` are the attributes that tell it, first present first; `note` says the rest. `choices` are its only values
+    `told_by` are the attributes that tell it, first present first; `note` says the rest. One with neither is told by no
+    telemetry, but an application may tell it. `choices` are its only values
     where there are some, `chars` is its only length. `members` are an object's, or those of each object of a list;
     where it has none, anything goes.
     """
@@ -46,6 +47,11 @@ class Field:
     choices: frozenset[str] = frozenset()
     chars: int | None = None
     members: tuple[Field, ...] = ()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether telemetry tells it."""
+        return bool(self.told_by or self.note)
 
     def value(self, attributes: Mapping[str, Any]) -> str | float | None:
         """Return what attributes tell of a field that holds text or a number; None where they tell nothing of use."""

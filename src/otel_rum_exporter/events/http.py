@@ -55,6 +55,7 @@ HTTP_FIELDS = (
     Field("segment_id", note="the span", chars=16),
     Field(
         "request",
+        note="what was asked for",
         holds=Holds.OBJECT,
         is_required=True,
         members=(

@@ -37,7 +37,7 @@ ERROR_FIELDS = (
     Field("message", ("exception.message",), "or the description of the span's status, or the body or name of the log"),
     Field("filename", note=f"of the stack's innermost frame, or {' or '.join(f'`{name}`' for name in FILES)}"),
     Field("lineno", note=f"of that frame, or {' or '.join(f'`{name}`' for name in LINES)}", holds=Holds.NUMBER),
-    Field("colno", note="of that frame, in a script", holds=Holds.NUMBER),
+    Field("colno", note="of that frame, of a script", holds=Holds.NUMBER),
     Field("stack", ("exception.stacktrace",)),
 )
 """Of an error, also of one inside an `http_event`."""

@@ -190,11 +190,17 @@ LOG_RULES: Rules[LogView] = Rules(
         named=_names("session.start"),
     ),
     Rule(
+        "a web vital that a later record of the same export corrects",
+        _NOTHING,
+        fits=web_vital.is_superseded,
+        named=_names(web_vital.EVENT_NAME),
+    ),
+    Rule(
         "a web vital: `browser.web_vital`",
         _VITALS,
         web_vital.log_event,
         web_vital.is_vital,
-        named=_names("browser.web_vital"),
+        named=_names(web_vital.EVENT_NAME),
     ),
     Rule(
         "a page shown: `browser.navigation`",

@@ -5,13 +5,14 @@ https://opentelemetry.io/docs/specs/semconv/browser/browser-events/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
 
 from .. import url
 from ..config import Config
+from ..identity import SESSION_ATTRIBUTES
 from ..log_record import LogView
 from ..span import SpanView
 from ..view import number, text
@@ -22,12 +23,13 @@ from .rum_event import Draft
 LOAD_STATES = frozenset({"loading", "dom-interactive", "dom-content-loaded", "complete"})
 INTERACTION_TYPES = frozenset({"pointer", "keyboard"})
 
-NAME, VALUE, ID = (f"browser.web_vital.{name}" for name in ("name", "value", "id"))
+EVENT_NAME = "browser.web_vital"
+NAME, VALUE, ID = (f"{EVENT_NAME}.{name}" for name in ("name", "value", "id"))
 
 VALUE_FIELD = Field(
     "value",
     (VALUE,),
-    "or `value` of the body, or the attribute of a span `webvitals` that has the vital's name",
+    "or `value` of the body; of a span, the attribute named as the vital",
     holds=Holds.NUMBER,
     is_required=True,
 )
@@ -72,8 +74,8 @@ VITALS: dict[str, Vital] = {
             _number("resourceLoadDelay", is_required=True),
             _number("resourceLoadTime", "resourceLoadDuration", "resourceLoadTime", is_required=True),
             _number("elementRenderDelay", is_required=True),
-            Field("navigationEntry", note="never; the id of another event"),
-            Field("lcpResourceEntry", note="never; the id of another event"),
+            Field("navigationEntry"),
+            Field("lcpResourceEntry"),
         ),
     ),
     "fcp": Vital(
@@ -142,6 +144,30 @@ def span_events(view: SpanView, _: Config) -> Iterator[Draft]:
             yield vital(name, value, view.end_ns)
 
 
+def supersede(views: Iterable[LogView]) -> None:
+    """Mark the web vitals that a later one of the same export corrects.
+
+    The web-vitals library tells one again as it grows, under the same id; how often is up to the page. Those that come
+    minutes apart are told each: nobody can know which is the last, and AWS's web client tells one more each time that
+    the page is hidden too.
+    """
+    last: dict[tuple[str | None, ...], LogView] = {}
+    for view in views:
+        told = _told(view) if view.name == EVENT_NAME else None
+        metric_id = view.text(ID) or text(_members(view), "id")
+        if told is None or metric_id is None:
+            continue
+        key = view.text(*SESSION_ATTRIBUTES), told[0], metric_id
+        if key in last:
+            last[key].is_superseded = True
+        last[key] = view
+
+
+def is_superseded(view: LogView, _: Config) -> bool:
+    """Say whether a later record corrects the web vital that one tells."""
+    return view.is_superseded
+
+
 def is_vital(view: LogView, _: Config) -> bool:
     """Say whether a log record tells a web vital that RUM knows."""
     return _told(view) is not None
@@ -164,11 +190,15 @@ def vital(name: str, value: float, timestamp_ns: int, attribution: Mapping[str, 
 
 def _told(view: LogView) -> tuple[str, float] | None:
     """Return name and value: attributes of their own, or members of the body, as before OTel 1.44."""
-    body = view.body if isinstance(view.body, Mapping) else {}
+    body = _members(view)
     name = (view.text(NAME) or text(body, "name") or "").lower()
     value = view.number(VALUE)
     value = number(body, "value") if value is None else value
     return (name, value) if name in VITALS and value is not None else None
+
+
+def _members(view: LogView) -> Mapping[str, Any]:
+    return view.body if isinstance(view.body, Mapping) else {}
 
 
 def _attribution(name: str, body: object, config: Config) -> dict[str, Any] | None:

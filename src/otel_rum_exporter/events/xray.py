@@ -36,30 +36,31 @@ CONTENT_LENGTHS = ("http.response.body.size", "http.response_content_length")
 UNKNOWN_SERVICE = "unknown_service"
 
 _FRAME = (
-    Field("class_name", note="never"),
-    Field("file_name"),
-    Field("line", holds=Holds.WHOLE),
-    Field("method_name"),
+    Field("class_name"),
+    Field("file_name", note="of the frame"),
+    Field("line", note="of the frame", holds=Holds.WHOLE),
+    Field("method_name", note="of the frame"),
 )
 _EXCEPTION = (
-    Field("id", note="never"),
+    Field("id"),
     Field("type", note="as of a `js_error_event`"),
     Field("message", note="as of a `js_error_event`"),
-    Field("remote", note="never", holds=Holds.TRUTH),
-    Field("truncated", note="never", holds=Holds.WHOLE),
-    Field("cause", note="never"),
+    Field("remote", holds=Holds.TRUTH),
+    Field("truncated", holds=Holds.WHOLE),
+    Field("cause"),
     Field("stack", note=f"the {MAX_FRAMES} innermost frames, of Python", holds=Holds.OBJECTS, members=_FRAME),
 )
-_CAUSE = (Field("exceptions", holds=Holds.OBJECTS, members=_EXCEPTION),)
+_CAUSE = (Field("exceptions", note="one", holds=Holds.OBJECTS, members=_EXCEPTION),)
 _HTTP = (
     Field(
         "request",
+        note="what was asked for",
         holds=Holds.OBJECT,
         members=(
             Field("method", note="as of an `http_event`"),
             Field("url", note="as of an `http_event`"),
-            Field("client_ip", note="never"),
-            Field("x_forwarded_for", note="never", holds=Holds.TRUTH),
+            Field("client_ip"),
+            Field("x_forwarded_for", holds=Holds.TRUTH),
             Field("traced", note="true", holds=Holds.TRUTH),
         ),
     ),
@@ -84,8 +85,8 @@ _TIMES = (
     Field("in_progress", note="false", holds=Holds.TRUTH),
 )
 _OPEN = (
-    Field("annotations", note="never", holds=Holds.OBJECT),
-    Field("metadata", note="never", holds=Holds.OBJECT),
+    Field("annotations", holds=Holds.OBJECT),
+    Field("metadata", holds=Holds.OBJECT),
 )
 _SUBSEGMENT = (
     Field("id", note="the span", is_required=True),
@@ -93,10 +94,10 @@ _SUBSEGMENT = (
     *_TIMES,
     *_FLAGS,
     Field("namespace", note="`aws` for hosts of AWS, else `remote`"),
-    Field("http", holds=Holds.OBJECT, members=_HTTP),
+    Field("http", note="the request", holds=Holds.OBJECT, members=_HTTP),
     Field("cause", note="where no response came", holds=Holds.OBJECT, members=_CAUSE),
-    *(Field(name, note="never") for name in ("origin", "trace_id", "parent_id", "type")),
-    Field("subsegments", note="never", holds=Holds.OBJECTS),
+    *(Field(name) for name in ("origin", "trace_id", "parent_id", "type")),
+    Field("subsegments", holds=Holds.OBJECTS),
     *_OPEN,
 )
 XRAY_FIELDS = (
@@ -108,9 +109,9 @@ XRAY_FIELDS = (
     *_TIMES,
     *_FLAGS,
     Field("subsegments", note="one, the request", holds=Holds.OBJECTS, members=_SUBSEGMENT),
-    *(Field(name, note="never") for name in ("user", "parent_id")),
-    Field("http", note="never", holds=Holds.OBJECT, members=_HTTP),
-    Field("cause", note="never", holds=Holds.OBJECT, members=_CAUSE),
+    *(Field(name) for name in ("user", "parent_id")),
+    Field("http", holds=Holds.OBJECT, members=_HTTP),
+    Field("cause", holds=Holds.OBJECT, members=_CAUSE),
     *_OPEN,
 )
 
