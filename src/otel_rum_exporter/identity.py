@@ -76,6 +76,8 @@ class Claims:
 
     def over(self, other: Claims) -> Claims:
         """Return these claims, completed by an ancestor's; what it says of another session is not for this one."""
+        if self is _NOTHING:
+            return other
         metadata = {**self.metadata, **other.metadata} if self.is_nested else {**other.metadata, **self.metadata}
         if self.session is not None and self.session != other.session:
             return replace(self, metadata=metadata, is_nested=False)

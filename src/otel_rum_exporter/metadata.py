@@ -26,6 +26,7 @@ from .view import View, text
 CLIENT_NAME = "otel-rum-exporter"
 MAX_VALUE_CHARS = 256
 MAX_PAGE_TAGS = 10
+LOSSES = ("dropped_attributes", "dropped_events", "dropped_links")
 RESERVED_KEYS = frozenset(
     (
         *("browserLanguage", "browserName", "browserVersion", "countryCode", "deviceType", "domain", "interaction"),
@@ -194,13 +195,8 @@ def losses(view: SpanView) -> dict[str, int]:
 
     https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/#dropped-attributes-count
     """
-    span = view.span
-    counts = {
-        "otel_dropped_attributes_count": span.dropped_attributes,
-        "otel_dropped_events_count": span.dropped_events,
-        "otel_dropped_links_count": span.dropped_links,
-    }
-    return {key: count for key, count in counts.items() if count}
+    counts = ((name, getattr(view.span, name)) for name in LOSSES)
+    return {f"otel_{name}_count": count for name, count in counts if count}
 
 
 def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ..anyvalue import json_object, json_text, json_value
 from ..config import Config
 from ..log_record import LogView
 from ..marks import MARKS
+from ..metadata import LOSSES
 from ..span import SpanView
 from ..view import View, epoch_ns, plain
 from .field import Field
@@ -152,7 +153,7 @@ def _otel(view: SpanView) -> dict[str, Any]:
         told["status_code"] = status.status_code.name
     if status.description:
         told["status_description"] = privacy.scrub_text(json_text(status.description))
-    for name in ("dropped_attributes", "dropped_events", "dropped_links"):
+    for name in LOSSES:
         count = getattr(span, name)
         if count:
             told[f"{name}_count"] = count

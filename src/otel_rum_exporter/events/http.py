@@ -91,7 +91,7 @@ def is_own_traffic(view: SpanView, _: Config) -> bool:
     if view.attributes.get("rpc.service") == "RUM" or view.attributes.get("rpc.method") == "PutRumEvents":
         return True
     target = view.text(*WHOLE_URLS)
-    if target is None:
+    if target is None or ("/appmonitors/" not in target and "dataplane.rum" not in target):
         return False
     host = url.hostname(target) or ""
     return host.startswith("dataplane.rum") or bool(_OWN_PATH.fullmatch(url.path(target)))

@@ -65,7 +65,10 @@ class Rules(Generic[V]):
         rows = self._candidates.get(key)
         if rows is None:
             rows = self._candidates[key] = tuple(row for row in self._rows if _is_for(row, *key))
-        return next(row for row in rows if row.fits(view, config))
+        for row in rows:
+            if row.fits(view, config):
+                return row
+        raise LookupError(view.name)
 
 
 def _is_for(row: Rule[V], kind: SpanKind | None, name: str) -> bool:
