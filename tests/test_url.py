@@ -70,6 +70,15 @@ def test_mask_ids_leaves_names_and_masks_ids(path: str, expected: str) -> None:
     assert expected == url.mask_ids(path)
 
 
+@pytest.mark.parametrize(
+    "target", ["https://a.example/pay;jsessionid=SECRET/x?y=z", "/pay;a=b;c=d/x#y", "http://[/pay;x"]
+)
+def test_a_path_has_no_parameters(target: str) -> None:
+    """Servers of Java keep sessions there, and paths become the names of pages."""
+    assert "SECRET" not in url.path(target)
+    assert ";" not in url.path(target)
+
+
 @given(st.text(max_size=60))
 def test_every_reader_of_urls_is_total(text: str) -> None:
     """No text that an instrumentation calls a URL raises."""

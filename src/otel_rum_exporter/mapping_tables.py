@@ -104,13 +104,14 @@ def file_types() -> str:
 def never_exported() -> str:
     """Return what never leaves, as a list."""
     urls = _codes(sorted(privacy.URL_ATTRIBUTES))
+    masked = f"`password={privacy.MASK}`"
     return "\n".join(
         (
             f"- attributes: {_codes(sorted(privacy.NEVER_EXPORTED))}",
             f"- attributes with one of these words in their name: {_codes(privacy.SECRET_WORDS)}",
             f"- captured headers: {_codes(sorted(privacy.NEVER_EXPORTED_HEADERS))}",
             f"- user info, query and fragment of URLs: in events of RUM's own, and in {urls}",
-            "- user info and query of URLs in messages",
+            f"- in messages and other texts: user info and query of URLs, and values after those words, as in {masked}",
         )
     )
 

@@ -126,7 +126,7 @@ def of_trace(view: View) -> dict[str, Any]:
     if view.attributes.keys().isdisjoint(_TELLING):
         return {}
     if view.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
-        screen = view.text(*SCREEN_NAMES)
+        screen = _screen(view)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
     found = {key: view.text(*names) for key, names in TRACE_KEYS}
     document = None if view.kind is SpanKind.SERVER else _document_url(view)
@@ -135,7 +135,7 @@ def of_trace(view: View) -> dict[str, Any]:
     found["pageId"] = page_id(view)
     found["domain"] = _domain(view)
     found["browserLanguage"] = _first_language(view.header("accept_language"))
-    return {key: _cut(value) for key, value in found.items() if value} | _place(view)
+    return {key: _cut(privacy.scrub_text(value)) for key, value in found.items() if value} | _place(view)
 
 
 def page_id(view: View) -> str | None:
@@ -144,7 +144,7 @@ def page_id(view: View) -> str | None:
     A route without its leading slash, as Django's instrumentation gives it, gets one.
     """
     if view.kind is not SpanKind.SERVER:
-        return view.text(*SCREEN_NAMES) or _path(_document_url(view))
+        return _screen(view) or _path(_document_url(view))
     route = view.text("http.route")
     if route is not None:
         return route if route.startswith("/") else f"/{route}"
@@ -156,8 +156,13 @@ def _place(view: View) -> dict[str, Any]:
     interaction, tags = view.integer(INTERACTION), view.attributes.get(PAGE_TAGS)
     found: dict[str, Any] = {} if interaction is None else {"interaction": interaction}
     if isinstance(tags, (list, tuple)):
-        found["pageTags"] = [_cut(tag) for tag in tags[:MAX_PAGE_TAGS] if isinstance(tag, str)]
+        found["pageTags"] = [_cut(privacy.scrub_text(tag)) for tag in tags[:MAX_PAGE_TAGS] if isinstance(tag, str)]
     return found
+
+
+def _screen(view: View) -> str | None:
+    screen = view.text(*SCREEN_NAMES)
+    return privacy.scrub_text(screen) if screen else None
 
 
 def _path(target: str | None) -> str | None:

@@ -52,7 +52,18 @@ URL_ATTRIBUTES = frozenset(
 TOO_DEEP = "..."
 """In place of what is nested too deeply to be read."""
 
-_SECRET_NAME = re.compile("|".join(word.replace("_", "[_.-]?") for word in SECRET_WORDS), re.IGNORECASE)
+MASK = "***"
+"""In place of a secret's value, behind its name."""
+
+_SECRET_WORD = "|".join(word.replace("_", "[_.-]?") for word in SECRET_WORDS)
+_SECRET_NAME = re.compile(_SECRET_WORD, re.IGNORECASE)
+_SECRET_STEMS = tuple({word.partition("_")[0]: None for word in SECRET_WORDS})
+_SECRET_VALUE = re.compile(
+    rf"""(?P<header>(?:authorization|cookie)['"]?\s?[:=]\s?['"]?)[^\r\n'"]+   # a header, to the end of its line
+       | (?P<key>(?:{_SECRET_WORD})[\w.-]{{0,40}}(?:=|['"]\s?[:=]\s?))      # password=…, 'token': …
+         (?:"[^"\n]{{0,500}}"|'[^'\n]{{0,500}}'|[^\s'",;&)\]}}]+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _QUERY_PARAMETER = "db.query.parameter."
 _HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
 _USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]+@")
@@ -99,5 +110,22 @@ def scrubbed(name: str, value: Any, allowed_parameters: Collection[str], depth: 
 
 
 def scrub_text(text: str) -> str:
-    """Return free text, as an exception's message, without user info, queries and fragments of URLs it quotes."""
-    return _QUERY.sub("", _USER_INFO.sub("", text)) if "=" in text or "@" in text else text
+    """Return free text, as an exception's message, without the secrets it quotes.
+
+    They are user info, queries and fragments of URLs, and values of what has a secret's name, as `password=…`.
+    """
+    if "=" in text or "@" in text:
+        text = _QUERY.sub("", _USER_INFO.sub("", text))
+    return _SECRET_VALUE.sub(_masked, text) if _names_secret(text) else text
+
+
+def _names_secret(text: str) -> bool:
+    """Say whether a pattern has anything to look for, which costs much less than looking."""
+    if "=" not in text and ":" not in text:
+        return False
+    lowered = text.lower()
+    return any(stem in lowered for stem in _SECRET_STEMS)
+
+
+def _masked(found: re.Match[str]) -> str:
+    return (found["header"] or found["key"]) + MASK

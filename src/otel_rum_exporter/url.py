@@ -70,11 +70,12 @@ def hostname(url: str) -> str | None:
 
 
 def path(url: str) -> str:
-    """Return the path of a URL or of a request target, at least `/`."""
+    """Return the path of a URL or of a request target without path parameters, at least `/`."""
     try:
-        return urlsplit(url).path or "/"
+        found = urlsplit(url).path
     except ValueError:
-        return re.split(r"[?#]", url, maxsplit=1)[0] or "/"
+        found = re.split(r"[?#]", url, maxsplit=1)[0]
+    return _PATH_PARAMETERS.sub("", found) or "/"
 
 
 def mask_ids(url_path: str) -> str:

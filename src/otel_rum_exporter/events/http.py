@@ -171,7 +171,7 @@ def failure(view: SpanView) -> dict[str, Any]:
     for _, exception in exceptions(view):
         return js_error_details(exception, MAX_ERROR_STACK_CHARS)
     kind = view.text("error.type")
-    details = {"version": VERSION, "type": kind if kind and not kind.isdigit() else "Error"}
+    details = {"version": VERSION, "type": scrub_text(kind) if kind and not kind.isdigit() else "Error"}
     if view.span.status.description:
         details["message"] = cut(scrub_text(json_text(view.span.status.description)), MAX_MESSAGE_CHARS)
     return details

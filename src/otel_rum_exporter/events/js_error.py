@@ -105,7 +105,7 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
     """Return an exception as RUM describes one, also inside an `http_event`."""
     details: dict[str, Any] = {
         "version": VERSION,
-        "type": cut(text(exception, *TYPES) or "Error", MAX_MESSAGE_CHARS),
+        "type": cut(scrub_text(text(exception, *TYPES) or "Error"), MAX_MESSAGE_CHARS),
         "message": cut(scrub_text(text(exception, "exception.message") or ""), MAX_MESSAGE_CHARS),
     }
     stack = text(exception, "exception.stacktrace")
@@ -116,7 +116,8 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
         details |= {} if line is None else {"lineno": line}
     if stack:
         details.update(_raised_at(stack))
-        details["stack"] = cut_stack(scrub_text(stack), max_stack_chars)
+        # Cut first, since recursion makes stacks of any length; twice as long, since scrubbing makes them shorter.
+        details["stack"] = cut_stack(scrub_text(cut_stack(stack, 2 * max_stack_chars)), max_stack_chars)
     return details
 
 

@@ -11,6 +11,7 @@ from .. import url
 from ..config import Config
 from ..marks import SCREEN_PARENT_MILLIS
 from ..metadata import INTERACTION, PARENT_SCREENS, page_id
+from ..privacy import scrub_text
 from ..span import SpanView
 from ..view import NS_PER_MILLI, View
 from . import http, resource, timing
@@ -111,14 +112,14 @@ def page_view(view: View, config: Config) -> Iterator[Draft]:
     """Yield the view of the page or screen that a span or log record shows, where page views are wanted."""
     if config.page_views == "none":
         return
-    shown = page_id(view) or view.name
+    shown = page_id(view) or url.mask_ids(scrub_text(view.name))
     details: dict[str, Any] = {"version": VERSION, "pageId": shown}
     interaction = view.integer(INTERACTION)
     if interaction is not None:
         details |= {"interaction": interaction, "pageInteractionId": f"{shown}-{interaction}"}
         parent = view.text(*PARENT_SCREENS)
         if parent and interaction > 0:
-            details["parentPageInteractionId"] = f"{parent}-{interaction - 1}"
+            details["parentPageInteractionId"] = f"{scrub_text(parent)}-{interaction - 1}"
     millis_before = view.number(SCREEN_PARENT_MILLIS)
     if millis_before is not None:
         details["timeOnParentPage"] = millis_before
