@@ -66,11 +66,11 @@ _SECRET_VALUE = re.compile(
 )
 _QUERY_PARAMETER = "db.query.parameter."
 _HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
-_USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]+@")
+_USER_INFO = re.compile(r"://[^/\s@'\"]+@")
 _QUERY = re.compile(
-    r"""(?: [?#][^\s?#=&'"<>]+                                       # ?token=…, #access_token=…
-          | ;(?=\w*?(?:auth|sess|sid|token))\w+                     # ;jsessionid=…
-        )=[^\s'"<>)\]]*?(?=(?::\d{1,9}){0,2}(?:[\s'"<>)\]]|$))     # up to a script's :line:column""",
+    r"""[?#;](?: (?<!;)[^\s?#=&'"<>]+                                # ?token=…, #access_token=…
+              | (?<=;)(?=\w*?(?:auth|sess|sid|token))\w+             # ;jsessionid=…
+             )=[^\s'"<>)\]]*?(?=(?::\d{1,9}){0,2}(?:[\s'"<>)\]]|$))     # up to a script's :line:column""",
     re.VERBOSE,
 )
 
@@ -114,9 +114,14 @@ def scrub_text(text: str) -> str:
 
     They are user info, queries and fragments of URLs, and values of what has a secret's name, as `password=…`.
     """
-    if "=" in text or "@" in text:
-        text = _QUERY.sub("", _USER_INFO.sub("", text))
-    return _SECRET_VALUE.sub(_masked, text) if _names_secret(text) else text
+    if "@" in text:
+        text = _USER_INFO.sub("://", text)
+    if "=" in text:
+        text = _QUERY.sub("", text)
+    if not _names_secret(text):
+        return text
+    lines = text.splitlines(keepends=True)
+    return "".join(_SECRET_VALUE.sub(_masked, line) if _names_secret(line) else line for line in lines)
 
 
 def _names_secret(text: str) -> bool:
