@@ -19,7 +19,7 @@ from otel_rum_exporter.batch import BatchKey
 from otel_rum_exporter.conversion import Conversion
 from otel_rum_exporter.events.built_in import PREFIX
 from otel_rum_exporter.events.rum_event import RumEvent
-from otel_rum_exporter.identity import NIL_UUID, Moment
+from otel_rum_exporter.identity import NIL_UUID, USER_ATTRIBUTES, Moment
 from otel_rum_exporter.telemetry import Ledger, Notices
 from tests.logs import make_log
 from tests.spans import START_NS, make_config, make_span
@@ -147,3 +147,22 @@ def test_a_vital_told_again_within_one_export_is_counted_as_left_out() -> None:
     found = Converted(records)
     assert [orjson.loads(event.details)["value"] for event in found.events] == [0.2]
     assert (found.ledger.accepted, found.ledger.filtered) == (1, 1)
+
+
+@pytest.mark.parametrize("number", range(len(USER_ATTRIBUTES)))
+def test_the_first_attribute_that_tells_the_user_counts(number: int) -> None:
+    """Random ids go before names, on the span as in the resource."""
+    known = {name: str(uuid.UUID(int=index + 7)) for index, name in enumerate(USER_ATTRIBUTES)}
+    later = dict(list(known.items())[number:])
+    first = next(iter(later.values()))
+    shuffled = dict(reversed(later.items()))
+    assert Converted([make_span("work", {"session.id": A, **shuffled})]).keys[0].user_id == first
+    assert Converted([make_span("work", {"session.id": A}, resource=shuffled)]).keys[0].user_id == first
+
+
+def test_the_application_of_a_request_is_that_of_the_resource() -> None:
+    """RUM filters by it; a build number tells where nobody tells a version."""
+    (told,) = Converted([make_span("work", {"session.id": A})]).keys
+    assert told.app_monitor.version == "1.2.3"
+    build = make_span("work", {"session.id": A}, resource={"service.version": "", "app.build_id": "7"})
+    assert Converted([build]).keys[0].app_monitor.version == "7"
