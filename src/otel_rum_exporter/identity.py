@@ -12,8 +12,8 @@ import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
@@ -31,7 +31,6 @@ USER_ATTRIBUTES = ("enduser.pseudo.id", "user.hash", "app.installation.id", "use
 ENDUSER_ID = "enduser.id"
 """Tells the user too where the settings want it: it may be a name that people know."""
 
-
 SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
 """A session ends after 30 minutes without an event, as in AWS's web client (`sessionLengthSeconds`)."""
 
@@ -44,8 +43,7 @@ MAX_TRACES = 50_000
 _HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Whose an event is. `is_minted` is true where the session id was made in this process, not given.
 
     `metadata` is what the page and the browser of the trace add to the event's RUM metadata. `is_sampled` says
@@ -59,8 +57,7 @@ class Identity:
     is_sampled: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(NamedTuple):
     """What one span says of itself and of what happens below it.
 
     `is_nested` marks what gives way to an ancestor: a request that the application makes to itself is part of the
@@ -69,7 +66,7 @@ class Claims:
 
     session: str | None = None
     user: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = MappingProxyType({})
     is_nested: bool = False
     is_minted: bool = False
     is_sampled: bool | None = None
@@ -80,7 +77,7 @@ class Claims:
             return other
         metadata = {**self.metadata, **other.metadata} if self.is_nested else {**other.metadata, **self.metadata}
         if self.session is not None and self.session != other.session:
-            return replace(self, metadata=metadata, is_nested=False)
+            return self._replace(metadata=metadata, is_nested=False)
         return Claims(
             session=other.session,
             user=self.user or other.user,
@@ -218,7 +215,7 @@ class Identities:
         if view.kind is SpanKind.CONSUMER and view.is_parent_remote:
             return _NOTHING
         trace = self._traces.get(view.trace_id, _NOTHING)
-        return replace(trace, metadata={}) if claims.metadata else trace
+        return trace._replace(metadata={}) if claims.metadata else trace
 
     def _identity(self, view: View, claims: Claims, now_ns: int) -> Identity:
         resource = view.resource_attributes

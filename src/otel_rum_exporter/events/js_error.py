@@ -51,6 +51,9 @@ SPLUNK_TOLD_BY: tuple[tuple[str, str], ...] = (
 )
 """Attributes of exceptions, and those that Splunk's agent for browsers puts on a span instead."""
 
+EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
+_TELLING = frozenset((*EXCEPTION, "component"))
+
 _PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
 _SCRIPT_FRAME = re.compile(r"((?:https?|file)://[^\s()]{1,500}?):(\d{1,9}):(\d{1,9})")
 
@@ -86,8 +89,9 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def is_exception(view: View) -> bool:
     """Say whether a span or log record is itself an exception, as a hang or a logged error is."""
-    told = view.text("exception.type", "exception.message", "exception.stacktrace")
-    return told is not None or _is_splunk_error(view)
+    if _TELLING.isdisjoint(view.attributes):
+        return False
+    return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
 
 
 def is_logged_error(view: LogView) -> bool:
