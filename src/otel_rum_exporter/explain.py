@@ -22,7 +22,7 @@ from .events import web_vital
 from .events.built_in import PREFIX
 from .events.js_error import JS_ERROR_EVENT
 from .events.mapper import Mapper
-from .events.rules import LOG_RULES, SPAN_RULES
+from .events.rules import LOG_RULES, SPAN_RULES, Rule
 from .events.rum_event import RumEvent
 from .events.trim import cut
 from .identity import NIL_UUID, Identity, Moment
@@ -242,7 +242,7 @@ def _explained(
     return Explained(
         name=view.name,
         kind=view.kind.name if view.kind else None,
-        rule=_rule_name(view, config) if identity else "no rule",
+        rule=_rule(view, config).name if identity else "no rule",
         session_id=identity.session_id if identity else None,
         user_id=identity.user_id if identity and identity.user_id != NIL_UUID else None,
         page_id=identity.metadata.get("pageId") if identity else None,
@@ -251,14 +251,18 @@ def _explained(
     )
 
 
-def _rule_name(view: SpanView | LogView, config: Config) -> str:
+def _rule(view: SpanView | LogView, config: Config) -> Rule[Any]:
     if isinstance(view, SpanView):
-        return SPAN_RULES.decide(view, config).name
-    return LOG_RULES.decide(view, config).name
+        return SPAN_RULES.decide(view, config)
+    return LOG_RULES.decide(view, config)
 
 
-def _why_nothing(view: View, config: Config) -> str:
+def _why_nothing(view: SpanView | LogView, config: Config) -> str:
     """Return why a record that was mapped becomes no event."""
+    if _rule(view, config).is_of_parent:
+        return "the event of its parent tells it"
+    if isinstance(view, LogView) and view.is_superseded:
+        return "a later record corrects it"
     alone = {draft.type for draft in Mapper(config).drafts(view)}
     if alone == {JS_ERROR_EVENT}:
         return "its exception is told by another record already"

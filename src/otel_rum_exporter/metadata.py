@@ -200,8 +200,11 @@ def losses(view: SpanView) -> dict[str, int]:
 
     https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/#dropped-attributes-count
     """
-    counts = ((name, getattr(view.span, name)) for name in LOSSES)
-    return {f"otel_{name}_count": count for name, count in counts if count}
+    span = view.span
+    if not (span.dropped_attributes or span.dropped_events or span.dropped_links):
+        return {}
+    counts = {name: getattr(span, name) for name in LOSSES}
+    return {f"otel_{name}_count": count for name, count in counts.items() if count}
 
 
 def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
