@@ -17,7 +17,6 @@ import orjson
 from .batch import BatchKey
 from .config import Config, variable
 from .conversion import Conversion
-from .decoded import Decoded, DecodedSpan
 from .events import web_vital
 from .events.built_in import PREFIX
 from .events.js_error import JS_ERROR_EVENT
@@ -27,6 +26,7 @@ from .events.rum_event import RumEvent
 from .events.trim import cut
 from .identity import NIL_UUID, Identity, Moment
 from .log_record import LogView
+from .otlp import Decoded, DecodedSpan
 from .span import SpanView
 from .telemetry import DropReason, Ledger, Notices
 from .view import View
