@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-_PLAIN = re.compile(r"https?://[\w.~:/%+,=&!$'()*-]+(?=[?#]|\Z)", re.ASCII)
+_PLAIN = re.compile(r"https?://\w[\w.~:/%+,=&!$'()*-]*(?=[?#]|\Z)", re.ASCII)
 """Nearly every URL, up to its query: nothing in it has to be taken apart."""
 
 _PATH_PARAMETERS = re.compile(r";[^/]*")
