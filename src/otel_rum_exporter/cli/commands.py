@@ -10,6 +10,7 @@ from .config import config
 from .doctor import doctor
 from .explain import explain
 from .local import local
+from .send import send
 
 
 class _InOrder(click.Group):
@@ -32,5 +33,5 @@ def otel_rum() -> None:
     """
 
 
-for _command in (local, explain, doctor, config):
+for _command in (local, explain, send, doctor, config):
     otel_rum.add_command(_command)
