@@ -13,6 +13,7 @@ CONTENT = b"first\n" * 2000
 
 
 def checkpoint(directory: Path, content: bytes = CONTENT, destination: str = "one", name: str = "a.json") -> Checkpoint:
+    """Read what is remembered."""
     return Checkpoint(directory / "state", directory / name, io.BytesIO(content), destination)
 
 

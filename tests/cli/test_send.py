@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter.local import AppMonitor, Fault, LocalRum
+from otel_rum_exporter.local import Fault, LocalRum
 from tests.cli.program import OWN, RUN, run
 from tests.otlp.test_file import LOGS, SPANS, _framed
 
