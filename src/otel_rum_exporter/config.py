@@ -102,6 +102,17 @@ class Config:
         "Most bytes of events kept in memory while they cannot be sent; the oldest leave first.",
         whole(1024 * 1024, 64 * 1024 * 1024),
     )
+    spool_directory: str | None = row(
+        None,
+        "Directory that keeps events until RUM has taken them, through crashes and restarts; processes may share it.",
+        shown="none: in memory",
+    )
+    spool_max_bytes: int = row(
+        512 * 1024 * 1024,
+        "Most bytes in that directory; the oldest events leave first.",
+        whole(1024 * 1024, 512 * 1024 * 1024),
+    )
+    spool_max_age_seconds: int = row(172_800, "The longest that an event stays there, in seconds.", whole(1, 172_800))
     http_events: Literal["failed", "all", "none"] = row(
         "failed",
         "Which HTTP requests become `http_event`: `failed`, `all` or `none`.",
@@ -190,6 +201,9 @@ class Settings(TypedDict, total=False):
     max_events_per_request: int | str | None
     max_requests_per_second: int | str | None
     max_memory_bytes: int | str | None
+    spool_directory: str | None
+    spool_max_bytes: int | str | None
+    spool_max_age_seconds: int | str | None
     http_events: str | None
     custom_events: bool | str | None
     page_views: str | None

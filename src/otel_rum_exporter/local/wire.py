@@ -17,6 +17,8 @@ from .answer import Answer
 from .fault import Fault
 from .jsontext import dump
 
+_REQUEST_TIMEOUT = 408
+
 # The member of a request's state that `server` puts the connection's transport in.
 TRANSPORT = "transport"
 
@@ -37,6 +39,8 @@ def response(answer: Answer) -> Response:
 def error_response(answer: Answer) -> Response:
     """Write an error: its type in a header, its message in the body."""
     headers = {**_request_id(), **_retry_after(answer), "x-amzn-ErrorType": answer.wire_error_type}
+    if answer.status == _REQUEST_TIMEOUT:  # the rest of the body is not waited for
+        headers["Connection"] = "close"
     return json_response({"message": answer.wire_message}, answer.status, headers)
 
 
