@@ -65,7 +65,9 @@ class Replay:
     """
 
     def __init__(self, config: Config, *, patience_seconds: float, delivered: Callable[[FileAccount], None]) -> None:
-        self._pipeline = Pipeline(replace(config, max_memory_bytes=max(config.max_memory_bytes, MEMORY_BYTES)))
+        # The files are the spool, and what is held back is bounded here.
+        own = replace(config, spool_directory=None, max_memory_bytes=max(config.max_memory_bytes, MEMORY_BYTES))
+        self._pipeline = Pipeline(own)
         self._patience_seconds = patience_seconds
         self._delivered = delivered
         self._marks: deque[_Mark] = deque()

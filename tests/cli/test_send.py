@@ -194,6 +194,29 @@ def test_whatever_ends_it_nothing_is_lost(
     assert len({event.id for event in rum.events}) == 10_000
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
+def test_a_terminal_is_shown_how_far_it_is(variables: dict[str, str], tmp_path: Path) -> None:
+    """On the error stream, so that the ledger can be piped."""
+    file = tmp_path / "traces.json"
+    file.write_text("".join(line(number) for number in range(10)))
+    terminal, other_end = os.openpty()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_"))}
+    ended = subprocess.run(
+        [sys.executable, "-c", RUN, "send", str(file)],
+        env={**kept, **variables},
+        stdout=subprocess.PIPE,
+        stderr=other_end,
+        timeout=60,
+        check=False,
+    )
+    shown = os.read(terminal, 100_000)
+    os.close(terminal)
+    os.close(other_end)
+    assert ended.returncode == 0
+    assert b"100%" in shown
+    assert b"%" not in ended.stdout
+
+
 def test_a_state_directory_that_cannot_be_written_is_told(
     rum: LocalRum, variables: dict[str, str], tmp_path: Path
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +13,8 @@ from hypothesis import strategies as st
 
 from otel_rum_exporter.otlp import Decoded, OtlpError, pieces, stream
 from tests.otlp.test_file import JSON, LOGS, SPANS, _framed
+
+zstd: Any = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 PRETTY = JSON.replace(b"[", b"[\n")
 LINES = JSON + b"\n" + JSON + b"\n\n" + JSON + b"\n"
@@ -25,6 +30,7 @@ FRAMES = _framed(SPANS, LOGS, SPANS)
         pytest.param(PRETTY, [1], id="JSON that is meant to be read"),
         pytest.param(FRAMES, [2, 1, 2], id="messages behind their lengths"),
         pytest.param(SPANS, [2], id="one message"),
+        pytest.param(_framed(*map(zstd.compress, (SPANS, JSON))), [2, 1], id="compressed by zstd"),
     ],
 )
 def test_a_file_is_read_body_by_body_and_can_be_gone_on_with_behind_each(content: bytes, records: list[int]) -> None:
@@ -52,6 +58,24 @@ def _is_sound(piece: stream.Piece) -> bool:
         return isinstance(piece.decode(), Decoded)
     except OtlpError:
         return False
+
+
+def test_what_zstd_cannot_read_or_makes_too_much_of_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame that is damaged, and one that says much with little."""
+    frame = zstd.compress(b" " * 10_000)
+    with pytest.raises(OtlpError, match="not zstd"):
+        list(pieces(io.BytesIO(_framed(frame[:8] + b"oops" * 9))))
+    monkeypatch.setattr(stream, "MAX_BODY_BYTES", 1000)
+    with pytest.raises(OtlpError, match="more than 1000 bytes"):
+        list(pieces(io.BytesIO(_framed(frame))))
+
+
+def test_a_missing_library_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra of its own."""
+    for name in ("compression", "compression.zstd", "backports.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(OtlpError, match=r"pip install 'otel-rum-exporter\[zstd\]'"):
+        list(pieces(io.BytesIO(_framed(b"\x28\xb5\x2f\xfd"))))
 
 
 def test_a_body_larger_than_any_should_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def send(
     """Send the spans and log records in each FILE to RUM, and print what became of them.
 
     FILE is OTLP in JSON or protobuf, as the Collector's file exporter writes it, or the body of an export request;
-    compressed by gzip or not; `-` reads standard input.
+    compressed by gzip or zstd or not; `-` reads standard input.
 
     What was sent is remembered, so that the same command goes on where it stopped, also in a file that has grown. What
     is sent twice all the same has the same ids.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from . import zstd
 from .decoded import Decoded, OtlpError
 from .file import decode_file
 from .from_json import decode_json
@@ -46,7 +47,7 @@ def pieces(stream: BinaryIO, begin: int = 0) -> Iterator[Piece]:
     """Yield the bodies from an offset on, which must be the end of one; the stream is uncompressed, and seekable.
 
     Raises:
-        OtlpError: where a body is larger than any should be.
+        OtlpError: where a body is larger than any should be, or cannot be decompressed.
     """
     stream.seek(0)
     head = stream.read(_SNIFFED_BYTES)
@@ -84,7 +85,10 @@ def _frames(stream: BinaryIO, offset: int) -> Iterator[Piece]:
         _check_size(name, size)
         body = stream.read(size)
         offset += len(length) + len(body)
-        yield Piece(name, body, offset, decode_file, is_cut=len(body) < size or len(length) < _LENGTH_BYTES)
+        is_cut = len(body) < size or len(length) < _LENGTH_BYTES
+        if body.startswith(zstd.MAGIC) and not is_cut:
+            body = zstd.decompress(body, MAX_BODY_BYTES)
+        yield Piece(name, body, offset, decode_file, is_cut)
 
 
 def _whole(stream: BinaryIO, offset: int) -> Iterator[Piece]:
