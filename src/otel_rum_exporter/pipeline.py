@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from .config import Config
-from .conversion import Conversion, Events
+from .conversion import Conversion, Converted
 from .delivery import Delivery
 from .identity import Moment
 from .log_record import LogRecord
@@ -35,7 +35,11 @@ class Pipeline:
         # Reentrant, since a signal handler may end a span while its thread converts others.
         self._lock = threading.RLock()
         self._conversion = Conversion(
-            config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, notices=self._notices
+            config,
+            new_id=lambda: str(uuid.uuid4()),
+            ledger=self.ledger,
+            notices=self._notices,
+            holds=config.spool_directory is not None,
         )
         self._store = _store(config, self._notices)
         self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
@@ -95,17 +99,17 @@ class Pipeline:
         self.release()
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
 
-    def _accept(self, convert: Callable[[Moment], Events]) -> None:
+    def _accept(self, convert: Callable[[Moment], Converted]) -> None:
         """Convert, and give the events to the delivery."""
         with self._lock:
             now = Moment(time.time_ns(), time.monotonic_ns())
-            events = convert(now)
+            converted = convert(now)
             next_release_seconds = self._conversion.next_release_seconds(now)
             if next_release_seconds is not None:
                 release = lambda: self._accept(self._conversion.release)  # noqa: E731
                 self._delivery.call_after("release", next_release_seconds, release)
-            if events:
-                self._delivery.accept(events, now.epoch_ns)
+            if any(converted):
+                self._delivery.accept(converted, now.epoch_ns)
         self._notices.write()
 
     def _recover(self) -> None:

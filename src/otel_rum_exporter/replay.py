@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from .config import Config
-from .identity import WAIT_NS
 from .otlp import OtlpError, Piece, pieces
 from .pipeline import Pipeline
 from .telemetry import DropReason
+from .waiting import WAIT_NS
 
 T = TypeVar("T")
 

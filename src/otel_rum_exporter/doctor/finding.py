@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ..transport import Verdict, outcome_of
+from ..outcome import Verdict, outcome_of
 
 
 class Status(enum.Enum):

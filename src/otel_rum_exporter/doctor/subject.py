@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from ..config import RESOURCE_APP_MONITOR_ID, Config, readings, variable
 from ..credentials import client_of, session_of
+from ..outcome import is_web_page
 from ..setting import UUID
-from ..transport import is_web_page
 from .finding import WebPageError
 from .policy import Place
 
