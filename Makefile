@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
-SOURCES = pyproject.toml README.md $(shell find src -type f -not -name '*.pyc')
+SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
 .PHONY: help demo test lint docs clean
 
@@ -16,7 +16,7 @@ help:
 	@echo 'make clean  remove what the other targets made'
 
 demo: $(VENV)/shop
-	@$(BIN)/python examples/shop/demo.py
+	@$(BIN)/otel-rum demo
 
 test: $(VENV)/test
 	@$(BIN)/python -m pytest
@@ -49,12 +49,12 @@ $(VENV)/package: $(VENV)/python $(SOURCES)
 
 $(VENV)/shop: $(VENV)/package
 	@echo 'Installing the shop: Flask, requests and their OpenTelemetry instrumentation ...'
-	@$(PIP) --group shop
+	@$(PIP) '.[demo]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/package
 	@echo 'Installing the test tools ...'
-	@$(PIP) --group test
+	@$(PIP) '.[demo]' --group test
 	@touch $@
 
 $(VENV)/lint: $(VENV)/test
