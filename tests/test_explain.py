@@ -15,7 +15,11 @@ from opentelemetry.trace import SpanKind, Status
 
 from otel_rum_exporter.config import Config, ConfigError
 from otel_rum_exporter.conversion import Conversion
-from otel_rum_exporter.decoded import (
+from otel_rum_exporter.events.mapper import Mapper
+from otel_rum_exporter.events.rules import SPAN_RULES
+from otel_rum_exporter.explain import MADE_UP_APP_MONITOR_ID, Explanation, as_json, config_of, explain, text_lines
+from otel_rum_exporter.identity import Moment
+from otel_rum_exporter.otlp import (
     Decoded,
     DecodedEvent,
     DecodedLogData,
@@ -24,10 +28,6 @@ from otel_rum_exporter.decoded import (
     DecodedSpan,
     Fault,
 )
-from otel_rum_exporter.events.mapper import Mapper
-from otel_rum_exporter.events.rules import SPAN_RULES
-from otel_rum_exporter.explain import MADE_UP_APP_MONITOR_ID, Explanation, as_json, config_of, explain, text_lines
-from otel_rum_exporter.identity import Moment
 from otel_rum_exporter.telemetry import Ledger, Notices
 from tests.spans import APP_MONITOR_ID, START_NS, exception_event, make_config, make_span
 

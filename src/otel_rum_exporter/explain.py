@@ -17,7 +17,6 @@ import orjson
 from .batch import BatchKey
 from .config import Config, variable
 from .conversion import Conversion
-from .decoded import Decoded, DecodedLogRecord, DecodedSpan
 from .events.js_error import JS_ERROR_EVENT
 from .events.mapper import BUILT_IN, Mapper
 from .events.rules import LOG_RULES, SPAN_RULES, decide
@@ -25,6 +24,7 @@ from .events.rum_event import RumEvent
 from .events.trim import cut
 from .identity import NIL_UUID, Identity, Moment
 from .log_record import LogView
+from .otlp import Decoded, DecodedLogRecord, DecodedSpan
 from .span import SpanView
 from .telemetry import DropReason, Ledger, Notices
 from .view import View
