@@ -143,6 +143,9 @@ class Store:
         Raises TimeoutError, whose message tells what did arrive, was dropped and was refused.
         """
 
+        if count > self._max_events:
+            raise ValueError(f"waiting for {count} events, where only the last {self._max_events} are kept")
+
         def matching() -> Events:
             events = self._events()
             return events if event_type is None else events(event_type)
