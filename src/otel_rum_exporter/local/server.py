@@ -1,7 +1,7 @@
 """`LocalRum`: the stand-in as one object that can be started, looked at and stopped.
 
 It owns the socket, the thread and the web server. What requests mean and how they are shown is the business of
-`dataplane` and `page`.
+`dataplane` and `console`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from starlette.applications import Starlette
 
 from .answer import Answer, AnswerPlan
 from .body import DEFAULT_MAX_BYTES
+from .console import Console
 from .dataplane import DataPlane
 from .host import ANY_ADDRESS
-from .page import Page
 from .record import Batch, Dropped, Events, Exchange, Refusal, Removed
 from .store import DEFAULT_MAX_EVENTS, Store
 
@@ -196,7 +196,7 @@ def _application(store: Store, plan: AnswerPlan, host: str, max_body_bytes: int)
     data_plane = DataPlane(store, plan, max_body_bytes)
     unknown = data_plane.unknown_operation
     application = Starlette(
-        routes=[*data_plane.routes, *Page(store, host).routes],
+        routes=[*data_plane.routes, *Console(store, host).routes],
         exception_handlers={404: unknown, 405: unknown},
     )
     application.router.redirect_slashes = False

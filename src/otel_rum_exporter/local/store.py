@@ -23,10 +23,16 @@ class Store:
         self._changed = threading.Condition()
         self._batches: deque[Batch] = deque()
         self._kept = 0
+        self._revision = 0
         self._refused: deque[Refusal] = deque(maxlen=max_events)
         self._dropped: deque[Dropped] = deque(maxlen=max_events)
         self._removed: deque[Removed] = deque(maxlen=max_events)
         self._requests: deque[Exchange] = deque(maxlen=max_events)
+
+    @property
+    def revision(self) -> int:
+        """A number that grows whenever something is kept or forgotten."""
+        return self._revision
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -72,17 +78,20 @@ class Store:
             self._dropped.extend(dropped)
             self._removed.extend(removed)
             self._forget_oldest()
+            self._revision += 1
             self._changed.notify_all()
 
     def refuse(self, refusal: Refusal) -> None:
         """Keep a refused request."""
         with self._changed:
             self._refused.append(refusal)
+            self._revision += 1
 
     def answered(self, exchange: Exchange) -> None:
         """Keep that a request was answered."""
         with self._changed:
             self._requests.append(exchange)
+            self._revision += 1
 
     def clear(self) -> None:
         """Forget everything."""
@@ -90,6 +99,7 @@ class Store:
             for records in (self._batches, self._refused, self._dropped, self._removed, self._requests):
                 records.clear()
             self._kept = 0
+            self._revision += 1
 
     def wait_for(self, event_type: str | None, count: int, timeout_seconds: float) -> Events:
         """Block until `count` events of this type (None: of any) are here, and return all of them.
