@@ -127,8 +127,9 @@ class Visitor:
         else:
             details["error"] = V1 | {"type": "TypeError", "message": "Failed to fetch"}
         self._tell("http_event", details, page, begin + took)
-        timing = {"targetUrl": url.partition("?")[0], "initiatorType": "fetch", "fileType": "other"}
-        self._tell("performance_resource_event", V1 | timing | {"startTime": begin, "duration": took}, page, begin + took)
+        timing: dict[str, Any] = {"targetUrl": url.partition("?")[0], "initiatorType": "fetch", "fileType": "other"}
+        timing |= {"startTime": begin, "duration": took}
+        self._tell("performance_resource_event", V1 | timing, page, begin + took)
 
     def _vitals(self, page: str, load: float) -> None:
         dice, slow = self._dice, self._slow

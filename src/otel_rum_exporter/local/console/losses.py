@@ -71,4 +71,5 @@ def _named(groups: _Group, *names: str) -> list[Json]:
         {**dict(zip(names, reason, strict=True)), "count": len(group), "last": group[-1][0], **group[-1][1]}
         for reason, group in groups.items()
     ]
-    return sorted(reversed(rows), key=lambda row: row["last"], reverse=True)[:_MAX_GROUPS]
+    rows.reverse()
+    return sorted(rows, key=lambda row: row["last"], reverse=True)[:_MAX_GROUPS]

@@ -1,4 +1,4 @@
-"""The view of HTTP requests, by URL: how they ended, told by `http_event`, and how long they took, told by resources."""
+"""The view of HTTP requests by URL: how they ended, told by `http_event`, and how long they took, told by resources."""
 
 from __future__ import annotations
 

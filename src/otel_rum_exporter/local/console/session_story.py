@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from ..record import Dropped, Event, Removed
 from ..session import Session, sessions, short_type, summary
@@ -131,12 +130,10 @@ def _chapters(rows: Sequence[Json]) -> list[Json]:
 
 
 def _chapter(rows: Sequence[Json]) -> Json:
-    def end(each: dict[str, Any]) -> float:
-        return max(each["timestamp"], each["start"] + (each["duration_millis"] or 0) / 1000)
-
+    ends = [max(each["timestamp"], each["start"] + (each["duration_millis"] or 0) / 1000) for each in rows]
     return {
         "page": next((each["page"] for each in rows if each["page"]), ""),
         "start": min(each["start"] for each in rows),
-        "end": max(map(end, rows)),
+        "end": max(ends),
         "events": rows,
     }

@@ -49,6 +49,7 @@ function View({ shown: { route, data }, state, actions }) {
 function Header({ route, state, lost, set }) {
   const total = lost ? lost.refused + lost.dropped + lost.removed : 0;
   const current = SECTION[route.view] ?? route.view;
+  const fresh = state.paused ? "Paused" : state.live === "live" ? "Live" : "Offline";
   return html`<header class="masthead">
     <a class="brand" href="/" aria-label="Local RUM, overview">
       <svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M5 17h5l3-8 5 15 4-10 1.5 3H27" /></svg>
@@ -59,13 +60,13 @@ function Header({ route, state, lost, set }) {
         ${name}${view === "refused" && total > 0 && html`<span class="badge">${count(total)}<span class="hidden"> lost</span></span>`}
       </a>`)}
     </nav>
-    <button class=${`live ${state.paused ? "paused" : state.live}`} aria-pressed=${state.paused} title="Pause or resume (p)"
-      onClick=${() => set({ paused: !state.paused })}><i aria-hidden="true"></i><span role="status">${state.paused ? "Paused" : state.live === "live" ? "Live" : "Offline"}</span></button>
+    <button class=${`live ${fresh.toLowerCase()}`} title=${state.paused ? "Resume (p)" : "Pause (p)"} onClick=${() => set({ paused: !state.paused })}><i aria-hidden="true"></i>${fresh}</button>
+    <span class="hidden" role="status">${fresh === "Live" ? "" : fresh}</span>
   </header>`;
 }
 
 function Offline({ error, retry }) {
-  return html`<div class="offline" role="alert">
+  return html`<div role="alert">
     <p><strong>The stand-in does not answer.</strong> What is shown is the last it told. <span class="quiet">${error}</span></p>
     <button onClick=${retry}>Try again</button>
   </div>`;

@@ -21,14 +21,19 @@ function draw() {
 function set(changes) {
   const resumed = state.paused && changes.paused === false;
   Object.assign(state, changes);
+  if (state.paused) stop();
   draw();
   if (resumed) load();
 }
 
-async function load() {
+function stop() {
   clearTimeout(pending);
   pending = null;
   asked.abort();
+}
+
+async function load() {
+  stop();
   asked = new AbortController();
   const { signal } = asked;
   const route = state.route;

@@ -139,6 +139,6 @@ export class Copy extends Component {
   };
 
   render({ what }, { said }) {
-    return html`<button class="copy" onClick=${this.copy} aria-label=${`Copy ${what}`}><span role="status">${said || "Copy"}</span></button>`;
+    return html`<button class="copy" onClick=${this.copy} aria-label=${said ? null : `Copy ${what}`}>${said || "Copy"}</button>`;
   }
 }

@@ -17,8 +17,8 @@ export function View({ data, route }) {
       ${Object.entries(OUTCOMES).map(([name, label]) => html`<a key=${name} data-stay href=${here(route, { status: name })} aria-current=${status === name ? "true" : null}><i class=${`dot o-${name}`}></i>${label} <span class="quiet">${count(data.outcomes[name])}</span></a>`)}
     </nav>
     ${data.total ? html`<${Table} label="Requests by URL" rows=${data.urls} keyOf=${(row) => row.url} sort=${data.sort} route=${route} columns=${[
-      ["URL", (row) => html`<span class="method">${row.methods.join(" ") || row.file_types.join(" ")}</span> <a data-stay href=${here(route, { url: row.url })}>${row.url}</a>`, { main: true, by: "url" }],
-      ["Status", (row) => html`<${Statuses} row=${row} />`],
+      ["URL", (row) => html`<span class="method">${row.methods.join(" ") || row.file_types.join(" ")}</span> <a data-stay href=${here(route, { url: row.url })}><${Url} url=${row.url} /></a>`, { main: true, by: "url" }],
+      ["Status", (row) => html`<${Statuses} row=${row} />`, { wide: true }],
       ["Failed", (row) => (row.problems ? html`<span class="poor">${count(row.problems)}</span>` : html`<span class="quiet">0</span>`), { number: true, by: "problems" }],
       ["Timed", (row) => count(row.timed), { number: true, by: "timed", wide: true }],
       ["Median", (row) => millis(row.p50_millis), { number: true, wide: true }],
@@ -28,6 +28,12 @@ export function View({ data, route }) {
     <p class="quiet note">How a request ended is told by <code>http_event</code>, how long it took by <code>performance_resource_event</code>. Most senders make the first of failed requests only.</p>`
     : html`<${NoMatch} what="requests" clear=${(hasFilters(route) || status) && here(route, { ...noFilters, status: null })} />`}
   `;
+}
+
+// The path is what differs; the origin stands back.
+function Url({ url }) {
+  const [, origin, path] = /^([a-z]+:\/\/[^/]+)?(.*)$/is.exec(url);
+  return html`${origin && path && html`<span class="origin">${origin}</span>`}${path || origin}`;
 }
 
 function Statuses({ row }) {

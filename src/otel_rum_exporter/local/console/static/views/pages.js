@@ -26,7 +26,7 @@ export function PageTable({ rows, route, sort, brief }) {
     columns.splice(5, 0, ["Slowest", (row) => millis(row.slowest_millis), { number: true, wide: true }]);
     columns.splice(6, 0, ["Loads", (row) => row.loads > 0 && html`<${Ratings} good=${row.apdex.satisfied} fair=${row.apdex.tolerated} poor=${row.apdex.frustrated} label="Loads" />`, { wide: true }]);
     columns.splice(7, 0, ["LCP", (row) => html`<span class=${row.lcp.rating ?? "quiet"}>${millis(row.lcp.p75)}</span>`, { number: true, wide: true }]);
-    columns.push(["HTTP failed", (row) => quietZero(row.failed_requests, "fair"), { number: true, by: "failed_requests" }]);
+    columns.push(["HTTP failed", (row) => quietZero(row.failed_requests, "fair"), { number: true, by: "failed_requests", wide: true }]);
   }
   return html`<${Table} label="Pages" columns=${columns} rows=${rows} keyOf=${(row) => row.page} sort=${sort} route=${route} />`;
 }

@@ -55,14 +55,17 @@ function Row({ event, chapter, length, isOpen, toggle, state, request }) {
   const offset = event.start - chapter.start;
   const left = ((event.start - chapter.start) / length) * 100;
   const width = ((event.duration_millis ?? 0) / 1000 / length) * 100;
+  const end = left + width;
+  // What it took stands beside its bar, where there is room; in it, where there is none.
+  const [side, place] = end < 80 ? ["after", { left: `${end}%` }] : left > 20 ? ["before", { right: `${100 - left}%` }] : ["inside", { right: `${100 - end}%` }];
   const lost = event.dropped ? "dropped" : event.removed.length ? "trimmed" : "";
   return html`<li class=${`event k-${event.kind} ${event.problem ? "problem" : ""} ${lost}`} data-row>
     <button aria-expanded=${isOpen} onClick=${() => toggle(event.key)}>
       <span class="offset" title=${clock(event.start)}>+${offset < 100 ? `${offset.toFixed(2)} s` : span(offset)}</span>
       <i class="dot" aria-hidden="true"></i>
       <span class="what"><b>${label(event)}</b> <span>${event.summary}</span>${lost && html` <span class="chip bad">${event.dropped ? "would be dropped" : `${event.removed.length} removed`}</span>`}</span>
-      <span class="lane"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `${Math.min(left, 100)}%`, width: `${Math.min(width, 100 - left)}%` }}></i>
-        <span class=${left + width > 60 ? "before" : "after"} style=${left + width > 60 ? { right: `${100 - left}%` } : { left: `${left + width}%` }}>${event.duration_millis !== null && millis(event.duration_millis)}${event.kind === "vital" && event.rating && html`<span class=${event.rating}>${RATINGS[event.rating]}</span>`}</span></span>
+      <span class="lane"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i>
+        <span class=${side} style=${place}>${event.duration_millis !== null && millis(event.duration_millis)}${event.kind === "vital" && event.rating && html`<span class=${event.rating}>${RATINGS[event.rating]}</span>`}</span></span>
     </button>
     ${isOpen && html`<${Detail} event=${event} kept=${state.requests.get(event.batch_id)} request=${request} />`}
   </li>`;
@@ -93,7 +96,7 @@ class Detail extends Component {
 
 function Request({ kept, batch }) {
   if (!kept || kept.waiting) return html`<p class="quiet">Reading …</p>`;
-  if (kept.missing) return html`<p class="quiet">Request ${batch} is not kept any more: events that are dropped come in requests that may keep nothing.</p>`;
+  if (kept.missing) return html`<p class="quiet">The request ${batch} is not kept any more.</p>`;
   return kept.requests.map((sent, i) => html`<div key=${i} class="request">
     <dl class="facts small">
       <div><dt>Request</dt><dd><code>POST ${sent.path}</code></dd></div>
