@@ -137,8 +137,8 @@ class Visitor:
             ("time_to_first_byte_event", load * 0.2, load * 0.2),
             ("first_contentful_paint_event", load * 0.55, load * 0.55),
             ("largest_contentful_paint_event", load * 0.95, load * 0.95),
-            ("cumulative_layout_shift_event", abs(dice.gauss(0.03, 0.06)), load + 400),
-            ("interaction_to_next_paint_event", dice.lognormvariate(4.4, 0.6) * slow, load + 950),
+            ("cumulative_layout_shift_event", abs(dice.gauss(0.08, 0.09)), load + 400),
+            ("interaction_to_next_paint_event", dice.lognormvariate(4.9, 0.7) * slow, load + 950),
         ):
             self._tell(name, V1 | {"value": value}, page, after)
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.local.console.axis import MAX_STEPS, Axis
+from otel_rum_exporter.local.console.axis import MAX_STEPS, MIN_STEPS, Axis
 
 times = st.floats(1_000_000_000, 9_999_999_999)
 
@@ -12,7 +12,7 @@ times = st.floats(1_000_000_000, 9_999_999_999)
 def test_every_time_has_its_step_and_none_is_lost(seconds: list[float]) -> None:
     """However far apart they are, there are few steps, and each holds what happened in it."""
     axis = Axis.over(min(seconds), max(seconds))
-    assert 1 <= axis.steps <= MAX_STEPS
+    assert MIN_STEPS <= axis.steps <= MAX_STEPS
     assert sum(axis.counts(seconds)) == len(seconds)
     for one in seconds:
         begin = axis.start + axis.index(one) * axis.step_seconds

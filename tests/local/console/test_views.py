@@ -156,6 +156,13 @@ def test_a_session_has_a_chapter_for_each_page_view() -> None:
     assert [chapter["start"] - NOW for chapter in told["chapters"]] == [0, 60]
 
 
+def test_what_happened_on_another_page_is_no_part_of_the_first_view() -> None:
+    """A page that was not found has no view; a chapter is named after its own."""
+    failed = request("/sale", 404, 0, metadata={"pageId": "/sale"})
+    told = show("session", received(failed, page_view("/", 1)), id="s")
+    assert [chapter["page"] for chapter in told["chapters"]] == ["/sale", "/"]
+
+
 def test_an_event_begins_as_long_before_its_timestamp_as_it_took() -> None:
     """RUM's timestamps are those of the end; resources count from the begin of their document."""
     resource = {"targetUrl": "/tea.css", "startTime": 300, "duration": 100, "fileType": "stylesheet"}

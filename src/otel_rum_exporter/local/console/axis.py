@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-MAX_STEPS = 60
+MIN_STEPS, MAX_STEPS = 30, 60
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _STEP_SECONDS = (
     *(1, 2, 5, 10, 15, 30),
@@ -18,7 +18,7 @@ _STEP_SECONDS = (
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """At most `MAX_STEPS` steps, the first from `start`; times are in epoch seconds."""
+    """Steps of equal length, the first from `start`; times are in epoch seconds."""
 
     start: float
     step_seconds: float
@@ -26,10 +26,13 @@ class Axis:
 
     @classmethod
     def over(cls, first: float, last: float) -> Axis:
-        """Cut the time from `first` to `last`, both included, into the shortest round steps that are few enough."""
+        """Cut the time from `first` to `last`, both included, into the shortest round steps that are few enough.
+
+        Where they would be fewer than `MIN_STEPS`, the time before is added.
+        """
         wanted = (last - first) / (MAX_STEPS - 1)
         step = next((step for step in _STEP_SECONDS if step >= wanted), math.ceil(wanted / _DAY) * _DAY)
-        start = first // step * step
+        start = min(first // step, last // step - MIN_STEPS + 1) * step
         return cls(start, step, int((last - start) // step) + 1)
 
     def index(self, seconds: float) -> int:

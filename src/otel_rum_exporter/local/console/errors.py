@@ -12,7 +12,7 @@ from .axis import Axis
 from .field import Json, kind, page, text
 from .received import Received
 from .scope import Scope
-from .session_list import NO_SESSION, device
+from .session_list import device, whose
 
 _MAX_GROUPS = 200
 _MAX_OCCURRENCES = 50
@@ -44,8 +44,7 @@ def error_story(received: Received, scope: Scope) -> Json | None:
         "chart": {"start": axis.start, "step_seconds": axis.step_seconds},
         "occurrences": [
             {
-                "session": event.session_id or NO_SESSION,
-                "monitor": event.app_monitor_id,
+                **whose(event),
                 "event": event.id,
                 "timestamp": event.timestamp,
                 "page": page(event),

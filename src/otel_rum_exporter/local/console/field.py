@@ -5,41 +5,40 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..record import Event
-from ..session import short_type
+from ..record import RUM_PREFIX, Event
 
 Json = dict[str, Any]
 
-PAGE_VIEW = "page_view_event"
-NAVIGATION = "performance_navigation_event"
-RESOURCE = "performance_resource_event"
-HTTP = "http_event"
-ERROR = "js_error_event"
+PAGE_VIEW = f"{RUM_PREFIX}page_view_event"
+NAVIGATION = f"{RUM_PREFIX}performance_navigation_event"
 
 _KINDS = {
-    "session_start_event": "session",
-    PAGE_VIEW: "page",
-    "page_close_event": "page",
-    NAVIGATION: "load",
-    RESOURCE: "resource",
-    HTTP: "http",
-    ERROR: "error",
-    "dom_event": "action",
-    "largest_contentful_paint_event": "vital",
-    "interaction_to_next_paint_event": "vital",
-    "cumulative_layout_shift_event": "vital",
-    "first_contentful_paint_event": "vital",
-    "first_input_delay_event": "vital",
-    "time_to_first_byte_event": "vital",
-    "time_to_interactive_event": "vital",
-    "xray_trace_event": "trace",
-    "rrweb_event": "replay",
+    RUM_PREFIX + name: kind
+    for name, kind in (
+        ("session_start_event", "session"),
+        ("page_view_event", "page"),
+        ("page_close_event", "page"),
+        ("performance_navigation_event", "load"),
+        ("performance_resource_event", "resource"),
+        ("http_event", "http"),
+        ("js_error_event", "error"),
+        ("dom_event", "action"),
+        ("largest_contentful_paint_event", "vital"),
+        ("interaction_to_next_paint_event", "vital"),
+        ("cumulative_layout_shift_event", "vital"),
+        ("first_contentful_paint_event", "vital"),
+        ("first_input_delay_event", "vital"),
+        ("time_to_first_byte_event", "vital"),
+        ("time_to_interactive_event", "vital"),
+        ("xray_trace_event", "trace"),
+        ("rrweb_event", "replay"),
+    )
 }
 
 
 def kind(event: Event) -> str:
     """Return the family that an event is shown as."""
-    return _KINDS.get(short_type(event.type), "custom")
+    return _KINDS.get(event.type, "custom")
 
 
 def member(value: Any, *path: str) -> Any:

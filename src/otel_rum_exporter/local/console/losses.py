@@ -10,7 +10,7 @@ from ..session import short_type, summary
 from .field import Json
 from .received import Received
 from .scope import Scope
-from .session_list import NO_SESSION
+from .session_list import whose
 
 _MAX_GROUPS = 100
 
@@ -28,8 +28,7 @@ def loss_list(received: Received, scope: Scope) -> Json:
             (short_type(one.event.type), one.reason),
             one.event.timestamp,
             {
-                "session": one.event.session_id or NO_SESSION,
-                "monitor": one.event.app_monitor_id,
+                **whose(one.event),
                 "event": one.event.id,
                 "summary": summary(one.event),
             },

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..record import RUM_PREFIX
 from .field import Json
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-metrics.html
@@ -34,12 +35,12 @@ class Vital:
 
 # https://web.dev/articles/vitals, and the articles of the single metrics
 VITALS = (
-    Vital("LCP", "Largest contentful paint", "largest_contentful_paint_event", "ms", 2500, 4000),
-    Vital("INP", "Interaction to next paint", "interaction_to_next_paint_event", "ms", 200, 500),
-    Vital("CLS", "Cumulative layout shift", "cumulative_layout_shift_event", "", 0.1, 0.25),
-    Vital("FCP", "First contentful paint", "first_contentful_paint_event", "ms", 1800, 3000),
-    Vital("TTFB", "Time to first byte", "time_to_first_byte_event", "ms", 800, 1800),
-    Vital("FID", "First input delay", "first_input_delay_event", "ms", 100, 300),
+    Vital("LCP", "Largest contentful paint", f"{RUM_PREFIX}largest_contentful_paint_event", "ms", 2500, 4000),
+    Vital("INP", "Interaction to next paint", f"{RUM_PREFIX}interaction_to_next_paint_event", "ms", 200, 500),
+    Vital("CLS", "Cumulative layout shift", f"{RUM_PREFIX}cumulative_layout_shift_event", "", 0.1, 0.25),
+    Vital("FCP", "First contentful paint", f"{RUM_PREFIX}first_contentful_paint_event", "ms", 1800, 3000),
+    Vital("TTFB", "Time to first byte", f"{RUM_PREFIX}time_to_first_byte_event", "ms", 800, 1800),
+    Vital("FID", "First input delay", f"{RUM_PREFIX}first_input_delay_event", "ms", 100, 300),
 )
 
 

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from ..record import Event
-from ..session import short_type
 from .axis import Axis
 from .errors import error_list
 from .field import PAGE_VIEW, Json, duration_millis, kind, number, outcome
@@ -16,7 +15,8 @@ from .received import Received
 from .scope import Scope
 from .session_list import NOBODY, in_scope, row
 
-_ROWS = 6
+_ROWS = 5
+_RECENT_SECONDS = 3600
 
 
 def overview(received: Received, scope: Scope) -> Json:
@@ -28,7 +28,7 @@ def overview(received: Received, scope: Scope) -> Json:
     values = defaultdict(list)
     for event in events:
         if kind(event) == "vital" and (value := number(event.details, "value")) is not None:
-            values[short_type(event.type)].append(value)
+            values[event.type].append(value)
     return {
         "events": len(events),
         "users": len({event.user_id for event in events} - {None, NOBODY}),
@@ -46,20 +46,26 @@ def _load_millis(event: Event) -> float | None:
     return duration_millis(event) if kind(event) == "load" else None
 
 
+def _axis(times: Sequence[float], scope: Scope) -> Axis:
+    """Span what is asked for, else what happened; up to now where that is not long ago."""
+    first, latest = min(times, default=scope.now), max(times, default=scope.now)
+    end = scope.now if scope.since or scope.now - latest < _RECENT_SECONDS else latest
+    start = scope.since or first
+    # The end of a part of the chart is the begin of the next step.
+    return Axis.over(start, max(start, scope.until - 1e-3 if scope.until else end))
+
+
 def _chart(
     events: Sequence[Event], session_starts: Iterable[float], loads: Iterable[tuple[float, float]], scope: Scope
 ) -> Json:
-    times = [event.timestamp for event in events]
-    first = scope.since or min(times, default=scope.now)
-    last = (scope.until or (scope.now if scope.since else max(times, default=scope.now))) - 1e-6
-    axis = Axis.over(first, max(first, last))
+    axis = _axis([event.timestamp for event in events], scope)
     series: dict[str, list[float]] = defaultdict(list)
     for event in events:
         if kind(event) == "http":
             series[outcome(event)].append(event.timestamp)
         elif kind(event) == "error":
             series["errors"].append(event.timestamp)
-        elif short_type(event.type) == PAGE_VIEW:
+        elif event.type == PAGE_VIEW:
             series["page_views"].append(event.timestamp)
     by_step: dict[int, list[float]] = defaultdict(list)
     for seconds, millis in loads:

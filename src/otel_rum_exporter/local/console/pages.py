@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from ..record import Event
-from ..session import short_type
 from .field import NAVIGATION, PAGE_VIEW, Json, duration_millis, is_problem, kind, number, page
 from .measure import VITALS, apdex, percentile, vital
 from .received import Received
@@ -37,12 +36,13 @@ def page_rows(events: Iterable[Event]) -> list[Json]:
 
 
 def _row(name: str, group: Sequence[Event]) -> Json:
-    types = [(short_type(event.type), event) for event in group]
-    loads = [millis for short, event in types if short == NAVIGATION if (millis := duration_millis(event)) is not None]
-    paints = [value for short, event in types if short == _LCP.event_type if (value := number(event.details, "value"))]
+    loads = [millis for one in group if one.type == NAVIGATION and (millis := duration_millis(one)) is not None]
+    paints = [
+        value for one in group if one.type == _LCP.event_type and (value := number(one.details, "value")) is not None
+    ]
     return {
         "page": name,
-        "views": sum(short == PAGE_VIEW for short, _ in types),
+        "views": sum(event.type == PAGE_VIEW for event in group),
         "sessions": len({(event.app_monitor_id, event.session_id) for event in group}),
         "loads": len(loads),
         "p50_millis": percentile(loads, 50),

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from ..record import Event
 from ..session import summary
-from .field import ERROR, Json, duration_millis, kind, member, number, outcome, page, text
+from .field import Json, duration_millis, kind, number, outcome, page, text
 from .measure import percentile
 from .received import Received
 from .scope import Scope
-from .session_list import NO_SESSION
+from .session_list import whose
 
 _MAX_URLS = 200
 _MAX_SAMPLES = 50
@@ -75,13 +75,12 @@ def _samples(group: Sequence[Event]) -> list[Json]:
     latest = sorted(group, key=lambda event: event.timestamp, reverse=True)[:_MAX_SAMPLES]
     return [
         {
-            "session": event.session_id or NO_SESSION,
-            "monitor": event.app_monitor_id,
+            **whose(event),
             "event": event.id,
             "timestamp": event.timestamp,
             "summary": summary(event),
             "outcome": outcome(event) if kind(event) == "http" else None,
-            "error": text(member(event.details, "error"), "message") if kind(event) != ERROR else "",
+            "error": text(event.details, "error", "message"),
             "duration_millis": duration_millis(event),
             "page": page(event),
         }

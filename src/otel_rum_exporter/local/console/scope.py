@@ -72,10 +72,8 @@ class Scope:
 
 def choices(events: Iterable[Event]) -> Json:
     """Return the values of each dimension with the number of their events, the most frequent first."""
-    counters: dict[str, Counter[str]] = {name: Counter() for name in DIMENSIONS}
-    for event in events:
-        for name, value_of in DIMENSIONS.items():
-            counters[name][value_of(event)] += 1
+    events = list(events)
+    counters = {name: Counter(map(value_of, events)) for name, value_of in DIMENSIONS.items()}
     return {
         name: [[value, count] for value, count in counter.most_common(_MAX_CHOICES) if value]
         for name, counter in counters.items()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from ..record import Event
-from ..session import Session, sessions, short_type
+from ..session import Session, sessions
 from .axis import Axis
 from .field import PAGE_VIEW, Json, is_problem, kind, page, text
 from .received import Received
@@ -45,7 +45,7 @@ def in_scope(events: Iterable[Event], scope: Scope) -> list[Session]:
 
 def row(session: Session) -> Json:
     """Tell a session in one line."""
-    pages = [page(event) for event in session.events if short_type(event.type) == PAGE_VIEW]
+    pages = [page(event) for event in session.events if event.type == PAGE_VIEW]
     steps = [step for step, _ in groupby(pages)]
     return {
         "id": session.id or NO_SESSION,
@@ -61,6 +61,15 @@ def row(session: Session) -> Json:
         "failed_requests": sum(kind(event) == "http" and is_problem(event) for event in session.events),
         "strip": strip(session.events),
         **device(session.events),
+    }
+
+
+def whose(event: Event) -> Json:
+    """Tell the session and the known user of an event."""
+    return {
+        "session": event.session_id or NO_SESSION,
+        "monitor": event.app_monitor_id,
+        "user": None if event.user_id == NOBODY else event.user_id,
     }
 
 

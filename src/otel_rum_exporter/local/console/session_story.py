@@ -11,7 +11,7 @@ from .field import NAVIGATION, PAGE_VIEW, Json, duration_millis, is_problem, kin
 from .measure import SATISFIED_BELOW_MILLIS, TOLERATED_BELOW_MILLIS, VITALS
 from .received import Received
 from .scope import MAX_ROWS, Scope
-from .session_list import NO_SESSION, row
+from .session_list import NO_SESSION, NOBODY, row
 
 _VITAL_OF = {vital.event_type: vital for vital in VITALS}
 
@@ -37,7 +37,7 @@ def session_story(received: Received, scope: Scope) -> Json | None:
     offset, limit = scope.number("offset", 0, 10**9), scope.number("limit", MAX_ROWS, MAX_ROWS)
     return {
         **row(session),
-        "users": session.user_ids,
+        "users": [user for user in session.user_ids if user != NOBODY],
         "kinds": kinds,
         "total": len(rows),
         "offset": offset,
@@ -87,9 +87,9 @@ class _Starts:
         self._views: dict[str, list[float]] = defaultdict(list)
         self._origins: dict[str, float] = {}
         for event in events:
-            if short_type(event.type) == PAGE_VIEW:
+            if event.type == PAGE_VIEW:
                 self._views[page(event)].append(event.timestamp)
-            elif short_type(event.type) == NAVIGATION:
+            elif event.type == NAVIGATION:
                 before = (duration_millis(event) or 0) + (number(event.details, "startTime") or 0)
                 self._origins[page(event)] = event.timestamp - before / 1000
 
@@ -106,7 +106,7 @@ class _Starts:
 
 
 def _rating(event: Event) -> str | None:
-    vital = _VITAL_OF.get(short_type(event.type))
+    vital = _VITAL_OF.get(event.type)
     value = number(event.details, "value")
     if vital and value is not None:
         return vital.rating(value)
@@ -119,14 +119,19 @@ def _rating(event: Event) -> str | None:
 
 
 def _chapters(rows: Sequence[Json]) -> list[Json]:
-    """Begin a chapter at each page view, so that a waterfall spans what one page did and not the silence between."""
-    chapters: list[list[Json]] = []
+    """Begin a chapter at each page view, so that a waterfall spans what one page did and not the silence between.
+
+    What comes before the first view belongs to it, unless it happened on another page.
+    """
+    chapters: list[list[Json]] = [[]]
     for each in rows:
-        is_view = each["name"] == PAGE_VIEW
-        if not chapters or (is_view and any(other["name"] == PAGE_VIEW for other in chapters[-1])):
+        begins = each["type"] == PAGE_VIEW and any(
+            other["type"] == PAGE_VIEW or other["page"] not in {"", each["page"]} for other in chapters[-1]
+        )
+        if begins:
             chapters.append([])
         chapters[-1].append(each)
-    return [_chapter(each) for each in chapters]
+    return [_chapter(each) for each in chapters if each]
 
 
 def _chapter(rows: Sequence[Json]) -> Json:

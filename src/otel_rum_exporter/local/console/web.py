@@ -138,7 +138,7 @@ def _content(view: Callable[[Received, Scope], Json | None], store: Store, scope
     shown = view(received, scope)
     if shown is None:
         return None
-    frame = {"now": scope.now, "choices": choices(scope.in_time(received.events)), "lost": totals(received)}
+    frame = {"choices": choices(scope.in_time(received.events)), "lost": totals(received)}
     return json.dumps({**shown, "frame": frame}).encode()
 
 

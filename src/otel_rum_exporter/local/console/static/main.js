@@ -6,7 +6,8 @@ import { listen } from "./live.js";
 import { read } from "./route.js";
 
 const MIN_PAUSE_MS = 1000;
-const REDRAW_MS = 10_000;
+// Time passes without news, too.
+const REFRESH_MS = 10_000;
 const MAX_KEPT_REQUESTS = 50;
 
 const root = document.getElementById("console");
@@ -102,5 +103,5 @@ addEventListener("popstate", () => {
   load();
 });
 listen(news, (live) => state.live !== live && set({ live }));
-setInterval(() => (state.paused || document.hidden ? null : state.route.query.has("range") ? news() : draw()), REDRAW_MS);
+setInterval(() => document.hidden || news(), REFRESH_MS);
 load();

@@ -24,7 +24,7 @@ export function View({ data, route, go }) {
     </section>
     <section aria-labelledby="occurrences"><h2 id="occurrences">Whom it hit <small>latest first</small></h2>
       <ol class="samples card">${data.occurrences.map((one, i) => html`<li key=${i} data-row><a href=${sessionLink(route, one, { event: one.event })}>
-        <${Face} id=${one.session} /><span class="what"><b>${one.page || "no page"}</b> <span class="quiet">${device(one)}</span></span><span class="message">${one.message}</span><span class="n"></span><span class="when"><${Time} at=${one.timestamp} /></span>
+        <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.page || "no page"}</b> <span class="quiet">${device(one)}</span></span><span class="message">${one.message}</span><span class="n"></span><span class="when"><${Time} at=${one.timestamp} /></span>
       </a></li>`)}</ol>
     </section>
   `;

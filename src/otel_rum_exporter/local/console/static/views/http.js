@@ -63,7 +63,7 @@ function Detail({ detail, route }) {
     </svg>`}
     <section aria-labelledby="samples"><h2 id="samples">Who asked <small>latest first</small></h2>
       <ol class="samples card">${detail.samples.map((one, i) => html`<li key=${i} data-row><a href=${sessionLink(route, one, { event: one.event })}>
-        <${Face} id=${one.session} /><span class="what"><b>${one.summary}</b> <span class="quiet">${one.page && `on ${one.page}`}</span></span><span class="message">${one.error}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>
+        <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.summary}</b> <span class="quiet">${one.page && `on ${one.page}`}</span></span><span class="message">${one.error}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>
       </a></li>`)}</ol>
     </section>`;
 }

@@ -23,7 +23,7 @@ export function View({ data, route, go, state, request }) {
     </div>
     <dl class="facts">
       <div><dt>Session</dt><dd class="id">${data.id}</dd></div>
-      ${data.users.map((user) => html`<div key=${user}><dt>User</dt><dd class="id">${/^[0-]+$/.test(user) ? "unknown" : user}</dd></div>`)}
+      ${data.users.map((user) => html`<div key=${user}><dt>User</dt><dd class="id">${user}</dd></div>`)}
       <div><dt>App monitor</dt><dd class="id">${data.monitor}</dd></div>
       <div><dt>Last event</dt><dd><${Time} at=${data.last} /></dd></div>
     </dl>
@@ -61,7 +61,7 @@ function Row({ event, chapter, length, isOpen, toggle, state, request }) {
   const lost = event.dropped ? "dropped" : event.removed.length ? "trimmed" : "";
   return html`<li class=${`event k-${event.kind} ${event.problem ? "problem" : ""} ${lost}`} data-row>
     <button aria-expanded=${isOpen} onClick=${() => toggle(event.key)}>
-      <span class="offset" title=${clock(event.start)}>+${offset < 100 ? `${offset.toFixed(2)} s` : span(offset)}</span>
+      <span class="offset" title=${clock(event.start)}>+${millis(offset * 1000)}</span>
       <i class="dot" aria-hidden="true"></i>
       <span class="what"><b>${label(event)}</b> <span>${event.summary}</span>${lost && html` <span class="chip bad">${event.dropped ? "would be dropped" : `${event.removed.length} removed`}</span>`}</span>
       <span class="lane"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i>
