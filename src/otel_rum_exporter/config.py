@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from .setting import (
     Setting,
+    function_or,
     http_url,
+    identity_pool_id,
     metadata_names,
     names_list,
     one_of,
+    role_arn,
     row,
     share,
     truth,
@@ -27,6 +30,8 @@ from .setting import (
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+PageViews: TypeAlias = "Literal['auto', 'all', 'none'] | Callable[[Any], bool | None]"
 
 PREFIX = "OTEL_EXPORTER_AWS_RUM_"
 RESOURCE_APP_MONITOR_ID = "aws.rum.appmonitor.id"
@@ -75,6 +80,18 @@ class Config:
         "`sigv4` signs with the normal AWS credential chain; `none` for a resource policy or the stand-in.",
         one_of("sigv4", "none"),
     )
+    identity_pool_id: str | None = row(
+        None,
+        "Id of a Cognito identity pool: a guest of it signs, in place of the AWS credential chain.",
+        identity_pool_id,
+        shown="none",
+    )
+    guest_role_arn: str | None = row(
+        None,
+        "ARN of the role that the guest takes in Cognito's basic flow; without it the flow is the enhanced one.",
+        role_arn,
+        shown="the pool's for guests",
+    )
     compression: Literal["gzip", "none"] = row(
         "gzip", "Compression of request bodies: `gzip` or `none`.", one_of("gzip", "none")
     )
@@ -88,6 +105,17 @@ class Config:
         "Most bytes of events kept in memory while they cannot be sent; the oldest leave first.",
         whole(1024 * 1024, 64 * 1024 * 1024),
     )
+    spool_directory: str | None = row(
+        None,
+        "Directory that keeps events until RUM has taken them, through crashes and restarts; processes may share it.",
+        shown="none: in memory",
+    )
+    spool_max_bytes: int = row(
+        512 * 1024 * 1024,
+        "Most bytes in that directory; the oldest events leave first.",
+        whole(1024 * 1024, 512 * 1024 * 1024),
+    )
+    spool_max_age_seconds: int = row(172_800, "The longest that an event stays there, in seconds.", whole(1, 172_800))
     http_events: Literal["failed", "all", "none"] = row(
         "failed",
         "Which HTTP requests become `http_event`: `failed`, `all` or `none`.",
@@ -96,10 +124,17 @@ class Config:
     custom_events: bool = row(
         True, "Send spans that fit no built-in RUM event as custom events (enable them in the app monitor).", truth
     )
-    page_views: Literal["auto", "all", "none"] = row(
+    page_views: PageViews = row(  # noqa: RUF009 - as in every row; the linter knows no functions as immutable
         "auto",
-        "Which requests served are page views: `auto` guesses, `all` is each successful GET; `none`, also of screens.",
-        one_of("auto", "all", "none"),
+        "Which requests served are page views: `auto` guesses, `all` is each successful GET; `none`, also of screens. "
+        "In code also a function, which is given a span; where it returns None, the exporter guesses.",
+        function_or(one_of("auto", "all", "none")),
+    )
+    excluded_names: tuple[str, ...] = row(
+        (),
+        "Names of spans, log records or instrumentation scopes to leave out, separated by commas; `*` is any text.",
+        names_list,
+        shown="none",
     )
     metadata_attributes: tuple[str, ...] = row(
         (),
@@ -118,6 +153,11 @@ class Config:
     url_query_parameters: tuple[str, ...] = row(
         (), "Names of query parameters that may stay in URLs, separated by commas.", names_list, shown="none"
     )
+    enduser_id: bool = row(
+        False,
+        "Take `enduser.id` for the user where nothing else tells one; RUM sees a hash unless it is a UUID.",
+        truth,
+    )
     id_hash_key: str | None = row(
         None,
         "Secret that keys the hash of session and user ids that are not UUIDs; the same in every process.",
@@ -135,26 +175,28 @@ class Config:
             ConfigError: naming each wrong value, where it stands, and the fix.
         """
         settings = table()
-        faults = [_unknown(name, settings) for name in given if name not in settings]
-        values: dict[str, Any] = {}
-        for name, setting in settings.items():
-            found = _found(name, setting, given, environment)
-            if found is None:
-                continue
-            place, raw = found
-            try:
-                values[name] = setting.parse(raw)
-            except ValueError as fault:
-                faults.append(f"{place}{'' if setting.secret else f'={raw!r:.120}'} {fault}")
-        monitor = _found("app_monitor_id", settings["app_monitor_id"], given, environment)
-        if monitor is None and not _resource_names_monitor(environment):
-            faults.append(
-                f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; "
-                "set it to the app monitor's ID, or pass app_monitor_id=..."
-            )
+        found = readings(given, environment)
+        faults = [
+            *(_unknown(name, settings) for name in given if name not in settings),
+            *(reading.fault for reading in found.values() if reading.fault),
+            *_missing(found, environment),
+        ]
         if faults:
             raise ConfigError([*faults, *unknown_variables(environment)])
-        return cls(**values)
+        return cls(**{name: reading.value for name, reading in found.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A setting as it was found.
+
+    `place` is the name of the argument or variable that it came from, None for the default; `value` is the default
+    where there is a `fault`.
+    """
+
+    place: str | None
+    value: Any
+    fault: str | None = None
 
 
 class Settings(TypedDict, total=False):
@@ -167,24 +209,36 @@ class Settings(TypedDict, total=False):
     alias: str | None
     domain: str | None
     signing: str | None
+    identity_pool_id: str | None
+    guest_role_arn: str | None
     compression: str | None
     timeout_millis: int | str | None
     max_events_per_request: int | str | None
     max_requests_per_second: int | str | None
     max_memory_bytes: int | str | None
+    spool_directory: str | None
+    spool_max_bytes: int | str | None
+    spool_max_age_seconds: int | str | None
     http_events: str | None
     custom_events: bool | str | None
-    page_views: str | None
+    page_views: str | Callable[[Any], bool | None] | None
+    excluded_names: str | Sequence[str] | None
     metadata_attributes: str | Sequence[str] | None
     xray_events: bool | str | None
     session_sample_rate: float | str | None
     url_query_parameters: str | Sequence[str] | None
+    enduser_id: bool | str | None
     id_hash_key: str | None
 
 
 def table() -> dict[str, Setting]:
     """Return the settings by keyword, in the order in which they are documented."""
     return {item.name: item.metadata["setting"] for item in dataclasses.fields(Config)}
+
+
+def readings(given: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, Reading]:
+    """Return each setting with where it came from: an argument, else a variable, else the default."""
+    return {item.name: _reading(item, given, environment) for item in dataclasses.fields(Config)}
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
@@ -209,15 +263,37 @@ def markdown_table() -> str:
     return "\n".join(rows)
 
 
+def _reading(item: dataclasses.Field[Any], given: Mapping[str, object], environment: Mapping[str, str]) -> Reading:
+    setting: Setting = item.metadata["setting"]
+    place, raw = _found(item.name, setting, given, environment)
+    if place is None:
+        return Reading(None, item.default)
+    try:
+        return Reading(place, setting.parse(raw))
+    except ValueError as fault:
+        return Reading(place, item.default, f"{place}{'' if setting.secret else f'={raw!r:.120}'} {fault}")
+
+
 def _found(
     name: str, setting: Setting, given: Mapping[str, object], environment: Mapping[str, str]
-) -> tuple[str, object] | None:
+) -> tuple[str | None, object]:
     if given.get(name) is not None:
         return name, given[name]
     for place in (variable(name), *setting.fallbacks):
         if environment.get(place, "").strip():
             return place, environment[place]
-    return None
+    return None, None
+
+
+def _missing(found: Mapping[str, Reading], environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each setting that is not there, though it must be."""
+    if found["app_monitor_id"].place is None and not _resource_names_monitor(environment):
+        yield (
+            f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; "
+            "set it to the app monitor's ID, or pass app_monitor_id=..."
+        )
+    if found["guest_role_arn"].place and found["identity_pool_id"].place is None:
+        yield f"{variable('guest_role_arn')} is set, but no {variable('identity_pool_id')} whose guests take the role"
 
 
 def _unknown(name: str, settings: Mapping[str, Setting]) -> str:

@@ -43,6 +43,22 @@ def uuid(value: object) -> str:
     raise ValueError("is not a UUID; copy the app monitor's ID (not its name) from the CloudWatch console")
 
 
+def identity_pool_id(value: object) -> str:
+    """Read the id of a Cognito identity pool, which begins with its region."""
+    if isinstance(value, str) and re.fullmatch(r"[\w-]+:" + UUID.pattern, value.strip()):
+        return value.strip()
+    raise ValueError(
+        "is not the id of an identity pool; use for example eu-west-1:00000000-1111-4222-8333-444444444444"
+    )
+
+
+def role_arn(value: object) -> str:
+    """Read the ARN of an IAM role."""
+    if isinstance(value, str) and re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/\S+", value.strip()):
+        return value.strip()
+    raise ValueError("is not the ARN of a role; use for example arn:aws:iam::123456789012:role/NAME")
+
+
 def http_url(value: object) -> str:
     """Read an http(s) URL, without a slash at its end."""
     if isinstance(value, str) and re.match(r"https?://[^/\s]", value.strip()):
@@ -95,6 +111,11 @@ def one_of(*choices: str) -> Callable[[object], str]:
         raise ValueError(f"is not one of {', '.join(choices)}")
 
     return parse
+
+
+def function_or(parse: Callable[[object], Any]) -> Callable[[object], Any]:
+    """Return a reader of a function, or of what else a reader reads."""
+    return lambda value: value if callable(value) else parse(value)
 
 
 def names_list(value: object) -> tuple[str, ...]:

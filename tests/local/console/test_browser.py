@@ -255,6 +255,9 @@ def test_what_rum_would_not_keep_has_its_reason(busy: LocalRum, visit: Open) -> 
     expect(page.locator("main")).to_contain_text("which looks like milliseconds")
     expect(page.locator("main")).to_contain_text("RUM keeps at most 6144")
     expect(page.locator("main")).to_contain_text("cart.size")
+    page.get_by_text("The latest of these requests").click()
+    expect(page.locator(".verdicts li")).not_to_have_count(0)
+    expect(page.get_by_role("region", name="body")).to_contain_text('"BatchId"')
     page.get_by_role("link", name="The latest in its session").click()
     expect(page.locator(".detail")).to_contain_text("RUM would drop this event")
     expect(page.locator(".event.dropped")).to_contain_text("would be dropped")
@@ -354,6 +357,10 @@ def test_text_from_telemetry_is_text_everywhere(rum: LocalRum, visit: Open) -> N
     views = ["/", "/sessions", "/pages", "/errors", f"/errors/{key}", "/http", f"/http?url={query}", "/refused"]
     for path in [*views, *(f"/sessions/{session}?event={event}" for event in events)]:
         page.goto(rum.url + path)
+        if path == "/refused":
+            for summary in page.locator("summary").all():
+                summary.click()
+            expect(page.get_by_role("region", name="body")).to_have_count(2)
         expect(page.locator("main")).to_contain_text("<script>alert(1)</script>")
         assert page.evaluate("document.querySelectorAll('main script, main img').length") == 0
         assert page.evaluate("document.scripts.length") == 1

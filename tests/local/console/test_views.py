@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.local import Batch, Dropped, Exchange, Refusal, Removed
+from otel_rum_exporter.local import Batch, Dropped, Exchange, Refusal, Removed, Verdict
 from otel_rum_exporter.local import schema as schemas
 from otel_rum_exporter.local.console.received import Received
 from otel_rum_exporter.local.console.scope import MAX_ROWS, Scope, choices
@@ -58,10 +58,10 @@ def test_nothing_received_is_a_view_too(view: str) -> None:
     assert show(view, received()) is not None
 
 
-@pytest.mark.parametrize("view", ["session", "error", "request"])
+@pytest.mark.parametrize("view", ["session", "error", "request", "refusal"])
 def test_what_is_not_here_is_told_so(view: str) -> None:
     """A link may be older than what is kept."""
-    assert show(view, received(page_view("/")), id="x", key="x", batch="x") is None
+    assert show(view, received(page_view("/")), id="x", key="x", batch="x", at="x") is None
 
 
 def test_the_overview_counts_what_happened() -> None:
@@ -324,7 +324,11 @@ def test_losses_of_one_reason_are_one_row() -> None:
             refused=(*refused, Refusal(413, "TooLarge", "the body is too large", "/y", NOW)),
             dropped=(Dropped(event("large", {"name": "cart"}), "too large"),),
             removed=(Removed("1", RUM + "http_event", "a.b", 1, "no dots"),) * 3,
-            requests=(Exchange("/", {}, False, 200, None, NOW), Exchange("/", {}, False, 429, None, NOW)),
+            requests=(
+                Exchange("/", {}, False, 200, None, NOW),
+                Exchange("/", {}, False, 429, None, NOW),
+                Exchange("/", {}, False, None, None, NOW),
+            ),
         ),
     )
     assert [(row["message"], row["count"], row["last"]) for row in told["refused"]] == [
@@ -333,19 +337,28 @@ def test_losses_of_one_reason_are_one_row() -> None:
     ]
     assert [(row["name"], row["reason"], row["session"]) for row in told["dropped"]] == [("large", "too large", "s")]
     assert [(row["key"], row["name"], row["count"]) for row in told["removed"]] == [("a.b", "http_event", 3)]
-    assert told["answers"] == [[200, 1], [429, 1]]
+    assert told["answers"] == [[0, 1], [200, 1], [429, 1]]
 
 
 def test_a_request_is_told_with_all_its_tries() -> None:
     """A request that was throttled first was answered twice."""
-    batch = Batch(MONITOR, {}, "b", "u", "s", None, {}, (), NOW, {"host": "x"}, True, 512, {"RumEvents": [{}] * 300})
-    tries = tuple(Exchange("/", {}, True, status, "b", NOW) for status in (429, 200))
+    verdicts = (Verdict("1", "a", "accepted"), Verdict("2", "b", "dropped", "too large"))
+    raw = {"RumEvents": [{}] * 300}
+    batch = Batch(MONITOR, {}, "b", "u", "s", None, {}, (), NOW, {"host": "x"}, True, 512, raw, verdicts)
+    tries = tuple(Exchange("/", {}, True, status, "b", NOW) for status in (None, 429, 200))
     told = show("request", received(batches=(batch,), requests=tries), batch="b")
-    assert [one["status"] for one in told["answers"]] == [429, 200]
+    assert [one["status"] for one in told["answers"]] == [None, 429, 200]
     (sent,) = told["requests"]
-    assert (sent["events"], len(sent["body"]["RumEvents"]), sent["headers"], sent["signed"]) == (
-        300,
-        100,
-        {"host": "x"},
-        True,
-    )
+    assert (sent["events"], len(sent["body"]["RumEvents"])) == (300, 100)
+    assert (sent["headers"], sent["signed"], sent["verdicts"]) == ({"host": "x"}, True, {"accepted": 1, "dropped": 1})
+
+
+@pytest.mark.parametrize("raw", [None, [], {"RumEvents": 1}, {"RumEvents": [1, 2]}])
+def test_a_refused_request_is_told_with_the_verdict_on_each_event(raw: Any) -> None:
+    """Whatever its body was."""
+    at = NOW + 0.123456
+    verdicts = (Verdict("1", "a", "refused", "no id"), Verdict(None, None, "refused"))
+    refusal = Refusal(400, "ValidationException", "no id", "/appmonitors/x", at, raw, verdicts)
+    (row,) = show("refused", received(refused=(refusal,)))["refused"]
+    told = show("refusal", received(refused=(refusal,)), at=row["at"])
+    assert (told["body"], [one["reason"] for one in told["verdicts"]]) == (raw, ["no id", None])

@@ -100,7 +100,7 @@ def test_other_paths_are_no_files(call: Make, path: str) -> None:
 def test_a_view_is_json_or_not_found(call: Make, view: str) -> None:
     """Never an error of the server, and never kept by a cache."""
     reply = call("GET", f"/api/console/{view}?range=1h&offset=x&sort=%00&page=%F0%9F%8D%B5")
-    assert reply.status == (404 if view in {"session", "error", "request", "nonsense", "live/x"} else 200)
+    assert reply.status == (404 if view in {"session", "error", "request", "refusal", "nonsense", "live/x"} else 200)
     assert isinstance(json.loads(reply.body), dict)
 
 

@@ -19,7 +19,7 @@ def loss_list(received: Received, scope: Scope) -> Json:
     """Tell what was lost for the same reason as one row, the latest first."""
     start, end = scope.since or float("-inf"), scope.until or float("inf")
     refused = _grouped(
-        ((one.status, one.error_type, one.message), one.received_at, {"path": one.path})
+        ((one.status, one.error_type, one.message), one.received_at, {"path": one.path, "at": one.received_at})
         for one in received.refused
         if start <= one.received_at < end
     )
@@ -40,7 +40,7 @@ def loss_list(received: Received, scope: Scope) -> Json:
         ((one.key, short_type(one.event_type), one.reason), 0.0, {"event": one.event_id, "value": one.value})
         for one in received.removed
     )
-    answers = Counter(one.status for one in received.requests if start <= one.received_at < end)
+    answers = Counter(one.status or 0 for one in received.requests if start <= one.received_at < end)
     return {
         "answers": [[status, count] for status, count in sorted(answers.items())],
         "refused": _named(refused, "status", "error_type", "message"),

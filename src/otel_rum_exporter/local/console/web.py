@@ -23,7 +23,7 @@ from .losses import loss_list, totals
 from .overview import overview
 from .pages import page_list
 from .received import Received
-from .request import request_story
+from .request import refusal_story, request_story
 from .requests import request_list
 from .scope import Scope, choices
 from .session_list import session_list
@@ -39,6 +39,7 @@ VIEWS: Mapping[str, Callable[[Received, Scope], Json | None]] = {
     "pages": page_list,
     "refused": loss_list,
     "request": request_story,
+    "refusal": refusal_story,
 }
 """What can be asked at `/api/console/{view}`; None is answered with 404."""
 

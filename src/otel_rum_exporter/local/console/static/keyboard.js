@@ -47,7 +47,7 @@ function move(by) {
   const current = rows.findIndex((row) => row.contains(document.activeElement));
   const next = current < 0 ? (by > 0 ? 0 : rows.length - 1) : current + by;
   const row = rows[Math.min(Math.max(next, 0), rows.length - 1)];
-  const target = row?.matches("a, button") ? row : row?.querySelector("a, button");
+  const target = row?.matches("a, button") ? row : row?.querySelector("a, button, summary");
   target?.focus();
   target?.scrollIntoView({ block: "nearest" });
 }

@@ -3,7 +3,7 @@ import { App } from "./app.js";
 import { html, render } from "./html.js";
 import { act } from "./keyboard.js";
 import { listen } from "./live.js";
-import { read } from "./route.js";
+import { read, requestKey } from "./route.js";
 
 const MIN_PAUSE_MS = 1000;
 // Time passes without news, too.
@@ -74,16 +74,18 @@ function arrive() {
   document.querySelector("h1")?.focus({ preventScroll: true });
 }
 
-async function request(batch) {
-  if (state.requests.has(batch)) return;
+// Ask for one request, which is large, when somebody wants to see it.
+async function request(view, query) {
+  const key = requestKey(view, query);
+  if (state.requests.has(key)) return;
   if (state.requests.size >= MAX_KEPT_REQUESTS) state.requests.clear();
-  state.requests.set(batch, { waiting: true });
+  state.requests.set(key, { waiting: true });
   draw();
   try {
-    const response = await fetch(`/api/console/request?${new URLSearchParams({ batch })}`);
-    state.requests.set(batch, response.ok ? await response.json() : { missing: true });
+    const response = await fetch(`/api/console/${key}`);
+    state.requests.set(key, response.ok ? await response.json() : { missing: true });
   } catch {
-    state.requests.delete(batch);
+    state.requests.delete(key);
   }
   draw();
 }

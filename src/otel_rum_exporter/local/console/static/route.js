@@ -50,6 +50,7 @@ function url(path, kept, changes) {
   return query.size ? `${path}?${query}` : path;
 }
 
+export const requestKey = (view, query) => `${view}?${new URLSearchParams(query)}`;
 export const sessionPath = (id) => `/sessions/${encodeURIComponent(id)}`;
 export const hasFilters = (route) => FILTERS.some((name) => route.query.get(name));
 export const noFilters = Object.fromEntries(FILTERS.map((name) => [name, null]));

@@ -1,7 +1,7 @@
 // One session as a story: a chapter for each page, and in it every event on its place in time.
 import { Component, html } from "../html.js";
 import { bytes, clock, count, day, millis, plural, shortId, span } from "../format.js";
-import { here, link } from "../route.js";
+import { here, link, requestKey } from "../route.js";
 import { Copy, Empty, Face, Json, Pager, Time, Title, device, name } from "../parts.js";
 import { RATINGS } from "./overview.js";
 
@@ -67,7 +67,7 @@ function Row({ event, chapter, length, isOpen, toggle, state, request }) {
       <span class="lane"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i>
         <span class=${side} style=${place}>${event.duration_millis !== null && millis(event.duration_millis)}${event.kind === "vital" && event.rating && html`<span class=${event.rating}>${RATINGS[event.rating]}</span>`}</span></span>
     </button>
-    ${isOpen && html`<${Detail} event=${event} kept=${state.requests.get(event.batch_id)} request=${request} />`}
+    ${isOpen && html`<${Detail} event=${event} kept=${state.requests.get(requestKey("request", { batch: event.batch_id }))} request=${request} />`}
   </li>`;
 }
 
@@ -75,7 +75,7 @@ const label = (event) => event.name.replace(/_event$/, "").replace(/^performance
 
 class Detail extends Component {
   componentDidMount() {
-    this.props.request(this.props.event.batch_id);
+    this.props.request("request", { batch: this.props.event.batch_id });
   }
 
   render({ event, kept }) {
@@ -103,10 +103,11 @@ function Request({ kept, batch }) {
       <div><dt>BatchId</dt><dd class="id">${batch}</dd></div>
       <div><dt>Received</dt><dd><${Time} at=${sent.received_at} exact=${true} /></dd></div>
       <div><dt>Signature</dt><dd>${sent.signed ? "SigV4" : "none"}</dd></div>
-      <div><dt>Body</dt><dd>${bytes(sent.body_bytes)}, ${plural(sent.events, "event")}</dd></div>
-      <div><dt>Answers</dt><dd>${kept.answers.map((one) => one.status).join(", ") || "–"}</dd></div>
+      <div><dt>Body</dt><dd>${bytes(sent.body_bytes)}</dd></div>
+      <div><dt>Events</dt><dd>${Object.entries(sent.verdicts).map(([outcome, n]) => `${count(n)} ${outcome}`).join(", ") || "–"}</dd></div>
+      <div><dt>Answers</dt><dd>${kept.answers.map((one) => one.status ?? "cut off").join(", ") || "–"}</dd></div>
     </dl>
     <details><summary>Headers</summary><${Json} value=${sent.headers} label="headers" /></details>
-    <details><summary>Body as sent</summary><${Json} value=${sent.body} label="body" /></details>
+    <details><summary>Body as sent${sent.events > sent.body.RumEvents.length && `, the first ${sent.body.RumEvents.length} of ${count(sent.events)} events`}</summary><${Json} value=${sent.body} label="body" /></details>
   </div>`);
 }

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import orjson
 
+from .decoded import MalformedError
+
 Message = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -23,19 +25,6 @@ MAX_UINT64 = 2**64 - 1
 _QUOTED_CHARS = 60
 _HEX = frozenset("0123456789abcdefABCDEF")
 _URL_SAFE_BASE64 = str.maketrans("-_", "+/")
-
-
-class MalformedError(ValueError):
-    """A value that is not of its field's type. `path` leads to it from the message being read."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def within(self, path: str) -> MalformedError:
-        """Return the same fault, seen from a message further out."""
-        return MalformedError(f"{path}.{self.path}" if self.path else path, self.reason)
 
 
 def parse(body: bytes | str) -> Any:

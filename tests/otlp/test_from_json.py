@@ -19,9 +19,9 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from otel_rum_exporter.decoded import DecodedLogRecord, DecodedSpan
 from otel_rum_exporter.log_record import LogView
-from otel_rum_exporter.otlp import MAX_VALUE_DEPTH, OtlpError, decode_json, decode_json_file
+from otel_rum_exporter.otlp import DecodedLogRecord, DecodedSpan, OtlpError, decode_json, decode_json_file
+from otel_rum_exporter.otlp.decoded import MAX_VALUE_DEPTH
 from otel_rum_exporter.span import SpanView
 from tests.spans import START_NS, exception_event, make_span
 

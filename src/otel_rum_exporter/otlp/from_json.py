@@ -1,9 +1,4 @@
-"""OTLP to the spans and log records that the mapping reads.
-
-Bodies are those of export requests, and the lines that the Collector's file exporter writes. Only what RUM has a place
-for is read. A record that is malformed costs only itself, and is reported.
-https://opentelemetry.io/docs/specs/otlp/
-"""
+"""OTLP in JSON to spans and log records."""
 
 from __future__ import annotations
 
@@ -12,10 +7,15 @@ from functools import partial
 from typing import Any, TypeVar
 
 from opentelemetry._logs import SeverityNumber
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind, Status, TraceFlags
 
 from . import protojson
 from .decoded import (
+    KINDS,
+    MAX_VALUE_DEPTH,
+    SEVERITIES,
+    STATUS_CODES,
+    UNSET,
     Decoded,
     DecodedEvent,
     DecodedLink,
@@ -25,42 +25,31 @@ from .decoded import (
     DecodedScope,
     DecodedSpan,
     Fault,
+    Faults,
+    MalformedError,
+    OtlpError,
+    Signal,
+    is_remote,
+    status,
 )
-from .protojson import MAX_UINT32, MalformedError, Message
+from .protojson import MAX_UINT32, Message
 
 T = TypeVar("T")
 
-MAX_VALUE_DEPTH = 32
-"""Lists and maps within one another in a value. Parsers of protobuf end at 100 messages, of which each takes 2 or 3."""
-
-_REMOTE = 0x100 | 0x200
-"""Of `flags`: that it is known whether the parent is remote, and that it is.
-
-https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
-"""
-
-_KINDS = dict(enumerate((SpanKind.SERVER, SpanKind.CLIENT, SpanKind.PRODUCER, SpanKind.CONSUMER), 2))
-"""All but INTERNAL, which those that are not specified may be taken for."""
-
-_STATUS_CODES = dict(enumerate((StatusCode.UNSET, StatusCode.OK, StatusCode.ERROR)))
-_SEVERITIES = {severity.value: severity for severity in SeverityNumber if severity.value}
-
 _KIND_NAMES = {"SPAN_KIND_UNSPECIFIED": 0, "SPAN_KIND_INTERNAL": 1} | {
-    f"SPAN_KIND_{kind.name}": number for number, kind in _KINDS.items()
+    f"SPAN_KIND_{kind.name}": number for number, kind in KINDS.items()
 }
-_STATUS_CODE_NAMES = {f"STATUS_CODE_{code.name}": number for number, code in _STATUS_CODES.items()}
+_STATUS_CODE_NAMES = {f"STATUS_CODE_{code.name}": number for number, code in STATUS_CODES.items()}
 _SEVERITY_NAMES = {f"SEVERITY_NUMBER_{severity.name}": severity.value for severity in SeverityNumber}
 
 
-class OtlpError(ValueError):
-    """What was given is no OTLP at all."""
-
-
-def decode_json(body: bytes | str) -> Decoded:
-    """Decode the JSON body of an export request, of spans or of log records.
+def decode_json(body: bytes | str, signal: Signal | None = None, max_records: int | None = None) -> Decoded:
+    """Decode the JSON body of an export request: of the signal given, or else of whatever is in it.
 
     Raises:
-        OtlpError: where it is not JSON, or not an object with anything of OTLP in it.
+        OtlpError: where it is not JSON, or not an object with anything of OTLP in it; where a signal is given, an
+            object without anything of it is an empty request.
+        TooManyRecordsError: where it holds more than `max_records`.
     """
     try:
         fields = protojson.message(protojson.parse(body))
@@ -68,66 +57,58 @@ def decode_json(body: bytes | str) -> Decoded:
         raise OtlpError(f"JSON, but not OTLP: it {fault.reason}") from None
     except ValueError as error:
         raise OtlpError(f"not JSON: {error}") from None
-    if fields and fields.keys().isdisjoint((*_BLOCKS, *_NOT_FOR_RUM)):
-        raise OtlpError(f"JSON, but not OTLP: it has neither {' nor '.join(_BLOCKS)}")
-    faults = [Fault(name, "is not for RUM: only spans and log records are") for name in _NOT_FOR_RUM if name in fields]
-    return Decoded(tuple(_records(fields, faults)), tuple(faults))
+    faults = Faults(max_records)
+    if signal is None:
+        if fields and fields.keys().isdisjoint((*_BLOCKS, *_NOT_FOR_RUM)):
+            raise OtlpError(f"JSON, but not OTLP: it has neither {' nor '.join(_BLOCKS)}")
+        for name in _NOT_FOR_RUM:
+            if name in fields:
+                faults.add(Fault(name, "is not for RUM: only spans and log records are"), 0)
+    names = _BLOCKS if signal is None else (_SIGNAL_BLOCKS[signal],)
+    records = tuple(record for name in names for record in _records(fields, name, faults))
+    return Decoded(records, faults.told, faults.rejected)
 
 
-def decode_json_file(content: bytes) -> Decoded:
-    """Decode a file that is one body, or has one on each line, as the Collector's file exporter writes it.
-
-    Raises:
-        OtlpError: where neither the whole nor any line of it is OTLP.
-    """
-    try:
-        return decode_json(content)
-    except OtlpError as error:
-        whole = error
-    bodies: list[Decoded] = []
-    faults: list[Fault] = []
-    for number, line in enumerate(content.splitlines(), 1):
-        try:
-            body = decode_json(line) if line.strip() else None
-        except OtlpError as error:
-            faults.append(Fault(f"line {number}", f"is {error}"))
-            continue
-        if body is not None:
-            bodies.append(body)
-            faults.extend(Fault(f"line {number}: {fault.path}", fault.reason) for fault in body.faults)
-    if not bodies:
-        raise OtlpError(f"{whole}; nor is it OTLP line by line: {faults[0]}" if len(faults) > 1 else str(whole))
-    return Decoded(tuple(record for body in bodies for record in body.records), tuple(faults))
-
-
-def _records(fields: Message, faults: list[Fault]) -> Iterator[DecodedSpan | DecodedLogRecord]:
+def _records(fields: Message, blocks: str, faults: Faults) -> Iterator[DecodedSpan | DecodedLogRecord]:
     """Yield the records of a body, and add what is malformed to the faults."""
-    for blocks, (scopes, records, read) in _BLOCKS.items():
-        for path, block, resource in _sound(fields, blocks, "", _resource, faults):
-            for inner, scoped, scope in _sound(block, scopes, path, _scope, faults):
-                record = partial(read, resource=resource, scope=scope)
-                for _, _, made in _sound(scoped, records, inner, record, faults):
-                    yield made
+    scopes, records, read = _BLOCKS[blocks]
+    for path, block, resource in _sound(fields, blocks, "", _resource, faults, (scopes, records)):
+        for inner, scoped, scope in _sound(block, scopes, path, _scope, faults, (records,)):
+            record = partial(read, resource=resource, scope=scope)
+            for _, _, made in _sound(scoped, records, inner, record, faults, ()):
+                yield made
 
 
 def _sound(
-    fields: Message, name: str, path: str, read: Callable[[Message], T], faults: list[Fault]
+    fields: Message, name: str, path: str, read: Callable[[Message], T], faults: Faults, below: tuple[str, ...]
 ) -> Iterator[tuple[str, Message, T]]:
-    """Yield path, message and what `read` makes of it, of each member of a repeated field that is not malformed."""
+    """Yield path, message and what `read` makes of it, of each member of a repeated field that is not malformed.
+
+    `below` names the repeated fields from a member down to its records, to count those that are lost with it.
+    """
     try:
         members = protojson.items(fields, name)
     except MalformedError as fault:
-        faults.append(Fault(path + fault.path, fault.reason))
+        faults.add(Fault(path + fault.path, fault.reason))
         return
     for index, member in enumerate(members):
+        faults.count()
         try:
             inner = protojson.message(member)
             made = read(inner)
         except MalformedError as fault:
             fault = fault.within(f"{path}{name}[{index}]")
-            faults.append(Fault(fault.path, fault.reason))
+            faults.add(Fault(fault.path, fault.reason), _number(member, below))
             continue
         yield f"{path}{name}[{index}].", inner, made
+
+
+def _number(member: Any, below: tuple[str, ...]) -> int:
+    """Return how many records are in a member, as far as they can be counted."""
+    if not below:
+        return 1
+    inner = member.get(below[0]) if isinstance(member, dict) else None
+    return sum(_number(one, below[1:]) for one in inner) if isinstance(inner, list) else 0
 
 
 def _resource(block: Message) -> DecodedResource:
@@ -143,16 +124,16 @@ def _scope(block: Message) -> DecodedScope | None:
 
 def _span(span: Message, *, resource: DecodedResource, scope: DecodedScope | None) -> DecodedSpan:
     flags = protojson.integer(span, "flags", high=MAX_UINT32)
-    context = _context(span, flags, is_remote=False)
+    context = _context(span, flags, remote=False)
     parent_id = protojson.hex_id(span, "parentSpanId", 16)
     return DecodedSpan(
         name=protojson.text(span, "name"),
-        kind=_KINDS.get(protojson.enum(span, "kind", _KIND_NAMES), SpanKind.INTERNAL),
+        kind=KINDS.get(protojson.enum(span, "kind", _KIND_NAMES), SpanKind.INTERNAL),
         context=context,
-        parent=SpanContext(context.trace_id, parent_id, is_remote=_is_remote(flags)) if parent_id else None,
+        parent=SpanContext(context.trace_id, parent_id, is_remote=is_remote(flags)) if parent_id else None,
         start_time=protojson.integer(span, "startTimeUnixNano"),
         end_time=protojson.integer(span, "endTimeUnixNano"),
-        status=protojson.submessage(span, "status", _status) or Status(),
+        status=protojson.submessage(span, "status", _status) or UNSET,
         attributes=_attributes(span),
         events=protojson.each(span, "events", _event),
         links=protojson.each(span, "links", _link),
@@ -164,24 +145,17 @@ def _span(span: Message, *, resource: DecodedResource, scope: DecodedScope | Non
     )
 
 
-def _context(fields: Message, flags: int, *, is_remote: bool) -> SpanContext:
+def _context(fields: Message, flags: int, *, remote: bool) -> SpanContext:
     trace_id = protojson.hex_id(fields, "traceId", 32)
     span_id = protojson.hex_id(fields, "spanId", 16)
     for name, value in (("traceId", trace_id), ("spanId", span_id)):
         if not value:
             raise MalformedError(name, "is missing or all zeros")
-    return SpanContext(trace_id, span_id, is_remote=is_remote, trace_flags=TraceFlags(flags & 0xFF))
-
-
-def _is_remote(flags: int) -> bool:
-    return flags & _REMOTE == _REMOTE
+    return SpanContext(trace_id, span_id, is_remote=remote, trace_flags=TraceFlags(flags & 0xFF))
 
 
 def _status(fields: Message) -> Status:
-    """Return a status; only errors have a description in the SDK, which warns of others."""
-    code = _STATUS_CODES.get(protojson.enum(fields, "code", _STATUS_CODE_NAMES), StatusCode.UNSET)
-    told = protojson.text(fields, "message") or None
-    return Status(code, told if code is StatusCode.ERROR else None)
+    return status(protojson.enum(fields, "code", _STATUS_CODE_NAMES), protojson.text(fields, "message"))
 
 
 def _event(event: Message) -> DecodedEvent:
@@ -191,7 +165,7 @@ def _event(event: Message) -> DecodedEvent:
 
 def _link(link: Message) -> DecodedLink:
     flags = protojson.integer(link, "flags", high=MAX_UINT32)
-    return DecodedLink(_context(link, flags, is_remote=_is_remote(flags)))
+    return DecodedLink(_context(link, flags, remote=is_remote(flags)))
 
 
 def _log_record(record: Message, *, resource: DecodedResource, scope: DecodedScope | None) -> DecodedLogRecord:
@@ -201,7 +175,7 @@ def _log_record(record: Message, *, resource: DecodedResource, scope: DecodedSco
         trace_id=protojson.hex_id(record, "traceId", 32) or None,
         span_id=protojson.hex_id(record, "spanId", 16) or None,
         trace_flags=TraceFlags(protojson.integer(record, "flags") & 0xFF) if "flags" in record else None,
-        severity_number=_SEVERITIES.get(protojson.enum(record, "severityNumber", _SEVERITY_NAMES)),
+        severity_number=SEVERITIES.get(protojson.enum(record, "severityNumber", _SEVERITY_NAMES)),
         body=protojson.submessage(record, "body", _any_value),
         attributes=_attributes(record),
         event_name=protojson.text(record, "eventName") or None,
@@ -244,4 +218,5 @@ _BLOCKS: dict[str, tuple[str, str, Callable[..., DecodedSpan | DecodedLogRecord]
 }
 """Blocks of a resource; in them blocks of a scope; in them records, and what reads one."""
 
+_SIGNAL_BLOCKS = {Signal.TRACES: "resourceSpans", Signal.LOGS: "resourceLogs"}
 _NOT_FOR_RUM = ("resourceMetrics", "resourceProfiles")

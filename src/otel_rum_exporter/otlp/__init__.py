@@ -1,0 +1,44 @@
+"""OTLP to the spans and log records that the mapping reads, in either of its encodings.
+
+Bodies are those of export requests. Only what RUM has a place for is read. A record that is malformed costs only
+itself, and is reported. https://opentelemetry.io/docs/specs/otlp/
+"""
+
+from __future__ import annotations
+
+from .decoded import (
+    Decoded,
+    DecodedEvent,
+    DecodedLink,
+    DecodedLogData,
+    DecodedLogRecord,
+    DecodedResource,
+    DecodedScope,
+    DecodedSpan,
+    Fault,
+    OtlpError,
+    Signal,
+    TooManyRecordsError,
+)
+from .file import decode_file, decode_json_file
+from .from_json import decode_json
+from .from_protobuf import decode_protobuf
+
+__all__ = [
+    "Decoded",
+    "DecodedEvent",
+    "DecodedLink",
+    "DecodedLogData",
+    "DecodedLogRecord",
+    "DecodedResource",
+    "DecodedScope",
+    "DecodedSpan",
+    "Fault",
+    "OtlpError",
+    "Signal",
+    "TooManyRecordsError",
+    "decode_file",
+    "decode_json",
+    "decode_json_file",
+    "decode_protobuf",
+]
