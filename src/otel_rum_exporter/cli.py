@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _DEFAULT_PORT = 8787
 _FAILED, _MISUSED = 1, 2
 _GZIP = b"\x1f\x8b"
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def main() -> None:
@@ -40,6 +41,8 @@ def main() -> None:
 def command_line() -> click.Group:
     """Declare the commands and their options."""
     import click
+
+    from .gateway import settings as gateway_settings
 
     version = click.version_option(VERSION, prog_name="otel-rum")
     local = click.Command(
@@ -68,7 +71,18 @@ def command_line() -> click.Group:
         short_help="Tell what becomes of spans and log records in RUM.",
         help=_EXPLAIN_HELP,
     )
-    return version(click.Group("otel-rum", commands=[local, explain], help=_HELP))
+    gateway = click.Command(
+        "gateway",
+        callback=serve_gateway,
+        params=[
+            click.Option([f"--{name.replace('_', '-')}"], help=f"{setting.help} [default: {setting.default}]")
+            for name, setting in gateway_settings.table().items()
+            if not setting.secret
+        ],
+        short_help="Receive OTLP over HTTP and gRPC for RUM.",
+        help=_GATEWAY_HELP,
+    )
+    return version(click.Group("otel-rum", commands=[local, explain, gateway], help=_HELP))
 
 
 _HELP = """Send OpenTelemetry spans to Amazon CloudWatch RUM.
@@ -94,6 +108,13 @@ For each record it prints the rule that decides, session, user and page as RUM w
 end the number of events by type.
 """
 
+
+_GATEWAY_HELP = """Receive OTLP over HTTP and gRPC, and send it to RUM, until Ctrl-C or SIGTERM.
+
+Collectors, services in any language and pages in browsers send to it. An option is also the variable
+OTEL_RUM_GATEWAY_... of its name; the token is only that, OTEL_RUM_GATEWAY_TOKEN, since others see a command's options.
+Where and how telemetry goes to RUM is said by the variables of the exporter, OTEL_EXPORTER_AWS_RUM_...
+"""
 
 _WELCOME = """RUM stand-in, with its page at {url}/
 
@@ -130,6 +151,33 @@ def serve_local(host: str, port: int) -> None:
             click.echo(f"warning: whoever can reach {host} can send to this server and read its page.", err=True)
         while not received:
             time.sleep(0.2)
+
+
+def serve_gateway(**given: str | None) -> None:
+    """Serve the gateway until SIGINT or SIGTERM."""
+    import click
+
+    from .config import ConfigError
+    from .gateway.settings import GatewaySettings
+
+    try:
+        from .gateway.server import serve
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is not installed: pip install 'otel-rum-exporter[gateway]'", _MISUSED)
+
+    def announce(bound: GatewaySettings) -> None:
+        click.echo(f"OTLP over HTTP on http://{bound.host}:{bound.http_port}")
+        if bound.grpc:
+            click.echo(f"OTLP over gRPC on {bound.host}:{bound.grpc_port}")
+        if bound.token is None and bound.host not in _LOOPBACK:
+            click.echo(f"warning: whoever can reach {bound.host} can send telemetry; set a token.", err=True)
+
+    try:
+        serve(GatewaySettings.read(given, os.environ), os.environ, announce)
+    except ConfigError as error:
+        _fail(str(error), _MISUSED)
+    except OSError as error:
+        _fail(str(error), _FAILED)
 
 
 def explain_file(file: str, *, is_json: bool) -> None:

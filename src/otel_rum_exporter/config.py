@@ -6,21 +6,24 @@ keyword in upper case. Reading has no effect outside the returned value: environ
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from .setting import (
     Setting,
     http_url,
+    look_up,
+    markdown_of,
     metadata_names,
     names_list,
     one_of,
+    read_all,
     row,
+    rows_of,
     share,
     truth,
+    unknown_name,
     uuid,
     whole,
 )
@@ -135,18 +138,8 @@ class Config:
             ConfigError: naming each wrong value, where it stands, and the fix.
         """
         settings = table()
-        faults = [_unknown(name, settings) for name in given if name not in settings]
-        values: dict[str, Any] = {}
-        for name, setting in settings.items():
-            found = _found(name, setting, given, environment)
-            if found is None:
-                continue
-            place, raw = found
-            try:
-                values[name] = setting.parse(raw)
-            except ValueError as fault:
-                faults.append(f"{place}{'' if setting.secret else f'={raw!r:.120}'} {fault}")
-        monitor = _found("app_monitor_id", settings["app_monitor_id"], given, environment)
+        values, faults = read_all(settings, given, environment, PREFIX)
+        monitor = look_up("app_monitor_id", settings["app_monitor_id"], given, environment, PREFIX)
         if monitor is None and not _resource_names_monitor(environment):
             faults.append(
                 f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; "
@@ -184,14 +177,14 @@ class Settings(TypedDict, total=False):
 
 def table() -> dict[str, Setting]:
     """Return the settings by keyword, in the order in which they are documented."""
-    return {item.name: item.metadata["setting"] for item in dataclasses.fields(Config)}
+    return rows_of(Config)
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return a line for each variable that has the prefix of the settings and is none, with the likely one."""
     settings = {variable(name): setting for name, setting in table().items()}
     return [
-        _unknown(name, settings) for name in sorted(environment) if name.startswith(PREFIX) and name not in settings
+        unknown_name(name, settings) for name in sorted(environment) if name.startswith(PREFIX) and name not in settings
     ]
 
 
@@ -202,27 +195,7 @@ def variable(name: str) -> str:
 
 def markdown_table() -> str:
     """Return the settings as the Markdown table that the README shows."""
-    rows = ["| variable `OTEL_EXPORTER_AWS_RUM_…` | default | what it does |", "|---|---|---|"]
-    for name, setting in table().items():
-        before = "".join(f"`{fallback}`, " for fallback in setting.fallbacks)
-        rows.append(f"| `{name.upper()}` | {before}{setting.default} | {setting.help} |")
-    return "\n".join(rows)
-
-
-def _found(
-    name: str, setting: Setting, given: Mapping[str, object], environment: Mapping[str, str]
-) -> tuple[str, object] | None:
-    if given.get(name) is not None:
-        return name, given[name]
-    for place in (variable(name), *setting.fallbacks):
-        if environment.get(place, "").strip():
-            return place, environment[place]
-    return None
-
-
-def _unknown(name: str, settings: Mapping[str, Setting]) -> str:
-    near = difflib.get_close_matches(name, settings, n=1)
-    return f"{name!r} is not a setting; " + (f"did you mean {near[0]!r}?" if near else "see the settings table")
+    return markdown_of(table(), PREFIX)
 
 
 def _resource_names_monitor(environment: Mapping[str, str]) -> bool:

@@ -95,6 +95,12 @@ class Delivery:
                 self._call, self._call_at_seconds = call, self._now_seconds() + seconds
                 self._changed.notify_all()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the outbox has no room for telemetry that somebody else keeps for longer."""
+        with self._changed:
+            return self._outbox.is_full
+
     def accept(self, events: Mapping[BatchKey, Sequence[RumEvent]]) -> None:
         """Put events into the outbox."""
         count = sum(map(len, events.values()))

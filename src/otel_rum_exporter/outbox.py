@@ -14,6 +14,12 @@ from collections.abc import Iterable
 from .batch import Batch, BatchKey
 from .events.rum_event import RumEvent
 
+FULL_SHARE = 0.75
+
+
+class OutboxFullError(Exception):
+    """There is no room for more; what was to be accepted was not."""
+
 
 class MemoryOutbox:
     """Hold batches within a bound of bytes. Not thread-safe: its owner calls it under a lock."""
@@ -43,6 +49,11 @@ class MemoryOutbox:
             del waiting[: self._max_events]
         if not waiting:
             del self._open[key]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to refuse telemetry of which another keeper has a copy, before the oldest must leave."""
+        return self._bytes >= self._max_bytes * FULL_SHARE
 
     def ready_at(self) -> float:
         """Return when the next batch may be taken, on the clock of `put_back`; infinity when none waits."""

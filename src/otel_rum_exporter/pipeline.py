@@ -12,7 +12,7 @@ from .conversion import Conversion, Events
 from .delivery import Delivery
 from .identity import Moment
 from .log_record import LogRecord
-from .outbox import MemoryOutbox
+from .outbox import MemoryOutbox, OutboxFullError
 from .rate import RequestRate
 from .span import Span
 from .telemetry import Ledger, Notices
@@ -55,6 +55,25 @@ class Pipeline:
         self._accept(lambda now: self._conversion.log_records(records, now))
         self._delivery.wait(self._timeout_seconds)
 
+    def accept_spans(self, spans: Sequence[Span]) -> None:
+        """Accept spans of which the sender keeps a copy until this returns.
+
+        Raises:
+            OutboxFullError: none was accepted; the sender shall come again.
+        """
+        self._require_room()
+        self._accept(lambda now: self._conversion.spans(spans, now))
+
+    def accept_log_records(self, records: Sequence[LogRecord]) -> None:
+        """Accept log records, as spans."""
+        self._require_room()
+        self._accept(lambda now: self._conversion.log_records(records, now))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether telemetry would be accepted now."""
+        return not self._delivery.is_full
+
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until every event accepted is delivered or dropped; false when time ran out.
 
@@ -70,6 +89,10 @@ class Pipeline:
         """Deliver what is stored within the time given and the time-out set, and count the rest as dropped."""
         self._accept(self._conversion.close)
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
+
+    def _require_room(self) -> None:
+        if not self.has_room:
+            raise OutboxFullError("the outbox is full: RUM takes less than what comes in")
 
     def _accept(self, convert: Callable[[Moment], Events]) -> None:
         """Convert, and give the events to the delivery."""

@@ -1,12 +1,14 @@
-"""One setting: what the table in `config.py` says of it, and how its value is read from text, code or YAML.
+"""One setting: what a table of settings says of it, and how its value is read from text, code or YAML.
 
 A reader raises ValueError with what is wrong and how to mend it; who asked names the place and quotes the value.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -126,3 +128,56 @@ def row(
     described = Setting(help, parse, shown if shown is not None else str(default).lower(), fallbacks, secret)
     made: T = field(default=default, repr=not secret, metadata={"setting": described})
     return made
+
+
+def rows_of(table: type) -> dict[str, Setting]:
+    """Return the settings of a class made of rows, by keyword, in the order in which they are documented."""
+    return {item.name: item.metadata["setting"] for item in dataclasses.fields(table)}
+
+
+def read_all(
+    settings: Mapping[str, Setting], given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the values that were given, else those of the environment, and what is wrong with others.
+
+    A value of None, and an empty variable, count as not given.
+    """
+    faults = [unknown_name(name, settings) for name in given if name not in settings]
+    values: dict[str, Any] = {}
+    for name, setting in settings.items():
+        found = look_up(name, setting, given, environment, prefix)
+        if found is None:
+            continue
+        place, raw = found
+        try:
+            values[name] = setting.parse(raw)
+        except ValueError as fault:
+            faults.append(f"{place}{'' if setting.secret else f'={raw!r:.120}'} {fault}")
+    return values, faults
+
+
+def look_up(
+    name: str, setting: Setting, given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+) -> tuple[str, object] | None:
+    """Return where the value of a setting stands, and the value; None where there is none."""
+    if given.get(name) is not None:
+        return name, given[name]
+    for place in (prefix + name.upper(), *setting.fallbacks):
+        if environment.get(place, "").strip():
+            return place, environment[place]
+    return None
+
+
+def unknown_name(name: str, settings: Mapping[str, Setting]) -> str:
+    """Return a line for a name that is none of the settings, with the likely one."""
+    near = difflib.get_close_matches(name, settings, n=1)
+    return f"{name!r} is not a setting; " + (f"did you mean {near[0]!r}?" if near else "see the settings table")
+
+
+def markdown_of(settings: Mapping[str, Setting], prefix: str) -> str:
+    """Return settings as a Markdown table."""
+    rows = [f"| variable `{prefix}…` | default | what it does |", "|---|---|---|"]
+    for name, setting in settings.items():
+        before = "".join(f"`{fallback}`, " for fallback in setting.fallbacks)
+        rows.append(f"| `{name.upper()}` | {before}{setting.default} | {setting.help} |")
+    return "\n".join(rows)

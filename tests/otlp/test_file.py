@@ -67,5 +67,5 @@ def _metrics() -> bytes:
 )
 def test_what_is_no_telemetry_for_rum_is_refused(content: bytes) -> None:
     """The error says why it is neither of the encodings."""
-    with pytest.raises(OtlpError, match="neither JSON .* nor protobuf"):
+    with pytest.raises(OtlpError, match=r"neither JSON .* nor protobuf"):
         decode_file(content)
