@@ -73,6 +73,10 @@ class Gateway:
         """Take no more: senders keep what they have, and come again."""
         self._receiver.is_closing = True
 
+    def resume(self) -> None:
+        """Take requests again after `refuse`."""
+        self._receiver.is_closing = self._is_closed
+
     def close(self) -> None:
         """Take no more, and deliver what was accepted within the exporter's time-out. Again, it does nothing."""
         self.refuse()

@@ -140,7 +140,7 @@ def _decoded(signal: Signal, encoding: Encoding, body: bytes) -> Decoded:
             return decode_protobuf(body, signal, MAX_RECORDS)
         if sum(map(body.count, (b"{", b"[", b","))) > MAX_JSON_VALUES:
             raise RefusedError(Reason.TOO_LARGE, f"more than {MAX_JSON_VALUES} values; send them in several requests")
-        return decode_json(body or b"{}", signal, MAX_RECORDS)
+        return decode_json(body, signal, MAX_RECORDS)
     except TooManyRecordsError as error:
         raise RefusedError(Reason.TOO_LARGE, str(error)) from None
     except OtlpError as error:
