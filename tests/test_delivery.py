@@ -20,9 +20,9 @@ from otel_rum_exporter.delivery import (
     backoff_seconds,
 )
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
-from otel_rum_exporter.outbox import MemoryOutbox
+from otel_rum_exporter.outbox import MemoryStore, Outbox
 from otel_rum_exporter.rate import RequestRate
-from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices
+from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices, Tally
 from otel_rum_exporter.transport import Outcome, Verdict
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
@@ -42,16 +42,18 @@ class Station:
         self._answer = answer
         self.delivery = Delivery(
             send=self._send,
-            outbox=MemoryOutbox(max_events_per_request=100, max_bytes=max_bytes),
+            outbox=Outbox(max_events_per_request=100),
+            store=MemoryStore(),
             rate=RequestRate(rate, 0.0),
             ledger=self.ledger,
             notices=Notices(),
+            max_memory_bytes=max_bytes,
         )
 
     def give(self, *names: object, key: BatchKey = KEY) -> None:
         events = [RumEvent(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
-        self.ledger.accept(len(events))
-        self.delivery.accept({key: events})
+        self.ledger.accept(Tally(len(events)))
+        self.delivery.accept({key: events}, 0)
 
     def _send(self, batch: Batch) -> Outcome:
         self.sent.append(batch)
@@ -246,7 +248,7 @@ def test_a_call_is_made_from_the_delivery_thread_when_its_time_has_come(station:
     one = station()
     called = threading.Event()
     one.delivery.start()
-    one.delivery.call_after(0.01, called.set)
+    one.delivery.call_after("call", 0.01, called.set)
     assert called.wait(LONG_SECONDS)
 
 

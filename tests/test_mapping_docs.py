@@ -14,6 +14,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "mapping.md"
 OF_DELIVERY = {
     *("app_monitor_id", "app_monitor_name", "region", "endpoint", "alias", "signing", "compression", "timeout_millis"),
     *("max_events_per_request", "max_requests_per_second", "max_memory_bytes"),
+    *("spool_directory", "spool_max_bytes", "spool_max_age_seconds"),
 }
 """Settings that change how events are sent, not which."""
 

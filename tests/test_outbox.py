@@ -1,103 +1,183 @@
 """The outbox: coalescing, order, bounds; nothing lost, nothing doubled."""
 
+from __future__ import annotations
+
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.batch import AppMonitor, BatchKey
-from otel_rum_exporter.events.rum_event import RumEvent, event_id
-from otel_rum_exporter.outbox import MemoryOutbox
+from otel_rum_exporter.outbox import FULL_FIRST_NS, Outbox, Shipment
+from tests.parcels import batch_key, event, ids, parcel
 
 
-def key(session: str) -> BatchKey:
-    """Name a session."""
-    return BatchKey(AppMonitor("m", None, None, None), session, "u")
-
-
-def event(name: object, size: int = 2) -> RumEvent:
-    """Make an event of some size."""
-    return RumEvent(event_id(str(name)), 1, "work", "x" * size, "{}", "{}")
-
-
-def drain(outbox: MemoryOutbox) -> list[tuple[str, list[str]]]:
+def drain(outbox: Outbox) -> list[tuple[str, list[str]]]:
     """Take all, as session and event ids."""
     taken = []
-    while outbox:
-        batch = outbox.take(10.0)
-        taken.append((batch.key.session_id, [one.id for one in batch.events]))
+    while outbox.events:
+        shipment = outbox.take(10.0)
+        taken.append((shipment.key.session_id, ids(shipment.parcels)))
     return taken
+
+
+def give(outbox: Outbox, session: str, *names: object, accepted_ns: int = 0) -> None:
+    """Pack and add events of a session."""
+    outbox.add(outbox.pack({batch_key(session): [event(name) for name in names]}, accepted_ns))
 
 
 def test_events_of_one_session_coalesce_until_the_batch_is_full() -> None:
     """Requests are what the quota counts."""
-    outbox = MemoryOutbox(max_events_per_request=3, max_bytes=10**6)
+    outbox = Outbox(max_events_per_request=3)
     for number in range(4):
-        outbox.add(key("a"), [event(number)])
-        outbox.add(key("b"), [event(f"b{number}")])
+        give(outbox, "a", number)
+        give(outbox, "b", f"b{number}")
     assert [(session, len(ids)) for session, ids in drain(outbox)] == [("a", 3), ("b", 3), ("a", 1), ("b", 1)]
 
 
+def test_parcels_fill_the_open_batch_of_their_session_exactly() -> None:
+    """Otherwise every export would leave a batch that is almost full."""
+    outbox = Outbox(max_events_per_request=10)
+    give(outbox, "a", *range(7))
+    give(outbox, "a", *range(7, 30))
+    assert [len(ids) for _, ids in drain(outbox)] == [10, 10, 10]
+
+
+def test_an_open_batch_that_grew_meanwhile_closes_before_it_is_too_large() -> None:
+    """Between packing and adding, others may add."""
+    outbox = Outbox(max_events_per_request=4)
+    packed = outbox.pack({batch_key("a"): [event(name) for name in range(3)]}, 0)
+    give(outbox, "a", *"xy")
+    outbox.add(packed)
+    assert [len(ids) for _, ids in drain(outbox)] == [2, 3]
+
+
 def test_what_comes_back_is_unchanged_and_holds_up_nothing() -> None:
-    """A retry is the same request, though more events of its session wait; it takes turns with the others."""
-    outbox = MemoryOutbox(max_events_per_request=2, max_bytes=10**6)
-    outbox.add(key("a"), [event(1)])
-    batch = outbox.take(10.0)
-    outbox.add(key("a"), [event(2)])
-    outbox.add(key("b"), [event(3), event(4)])
-    outbox.put_back(batch, 5.0)
-    assert outbox.take(10.0) is batch
-    outbox.put_back(batch, 5.0)
-    assert outbox.take(10.0).key == key("b")
-    assert outbox.take(10.0) is batch
-    assert len(outbox) == 1
-    outbox.put_first(*batch.halves())
-    outbox.clear()
-    assert not outbox
+    """A retry is the same request, though more events of its session wait."""
+    outbox = Outbox(max_events_per_request=2)
+    give(outbox, "a", 1)
+    shipment = outbox.take(10.0)
+    give(outbox, "a", 2)
+    outbox.put_back(shipment, 20.0)
+    assert ids(outbox.take(10.0).parcels) == ids([parcel("a", 2)])
+    assert outbox.take(20.0) is shipment
+    assert (outbox.events, outbox.memory_bytes) == (0, 0)
 
 
-def test_a_pause_holds_one_batch_and_no_other() -> None:
+def test_a_pause_holds_one_shipment_and_no_other() -> None:
     """Until its time has come, or everybody is in a hurry."""
-    outbox = MemoryOutbox(max_events_per_request=2, max_bytes=10**6)
-    outbox.add(key("a"), [event(1)])
+    outbox = Outbox(max_events_per_request=2)
+    give(outbox, "a", 1)
     failed = outbox.take(0.0)
     outbox.put_back(failed, 5.0)
     assert outbox.ready_at() == 5.0
-    outbox.add(key("b"), [event(2)])
-    assert outbox.ready_at() < 0.0
-    assert outbox.take(4.9).key == key("b")
+    give(outbox, "b", 2)
+    assert outbox.take(4.9).key == batch_key("b")
     with pytest.raises(LookupError):
         outbox.take(4.9)
     outbox.hurry()
     assert outbox.take(0.0) is failed
 
 
+def test_a_paused_app_monitor_holds_up_no_other() -> None:
+    """One that refuses everybody has its own lane."""
+    outbox = Outbox(max_events_per_request=2)
+    ours, theirs = batch_key("a"), batch_key("a", monitor="other")
+    outbox.add([parcel("a", 1), *outbox.pack({theirs: [event(2)]}, 0)])
+    outbox.pause(ours, 60.0)
+    assert outbox.take(0.0).key == theirs
+    assert outbox.ready_at() == 60.0
+    assert outbox.take(60.0).key == ours
+    assert outbox.ready_at() == math.inf
+
+
+def test_app_monitors_take_turns() -> None:
+    """However much one of them has."""
+    outbox = Outbox(max_events_per_request=1)
+    for number in range(3):
+        give(outbox, "a", number)
+    outbox.add(outbox.pack({batch_key("a", monitor="other"): [event("x")]}, 0))
+    assert [outbox.take(0.0).key.app_monitor.id for _ in range(4)] == ["m", "other", "m", "m"]
+
+
+def test_a_full_batch_goes_first_but_starves_no_old_one() -> None:
+    """Full ones save requests; whoever waits for long enough goes before them."""
+    outbox = Outbox(max_events_per_request=2)
+    give(outbox, "old", 1, accepted_ns=0)
+    give(outbox, "full", 2, 3, accepted_ns=FULL_FIRST_NS)
+    give(outbox, "full", 4, 5, accepted_ns=FULL_FIRST_NS + 1)
+    assert [session for session, _ in drain(outbox)] == ["full", "old", "full"]
+
+
+def test_halves_go_first() -> None:
+    """What was refused as a whole is settled before anything else."""
+    outbox = Outbox(max_events_per_request=2)
+    give(outbox, "a", 1, 2)
+    give(outbox, "b", 3, 4)
+    outbox.take(0.0)
+    outbox.put_first(Shipment.of(parcel("a", 1)), Shipment.of(parcel("a", 2)))
+    assert [session for session, _ in drain(outbox)] == ["a", "a", "b"]
+
+
 def test_above_its_bound_the_oldest_leave() -> None:
-    """What is freshest tells most of the trouble."""
-    outbox = MemoryOutbox(max_events_per_request=1, max_bytes=2 * event(0, size=1000).size_bytes)
-    outbox.add(key("a"), [event(number, size=1000) for number in range(5)])
-    removed = [one.id for batch in outbox.overflow() for one in batch.events]
-    assert removed == [event_id(str(number)) for number in range(3)]
-    assert len(drain(outbox)) == 2
-    assert outbox.overflow() == []
+    """What is freshest tells most of the trouble, also where some failed before."""
+    outbox = Outbox(max_events_per_request=1)
+    for number in range(5):
+        give(outbox, "a", number, accepted_ns=number)
+    oldest = outbox.take(0.0)
+    outbox.put_back(oldest, 0.0)
+    room = outbox.memory_bytes * 2.1 / 5
+    assert ids(outbox.evict(max_memory_bytes=room, max_disk_bytes=0)) == ids(parcel("a", number) for number in range(3))
+    assert outbox.events == 2
+    assert outbox.evict(max_memory_bytes=room, max_disk_bytes=0) == []
+
+
+def test_what_is_on_disk_has_a_bound_of_its_own() -> None:
+    """It weighs little in memory, and leaves only where the disk is full."""
+    outbox = Outbox(max_events_per_request=1)
+    for number in range(4):
+        stored = parcel("a", number, accepted_ns=number)
+        stored.place, stored.events = "disk", None
+        outbox.add([stored])
+    give(outbox, "a", "in memory", accepted_ns=9)
+    assert outbox.evict(max_memory_bytes=10**6, max_disk_bytes=10**6) == []
+    evicted = outbox.evict(max_memory_bytes=10**6, max_disk_bytes=outbox.disk_bytes / 2)
+    assert {one.accepted_ns for one in evicted} == {0, 1, 2}
+    assert outbox.disk_bytes == parcel("a", 3).size_bytes
+
+
+def test_what_is_too_old_expires() -> None:
+    """And nothing younger with it, though it may be in the same batch."""
+    outbox = Outbox(max_events_per_request=2)
+    give(outbox, "a", 1, accepted_ns=10)
+    give(outbox, "b", 2, accepted_ns=10)
+    give(outbox, "b", 3, accepted_ns=30)
+    assert outbox.expire(10) == []
+    assert ids(outbox.expire(20)) == ids([parcel("a", 1)])
+    assert outbox.oldest_ns() == 10
+    assert outbox.events == 2
 
 
 def test_an_empty_outbox_has_nothing_to_take() -> None:
     """And says so."""
+    outbox = Outbox(max_events_per_request=1)
+    assert (outbox.ready_at(), outbox.oldest_ns(), outbox.parcels()) == (math.inf, None, [])
     with pytest.raises(LookupError):
-        MemoryOutbox(max_events_per_request=1, max_bytes=1).take(10.0)
+        outbox.take(10.0)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 7)), max_size=20), st.integers(1, 5))
 def test_every_event_leaves_once_in_order_within_the_limit(adds: list[tuple[str, int]], limit: int) -> None:
     """Whatever comes in which order."""
-    outbox = MemoryOutbox(max_events_per_request=limit, max_bytes=10**9)
+    outbox = Outbox(max_events_per_request=limit)
     expected: dict[str, list[str]] = {}
     for number, (session, count) in enumerate(adds):
-        events = [event(f"{number}/{index}") for index in range(count)]
-        outbox.add(key(session), events)
-        expected.setdefault(session, []).extend(one.id for one in events)
+        names = [f"{number}/{index}" for index in range(count)]
+        give(outbox, session, *names)
+        expected.setdefault(session, []).extend(event(name).id for name in names)
     found: dict[str, list[str]] = {}
-    for session, ids in drain(outbox):
-        assert 1 <= len(ids) <= limit
-        found.setdefault(session, []).extend(ids)
+    for session, event_ids in drain(outbox):
+        assert 1 <= len(event_ids) <= limit
+        found.setdefault(session, []).extend(event_ids)
     assert expected == found
+    assert (outbox.events, outbox.memory_bytes, outbox.disk_bytes) == (0, 0, 0)

@@ -4,15 +4,16 @@ import logging
 
 import pytest
 
-from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices
+from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices, Tally
 
 
 def test_the_ledger_adds_up() -> None:
     """Accepted = delivered + stored + dropped."""
     ledger = Ledger()
-    ledger.accept(10)
-    ledger.deliver(6)
-    ledger.drop(DropReason.REFUSED, 1)
+    ledger.accept(Tally(10, spans=7))
+    ledger.deliver([Tally(4, spans=3), Tally(2, spans=1)])
+    ledger.drop(DropReason.REFUSED, [Tally(1, spans=1)])
+    assert ledger.inflight == Tally(3, spans=2)
     assert ledger.stored == 3
     assert repr(ledger) == "Ledger(accepted=10, delivered=6, stored=3, dropped={'REFUSED': 1})"
 

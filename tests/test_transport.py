@@ -279,9 +279,9 @@ def test_the_real_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.M
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    from otel_rum_exporter.transport import _build_client
+    from otel_rum_exporter.transport import build_client
 
-    client: Any = _build_client(make_config(region="eu-central-1"))
+    client: Any = build_client(make_config(region="eu-central-1"))
     client.meta.events.register("before-send.rum.PutRumEvents", intercept)
     Transport(make_config(), client).send(batch())
     assert asked == [f"https://dataplane.rum.eu-central-1.amazonaws.com/appmonitors/{APP_MONITOR_ID}/"]

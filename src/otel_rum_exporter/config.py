@@ -6,19 +6,21 @@ keyword in upper case. Reading has no effect outside the returned value: environ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from .setting import (
+    Reading,
     Setting,
     http_url,
-    look_up,
+    identity_pool_id,
     markdown_of,
     metadata_names,
     names_list,
     one_of,
-    read_all,
+    readings_of,
+    role_arn,
     row,
     rows_of,
     share,
@@ -78,6 +80,18 @@ class Config:
         "`sigv4` signs with the normal AWS credential chain; `none` for a resource policy or the stand-in.",
         one_of("sigv4", "none"),
     )
+    identity_pool_id: str | None = row(
+        None,
+        "Id of a Cognito identity pool: a guest of it signs, in place of the AWS credential chain.",
+        identity_pool_id,
+        shown="none",
+    )
+    guest_role_arn: str | None = row(
+        None,
+        "ARN of the role that the guest takes in Cognito's basic flow; without it the flow is the enhanced one.",
+        role_arn,
+        shown="the pool's for guests",
+    )
     compression: Literal["gzip", "none"] = row(
         "gzip", "Compression of request bodies: `gzip` or `none`.", one_of("gzip", "none")
     )
@@ -91,6 +105,17 @@ class Config:
         "Most bytes of events kept in memory while they cannot be sent; the oldest leave first.",
         whole(1024 * 1024, 64 * 1024 * 1024),
     )
+    spool_directory: str | None = row(
+        None,
+        "Directory that keeps events until RUM has taken them, through crashes and restarts; processes may share it.",
+        shown="none: in memory",
+    )
+    spool_max_bytes: int = row(
+        512 * 1024 * 1024,
+        "Most bytes in that directory; the oldest events leave first.",
+        whole(1024 * 1024, 512 * 1024 * 1024),
+    )
+    spool_max_age_seconds: int = row(172_800, "The longest that an event stays there, in seconds.", whole(1, 172_800))
     http_events: Literal["failed", "all", "none"] = row(
         "failed",
         "Which HTTP requests become `http_event`: `failed`, `all` or `none`.",
@@ -138,16 +163,15 @@ class Config:
             ConfigError: naming each wrong value, where it stands, and the fix.
         """
         settings = table()
-        values, faults = read_all(settings, given, environment, PREFIX)
-        monitor = look_up("app_monitor_id", settings["app_monitor_id"], given, environment, PREFIX)
-        if monitor is None and not _resource_names_monitor(environment):
-            faults.append(
-                f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; "
-                "set it to the app monitor's ID, or pass app_monitor_id=..."
-            )
+        found = readings(given, environment)
+        faults = [
+            *(unknown_name(name, settings) for name in given if name not in settings),
+            *(reading.fault for reading in found.values() if reading.fault),
+            *_missing(found, environment),
+        ]
         if faults:
             raise ConfigError([*faults, *unknown_variables(environment)])
-        return cls(**values)
+        return cls(**{name: reading.value for name, reading in found.items()})
 
 
 class Settings(TypedDict, total=False):
@@ -160,11 +184,16 @@ class Settings(TypedDict, total=False):
     alias: str | None
     domain: str | None
     signing: str | None
+    identity_pool_id: str | None
+    guest_role_arn: str | None
     compression: str | None
     timeout_millis: int | str | None
     max_events_per_request: int | str | None
     max_requests_per_second: int | str | None
     max_memory_bytes: int | str | None
+    spool_directory: str | None
+    spool_max_bytes: int | str | None
+    spool_max_age_seconds: int | str | None
     http_events: str | None
     custom_events: bool | str | None
     page_views: str | None
@@ -178,6 +207,11 @@ class Settings(TypedDict, total=False):
 def table() -> dict[str, Setting]:
     """Return the settings by keyword, in the order in which they are documented."""
     return rows_of(Config)
+
+
+def readings(given: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, Reading]:
+    """Return each setting with where it came from: an argument, else a variable, else the default."""
+    return readings_of(Config, given, environment, PREFIX)
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
@@ -195,7 +229,18 @@ def variable(name: str) -> str:
 
 def markdown_table() -> str:
     """Return the settings as the Markdown table that the README shows."""
-    return markdown_of(table(), PREFIX)
+    return markdown_of(Config, PREFIX)
+
+
+def _missing(found: Mapping[str, Reading], environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each setting that is not there, though it must be."""
+    if found["app_monitor_id"].place is None and not _resource_names_monitor(environment):
+        yield (
+            f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; "
+            "set it to the app monitor's ID, or pass app_monitor_id=..."
+        )
+    if found["guest_role_arn"].place and found["identity_pool_id"].place is None:
+        yield f"{variable('guest_role_arn')} is set, but no {variable('identity_pool_id')} whose guests take the role"
 
 
 def _resource_names_monitor(environment: Mapping[str, str]) -> bool:

@@ -16,14 +16,14 @@ from . import metadata
 from .batch import AppMonitor, BatchKey
 from .config import RESOURCE_APP_MONITOR_ID, Config
 from .events.mapper import Mapper
-from .events.rum_event import Draft, RumEvent, encode, event_id
+from .events.rum_event import Draft, Record, RumEvent, encode, event_id
 from .events.session import session_start
 from .identity import Identities, Identity, Moment
 from .log_record import LogRecord, LogView
 from .sampling import is_sampled
 from .setting import UUID
 from .span import Span, SpanView
-from .telemetry import DropReason, Ledger, Notices
+from .telemetry import DropReason, Ledger, Notices, Tally
 from .view import EARLIEST_EPOCH_NS, Resource, View, text
 
 Events = Mapping[BatchKey, Sequence[RumEvent]]
@@ -48,11 +48,11 @@ class Conversion:
 
     def spans(self, spans: Sequence[Span], now: Moment) -> Events:
         """Return the events of finished spans, and of what waited for them."""
-        return self._events(self._identities.assign(self._read(SpanView.of, spans), now), now)
+        return self._events(self._identities.assign(self._read(SpanView.of, spans, "span"), now), now)
 
     def log_records(self, records: Sequence[LogRecord], now: Moment) -> Events:
         """Return the events of log records that need not wait for their span."""
-        return self._events(self._identities.assign(self._read(LogView.of, records), now), now)
+        return self._events(self._identities.assign(self._read(LogView.of, records, "log"), now), now)
 
     def release(self, now: Moment) -> Events:
         """Return the events of what waited long enough for its parents."""
@@ -66,14 +66,16 @@ class Conversion:
         """Return the time until `release` will have something to return; None when nothing waits."""
         return self._identities.next_release_seconds(now)
 
-    def _read(self, view_of: Callable[[Any], View], records: Sequence[Any]) -> list[tuple[View, dict[str, str]]]:
+    def _read(
+        self, view_of: Callable[[Any], View], records: Sequence[Any], kind: Record
+    ) -> list[tuple[View, dict[str, str]]]:
         read = []
         for record in records:
             try:
                 view = view_of(record)
                 read.append((view, metadata.of_trace(view)))
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
-                self._unmappable(getattr(record, "name", ""), error)
+                self._unmappable(getattr(record, "name", ""), error, kind)
         if not self._is_server and any(view.kind is SpanKind.SERVER for view, _ in read):
             self._is_server = True
             self._resources.clear()
@@ -85,9 +87,9 @@ class Conversion:
             try:
                 self._convert(view, identity, now.epoch_ns, events)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
-                self._unmappable(view.name, error)
+                self._unmappable(view.name, error, _kind(view))
         self._ledger.waiting = self._identities.waiting
-        self._ledger.accept(sum(map(len, events.values())))
+        self._ledger.accept(Tally.of(event.record for made in events.values() for event in made))
         return events
 
     def _convert(self, view: View, identity: Identity, now_ns: int, events: dict[BatchKey, list[RumEvent]]) -> None:
@@ -96,14 +98,15 @@ class Conversion:
             self._drop(
                 DropReason.NO_APP_MONITOR,
                 f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}",
+                _kind(view),
             )
             return
         if not self._is_recorded(identity):
-            self._ledger.filter(1)
+            self._ledger.filter(_kind(view))
             return
         drafts = self._mapper.drafts(view)
         if not drafts:
-            self._ledger.filter(1)
+            self._ledger.filter(_kind(view))
             return
         key = BatchKey(monitor, identity.session_id, identity.user_id)
         own = {**identity.metadata, **metadata.custom(view.attributes, self._config)}
@@ -117,12 +120,16 @@ class Conversion:
             start = event_id(monitor.id, identity.session_id, "session_start")
             made.insert(0, (start, session_start(view.start_ns)))
             self._advise(view)
+        record = _kind(view)
         for made_id, draft in made:
-            event = encode(_timely(draft, now_ns), id=made_id, metadata=own, session_metadata=shared)
+            event = encode(_timely(draft, now_ns), id=made_id, metadata=own, session_metadata=shared, record=record)
             if event is None:
-                self._drop(DropReason.TOO_LARGE, "shorten the resource attributes that the settings carry as metadata")
+                self._drop(
+                    DropReason.TOO_LARGE, "shorten the resource attributes that the settings carry as metadata", record
+                )
             else:
                 events[key].append(event)
+            record = ""
 
     def _is_recorded(self, identity: Identity) -> bool:
         """Say whether a session is sent: as whoever began it decided, or else by the settings' share."""
@@ -163,12 +170,13 @@ class Conversion:
             alias=text(attributes, "aws.rum.appmonitor.alias") or self._config.alias,
         )
 
-    def _unmappable(self, name: object, error: Exception) -> None:
-        self._drop(DropReason.UNMAPPABLE, f"please report this: {name!r:.100} gave {error!r:.200}")
+    def _unmappable(self, name: object, error: Exception, record: Record) -> None:
+        self._drop(DropReason.UNMAPPABLE, f"please report this: {name!r:.100} gave {error!r:.200}", record)
 
-    def _drop(self, reason: DropReason, advice: str) -> None:
-        self._ledger.accept(1)
-        self._ledger.drop(reason, 1)
+    def _drop(self, reason: DropReason, advice: str, record: Record) -> None:
+        tally = Tally.of([record])
+        self._ledger.accept(tally)
+        self._ledger.drop(reason, [tally])
         self._notices.warn_of_loss(reason, 1, advice)
 
 
@@ -177,6 +185,10 @@ def _timely(draft: Draft, now_ns: int) -> Draft:
     if EARLIEST_EPOCH_NS <= draft.timestamp_ns <= now_ns + LATEST_AHEAD_NS:
         return draft
     return Draft(draft.type, now_ns, draft.details)
+
+
+def _kind(view: View) -> Record:
+    return "span" if isinstance(view, SpanView) else "log"
 
 
 def _hash_key(config: Config) -> bytes:

@@ -1,6 +1,8 @@
-"""Batches not yet delivered, in memory: one open batch for each session, closed ones in order.
+"""What is not yet delivered, and in which order it goes: one open batch for each session, then the full and the failed.
 
-Events of one session coalesce while they wait, since requests are what RUM's quota counts.
+Events of one session coalesce while they wait, since requests are what RUM's quota counts. Each app monitor has a lane
+of its own, so that one which refuses everything holds up no other. Only the order is decided here; the events
+themselves are kept by a `Store`: in memory, or on disk (`spool.py`).
 """
 
 from __future__ import annotations
@@ -9,110 +11,349 @@ import heapq
 import itertools
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
-from .batch import Batch, BatchKey
+from .batch import BatchKey
 from .events.rum_event import RumEvent
+from .telemetry import Tally
 
-FULL_SHARE = 0.75
+PARCEL_BYTES = 300
+"""What a parcel weighs in memory beside its events."""
+
+FULL_FIRST_NS = 5_000_000_000
+"""A full batch goes before an open one that is older, up to this much: it saves requests and starves nobody."""
+
+EVICTION_SLACK = 0.02
 
 
-class OutboxFullError(Exception):
-    """There is no room for more; what was to be accepted was not."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class Parcel:
+    """Events of one session that were accepted together; stored, removed and tallied as one.
 
+    `events` is None where they are on disk; `place` is for the store that put them there. `accepted_ns` is since the
+    epoch.
+    """
 
-class MemoryOutbox:
-    """Hold batches within a bound of bytes. Not thread-safe: its owner calls it under a lock."""
+    key: BatchKey
+    tally: Tally
+    size_bytes: int
+    accepted_ns: int
+    events: tuple[RumEvent, ...] | None = None
+    place: object = None
 
-    def __init__(self, *, max_events_per_request: int, max_bytes: int) -> None:
-        self._max_events = max_events_per_request
-        self._max_bytes = max_bytes
-        self._closed: deque[Batch] = deque()
-        self._open: OrderedDict[BatchKey, list[RumEvent]] = OrderedDict()
-        self._failed: list[tuple[float, int, Batch]] = []
-        self._failures = itertools.count()
-        self._is_turn_of_failed = False
-        self._bytes = 0
-
-    def __len__(self) -> int:
-        """Count the batches."""
-        return len(self._closed) + len(self._open) + len(self._failed)
-
-    def add(self, key: BatchKey, events: Iterable[RumEvent]) -> None:
-        """Put events into the open batch of their session; full batches close."""
-        waiting = self._open.setdefault(key, [])
-        for event in events:
-            waiting.append(event)
-            self._bytes += event.size_bytes
-        while len(waiting) >= self._max_events:
-            self._closed.append(Batch(key, tuple(waiting[: self._max_events])))
-            del waiting[: self._max_events]
-        if not waiting:
-            del self._open[key]
+    @classmethod
+    def of(cls, key: BatchKey, events: Sequence[RumEvent], accepted_ns: int) -> Parcel:
+        """Return the parcel of events in memory."""
+        size_bytes = sum(event.size_bytes for event in events)
+        tally = Tally.of(event.record for event in events)
+        return cls(key=key, tally=tally, size_bytes=size_bytes, accepted_ns=accepted_ns, events=tuple(events))
 
     @property
-    def is_full(self) -> bool:
-        """Whether it is time to refuse telemetry of which another keeper has a copy, before the oldest must leave."""
-        return self._bytes >= self._max_bytes * FULL_SHARE
+    def count(self) -> int:
+        """How many events it holds."""
+        return self.tally.events
+
+    @property
+    def memory_bytes(self) -> int:
+        """About what the parcel weighs in memory."""
+        return PARCEL_BYTES + (self.size_bytes if self.events is not None else 0)
+
+    @property
+    def disk_bytes(self) -> int:
+        """About what the parcel weighs on disk."""
+        return 0 if self.place is None else self.size_bytes
+
+
+@dataclass(slots=True, eq=False)
+class Shipment:
+    """The parcels of one request. `attempts` counts those that failed."""
+
+    key: BatchKey
+    parcels: list[Parcel] = field(default_factory=list)
+    count: int = 0
+    attempts: int = 0
+
+    @classmethod
+    def of(cls, parcel: Parcel) -> Shipment:
+        """Return the shipment of one parcel."""
+        return cls(parcel.key, [parcel], parcel.count)
+
+    @property
+    def accepted_ns(self) -> int:
+        """When the first of its events was accepted."""
+        return self.parcels[0].accepted_ns
+
+    def add(self, parcel: Parcel) -> None:
+        self.parcels.append(parcel)
+        self.count += parcel.count
+
+
+class Recovered(NamedTuple):
+    """What other processes left: parcels, and the number of events that cannot be read any more."""
+
+    parcels: Sequence[Parcel]
+    lost_events: int
+
+
+class Store(Protocol):
+    """Where the events of parcels are kept. Thread-safe; nothing raises."""
+
+    def put(self, parcels: Sequence[Parcel]) -> None:
+        """Keep the events; they have survived whatever the store survives when this returns."""
+
+    def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
+        """Return the events of a parcel; None where they are lost."""
+
+    def remove(self, parcels: Sequence[Parcel]) -> None:
+        """Forget parcels that were delivered or given up."""
+
+    def replace(self, parcels: Sequence[Parcel], by: Sequence[Parcel]) -> None:
+        """Keep the same events in other parcels, in one step."""
+
+    def recover(self) -> Recovered:
+        """Return what dead processes left behind, and see how much room there is; called every few seconds."""
+
+    def disk_limit_bytes(self) -> float:
+        """Return how many bytes on disk this process may use."""
+
+    def close(self) -> None:
+        """Leave what is stored to whoever comes next."""
+
+
+class MemoryStore:
+    """Parcels carry their events: nothing survives the process."""
+
+    def put(self, parcels: Sequence[Parcel]) -> None:
+        """Do nothing."""
+
+    def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
+        """Return the events that the parcel carries."""
+        return parcel.events
+
+    def remove(self, parcels: Sequence[Parcel]) -> None:
+        """Do nothing."""
+
+    def replace(self, parcels: Sequence[Parcel], by: Sequence[Parcel]) -> None:
+        """Do nothing."""
+
+    def recover(self) -> Recovered:
+        """Return nothing."""
+        return Recovered((), 0)
+
+    def disk_limit_bytes(self) -> float:
+        """Return no limit for what is not used."""
+        return math.inf
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Outbox:
+    """Decide which shipment goes next. Not thread-safe: its owner calls it under a lock."""
+
+    def __init__(self, *, max_events_per_request: int) -> None:
+        self._max_events = max_events_per_request
+        self._lanes: OrderedDict[str, _Lane] = OrderedDict()
+        self.events = 0
+        self.memory_bytes = 0
+        self.disk_bytes = 0
+
+    def pack(self, events: Mapping[BatchKey, Sequence[RumEvent]], accepted_ns: int) -> list[Parcel]:
+        """Return events as parcels, cut so that they fill the open batches of their sessions exactly."""
+        parcels = []
+        for key, items in events.items():
+            lane = self._lanes.get(key.app_monitor.id)
+            start, end = 0, lane.room(key, self._max_events) if lane else self._max_events
+            while start < len(items):
+                parcels.append(Parcel.of(key, items[start:end], accepted_ns))
+                start, end = end, end + self._max_events
+        return parcels
+
+    def add(self, parcels: Iterable[Parcel]) -> None:
+        """Put parcels into the open batches of their sessions; full ones close."""
+        for parcel in parcels:
+            self._lane(parcel.key).add(parcel, self._max_events)
+            self._count(parcel, 1)
 
     def ready_at(self) -> float:
-        """Return when the next batch may be taken, on the clock of `put_back`; infinity when none waits."""
-        if self._closed or self._open:
-            return -math.inf
-        return self._failed[0][0] if self._failed else math.inf
+        """Return when the next shipment may be taken, on the clock of `put_back`; infinity when none waits."""
+        return min((lane.ready_at() for lane in self._lanes.values()), default=math.inf)
 
-    def take(self, now_seconds: float) -> Batch:
-        """Remove and return the next batch: a full one, else the one that has been open longest.
-
-        Every other time it is one that failed before, if there is any whose pause is over.
+    def take(self, now_seconds: float) -> Shipment:
+        """Remove and return the next shipment; lanes take turns.
 
         Raises:
             LookupError: when nothing may be taken.
         """
-        is_due = bool(self._failed) and self._failed[0][0] <= now_seconds
-        self._is_turn_of_failed = is_due and not self._is_turn_of_failed
-        if is_due and (self._is_turn_of_failed or not (self._closed or self._open)):
-            _, _, batch = heapq.heappop(self._failed)
-        elif self._closed:
-            batch = self._closed.popleft()
-        else:
-            key, events = self._open.popitem(last=False)
-            batch = Batch(key, tuple(events))
-        self._bytes -= _bytes(batch)
-        return batch
+        for name, lane in self._lanes.items():
+            if lane.ready_at() <= now_seconds:
+                lane.paused_until = -math.inf
+                shipment = lane.take(now_seconds)
+                self._forget(name, lane)
+                return self._taken(shipment)
+        raise LookupError("no shipment may be taken yet")
 
-    def put_first(self, *batches: Batch) -> None:
-        """Return the parts of a batch to the front."""
-        self._closed.extendleft(reversed(batches))
-        self._bytes += sum(map(_bytes, batches))
+    def put_back(self, shipment: Shipment, ready_at_seconds: float) -> None:
+        """Return a shipment that failed: it goes out again as it was, not before its time, and holds up no other."""
+        self._lane(shipment.key).put_back(shipment, ready_at_seconds)
+        self._returned(shipment)
 
-    def put_back(self, batch: Batch, ready_at_seconds: float) -> None:
-        """Return a batch that failed: it goes out again as it was, not before its time, and holds up no other."""
-        heapq.heappush(self._failed, (ready_at_seconds, next(self._failures), batch))
-        self._bytes += _bytes(batch)
+    def put_first(self, *shipments: Shipment) -> None:
+        """Return the parts of a shipment to the front."""
+        for shipment in reversed(shipments):
+            self._lane(shipment.key).full.appendleft(shipment)
+            self._returned(shipment)
+
+    def pause(self, key: BatchKey, until_seconds: float) -> None:
+        """Let nothing go to an app monitor before its time."""
+        self._lane(key).paused_until = until_seconds
 
     def hurry(self) -> None:
-        """End the pauses of all batches that failed."""
-        self._failed = [(-math.inf, number, batch) for _, number, batch in self._failed]
+        """End all pauses."""
+        for lane in self._lanes.values():
+            lane.hurry()
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._closed.clear()
-        self._open.clear()
-        self._failed.clear()
-        self._bytes = 0
+    def evict(self, *, max_memory_bytes: float, max_disk_bytes: float) -> list[Parcel]:
+        """Remove and return what exceeds the bounds, oldest first."""
+        return [
+            *self._evict(self.memory_bytes, max_memory_bytes, lambda parcel: parcel.memory_bytes),
+            *self._evict(self.disk_bytes, max_disk_bytes, lambda parcel: parcel.disk_bytes),
+        ]
 
-    def overflow(self) -> list[Batch]:
-        """Remove and return batches until the rest is within the bound: those that failed, else the oldest."""
-        removed: list[Batch] = []
-        while self._bytes > self._max_bytes:
-            if self._failed:
-                removed.append(self._failed.pop()[2])
-                self._bytes -= _bytes(removed[-1])
-            else:
-                removed.append(self.take(-math.inf))
-        return removed
+    def expire(self, before_ns: int) -> list[Parcel]:
+        """Remove and return the shipments all of whose events were accepted before a time."""
+        if (self.oldest_ns() or before_ns) >= before_ns:
+            return []
+        return self._discard([one for one in self._shipments() if one.parcels[-1].accepted_ns < before_ns])
+
+    def parcels(self) -> list[Parcel]:
+        """Return everything that waits."""
+        return [parcel for shipment in self._shipments() for parcel in shipment.parcels]
+
+    def oldest_ns(self) -> int | None:
+        """Return when the oldest event that waits was accepted; None where none waits."""
+        return min((shipment.accepted_ns for lane in self._lanes.values() for shipment in lane.heads()), default=None)
+
+    def _evict(self, weight: float, limit: float, weigh: Callable[[Parcel], int]) -> list[Parcel]:
+        if weight <= limit:
+            return []
+        # A little more than must be, because finding the oldest means sorting all.
+        excess = weight - limit * (1 - EVICTION_SLACK)
+        chosen: list[Shipment] = []
+        for shipment in sorted(self._shipments(), key=lambda one: one.accepted_ns):
+            freed = sum(map(weigh, shipment.parcels))
+            if excess > 0 and freed:
+                chosen.append(shipment)
+                excess -= freed
+        return self._discard(chosen)
+
+    def _shipments(self) -> Iterator[Shipment]:
+        return itertools.chain.from_iterable(lane.shipments() for lane in self._lanes.values())
+
+    def _discard(self, chosen: Sequence[Shipment]) -> list[Parcel]:
+        leaving = set(chosen)
+        for name, lane in list(self._lanes.items()):
+            lane.discard(leaving)
+            self._forget(name, lane)
+        return [parcel for one in chosen for parcel in self._taken(one).parcels]
+
+    def _lane(self, key: BatchKey) -> _Lane:
+        lane = self._lanes.get(key.app_monitor.id)
+        if lane is None:
+            lane = self._lanes[key.app_monitor.id] = _Lane()
+        return lane
+
+    def _forget(self, name: str, lane: _Lane) -> None:
+        if lane.is_empty and lane.paused_until == -math.inf:
+            del self._lanes[name]
+        else:
+            self._lanes.move_to_end(name)
+
+    def _taken(self, shipment: Shipment) -> Shipment:
+        for parcel in shipment.parcels:
+            self._count(parcel, -1)
+        return shipment
+
+    def _returned(self, shipment: Shipment) -> None:
+        for parcel in shipment.parcels:
+            self._count(parcel, 1)
+
+    def _count(self, parcel: Parcel, sign: int) -> None:
+        self.events += sign * parcel.count
+        self.memory_bytes += sign * parcel.memory_bytes
+        self.disk_bytes += sign * parcel.disk_bytes
 
 
-def _bytes(batch: Batch) -> int:
-    return sum(event.size_bytes for event in batch.events)
+class _Lane:
+    """What waits for one app monitor."""
+
+    def __init__(self) -> None:
+        self.full: deque[Shipment] = deque()
+        self.paused_until = -math.inf
+        self._open: OrderedDict[BatchKey, Shipment] = OrderedDict()
+        self._failed: list[tuple[float, int, Shipment]] = []
+        self._failures = itertools.count()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.full or self._open or self._failed)
+
+    def room(self, key: BatchKey, max_events: int) -> int:
+        """Return how many events the open batch of a session still takes."""
+        opened = self._open.get(key)
+        return max_events - opened.count if opened else max_events
+
+    def add(self, parcel: Parcel, max_events: int) -> None:
+        opened = self._open.get(parcel.key)
+        if opened is not None and opened.count + parcel.count > max_events:
+            self.full.append(self._open.pop(parcel.key))
+            opened = None
+        if opened is None:
+            opened = self._open[parcel.key] = Shipment(parcel.key)
+        opened.add(parcel)
+        if opened.count >= max_events:
+            self.full.append(self._open.pop(parcel.key))
+
+    def ready_at(self) -> float:
+        if self.full or self._open:
+            return self.paused_until
+        return max(self.paused_until, self._failed[0][0]) if self._failed else math.inf
+
+    def take(self, now_seconds: float) -> Shipment:
+        """Remove the next: one that failed and whose pause is over, a full one, the one that has been open longest."""
+        if self._failed and self._failed[0][0] <= now_seconds:
+            return heapq.heappop(self._failed)[2]
+        if self.full and (not self._open or self.full[0].accepted_ns <= self._first_open().accepted_ns + FULL_FIRST_NS):
+            return self.full.popleft()
+        return self._open.popitem(last=False)[1]
+
+    def put_back(self, shipment: Shipment, ready_at_seconds: float) -> None:
+        heapq.heappush(self._failed, (ready_at_seconds, next(self._failures), shipment))
+
+    def hurry(self) -> None:
+        self.paused_until = -math.inf
+        self._failed = [(-math.inf, number, shipment) for _, number, shipment in self._failed]
+
+    def heads(self) -> Iterator[Shipment]:
+        """Yield shipments of which one is the oldest."""
+        if self.full:
+            yield self.full[0]
+        if self._open:
+            yield self._first_open()
+        yield from (shipment for _, _, shipment in self._failed)
+
+    def shipments(self) -> Iterator[Shipment]:
+        yield from self.full
+        yield from self._open.values()
+        yield from (shipment for _, _, shipment in self._failed)
+
+    def discard(self, chosen: set[Shipment]) -> None:
+        self.full = deque(one for one in self.full if one not in chosen)
+        self._open = OrderedDict((key, one) for key, one in self._open.items() if one not in chosen)
+        self._failed = [entry for entry in self._failed if entry[2] not in chosen]
+        heapq.heapify(self._failed)
+
+    def _first_open(self) -> Shipment:
+        return next(iter(self._open.values()))

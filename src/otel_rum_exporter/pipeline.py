@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -12,11 +13,20 @@ from .conversion import Conversion, Events
 from .delivery import Delivery
 from .identity import Moment
 from .log_record import LogRecord
-from .outbox import MemoryOutbox, OutboxFullError
+from .metrics import is_enabled, observe
+from .outbox import MemoryStore, Outbox, Store
 from .rate import RequestRate
 from .span import Span
-from .telemetry import Ledger, Notices
+from .spool import Spool
+from .telemetry import DropReason, Ledger, Notices, Tally
 from .transport import RumClient, Transport
+
+RECOVER_SECONDS = 5.0
+"""How often to look what dead processes left in the spool."""
+
+
+class OutboxFullError(Exception):
+    """There is no room for what was to be accepted."""
 
 
 class Pipeline:
@@ -31,15 +41,21 @@ class Pipeline:
         self._conversion = Conversion(
             config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, notices=self._notices
         )
+        self._store = _store(config, self._notices)
+        self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
         self._delivery = Delivery(
             send=Transport(config, client).send,
-            outbox=MemoryOutbox(
-                max_events_per_request=config.max_events_per_request, max_bytes=config.max_memory_bytes
-            ),
+            outbox=Outbox(max_events_per_request=config.max_events_per_request),
+            store=self._store,
             rate=RequestRate(config.max_requests_per_second, time.monotonic()),
             ledger=self.ledger,
             notices=self._notices,
+            max_memory_bytes=config.max_memory_bytes,
         )
+        if config.spool_directory:
+            self._delivery.call_after("recover", 0.0, self._recover)
+        if is_enabled(os.environ):
+            observe(self.ledger, self._delivery)
 
     def start(self) -> None:
         """Start the delivery thread; without it, the first export does."""
@@ -56,7 +72,7 @@ class Pipeline:
         self._delivery.wait(self._timeout_seconds)
 
     def accept_spans(self, spans: Sequence[Span]) -> None:
-        """Accept spans of which the sender keeps a copy until this returns.
+        """Accept spans that their sender keeps until this returns, without waiting for delivery.
 
         Raises:
             OutboxFullError: none was accepted; the sender shall come again.
@@ -71,7 +87,7 @@ class Pipeline:
 
     @property
     def has_room(self) -> bool:
-        """Whether telemetry would be accepted now."""
+        """Whether `accept_spans` would accept something now."""
         return not self._delivery.is_full
 
     def flush(self, timeout_seconds: float) -> bool:
@@ -90,10 +106,6 @@ class Pipeline:
         self._accept(self._conversion.close)
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
 
-    def _require_room(self) -> None:
-        if not self.has_room:
-            raise OutboxFullError("the outbox is full: RUM takes less than what comes in")
-
     def _accept(self, convert: Callable[[Moment], Events]) -> None:
         """Convert, and give the events to the delivery."""
         with self._lock:
@@ -101,7 +113,33 @@ class Pipeline:
             events = convert(now)
             next_release_seconds = self._conversion.next_release_seconds(now)
             if next_release_seconds is not None:
-                self._delivery.call_after(next_release_seconds, lambda: self._accept(self._conversion.release))
+                release = lambda: self._accept(self._conversion.release)  # noqa: E731
+                self._delivery.call_after("release", next_release_seconds, release)
             if events:
-                self._delivery.accept(events)
+                self._delivery.accept(events, now.epoch_ns)
         self._notices.write()
+
+    def _require_room(self) -> None:
+        if not self.has_room:
+            raise OutboxFullError("there is no room: RUM takes less than what comes in")
+
+    def _recover(self) -> None:
+        """Deliver what dead processes left, and give up what is too old."""
+        try:
+            parcels, lost_events = self._store.recover()
+            self.ledger.recover(Tally.total((Tally(lost_events), *(parcel.tally for parcel in parcels))))
+            if lost_events:
+                self.ledger.drop(DropReason.DAMAGED, [Tally(lost_events)])
+                self._notices.warn_of_loss(DropReason.DAMAGED, lost_events, "look at the disk of spool_directory")
+            if parcels:
+                self._delivery.take_over(parcels)
+            self._delivery.expire(time.time_ns() - self._max_age_ns)
+        finally:
+            self._delivery.call_after("recover", RECOVER_SECONDS, self._recover)
+
+
+def _store(config: Config, notices: Notices) -> Store:
+    if not config.spool_directory:
+        return MemoryStore()
+    destination = f"{config.endpoint or ''} {config.region or ''} {config.signing}"
+    return Spool(config.spool_directory, destination=destination, max_bytes=config.spool_max_bytes, notices=notices)

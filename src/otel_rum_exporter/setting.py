@@ -45,6 +45,22 @@ def uuid(value: object) -> str:
     raise ValueError("is not a UUID; copy the app monitor's ID (not its name) from the CloudWatch console")
 
 
+def identity_pool_id(value: object) -> str:
+    """Read the id of a Cognito identity pool, which begins with its region."""
+    if isinstance(value, str) and re.fullmatch(r"[\w-]+:" + UUID.pattern, value.strip()):
+        return value.strip()
+    raise ValueError(
+        "is not the id of an identity pool; use for example eu-west-1:00000000-1111-4222-8333-444444444444"
+    )
+
+
+def role_arn(value: object) -> str:
+    """Read the ARN of an IAM role."""
+    if isinstance(value, str) and re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/\S+", value.strip()):
+        return value.strip()
+    raise ValueError("is not the ARN of a role; use for example arn:aws:iam::123456789012:role/NAME")
+
+
 def http_url(value: object) -> str:
     """Read an http(s) URL, without a slash at its end."""
     if isinstance(value, str) and re.match(r"https?://[^/\s]", value.strip()):
@@ -135,37 +151,24 @@ def rows_of(table: type) -> dict[str, Setting]:
     return {item.name: item.metadata["setting"] for item in dataclasses.fields(table)}
 
 
-def read_all(
-    settings: Mapping[str, Setting], given: Mapping[str, object], environment: Mapping[str, str], prefix: str
-) -> tuple[dict[str, Any], list[str]]:
-    """Return the values that were given, else those of the environment, and what is wrong with others.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A setting as it was found.
 
-    A value of None, and an empty variable, count as not given.
+    `place` is the name of the argument or variable that it came from, None for the default; `value` is the default
+    where there is a `fault`.
     """
-    faults = [unknown_name(name, settings) for name in given if name not in settings]
-    values: dict[str, Any] = {}
-    for name, setting in settings.items():
-        found = look_up(name, setting, given, environment, prefix)
-        if found is None:
-            continue
-        place, raw = found
-        try:
-            values[name] = setting.parse(raw)
-        except ValueError as fault:
-            faults.append(f"{place}{'' if setting.secret else f'={raw!r:.120}'} {fault}")
-    return values, faults
+
+    place: str | None
+    value: Any
+    fault: str | None = None
 
 
-def look_up(
-    name: str, setting: Setting, given: Mapping[str, object], environment: Mapping[str, str], prefix: str
-) -> tuple[str, object] | None:
-    """Return where the value of a setting stands, and the value; None where there is none."""
-    if given.get(name) is not None:
-        return name, given[name]
-    for place in (prefix + name.upper(), *setting.fallbacks):
-        if environment.get(place, "").strip():
-            return place, environment[place]
-    return None
+def readings_of(
+    table: type, given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+) -> dict[str, Reading]:
+    """Return each setting with where it came from: an argument, else a variable, else the default."""
+    return {item.name: _reading(item, given, environment, prefix) for item in dataclasses.fields(table)}
 
 
 def unknown_name(name: str, settings: Mapping[str, Setting]) -> str:
@@ -174,10 +177,34 @@ def unknown_name(name: str, settings: Mapping[str, Setting]) -> str:
     return f"{name!r} is not a setting; " + (f"did you mean {near[0]!r}?" if near else "see the settings table")
 
 
-def markdown_of(settings: Mapping[str, Setting], prefix: str) -> str:
+def markdown_of(table: type, prefix: str) -> str:
     """Return settings as a Markdown table."""
-    rows = [f"| variable `{prefix}…` | default | what it does |", "|---|---|---|"]
-    for name, setting in settings.items():
+    lines = [f"| variable `{prefix}…` | default | what it does |", "|---|---|---|"]
+    for name, setting in rows_of(table).items():
         before = "".join(f"`{fallback}`, " for fallback in setting.fallbacks)
-        rows.append(f"| `{name.upper()}` | {before}{setting.default} | {setting.help} |")
-    return "\n".join(rows)
+        lines.append(f"| `{name.upper()}` | {before}{setting.default} | {setting.help} |")
+    return "\n".join(lines)
+
+
+def _reading(
+    item: dataclasses.Field[Any], given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+) -> Reading:
+    setting: Setting = item.metadata["setting"]
+    place, raw = _found(item.name, setting, given, environment, prefix)
+    if place is None:
+        return Reading(None, item.default)
+    try:
+        return Reading(place, setting.parse(raw))
+    except ValueError as fault:
+        return Reading(place, item.default, f"{place}{'' if setting.secret else f'={raw!r:.120}'} {fault}")
+
+
+def _found(
+    name: str, setting: Setting, given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+) -> tuple[str | None, object]:
+    if given.get(name) is not None:
+        return name, given[name]
+    for place in (prefix + name.upper(), *setting.fallbacks):
+        if environment.get(place, "").strip():
+            return place, environment[place]
+    return None, None

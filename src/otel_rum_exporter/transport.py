@@ -12,7 +12,7 @@ import gzip
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 
 from .batch import Batch
 from .config import Config
+from .credentials import session_of
 from .version import VERSION
 
 USER_AGENT = f"otel-rum-exporter/{VERSION}"
@@ -31,6 +32,7 @@ GZIP_LEVEL = 1
 """Telemetry repeats itself: level 1 makes a tenth of it, at half the cost of level 6."""
 
 CONNECT_TIMEOUT_SECONDS = 5.0
+_OPERATION = "PutRumEvents"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -75,6 +77,7 @@ _PERMISSION = (
 _CREDENTIALS = (
     "give the process AWS credentials, or set OTEL_EXPORTER_AWS_RUM_SIGNING=none where a resource policy allows it"
 )
+_SIGN_IN = "check the AWS profile, or OTEL_EXPORTER_AWS_RUM_IDENTITY_POOL_ID and its role"
 _REGION = "set OTEL_EXPORTER_AWS_RUM_REGION or AWS_REGION"
 
 ERROR_CODES: dict[str, tuple[Verdict, str]] = {
@@ -117,6 +120,8 @@ EXCEPTIONS: dict[str, tuple[Verdict, str]] = {
     "PartialCredentialsError": (Verdict.WAIT, _CREDENTIALS),
     "CredentialRetrievalError": (Verdict.WAIT, _CREDENTIALS),
     "ProfileNotFound": (Verdict.WAIT, "check AWS_PROFILE"),
+    **dict.fromkeys(("ConfigParseError", "InvalidConfigError"), (Verdict.WAIT, "mend the AWS profile")),
+    "MissingDependencyException": (Verdict.WAIT, "install the package that the message names"),
     "EndpointConnectionError": (Verdict.RETRY, "check region, endpoint and network"),
     "ConnectTimeoutError": (Verdict.RETRY, "check region, endpoint and network"),
     "ReadTimeoutError": (Verdict.RETRY, "look whether the endpoint is RUM's, or raise timeout_millis"),
@@ -125,6 +130,7 @@ EXCEPTIONS: dict[str, tuple[Verdict, str]] = {
     "NoRegionError": (Verdict.WAIT, _REGION),
     "InvalidRegionError": (Verdict.WAIT, _REGION),
     "SSOError": (Verdict.WAIT, "run: aws sso login"),
+    "LoginError": (Verdict.WAIT, "run: aws login"),
     "ParamValidationError": (Verdict.SPLIT, ""),
     "Exception": (Verdict.RETRY, ""),
 }
@@ -146,12 +152,12 @@ class Transport:
         with suppressed_instrumentation():
             try:
                 if self._client is None:
-                    self._client = _build_client(self._config)
+                    self._client = build_client(self._config)
                 has_session_metadata = _has_session_metadata(self._client)
                 answer = self._client.put_rum_events(**parameters(batch, has_session_metadata=has_session_metadata))
             except Exception as error:  # noqa: BLE001 - hooks, proxies and credential plugins raise anything
                 return outcome_of(error)
-        return _NOT_RUM if _is_web_page(answer) else Outcome(Verdict.DELIVERED)
+        return _NOT_RUM if is_web_page(answer) else Outcome(Verdict.DELIVERED)
 
 
 def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
@@ -189,7 +195,9 @@ def outcome_of(error: Exception) -> Outcome:
     """Return what an exception of a request means, by the tables of this module."""
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
-        return _outcome_of_answer(response)
+        outcome = _outcome_of_answer(response)
+        is_of_rum = getattr(error, "operation_name", _OPERATION) == _OPERATION
+        return outcome if is_of_rum else _of_credentials(outcome)
     verdict, advice = next(EXCEPTIONS[base.__name__] for base in type(error).__mro__ if base.__name__ in EXCEPTIONS)
     return Outcome(verdict, type(error).__name__, _one_line(error), advice)
 
@@ -230,7 +238,14 @@ def _outcome_of_answer(response: Mapping[str, Any]) -> Outcome:
     return Outcome(verdict, code or str(status), _one_line(error.get("Message", "")), advice, wait)
 
 
-def _is_web_page(answer: Any) -> bool:
+def _of_credentials(outcome: Outcome) -> Outcome:
+    """Return what an answer to a request for credentials means: never that there is something wrong with the batch."""
+    is_transient = outcome.verdict in {Verdict.RETRY, Verdict.THROTTLED}
+    advice = _SIGN_IN if outcome.advice in {"", _PERMISSION} and not is_transient else outcome.advice
+    return replace(outcome, verdict=Verdict.RETRY if is_transient else Verdict.WAIT, advice=advice)
+
+
+def is_web_page(answer: Any) -> bool:
     """Say whether a captive portal answered: with a 200, in which botocore has nothing to look for."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}) if isinstance(answer, Mapping) else {}
     return str(headers.get("content-type", "")).startswith("text/html")
@@ -240,14 +255,14 @@ def _one_line(text: object) -> str:
     return " ".join(str(text).split())[:300]
 
 
-def _build_client(config: Config) -> RumClient:
-    import boto3
+def build_client(config: Config) -> RumClient:
+    """Make the boto3 client that sends; nothing goes over the network."""
     import botocore
     from botocore.config import Config as BotoConfig
 
     timeout_seconds = config.timeout_millis / 1000
     unsigned = config.signing == "none"
-    session = boto3.session.Session(region_name=config.region)
+    session = session_of(config)
     client: Any = session.client(
         "rum",
         region_name=session.region_name or ("us-east-1" if unsigned and config.endpoint else None),

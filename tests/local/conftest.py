@@ -4,6 +4,7 @@ import http.client
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -88,10 +89,12 @@ def body(event: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def call(rum: LocalRum) -> Callable[..., Reply]:
-    """Make one HTTP request on a connection of its own."""
+def call_to() -> Callable[..., Reply]:
+    """Make one HTTP request to a stand-in, on a connection of its own."""
 
-    def make(method: str, path: str, content: Any = None, headers: dict[str, str] | None = None) -> Reply:
+    def make(
+        rum: LocalRum, method: str, path: str, content: Any = None, headers: dict[str, str] | None = None
+    ) -> Reply:
         address = urlsplit(rum.url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
         try:
@@ -100,6 +103,23 @@ def call(rum: LocalRum) -> Callable[..., Reply]:
             return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         finally:
             connection.close()
+
+    return make
+
+
+@pytest.fixture
+def call(rum: LocalRum, call_to: Callable[..., Reply]) -> Callable[..., Reply]:
+    """Make one HTTP request to the stand-in of the module."""
+    return partial(call_to, rum)
+
+
+@pytest.fixture
+def post_to(call_to: Callable[..., Reply]) -> Callable[..., tuple[int, str | None]]:
+    """POST a body to an app monitor of a stand-in; return status and type of error."""
+
+    def make(rum: LocalRum, app_monitor_id: str, content: Any) -> tuple[int, str | None]:
+        reply = call_to(rum, "POST", f"/appmonitors/{app_monitor_id}/", json.dumps(content))
+        return reply.status, reply.headers.get("x-amzn-errortype")
 
     return make
 

@@ -156,11 +156,12 @@ def test_a_planned_200_loses_the_batch(rum: LocalRum, boto: Any, body: Make, app
     assert [request.status for request in rum.requests] == [200]
 
 
-def test_a_bad_request_is_refused_before_any_plan(rum: LocalRum, post: Make, body: Make) -> None:
-    """A planned answer is given in place of accepting, so the plan waits for a request that is valid."""
+def test_a_planned_answer_goes_before_the_judgement(rum: LocalRum, post: Make, body: Make) -> None:
+    """A server in trouble does not look at what it is sent, so nothing is recorded as refused."""
     rum.answer(429)
-    assert post({}).status == 400
-    assert post(body()).status == 429
+    assert post({}).status == 429
+    assert rum.refused == ()
+    assert post(body()).status == 200
 
 
 def test_a_delayed_answer_comes_late_but_its_events_at_once(rum: LocalRum, body: Make) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -36,6 +36,10 @@ TRUNCATED = "truncated"
 """Custom metadata attribute that marks a trimmed event; the details of built-in events have no room for it."""
 
 
+Record = Literal["span", "log", ""]
+"""What an event stands for where records are counted: the first event of a span or log record for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """An event before it has an identity. `timestamp_ns` is since the epoch."""
@@ -58,6 +62,11 @@ class RumEvent:
     details: str
     metadata: str
     session_metadata: str
+    record: Record = ""
+
+    def fields(self) -> tuple[str | int, ...]:
+        """Return what makes the event again."""
+        return self.id, self.timestamp_ns, self.type, self.details, self.metadata, self.session_metadata, self.record
 
     @property
     def size_bytes(self) -> int:
@@ -65,7 +74,14 @@ class RumEvent:
         return OBJECT_BYTES + sys.getsizeof(self.details) + sys.getsizeof(self.metadata)
 
 
-def encode(draft: Draft, *, id: str, metadata: Mapping[str, Any], session_metadata: str) -> RumEvent | None:  # noqa: A002 - RUM's word
+def encode(
+    draft: Draft,
+    *,
+    id: str,  # noqa: A002 - RUM's word
+    metadata: Mapping[str, Any],
+    session_metadata: str,
+    record: Record = "",
+) -> RumEvent | None:
     """Return the event of a draft, trimmed to RUM's limit; None where even the trimmed one exceeds it."""
     room = MAX_EVENT_BYTES - ENVELOPE_BYTES - len(draft.type) - _wire_bytes(session_metadata.encode())
     details = orjson.dumps(draft.details)
@@ -77,7 +93,7 @@ def encode(draft: Draft, *, id: str, metadata: Mapping[str, Any], session_metada
                 break
         else:
             return None
-    return RumEvent(id, draft.timestamp_ns, draft.type, details.decode(), own.decode(), session_metadata)
+    return RumEvent(id, draft.timestamp_ns, draft.type, details.decode(), own.decode(), session_metadata, record)
 
 
 def event_id(*parts: str) -> str:

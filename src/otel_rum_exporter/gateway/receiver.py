@@ -19,8 +19,7 @@ from ..otlp import (
     decode_json,
     decode_protobuf,
 )
-from ..outbox import OutboxFullError
-from ..pipeline import Pipeline
+from ..pipeline import OutboxFullError, Pipeline
 from .answer import Encoding
 from .metrics import Counts
 from .refusal import Reason, RefusedError

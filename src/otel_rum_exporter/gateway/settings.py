@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..config import ConfigError
-from ..setting import UUID, Setting, markdown_of, names_list, read_all, row, rows_of, truth, unknown_name, whole
+from ..setting import UUID, Setting, markdown_of, names_list, readings_of, row, rows_of, truth, unknown_name, whole
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -81,16 +81,16 @@ class GatewaySettings:
             ConfigError: naming each wrong value, where it stands, and the fix.
         """
         settings = table()
-        values, faults = read_all(settings, given, environment, PREFIX)
+        found = readings_of(cls, given, environment, PREFIX)
         variables = {PREFIX + name.upper(): setting for name, setting in settings.items()}
-        faults += [
-            unknown_name(name, variables)
-            for name in sorted(environment)
-            if name.startswith(PREFIX) and name not in variables
+        faults = [
+            *(unknown_name(name, settings) for name in given if name not in settings),
+            *(unknown_name(name, variables) for name in _ours(environment) if name not in variables),
+            *(reading.fault for reading in found.values() if reading.fault),
         ]
         if faults:
             raise ConfigError(faults)
-        return cls(**values)
+        return cls(**{name: reading.value for name, reading in found.items()})
 
 
 def table() -> dict[str, Setting]:
@@ -100,7 +100,11 @@ def table() -> dict[str, Setting]:
 
 def markdown_table() -> str:
     """Return the settings as the Markdown table that the documentation shows."""
-    return markdown_of(table(), PREFIX)
+    return markdown_of(GatewaySettings, PREFIX)
+
+
+def _ours(environment: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in environment if name.startswith(PREFIX))
 
 
 def _monitor(entry: str) -> MonitorEntry:

@@ -1,8 +1,12 @@
 """A stand-in of the RUM data plane for development and tests: the public names of the sub-package, and nothing else."""
 
 try:
-    from .record import Batch, Dropped, Event, Events, Exchange, Refusal, Removed
+    from .archive import ArchiveError
+    from .fault import CAPTIVE_PORTAL, Fault
+    from .monitor import AppMonitor
+    from .record import Batch, Dropped, Event, Events, Exchange, Refusal, Removed, Verdict
     from .server import LocalRum
+    from .signature import Credentials
 except ModuleNotFoundError as error:
     message = (
         f"otel_rum_exporter.local needs the package {error.name!r}, which is not installed: "
@@ -10,4 +14,19 @@ except ModuleNotFoundError as error:
     )
     raise ImportError(message, name=error.name) from error
 
-__all__ = ["Batch", "Dropped", "Event", "Events", "Exchange", "LocalRum", "Refusal", "Removed"]
+__all__ = [
+    "CAPTIVE_PORTAL",
+    "AppMonitor",
+    "ArchiveError",
+    "Batch",
+    "Credentials",
+    "Dropped",
+    "Event",
+    "Events",
+    "Exchange",
+    "Fault",
+    "LocalRum",
+    "Refusal",
+    "Removed",
+    "Verdict",
+]

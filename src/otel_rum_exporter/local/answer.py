@@ -1,12 +1,7 @@
-"""What a request is answered with, and the answers that tests plan ahead.
-
-HTTP responses are made from these values in `dataplane`; nothing here knows the web server.
-"""
+"""What a request is answered with, as a value; HTTP responses are made from it in `wire`."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from dataclasses import dataclass
 
 _OK = 200
@@ -26,12 +21,16 @@ _ERROR_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; without `error_type` and `message` an error says what its status means in RUM."""
+    """One answer; without `error_type` and `message` an error says what its status means in RUM.
+
+    `retry_after` is in seconds, or an HTTP date. `html` is the body in place of RUM's own.
+    """
 
     status: int = _OK
     error_type: str | None = None
     message: str | None = None
-    retry_after_seconds: int | None = None
+    retry_after: int | str | None = None
+    html: str | None = None
 
     @property
     def is_error(self) -> bool:
@@ -49,26 +48,11 @@ class Answer:
         return self.message or f"planned answer {self.status}"
 
 
-class AnswerPlan:
-    """The answers to give instead of accepting, in order, and how long any answer takes; thread-safe."""
+class Refused(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
+    """A request that is answered at once."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._answers: deque[Answer] = deque()
-        self.delay_seconds = 0.0
-
-    def add(self, answer: Answer, times: int) -> None:
-        """Queue an answer for the next `times` requests that have none yet."""
-        with self._lock:
-            self._answers.extend([answer] * times)
-
-    def take(self) -> Answer | None:
-        """Remove and return the next planned answer, None when the plan is used up."""
-        with self._lock:
-            return self._answers.popleft() if self._answers else None
-
-    def clear(self) -> None:
-        """Forget the planned answers and the delay."""
-        with self._lock:
-            self._answers.clear()
-            self.delay_seconds = 0.0
+    def __init__(
+        self, status: int, message: str, error_type: str | None = None, *, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.answer = Answer(status, error_type, message, retry_after)

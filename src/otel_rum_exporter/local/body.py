@@ -5,13 +5,13 @@ Which answer a bad body gets is part of `Refused`; what a good one means is not 
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from starlette.requests import Request
 
-from .answer import Answer
+from .answer import Refused
 from .jsontext import parse, quote
 
 DEFAULT_MAX_BYTES = 10 * 1024 * 1024
@@ -20,29 +20,22 @@ DEFAULT_MAX_BYTES = 10 * 1024 * 1024
 # thrown away, up to this many times the limit.
 _DRAIN_FACTOR = 4
 
+_TIMEOUT_SECONDS = 60.0
+
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
-class Refused(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
-    """A request that is answered at once."""
-
-    def __init__(self, status: int, message: str, error_type: str | None = None) -> None:
-        super().__init__(message)
-        self.answer = Answer(status, error_type, message)
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A body that could be read; `sent_bytes` is its length on the wire."""
-
-    document: Any
-    sent_bytes: int
+async def receive(request: Request, max_bytes: int) -> bytes:
+    """Read the body as it was sent; raise Refused when it is longer than `max_bytes` or takes too long."""
+    try:
+        return await asyncio.wait_for(_receive(request, max_bytes), _TIMEOUT_SECONDS)
+    except asyncio.TimeoutError:
+        raise Refused(408, f"the body did not arrive within {_TIMEOUT_SECONDS} s", "RequestTimeoutException") from None
 
 
-async def read(request: Request, max_bytes: int) -> Body:
-    """Read the body as JSON; raise Refused when that fails or it is longer than `max_bytes`, plain or compressed."""
-    sent = await _receive(request, max_bytes)
-    encoding = request.headers.get("content-encoding", "").strip().lower()
+def decode(sent: bytes, headers: Mapping[str, str], max_bytes: int) -> object:
+    """Return the JSON document in a body; raise Refused when there is none, or more than `max_bytes` in plain."""
+    encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
         raise Refused(
             415,
@@ -51,7 +44,7 @@ async def read(request: Request, max_bytes: int) -> Body:
         )
     plain = _gunzip(sent, max_bytes) if encoding == "gzip" else sent
     try:
-        return Body(parse(plain.decode("utf-8")), len(sent))
+        return parse(plain.decode("utf-8"))
     except ValueError as error:
         raise Refused(400, f"the body is not JSON: {error}", "SerializationException") from error
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from . import schema
 from .jsontext import dump, parse, quote
-from .record import RUM_PREFIX, Dropped, Event, Removed
+from .monitor import AppMonitor
+from .record import RUM_PREFIX, Dropped, Event, Removed, Verdict
 
 # "Each event must be under 6 KB serialized (including metadata). Larger events are dropped silently."
 # aws-rum-web, docs/troubleshooting.md
@@ -33,13 +34,18 @@ _MAX_ALIAS_CHARACTERS = 255
 
 
 class Violation(ValueError):  # noqa: N818 - a violation of the contract, not an error of this program
-    """Something in a request that RUM answers with a ValidationException."""
+    """Something in a request that RUM answers with a ValidationException, and what that means for its events."""
+
+    def __init__(self, message: str, verdicts: tuple[Verdict, ...] = ()) -> None:
+        super().__init__(message)
+        self.verdicts = verdicts
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """What a request holds, sorted into what RUM keeps, drops and removes."""
 
+    app_monitor_id: str
     batch_id: str
     app_monitor: dict[str, Any]
     user_id: str | None
@@ -49,19 +55,21 @@ class Admitted:
     events: tuple[Event, ...]
     dropped: tuple[Dropped, ...]
     removed: tuple[Removed, ...]
+    verdicts: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
     app_monitor_id: str
+    monitor: AppMonitor
     batch_id: str
     user_id: str | None
     session_id: str | None
     metadata: dict[str, Any]
 
 
-def admit(app_monitor_id: str, body: object) -> Admitted:
-    """Read one decoded body; raise Violation at the first thing RUM refuses."""
+def admit(app_monitor_id: str, body: object, monitor: AppMonitor | None = None) -> Admitted:
+    """Read one decoded body for an app monitor that is configured so; raise Violation for what RUM refuses."""
     _matching(_UUID, app_monitor_id, "the app monitor id in the path", "a UUID")
     request = _members(
         body,
@@ -73,26 +81,60 @@ def admit(app_monitor_id: str, body: object) -> Admitted:
     user = _members(request["UserDetails"], "UserDetails", optional=("userId", "sessionId"))
     sender = _Sender(
         app_monitor_id=app_monitor_id,
+        monitor=monitor or AppMonitor(),
         batch_id=_uuid(request["BatchId"], "BatchId"),
         user_id=_uuid(user["userId"], "UserDetails.userId") if "userId" in user else None,
         session_id=_uuid(user["sessionId"], "UserDetails.sessionId") if "sessionId" in user else None,
         metadata=_json_object(request.get("SessionMetadata", "{}"), "SessionMetadata"),
     )
-    events = request["RumEvents"]
-    if not isinstance(events, list):
-        raise Violation(f"RumEvents must be a list, is {quote(events)}")
-    judged = [_judge(_event(value, f"RumEvents[{n}]", sender), f"RumEvents[{n}]") for n, value in enumerate(events)]
+    alias = _alias(request["Alias"]) if "Alias" in request else None
+    judged = _judge_all(request["RumEvents"], sender)
     return Admitted(
+        app_monitor_id=app_monitor_id,
         batch_id=sender.batch_id,
         app_monitor=app_monitor,
         user_id=sender.user_id,
         session_id=sender.session_id,
-        alias=_alias(request["Alias"]) if "Alias" in request else None,
+        alias=alias,
         session_metadata=sender.metadata,
         events=tuple(event for event, _ in judged if isinstance(event, Event)),
         dropped=tuple(event for event, _ in judged if isinstance(event, Dropped)),
         removed=tuple(attribute for _, removed in judged for attribute in removed),
+        verdicts=tuple(_verdict(*one) for one in judged),
     )
+
+
+def _judge_all(values: object, sender: _Sender) -> list[tuple[Event | Dropped, list[Removed]]]:
+    if not isinstance(values, list):
+        raise Violation(f"RumEvents must be a list, is {quote(values)}")
+    judged = []
+    violations: dict[int, str] = {}
+    for n, value in enumerate(values):
+        at = f"RumEvents[{n}]"
+        try:
+            judged.append(_judge(_event(value, at, sender), at, sender.monitor))
+        except Violation as violation:
+            violations[n] = str(violation)
+    if violations:
+        innocent = f"refused with its request, because of RumEvents[{next(iter(violations))}]"
+        verdicts = tuple(
+            Verdict(_text(value, "id"), _text(value, "type"), "refused", violations.get(n, innocent))
+            for n, value in enumerate(values)
+        )
+        raise Violation(next(iter(violations.values())), verdicts)
+    return judged
+
+
+def _verdict(event: Event | Dropped, removed: list[Removed]) -> Verdict:
+    if isinstance(event, Dropped):
+        return Verdict(event.event.id, event.event.type, "dropped", event.reason)
+    lost = "; ".join(f"attribute {quote(one.key)} removed: {one.reason}" for one in removed)
+    return Verdict(event.id, event.type, "accepted", lost or None)
+
+
+def _text(event: object, member: str) -> str | None:
+    value = event.get(member) if isinstance(event, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _event(value: object, at: str, sender: _Sender) -> Event:
@@ -110,7 +152,7 @@ def _event(value: object, at: str, sender: _Sender) -> Event:
     )
 
 
-def _judge(sent: Event, at: str) -> tuple[Event | Dropped, list[Removed]]:
+def _judge(sent: Event, at: str, monitor: AppMonitor) -> tuple[Event | Dropped, list[Removed]]:
     removed = _refused_attributes(sent)
     refused_keys = {attribute.key for attribute in removed}
     metadata = {key: value for key, value in sent.metadata.items() if key not in refused_keys}
@@ -121,10 +163,24 @@ def _judge(sent: Event, at: str) -> tuple[Event | Dropped, list[Removed]]:
         problem = schema.violation(sent.type.removeprefix(RUM_PREFIX), sent.details, f"{at}.details")
         if problem:
             raise Violation(problem)
-    size = event_bytes(sent)
+    reason = _why_dropped(sent, monitor)
+    return (Dropped(sent, reason), []) if reason else (replace(sent, metadata=metadata), removed)
+
+
+def _why_dropped(event: Event, monitor: AppMonitor) -> str | None:
+    if not monitor.custom_events and not event.type.startswith(RUM_PREFIX):
+        return "custom events are not enabled in the app monitor"
+    # "collected only if the app monitor has X-Ray tracing activated"
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-datacollected.html
+    if not monitor.xray and event.type == f"{RUM_PREFIX}xray_trace_event":
+        return "X-Ray tracing is not enabled in the app monitor"
+    domain = event.metadata.get("domain")
+    if not monitor.takes_domain(domain):
+        return f"its domain {quote(domain)} is none of the app monitor's: {', '.join(monitor.domains)}"
+    size = event_bytes(event)
     if size > MAX_EVENT_BYTES:
-        return Dropped(sent, f"{size} bytes with its merged metadata, RUM keeps at most {MAX_EVENT_BYTES}"), []
-    return replace(sent, metadata=metadata), removed
+        return f"{size} bytes with its merged metadata, RUM keeps at most {MAX_EVENT_BYTES}"
+    return None
 
 
 def event_bytes(event: Event) -> int:

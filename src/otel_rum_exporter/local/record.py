@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 RUM_PREFIX = "com.amazon.rum."
 
@@ -33,12 +33,25 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one event that was sent: kept, refused, or what RUM would drop without telling.
+
+    `reason` is None for an accepted event that lost nothing. Id and type are None where they could not be read.
+    """
+
+    event_id: str | None
+    event_type: str | None
+    outcome: Literal["accepted", "refused", "dropped"]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One accepted PutRumEvents request.
 
     `events` holds what was kept, `raw` the whole decoded body. `received_at` is in epoch seconds. `headers` has
     lower-case names and no credentials: `signed` tells whether there was a SigV4 signature. `body_bytes` counts the
-    body as it was sent, compressed when it was compressed.
+    body as it was sent, compressed when it was compressed. `verdicts` has one of each event that was sent, in order.
     """
 
     app_monitor_id: str
@@ -54,17 +67,23 @@ class Batch:
     signed: bool
     body_bytes: int
     raw: dict[str, Any]
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One request that broke the contract and what it was told; `received_at` is in epoch seconds."""
+    """One request that broke the contract and what it was told; `received_at` is in epoch seconds.
+
+    `raw` is the decoded body, None when it was not read. `verdicts` has one of each event in it, in order.
+    """
 
     status: int
     error_type: str
     message: str
     path: str
     received_at: float
+    raw: Any = None
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +107,16 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One data plane request and the status it was answered with, planned answers and refusals included.
+    """One data plane request and the status it was answered with, faults and refusals included.
 
-    `headers` is as in `Batch`. `batch_id` is None when the body had none or could not be decoded.
+    `headers` is as in `Batch`. `status` is None when the connection was cut before the answer. `batch_id` is None when
+    the body had none or could not be decoded.
     """
 
     path: str
     headers: Mapping[str, str]
     signed: bool
-    status: int
+    status: int | None
     batch_id: str | None
     received_at: float
 

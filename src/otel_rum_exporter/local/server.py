@@ -1,27 +1,29 @@
 """`LocalRum`: the stand-in as one object that can be started, looked at and stopped.
 
-It owns the socket, the thread and the web server. What requests mean and how they are shown is the business of
-`dataplane` and `page`.
+It puts the parts together: `listener` serves, `dataplane` and `control` answer, `store` keeps, `page` shows.
 """
 
 from __future__ import annotations
 
-import logging
-import socket
-import threading
+from collections.abc import Iterable
+from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 
-from .answer import Answer, AnswerPlan
+from .archive import Archive
 from .body import DEFAULT_MAX_BYTES
+from .control import ControlPlane
 from .dataplane import DataPlane
+from .fault import Fault, Faults
+from .gate import Gate
 from .host import ANY_ADDRESS
+from .listener import Listener
+from .monitor import AppMonitor, AppMonitors
 from .page import Page
-from .record import Batch, Dropped, Events, Exchange, Refusal, Removed
+from .quota import Quota
+from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
+from .signature import Credentials
 from .store import DEFAULT_MAX_EVENTS, Store
-
-_LOGGERS = ("uvicorn.error", "uvicorn.access")
 
 
 class LocalRum:
@@ -33,7 +35,16 @@ class LocalRum:
         errors = rum.wait_for("js_error_event")
     ```
 
-    Port 0 takes a free one. The last `max_events` events are kept; a body may have `max_body_bytes`, compressed or not.
+    Args:
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        max_events: So many events are kept, the latest.
+        max_body_bytes: Most bytes of a request body, compressed and plain.
+        max_requests_per_second: The quota, above which requests are throttled; None sets no limit.
+        credentials: With them, a request must be signed as AWS checks it; None lets any signature pass, and none.
+        app_monitors: The app monitors that exist. One without an id tells how those are configured that their first
+            request creates; when there is none at all, any can be created.
+        data: File that keeps what is received; None: memory only. Raises ArchiveError when it cannot be used.
     """
 
     def __init__(
@@ -43,13 +54,27 @@ class LocalRum:
         port: int = 0,
         max_events: int = DEFAULT_MAX_EVENTS,
         max_body_bytes: int = DEFAULT_MAX_BYTES,
+        max_requests_per_second: float | None = None,
+        credentials: Credentials | None = None,
+        app_monitors: Iterable[AppMonitor] = (),
+        data: str | Path | None = None,
     ) -> None:
         self._host = host
         self._port = port
-        self._store = Store(max_events=max_events)
-        self._plan = AnswerPlan()
-        self._application = _application(self._store, self._plan, host, max_body_bytes)
-        self._running: _Running | None = None
+        self._archive = Archive(Path(data), max_events) if data else None
+        if self._archive:
+            self._archive.open()
+        self._store = Store(max_events=max_events, archive=self._archive)
+        self._monitors = AppMonitors(app_monitors)
+        for batch in self._store.batches:
+            self._monitors.use(batch.app_monitor_id, batch.app_monitor.get("name"))
+        self._faults = Faults()
+        self._quota = Quota(max_requests_per_second)
+        gate = Gate(credentials, host)
+        self._data_plane = DataPlane(self._store, self._monitors, gate, self._faults, self._quota, max_body_bytes)
+        control_plane = ControlPlane(self._store, self._monitors, gate, max_body_bytes)
+        self._application = _application(self._data_plane, control_plane, Page(self._store, host))
+        self._listener: Listener | None = None
 
     def __enter__(self) -> LocalRum:  # noqa: PYI034 - typing.Self begins with Python 3.11
         self.start()
@@ -60,24 +85,28 @@ class LocalRum:
 
     def start(self) -> None:
         """Bind and serve; requests are taken from the moment this returns. Raises OSError when the port is taken."""
-        if self._running is None:
-            self._running = _Running(self._application, self._host, self._port)
+        if self._listener is None:
+            if self._archive:
+                self._archive.open()
+            self._listener = Listener(self._application, self._host, self._port)
 
     def stop(self) -> None:
         """Close the socket and end the thread; what was received stays readable."""
-        if self._running is not None:
-            self._running.stop()
-            self._running = None
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener = None
+        if self._archive:
+            self._archive.close()
 
     @property
     def url(self) -> str:
         """Where to send, without a slash at the end; a server bound to every address is given by its loopback one."""
-        if self._running is None:
+        if self._listener is None:
             raise RuntimeError("LocalRum has no url before start() or outside its `with` block")
         ipv6 = ":" in self._host
         loopback = "::1" if ipv6 else "127.0.0.1"
         host = loopback if self._host in ANY_ADDRESS else self._host
-        return f"http://{f'[{host}]' if ipv6 else host}:{self._running.port}"
+        return f"http://{f'[{host}]' if ipv6 else host}:{self._listener.port}"
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -105,18 +134,55 @@ class LocalRum:
         return self._store.removed
 
     @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What became of each event, oldest first: accepted, refused with its request, or dropped silently; and why."""
+        return self._store.verdicts
+
+    @property
+    def app_monitors(self) -> tuple[AppMonitor, ...]:
+        """The app monitors that exist, those created by their first request last."""
+        return tuple(self._monitors)
+
+    @property
     def requests(self) -> tuple[Exchange, ...]:
-        """Every data plane request, oldest first: accepted, refused, or answered as planned."""
+        """Every data plane request, oldest first: accepted, refused, or struck by a fault."""
         return self._store.requests
 
     @property
+    def event_counts(self) -> dict[str, int]:
+        """How often each event was taken, by its id, also of those that RUM would drop; the last million ids."""
+        return self._store.event_counts
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults that are set, without those used up; set a list to change what goes wrong from now on.
+
+        A request is struck by the first fault of the list that has times left and whose probability says so. Faults
+        strike PutRumEvents only; whether valid or not, the request is not looked at when the fault has an answer.
+        """
+        return tuple(self._faults)
+
+    @faults.setter
+    def faults(self, faults: Iterable[Fault]) -> None:
+        self._faults.set(faults)
+
+    @property
+    def max_requests_per_second(self) -> float | None:
+        """The quota, above which requests are answered by a ThrottlingException; None sets no limit."""
+        return self._quota.requests_per_second
+
+    @max_requests_per_second.setter
+    def max_requests_per_second(self, requests: float | None) -> None:
+        self._quota.requests_per_second = requests
+
+    @property
     def delay_seconds(self) -> float:
-        """How long every answer is held back. What a request carried is kept at once."""
-        return self._plan.delay_seconds
+        """How long every answer is held back where no fault strikes. What a request carried is kept at once."""
+        return self._data_plane.delay_seconds
 
     @delay_seconds.setter
     def delay_seconds(self, seconds: float) -> None:
-        self._plan.delay_seconds = seconds
+        self._data_plane.delay_seconds = seconds
 
     def answer(
         self,
@@ -127,11 +193,13 @@ class LocalRum:
         times: int = 1,
         message: str | None = None,
     ) -> None:
-        """Give this answer to the next `times` requests that would be accepted, in place of accepting them.
+        """Give this answer to the next `times` requests in place of keeping them: a `Fault`, in short.
 
         Such a request appears in `requests` only. Without `error_type` it is the one RUM has for the status.
         """
-        self._plan.add(Answer(status, error_type, message, retry_after_seconds), times)
+        self._faults.add(
+            Fault(status=status, error_type=error_type, message=message, retry_after=retry_after_seconds, times=times)
+        )
 
     def wait_for(self, event_type: str | None = None, count: int = 1, timeout_seconds: float = 10.0) -> Events:
         """Block until `count` events of this type (None: of any) are here, and return all of them.
@@ -141,62 +209,16 @@ class LocalRum:
         return self._store.wait_for(event_type, count, timeout_seconds)
 
     def clear(self) -> None:
-        """Forget what was received, the planned answers and the delay."""
+        """Forget what was received, the faults and the delay."""
         self._store.clear()
-        self._plan.clear()
+        self._faults.set(())
+        self._data_plane.delay_seconds = 0.0
 
 
-class _Running:
-    """One bound socket and the thread that serves it."""
-
-    def __init__(self, application: Starlette, host: str, port: int) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # Listening already, so that a client may connect before the thread is up.
-        self._listener = socket.create_server((host, port), family=family)
-        self.port: int = self._listener.getsockname()[1]
-        config = uvicorn.Config(
-            application,
-            loop="asyncio",
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            proxy_headers=False,
-            server_header=False,
-        )
-        self._server = _Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._listener],), name=f"otel-rum-local-{self.port}", daemon=True
-        )
-        for name in _LOGGERS:
-            logging.getLogger(name).addFilter(self._is_loud)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._listener.close()
-        for name in _LOGGERS:
-            logging.getLogger(name).removeFilter(self._is_loud)
-
-    def _is_loud(self, record: logging.LogRecord) -> bool:
-        # uvicorn's loggers belong to the whole process, so only what this thread says is kept quiet.
-        return record.thread != self._thread.ident or record.levelno >= logging.ERROR
-
-
-class _Server(uvicorn.Server):
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # An upload or a delayed answer would hold up the end; without its connection it is over.
-        for connection in self.server_state.connections:
-            connection.transport.abort()
-        await super().shutdown(sockets)
-
-
-def _application(store: Store, plan: AnswerPlan, host: str, max_body_bytes: int) -> Starlette:
-    data_plane = DataPlane(store, plan, max_body_bytes)
+def _application(data_plane: DataPlane, control_plane: ControlPlane, page: Page) -> Starlette:
     unknown = data_plane.unknown_operation
     application = Starlette(
-        routes=[*data_plane.routes, *Page(store, host).routes],
+        routes=[*data_plane.routes, *control_plane.routes, *page.routes],
         exception_handlers={404: unknown, 405: unknown},
     )
     application.router.redirect_slashes = False

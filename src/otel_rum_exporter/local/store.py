@@ -1,4 +1,4 @@
-"""Everything received, kept in memory, bounded and thread-safe.
+"""Everything received, kept in memory, bounded and thread-safe; in an archive too, where there is one.
 
 The values live in `record`; who may see them and how requests are judged does not belong here.
 """
@@ -10,16 +10,21 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from itertools import chain
 
-from .record import Batch, Dropped, Events, Exchange, Refusal, Removed
+from .archive import Archive
+from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
 
 DEFAULT_MAX_EVENTS = 10_000
 
+# A count is some hundred bytes, where an event is kilobytes: enough of them for an hour of a busy test.
+_MAX_COUNTED_EVENTS = 1_000_000
+
 
 class Store:
-    """Keep the last `max_events` of each kind of record, oldest out first."""
+    """Keep the last `max_events` of each kind of record, oldest out first; begin with what an open archive has."""
 
-    def __init__(self, *, max_events: int = DEFAULT_MAX_EVENTS) -> None:
+    def __init__(self, *, max_events: int = DEFAULT_MAX_EVENTS, archive: Archive | None = None) -> None:
         self._max_events = max_events
+        self._archive: Archive | None = None
         self._changed = threading.Condition()
         self._batches: deque[Batch] = deque()
         self._kept = 0
@@ -27,6 +32,13 @@ class Store:
         self._dropped: deque[Dropped] = deque(maxlen=max_events)
         self._removed: deque[Removed] = deque(maxlen=max_events)
         self._requests: deque[Exchange] = deque(maxlen=max_events)
+        self._counts: dict[str, int] = {}
+        for received in archive.read() if archive else ():
+            if isinstance(received, Refusal):
+                self.refuse(received)
+            else:
+                self.accept(*received)
+        self._archive = archive
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -64,20 +76,41 @@ class Store:
         with self._changed:
             return tuple(self._requests)
 
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What became of each event in the accepted and refused requests, in order of arrival."""
+        with self._changed:
+            requests: list[Batch | Refusal] = sorted(
+                (*self._batches, *self._refused), key=lambda request: request.received_at
+            )
+            return tuple(verdict for request in requests for verdict in request.verdicts)
+
+    @property
+    def event_counts(self) -> dict[str, int]:
+        """How often each event was taken, by its id."""
+        with self._changed:
+            return self._counts.copy()
+
     def accept(self, batch: Batch, dropped: Iterable[Dropped] = (), removed: Iterable[Removed] = ()) -> None:
         """Keep an accepted request and what RUM would lose of it."""
+        lost, taken_off = tuple(dropped), tuple(removed)
         with self._changed:
             self._batches.append(batch)
             self._kept += len(batch.events)
-            self._dropped.extend(dropped)
-            self._removed.extend(removed)
+            self._dropped.extend(lost)
+            self._removed.extend(taken_off)
+            self._count(chain((event.id for event in batch.events), (one.event.id for one in lost)))
             self._forget_oldest()
+            if self._archive:
+                self._archive.add((batch, lost, taken_off))
             self._changed.notify_all()
 
     def refuse(self, refusal: Refusal) -> None:
         """Keep a refused request."""
         with self._changed:
             self._refused.append(refusal)
+            if self._archive:
+                self._archive.add(refusal)
 
     def answered(self, exchange: Exchange) -> None:
         """Keep that a request was answered."""
@@ -89,6 +122,9 @@ class Store:
         with self._changed:
             for records in (self._batches, self._refused, self._dropped, self._removed, self._requests):
                 records.clear()
+            self._counts.clear()
+            if self._archive:
+                self._archive.clear()
             self._kept = 0
 
     def wait_for(self, event_type: str | None, count: int, timeout_seconds: float) -> Events:
@@ -110,6 +146,12 @@ class Store:
     def _events(self) -> Events:
         events = Events(chain.from_iterable(batch.events for batch in self._batches))
         return Events(events[-self._max_events :])
+
+    def _count(self, ids: Iterable[str]) -> None:
+        for event_id in ids:
+            self._counts[event_id] = self._counts.get(event_id, 0) + 1
+        while len(self._counts) > _MAX_COUNTED_EVENTS:
+            del self._counts[next(iter(self._counts))]
 
     def _forget_oldest(self) -> None:
         while self._kept - len(self._batches[0].events) >= self._max_events or len(self._batches) > self._max_events:

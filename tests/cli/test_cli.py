@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.cli.program import RUN, run
+
 Make = Callable[..., Any]
-
-RUN = "from otel_rum_exporter.cli import main; main()"
-
 
 SPAN = {
     "traceId": "5b8efff798038103d269b633813fc60c",
@@ -29,20 +28,6 @@ SPAN = {
     "attributes": [{"key": "session.id", "value": {"stringValue": "33d38e21-7c0a-4c1e-9c58-2f6d1b0a9e44"}}],
 }
 BODY = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]})
-OWN = "OTEL_EXPORTER_AWS_RUM_"
-
-
-def _run(*arguments: str, code: str = RUN, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        input=given,
-        env={**environment, "PYTHONIOENCODING": "utf-8", **variables},
-        encoding="utf-8",
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -68,19 +53,19 @@ def serving() -> Iterator[Make]:
 
 def test_the_version_is_told() -> None:
     """`--version` names the program and its version."""
-    assert re.fullmatch(r"otel-rum, version \S+\n", _run("--version").stdout)
+    assert re.fullmatch(r"otel-rum, version \S+\n", run("--version").stdout)
 
 
 def test_help_tells_where_to_begin() -> None:
     """A first-time user is shown the command to try."""
-    shown = _run("--help")
+    shown = run("--help")
     assert shown.returncode == 0
     assert "Start with `otel-rum local`" in shown.stdout
 
 
 def test_help_of_local_shows_the_defaults() -> None:
     """The address served by default is documented."""
-    shown = _run("local", "--help").stdout
+    shown = run("local", "--help").stdout
     assert "127.0.0.1" in shown
     assert "8787" in shown
 
@@ -118,7 +103,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
     """The message tells what to do, and there is no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = _run("local", "--port", str(port))
+        ended = run("local", "--port", str(port))
     assert ended.returncode == 1
     assert ended.stderr == (
         f"otel-rum: port {port} of 127.0.0.1 is in use; stop the program that uses it, or choose another with --port\n"
@@ -127,7 +112,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
 
 def test_an_address_that_is_not_ours_is_one_clear_line() -> None:
     """Any other failure to listen is told in the words of the system."""
-    ended = _run("local", "--host", "192.0.2.1", "--port", "0")
+    ended = run("local", "--host", "192.0.2.1", "--port", "0")
     assert ended.returncode == 1
     assert ended.stderr.startswith("otel-rum: cannot listen on port 0 of 192.0.2.1: ")
     assert ended.stderr.count("\n") == 1
@@ -136,7 +121,7 @@ def test_an_address_that_is_not_ours_is_one_clear_line() -> None:
 @pytest.mark.parametrize("package", ["click", "starlette", "uvicorn", "jsonschema"])
 def test_a_missing_extra_is_named_in_one_line(package: str) -> None:
     """The base install tells the command that adds what is missing."""
-    ended = _run("local", code=f"import sys; sys.modules[{package!r}] = None; {RUN}")
+    ended = run("local", code=f"import sys; sys.modules[{package!r}] = None; {RUN}")
     assert ended.returncode == 2
     assert ended.stderr.endswith("pip install 'otel-rum-exporter[local]'\n")
     assert ended.stderr.count("\n") == 1
@@ -144,7 +129,7 @@ def test_a_missing_extra_is_named_in_one_line(package: str) -> None:
 
 def test_without_click_the_smaller_extra_is_named() -> None:
     """All commands but `local` need no more than the extra of the command line."""
-    ended = _run("explain", "-", code=f"import sys; sys.modules['click'] = None; {RUN}")
+    ended = run("explain", "-", code=f"import sys; sys.modules['click'] = None; {RUN}")
     assert (ended.returncode, ended.stderr) == (
         2,
         "otel-rum: click is not installed: pip install 'otel-rum-exporter[cli]'\n",
@@ -154,7 +139,7 @@ def test_without_click_the_smaller_extra_is_named() -> None:
 def test_explain_needs_no_extra_but_its_own() -> None:
     """What the stand-in needs may be missing."""
     missing = "".join(f"sys.modules[{name!r}] = None; " for name in ("starlette", "uvicorn", "jsonschema"))
-    ended = _run("explain", "-", code=f"import sys; {missing}{RUN}", given=BODY)
+    ended = run("explain", "-", code=f"import sys; {missing}{RUN}", given=BODY)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
@@ -164,7 +149,7 @@ def test_explain_reads_files_compressed_or_not_and_standard_input(tmp_path: Path
     path = tmp_path / name
     if name != "-":
         path.write_bytes(gzip.compress(BODY.encode()) if name.endswith(".gz") else BODY.encode())
-    ended = _run("explain", name if name == "-" else str(path), given=BODY)
+    ended = run("explain", name if name == "-" else str(path), given=BODY)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines()[:2] == [
         "INTERNAL shop \u2192 cart: anything else",
@@ -175,19 +160,19 @@ def test_explain_reads_files_compressed_or_not_and_standard_input(tmp_path: Path
 
 def test_explain_prints_json_for_machines() -> None:
     """It is one object."""
-    told = json.loads(_run("explain", "-", "--json", given=f"{BODY}\n{BODY}\n").stdout)
+    told = json.loads(run("explain", "-", "--json", given=f"{BODY}\n{BODY}\n").stdout)
     assert [record["rule"] for record in told["records"]] == ["anything else"] * 2
 
 
 def test_explain_follows_the_settings_of_the_environment() -> None:
     """What is explained is what an exporter started here would do."""
-    ended = _run("explain", "-", given=BODY, OTEL_EXPORTER_AWS_RUM_CUSTOM_EVENTS="false")
+    ended = run("explain", "-", given=BODY, OTEL_EXPORTER_AWS_RUM_CUSTOM_EVENTS="false")
     assert "    left out: the settings leave it out\n" in ended.stdout
 
 
 def test_explain_prints_on_any_terminal() -> None:
     """What a terminal cannot show is escaped."""
-    ended = _run("explain", "-", given=BODY, PYTHONIOENCODING="cp1252")
+    ended = run("explain", "-", given=BODY, PYTHONIOENCODING="cp1252")
     assert ended.returncode == 0
     assert ended.stdout.startswith("INTERNAL shop \\u2192 cart: ")
 
@@ -196,8 +181,11 @@ def test_explain_prints_on_any_terminal() -> None:
     ("content", "message"),
     [
         (None, "cannot read {path}: No such file or directory"),
-        (b"hello", "{path} is no OTLP: not JSON: "),
-        (b'{"a": 1}', "{path} is no OTLP: JSON, but not OTLP: it has neither resourceSpans nor resourceLogs"),
+        (b"hello", "{path} is no OTLP: neither JSON (not JSON: "),
+        (
+            b'{"a": 1}',
+            "{path} is no OTLP: neither JSON (JSON, but not OTLP: it has neither resourceSpans nor resourceLogs",
+        ),
         (gzip.compress(b"{}", mtime=0)[:-9], "cannot read {path}: "),
         (b"\x1f\x8bno", "cannot read {path}: "),
     ],
@@ -207,7 +195,7 @@ def test_explain_says_in_one_line_what_it_cannot_read(tmp_path: Path, content: b
     path = tmp_path / "file"
     if content is not None:
         path.write_bytes(content)
-    ended = _run("explain", str(path))
+    ended = run("explain", str(path))
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"otel-rum: {message.format(path=path)}")
     assert ended.stderr.count("\n") == 1
@@ -216,6 +204,6 @@ def test_explain_says_in_one_line_what_it_cannot_read(tmp_path: Path, content: b
 
 def test_explain_says_which_setting_is_wrong() -> None:
     """The variable is named with its value."""
-    ended = _run("explain", "-", given=BODY, OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS="some")
+    ended = run("explain", "-", given=BODY, OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS="some")
     assert ended.returncode == 2
     assert ended.stderr == "otel-rum: OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS='some' is not one of auto, all, none\n"

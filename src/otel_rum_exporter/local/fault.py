@@ -1,0 +1,151 @@
+"""What goes wrong with PutRumEvents requests, planned by tests and by people: which fault strikes which request.
+
+How an answer is then spoiled is the business of `wire`; nothing here knows the web server.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import Literal, get_args
+
+from .answer import Answer
+
+Cut = Literal["before_reading", "before_answer", "in_answer"]
+
+CAPTIVE_PORTAL = "<!DOCTYPE html><title>Welcome</title><p>Accept our terms to use this network.</p>"
+
+_OK = 200
+_STATUSES = range(200, 600)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One way for requests to fail, and how many of them.
+
+    ```python
+    rum.faults = [Fault(status=status, times=1) for status in (429, 500, 503)]  # then all is well
+    rum.faults = [Fault(cut="before_answer", probability=0.1)]
+    rum.faults = []
+    ```
+
+    Args:
+        status: Status to answer instead of judging the request; None: the one it deserves.
+        error_type: Error type in header and body; None: the one RUM has for the status.
+        message: Message of the error.
+        retry_after: The `Retry-After` header: seconds, or an HTTP date.
+        content: HTML in place of the body, as proxies and captive portals answer.
+        latency_seconds: Pause before the answer.
+        cut: Reset the connection before the body is read, before the answer, or in the middle of it.
+        drip_seconds: So long the body of the answer comes one byte at a time.
+        endless_seconds: So long the body of the answer comes as fast as it is read.
+        taken: Whether what the request carried is kept; None: unless it is answered by something else, or not read.
+        times: How many requests it strikes; None: all, for as long as it is set.
+        probability: Share of the requests that it strikes, by a random sequence that `seed` makes repeatable.
+        seed: Seed of that sequence.
+    """
+
+    status: int | None = None
+    error_type: str | None = None
+    message: str | None = None
+    retry_after: int | str | None = None
+    content: str | None = None
+    latency_seconds: float = 0.0
+    cut: Cut | None = None
+    drip_seconds: float = 0.0
+    endless_seconds: float = 0.0
+    taken: bool | None = None
+    times: int | None = None
+    probability: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problems = {
+            "status": self.status is not None and self.status not in _STATUSES,
+            "cut": self.cut is not None and self.cut not in get_args(Cut),
+            "latency_seconds": self.latency_seconds < 0,
+            "drip_seconds": self.drip_seconds < 0,
+            "endless_seconds": self.endless_seconds < 0,
+            "taken": self.taken is True and self.cut == "before_reading",
+            "times": self.times is not None and self.times < 1,
+            "probability": not 0 <= self.probability <= 1,
+        }
+        for name, is_wrong in problems.items():
+            if is_wrong:
+                raise ValueError(f"a Fault cannot have {name}={getattr(self, name)!r}: {self!r}")
+
+    def __repr__(self) -> str:
+        told = ((one.name, getattr(self, one.name)) for one in fields(self) if getattr(self, one.name) != one.default)
+        return f"Fault({', '.join(f'{name}={value!r}' for name, value in told)})"
+
+    @property
+    def is_spoiling(self) -> bool:
+        """Whether the answer does not go out at once and whole."""
+        return bool(self.cut or self.latency_seconds or self.drip_seconds or self.endless_seconds)
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether the stand-in reads the request and answers what it deserves, however that answer arrives."""
+        return self.answer is None and self.cut != "before_reading"
+
+    @property
+    def takes(self) -> bool:
+        """Whether what a valid request carried is kept."""
+        return self.is_judging if self.taken is None else self.taken
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer in place of the deserved one, if any."""
+        if self.status is None and self.content is None:
+            return None
+        return Answer(self.status or _OK, self.error_type, self.message, self.retry_after, self.content)
+
+
+@dataclass(slots=True)
+class _Pending:
+    fault: Fault
+    left: int | None
+    random: random.Random = field(repr=False)
+
+    def strikes(self) -> bool:
+        return self.left != 0 and (self.fault.probability == 1 or self.random.random() < self.fault.probability)
+
+
+class Faults:
+    """The faults that are set; thread-safe. The first that has times left and whose dice say so strikes a request."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: list[_Pending] = []
+
+    def __iter__(self) -> Iterator[Fault]:
+        with self._lock:
+            return iter([one.fault for one in self._pending])
+
+    def set(self, faults: Iterable[Fault]) -> None:
+        """Replace all faults."""
+        pending = [_pending(fault) for fault in faults]
+        with self._lock:
+            self._pending = pending
+
+    def add(self, fault: Fault) -> None:
+        """Set one more fault, after those that are set."""
+        with self._lock:
+            self._pending.append(_pending(fault))
+
+    def take(self) -> Fault | None:
+        """Return the fault of the next request, None when all is well."""
+        with self._lock:
+            struck = next((one for one in self._pending if one.strikes()), None)
+            if struck is None:
+                return None
+            if struck.left is not None:
+                struck.left -= 1
+                self._pending = [one for one in self._pending if one.left != 0]
+            return struck.fault
+
+
+def _pending(fault: Fault) -> _Pending:
+    return _Pending(fault, fault.times, random.Random(fault.seed))  # noqa: S311 - no secret, and repeatable on purpose
