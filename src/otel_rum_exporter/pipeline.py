@@ -71,6 +71,10 @@ class Pipeline:
         self._accept(lambda now: self._conversion.log_records(records, now))
         self._delivery.wait(self._timeout_seconds)
 
+    def stop_waiting(self) -> None:
+        """Let no span wait for its parent from now on, so that all that is accepted is stored."""
+        self._accept(self._conversion.close)
+
     def accept_spans(self, spans: Sequence[Span]) -> None:
         """Accept spans that their sender keeps until this returns, without waiting for delivery.
 

@@ -123,8 +123,8 @@ class Receiver:
             return str(error)
 
     def _accept(self, signal: Signal, records: list[DecodedSpan | DecodedLogRecord]) -> None:
-        pipeline = self._pipeline()
         try:
+            pipeline = self._pipeline()
             if signal is Signal.TRACES:
                 pipeline.accept_spans([record for record in records if isinstance(record, DecodedSpan)])
             else:
