@@ -39,7 +39,7 @@ BODY_SECONDS = 30.0
 WORKERS = 8
 """Requests worked on at a time: more than cores, since each waits for the disk where there is a spool."""
 
-LARGE_BYTES = 4 * 1024 * 1024
+LARGE_BYTES = 1024 * 1024
 """Bodies from this size on are worked on one at a time: what is made of them takes several times the memory."""
 
 _TRANSPORT = "http"
