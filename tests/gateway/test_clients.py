@@ -218,8 +218,8 @@ def test_a_page_in_a_browser(rum: LocalRum, make_gateway: MakeGateway, serve: Se
             process.wait(30)
     outcome, _, session = said[0].partition(" ")
     assert outcome == "done", said
-    rum.wait_for("js_error_event")
-    rum.wait_for("performance_navigation_event")
+    for event_type in ("js_error_event", "http_event", "performance_navigation_event"):
+        rum.wait_for(event_type)
     events = rum.events
     types = _types(events)
     assert {"page_view_event", "performance_navigation_event", "http_event", "js_error_event", "dom_event"} <= types

@@ -42,16 +42,19 @@ class Bucket:
         self._permits = float(per_second)
         self._at_seconds = now_seconds
 
-    def wait_seconds(self, now_seconds: float) -> float:
-        """Return how long until there are permits again; 0 where there are some."""
+    def take(self, permits: int, now_seconds: float) -> float:
+        """Take permits, and return 0; where there are too few, take none and return how long until there are enough.
+
+        More than the bucket holds are taken when it is full: the next to come waits for them.
+        """
         elapsed = max(0.0, now_seconds - self._at_seconds)
         self._permits = min(self._per_second, self._permits + elapsed * self._per_second)
         self._at_seconds = now_seconds
-        return 0.0 if self._permits > 0 else (1 - self._permits) / self._per_second
-
-    def take(self, permits: int) -> None:
-        """Take permits, also more than there are: the next to come waits for them."""
+        missing = min(permits, self._per_second) - self._permits
+        if missing > 0:
+            return missing / self._per_second
         self._permits -= permits
+        return 0.0
 
 
 class Buckets:
@@ -78,11 +81,10 @@ class Buckets:
                 if len(self._buckets) > MAX_SENDERS:
                     self._buckets.popitem(last=False)
             self._buckets.move_to_end(name)
-            wait_seconds = bucket.wait_seconds(now_seconds)
-            if wait_seconds:
-                message = f"more than {self._per_second} {self._what} a second"
-                raise RefusedError(Reason.THROTTLED, message, math.ceil(wait_seconds))
-            bucket.take(permits)
+            wait_seconds = bucket.take(permits, now_seconds)
+        if wait_seconds:
+            message = f"more than {self._per_second} {self._what} a second"
+            raise RefusedError(Reason.THROTTLED, message, math.ceil(wait_seconds))
 
 
 def address_of(host: str) -> str:

@@ -54,11 +54,12 @@ const say = (what) => fetch("/said", { method: "POST", body: what });
 const pause = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
 window.addEventListener("load", async () => {
   try {
-    await pause(200);
-    document.getElementById("buy").click();
-    await fetch("/missing");
+    const buy = document.getElementById("buy");
+    buy.addEventListener("click", () => fetch("/missing"));
+    buy.click();
     setTimeout(() => { throw new RangeError("planted"); });
-    await pause(200);
+    // The span of a fetch ends 300 ms after it, when the browser has told its timing.
+    await pause(1000);
     await spans.forceFlush();
     await records.forceFlush();
     await say(`done ${sessions.getSessionId()}`);
