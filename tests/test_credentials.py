@@ -21,7 +21,8 @@ from otel_rum_exporter import RumSpanExporter, credentials
 from otel_rum_exporter.config import Config, ConfigError
 from otel_rum_exporter.credentials import Guest, session_of
 from otel_rum_exporter.local import LocalRum
-from otel_rum_exporter.transport import Transport, Verdict
+from otel_rum_exporter.outcome import Verdict
+from otel_rum_exporter.transport import Transport
 from tests.aws import ACCOUNT, REGION, Aws
 from tests.spans import make_config, make_span
 from tests.test_transport import batch

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import json
 import socket
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import boto3
 import botocore
+import botocore.httpsession
 import pytest
 from botocore.config import Config as BotoConfig
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 from otel_rum_exporter import __version__
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
-from otel_rum_exporter.local import LocalRum
-from otel_rum_exporter.transport import (
-    ERROR_CODES,
-    MIN_COMPRESSED_BYTES,
-    Transport,
-    Verdict,
-    _compress,
-    outcome_of,
-    retry_after_seconds,
-)
+from otel_rum_exporter.local import Credentials, LocalRum
+from otel_rum_exporter.outcome import Verdict
+from otel_rum_exporter.transport import MIN_COMPRESSED_BYTES, Transport
 from tests.spans import APP_MONITOR_ID, START_NS, make_config
 
 SESSION_ID = "11111111-1111-4111-8111-111111111111"
@@ -89,14 +81,6 @@ def test_a_large_body_is_compressed_and_a_small_one_is_not(rum: LocalRum) -> Non
     transport(rum).send(batch())
     transport(rum, compression="none").send(big)
     assert [got.headers.get("content-encoding") for got in rum.batches] == ["gzip", None, None]
-
-
-def test_compression_leaves_the_same_body_and_declares_it() -> None:
-    """What the server unpacks is what botocore made."""
-    params: dict[str, Any] = {"body": b"{}" * MIN_COMPRESSED_BYTES, "headers": {}}
-    _compress(params)
-    assert gzip.decompress(params["body"]) == b"{}" * MIN_COMPRESSED_BYTES
-    assert params["headers"] == {"Content-Encoding": "gzip"}
 
 
 def test_a_signed_request_carries_a_signature_of_service_and_region(
@@ -179,30 +163,6 @@ def test_an_answer_means_what_the_table_says_after_a_single_request(
     assert len(rum.requests) == 1
 
 
-def test_every_error_that_botocore_models_for_the_operation_has_a_row() -> None:
-    """A botocore that models another error turns this red."""
-    client = boto3.session.Session(region_name="us-east-1").client("rum")
-    modelled = {shape.name for shape in client.meta.service_model.operation_model("PutRumEvents").error_shapes}
-    assert modelled <= set(ERROR_CODES)
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (EndpointConnectionError(endpoint_url="http://x"), Verdict.RETRY),
-        (ReadTimeoutError(endpoint_url="http://x"), Verdict.RETRY),
-        (NoCredentialsError(), Verdict.WAIT),
-        (botocore.exceptions.SSOTokenLoadError(profile_name="p", error_msg="m"), Verdict.WAIT),
-        (botocore.exceptions.ParamValidationError(report="bad"), Verdict.SPLIT),
-        (ZeroDivisionError(), Verdict.RETRY),
-        (ClientError({}, "PutRumEvents"), Verdict.RETRY),
-    ],
-)
-def test_an_exception_means_what_its_class_or_nearest_base_says(error: Exception, expected: Verdict) -> None:
-    """Unknown ones are tried again: the data is worth more than a request."""
-    assert expected is outcome_of(error).verdict
-
-
 def test_no_server_no_region_and_no_credentials_are_outcomes_not_exceptions() -> None:
     """Nothing that keeps a request from leaving is raised into the application, and each says what to do."""
     with socket.socket() as free:
@@ -216,6 +176,20 @@ def test_no_server_no_region_and_no_credentials_are_outcomes_not_exceptions() ->
     no_credentials = Transport(make_config(endpoint=url, region="eu-west-1")).send(batch())
     assert (no_credentials.verdict, no_credentials.reason) == (Verdict.WAIT, "NoCredentialsError")
     assert "OTEL_EXPORTER_AWS_RUM_SIGNING" in no_credentials.advice
+
+
+def test_credentials_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """boto3 looks for them once for each client; so after a refusal the next request has a new one."""
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    with LocalRum(credentials=Credentials("AKIDSECOND", "example")) as rum:
+        one = transport(rum, signing="sigv4", region="eu-west-1")
+        assert one.send(batch()).reason == "NoCredentialsError"
+        file.write_text("[default]\naws_access_key_id = AKIDFIRST\naws_secret_access_key = example\n")
+        refused = one.send(batch())
+        assert (refused.verdict, refused.reason) == (Verdict.WAIT, "UnrecognizedClientException")
+        file.write_text("[default]\naws_access_key_id = AKIDSECOND\naws_secret_access_key = example\n")
+        assert one.send(batch()).verdict is Verdict.DELIVERED
 
 
 def test_a_page_in_place_of_rum_is_tried_again(captive_portal: str) -> None:
@@ -249,39 +223,16 @@ def captive_portal() -> Any:
         thread.join()
 
 
-NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("7", 7.0),
-        ((NOW + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT"), 90.0),
-        ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0),
-        ("soon", None),
-        ("-1", None),
-        ("1e9", None),
-        (None, None),
-    ],
-)
-def test_retry_after_is_read_as_seconds_or_as_a_date(header: str | None, expected: float | None) -> None:
-    """RFC 9110 allows both; nonsense is ignored."""
-    assert expected == retry_after_seconds(header, lambda: NOW)
-
-
 def test_the_real_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an endpoint setting botocore's own rules decide, host prefix included."""
     asked: list[str] = []
 
-    def intercept(request: Any, **_: Any) -> Any:
+    def intercept(_: object, request: Any) -> Any:
         asked.append(request.url)
-        return botocore.awsrequest.AWSResponse(request.url, 200, {}, None)
+        return botocore.awsrequest.AWSResponse(request.url, 200, {}, io.BytesIO())
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    from otel_rum_exporter.transport import build_client
-
-    client: Any = build_client(make_config(region="eu-central-1"))
-    client.meta.events.register("before-send.rum.PutRumEvents", intercept)
-    Transport(make_config(), client).send(batch())
+    monkeypatch.setattr(botocore.httpsession.URLLib3Session, "send", intercept)
+    Transport(make_config(region="eu-central-1")).send(batch())
     assert asked == [f"https://dataplane.rum.eu-central-1.amazonaws.com/appmonitors/{APP_MONITOR_ID}/"]

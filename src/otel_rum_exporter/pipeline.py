@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from .config import Config
-from .conversion import Conversion, Events
+from .conversion import Conversion, Converted
 from .delivery import Delivery
 from .identity import Moment
 from .log_record import LogRecord
@@ -39,7 +39,11 @@ class Pipeline:
         # Reentrant, since a signal handler may end a span while its thread converts others.
         self._lock = threading.RLock()
         self._conversion = Conversion(
-            config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, notices=self._notices
+            config,
+            new_id=lambda: str(uuid.uuid4()),
+            ledger=self.ledger,
+            notices=self._notices,
+            holds=config.spool_directory is not None,
         )
         self._store = _store(config, self._notices)
         self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
@@ -70,10 +74,6 @@ class Pipeline:
         """Accept log records, and wait as for spans."""
         self._accept(lambda now: self._conversion.log_records(records, now))
         self._delivery.wait(self._timeout_seconds)
-
-    def stop_waiting(self) -> None:
-        """Let no span wait for its parent from now on, so that all that is accepted is stored."""
-        self._accept(self._conversion.close)
 
     def accept_spans(self, spans: Sequence[Span]) -> None:
         """Accept spans that their sender keeps until this returns, without waiting for delivery.
@@ -110,17 +110,17 @@ class Pipeline:
         self._accept(self._conversion.close)
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
 
-    def _accept(self, convert: Callable[[Moment], Events]) -> None:
+    def _accept(self, convert: Callable[[Moment], Converted]) -> None:
         """Convert, and give the events to the delivery."""
         with self._lock:
             now = Moment(time.time_ns(), time.monotonic_ns())
-            events = convert(now)
+            converted = convert(now)
             next_release_seconds = self._conversion.next_release_seconds(now)
             if next_release_seconds is not None:
                 release = lambda: self._accept(self._conversion.release)  # noqa: E731
                 self._delivery.call_after("release", next_release_seconds, release)
-            if events:
-                self._delivery.accept(events, now.epoch_ns)
+            if any(converted):
+                self._delivery.accept(converted, now.epoch_ns)
         self._notices.write()
 
     def _require_room(self) -> None:

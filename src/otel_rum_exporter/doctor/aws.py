@@ -9,7 +9,8 @@ from http import HTTPStatus
 from ..config import variable
 from ..credentials import GUEST, client_of
 from ..identity import NIL_UUID
-from ..transport import build_client, is_web_page, outcome_of
+from ..outcome import is_web_page, outcome_of
+from ..transport import build_client
 from ..url import scrub
 from .finding import Finding, Unknown, failed, of_error, ok, warning
 from .subject import Subject

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ..transport import outcome_of
+from ..outcome import outcome_of
 
 
 class Status(enum.Enum):

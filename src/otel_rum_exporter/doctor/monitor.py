@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..config import variable
-from ..transport import outcome_of
+from ..outcome import outcome_of
 from .finding import Finding, Unknown, failed, of_error, ok, warning
 from .policy import admits_everyone, asked_aliases, attach, resource_statement
 from .subject import Subject

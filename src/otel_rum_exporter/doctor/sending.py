@@ -12,7 +12,8 @@ from ..config import variable
 from ..credentials import GUEST
 from ..events.rum_event import RumEvent
 from ..identity import NIL_UUID
-from ..transport import Transport, Verdict
+from ..outcome import Verdict
+from ..transport import Transport
 from ..version import VERSION
 from .finding import Finding, Unknown, failed, ok
 from .monitor import ACCESS_DENIED

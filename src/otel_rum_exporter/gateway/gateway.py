@@ -40,9 +40,6 @@ class Gateway:
         self.settings = settings
         self._timeout_seconds = config.timeout_millis / 1000
         self._shared = SharedPipeline(config, client)
-        if config.spool_directory:
-            # Waiting spans are in memory; what is acknowledged here must survive.
-            self._shared.pipeline.stop_waiting()
         self._counts = Counts()
         self._budget = Budget(MAX_BODIES * settings.max_body_bytes)
         self._receiver = Receiver(lambda: self._shared.pipeline, config, settings, self._counts)
