@@ -49,7 +49,7 @@ $(VENV)/python:
 # The package is built and installed as users get it; the source tree is never on the path.
 $(VENV)/package: $(VENV)/python $(SOURCES)
 	@echo 'Building and installing the package ...'
-	@$(PIP) '.[local]'
+	@$(PIP) '.[gateway,local]'
 	@touch $@
 
 $(VENV)/shop: $(VENV)/package
