@@ -142,7 +142,6 @@ class Store:
 
         Raises TimeoutError, whose message tells what did arrive, was dropped and was refused.
         """
-
         if count > self._max_events:
             raise ValueError(f"waiting for {count} events, where only the last {self._max_events} are kept")
 
