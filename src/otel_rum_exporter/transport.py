@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
 from opentelemetry import context as otel_context
@@ -21,6 +20,7 @@ from .batch import Batch
 from .config import Config
 from .credentials import session_of
 from .outcome import NOT_RUM, Outcome, Verdict, is_web_page, outcome_of
+from .request import body, parameters
 from .version import VERSION
 
 USER_AGENT = f"otel-rum-exporter/{VERSION}"
@@ -29,6 +29,9 @@ MIN_COMPRESSED_BYTES = 2048
 
 GZIP_LEVEL = 1
 """Telemetry repeats itself: level 1 makes a tenth of it, at half the cost of level 6."""
+
+FINISHED_BODY = "otel_rum_exporter_body"
+"""Name under which the body travels through botocore's hooks, past its validation and serialisation."""
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 STALE_CREDENTIALS = frozenset(
@@ -41,8 +44,6 @@ STALE_CREDENTIALS = frozenset(
 
 MAX_ANSWER_BYTES = 16_384
 """RUM answers with nothing, and errors with a few hundred bytes."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class RumClient(Protocol):
@@ -67,9 +68,7 @@ class Transport:
         """Send one batch once, and say what came of it; never raises."""
         with suppressed_instrumentation():
             try:
-                client = self._built_client()
-                has_session_metadata = _has_session_metadata(client)
-                answer = client.put_rum_events(**parameters(batch, has_session_metadata=has_session_metadata))
+                answer = self._put(batch)
             except Exception as error:  # noqa: BLE001 - hooks, proxies and credential plugins raise anything
                 outcome = outcome_of(error)
                 if outcome.reason in STALE_CREDENTIALS and self._is_own:
@@ -77,42 +76,13 @@ class Transport:
                 return outcome
         return NOT_RUM if is_web_page(answer) else Outcome(Verdict.DELIVERED)
 
-    def _built_client(self) -> RumClient:
+    def _put(self, batch: Batch) -> Any:
+        """Call boto3: a client passed in with its own arguments, ours with the finished body."""
         with self._building:
-            if self._client is None:
-                self._client = build_client(self._config)
-            return self._client
-
-
-def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
-    """Return the arguments of `put_rum_events`.
-
-    Without SessionMetadata, which botocore knows from 1.44.5, each event carries all of its metadata.
-    """
-    monitor, session_id, user_id = batch.key
-    session_metadata, metadata = batch.metadata() if has_session_metadata else ("", batch.merged_metadata())
-    details = {"id": monitor.id, "name": monitor.name, "version": monitor.version}
-    request: dict[str, Any] = {
-        "Id": monitor.id,
-        "BatchId": batch.id,
-        "AppMonitorDetails": {name: value for name, value in details.items() if value},
-        "UserDetails": {"userId": user_id, "sessionId": session_id},
-        "RumEvents": [
-            {
-                "id": event.id,
-                "timestamp": _EPOCH + timedelta(microseconds=event.timestamp_ns // 1000),
-                "type": event.type,
-                "metadata": own,
-                "details": event.details,
-            }
-            for event, own in zip(batch.events, metadata, strict=True)
-        ],
-    }
-    if monitor.alias:
-        request["Alias"] = monitor.alias
-    if has_session_metadata:
-        request["SessionMetadata"] = session_metadata
-    return request
+            client = self._client = self._client or build_client(self._config)
+        if self._is_own:
+            return client.put_rum_events(**{"Id": batch.key.app_monitor.id, FINISHED_BODY: body(batch)})
+        return client.put_rum_events(**parameters(batch, has_session_metadata=_has_session_metadata(client)))
 
 
 @contextmanager
@@ -144,11 +114,13 @@ def build_client(config: Config) -> RumClient:
             inject_host_prefix=config.endpoint is None,
             signature_version=botocore.UNSIGNED if unsigned else None,
             user_agent_extra=USER_AGENT,
+            parameter_validation=False,
         ),
     )
-    client.meta.events.register("before-send.rum.PutRumEvents", _bounded(client, timeout_seconds))
-    if config.compression == "gzip":
-        client.meta.events.register("before-call.rum.PutRumEvents", _compress)
+    events = client.meta.events
+    events.register("before-parameter-build.rum.PutRumEvents", _lay_aside)
+    events.register("before-call.rum.PutRumEvents", _compressed if config.compression == "gzip" else _plain)
+    events.register("before-send.rum.PutRumEvents", _bounded(client, timeout_seconds))
     built: RumClient = client
     return built
 
@@ -192,11 +164,23 @@ class _Content:
         yield self._content
 
 
-def _compress(params: dict[str, Any], **_: Any) -> None:
-    """Compress the body before botocore signs it; its own compression skips operations not modelled for it."""
-    body = params["body"]
-    if isinstance(body, bytes) and len(body) >= MIN_COMPRESSED_BYTES:
-        params["body"] = gzip.compress(body, GZIP_LEVEL, mtime=0)
+def _lay_aside(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Take the finished body out of the arguments, which botocore would walk through twice."""
+    context[FINISHED_BODY] = params.pop(FINISHED_BODY, None)
+
+
+def _plain(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Give the request its finished body before botocore signs it."""
+    if context[FINISHED_BODY] is not None:
+        params["body"] = context[FINISHED_BODY]
+        params["headers"]["Content-Type"] = "application/json"
+
+
+def _compressed(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Give it compressed; botocore's own compression skips operations that are not modelled for it."""
+    _plain(params, context)
+    if len(params["body"]) >= MIN_COMPRESSED_BYTES:
+        params["body"] = gzip.compress(params["body"], GZIP_LEVEL, mtime=0)
         params["headers"]["Content-Encoding"] = "gzip"
 
 

@@ -1,6 +1,6 @@
 """`LocalRum`: the stand-in as one object that can be started, looked at and stopped.
 
-It puts the parts together: `listener` serves, `dataplane` and `control` answer, `store` keeps, `page` shows.
+It puts the parts together: `listener` serves, `dataplane` and `control` answer, `store` keeps, `console` shows.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from .archive import Archive
 from .body import DEFAULT_MAX_BYTES
+from .console import Console
 from .control import ControlPlane
 from .dataplane import DataPlane
 from .fault import Fault, Faults
@@ -20,7 +21,6 @@ from .gate import Gate
 from .host import ANY_ADDRESS, is_loopback
 from .listener import Listener
 from .monitor import AppMonitor, AppMonitors
-from .page import Page
 from .quota import Quota
 from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
 from .signature import Credentials
@@ -76,7 +76,7 @@ class LocalRum:
         gate = Gate(credentials, host)
         self._data_plane = DataPlane(self._store, self._monitors, gate, self._faults, self._quota, max_body_bytes)
         control_plane = ControlPlane(self._store, self._monitors, gate, max_body_bytes)
-        self._application = _application(self._data_plane, control_plane, Page(self._store, host))
+        self._application = _application(self._data_plane, control_plane, Console(self._store, host))
         self._listener: Listener | None = None
 
     def __enter__(self) -> LocalRum:  # noqa: PYI034 - typing.Self begins with Python 3.11
@@ -228,10 +228,10 @@ class LocalRum:
         self._data_plane.delay_seconds = 0.0
 
 
-def _application(data_plane: DataPlane, control_plane: ControlPlane, page: Page) -> Starlette:
+def _application(data_plane: DataPlane, control_plane: ControlPlane, console: Console) -> Starlette:
     unknown = data_plane.unknown_operation
     application = Starlette(
-        routes=[*data_plane.routes, *control_plane.routes, *page.routes],
+        routes=[*data_plane.routes, *control_plane.routes, *console.routes],
         exception_handlers={404: unknown, 405: unknown},
     )
     application.router.redirect_slashes = False

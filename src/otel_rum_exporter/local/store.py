@@ -28,6 +28,7 @@ class Store:
         self._changed = threading.Condition()
         self._batches: deque[Batch] = deque()
         self._kept = 0
+        self._revision = 0
         self._refused: deque[Refusal] = deque(maxlen=max_events)
         self._dropped: deque[Dropped] = deque(maxlen=max_events)
         self._removed: deque[Removed] = deque(maxlen=max_events)
@@ -39,6 +40,11 @@ class Store:
             else:
                 self.accept(*received)
         self._archive = archive
+
+    @property
+    def revision(self) -> int:
+        """A number that grows whenever something is kept or forgotten."""
+        return self._revision
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -111,6 +117,7 @@ class Store:
             self._removed.extend(taken_off)
             self._count(chain((event.id for event in batch.events), (one.event.id for one in lost)))
             self._forget_oldest()
+            self._revision += 1
             if self._archive:
                 self._archive.add((batch, lost, taken_off))
             self._changed.notify_all()
@@ -119,6 +126,7 @@ class Store:
         """Keep a refused request."""
         with self._changed:
             self._refused.append(refusal)
+            self._revision += 1
             if self._archive:
                 self._archive.add(refusal)
 
@@ -126,6 +134,7 @@ class Store:
         """Keep that a request was answered."""
         with self._changed:
             self._requests.append(exchange)
+            self._revision += 1
 
     def clear(self) -> None:
         """Forget everything."""
@@ -136,6 +145,7 @@ class Store:
             if self._archive:
                 self._archive.clear()
             self._kept = 0
+            self._revision += 1
 
     def wait_for(self, event_type: str | None, count: int, timeout_seconds: float) -> Events:
         """Block until `count` events of this type (None: of any) are here, and return all of them.
