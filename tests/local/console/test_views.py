@@ -343,7 +343,7 @@ def test_losses_of_one_reason_are_one_row() -> None:
 def test_a_request_is_told_with_all_its_tries() -> None:
     """A request that was throttled first was answered twice."""
     verdicts = (Verdict("1", "a", "accepted"), Verdict("2", "b", "dropped", "too large"))
-    raw = {"RumEvents": [{}] * 300}
+    raw: dict[str, list[object]] = {"RumEvents": [{}] * 300}
     batch = Batch(MONITOR, {}, "b", "u", "s", None, {}, (), NOW, {"host": "x"}, True, 512, raw, verdicts)
     tries = tuple(Exchange("/", {}, True, status, "b", NOW) for status in (None, 429, 200))
     told = show("request", received(batches=(batch,), requests=tries), batch="b")
