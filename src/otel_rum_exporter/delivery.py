@@ -42,6 +42,9 @@ MAX_IN_FLIGHT = 8
 UNLIMITED_REQUESTS_PER_SECOND = 250.0
 """The rate for which senders are added where the settings set none: more requests would be bound by this process."""
 
+FULL_SHARE = 0.75
+"""Of the bounds: the rest is for what is accepted from those who cannot come again, and for requests on their way."""
+
 WAIT_VERDICT_SECONDS = 60.0
 MAX_BACKOFF_SECONDS = 4.0
 """Short, so that delivery resumes within five seconds of recovery; one request in that time burdens nobody."""
@@ -111,6 +114,15 @@ class Delivery:
         with self._lock:
             self._calls.setdefault(name, (self._now_seconds() + seconds, call))
             self._work.notify_all()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to refuse what a sender still has, before the oldest must leave for it."""
+        with self._lock:
+            return (
+                self._outbox.memory_bytes > self._max_memory_bytes * FULL_SHARE
+                or self._outbox.disk_bytes > self._store.disk_limit_bytes() * FULL_SHARE
+            )
 
     def accept(self, converted: Converted, accepted_ns: int) -> None:
         """Store events, and what waits to become such; when this returns all are as safe as the store makes them."""

@@ -25,6 +25,10 @@ RECOVER_SECONDS = 5.0
 """How often to look what dead processes left in the spool."""
 
 
+class OutboxFullError(Exception):
+    """There is no room for what was to be accepted."""
+
+
 class Pipeline:
     """Take telemetry in, deliver events. Thread-safe; bound to the process that made it."""
 
@@ -72,12 +76,23 @@ class Pipeline:
         self._delivery.wait(self._timeout_seconds)
 
     def accept_spans(self, spans: Sequence[Span]) -> None:
-        """Accept spans, and wait for nothing."""
+        """Accept spans that their sender keeps until this returns, without waiting for delivery.
+
+        Raises:
+            OutboxFullError: none was accepted; the sender shall come again.
+        """
+        self._require_room()
         self._accept(lambda now: self._conversion.spans(spans, now))
 
     def accept_log_records(self, records: Sequence[LogRecord]) -> None:
-        """Accept log records, and wait for nothing."""
+        """Accept log records, as spans."""
+        self._require_room()
         self._accept(lambda now: self._conversion.log_records(records, now))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `accept_spans` would accept something now."""
+        return not self._delivery.is_full
 
     def release(self) -> None:
         """Convert all that waits for its parents; from now on nothing does."""
@@ -111,6 +126,10 @@ class Pipeline:
             if any(converted):
                 self._delivery.accept(converted, now.epoch_ns)
         self._notices.write()
+
+    def _require_room(self) -> None:
+        if not self.has_room:
+            raise OutboxFullError("there is no room: RUM takes less than what comes in")
 
     def _recover(self) -> None:
         """Deliver what dead processes left, and give up what is too old."""

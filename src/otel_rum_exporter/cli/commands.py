@@ -10,6 +10,7 @@ from .config import config
 from .demo import demo
 from .doctor import doctor
 from .explain import explain
+from .gateway import gateway
 from .local import local
 from .send import send
 
@@ -40,5 +41,5 @@ def otel_rum() -> None:
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
 
 
-for _command in (demo, local, explain, send, doctor, config):
+for _command in (demo, local, explain, send, doctor, gateway, config):
     otel_rum.add_command(_command)
