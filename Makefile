@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
-SOURCES = pyproject.toml README.md $(shell find src -type f -not -name '*.pyc')
+SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
 .PHONY: help demo test lint docs screenshots clean
 
@@ -17,7 +17,7 @@ help:
 	@echo 'make clean  remove what the other targets made'
 
 demo: $(VENV)/shop
-	@$(BIN)/python examples/shop/demo.py
+	@$(BIN)/otel-rum demo
 
 test: $(VENV)/test
 	@$(BIN)/python -m pytest
@@ -49,17 +49,17 @@ $(VENV)/python:
 # The package is built and installed as users get it; the source tree is never on the path.
 $(VENV)/package: $(VENV)/python $(SOURCES)
 	@echo 'Building and installing the package ...'
-	@$(PIP) '.[local]'
+	@$(PIP) '.[gateway,local]'
 	@touch $@
 
 $(VENV)/shop: $(VENV)/package
 	@echo 'Installing the shop: Flask, requests and their OpenTelemetry instrumentation ...'
-	@$(PIP) --group shop
+	@$(PIP) '.[demo]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/package
 	@echo 'Installing the test tools ...'
-	@$(PIP) --group test
+	@$(PIP) '.[demo]' --group test
 	@touch $@
 
 $(VENV)/lint: $(VENV)/test

@@ -117,7 +117,7 @@ _CUSTOM = "a custom event"
 
 SPAN_RULES: Rules[SpanView] = Rules(
     Rule("a call to RUM itself", _NOTHING, fits=http.is_own_traffic, kind=SpanKind.CLIENT, keeps_exceptions=False),
-    Rule("one whose name or scope `EXCLUDED_NAMES` has", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("one whose name or scope is in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
     Rule("a message of an ASGI request", _NOTHING, fits=_is_asgi_message),
     Rule("`rum.event.type` = `none`", _NOTHING, fits=override.is_none, keeps_exceptions=False),
     Rule("`rum.event.type`", _TOLD, override.events, override.is_told),
@@ -174,7 +174,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
 )
 
 LOG_RULES: Rules[LogView] = Rules(
-    Rule("one whose name or scope `EXCLUDED_NAMES` has", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("one whose name or scope is in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
     Rule("`rum.event.type` = `none`", _NOTHING, fits=override.is_none, keeps_exceptions=False),
     Rule("`rum.event.type`", _TOLD, override.events, override.is_told, keeps_exceptions=False),
     Rule(

@@ -201,6 +201,11 @@ class LocalRum:
             Fault(status=status, error_type=error_type, message=message, retry_after=retry_after_seconds, times=times)
         )
 
+    @property
+    def summary(self) -> str:
+        """What arrived, by type, and what was refused and dropped, and why."""
+        return self._store.summary
+
     def wait_for(self, event_type: str | None = None, count: int = 1, timeout_seconds: float = 10.0) -> Events:
         """Block until `count` events of this type (None: of any) are here, and return all of them.
 

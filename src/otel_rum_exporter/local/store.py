@@ -97,6 +97,16 @@ class Store:
         with self._changed:
             return self._counts.copy()
 
+    @property
+    def summary(self) -> str:
+        """What arrived, by type, and what was refused and dropped, and why."""
+        with self._changed:
+            types = Counter(event.type for event in self._events())
+            arrived = ", ".join(f"{number} x {name}" for name, number in types.items())
+            refused = "; ".join(f"{refusal.status} {refusal.message}" for refusal in self._refused)
+            dropped = "; ".join(f"{dropped.event.type}: {dropped.reason}" for dropped in self._dropped)
+            return f"arrived: {arrived or 'nothing'}; refused: {refused or 'nothing'}; dropped: {dropped or 'nothing'}"
+
     def accept(self, batch: Batch, dropped: Iterable[Dropped] = (), removed: Iterable[Removed] = ()) -> None:
         """Keep an accepted request and what RUM would lose of it."""
         lost, taken_off = tuple(dropped), tuple(removed)
@@ -142,6 +152,8 @@ class Store:
 
         Raises TimeoutError, whose message tells what did arrive, was dropped and was refused.
         """
+        if count > self._max_events:
+            raise ValueError(f"waiting for {count} events, where only the last {self._max_events} are kept")
 
         def matching() -> Events:
             events = self._events()
@@ -150,7 +162,7 @@ class Store:
         with self._changed:
             if not self._changed.wait_for(lambda: len(matching()) >= count, timeout_seconds):
                 wanted = f"{count} x {event_type or 'any event'}"
-                raise TimeoutError(f"waited {timeout_seconds:g} s for {wanted}; {self._summary()}")
+                raise TimeoutError(f"waited {timeout_seconds:g} s for {wanted}; {self.summary}")
             return matching()
 
     def _events(self) -> Events:
@@ -166,10 +178,3 @@ class Store:
     def _forget_oldest(self) -> None:
         while self._kept - len(self._batches[0].events) >= self._max_events or len(self._batches) > self._max_events:
             self._kept -= len(self._batches.popleft().events)
-
-    def _summary(self) -> str:
-        types = Counter(event.type for event in self._events())
-        arrived = ", ".join(f"{number} x {name}" for name, number in types.items())
-        refused = "; ".join(f"{refusal.status} {refusal.message}" for refusal in self._refused)
-        dropped = "; ".join(f"{dropped.event.type}: {dropped.reason}" for dropped in self._dropped)
-        return f"arrived: {arrived or 'nothing'}; refused: {refused or 'nothing'}; dropped: {dropped or 'nothing'}"
