@@ -9,6 +9,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from starlette.routing import Mount
 from otel_rum_exporter.gateway import Gateway, GatewaySettings, otlp_http
 from otel_rum_exporter.gateway.receiver import MAX_RECORDS
 from otel_rum_exporter.local import LocalRum
+from otel_rum_exporter.spool_file import SpoolFile
 from tests.gateway.asgi import Client
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
 from tests.gateway.conftest import MakeGateway
@@ -100,6 +102,32 @@ def test_a_full_outbox_refuses_and_tells_when_to_come_again(
     assert client.get("/readyz").status_code == 503
     assert f"otel_rum_events_stored {taken}" in client.get("/metrics").text
     assert 'otel_rum_events_dropped_total{reason="outbox_full"} 0' in client.get("/metrics").text
+
+
+def test_what_is_not_on_disk_is_not_acknowledged(
+    rum: LocalRum,
+    make_gateway: MakeGateway,
+    connect: Callable[..., Client],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a spool whose disk fails the sender keeps what it has; the first attempt alone may come twice."""
+    client = connect(make_gateway({"spool_directory": str(tmp_path)}).app)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(SpoolFile, "put", fail)
+        for _ in range(3):
+            answer = client.post("/v1/traces", spans("work"), PROTOBUF)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert client.get("/readyz").status_code == 503
+    while client.get("/readyz").status_code != 200:
+        time.sleep(0.05)
+    assert client.post("/v1/traces", spans("kept"), PROTOBUF).status_code == 200
+    rum.wait_for("kept")
+    assert len(rum.events("work")) == 1
 
 
 def test_a_gateway_that_closes_refuses(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
