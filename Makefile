@@ -26,10 +26,10 @@ lint: $(VENV)/lint
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check README.md docs/mapping.md
+	$(BIN)/cog --check README.md docs/mapping.md docs/gateway.md
 
 docs: $(VENV)/lint
-	$(BIN)/cog -r README.md docs/mapping.md
+	$(BIN)/cog -r README.md docs/mapping.md docs/gateway.md
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
