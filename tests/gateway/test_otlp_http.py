@@ -153,7 +153,7 @@ def test_rates_of_one_address_have_a_bound(make_gateway: MakeGateway, connect: C
     """What is above it is refused, and told when to come again; another address is served."""
     gateway = make_gateway(client_requests_per_second=3)
     flood, other = connect(gateway.app), connect(gateway.app, address="192.0.2.2")
-    statuses = []
+    statuses: list[int] = []
     while 429 not in statuses and len(statuses) < 100:
         statuses.append(flood.post("/v1/traces", b"{}", JSON).status_code)
     assert statuses[:3] == [200] * 3

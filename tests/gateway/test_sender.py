@@ -14,8 +14,7 @@ def _retry_after(buckets: Buckets, name: str, permits: int, now_seconds: float) 
     try:
         buckets.take(name, permits, now_seconds)
     except RefusedError as error:
-        assert error.reason is Reason.THROTTLED
-        return error.retry_after_seconds
+        return error.retry_after_seconds if error.reason is Reason.THROTTLED else -1
     return None
 
 
