@@ -124,11 +124,11 @@ class Pipeline:
     def _accept_safely(self, convert: Callable[[Moment], Converted]) -> None:
         if self._delivery.is_full:
             raise OutboxFullError("there is no room: RUM takes less than what comes in")
-        if not self._store.is_failing:
+        if not self._store.is_failing and not self._delivery.is_closed:
             self._accept(convert)
-        # What was accepted in spite of it may be delivered twice, which is better than not at all.
-        if self._store.is_failing:
-            raise OutboxFullError("the spool cannot be written")
+        # What was kept in spite of it may be delivered twice, which is better than not at all.
+        if self._store.is_failing or self._delivery.is_closed:
+            raise OutboxFullError("the spool cannot be written, or the pipeline is closed")
 
     def _recover(self) -> None:
         """Deliver what dead processes left, and give up what is too old."""
