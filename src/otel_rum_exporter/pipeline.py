@@ -67,12 +67,12 @@ class Pipeline:
 
     def export_spans(self, spans: Sequence[Span]) -> None:
         """Accept spans, and wait for their delivery while the load is light; what is left stays stored."""
-        self._accept(lambda now: self._conversion.spans(spans, now))
+        self.accept_spans(spans)
         self._delivery.wait(self._timeout_seconds)
 
     def export_log_records(self, records: Sequence[LogRecord]) -> None:
         """Accept log records, and wait as for spans."""
-        self._accept(lambda now: self._conversion.log_records(records, now))
+        self.accept_log_records(records)
         self._delivery.wait(self._timeout_seconds)
 
     def accept_spans(self, spans: Sequence[Span]) -> None:
@@ -92,6 +92,10 @@ class Pipeline:
         """Whether `accept_spans` would accept something now."""
         return not self._delivery.is_full and not self._store.is_failing
 
+    def release(self) -> None:
+        """Convert all that waits for its parents; from now on nothing does."""
+        self._accept(self._conversion.close)
+
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until every event accepted is delivered or dropped; false when time ran out.
 
@@ -105,7 +109,7 @@ class Pipeline:
 
     def close(self, timeout_seconds: float) -> None:
         """Deliver what is stored within the time given and the time-out set, and count the rest as dropped."""
-        self._accept(self._conversion.close)
+        self.release()
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
 
     def _accept(self, convert: Callable[[Moment], Converted]) -> None:
