@@ -116,6 +116,11 @@ class Delivery:
             self._work.notify_all()
 
     @property
+    def is_closed(self) -> bool:
+        """Whether what is accepted is no longer kept."""
+        return self._is_closed
+
+    @property
     def is_full(self) -> bool:
         """Whether it is time to refuse what a sender still has, before the oldest must leave for it."""
         with self._lock:

@@ -98,7 +98,12 @@ class Recovered(NamedTuple):
 
 
 class Store(Protocol):
-    """Where the events of parcels are kept. Thread-safe; nothing raises."""
+    """Where the events of parcels are kept. Thread-safe; nothing raises.
+
+    `is_failing` says that what was last put survives less than it should.
+    """
+
+    is_failing: bool
 
     def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
         """Return the events of a parcel; None where they are lost."""
@@ -121,6 +126,8 @@ class Store(Protocol):
 
 class MemoryStore:
     """Parcels carry their events: nothing survives the process."""
+
+    is_failing = False
 
     def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
         """Return the events that the parcel carries."""
