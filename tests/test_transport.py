@@ -17,7 +17,7 @@ from botocore.config import Config as BotoConfig
 from otel_rum_exporter import __version__
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
-from otel_rum_exporter.local import Credentials, LocalRum
+from otel_rum_exporter.local import Credentials, Fault, LocalRum
 from otel_rum_exporter.outcome import Verdict
 from otel_rum_exporter.transport import MIN_COMPRESSED_BYTES, Transport
 from tests.spans import APP_MONITOR_ID, START_NS, make_config
@@ -161,6 +161,17 @@ def test_an_answer_means_what_the_table_says_after_a_single_request(
     assert (outcome.verdict, outcome.reason, outcome.retry_after_seconds) == (expected, code, 7.0)
     assert "told" in outcome.message
     assert len(rum.requests) == 1
+
+
+@pytest.mark.parametrize(("header", "expected"), [("Wed, 01 Jan 2020 00:00:00 GMT", 0.0), ("soon", None)])
+def test_a_throttling_answer_whose_retry_after_botocore_cannot_read_is_one_all_the_same(
+    rum: LocalRum, header: str, expected: float | None
+) -> None:
+    """Its model says that the header is a whole number, and it raises where it is not."""
+    rum.faults = [Fault(status=429, retry_after=header)]
+    outcome = transport(rum).send(batch())
+    assert (outcome.verdict, outcome.reason) == (Verdict.THROTTLED, "ThrottlingException")
+    assert outcome.retry_after_seconds == expected
 
 
 def test_no_server_no_region_and_no_credentials_are_outcomes_not_exceptions() -> None:

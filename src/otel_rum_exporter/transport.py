@@ -7,10 +7,12 @@ imported with the first batch, because the import costs a fifth of a second.
 from __future__ import annotations
 
 import gzip
+import math
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, MutableMapping
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from opentelemetry import context as otel_context
@@ -19,7 +21,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 from .batch import Batch
 from .config import Config
 from .credentials import session_of
-from .outcome import NOT_RUM, Outcome, Verdict, is_web_page, outcome_of
+from .outcome import NOT_RUM, Outcome, Verdict, is_web_page, outcome_of, retry_after_seconds
 from .request import body, parameters
 from .version import VERSION
 
@@ -75,6 +77,12 @@ class Transport:
                     self._client = None
                 return outcome
         return NOT_RUM if is_web_page(answer) else Outcome(Verdict.DELIVERED)
+
+    def close(self) -> None:
+        """Close the connections that wait for another request."""
+        client: Any = self._client
+        if client is not None and self._is_own:
+            client.close()
 
     def _put(self, batch: Batch) -> Any:
         """Call boto3: a client passed in with its own arguments, ours with the finished body."""
@@ -149,9 +157,18 @@ def _bounded(client: Any, timeout_seconds: float) -> Callable[..., Any]:
                 raise ReadTimeoutError(endpoint_url=request.url)
         if len(content) >= MAX_ANSWER_BYTES:
             response.raw.close()
+        _in_seconds(response.headers)
         return AWSResponse(response.url, response.status_code, response.headers, _Content(content))
 
     return send
+
+
+def _in_seconds(headers: MutableMapping[str, str]) -> None:
+    """Turn Retry-After into a whole number, since botocore's model of throttling fails to read a date."""
+    told = headers.pop("Retry-After", None)
+    wait = retry_after_seconds(told, lambda: datetime.now(timezone.utc))
+    if wait is not None:
+        headers["Retry-After"] = str(math.ceil(wait))
 
 
 class _Content:
