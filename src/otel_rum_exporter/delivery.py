@@ -20,9 +20,10 @@ from typing import TypeVar
 from .batch import Batch
 from .conversion import Converted
 from .events.rum_event import RumEvent
-from .outbox import Outbox, Parcel, Shipment, Store
+from .outbox import Outbox, Shipment
 from .outcome import Outcome, Verdict
 from .rate import RequestRate
+from .store import Parcel, Store
 from .telemetry import LOGGER, DropReason, Ledger, Notices
 
 T = TypeVar("T")

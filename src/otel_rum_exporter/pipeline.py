@@ -14,10 +14,11 @@ from .delivery import Delivery
 from .identity import Moment
 from .log_record import LogRecord
 from .metrics import is_enabled, observe
-from .outbox import MemoryStore, Outbox, Store
+from .outbox import Outbox
 from .rate import RequestRate
 from .span import Span
 from .spool import Spool
+from .store import MemoryStore, Store
 from .telemetry import DropReason, Ledger, Notices, Tally
 from .transport import RumClient, Transport
 

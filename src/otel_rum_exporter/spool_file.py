@@ -23,7 +23,7 @@ import orjson
 
 from .batch import AppMonitor, BatchKey
 from .events.rum_event import RumEvent
-from .outbox import Parcel
+from .store import Parcel
 from .telemetry import Tally
 
 SUFFIX = ".db"
