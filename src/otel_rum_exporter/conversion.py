@@ -67,7 +67,7 @@ class Conversion:
         self._mapper = Mapper(self._with_policy_guarded(config))
         self._resources: dict[int, tuple[Resource, AppMonitor | None, str]] = {}
         self._sessions_started: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._is_server = False
+        self._servers: set[tuple[str | None, str | None]] = set()
 
     def spans(self, spans: Sequence[Span], now: Moment) -> Converted:
         """Return the events of finished spans, and of what waited for them."""
@@ -102,9 +102,11 @@ class Conversion:
                 read.append((view, metadata.of_trace(view)))
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 self._unmappable(getattr(record, "name", ""), error, kind)
-        if not self._is_server and any(view.kind is SpanKind.SERVER for view, _ in read):
-            self._is_server = True
-            self._resources.clear()
+        for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SpanKind.SERVER}.values():
+            origin = _origin(resource)
+            if origin not in self._servers and len(self._servers) < MAX_RESOURCES:
+                self._servers.add(origin)
+                self._resources.clear()
         return read
 
     def _converted(
@@ -267,7 +269,8 @@ class Conversion:
         if known is None or known[0] is not resource:
             if len(self._resources) >= MAX_RESOURCES:
                 self._resources.clear()
-            shared = orjson.dumps(metadata.of_resource(resource.attributes, self._config, is_server=self._is_server))
+            is_server = _origin(resource) in self._servers
+            shared = orjson.dumps(metadata.of_resource(resource.attributes, self._config, is_server=is_server))
             known = self._resources[id(resource)] = (resource, self._app_monitor(resource), shared.decode())
         return known[1], known[2]
 
@@ -297,6 +300,11 @@ class Conversion:
 def _named(monitor: AppMonitor, view: View, drafts: Sequence[Draft]) -> list[tuple[str, Draft]]:
     """Return drafts with the ids that their events have in every process."""
     return [(event_id(monitor.id, *view.id_parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)]
+
+
+def _origin(resource: Resource) -> tuple[str | None, str | None]:
+    """Return what tells a program from others: its spans and its log records may come with equal resources."""
+    return text(resource.attributes, "service.name"), text(resource.attributes, "telemetry.sdk.language")
 
 
 def _timely(draft: Draft, now_ns: int) -> Draft:
