@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from otel_rum_exporter import delivery as module
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
+from otel_rum_exporter.conversion import Converted
 from otel_rum_exporter.delivery import (
     LIGHT_LOAD_EVENTS,
     MAX_BACKOFF_SECONDS,
@@ -20,9 +21,10 @@ from otel_rum_exporter.delivery import (
     backoff_seconds,
 )
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
-from otel_rum_exporter.outbox import MemoryStore, Outbox
+from otel_rum_exporter.outbox import Outbox
 from otel_rum_exporter.outcome import Outcome, Verdict
 from otel_rum_exporter.rate import RequestRate
+from otel_rum_exporter.store import MemoryStore
 from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices, Tally
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
@@ -53,7 +55,7 @@ class Station:
     def give(self, *names: object, key: BatchKey = KEY) -> None:
         events = [RumEvent(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
         self.ledger.accept(Tally(len(events)))
-        self.delivery.accept({key: events}, 0)
+        self.delivery.accept(Converted({key: events}, {}, ()), 0)
 
     def _send(self, batch: Batch) -> Outcome:
         self.sent.append(batch)

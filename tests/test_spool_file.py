@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from otel_rum_exporter.outbox import Parcel
 from otel_rum_exporter.spool_file import PAGE_BYTES, SpoolFile, wal
+from otel_rum_exporter.store import Parcel
 from tests.parcels import batch_key, event, ids, parcel
 
 DAMAGES = 1000 if os.environ.get("CI") else 100

@@ -1,9 +1,12 @@
-"""Attributes of our own, by which `RumSessionProcessor` tells the exporter what OTel has no name for.
+"""Attributes of our own, by which an application and `RumSessionProcessor` tell the exporter what OTel has no name for.
 
 Every one is optional, and none is for RUM: the exporter reads them and leaves them out of events.
 """
 
 from __future__ import annotations
+
+EVENT_TYPE, EVENT_DETAILS = "rum.event.type", "rum.event.details"
+"""Which event a span or log record becomes, as an application itself says it."""
 
 SESSION_SAMPLED = "rum.session.sampled"
 """Whether the session was chosen to be recorded, where somebody else has decided it, as the browser's client does."""
@@ -14,4 +17,12 @@ SESSION_MINTED = "rum.session.minted"
 SCREEN_SHOWN = "rum.screen.shown"
 """False on a span that happened on the screen it names, and did not show it."""
 
-MARKS = frozenset({SESSION_SAMPLED, SESSION_MINTED, SCREEN_SHOWN})
+SCREEN_PARENT_MILLIS = "rum.screen.parent_millis"
+"""How long the screen before was shown, in milliseconds, on the span that shows another."""
+
+PAGE_TAGS = "rum.page.tags"
+"""Names of the groups that a page is in, RUM's `pageTags`: a list that an application puts on a request or screen."""
+
+MARKS = frozenset(
+    {EVENT_TYPE, EVENT_DETAILS, SESSION_SAMPLED, SESSION_MINTED, SCREEN_SHOWN, SCREEN_PARENT_MILLIS, PAGE_TAGS}
+)

@@ -23,8 +23,8 @@ import orjson
 
 from .batch import AppMonitor, BatchKey
 from .events.rum_event import RumEvent
-from .outbox import Parcel
 from .spool_log import lost_commits
+from .store import Parcel
 from .telemetry import Tally
 
 SUFFIX = ".db"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry.trace import StatusCode
@@ -17,28 +18,53 @@ from .. import privacy, url
 from ..anyvalue import json_object, json_text, json_value
 from ..config import Config
 from ..log_record import LogView
-from ..marks import MARKS
+from ..metadata import LOSSES
 from ..span import SpanView
-from ..view import View, epoch_ns, plain
-from .rum_event import EVENT_DETAILS, EVENT_TYPE, Draft
+from ..view import NS_PER_MILLI, View, epoch_ns, plain
+from .field import Field
+from .rum_event import Draft
 
 FALLBACK_TYPE = "otel.span"
 MAX_TYPE_CHARS = 256
 
-_OURS = MARKS | {EVENT_TYPE, EVENT_DETAILS}
+SPAN_FIELDS = (
+    Field("name", note="the span's, ids of paths masked"),
+    Field("kind", note="the span's, as `INTERNAL`"),
+    Field("startTime", note="ISO 8601, in UTC"),
+    Field("durationMs", note="in milliseconds"),
+    Field("traceId", note="32 hex digits"),
+    Field("spanId", note="16 hex digits"),
+    Field("parentSpanId", note="16 hex digits"),
+    Field("otel.scope", note="`name` and `version` of the instrumentation"),
+    Field("otel.status_code", note="`OK` or `ERROR`"),
+    Field("otel.status_description", note="the description of the status"),
+    Field("otel.dropped_attributes_count", note="where the SDK dropped some"),
+    Field("otel.dropped_events_count", note="where the SDK dropped some"),
+    Field("otel.dropped_links_count", note="where the SDK dropped some"),
+    Field("attributes", note="the span's, but for what is never sent"),
+    Field("events", note="`name`, `time` and `attributes` of each, but for exceptions"),
+    Field("links", note="`traceId` and `spanId` of each"),
+)
+LOG_FIELDS = (
+    Field("name", note="the event's, ids of paths masked"),
+    Field("time", note="ISO 8601, in UTC"),
+    Field("otel.scope", note="`name` and `version` of the instrumentation"),
+    Field("severityNumber", note="OTel's, 1 to 24"),
+    Field("traceId", note="32 hex digits, within a span"),
+    Field("spanId", note="16 hex digits, within a span"),
+    Field("body", note="as JSON"),
+    Field("attributes", note="the record's, but for what is never sent"),
+)
+"""Custom events have no schema; these are for the documentation, and a test holds them against what is sent."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-def any_span(_view: SpanView, _config: Config) -> bool:
-    """Say that every span can be a custom event."""
-    return True
 
 
 def span_event(view: SpanView, config: Config) -> Iterator[Draft]:
     """Yield the custom event of a span, where custom events are wanted."""
     if config.custom_events:
-        yield Draft(event_type(_name(view)), view.end_ns, _details(view, config))
+        details = _details(view, config)
+        yield Draft(event_type(details["name"]), view.end_ns, details)
 
 
 def is_named(view: LogView, _config: Config) -> bool:
@@ -46,17 +72,14 @@ def is_named(view: LogView, _config: Config) -> bool:
     return bool(view.name)
 
 
-def any_log(_view: LogView, _config: Config) -> bool:
-    """Say that every log record ends somewhere."""
-    return True
-
-
 def log_event(view: LogView, config: Config) -> Iterator[Draft]:
     """Yield the custom event of a named log record, where custom events are wanted."""
     if config.custom_events:
-        yield Draft(event_type(_name(view)), view.end_ns, _log_details(view, config))
+        details = _log_details(view, config)
+        yield Draft(event_type(details["name"]), view.end_ns, details)
 
 
+@lru_cache(maxsize=1000)
 def event_type(span_name: str) -> str:
     """Return a span name as the type of a custom event: letters, digits, `_`, `.` and `-`, never one of RUM's own."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", span_name).strip("_")[:MAX_TYPE_CHARS]
@@ -85,7 +108,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
             "time": _iso(event.timestamp),
             "attributes": _attributes(plain(event.attributes), config),
         }
-        for event in span.events
+        for event in view.events
         if event.name != "exception"
     ]
     if events:
@@ -131,7 +154,7 @@ def _otel(view: SpanView) -> dict[str, Any]:
         told["status_code"] = status.status_code.name
     if status.description:
         told["status_description"] = privacy.scrub_text(json_text(status.description))
-    for name in ("dropped_attributes", "dropped_events", "dropped_links"):
+    for name in LOSSES:
         count = getattr(span, name)
         if count:
             told[f"{name}_count"] = count
@@ -139,10 +162,14 @@ def _otel(view: SpanView) -> dict[str, Any]:
 
 
 def _attributes(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    kept = privacy.exportable(attributes, config.url_query_parameters)
-    return json_object({name: value for name, value in kept.items() if name not in _OURS})
+    return json_object(privacy.exportable(attributes, config.url_query_parameters))
 
 
 def _iso(time_ns: int | None) -> str:
-    moment = _EPOCH + timedelta(microseconds=epoch_ns(time_ns) // 1000)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    millis = epoch_ns(time_ns) // NS_PER_MILLI
+    return f"{_iso_second(millis // 1000)}.{millis % 1000:03}Z"
+
+
+@lru_cache(maxsize=1000)
+def _iso_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()

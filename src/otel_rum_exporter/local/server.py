@@ -1,10 +1,11 @@
 """`LocalRum`: the stand-in as one object that can be started, looked at and stopped.
 
-It puts the parts together: `listener` serves, `dataplane` and `control` answer, `store` keeps, `page` shows.
+It puts the parts together: `listener` serves, `dataplane` and `control` answer, `store` keeps, `console` shows.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,18 +13,20 @@ from starlette.applications import Starlette
 
 from .archive import Archive
 from .body import DEFAULT_MAX_BYTES
+from .console import Console
 from .control import ControlPlane
 from .dataplane import DataPlane
 from .fault import Fault, Faults
 from .gate import Gate
-from .host import ANY_ADDRESS
+from .host import ANY_ADDRESS, is_loopback
 from .listener import Listener
 from .monitor import AppMonitor, AppMonitors
-from .page import Page
 from .quota import Quota
 from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
 from .signature import Credentials
 from .store import DEFAULT_MAX_EVENTS, Store
+
+_logger = logging.getLogger(__name__)
 
 
 class LocalRum:
@@ -73,7 +76,7 @@ class LocalRum:
         gate = Gate(credentials, host)
         self._data_plane = DataPlane(self._store, self._monitors, gate, self._faults, self._quota, max_body_bytes)
         control_plane = ControlPlane(self._store, self._monitors, gate, max_body_bytes)
-        self._application = _application(self._data_plane, control_plane, Page(self._store, host))
+        self._application = _application(self._data_plane, control_plane, Console(self._store, host))
         self._listener: Listener | None = None
 
     def __enter__(self) -> LocalRum:  # noqa: PYI034 - typing.Self begins with Python 3.11
@@ -84,11 +87,16 @@ class LocalRum:
         self.stop()
 
     def start(self) -> None:
-        """Bind and serve; requests are taken from the moment this returns. Raises OSError when the port is taken."""
+        """Bind and serve; requests are taken from the moment this returns. Raises OSError when the port is taken.
+
+        Logs a warning when other computers can reach it.
+        """
         if self._listener is None:
             if self._archive:
                 self._archive.open()
             self._listener = Listener(self._application, self._host, self._port)
+            if not is_loopback(self._host):
+                _logger.warning("whoever can reach %s can send to this server and read its page", self._host)
 
     def stop(self) -> None:
         """Close the socket and end the thread; what was received stays readable."""
@@ -201,6 +209,11 @@ class LocalRum:
             Fault(status=status, error_type=error_type, message=message, retry_after=retry_after_seconds, times=times)
         )
 
+    @property
+    def summary(self) -> str:
+        """What arrived, by type, and what was refused and dropped, and why."""
+        return self._store.summary
+
     def wait_for(self, event_type: str | None = None, count: int = 1, timeout_seconds: float = 10.0) -> Events:
         """Block until `count` events of this type (None: of any) are here, and return all of them.
 
@@ -215,10 +228,10 @@ class LocalRum:
         self._data_plane.delay_seconds = 0.0
 
 
-def _application(data_plane: DataPlane, control_plane: ControlPlane, page: Page) -> Starlette:
+def _application(data_plane: DataPlane, control_plane: ControlPlane, console: Console) -> Starlette:
     unknown = data_plane.unknown_operation
     application = Starlette(
-        routes=[*data_plane.routes, *control_plane.routes, *page.routes],
+        routes=[*data_plane.routes, *control_plane.routes, *console.routes],
         exception_handlers={404: unknown, 405: unknown},
     )
     application.router.redirect_slashes = False
