@@ -83,9 +83,7 @@ def test_a_refusal_of_who_asks_keeps_the_events_until_somebody_mends_it(
 
 
 @IN_MEMORY
-def test_rotating_credentials_are_followed(
-    rum: LocalRum, account: Account, exporter: Make, tmp_path: Path
-) -> None:
+def test_rotating_credentials_are_followed(rum: LocalRum, account: Account, exporter: Make, tmp_path: Path) -> None:
     """Those that end soon are asked for anew before the next request, as with roles of instances and tasks."""
     told, program = tmp_path / "told.json", tmp_path / "process.py"
     program.write_text(f"print(open({str(told)!r}).read())")
