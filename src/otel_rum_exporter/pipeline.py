@@ -14,10 +14,11 @@ from .delivery import Delivery
 from .identity import Moment
 from .log_record import LogRecord
 from .metrics import is_enabled, observe
-from .outbox import MemoryStore, Outbox, Store
+from .outbox import Outbox
 from .rate import RequestRate
 from .span import Span
 from .spool import Spool
+from .store import MemoryStore, Store
 from .telemetry import DropReason, Ledger, Notices, Tally
 from .transport import RumClient, Transport
 
@@ -47,8 +48,9 @@ class Pipeline:
         )
         self._store = _store(config, self._notices)
         self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
+        self._transport = Transport(config, client)
         self._delivery = Delivery(
-            send=Transport(config, client).send,
+            send=self._transport.send,
             outbox=Outbox(max_events_per_request=config.max_events_per_request),
             store=self._store,
             rate=RequestRate(config.max_requests_per_second, time.monotonic()),
@@ -111,6 +113,7 @@ class Pipeline:
         """Deliver what is stored within the time given and the time-out set, and count the rest as dropped."""
         self.release()
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
+        self._transport.close()
 
     def _accept(self, convert: Callable[[Moment], Converted]) -> None:
         """Convert, and give the events to the delivery."""

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .events.rum_event import RumEvent
-from .outbox import Parcel, Recovered
 from .spool_file import DAMAGED_SUFFIX, SUFFIX, Contents, Place, SpoolFile, size_bytes, wal
+from .store import Parcel, Recovered
 from .telemetry import Notices
 
 MAX_FILES = 32
