@@ -29,6 +29,7 @@ from otel_rum_exporter.otlp import (
     Fault,
 )
 from otel_rum_exporter.telemetry import Ledger, Notices
+from tests.events.test_rules import OF_AN_EXPORT
 from tests.spans import APP_MONITOR_ID, START_NS, exception_event, make_config, make_span
 
 NOW_NS = START_NS + 1_000_000_000
@@ -139,6 +140,8 @@ def test_an_exception_told_already_is_said_to_be() -> None:
         (make_span("x", {"asgi.event.type": "x"}), {}, "it is not for RUM"),
         (_log(None, body="a line"), {}, "it is not for RUM"),
         (make_span("x"), {"custom_events": False}, "the settings leave it out"),
+        (make_span("x"), {"excluded_names": "x"}, "the settings leave it out"),
+        (make_span("documentFetch"), {}, "the event of its parent tells it"),
     ],
 )
 def test_what_is_left_out_has_a_reason(
@@ -148,6 +151,23 @@ def test_what_is_left_out_has_a_reason(
     explanation = _explain(record, config=make_config(**settings))
     assert [told.left_out for told in explanation.records] == [reason]
     assert explanation.totals.total() == 0
+
+
+def test_of_a_vital_told_again_the_last_is_told() -> None:
+    """As it would be, were everything exported at once."""
+    vital = {"browser.web_vital.name": "cls", "browser.web_vital.id": "v5-1", "session.id": SESSION}
+    first, last = (_log("browser.web_vital", {**vital, "browser.web_vital.value": value}) for value in (0.1, 0.2))
+    told = _explain(first, last).records
+    assert [len(one.events) for one in told] == [0, 1]
+    assert (told[0].rule, told[0].left_out) == (OF_AN_EXPORT, "a later record corrects it")
+
+
+def test_an_override_that_rum_would_drop_is_noted() -> None:
+    """As the exporter logs it; the span is mapped as if nothing had been told."""
+    told = {"session.id": SESSION, "rum.event.type": "page_view_event", "rum.event.details": "{}"}
+    explanation = _explain(make_span("order", told))
+    assert [event.type for event in explanation.records[0].events] == ["order"]
+    assert any("'pageId' is missing" in note for note in explanation.notes)
 
 
 def test_what_has_no_app_monitor_is_left_out() -> None:

@@ -10,8 +10,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
 from otel_rum_exporter import identity as module
-from otel_rum_exporter.identity import NIL_UUID, SESSION_SILENCE_NS, WAIT_NS, Identities, Identity, Moment, to_uuid
+from otel_rum_exporter import waiting
+from otel_rum_exporter.identity import NIL_UUID, SESSION_SILENCE_NS, Identities, Identity, Moment, to_uuid
 from otel_rum_exporter.span import SpanView
+from otel_rum_exporter.waiting import WAIT_NS
 from tests.spans import make_span
 
 A = "11111111-1111-4111-8111-111111111111"
@@ -166,8 +168,9 @@ def test_a_loop_of_parents_ends(identities: Identities) -> None:
 
 def test_what_is_remembered_is_bounded(identities: Identities, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server of any age remembers the same number of spans and traces, and lets only so many wait."""
-    for name in ("MAX_REMEMBERED", "MAX_TRACES", "MAX_WAITING"):
-        monkeypatch.setattr(module, name, 10)
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
+    monkeypatch.setattr(module, "MAX_TRACES", 10)
+    monkeypatch.setattr(waiting, "MAX_WAITING", 10)
     for number in range(50):
         assign(identities, [make_span(f"s{number}", {"session.id": A})])
         assign(identities, [make_span(f"w{number}", parent=make_span("unseen"))])
@@ -179,8 +182,9 @@ def test_a_span_that_has_waited_for_long_is_not_released_by_those_that_came_and_
     identities: Identities, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under load, a slow request keeps its children as a quick one does."""
-    for name in ("MAX_REMEMBERED", "MAX_TRACES", "MAX_WAITING"):
-        monkeypatch.setattr(module, name, 10)
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
+    monkeypatch.setattr(module, "MAX_TRACES", 10)
+    monkeypatch.setattr(waiting, "MAX_WAITING", 10)
     slow = make_span("slow", {"session.id": A})
     assign(identities, [make_span("child", parent=slow)])
     for number in range(50):

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter import __version__, metadata
+from otel_rum_exporter.metadata import MAX_PAGE_TAGS
 from otel_rum_exporter.span import SpanView
 from tests.spans import make_config, make_span
 from tests.test_anyvalue import ANY_VALUES
 
 
-def trace(attributes: dict[str, Any], kind: SpanKind = SpanKind.SERVER) -> dict[str, str]:
+def trace(attributes: dict[str, Any], kind: SpanKind = SpanKind.SERVER) -> dict[str, Any]:
     """Read what a span says of everything below it."""
     return metadata.of_trace(SpanView.of(make_span("x", attributes, kind=kind)))
 
@@ -71,6 +72,29 @@ def test_a_request_served_tells_page_domain_and_browser_of_all_below_it() -> Non
     }
 
 
+def test_a_screen_tells_its_place_in_the_session() -> None:
+    """As ADOT's SDKs tell it; RUM's own client has both on every event of the page."""
+    attributes = {"screen.name": "Cart", "app.screen.interaction": 3, "app.screen.parent_screen.name": "Home"}
+    expected = {"pageId": "Cart", "title": "Cart", "interaction": 3, "parentPageId": "Home"}
+    assert trace(attributes, SpanKind.INTERNAL) == expected
+
+
+def test_a_page_may_have_tags() -> None:
+    """RUM groups pages by them; whatever is no list of texts is none."""
+    tags = {"http.route": "/cart", "rum.page.tags": ("checkout", 7, "x" * 300)}
+    assert trace(tags)["pageTags"] == ["checkout", "x" * 256]
+    assert "pageTags" not in trace({**tags, "rum.page.tags": "checkout"})
+    assert len(trace({**tags, "rum.page.tags": ["t"] * 50})["pageTags"]) == MAX_PAGE_TAGS
+
+
+def test_a_document_tells_its_url_without_secrets() -> None:
+    """Of a browser's document only: a request served is told by its route."""
+    url = "https://me:pw@shop.example/cart/42?token=SECRET#top"
+    found = trace({"browser.document.url.full": url}, SpanKind.INTERNAL)
+    assert found == {"pageUrl": "https://shop.example/cart/42", "pageId": "/cart/*", "domain": "shop.example"}
+    assert "pageUrl" not in trace({"url.full": url, "http.route": "/cart/<id>"})
+
+
 def test_an_http_library_is_nobody_s_browser() -> None:
     """A request of another service tells its page, and no browser."""
     assert trace({"http.route": "/api/x", "user_agent.original": "python-requests/2.34"}) == {"pageId": "/api/x"}
@@ -119,7 +143,7 @@ def test_any_attribute_name_becomes_a_key_that_rum_keeps(name: str) -> None:
             [
                 *("http.route", "http.target", "server.address", "url.path", "user_agent.original", "screen.name"),
                 *("http.request.header.accept_language", "os.name", "browser.document.url.full"),
-                "geo.country.iso_code",
+                *("geo.country.iso_code", "rum.page.tags", "app.screen.interaction", "location.href"),
             ]
         ),
         ANY_VALUES,
@@ -127,9 +151,11 @@ def test_any_attribute_name_becomes_a_key_that_rum_keeps(name: str) -> None:
     st.sampled_from(SpanKind),
 )
 def test_metadata_is_text_whatever_the_attributes_are(attributes: dict[str, Any], kind: SpanKind) -> None:
-    """Total over any attribute values; every built-in value is a short string."""
+    """Total over any attribute values; every built-in value but two is a short string."""
     found = {**trace(attributes, kind), **metadata.of_resource(attributes, make_config(), is_server=False)}
-    assert all(isinstance(value, str) and len(value) <= 256 for value in found.values())
+    tags, interaction = found.pop("pageTags", []), found.pop("interaction", 0)
+    assert isinstance(interaction, int)
+    assert all(isinstance(value, str) and len(value) <= 256 for value in (*found.values(), *tags))
 
 
 @pytest.mark.parametrize("key", ["pageTags", "aws:x", "domain"])

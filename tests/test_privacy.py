@@ -85,12 +85,27 @@ def test_maps_among_values_are_filtered_too() -> None:
         ),
         ('requests.get("https://a.example/x?token=SECRET")', 'requests.get("https://a.example/x")'),
         ("is a == b ? a : b", "is a == b ? a : b"),
+        ("login failed: user=ann, password=SECRET.", "login failed: user=ann, password=***"),
+        ("cannot read {'api_key': 'SECRET', 'retries': 3}", "cannot read {'api_key': ***, 'retries': 3}"),
+        ('{"access_token":"SECRET","ok":true}', '{"access_token":***,"ok":true}'),
+        ("sent Authorization: Bearer SECRET\nto a.example", "sent Authorization: ***\nto a.example"),
+        ("{'Cookie': 'id=SECRET; b=SECRET'}", "{'Cookie': '***'}"),
+        ("AWS_SECRET_ACCESS_KEY=SECRET python app.py", "AWS_SECRET_ACCESS_KEY=*** python app.py"),
+        ("    token = read_token(path)", "    token = read_token(path)"),
+        ("Unexpected token: <", "Unexpected token: <"),
+        ("KeyError: 'token'", "KeyError: 'token'"),
         ("really? yes", "really? yes"),
     ],
 )
 def test_text_that_quotes_urls_loses_their_secrets(text: str, expected: str) -> None:
     """Exceptions of HTTP libraries quote the URL that failed."""
     assert expected == scrub_text(text)
+
+
+@pytest.mark.parametrize("part", ["token", 'password"', "cookie:", "token.-", "secret='", "authorization ", "key="])
+def test_text_is_scrubbed_in_linear_time(part: str) -> None:
+    """Whatever an application puts into a message; a quadratic pattern would take minutes here."""
+    scrub_text(part * 20_000 + "=")
 
 
 @given(st.text(max_size=60), st.text("abcXYZ-_.~%", min_size=1, max_size=10))

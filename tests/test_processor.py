@@ -225,16 +225,20 @@ def test_screens_are_counted_within_their_session(set_up: SetUp, finished: InMem
     clock = Clock()
     provider, processor = set_up(now_ns=clock)
     processor.page_view("menu")
-    assert attributes_of(provider, attributes={"app.screen.name": "soup"})["app.screen.name"] == "soup"
+    clock.now_ns += 250_000_000
+    soup = attributes_of(provider, attributes={"app.screen.name": "soup"})
+    assert (soup["app.screen.interaction"], soup["rum.screen.parent_millis"]) == (1, 250.0)
+    assert "rum.screen.shown" not in soup
+    clock.now_ns += 1_500_000_000
     processor.page_view("cart")
     clock.now_ns += SESSION_SILENCE_NS + 1
     processor.page_view("menu")
     shown = [dict(span.attributes or {}) for span in finished.get_finished_spans() if span.name == "page_view"]
-    names = ("app.screen.name", "app.screen.interaction", "app.screen.parent_screen.name")
+    names = ("app.screen.name", "app.screen.interaction", "app.screen.parent_screen.name", "rum.screen.parent_millis")
     assert [tuple(one.get(name) for name in names) for one in shown] == [
-        ("menu", 0, None),
-        ("cart", 2, "soup"),
-        ("menu", 0, None),
+        ("menu", 0, None, None),
+        ("cart", 2, "soup", 1500.0),
+        ("menu", 0, None, None),
     ]
 
 
@@ -302,8 +306,10 @@ def test_rum_sees_a_program_as_one_session_with_screens(
         ("performance_resource_event", "thanks"),
         ("session_start_event", "menu"),
     ]
-    second = rum.events("page_view_event")[1].details
-    assert (second["interaction"], second["parentPageInteractionId"]) == (1, "menu-0")
+    second = rum.events("page_view_event")[1]
+    assert (second.details["interaction"], second.details["parentPageInteractionId"]) == (1, "menu-0")
+    assert second.details["timeOnParentPage"] > 0
+    assert (second.metadata["interaction"], second.metadata["parentPageId"]) == (1, "menu")
 
 
 def test_rum_sees_each_session_of_a_program_begin_once(

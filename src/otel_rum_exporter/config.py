@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from .setting import (
     Setting,
+    function_or,
     http_url,
     identity_pool_id,
     metadata_names,
@@ -29,6 +30,8 @@ from .setting import (
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+PageViews: TypeAlias = "Literal['auto', 'all', 'none'] | Callable[[Any], bool | None]"
 
 PREFIX = "OTEL_EXPORTER_AWS_RUM_"
 RESOURCE_APP_MONITOR_ID = "aws.rum.appmonitor.id"
@@ -121,10 +124,17 @@ class Config:
     custom_events: bool = row(
         True, "Send spans that fit no built-in RUM event as custom events (enable them in the app monitor).", truth
     )
-    page_views: Literal["auto", "all", "none"] = row(
+    page_views: PageViews = row(  # noqa: RUF009 - as in every row; the linter knows no functions as immutable
         "auto",
-        "Which requests served are page views: `auto` guesses, `all` is each successful GET; `none`, also of screens.",
-        one_of("auto", "all", "none"),
+        "Which requests served are page views: `auto` guesses, `all` is each successful GET; `none`, also of screens. "
+        "In code also a function, which is given a span; where it returns None, the exporter guesses.",
+        function_or(one_of("auto", "all", "none")),
+    )
+    excluded_names: tuple[str, ...] = row(
+        (),
+        "Names of spans, log records or instrumentation scopes to leave out, separated by commas; `*` is any text.",
+        names_list,
+        shown="none",
     )
     metadata_attributes: tuple[str, ...] = row(
         (),
@@ -142,6 +152,11 @@ class Config:
     )
     url_query_parameters: tuple[str, ...] = row(
         (), "Names of query parameters that may stay in URLs, separated by commas.", names_list, shown="none"
+    )
+    enduser_id: bool = row(
+        False,
+        "Take `enduser.id` for the user where nothing else tells one; RUM sees a hash unless it is a UUID.",
+        truth,
     )
     id_hash_key: str | None = row(
         None,
@@ -206,11 +221,13 @@ class Settings(TypedDict, total=False):
     spool_max_age_seconds: int | str | None
     http_events: str | None
     custom_events: bool | str | None
-    page_views: str | None
+    page_views: str | Callable[[Any], bool | None] | None
+    excluded_names: str | Sequence[str] | None
     metadata_attributes: str | Sequence[str] | None
     xray_events: bool | str | None
     session_sample_rate: float | str | None
     url_query_parameters: str | Sequence[str] | None
+    enduser_id: bool | str | None
     id_hash_key: str | None
 
 

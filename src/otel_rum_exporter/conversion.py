@@ -5,9 +5,11 @@ One bad record never costs another: what cannot be read or mapped is dropped alo
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import orjson
 from opentelemetry.trace import SpanKind
@@ -15,17 +17,18 @@ from opentelemetry.trace import SpanKind
 from . import metadata
 from .batch import AppMonitor, BatchKey
 from .config import RESOURCE_APP_MONITOR_ID, Config
+from .events import override, session, web_vital
 from .events.mapper import Mapper
 from .events.rum_event import Draft, Record, RumEvent, encode, event_id
-from .events.session import session_start
 from .identity import Identities, Identity, Moment
 from .log_record import LogRecord, LogView
 from .sampling import is_sampled
-from .setting import UUID
+from .setting import MAX_METADATA_ATTRIBUTES, UUID
 from .span import Span, SpanView
 from .telemetry import DropReason, Ledger, Notices, Tally
 from .view import EARLIEST_EPOCH_NS, Resource, View, text
 
+V = TypeVar("V", bound=View)
 Events = Mapping[BatchKey, Sequence[RumEvent]]
 
 MAX_RESOURCES = 1000
@@ -40,8 +43,8 @@ class Conversion:
         self._config = config
         self._ledger = ledger
         self._notices = notices
-        self._identities = Identities(new_id=new_id, hash_key=_hash_key(config))
-        self._mapper = Mapper(config)
+        self._identities = Identities(new_id=new_id, hash_key=_hash_key(config), has_enduser_id=config.enduser_id)
+        self._mapper = Mapper(self._with_policy_guarded(config))
         self._resources: dict[int, tuple[Resource, AppMonitor | None, str]] = {}
         self._sessions_started: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._is_server = False
@@ -52,7 +55,9 @@ class Conversion:
 
     def log_records(self, records: Sequence[LogRecord], now: Moment) -> Events:
         """Return the events of log records that need not wait for their span."""
-        return self._events(self._identities.assign(self._read(LogView.of, records, "log"), now), now)
+        read = self._read(LogView.of, records, "log")
+        web_vital.supersede(view for view, _ in read)
+        return self._events(self._identities.assign(read, now), now)
 
     def release(self, now: Moment) -> Events:
         """Return the events of what waited long enough for its parents."""
@@ -67,8 +72,8 @@ class Conversion:
         return self._identities.next_release_seconds(now)
 
     def _read(
-        self, view_of: Callable[[Any], View], records: Sequence[Any], kind: Record
-    ) -> list[tuple[View, dict[str, str]]]:
+        self, view_of: Callable[[Any], V], records: Sequence[Any], kind: Record
+    ) -> list[tuple[V, dict[str, Any]]]:
         read = []
         for record in records:
             try:
@@ -104,12 +109,21 @@ class Conversion:
         if not self._is_recorded(identity):
             self._ledger.filter(_kind(view))
             return
+        fault = override.fault(view)
+        if fault:
+            self._notices.warn(
+                "override",
+                "the event that %r tells by rum.event.type is not sent, as RUM would drop it: %s. It is mapped as if "
+                "nothing had been told. To do: mend it; docs/mapping.md has the fields.",
+                view.name[:100],
+                fault,
+            )
         drafts = self._mapper.drafts(view)
         if not drafts:
             self._ledger.filter(_kind(view))
             return
         key = BatchKey(monitor, identity.session_id, identity.user_id)
-        own = {**identity.metadata, **metadata.custom(view.attributes, self._config)}
+        own = {**identity.metadata, **metadata.custom(view.attributes, self._config), **self._remarks(view)}
         made = [
             (event_id(monitor.id, *view.id_parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)
         ]
@@ -118,7 +132,7 @@ class Conversion:
             if len(self._sessions_started) > MAX_SESSIONS:
                 self._sessions_started.popitem(last=False)
             start = event_id(monitor.id, identity.session_id, "session_start")
-            made.insert(0, (start, session_start(view.start_ns)))
+            made.insert(0, (start, session.session_start(view.start_ns)))
             self._advise(view)
         record = _kind(view)
         for made_id, draft in made:
@@ -131,15 +145,50 @@ class Conversion:
                 events[key].append(event)
             record = ""
 
+    def _remarks(self, view: View) -> dict[str, Any]:
+        """Return custom metadata that nobody asked for, as far as RUM has room for it."""
+        found: dict[str, Any] = metadata.losses(view) if isinstance(view, SpanView) else {}
+        previous = session.previous(view)
+        if previous:
+            found["session_previous_id"] = self._identities.uuid_of_session(previous)
+        room = MAX_METADATA_ATTRIBUTES - len(self._config.metadata_attributes)
+        return dict(itertools.islice(found.items(), room)) if found else found
+
     def _is_recorded(self, identity: Identity) -> bool:
         """Say whether a session is sent: as whoever began it decided, or else by the settings' share."""
         if identity.is_sampled is not None:
             return identity.is_sampled
         return is_sampled(identity.session_id, self._config.session_sample_rate)
 
+    def _with_policy_guarded(self, config: Config) -> Config:
+        """Return settings whose function for pages cannot cost a span; where it fails, the page is guessed."""
+        is_page = config.page_views
+        if not callable(is_page):
+            return config
+
+        def guarded(span: Span) -> bool | None:
+            try:
+                return is_page(span)
+            except Exception as error:  # noqa: BLE001 - telemetry must not depend on it
+                self._notices.warn(
+                    "page_views",
+                    "the function given as page_views failed: %r. What is a page is guessed instead. To do: repair it.",
+                    error,
+                )
+                return None
+
+        return replace(config, page_views=guarded)
+
     def _advise(self, view: View) -> None:
         """Tell a server without sessions, once, how to have some."""
-        if view.kind is SpanKind.SERVER:
+        if isinstance(view, SpanView) and view.span.dropped_attributes:
+            self._notices.warn(
+                "lost session",
+                "%r has no session, and had more attributes than the SDK keeps: the oldest are lost, and the session "
+                "may be among them. To do: set OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT higher.",
+                view.name[:100],
+            )
+        elif view.kind is SpanKind.SERVER:
             self._notices.warn(
                 "no session",
                 "a request served carries no session, so all users share the session of this process. To do: add "

@@ -17,14 +17,16 @@ import orjson
 from .batch import BatchKey
 from .config import Config, variable
 from .conversion import Conversion
+from .events import web_vital
+from .events.built_in import PREFIX
 from .events.js_error import JS_ERROR_EVENT
-from .events.mapper import BUILT_IN, Mapper
-from .events.rules import LOG_RULES, SPAN_RULES, decide
+from .events.mapper import Mapper
+from .events.rules import LOG_RULES, SPAN_RULES, Rule
 from .events.rum_event import RumEvent
 from .events.trim import cut
 from .identity import NIL_UUID, Identity, Moment
 from .log_record import LogView
-from .otlp import Decoded, DecodedLogRecord, DecodedSpan
+from .otlp import Decoded, DecodedSpan
 from .span import SpanView
 from .telemetry import DropReason, Ledger, Notices
 from .view import View
@@ -106,7 +108,9 @@ def explain(decoded: Decoded, config: Config, now_ns: int) -> Explanation:
         notices.warn("minted", _MINTED)
     if config.app_monitor_id == MADE_UP_APP_MONITOR_ID and not config.id_hash_key:
         notices.warn("no monitor", _NO_MONITOR)
-    explained = tuple(_explained(record, conversion.outcomes, config) for record in decoded.records)
+    views = [SpanView.of(one) if isinstance(one, DecodedSpan) else LogView.of(one) for one in decoded.records]
+    web_vital.supersede(view for view in views if isinstance(view, LogView))
+    explained = tuple(_explained(view, conversion.outcomes, config) for view in views)
     return Explanation(explained, tuple(map(str, decoded.faults)), tuple(notices.told.values()))
 
 
@@ -119,7 +123,7 @@ def text_lines(explanation: Explanation) -> Iterator[str]:
             page = f"page {record.page_id}" if record.page_id else "no page"
             yield _printable(f"    session {record.session_id}, {user}, {page}")
         for event in record.events:
-            yield _printable(f"    -> {event.type.removeprefix(BUILT_IN)}  {summary(event)}".rstrip())
+            yield _printable(f"    -> {event.type.removeprefix(PREFIX)}  {summary(event)}".rstrip())
         if record.left_out:
             yield f"    left out: {record.left_out}"
     yield from (_printable(f"not read: {unread}") for unread in explanation.unread)
@@ -131,7 +135,7 @@ def text_lines(explanation: Explanation) -> Iterator[str]:
         f"{_count(explanation.totals.total(), 'event')}, {left_out} left out, {len(explanation.unread)} not read"
     )
     for kind, count in explanation.totals.most_common():
-        yield _printable(f"{count:>6}  {kind.removeprefix(BUILT_IN)}")
+        yield _printable(f"{count:>6}  {kind.removeprefix(PREFIX)}")
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:
@@ -231,15 +235,14 @@ class _Watched(Conversion):
 
 
 def _explained(
-    record: DecodedSpan | DecodedLogRecord, outcomes: Mapping[tuple[str, ...], deque[_Outcome]], config: Config
+    view: SpanView | LogView, outcomes: Mapping[tuple[str, ...], deque[_Outcome]], config: Config
 ) -> Explained:
-    view: SpanView | LogView = SpanView.of(record) if isinstance(record, DecodedSpan) else LogView.of(record)
     told = outcomes.get(view.id_parts)
     identity, events, lost = told.popleft() if told else _Outcome(None, (), DropReason.UNMAPPABLE)
     return Explained(
         name=view.name,
         kind=view.kind.name if view.kind else None,
-        rule=_rule_name(view, config) if identity else "no rule",
+        rule=_rule(view, config).name if identity else "no rule",
         session_id=identity.session_id if identity else None,
         user_id=identity.user_id if identity and identity.user_id != NIL_UUID else None,
         page_id=identity.metadata.get("pageId") if identity else None,
@@ -248,14 +251,18 @@ def _explained(
     )
 
 
-def _rule_name(view: SpanView | LogView, config: Config) -> str:
+def _rule(view: SpanView | LogView, config: Config) -> Rule[Any]:
     if isinstance(view, SpanView):
-        return decide(SPAN_RULES, view, config).name
-    return decide(LOG_RULES, view, config).name
+        return SPAN_RULES.decide(view, config)
+    return LOG_RULES.decide(view, config)
 
 
-def _why_nothing(view: View, config: Config) -> str:
+def _why_nothing(view: SpanView | LogView, config: Config) -> str:
     """Return why a record that was mapped becomes no event."""
+    if _rule(view, config).is_of_parent:
+        return "the event of its parent tells it"
+    if isinstance(view, LogView) and view.is_superseded:
+        return "a later record corrects it"
     alone = {draft.type for draft in Mapper(config).drafts(view)}
     if alone == {JS_ERROR_EVENT}:
         return "its exception is told by another record already"

@@ -10,29 +10,29 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
 from .marks import SESSION_MINTED, SESSION_SAMPLED
 from .setting import UUID
 from .view import SpanKey, View, text
+from .waiting import Waiting
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 """What AWS's own client sends for a user it does not know; as a session id it means that there is none."""
 
 SESSION_ATTRIBUTES = ("session.id", "splunk.rumSessionId")
 USER_ATTRIBUTES = ("enduser.pseudo.id", "user.hash", "app.installation.id", "user.id", "user.anonymous_id")
+ENDUSER_ID = "enduser.id"
+"""Tells the user too where the settings want it: it may be a name that people know."""
 
 SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
 """A session ends after 30 minutes without an event, as in AWS's web client (`sessionLengthSeconds`)."""
-
-WAIT_NS = 30 * 1_000_000_000
-"""How long a span waits for its parent to end; after that it inherits what its trace has told so far."""
 
 MAX_REMEMBERED = 10_000
 """Spans remembered for children that arrive later, and ids whose UUID is."""
@@ -40,14 +40,10 @@ MAX_REMEMBERED = 10_000
 MAX_TRACES = 50_000
 """Traces remembered for spans that arrive when their parents are forgotten."""
 
-MAX_WAITING = 4096
-"""Spans that may wait for their parents, whole, beside the bound of `max_memory_bytes`."""
-
 _HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Whose an event is. `is_minted` is true where the session id was made in this process, not given.
 
     `metadata` is what the page and the browser of the trace add to the event's RUM metadata. `is_sampled` says
@@ -56,13 +52,12 @@ class Identity:
 
     session_id: str
     user_id: str
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, Any]
     is_minted: bool
     is_sampled: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(NamedTuple):
     """What one span says of itself and of what happens below it.
 
     `is_nested` marks what gives way to an ancestor: a request that the application makes to itself is part of the
@@ -71,16 +66,18 @@ class Claims:
 
     session: str | None = None
     user: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = MappingProxyType({})
     is_nested: bool = False
     is_minted: bool = False
     is_sampled: bool | None = None
 
     def over(self, other: Claims) -> Claims:
         """Return these claims, completed by an ancestor's; what it says of another session is not for this one."""
+        if self is _NOTHING:
+            return other
         metadata = {**self.metadata, **other.metadata} if self.is_nested else {**other.metadata, **self.metadata}
         if self.session is not None and self.session != other.session:
-            return replace(self, metadata=metadata, is_nested=False)
+            return self._replace(metadata=metadata, is_nested=False)
         return Claims(
             session=other.session,
             user=self.user or other.user,
@@ -107,22 +104,21 @@ class Identities:
     Not thread-safe: its owner calls it under a lock.
     """
 
-    def __init__(self, *, new_id: Callable[[], str], hash_key: bytes) -> None:
+    def __init__(self, *, new_id: Callable[[], str], hash_key: bytes, has_enduser_id: bool = False) -> None:
         self._new_id = new_id
+        self._user_attributes = (*USER_ATTRIBUTES, ENDUSER_ID) if has_enduser_id else USER_ATTRIBUTES
         self._uuid = lru_cache(maxsize=MAX_REMEMBERED)(lambda kind, value: to_uuid(value, kind=kind, key=hash_key))
         self._ended: OrderedDict[SpanKey, Claims] = OrderedDict()
         self._traces: OrderedDict[str, Claims] = OrderedDict()
-        self._waiting: dict[SpanKey, list[tuple[View, Claims]]] = {}
-        self._waiting_since: deque[tuple[int, SpanKey]] = deque()
-        self._waiting_count = 0
+        self._waiting: Waiting[tuple[View, Claims]] = Waiting()
         self._has_many_users = False
         self._has_one_user = False
         self._is_closed = False
         self._process_session_id = ""
         self._process_session_used_ns = 0
-        self._process_screen: Mapping[str, str] = {}
+        self._process_screen: Mapping[str, Any] = {}
 
-    def assign(self, said: Sequence[tuple[View, Mapping[str, str]]], now: Moment) -> list[_Settled]:
+    def assign(self, said: Sequence[tuple[View, Mapping[str, Any]]], now: Moment) -> list[_Settled]:
         """Return the spans whose identity is settled, in the order in which they ended.
 
         Each span comes with what it says of the page and browser of everything below it. Among those returned are
@@ -131,7 +127,7 @@ class Identities:
         settled: list[_Settled] = []
         arrived = {view.key for view, _ in said}
         for view, metadata in said:
-            claims = _claims(view, metadata)
+            claims = self._claims(view, metadata)
             has_own_session = claims.session is not None and not claims.is_minted
             self._has_many_users |= has_own_session or view.kind is SpanKind.SERVER
             parent = view.parent_key
@@ -139,7 +135,7 @@ class Identities:
             if parent is None or parent in self._ended or not is_awaited:
                 self._settle(view, claims, now, settled)
             else:
-                self._wait(parent, view, claims, now)
+                self._waiting.add(parent, (view, claims), now.monotonic_ns)
         return self._released(now, settled)
 
     def release(self, now: Moment) -> list[_Settled]:
@@ -151,51 +147,35 @@ class Identities:
         self._is_closed = True
         return self._released(now, [])
 
+    def uuid_of_session(self, session: str) -> str:
+        """Return the id that RUM knows a session by."""
+        return self._uuid("session", session)
+
     @property
     def waiting(self) -> int:
         """How many spans wait for their parents."""
-        return self._waiting_count
+        return self._waiting.count
 
     def next_release_seconds(self, now: Moment) -> float | None:
         """Return the time until the longest-waiting span will have waited long enough; None when none waits."""
-        if not self._waiting_count:
-            return None
-        return max(0, self._waiting_since[0][0] + WAIT_NS - now.monotonic_ns) / 1_000_000_000
-
-    def _wait(self, parent: SpanKey, view: View, claims: Claims, now: Moment) -> None:
-        if parent not in self._waiting:
-            self._waiting[parent] = []
-            self._waiting_since.append((now.monotonic_ns, parent))
-        self._waiting[parent].append((view, claims))
-        self._waiting_count += 1
-
-    def _no_longer_waiting(self, parent: SpanKey) -> list[tuple[View, Claims]]:
-        released = self._waiting.pop(parent, [])
-        self._waiting_count -= len(released)
-        return released
+        return self._waiting.next_overdue_seconds(now.monotonic_ns)
 
     def _released(self, now: Moment, settled: list[_Settled]) -> list[_Settled]:
-        while self._waiting_since and self._is_overdue(now):
-            _, parent = self._waiting_since.popleft()
-            for view, claims in self._no_longer_waiting(parent):
+        while (parent := self._overdue(now)) is not None:
+            for view, claims in self._waiting.release(parent):
                 self._settle(view, claims, now, settled)
         while len(self._ended) > MAX_REMEMBERED:
             self._ended.popitem(last=False)
         while len(self._traces) > MAX_TRACES:
             self._traces.popitem(last=False)
-        settled.sort(key=lambda pair: pair[0].end_ns)
+        settled.sort(key=_end_ns)
         return settled
 
-    def _is_overdue(self, now: Moment) -> bool:
-        """Say whether the longest wait is over; in a program of one user nobody has anything to wait for."""
-        since_ns, parent = self._waiting_since[0]
-        return (
-            self._is_closed
-            or parent not in self._waiting
-            or now.monotonic_ns - since_ns >= WAIT_NS
-            or self._waiting_count > MAX_WAITING
-            or (self._has_one_user and not self._has_many_users)
-        )
+    def _overdue(self, now: Moment) -> SpanKey | None:
+        """Return a parent that nobody is to wait for any longer; in a program of one user it has nothing to tell."""
+        if self._is_closed or (self._has_one_user and not self._has_many_users):
+            return self._waiting.longest_awaited
+        return self._waiting.overdue(now.monotonic_ns)
 
     def _settle(self, view: View, claims: Claims, now: Moment, settled: list[_Settled]) -> None:
         """Settle a span, and with it all that waited for it."""
@@ -206,9 +186,23 @@ class Identities:
             settled.append((view, self._identity(view, claims, now.epoch_ns)))
             if view.key is not None:
                 self._ended[view.key] = claims
-                pending.extend(self._no_longer_waiting(view.key))
+                pending.extend(self._waiting.release(view.key))
             if claims != _NOTHING and view.trace_id:
                 self._traces.setdefault(view.trace_id, claims)
+
+    def _claims(self, view: View, metadata: Mapping[str, Any]) -> Claims:
+        session, user = _known(view.text(*SESSION_ATTRIBUTES)), view.text(*self._user_attributes)
+        sampled = view.attributes.get(SESSION_SAMPLED)
+        if session is user is sampled is None and not metadata and view.kind is not SpanKind.SERVER:
+            return _NOTHING
+        return Claims(
+            session,
+            user,
+            metadata,
+            is_nested=view.kind is SpanKind.SERVER,
+            is_minted=session is not None and view.attributes.get(SESSION_MINTED) is True,
+            is_sampled=sampled if isinstance(sampled, bool) else None,
+        )
 
     def _ancestor(self, view: View, claims: Claims) -> Claims:
         """Return what the parent claims, or else what the trace tells.
@@ -221,12 +215,12 @@ class Identities:
         if view.kind is SpanKind.CONSUMER and view.is_parent_remote:
             return _NOTHING
         trace = self._traces.get(view.trace_id, _NOTHING)
-        return replace(trace, metadata={}) if claims.metadata else trace
+        return trace._replace(metadata={}) if claims.metadata else trace
 
     def _identity(self, view: View, claims: Claims, now_ns: int) -> Identity:
         resource = view.resource_attributes
         session = claims.session or _known(text(resource, *SESSION_ATTRIBUTES))
-        user = claims.user or text(resource, *USER_ATTRIBUTES)
+        user = claims.user or text(resource, *self._user_attributes)
         self._has_one_user |= claims.session is None or claims.is_minted
         return Identity(
             session_id=self._uuid("session", session) if session else self._process_session(now_ns),
@@ -243,7 +237,7 @@ class Identities:
         self._process_session_used_ns = now_ns
         return self._process_session_id
 
-    def _on_last_screen(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
+    def _on_last_screen(self, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the metadata of a span of the process's own session: its user is on the screen shown last."""
         if "title" in metadata:
             self._process_screen = metadata
@@ -280,14 +274,5 @@ def _known(session: str | None) -> str | None:
     return None if session == NIL_UUID else session
 
 
-def _claims(view: View, metadata: Mapping[str, str]) -> Claims:
-    session, user = _known(view.text(*SESSION_ATTRIBUTES)), view.text(*USER_ATTRIBUTES)
-    sampled = view.attributes.get(SESSION_SAMPLED)
-    return Claims(
-        session,
-        user,
-        metadata,
-        is_nested=view.kind is SpanKind.SERVER,
-        is_minted=session is not None and view.attributes.get(SESSION_MINTED) is True,
-        is_sampled=sampled if isinstance(sampled, bool) else None,
-    )
+def _end_ns(settled: _Settled) -> int:
+    return settled[0].end_ns

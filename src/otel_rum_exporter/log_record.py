@@ -49,11 +49,15 @@ class LogRecord(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class LogView(View):
-    """A log record whose attributes were read once; `name` is the event's, empty for a plain line."""
+    """A log record whose attributes were read once; `name` is the event's, empty for a plain line.
+
+    `is_superseded` says that a later record tells the same thing better.
+    """
 
     body: Any
     severity: int
     span_id: str
+    is_superseded: bool = False
 
     @property
     def id_parts(self) -> tuple[str, ...]:

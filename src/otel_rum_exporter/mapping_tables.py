@@ -10,13 +10,13 @@ import orjson
 
 from . import config, privacy
 from .config import Config
-from .events.custom import FALLBACK_TYPE
-from .events.dom import FIELDS as DOM_FIELDS
-from .events.mapper import BUILT_IN, MAX_CUSTOM_TYPES
+from .events.built_in import BUILT_IN, PREFIX
+from .events.custom import FALLBACK_TYPE, LOG_FIELDS, SPAN_FIELDS
+from .events.field import Field
+from .events.mapper import MAX_CUSTOM_TYPES
 from .events.resource import FILE_TYPES
 from .events.rules import LOG_RULES, SPAN_RULES, Rule
-from .events.rum_event import MAX_EVENT_BYTES
-from .events.timing import DOCUMENT, NETWORK, Timing
+from .events.rum_event import EVENT_DETAILS, MAX_EVENT_BYTES
 from .events.trim import TEXT_CHARS
 from .events.web_vital import VITALS
 from .explain import explain, text_lines
@@ -25,8 +25,8 @@ from .metadata import DEVICE_KEYS, RESOURCE_KEYS, TRACE_KEYS
 from .otlp import decode_json
 
 SETTINGS = (
-    *("http_events", "page_views", "custom_events", "xray_events", "session_sample_rate"),
-    *("metadata_attributes", "url_query_parameters", "id_hash_key", "domain"),
+    *("http_events", "page_views", "custom_events", "excluded_names", "xray_events", "session_sample_rate"),
+    *("metadata_attributes", "url_query_parameters", "enduser_id", "id_hash_key", "domain"),
 )
 """The settings that change what becomes of a span; all others change how it is sent."""
 
@@ -80,22 +80,19 @@ def metadata_keys() -> str:
     return _table(("metadata", "told by the", "attribute, the first present"), rows)
 
 
+def event_fields() -> str:
+    """Return the fields of RUM's own events, a table for each type."""
+    return "\n\n".join(f"### `{_short(kind)}`\n\n{_field_table(one.fields)}" for kind, one in BUILT_IN.items())
+
+
+def custom_fields() -> str:
+    """Return the fields of custom events."""
+    return f"{_field_table(SPAN_FIELDS, 'of a span')}\n\n{_field_table(LOG_FIELDS, 'of a log record')}"
+
+
 def web_vitals() -> str:
     """Return the web vitals and their events."""
     return _table(("web vital", "event"), ((f"`{name}`", f"`{_short(vital.type)}`") for name, vital in VITALS.items()))
-
-
-def timings() -> str:
-    """Return the fields of loads, and the moments they are made of."""
-    tables = (("resource, navigation", NETWORK), ("navigation", DOCUMENT))
-    rows = ((f"`{timing.field}`", of, _moments(timing)) for of, table in tables for timing in table)
-    return _table(("field", "of events of a", "is, in milliseconds"), rows)
-
-
-def interactions() -> str:
-    """Return the fields of interactions, and what tells them."""
-    rows = ((f"`{field}`", _codes(names)) for field, names in DOM_FIELDS)
-    return _table(("`dom_event`", "attribute, the first present"), rows)
 
 
 def file_types() -> str:
@@ -107,13 +104,14 @@ def file_types() -> str:
 def never_exported() -> str:
     """Return what never leaves, as a list."""
     urls = _codes(sorted(privacy.URL_ATTRIBUTES))
+    masked = f"`password={privacy.MASK}`"
     return "\n".join(
         (
             f"- attributes: {_codes(sorted(privacy.NEVER_EXPORTED))}",
             f"- attributes with one of these words in their name: {_codes(privacy.SECRET_WORDS)}",
             f"- captured headers: {_codes(sorted(privacy.NEVER_EXPORTED_HEADERS))}",
             f"- user info, query and fragment of URLs: in events of RUM's own, and in {urls}",
-            "- user info and query of URLs in messages",
+            f"- in messages and other texts: user info and query of URLs, and values after those words, as in {masked}",
         )
     )
 
@@ -155,11 +153,22 @@ def _rules(rules: Iterable[Rule[Any]]) -> Iterator[tuple[str, ...]]:
         yield str(number), rule.name, rule.becomes
 
 
-def _moments(timing: Timing) -> str:
-    if not timing.since:
-        return f"`{timing.at}`"
-    never = f", 0 where `{timing.since}` is 0" if timing.zero_if_never else ""
-    return f"`{timing.at}` - `{timing.since}`{never}"
+def _field_table(fields: Iterable[Field], of: str = "field") -> str:
+    named = [pair for field in fields for pair in _with_members(field)]
+    rows = (
+        (f"`{name}`{'*' if field.is_required else ''}", "; ".join(filter(None, (_codes(field.told_by), field.note))))
+        for name, field in named
+        if field.is_told
+    )
+    untold = [name for name, field in named if not field.is_told]
+    table = _table((of, "told by"), rows)
+    return f"{table}\n\nOnly `{EVENT_DETAILS}` tells {_codes(untold)}." if untold else table
+
+
+def _with_members(field: Field, path: str = "") -> Iterator[tuple[str, Field]]:
+    yield path + field.name, field
+    for member in field.members if field.is_told else ():
+        yield from _with_members(member, f"{path}{field.name}.")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -172,7 +181,7 @@ def _codes(names: Iterable[str]) -> str:
 
 
 def _short(event_type: str) -> str:
-    return event_type.removeprefix(BUILT_IN)
+    return event_type.removeprefix(PREFIX)
 
 
 def _fenced(text: str, language: str = "") -> str:

@@ -14,4 +14,10 @@ SESSION_MINTED = "rum.session.minted"
 SCREEN_SHOWN = "rum.screen.shown"
 """False on a span that happened on the screen it names, and did not show it."""
 
-MARKS = frozenset({SESSION_SAMPLED, SESSION_MINTED, SCREEN_SHOWN})
+SCREEN_PARENT_MILLIS = "rum.screen.parent_millis"
+"""How long the screen before was shown, in milliseconds, on the span that shows another."""
+
+PAGE_TAGS = "rum.page.tags"
+"""Names of the groups that a page is in, RUM's `pageTags`: a list that an application puts on a request or screen."""
+
+MARKS = frozenset({SESSION_SAMPLED, SESSION_MINTED, SCREEN_SHOWN, SCREEN_PARENT_MILLIS, PAGE_TAGS})

@@ -18,11 +18,15 @@ from opentelemetry.trace import SpanKind
 from . import privacy, url
 from .anyvalue import json_text, json_value
 from .config import Config
+from .marks import PAGE_TAGS
+from .span import SpanView
 from .version import VERSION
 from .view import View, text
 
 CLIENT_NAME = "otel-rum-exporter"
 MAX_VALUE_CHARS = 256
+MAX_PAGE_TAGS = 10
+LOSSES = ("dropped_attributes", "dropped_events", "dropped_links")
 RESERVED_KEYS = frozenset(
     (
         *("browserLanguage", "browserName", "browserVersion", "countryCode", "deviceType", "domain", "interaction"),
@@ -48,8 +52,13 @@ DEVICE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Of the user's own device only: a server's operating system is not the user's."""
 
+SCREEN_NAMES = ("app.screen.name", "screen.name")
+PARENT_SCREENS = ("app.screen.parent_screen.name", "last.screen.name", "app.screen.previous.name")
+INTERACTION = "app.screen.interaction"
+
 TRACE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("title", ("app.screen.name", "screen.name")),
+    ("title", SCREEN_NAMES),
+    ("parentPageId", PARENT_SCREENS),
     ("browserName", ("user_agent.name",)),
     ("browserVersion", ("user_agent.version",)),
     ("osName", ("user_agent.os.name",)),
@@ -60,6 +69,22 @@ TRACE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 DOCUMENT_RECORDS = frozenset({"documentLoad", "documentFetch", "browser.navigation", "browser.navigation_timing"})
 """Names of spans and log records whose URL is the document's own, not one that it loads."""
+
+DOCUMENT_URLS = ("location.href", "browser.document.url.full")
+URLS = ("url.full", "http.url")
+TARGETS = ("url.path", "http.target", *URLS)
+HOSTS = ("server.address", "http.host", "net.host.name")
+USER_AGENTS = ("user_agent.original", "http.user_agent")
+ACCEPT_LANGUAGE = "http.request.header.accept_language"
+
+_TELLING = frozenset(
+    (
+        *(name for _, names in TRACE_KEYS for name in names),
+        *(*DOCUMENT_URLS, *TARGETS, *HOSTS, *USER_AGENTS),
+        *("http.route", ACCEPT_LANGUAGE, INTERACTION, PAGE_TAGS),
+    )
+)
+"""All attributes that tell something of the trace; most spans have none of them."""
 
 _MOBILE_SYSTEMS = frozenset({"android", "ios", "ipados"})
 _RELEASE_ID = re.compile(r"[a-zA-Z0-9_\-:/.]{1,200}")
@@ -93,20 +118,24 @@ def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool)
     }
 
 
-def of_trace(view: View) -> dict[str, str]:
+def of_trace(view: View) -> dict[str, Any]:
     """Return what a span says of the page and the browser of everything below it.
 
     A CLIENT span tells its screen at most: its host and user agent are those of the application's own requests.
     """
-    screen = view.text("app.screen.name", "screen.name")
+    if view.attributes.keys().isdisjoint(_TELLING):
+        return {}
     if view.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
+        screen = _screen(view)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
     found = {key: view.text(*names) for key, names in TRACE_KEYS}
+    document = None if view.kind is SpanKind.SERVER else _document_url(view)
+    found["pageUrl"] = url.scrub(document) if document else None
     found.update(_browser(view))
     found["pageId"] = page_id(view)
     found["domain"] = _domain(view)
     found["browserLanguage"] = _first_language(view.header("accept_language"))
-    return {key: _cut(value) for key, value in found.items() if value}
+    return {key: _cut(privacy.scrub_text(value)) for key, value in found.items() if value} | _place(view)
 
 
 def page_id(view: View) -> str | None:
@@ -115,11 +144,25 @@ def page_id(view: View) -> str | None:
     A route without its leading slash, as Django's instrumentation gives it, gets one.
     """
     if view.kind is not SpanKind.SERVER:
-        return view.text("app.screen.name", "screen.name") or _path(_document_url(view))
+        return _screen(view) or _path(_document_url(view))
     route = view.text("http.route")
     if route is not None:
         return route if route.startswith("/") else f"/{route}"
-    return _path(view.text("url.path", "http.target", "url.full", "http.url"))
+    return _path(view.text(*TARGETS))
+
+
+def _place(view: View) -> dict[str, Any]:
+    """Return where in the session a page is, and the groups that it is in."""
+    interaction, tags = view.integer(INTERACTION), view.attributes.get(PAGE_TAGS)
+    found: dict[str, Any] = {} if interaction is None else {"interaction": interaction}
+    if isinstance(tags, (list, tuple)):
+        found["pageTags"] = [_cut(privacy.scrub_text(tag)) for tag in tags[:MAX_PAGE_TAGS] if isinstance(tag, str)]
+    return found
+
+
+def _screen(view: View) -> str | None:
+    screen = view.text(*SCREEN_NAMES)
+    return privacy.scrub_text(screen) if screen else None
 
 
 def _path(target: str | None) -> str | None:
@@ -129,7 +172,7 @@ def _path(target: str | None) -> str | None:
 def _document_url(view: View) -> str | None:
     """Return the URL of the document that a browser shows."""
     is_document = view.name in DOCUMENT_RECORDS or {"event_type", "target_element"} <= view.attributes.keys()
-    return view.text("location.href", "browser.document.url.full", *(("url.full", "http.url") if is_document else ()))
+    return view.text(*DOCUMENT_URLS, *(URLS if is_document else ()))
 
 
 def _browser(view: View) -> dict[str, str]:
@@ -138,7 +181,7 @@ def _browser(view: View) -> dict[str, str]:
     Every browser begins with "Mozilla/", and no HTTP library does; those of telephones say "Mobi":
     https://developer.mozilla.org/docs/Web/HTTP/Guides/Browser_detection_using_the_user_agent
     """
-    user_agent = view.text("user_agent.original", "http.user_agent")
+    user_agent = view.text(*USER_AGENTS)
     if user_agent is None or not user_agent.startswith("Mozilla/"):
         return {}
     return {"aws:userAgent": user_agent, "deviceType": "mobile" if "Mobi" in user_agent else "desktop"}
@@ -146,10 +189,22 @@ def _browser(view: View) -> dict[str, str]:
 
 def _domain(view: View) -> str | None:
     if view.kind is SpanKind.SERVER:
-        host = view.text("server.address", "http.host", "net.host.name")
+        host = view.text(*HOSTS)
         return url.split_host(host)[0] if host else None
     document = _document_url(view)
     return url.hostname(document) if document else None
+
+
+def losses(view: SpanView) -> dict[str, int]:
+    """Return what the SDK left out of a span, as custom metadata.
+
+    https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/#dropped-attributes-count
+    """
+    span = view.span
+    if not (span.dropped_attributes or span.dropped_events or span.dropped_links):
+        return {}
+    counts = {name: getattr(span, name) for name in LOSSES}
+    return {f"otel_{name}_count": count for name, count in counts.items() if count}
 
 
 def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:

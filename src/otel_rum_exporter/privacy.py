@@ -52,14 +52,25 @@ URL_ATTRIBUTES = frozenset(
 TOO_DEEP = "..."
 """In place of what is nested too deeply to be read."""
 
-_SECRET_NAME = re.compile("|".join(word.replace("_", "[_.-]?") for word in SECRET_WORDS), re.IGNORECASE)
+MASK = "***"
+"""In place of a secret's value, behind its name."""
+
+_SECRET_WORD = "|".join(word.replace("_", "[_.-]?") for word in SECRET_WORDS)
+_SECRET_NAME = re.compile(_SECRET_WORD, re.IGNORECASE)
+_SECRET_STEMS = tuple({word.partition("_")[0]: None for word in SECRET_WORDS})
+_SECRET_VALUE = re.compile(
+    rf"""(?P<header>(?:authorization|cookie)['"]?\s?[:=]\s?['"]?)[^\r\n'"]+   # a header, to the end of its line
+       | (?P<key>(?:{_SECRET_WORD})[\w.-]{{0,40}}(?:=|['"]\s?[:=]\s?))      # password=…, 'token': …
+         (?:"[^"\n]{{0,500}}"|'[^'\n]{{0,500}}'|[^\s'",;&)\]}}]+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _QUERY_PARAMETER = "db.query.parameter."
 _HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
-_USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]+@")
+_USER_INFO = re.compile(r"://[^/\s@'\"]+@")
 _QUERY = re.compile(
-    r"""(?: [?#][^\s?#=&'"<>]+                                       # ?token=…, #access_token=…
-          | ;(?=\w*?(?:auth|sess|sid|token))\w+                     # ;jsessionid=…
-        )=[^\s'"<>)\]]*?(?=(?::\d{1,9}){0,2}(?:[\s'"<>)\]]|$))     # up to a script's :line:column""",
+    r"""[?#;](?: (?<!;)[^\s?#=&'"<>]+                                # ?token=…, #access_token=…
+              | (?<=;)(?=\w*?(?:auth|sess|sid|token))\w+             # ;jsessionid=…
+             )=[^\s'"<>)\]]*?(?=(?::\d{1,9}){0,2}(?:[\s'"<>)\]]|$))     # up to a script's :line:column""",
     re.VERBOSE,
 )
 
@@ -99,5 +110,27 @@ def scrubbed(name: str, value: Any, allowed_parameters: Collection[str], depth: 
 
 
 def scrub_text(text: str) -> str:
-    """Return free text, as an exception's message, without user info, queries and fragments of URLs it quotes."""
-    return _QUERY.sub("", _USER_INFO.sub("", text)) if "=" in text or "@" in text else text
+    """Return free text, as an exception's message, without the secrets it quotes.
+
+    They are user info, queries and fragments of URLs, and values of what has a secret's name, as `password=…`.
+    """
+    if "@" in text:
+        text = _USER_INFO.sub("://", text)
+    if "=" in text:
+        text = _QUERY.sub("", text)
+    if not _names_secret(text):
+        return text
+    lines = text.splitlines(keepends=True)
+    return "".join(_SECRET_VALUE.sub(_masked, line) if _names_secret(line) else line for line in lines)
+
+
+def _names_secret(text: str) -> bool:
+    """Say whether a pattern has anything to look for, which costs much less than looking."""
+    if "=" not in text and ":" not in text:
+        return False
+    lowered = text.lower()
+    return any(stem in lowered for stem in _SECRET_STEMS)
+
+
+def _masked(found: re.Match[str]) -> str:
+    return (found["header"] or found["key"]) + MASK

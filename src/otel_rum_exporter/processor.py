@@ -15,8 +15,9 @@ from opentelemetry.sdk.trace import Span, SpanProcessor
 from opentelemetry.trace import SpanKind
 
 from .identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
-from .marks import SCREEN_SHOWN, SESSION_MINTED, SESSION_SAMPLED
-from .program_session import ProgramSession
+from .marks import SCREEN_PARENT_MILLIS, SCREEN_SHOWN, SESSION_MINTED, SESSION_SAMPLED
+from .metadata import INTERACTION, PARENT_SCREENS, SCREEN_NAMES
+from .program_session import ProgramSession, Screen
 from .session import SESSION_ID, USER_ID, Session, bound
 from .state import remembered_user_id
 from .telemetry import Notices
@@ -24,8 +25,8 @@ from .version import VERSION
 from .view import plain, text
 
 SCREEN = "app.screen.name"
-SCREEN_ATTRIBUTES = (SCREEN, "screen.name")
 
+Attributes: TypeAlias = "dict[str, str | int | float | bool]"
 Ids: TypeAlias = "tuple[str | None, str | None] | None"
 """Session id and user id, as an application tells them."""
 
@@ -77,20 +78,15 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
     def page_view(self, name: str) -> None:
         """Tell that the user sees another screen, on which everything happens from now on."""
         screen = (self._program or self._begin_program()).show(name)
-        attributes: dict[str, str | int] = {SCREEN: screen.name, "app.screen.interaction": screen.number}
-        if screen.previous:
-            attributes["app.screen.parent_screen.name"] = screen.previous
         tracer = trace.get_tracer("otel_rum_exporter", VERSION, self._tracer_provider)
-        tracer.start_span("page_view", context=Context(), attributes=attributes).end()
+        tracer.start_span("page_view", context=Context(), attributes=_attributes(screen)).end()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Put on a span that begins what it does not say itself."""
         try:
             own = plain(span.attributes)
-            has_screen = span.kind is SpanKind.SERVER or self._saw_screen(own, span)
-            is_root = span.parent is None or span.parent.is_remote
             found = self._found(own, parent_context)
-            span.set_attributes({**found, **self._on_screen(found, has_screen=has_screen, is_root=is_root)})
+            span.set_attributes({**found, **self._screen(own, span, found)})
         except Exception as fault:  # noqa: BLE001 - telemetry must not stop the application
             self._failed(fault)
 
@@ -100,8 +96,8 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
             data = log_record.log_record
             own = plain(data.attributes)
             found = self._found(own, data.context)
-            has_screen = text(own, *SCREEN_ATTRIBUTES) is not None
-            found.update(self._on_screen(found, has_screen=has_screen, is_root=False))
+            if text(own, *SCREEN_NAMES) is None:
+                found.update(self._on_screen(found, is_root=False))
             if isinstance(data.attributes, Mapping):
                 data.attributes.update(found)  # type: ignore[attr-defined] # the SDK's can be written to
         except Exception as fault:  # noqa: BLE001 - telemetry must not stop the application
@@ -118,12 +114,12 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         self._program = ProgramSession(user_id=user_id, new_id=_new_id, now_ns=self._now_ns)
         return self._program
 
-    def _found(self, own: Mapping[str, Any], context: Context | None) -> dict[str, str | bool]:
+    def _found(self, own: Mapping[str, Any], context: Context | None) -> Attributes:
         """Return what is to be put on a span; nothing where it names its session itself."""
         if text(own, *SESSION_ATTRIBUTES):
             return {}
         session = _of_parent(context) or bound() or _in_baggage(context) or self._tell() or self._inherited(context)
-        attributes = session.attributes() if session else {}
+        attributes: Attributes = {**session.attributes()} if session else {}
         if USER_ID in attributes and text(own, *USER_ATTRIBUTES):
             del attributes[USER_ID]
         return attributes
@@ -139,19 +135,22 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         user_id = text(plain(getattr(trace.get_current_span(context), "attributes", None)), *USER_ATTRIBUTES)
         return Session(None, user_id) if user_id else None
 
-    def _saw_screen(self, own: Mapping[str, Any], span: Span) -> bool:
-        """Say whether a span names a screen; one that nothing caused shows it."""
-        name = text(own, *SCREEN_ATTRIBUTES)
-        program = self._program
-        if name and program and span.parent is None and (program.screen is None or program.screen.name != name):
-            program.show(name)
-        return name is not None
+    def _screen(self, own: Mapping[str, Any], span: Span, found: Attributes) -> Attributes:
+        """Return the screen that a span shows, since it names one and nothing caused it, or that it happened on."""
+        name, program = text(own, *SCREEN_NAMES), self._program
+        if program is None or span.kind is SpanKind.SERVER:
+            return {}
+        if name is None:
+            return self._on_screen(found, is_root=span.parent is None or span.parent.is_remote)
+        is_new = span.parent is None and (program.screen is None or program.screen.name != name)
+        shown = _attributes(program.show(name)) if is_new else {}
+        return {key: value for key, value in shown.items() if key not in own and key != SCREEN}
 
-    def _on_screen(self, found: Mapping[str, Any], *, has_screen: bool, is_root: bool) -> dict[str, str | bool]:
+    def _on_screen(self, found: Attributes, *, is_root: bool) -> Attributes:
         """Return the screen of something that happened in the program's session."""
         program = self._program
         screen = program.screen if program else None
-        if program is None or screen is None or has_screen or found.get(SESSION_ID) != program.id:
+        if program is None or screen is None or found.get(SESSION_ID) != program.id:
             return {}
         return {SCREEN: screen.name, SCREEN_SHOWN: False} if is_root else {SCREEN: screen.name}
 
@@ -180,6 +179,14 @@ def _of_parent(context: Context | None) -> Session | None:
 def _in_baggage(context: Context | None) -> Session | None:
     entries = baggage.get_all(context)
     return Session.of(entries.get(SESSION_ID), entries.get(USER_ID)) if entries else None
+
+
+def _attributes(screen: Screen) -> Attributes:
+    """Return what the span that shows a screen says of it."""
+    found: Attributes = {SCREEN: screen.name, INTERACTION: screen.number}
+    if screen.previous is not None and screen.previous_millis is not None:
+        found |= {PARENT_SCREENS[0]: screen.previous, SCREEN_PARENT_MILLIS: screen.previous_millis}
+    return found
 
 
 def _new_id() -> str:

@@ -10,15 +10,21 @@ from dataclasses import dataclass, replace
 
 from .identity import SESSION_SILENCE_NS
 from .session import Session
+from .view import NS_PER_MILLI
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A screen shown; `number` counts those of its session from 0, `previous` names the one before."""
+    """A screen shown; `number` counts those of its session from 0, `previous` names the one before.
+
+    `shown_ns` is when it was shown, `previous_millis` how long the one before was.
+    """
 
     name: str
     number: int
-    previous: str | None
+    shown_ns: int
+    previous: str | None = None
+    previous_millis: float | None = None
 
 
 class ProgramSession:
@@ -77,8 +83,13 @@ class ProgramSession:
         """Take note of the screen that the user sees from now on."""
         self.current()
         with self._lock:
-            previous = self._screen.name if self._screen and self._screens_shown else None
-            self._screen = Screen(name, self._screens_shown, previous)
+            before = self._screen if self._screens_shown else None
+            now_ns = self._used_ns
+            self._screen = (
+                Screen(name, self._screens_shown, now_ns)
+                if before is None
+                else Screen(name, self._screens_shown, now_ns, before.name, (now_ns - before.shown_ns) / NS_PER_MILLI)
+            )
             self._screens_shown += 1
             return self._screen
 

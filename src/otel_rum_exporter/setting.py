@@ -113,6 +113,11 @@ def one_of(*choices: str) -> Callable[[object], str]:
     return parse
 
 
+def function_or(parse: Callable[[object], Any]) -> Callable[[object], Any]:
+    """Return a reader of a function, or of what else a reader reads."""
+    return lambda value: value if callable(value) else parse(value)
+
+
 def names_list(value: object) -> tuple[str, ...]:
     """Read names, from text with commas between them or from a list."""
     items = value.split(",") if isinstance(value, str) else value

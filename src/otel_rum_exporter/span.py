@@ -71,10 +71,12 @@ class Span(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class SpanView(View):
-    """A span whose attributes were read once."""
+    """A span whose attributes and events were read once. `part` is a child that its own events tell."""
 
     span: Span
     span_id: str
+    events: Sequence[SpanEvent]
+    part: SpanView | None = None
 
     @property
     def id_parts(self) -> tuple[str, ...]:
@@ -96,6 +98,7 @@ class SpanView(View):
             scope=span.instrumentation_scope,
             trace_id=trace_id,
             span_id=span_id,
+            events=span.events,
             key=(trace_id, span_id),
             parent_key=None if parent is None else (trace_id, f"{parent.span_id:016x}"),
             is_parent_remote=parent is not None and parent.is_remote,

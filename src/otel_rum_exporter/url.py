@@ -12,6 +12,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
+_PLAIN = re.compile(r"https?://[\w.~:/%+,=&!$'()*-]+(?=[?#]|\Z)", re.ASCII)
+"""Nearly every URL, up to its query: nothing in it has to be taken apart."""
+
 _PATH_PARAMETERS = re.compile(r";[^/]*")
 _ID_SEGMENT = re.compile(
     r"""\d+                                          # 42
@@ -25,6 +28,9 @@ _ID_SEGMENT = re.compile(
 
 def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
     """Return a URL without user info, path parameters and fragment, and with only the allowed query parameters."""
+    plain = None if allowed_parameters else _PLAIN.match(url)
+    if plain:
+        return plain[0]
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -70,11 +76,12 @@ def hostname(url: str) -> str | None:
 
 
 def path(url: str) -> str:
-    """Return the path of a URL or of a request target, at least `/`."""
+    """Return the path of a URL or of a request target without path parameters, at least `/`."""
     try:
-        return urlsplit(url).path or "/"
+        found = urlsplit(url).path
     except ValueError:
-        return re.split(r"[?#]", url, maxsplit=1)[0] or "/"
+        found = re.split(r"[?#]", url, maxsplit=1)[0]
+    return _PATH_PARAMETERS.sub("", found) or "/"
 
 
 def mask_ids(url_path: str) -> str:

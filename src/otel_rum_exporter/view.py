@@ -81,7 +81,12 @@ class View:
 
     def text(self, *names: str) -> str | None:
         """Return the first of the named attributes that is a non-empty string."""
-        return text(self.attributes, *names)
+        attributes = self.attributes
+        for name in names:
+            value = attributes.get(name)
+            if value and isinstance(value, str):
+                return json_text(value)
+        return None
 
     def integer(self, *names: str) -> int | None:
         """Return the first of the named attributes that is a whole number, also one written as text."""

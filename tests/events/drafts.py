@@ -15,7 +15,8 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_rum_exporter.config import Config
-from otel_rum_exporter.events.mapper import BUILT_IN, Mapper
+from otel_rum_exporter.events.built_in import PREFIX
+from otel_rum_exporter.events.mapper import Mapper
 from otel_rum_exporter.events.rum_event import Draft
 from otel_rum_exporter.local import schema
 from otel_rum_exporter.log_record import LogView
@@ -38,7 +39,7 @@ def mapped(
     record: ReadableSpan | ReadableLogRecord, config: Config | None = None
 ) -> list[tuple[str, Mapping[str, Any]]]:
     """Map one record to the short types and the details of its events."""
-    return [(draft.type.removeprefix(BUILT_IN), draft.details) for draft in drafts_of(record, config)]
+    return [(draft.type.removeprefix(PREFIX), draft.details) for draft in drafts_of(record, config)]
 
 
 def types(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> list[str]:
@@ -49,20 +50,30 @@ def types(record: ReadableSpan | ReadableLogRecord, config: Config | None = None
 def check(draft: Draft) -> None:
     """Raise unless the event is one that RUM takes, as JSON."""
     details = json.loads(orjson.dumps(draft.details))
-    if not draft.type.startswith(BUILT_IN):
+    if not draft.type.startswith(PREFIX):
         assert isinstance(details, dict)
         return
-    name = draft.type.removeprefix(BUILT_IN)
+    name = draft.type.removeprefix(PREFIX)
     assert name in schema.EVENT_TYPES
     assert schema.violation(name, details, "details") is None
     if AWS_FOLDER:
-        _aws_schemas()[name].validate(details)
+        _aws_validator(name).validate(details)
+
+
+def aws_schema(name: str) -> dict[str, Any]:
+    """Return AWS's own schema of a type of events."""
+    return _aws_schemas()[name]
 
 
 @cache
-def _aws_schemas() -> dict[str, Draft202012Validator]:
+def _aws_validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(aws_schema(name))
+
+
+@cache
+def _aws_schemas() -> dict[str, dict[str, Any]]:
     loaded = [json.loads(path.read_text(encoding="utf-8")) for path in Path(AWS_FOLDER or "").glob("*.json")]
-    return {one["$id"].rpartition(".")[2]: Draft202012Validator(_without_ids(one)) for one in loaded}
+    return {one["$id"].rpartition(".")[2]: _without_ids(one) for one in loaded}
 
 
 def _without_ids(node: Any) -> Any:

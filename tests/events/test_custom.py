@@ -6,12 +6,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.sdk.trace import Event
+from opentelemetry.sdk.trace import Event, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
 from otel_rum_exporter.events import custom
 from otel_rum_exporter.span import SpanView
+from tests.events.drafts import mapped
+from tests.logs import make_log
 from tests.spans import START_NS, exception_event, make_config, make_span
 
 
@@ -116,3 +120,26 @@ def test_custom_events_can_be_switched_off() -> None:
     """An app monitor that does not accept them gets none."""
     view = SpanView.of(make_span())
     assert not list(custom.span_event(view, make_config(custom_events=False)))
+
+
+def test_the_documentation_has_every_field_that_is_sent() -> None:
+    """Of a span and of a log record with everything in them."""
+    provider, kept = TracerProvider(span_limits=SpanLimits(max_span_attributes=1)), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    tracer = provider.get_tracer("kitchen", "2.0")
+    with tracer.start_as_current_span("menu") as menu:
+        linked = Link(menu.get_span_context())
+        with tracer.start_as_current_span("order", attributes={"a": 1, "b": 2}, links=[linked]) as order:
+            order.add_event("paid")
+            order.set_status(Status(StatusCode.ERROR, "sold out"))
+    provider.shutdown()
+    (_, of_span) = mapped(kept.get_finished_spans()[0])[0]
+    (_, of_log) = mapped(make_log("order", {"a": 1}, body="done", span=make_span()))[0]
+    for details, fields in ((of_span, custom.SPAN_FIELDS), (of_log, custom.LOG_FIELDS)):
+        sent = {name for name in details if name != "otel"} | {f"otel.{name}" for name in details["otel"]}
+        assert sent <= {field.name for field in fields}
+    assert {field.name for field in custom.LOG_FIELDS} == {*of_log} - {"otel"} | {"otel.scope"}
+    untold = {"otel.dropped_events_count", "otel.dropped_links_count"}
+    assert {field.name for field in custom.SPAN_FIELDS} - untold == {*of_span} - {"otel"} | {
+        f"otel.{name}" for name in of_span["otel"]
+    }

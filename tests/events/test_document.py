@@ -5,7 +5,11 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import Event
 
-from tests.events.drafts import drafts_of, mapped, types
+from otel_rum_exporter.events import mapper as module
+from otel_rum_exporter.events.mapper import Mapper
+from otel_rum_exporter.span import SpanView
+from tests.events.drafts import check, drafts_of, mapped, types
+from tests.events.test_resource import NETWORK_EVENTS
 from tests.logs import make_log
 from tests.spans import MILLI_NS, START_NS, make_config, make_span
 
@@ -105,6 +109,41 @@ def test_a_document_loaded_is_no_page_view_where_none_are_wanted() -> None:
 def test_the_fetch_of_a_document_is_part_of_its_load() -> None:
     """`documentFetch` is a child of `documentLoad`, and no page of its own."""
     assert not mapped(make_span("documentFetch", {"url.full": PAGE}, events=events([("fetchStart", 0.0)])))
+
+
+def test_the_timings_of_the_fetch_go_into_the_event_of_its_document() -> None:
+    """The fetch ends first; its moments are those of its own span, which may begin later than the document's."""
+    attributes = {"url.full": PAGE, "http.response_content_length": 3000}
+    document = make_span(
+        "documentLoad", {"url.full": PAGE}, events=events(DOCUMENT_LOAD_EVENTS), duration_millis=912.25
+    )
+    fetch = make_span("documentFetch", attributes, parent=document, events=events(NETWORK_EVENTS), duration_millis=41)
+    mapper = Mapper(make_config())
+    assert not mapper.drafts(SpanView.of(fetch))
+    _, navigation, _ = mapper.drafts(SpanView.of(document))
+    check(navigation)
+    expected = {
+        "dns": 3.0,
+        "connect": 8.0,
+        "tlsTime": 6.0,
+        "timeToFirstByte": 17.5,
+        "responseTime": 11.0,
+        "domInteractive": 480.0,
+        "domProcessingTime": 860.0,
+        "transferSize": 3000,
+    }
+    assert {name: navigation.details[name] for name in expected} == expected
+    _, alone, _ = mapper.drafts(SpanView.of(document))
+    assert "dns" not in alone.details
+
+
+def test_fetches_whose_document_never_comes_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of any age keeps a few."""
+    monkeypatch.setattr(module, "MAX_PARTS", 10)
+    mapper = Mapper(make_config())
+    for _ in range(50):
+        mapper.drafts(SpanView.of(make_span("documentFetch", parent=make_span())))
+    assert len(mapper._parts) == 10
 
 
 def test_a_route_changed_is_a_page_view_with_its_referrer_and_a_navigation() -> None:

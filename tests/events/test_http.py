@@ -7,6 +7,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.events import http
+from otel_rum_exporter.events.rules import SPAN_RULES
 from otel_rum_exporter.span import SpanView
 from tests.spans import exception_event, make_config, make_span
 
@@ -182,5 +183,8 @@ def test_query_parameters_stay_only_when_listed() -> None:
 )
 def test_calls_to_rum_itself_are_known_as_such(attributes: dict[str, Any]) -> None:
     """Whoever made them, telemetry about telemetry is not for RUM."""
-    assert http.is_own_traffic(SpanView.of(make_span("x", attributes, kind=SpanKind.CLIENT)), make_config())
-    assert not http.is_own_traffic(SpanView.of(make_span("x", attributes, kind=SpanKind.SERVER)), make_config())
+    view = SpanView.of(make_span("x", attributes, kind=SpanKind.CLIENT))
+    assert http.is_own_traffic(view, make_config())
+    assert SPAN_RULES.decide(view, make_config()).name == "a call to RUM itself"
+    served = SpanView.of(make_span("x", attributes, kind=SpanKind.SERVER))
+    assert SPAN_RULES.decide(served, make_config()).name != "a call to RUM itself"

@@ -14,6 +14,7 @@ from threading import Thread
 from typing import Any
 
 import aiohttp
+import boto3
 import django.conf
 import django.http
 import django.test
@@ -24,9 +25,12 @@ import httpx
 import pytest
 import requests
 import urllib3
+from botocore.config import Config
+from botocore.exceptions import EndpointConnectionError
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.instrumentation._semconv import _OpenTelemetrySemanticConventionStability as Stability
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
+from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
 from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.instrumentation.exceptions import UnhandledExceptionInstrumentor
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
@@ -58,6 +62,11 @@ class Spans:
         self.provider = TracerProvider()
         self._exporter = InMemorySpanExporter()
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+
+    @property
+    def finished(self) -> tuple[ReadableSpan, ...]:
+        """Return all spans, in the order in which they ended."""
+        return self._exporter.get_finished_spans()
 
     def of(self, kind: SpanKind) -> ReadableSpan:
         """Return the only span of a kind."""
@@ -294,6 +303,34 @@ def test_an_application_that_raised_is_a_failed_request_and_an_error(ask: Callab
     assert (first, request["response"]["status"]) == ("http_event", 500)
     assert (second, error["type"].rpartition(".")[2], error["message"]) == ("js_error_event", "BoomError", "no")
     assert error["filename"].endswith("test_instrumentations.py")
+
+
+def test_messages_of_asgi_are_part_of_their_request(spans: Spans) -> None:
+    """FastAPI's instrumentation makes a span for each that is sent and received."""
+    served = _fastapi(spans)
+    next(served)("GET", "/products/4711")
+    next(served, None)
+    messages = [span for span in spans.finished if span.kind is SpanKind.INTERNAL]
+    assert len(messages) >= 2
+    assert [types(span) for span in messages] == [[]] * len(messages)
+
+
+def test_a_call_to_aws_is_a_custom_event_and_one_to_rum_is_none(spans: Spans) -> None:
+    """The spans of botocore's instrumentation, whose calls nobody answers."""
+    BotocoreInstrumentor().instrument(tracer_provider=spans.provider)  # type: ignore[no-untyped-call]
+    config = Config(retries={"total_max_attempts": 1}, inject_host_prefix=False, connect_timeout=1)
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-central-1"}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        dead = f"http://127.0.0.1:{server.server_port}"
+    for service, call in (("sqs", "list_queues"), ("rum", "list_app_monitors")):
+        client = boto3.client(service, endpoint_url=dead, config=config, **keys)
+        with pytest.raises(EndpointConnectionError):
+            getattr(client, call)()
+        client.close()
+    BotocoreInstrumentor().uninstrument()  # type: ignore[no-untyped-call]
+    queue, rum = (types(span) for span in spans.finished)
+    assert queue == ["SQS.ListQueues", "js_error_event"]
+    assert rum == []
 
 
 @pytest.fixture

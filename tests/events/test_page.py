@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter.config import Config
@@ -59,6 +60,27 @@ def test_all_takes_every_successful_get_and_none_takes_nothing() -> None:
     api = {"http.method": "GET", "http.target": "/api/x", "http.status_code": 304}
     assert served(api, make_config(page_views="all"))
     assert not served(GET_PAGE, make_config(page_views="none"))
+
+
+def is_admin(span: ReadableSpan) -> bool | None:
+    """Say which pages of an application are pages, and leave the rest to be guessed."""
+    route = (span.attributes or {}).get("http.route")
+    return {"/admin": False, "/api/print": True}.get(str(route))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"http.route": "/api/stock"}, False),
+        ({"http.route": "/admin"}, False),
+        ({"http.route": "/api/print"}, True),
+        ({"http.route": "/api/print", "http.request.method": "POST"}, True),
+    ],
+)
+def test_a_function_goes_before_the_guess(change: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
+    """It is given the span as the SDK has it, and may answer None."""
+    assert expected is served({**GET_PAGE, **change}, make_config(page_views=is_admin))
 
 
 def test_a_page_served_is_a_page_view_and_a_navigation() -> None:

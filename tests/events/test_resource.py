@@ -1,7 +1,10 @@
 """What browsers load beside a document."""
 
+from typing import Any
+
 import pytest
 from opentelemetry.sdk.trace import Event
+from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter.events.resource import file_type
 from tests.events.drafts import mapped
@@ -50,6 +53,57 @@ def test_a_resource_fetched_tells_its_timings() -> None:
             },
         )
     ]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {
+            "http.request.method": "GET",
+            "url.full": "https://api.example/stock?sku=4711",
+            "server.address": "api.example",
+            "server.port": 443,
+            "http.response.status_code": 200,
+        },
+        {
+            "component": "fetch",
+            "http.method": "GET",
+            "http.url": "https://api.example/stock?sku=4711",
+            "http.host": "api.example",
+            "http.scheme": "https",
+            "http.status_code": 200,
+            "http.status_text": "OK",
+            "http.user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
+            "http.response_content_length": 812,
+        },
+        {
+            "component": "xml-http-request",
+            "http.method": "GET",
+            "http.url": "https://api.example/stock?sku=4711",
+            "http.status_code": 200,
+        },
+    ],
+)
+def test_a_request_of_a_browser_tells_its_timings(attributes: dict[str, Any]) -> None:
+    """The span of OTel's instrumentations of fetch and XHR; XHR has events of its own besides."""
+    moments = [("open", 0.0), ("send", 0.1), *NETWORK_EVENTS, ("loaded", 41.0)]
+    network = [Event(name, {}, timestamp=START_NS + int(at * MILLI_NS)) for name, at in moments]
+    ((name, details),) = mapped(
+        make_span("GET", attributes, kind=SpanKind.CLIENT, events=network, duration_millis=41.5)
+    )
+    expected = {
+        "targetUrl": "https://api.example/stock",
+        "initiatorType": "fetch",
+        "duration": 41.5,
+        "dns": 3.0,
+        "connect": 8.0,
+        "tlsTime": 6.0,
+        "timeToFirstByte": 17.5,
+        "responseTime": 11.0,
+    }
+    assert name == "performance_resource_event"
+    assert {field: details[field] for field in expected} == expected
+    assert details.get("transferSize") == attributes.get("http.response_content_length")
 
 
 def test_a_resource_fetched_in_the_old_conventions_tells_its_url() -> None:

@@ -10,11 +10,13 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from otel_rum_exporter.events import dom, js_error, page, screen, timing, xray
+from otel_rum_exporter import metadata
+from otel_rum_exporter.events import js_error, timing, xray
+from otel_rum_exporter.events.built_in import BUILT_IN
 from otel_rum_exporter.events.rules import LOG_RULES, SPAN_RULES
 from otel_rum_exporter.events.web_vital import VITALS
 from tests.events.drafts import drafts_of
-from tests.events.test_rules import LOGS, SPANS
+from tests.events.test_rules import LOGS, OF_AN_EXPORT, SPANS
 from tests.logs import make_log
 from tests.spans import START_NS, make_config, make_span
 from tests.test_anyvalue import ANY_VALUES
@@ -24,13 +26,13 @@ MOMENTS = sorted({name for row in timing.NAVIGATION for name in (row.at, row.sin
 NAMES = sorted(
     {
         *(name for moment in MOMENTS for name in timing.attributes_of(moment)),
-        *(name for _, names in dom.FIELDS for name in names),
+        *(name for one in BUILT_IN.values() for field in one.fields for name in field.told_by),
         *(name for pair in js_error.SPLUNK_TOLD_BY for name in pair),
         *(
             *timing.TRANSFER_SIZES,
             *("location.href", "browser.document.url.full", "url.full", "http.url"),
-            *page.PARENT_SCREENS,
-            *screen.SCREEN_NAMES,
+            *metadata.PARENT_SCREENS,
+            *metadata.SCREEN_NAMES,
         ),
         *(*js_error.TYPES, *js_error.FILES, *js_error.LINES, *xray.CONTENT_LENGTHS, *VITALS),
         *("browser.web_vital.name", "browser.web_vital.value", "browser.element.attributes", "prev.href"),
@@ -70,6 +72,12 @@ PLAUSIBLE = st.sampled_from(
 )
 VALUES = PLAUSIBLE | ANY_VALUES
 ATTRIBUTES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=12)
+TOLD_NAMES = ["version", "pageId", "value", "event", "request", "response", "error", "interaction", "attribution"]
+TOLD_DETAILS = st.dictionaries(
+    st.sampled_from([*TOLD_NAMES, *sorted({field.name for one in BUILT_IN.values() for field in one.fields})]),
+    VALUES | st.just("1.0.0") | st.dictionaries(st.sampled_from(["method", "status", "type", "loadState"]), VALUES),
+    max_size=4,
+)
 STRANGE_TEXTS = st.text(st.characters(codec=None), max_size=60)
 CONFIGS = [make_config(xray_events=True, http_events="all", page_views="all"), make_config(page_views="none")]
 
@@ -121,12 +129,12 @@ def test_any_log_record_makes_events_that_rum_takes(
 
 
 @given(
-    kind=ANY_VALUES | STRANGE_TEXTS | st.just("order.placed"),
-    details=VALUES | STRANGE_TEXTS,
+    kind=ANY_VALUES | STRANGE_TEXTS | st.just("order.placed") | st.sampled_from([*BUILT_IN]),
+    details=VALUES | STRANGE_TEXTS | TOLD_DETAILS,
     make=st.sampled_from([make_log, make_span]),
 )
-def test_any_override_of_a_custom_event_is_carried_out_or_none(kind: Any, details: Any, make: Any) -> None:
-    """RUM's own types are the application's responsibility; nothing else it says can do harm."""
+def test_any_override_is_carried_out_or_none(kind: Any, details: Any, make: Any) -> None:
+    """Nothing that an application says can make an event that RUM would drop."""
     attributes = {"rum.event.type": kind, "rum.event.details": details}
     drafts_of(make("x", attributes))
 
@@ -134,5 +142,5 @@ def test_any_override_of_a_custom_event_is_carried_out_or_none(kind: Any, detail
 def test_every_rule_is_fuzzed() -> None:
     """The spans and log records above are those of the tables."""
     assert {name for name, _ in SPANS} == {rule.name for rule in SPAN_RULES}
-    assert {name for name, _ in LOGS} == {rule.name for rule in LOG_RULES}
+    assert {name for name, _ in LOGS} | {OF_AN_EXPORT} == {rule.name for rule in LOG_RULES}
     assert SpanKind.SERVER in {span.kind for _, span in SPANS}

@@ -4,10 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from opentelemetry.sdk._logs import ReadableLogRecord
 
+from otel_rum_exporter.events.mapper import Mapper
+from otel_rum_exporter.events.web_vital import EVENT_NAME, supersede
+from otel_rum_exporter.log_record import LogView
 from tests.events.drafts import drafts_of, mapped, types
 from tests.logs import make_log
-from tests.spans import START_NS, make_span
+from tests.spans import START_NS, make_config, make_span
 
 EVENTS = {
     "lcp": "largest_contentful_paint_event",
@@ -146,6 +150,38 @@ def test_an_attribution_that_is_not_whole_is_left_out(body: object) -> None:
     """RUM would drop the whole event for one member that is missing or of the wrong type."""
     ((_, details),) = mapped(make_log("browser.web_vital", attributes("fcp"), body=body))
     assert details == {"version": "1.0.0", "value": 0.25}
+
+
+def exported(records: list[ReadableLogRecord]) -> list[Any]:
+    """Export records together, and return the values that RUM gets."""
+    views = [LogView.of(record) for record in records]
+    supersede(views)
+    mapper = Mapper(make_config())
+    return [draft.details["value"] for view in views for draft in mapper.drafts(view)]
+
+
+def test_of_a_vital_told_again_within_one_export_the_last_counts() -> None:
+    """Pages may tell every change of a vital; attributes and body alike carry its id."""
+    grown = [make_log("browser.web_vital", attributes("cls", value)) for value in (0.1, 0.2, 0.3)]
+    body = [make_log("browser.web_vital", body={"name": "LCP", "value": value, "id": "v3-7"}) for value in (900, 1200)]
+    assert exported([grown[0], body[0], *grown[1:], body[1]]) == [0.3, 1200]
+
+
+def test_vitals_of_others_or_of_other_exports_stay() -> None:
+    """Another page, another session, another vital, a record that tells no value, one that has no id."""
+    told = attributes("cls", 0.1)
+    others = [
+        {**told, "browser.web_vital.id": "v5-other"},
+        {**told, "session.id": "a"},
+        {**told, "browser.web_vital.name": "inp"},
+        {name: value for name, value in told.items() if name != "browser.web_vital.id"},
+    ]
+    assert exported([make_log("browser.web_vital", one) for one in (told, *others)]) == [0.1] * 5
+    nothing = {name: value for name, value in told.items() if name != "browser.web_vital.value"}
+    first, second = LogView.of(make_log(EVENT_NAME, told)), LogView.of(make_log(EVENT_NAME, nothing))
+    supersede([first, second])
+    assert not first.is_superseded
+    assert exported([make_log(EVENT_NAME, told)]) + exported([make_log(EVENT_NAME, told)]) == [0.1, 0.1]
 
 
 def test_a_time_since_the_page_began_is_not_taken_for_the_epoch() -> None:

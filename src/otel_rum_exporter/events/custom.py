@@ -18,21 +18,48 @@ from ..anyvalue import json_object, json_text, json_value
 from ..config import Config
 from ..log_record import LogView
 from ..marks import MARKS
+from ..metadata import LOSSES
 from ..span import SpanView
 from ..view import View, epoch_ns, plain
+from .field import Field
 from .rum_event import EVENT_DETAILS, EVENT_TYPE, Draft
 
 FALLBACK_TYPE = "otel.span"
 MAX_TYPE_CHARS = 256
 
+SPAN_FIELDS = (
+    Field("name", note="the span's, ids of paths masked"),
+    Field("kind", note="the span's, as `INTERNAL`"),
+    Field("startTime", note="ISO 8601, in UTC"),
+    Field("durationMs", note="in milliseconds"),
+    Field("traceId", note="32 hex digits"),
+    Field("spanId", note="16 hex digits"),
+    Field("parentSpanId", note="16 hex digits"),
+    Field("otel.scope", note="`name` and `version` of the instrumentation"),
+    Field("otel.status_code", note="`OK` or `ERROR`"),
+    Field("otel.status_description", note="the description of the status"),
+    Field("otel.dropped_attributes_count", note="where the SDK dropped some"),
+    Field("otel.dropped_events_count", note="where the SDK dropped some"),
+    Field("otel.dropped_links_count", note="where the SDK dropped some"),
+    Field("attributes", note="the span's, but for what is never sent"),
+    Field("events", note="`name`, `time` and `attributes` of each, but for exceptions"),
+    Field("links", note="`traceId` and `spanId` of each"),
+)
+LOG_FIELDS = (
+    Field("name", note="the event's, ids of paths masked"),
+    Field("time", note="ISO 8601, in UTC"),
+    Field("otel.scope", note="`name` and `version` of the instrumentation"),
+    Field("severityNumber", note="OTel's, 1 to 24"),
+    Field("traceId", note="32 hex digits, within a span"),
+    Field("spanId", note="16 hex digits, within a span"),
+    Field("body", note="as JSON"),
+    Field("attributes", note="the record's, but for what is never sent"),
+)
+"""Custom events have no schema; these are for the documentation, and a test holds them against what is sent."""
+
 _OURS = MARKS | {EVENT_TYPE, EVENT_DETAILS}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-def any_span(_view: SpanView, _config: Config) -> bool:
-    """Say that every span can be a custom event."""
-    return True
 
 
 def span_event(view: SpanView, config: Config) -> Iterator[Draft]:
@@ -44,11 +71,6 @@ def span_event(view: SpanView, config: Config) -> Iterator[Draft]:
 def is_named(view: LogView, _config: Config) -> bool:
     """Say whether a log record is an event: it has a name, which a plain line has not."""
     return bool(view.name)
-
-
-def any_log(_view: LogView, _config: Config) -> bool:
-    """Say that every log record ends somewhere."""
-    return True
 
 
 def log_event(view: LogView, config: Config) -> Iterator[Draft]:
@@ -85,7 +107,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
             "time": _iso(event.timestamp),
             "attributes": _attributes(plain(event.attributes), config),
         }
-        for event in span.events
+        for event in view.events
         if event.name != "exception"
     ]
     if events:
@@ -131,7 +153,7 @@ def _otel(view: SpanView) -> dict[str, Any]:
         told["status_code"] = status.status_code.name
     if status.description:
         told["status_description"] = privacy.scrub_text(json_text(status.description))
-    for name in ("dropped_attributes", "dropped_events", "dropped_links"):
+    for name in LOSSES:
         count = getattr(span, name)
         if count:
             told[f"{name}_count"] = count

@@ -14,16 +14,16 @@ from ..span import SpanView
 from . import page, timing, web_vital
 from .rum_event import Draft
 
-NAVIGATION_TYPES = frozenset({"navigate", "reload", "back_forward", "reserved"})
-"""RUM knows no `prerender`."""
-
 
 def loaded(view: SpanView, config: Config) -> Iterator[Draft]:
-    """Yield page view, navigation and first contentful paint of a document loaded."""
+    """Yield page view, navigation and first contentful paint of a document loaded, with the timings of its fetch."""
     moments = timing.moments_of_span(view)
+    fetch = view.part
+    if fetch is not None:
+        moments = timing.moments_of_span(fetch, since_ns=view.start_ns) | moments
     yield from page.page_view(view, config)
     details = page.navigation("navigation", start_millis=0, duration_millis=view.duration_millis)
-    details |= timing.fields(timing.NAVIGATION, moments) | timing.size_of_span(view)
+    details |= timing.fields(timing.NAVIGATION, moments) | timing.size_of_span(fetch or view)
     details["navigationTimingLevel"] = timing.NAVIGATION_TIMING_LEVEL
     yield Draft(page.NAVIGATION_EVENT, view.end_ns, details)
     painted = moments.get("firstContentfulPaint", -1)
@@ -37,9 +37,9 @@ def route_changed(view: SpanView, config: Config) -> Iterator[Draft]:
     yield page.route_change(view)
 
 
-def is_navigation(view: LogView, config: Config) -> bool:
-    """Say whether a log record is the showing of another page."""
-    return view.name == "browser.navigation" and config.page_views != "none"
+def are_pages_wanted(_: LogView, config: Config) -> bool:
+    """Say whether the showing of another page is a page view."""
+    return config.page_views != "none"
 
 
 def timed(view: LogView, _: Config) -> Iterator[Draft]:
@@ -54,7 +54,7 @@ def timed(view: LogView, _: Config) -> Iterator[Draft]:
     details |= timing.fields(timing.NAVIGATION, moments) | timing.sizes_of_log(view)
     details["navigationTimingLevel"] = timing.NAVIGATION_TIMING_LEVEL
     kind = view.text("browser.navigation_timing.type")
-    if kind in NAVIGATION_TYPES:
+    if kind in page.NAVIGATION_TYPES:
         details["navigationType"] = kind
     redirects = view.integer("browser.navigation_timing.redirect_count")
     if redirects is not None:

@@ -9,6 +9,7 @@ from ..config import Config
 from ..log_record import LogView
 from ..span import SpanView
 from ..view import View, text
+from .field import Field, told
 from .rum_event import Draft
 
 DOM_EVENT = "com.amazon.rum.dom_event"
@@ -17,13 +18,14 @@ DOM_VERSION = "1.1.0"
 CLICKS = frozenset({"browser.user_action.click", "app.widget.click", "app.screen.click"})
 """Names of log records that are clicks."""
 
-FIELDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("element", ("target_element", "browser.tag_name", "app.widget.name")),
-    ("elementId", ("app.widget.id",)),
-    ("cssLocator", ("target_xpath", "browser.css_selector")),
-    ("interactionId", ("app.screen.id",)),
+DOM_FIELDS = (
+    Field("version", note=f"`{DOM_VERSION}`", is_required=True, choices=frozenset({DOM_VERSION})),
+    Field("event", ("event_type",), "or `click`", is_required=True),
+    Field("element", ("target_element", "browser.tag_name", "app.widget.name"), "or `screen`, for `app.screen.click`"),
+    Field("elementId", ("app.widget.id",), "or the `id` of `browser.element.attributes`"),
+    Field("cssLocator", ("target_xpath", "browser.css_selector")),
+    Field("interactionId", ("app.screen.id",), "of a span, its own id"),
 )
-"""RUM field, and the attributes that tell it, first present first."""
 
 
 def is_interaction(view: SpanView, _: Config) -> bool:
@@ -35,11 +37,6 @@ def span_event(view: SpanView, _: Config) -> Iterator[Draft]:
     """Yield the event of an interaction; all that it caused has its span as ancestor."""
     details = {**_details(view, view.text("event_type") or ""), "interactionId": view.span_id}
     yield Draft(DOM_EVENT, view.start_ns, details)
-
-
-def is_click(view: LogView, _: Config) -> bool:
-    """Say whether a log record is a click."""
-    return view.name in CLICKS
 
 
 def log_event(view: LogView, _: Config) -> Iterator[Draft]:
@@ -55,5 +52,4 @@ def log_event(view: LogView, _: Config) -> Iterator[Draft]:
 
 
 def _details(view: View, event: str) -> dict[str, Any]:
-    told = {field: view.text(*names) for field, names in FIELDS}
-    return {"version": DOM_VERSION, "event": event, **{field: value for field, value in told.items() if value}}
+    return {"version": DOM_VERSION, **told(DOM_FIELDS, view.attributes), "event": event}

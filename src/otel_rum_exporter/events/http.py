@@ -22,8 +22,9 @@ from ..log_record import LogView
 from ..privacy import scrub_text
 from ..span import SpanView
 from . import resource
-from .js_error import MAX_MESSAGE_CHARS, exceptions, js_error_details
-from .rum_event import VERSION, Draft
+from .field import VERSION, VERSION_FIELD, Field, Holds
+from .js_error import ERROR_FIELDS, MAX_MESSAGE_CHARS, exceptions, js_error_details
+from .rum_event import Draft
 from .trim import cut
 
 HTTP_EVENT = "com.amazon.rum.http_event"
@@ -44,33 +45,61 @@ TARGETS = {
 }
 """Attributes that tell the pieces of a request's URL, first present first."""
 
+METHODS = ("http.request.method", "http.method")
+STATUSES = ("http.response.status_code", "http.status_code")
+WHOLE_URLS = ("url.full", "http.url")
 
-def is_client(view: SpanView, _: Config) -> bool:
-    """Say whether a span is an HTTP request that the application made."""
-    return view.kind is SpanKind.CLIENT and method(view) is not None
+HTTP_FIELDS = (
+    VERSION_FIELD,
+    Field("trace_id", note="the trace, in X-Ray's form", chars=35),
+    Field("segment_id", note="the span", chars=16),
+    Field(
+        "request",
+        note="what was asked for",
+        holds=Holds.OBJECT,
+        is_required=True,
+        members=(
+            Field("method", METHODS, "of an unknown one, `http.request.method_original`", is_required=True),
+            Field("url", WHOLE_URLS, "or put together of scheme, host, port and path"),
+        ),
+    ),
+    Field(
+        "response",
+        note="where one came",
+        holds=Holds.OBJECT,
+        members=(
+            Field("status", STATUSES, holds=Holds.NUMBER, is_required=True),
+            Field("statusText", ("http.status_text",), "or HTTP's own for the status"),
+        ),
+    ),
+    Field(
+        "error",
+        note="where no response came: the exception of the span, or its status",
+        holds=Holds.OBJECT,
+        members=(Field("version", note=f"`{VERSION}`"), *ERROR_FIELDS),
+    ),
+)
 
 
-def is_server(view: SpanView, _: Config) -> bool:
-    """Say whether a span is an HTTP request that the application served."""
-    return view.kind is SpanKind.SERVER and method(view) is not None
+def is_request(view: SpanView, _: Config) -> bool:
+    """Say whether a span is an HTTP request."""
+    return method(view) is not None
 
 
 def is_own_traffic(view: SpanView, _: Config) -> bool:
-    """Say whether a span is a call to RUM itself, whoever in the process made it."""
-    if view.kind is not SpanKind.CLIENT:
-        return False
+    """Say whether a CLIENT span is a call to RUM itself, whoever in the process made it."""
     if view.attributes.get("rpc.service") == "RUM" or view.attributes.get("rpc.method") == "PutRumEvents":
         return True
-    target = view.text("url.full", "http.url")
-    if target is None:
+    target = view.text(*WHOLE_URLS)
+    if target is None or ("/appmonitors/" not in target and "dataplane.rum" not in target):
         return False
     host = url.hostname(target) or ""
     return host.startswith("dataplane.rum") or bool(_OWN_PATH.fullmatch(url.path(target)))
 
 
-def is_logged_failure(view: LogView, _: Config) -> bool:
-    """Say whether a log record tells the failure of a request made, which its span tells better."""
-    return view.name == "http.client.request.exception" and bool(view.span_id)
+def is_within_span(view: LogView, _: Config) -> bool:
+    """Say whether a log record of a request's failure is within a span, which tells it better."""
+    return bool(view.span_id)
 
 
 def client_events(view: SpanView, config: Config) -> Iterator[Draft]:
@@ -93,19 +122,19 @@ def server_events(view: SpanView, config: Config) -> Iterator[Draft]:
 
 def method(view: SpanView) -> str | None:
     """Return the request's method; None where the span is no HTTP request."""
-    name = view.text("http.request.method", "http.method")
+    name = view.text(*METHODS)
     return (view.text("http.request.method_original") or name) if name == "_OTHER" else name
 
 
 def status(view: SpanView) -> int | None:
     """Return the response's status; None where no response came."""
-    code = view.integer("http.response.status_code", "http.status_code")
+    code = view.integer(*STATUSES)
     return code if code and code > 0 else None
 
 
 def request_url(view: SpanView) -> str | None:
     """Return the URL of a request, put together where the instrumentation tells it in pieces."""
-    whole = view.text("url.full", "http.url")
+    whole = view.text(*WHOLE_URLS)
     kind = SpanKind.CLIENT if view.kind is SpanKind.CLIENT else SpanKind.SERVER
     target = view.text(*TARGETS[kind])
     if whole is not None or target is None:
@@ -142,7 +171,7 @@ def failure(view: SpanView) -> dict[str, Any]:
     for _, exception in exceptions(view):
         return js_error_details(exception, MAX_ERROR_STACK_CHARS)
     kind = view.text("error.type")
-    details = {"version": VERSION, "type": kind if kind and not kind.isdigit() else "Error"}
+    details = {"version": VERSION, "type": scrub_text(kind) if kind and not kind.isdigit() else "Error"}
     if view.span.status.description:
         details["message"] = cut(scrub_text(json_text(view.span.status.description)), MAX_MESSAGE_CHARS)
     return details

@@ -16,7 +16,8 @@ from ..log_record import LogView
 from ..privacy import scrub_text
 from ..span import SpanView
 from ..view import View, number, plain, text
-from .rum_event import VERSION, Draft
+from .field import VERSION, VERSION_FIELD, Field, Holds
+from .rum_event import Draft
 from .trim import PYTHON_TRACEBACK, cut, cut_stack
 
 JS_ERROR_EVENT = "com.amazon.rum.js_error_event"
@@ -31,12 +32,27 @@ FILES = ("code.file.path", "code.filepath")
 LINES = ("code.line.number", "code.lineno")
 """Attributes that tell RUM's `type`, `filename` and `lineno`; a stack tells the last two better."""
 
+ERROR_FIELDS = (
+    Field("type", TYPES, "or `Error`"),
+    Field("message", ("exception.message",), "or the description of the span's status, or the body or name of the log"),
+    Field("filename", note=f"of the stack's innermost frame, or {' or '.join(f'`{name}`' for name in FILES)}"),
+    Field("lineno", note=f"of that frame, or {' or '.join(f'`{name}`' for name in LINES)}", holds=Holds.NUMBER),
+    Field("colno", note="of that frame, of a script", holds=Holds.NUMBER),
+    Field("stack", ("exception.stacktrace",)),
+)
+"""Of an error, also of one inside an `http_event`."""
+
+JS_ERROR_FIELDS = (VERSION_FIELD, *ERROR_FIELDS)
+
 SPLUNK_TOLD_BY: tuple[tuple[str, str], ...] = (
     ("exception.type", "error.object"),
     ("exception.message", "error.message"),
     ("exception.stacktrace", "error.stack"),
 )
 """Attributes of exceptions, and those that Splunk's agent for browsers puts on a span instead."""
+
+EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
+_TELLING = frozenset((*EXCEPTION, "component"))
 
 _PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
 _SCRIPT_FRAME = re.compile(r"((?:https?|file)://[^\s()]{1,500}?):(\d{1,9}):(\d{1,9})")
@@ -64,7 +80,7 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
             exception = _in_otels_words(view) if _is_splunk_error(view) else view.attributes
             message = text(exception, "exception.message") or view.span.status.description or ""
             yield view.end_ns, {**exception, "exception.message": message}
-        for event in view.span.events:
+        for event in view.events:
             if event.name == "exception":
                 exception = plain(event.attributes)
                 if not _is_answer(view, exception):
@@ -73,8 +89,9 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def is_exception(view: View) -> bool:
     """Say whether a span or log record is itself an exception, as a hang or a logged error is."""
-    told = view.text("exception.type", "exception.message", "exception.stacktrace")
-    return told is not None or _is_splunk_error(view)
+    if _TELLING.isdisjoint(view.attributes):
+        return False
+    return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
 
 
 def is_logged_error(view: LogView) -> bool:
@@ -92,7 +109,7 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
     """Return an exception as RUM describes one, also inside an `http_event`."""
     details: dict[str, Any] = {
         "version": VERSION,
-        "type": cut(text(exception, *TYPES) or "Error", MAX_MESSAGE_CHARS),
+        "type": cut(scrub_text(text(exception, *TYPES) or "Error"), MAX_MESSAGE_CHARS),
         "message": cut(scrub_text(text(exception, "exception.message") or ""), MAX_MESSAGE_CHARS),
     }
     stack = text(exception, "exception.stacktrace")
@@ -103,7 +120,8 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
         details |= {} if line is None else {"lineno": line}
     if stack:
         details.update(_raised_at(stack))
-        details["stack"] = cut_stack(scrub_text(stack), max_stack_chars)
+        # Cut first, since recursion makes stacks of any length; twice as long, since scrubbing makes them shorter.
+        details["stack"] = cut_stack(scrub_text(cut_stack(stack, 2 * max_stack_chars)), max_stack_chars)
     return details
 
 

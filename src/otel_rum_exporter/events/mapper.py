@@ -1,7 +1,8 @@
 """Spans and log records to drafts of RUM events, with what must be remembered from span to span.
 
-Remembered are the exceptions already told, because Python records one on each span that it leaves, and the
-types of custom events, because span names may hold ids and RUM counts every type.
+Remembered are the exceptions already told, because Python records one on each span that it leaves; the types of custom
+events, because span names may hold ids and RUM counts every type; and spans that their parents' events tell, because
+children end first.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from collections.abc import Iterator
 from ..config import Config
 from ..log_record import LogView
 from ..span import SpanView
-from ..view import View
+from ..view import SpanKey, View
+from .built_in import PREFIX
 from .custom import FALLBACK_TYPE
 from .js_error import Fingerprint, exceptions, fingerprint, js_error
-from .rules import LOG_RULES, SPAN_RULES, Rule, V, decide
+from .rules import LOG_RULES, SPAN_RULES, Rule, V
 from .rum_event import Draft
 
 MAX_CUSTOM_TYPES = 200
 MAX_EXCEPTIONS = 10_000
-BUILT_IN = "com.amazon.rum."
+MAX_PARTS = 1000
 
 
 class Mapper:
@@ -31,17 +33,26 @@ class Mapper:
         self._config = config
         self._told: OrderedDict[Fingerprint, None] = OrderedDict()
         self._custom_types: set[str] = set()
+        self._parts: OrderedDict[SpanKey, SpanView] = OrderedDict()
 
     def drafts(self, view: View) -> list[Draft]:
         """Return the events of a span or log record; none where the tables say that it is not for RUM."""
         if isinstance(view, SpanView):
-            return self._drafts(SPAN_RULES, view)
+            view.part = self._parts.pop((view.trace_id, view.span_id), None)
+            rule = SPAN_RULES.decide(view, self._config)
+            if rule.is_of_parent and view.parent_key:
+                self._keep(view, view.parent_key)
+            return self._drafts(rule, view)
         if isinstance(view, LogView):
-            return self._drafts(LOG_RULES, view)
+            return self._drafts(LOG_RULES.decide(view, self._config), view)
         raise TypeError(f"no rules for {type(view).__name__}")
 
-    def _drafts(self, rules: tuple[Rule[V], ...], view: V) -> list[Draft]:
-        rule = decide(rules, view, self._config)
+    def _keep(self, part: SpanView, parent: SpanKey) -> None:
+        self._parts[parent] = part
+        if len(self._parts) > MAX_PARTS:
+            self._parts.popitem(last=False)
+
+    def _drafts(self, rule: Rule[V], view: V) -> list[Draft]:
         drafts = [self._capped(draft) for draft in rule.events(view, self._config)]
         if rule.keeps_exceptions:
             drafts.extend(self._errors(view))
@@ -65,7 +76,7 @@ class Mapper:
         return False
 
     def _capped(self, draft: Draft) -> Draft:
-        if draft.type.startswith(BUILT_IN) or draft.type in self._custom_types:
+        if draft.type.startswith(PREFIX) or draft.type in self._custom_types:
             return draft
         if len(self._custom_types) < MAX_CUSTOM_TYPES:
             self._custom_types.add(draft.type)

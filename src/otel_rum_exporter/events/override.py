@@ -2,9 +2,8 @@
 
 `rum.event.type` is the type of the event: one of RUM's own, a custom one, or `none` for no event at all.
 `rum.event.details` is a JSON object, the details of the event. Without it a custom event tells the whole span, as
-others do. An override that cannot be carried out is none: an unknown type of RUM's, one of RUM's types without
-details, details that are no JSON object. RUM's own types have closed schemas, and RUM drops what does not fit them
-without a word.
+others do. An override that cannot be carried out is none, and `fault` says why: an unknown type of RUM's, details that
+are no JSON object or do not fit the type, which RUM would drop without a word.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,34 +20,24 @@ from ..config import Config
 from ..log_record import LogView
 from ..span import SpanView
 from ..view import View
-from . import custom
-from .dom import DOM_EVENT
-from .http import HTTP_EVENT
-from .js_error import JS_ERROR_EVENT
-from .page import NAVIGATION_EVENT, PAGE_VIEW_EVENT
-from .resource import RESOURCE_EVENT
+from . import custom, field
+from .built_in import BUILT_IN, PREFIX
 from .rum_event import EVENT_DETAILS, EVENT_TYPE, Draft
-from .session import SESSION_START_EVENT
-from .web_vital import VITALS
-from .xray import XRAY_TRACE_EVENT
 
 NONE = "none"
-PREFIX = "com.amazon.rum."
-"""Of RUM's own types; it may be left out, as the documentation does."""
-
-AT_START = frozenset({PAGE_VIEW_EVENT, SESSION_START_EVENT, DOM_EVENT})
-"""Types of events that happen when a span starts; all others happen when it ends."""
-
-BUILT_IN_TYPES = frozenset(
-    (
-        *AT_START,
-        *(HTTP_EVENT, JS_ERROR_EVENT, NAVIGATION_EVENT, RESOURCE_EVENT, XRAY_TRACE_EVENT),
-        *(vital.type for vital in VITALS.values()),
-        *("com.amazon.rum.page_close_event", "com.amazon.rum.rrweb_event", "com.amazon.rum.time_to_interactive_event"),
-    )
-)
 
 _CUSTOM_TYPE = re.compile(r"(?!com\.amazon\.)[A-Za-z0-9_.-]{1,256}", re.IGNORECASE)
+
+
+class Told(NamedTuple):
+    """The event that an application tells; `details` are None where the whole span is to be told."""
+
+    type: str
+    details: dict[str, Any] | None
+
+
+class OverrideError(ValueError):
+    """Say why an override cannot be carried out."""
 
 
 def is_none(view: View, _: Config) -> bool:
@@ -58,40 +47,57 @@ def is_none(view: View, _: Config) -> bool:
 
 def is_told(view: View, _: Config) -> bool:
     """Say whether the application tells the event that a span or log record becomes."""
-    return EVENT_TYPE in view.attributes and _told(view) is not None
+    return EVENT_TYPE in view.attributes and fault(view) is None
+
+
+def fault(view: View) -> str | None:
+    """Return why an override cannot be carried out; None where it can, or where there is none."""
+    if view.attributes.get(EVENT_TYPE, NONE) == NONE:
+        return None
+    try:
+        _told(view)
+    except OverrideError as error:
+        return str(error)
+    return None
 
 
 def events(view: View, config: Config) -> Iterator[Draft]:
     """Yield the event that the application told; a custom one where custom events are wanted."""
     told = _told(view)
-    if told is None:
-        return
-    kind, details = told
-    if kind in BUILT_IN_TYPES or (details is not None and config.custom_events):
-        yield Draft(kind, view.start_ns if kind in AT_START else view.end_ns, details or {})
+    built_in = BUILT_IN.get(told.type)
+    if built_in is not None or (told.details is not None and config.custom_events):
+        is_at_start = built_in is not None and built_in.is_at_start
+        yield Draft(told.type, view.start_ns if is_at_start else view.end_ns, told.details or {})
     elif isinstance(view, SpanView):
-        yield from (dataclasses.replace(draft, type=kind) for draft in custom.span_event(view, config))
+        yield from (dataclasses.replace(draft, type=told.type) for draft in custom.span_event(view, config))
     elif isinstance(view, LogView):
-        yield from (dataclasses.replace(draft, type=kind) for draft in custom.log_event(view, config))
+        yield from (dataclasses.replace(draft, type=told.type) for draft in custom.log_event(view, config))
 
 
-def _told(view: View) -> tuple[str, dict[str, Any] | None] | None:
-    """Return type and details; None where the override cannot be carried out."""
-    kind, told = view.text(EVENT_TYPE), view.attributes.get(EVENT_DETAILS)
-    if kind is None:
-        return None
-    if f"{PREFIX}{kind}" in BUILT_IN_TYPES:
-        kind = f"{PREFIX}{kind}"
-    details = None if told is None else _object(told)
-    if kind in BUILT_IN_TYPES:
-        return None if details is None else (kind, details)
-    is_whole = told is None or details is not None
-    return (kind, details) if is_whole and _CUSTOM_TYPE.fullmatch(kind) else None
+def _told(view: View) -> Told:
+    kind = view.attributes.get(EVENT_TYPE)
+    if not isinstance(kind, str):
+        raise OverrideError(f"{kind!r:.60} is no type of events")
+    details = _object(view.attributes.get(EVENT_DETAILS))
+    built_in = BUILT_IN.get(kind) or BUILT_IN.get(PREFIX + kind)
+    if built_in is None:
+        if not _CUSTOM_TYPE.fullmatch(kind):
+            raise OverrideError(f"{kind!r:.60} is neither a type of RUM's nor one for a custom event")
+        return Told(kind, details)
+    whole = {"version": built_in.version, **(details or {})}
+    wrong = field.fault(built_in.fields, whole)
+    if wrong:
+        raise OverrideError(f"of the details of {kind}, {wrong}")
+    return Told(kind if kind.startswith(PREFIX) else PREFIX + kind, whole)
 
 
 def _object(told: object) -> dict[str, Any] | None:
+    if told is None:
+        return None
     try:
         found = orjson.loads(told) if isinstance(told, (str, bytes)) else told
     except orjson.JSONDecodeError:
-        return None
-    return json_object(found) if isinstance(found, Mapping) else None
+        found = None
+    if not isinstance(found, Mapping):
+        raise OverrideError(f"{EVENT_DETAILS} is no JSON object")
+    return json_object(found)

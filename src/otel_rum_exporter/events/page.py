@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from .. import url
 from ..config import Config
-from ..metadata import page_id
+from ..marks import SCREEN_PARENT_MILLIS
+from ..metadata import INTERACTION, PARENT_SCREENS, page_id
+from ..privacy import scrub_text
 from ..span import SpanView
 from ..view import NS_PER_MILLI, View
-from . import http, resource
-from .rum_event import VERSION, Draft
+from . import http, resource, timing
+from .field import VERSION, VERSION_FIELD, Field, Holds
+from .rum_event import Draft
 
 PAGE_VIEW_EVENT = "com.amazon.rum.page_view_event"
 NAVIGATION_EVENT = "com.amazon.rum.performance_navigation_event"
@@ -26,14 +30,65 @@ NOT_PAGES = re.compile(
 NOT_PEOPLE = re.compile(r"bot\b|crawl|health|monitor|pingdom|probe|spider|uptime", re.IGNORECASE)
 """User agents of programs that call themselves browsers; every other program does not begin with "Mozilla/"."""
 
-PARENT_SCREENS = ("app.screen.parent_screen.name", "last.screen.name", "app.screen.previous.name")
+NAVIGATION_TYPES = frozenset({"navigate", "reload", "back_forward", "reserved"})
+"""RUM knows no `prerender`."""
+
+PAGE_VIEW_FIELDS = (
+    replace(VERSION_FIELD, is_required=False),
+    Field("pageId", note="as in the metadata, else the name of span or log record", is_required=True),
+    Field("interaction", (INTERACTION,), holds=Holds.NUMBER),
+    Field("pageInteractionId", note="`pageId` and `interaction`"),
+    Field("parentPageInteractionId", PARENT_SCREENS, "with the `interaction` before"),
+    Field("timeOnParentPage", (SCREEN_PARENT_MILLIS,), "which `RumSessionProcessor` measures", holds=Holds.NUMBER),
+    Field("referrer", ("http.request.header.referer", "prev.href")),
+    Field("referrerDomain", note="the host of `referrer`"),
+)
+
+NAVIGATION_FIELDS = (
+    VERSION_FIELD,
+    Field(
+        "initiatorType",
+        note="`route_change` of screens and `routeChange`, else `navigation`",
+        is_required=True,
+        choices=frozenset({"navigation", "route_change"}),
+    ),
+    Field(
+        "navigationType",
+        ("browser.navigation_timing.type",),
+        "of a page served, `navigate`",
+        choices=NAVIGATION_TYPES,
+    ),
+    Field(
+        "startTime",
+        note="0, of a `route_change` since the epoch, in milliseconds",
+        holds=Holds.NUMBER,
+        is_required=True,
+    ),
+    Field(
+        "duration",
+        ("browser.resource_timing.duration", "browser.navigation_timing.duration"),
+        "or the span's, in milliseconds",
+        holds=Holds.NUMBER,
+        is_required=True,
+    ),
+    Field("redirectCount", ("browser.navigation_timing.redirect_count",), holds=Holds.WHOLE),
+    *timing.NETWORK_FIELDS,
+    *timing.DOCUMENT_FIELDS,
+    Field("navigationTimingLevel", note="2, of a browser", holds=Holds.NUMBER),
+)
 
 _NEXT_HOP = {"1.0": "http/1.0", "1.1": "http/1.1", "2": "h2", "2.0": "h2", "3": "h3"}
 
 
 def is_page_served(view: SpanView, config: Config) -> bool:
-    """Say whether a SERVER span answered a person with a page, as far as `page_views` leaves it to be guessed."""
-    if config.page_views == "none" or not http.is_server(view, config) or http.method(view) != "GET":
+    """Say whether a SERVER span answered a person with a page: what a function says, else what can be guessed."""
+    if config.page_views == "none" or http.method(view) is None:
+        return False
+    if callable(config.page_views):
+        said = config.page_views(view.span)
+        if said is not None:
+            return bool(said)
+    if http.method(view) != "GET":
         return False
     code = http.status(view)
     if code is None or code >= 400 or page_id(view) is None:
@@ -57,14 +112,17 @@ def page_view(view: View, config: Config) -> Iterator[Draft]:
     """Yield the view of the page or screen that a span or log record shows, where page views are wanted."""
     if config.page_views == "none":
         return
-    shown = page_id(view) or view.name
+    shown = page_id(view) or url.mask_ids(scrub_text(view.name))
     details: dict[str, Any] = {"version": VERSION, "pageId": shown}
-    interaction = view.integer("app.screen.interaction")
+    interaction = view.integer(INTERACTION)
     if interaction is not None:
         details |= {"interaction": interaction, "pageInteractionId": f"{shown}-{interaction}"}
         parent = view.text(*PARENT_SCREENS)
         if parent and interaction > 0:
-            details["parentPageInteractionId"] = f"{parent}-{interaction - 1}"
+            details["parentPageInteractionId"] = f"{scrub_text(parent)}-{interaction - 1}"
+    millis_before = view.number(SCREEN_PARENT_MILLIS)
+    if millis_before is not None:
+        details["timeOnParentPage"] = millis_before
     referrer = view.header("referer") or view.text("prev.href")
     if referrer:
         details["referrer"] = url.scrub(referrer, config.url_query_parameters)

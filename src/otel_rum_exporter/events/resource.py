@@ -10,7 +10,8 @@ from ..config import Config
 from ..log_record import LogView
 from ..span import SpanView
 from . import timing
-from .rum_event import VERSION, Draft
+from .field import VERSION, VERSION_FIELD, Field, Holds
+from .rum_event import Draft
 
 RESOURCE_EVENT = "com.amazon.rum.performance_resource_event"
 
@@ -34,12 +35,35 @@ INITIATORS = {
 }
 """What a browser loaded the resource for, and the `fileType` that this tells where no extension does."""
 
+RESOURCE_FIELDS = (
+    VERSION_FIELD,
+    Field("targetUrl", ("url.full", "http.url"), "or put together of scheme, host, port and path"),
+    Field(
+        "initiatorType",
+        ("browser.resource_timing.initiator_type",),
+        "or `fetch` for a request made, `other` for `resourceFetch`",
+        is_required=True,
+    ),
+    Field("startTime", note="`fetchStart` of a log record, else 0", holds=Holds.NUMBER),
+    Field(
+        "duration",
+        ("browser.resource_timing.duration",),
+        "or the span's, in milliseconds",
+        holds=Holds.NUMBER,
+        is_required=True,
+    ),
+    Field("fileType", note="of the URL's extension, or of `initiatorType`", is_required=True),
+    *timing.NETWORK_FIELDS,
+)
+
 _TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items() for extension in extensions}
 
 
 def requested(view: SpanView, target: str | None, config: Config) -> Draft:
-    """Return the resource event of an HTTP request made."""
+    """Return the resource event of an HTTP request made, with its timings where a browser made it."""
     details = _details(target, "fetch", view.duration_millis, config) | timing.size_of_span(view)
+    if view.events:
+        details |= timing.fields(timing.NETWORK, timing.moments_of_span(view))
     return Draft(RESOURCE_EVENT, view.end_ns, details)
 
 

@@ -5,9 +5,12 @@ A family of events is one module beside this one and one row here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
+
+from opentelemetry.trace import SpanKind
 
 from ..config import Config
 from ..log_record import LogView
@@ -19,23 +22,64 @@ from .rum_event import Draft
 V = TypeVar("V", bound=View)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule(Generic[V]):
-    """A row of a table. `becomes` names the events it makes; exceptions add `js_error_event` where it keeps them."""
-
-    name: str
-    becomes: str
-    fits: Callable[[V, Config], bool]
-    events: Callable[[V, Config], Iterable[Draft]]
-    keeps_exceptions: bool = True
+def _always(_view: View, _config: Config) -> bool:
+    return True
 
 
 def _nothing(_view: View, _config: Config) -> Iterable[Draft]:
     return ()
 
 
-def _named(*names: str) -> Callable[[View, Config], bool]:
-    return lambda view, _: view.name in names
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[V]):
+    """A row of a table. `becomes` names the events it makes; exceptions add `js_error_event` where it keeps them.
+
+    It is for spans of one `kind`, or for records of some names, where it says so, and for those of them that `fits`
+    holds for. `is_of_parent` says that the parent's events tell it.
+    """
+
+    name: str
+    becomes: str
+    events: Callable[[V, Config], Iterable[Draft]] = _nothing
+    fits: Callable[[V, Config], bool] = _always
+    kind: SpanKind | None = None
+    named: frozenset[str] = frozenset()
+    keeps_exceptions: bool = True
+    is_of_parent: bool = False
+
+
+class Rules(Generic[V]):
+    """A table of rules, in order. Thread-safe."""
+
+    def __init__(self, *rows: Rule[V]) -> None:
+        self._rows = rows
+        self._names = frozenset(name for row in rows for name in row.named)
+        self._candidates: dict[tuple[SpanKind | None, str], tuple[Rule[V], ...]] = {}
+
+    def __iter__(self) -> Iterator[Rule[V]]:
+        return iter(self._rows)
+
+    def decide(self, view: V, config: Config) -> Rule[V]:
+        """Return the first rule that fits a span or log record; the last row of each table fits them all."""
+        key = view.kind, view.name if view.name in self._names else ""
+        rows = self._candidates.get(key)
+        if rows is None:
+            rows = self._candidates[key] = tuple(row for row in self._rows if _is_for(row, *key))
+        for row in rows:
+            if row.fits(view, config):
+                return row
+        raise LookupError(view.name)
+
+
+def _is_for(row: Rule[V], kind: SpanKind | None, name: str) -> bool:
+    return row.kind in {None, kind} and (not row.named or name in row.named)
+
+
+def _is_excluded(view: View, config: Config) -> bool:
+    if not config.excluded_names:
+        return False
+    names = (view.name, view.scope.name if view.scope else "")
+    return any(fnmatchcase(name, pattern) for pattern in config.excluded_names for name in names)
 
 
 def _is_asgi_message(view: SpanView, _: Config) -> bool:
@@ -58,6 +102,10 @@ def _failed_or_custom(view: SpanView, config: Config) -> Iterable[Draft]:
     return tuple(http.server_events(view, config)) or custom.span_event(view, config)
 
 
+def _names(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
 _NOTHING = "nothing"
 _TOLD = "what `rum.event.type` says"
 _PAGE_VIEW = "`page_view_event`"
@@ -67,72 +115,123 @@ _VITALS = "the event of each web vital"
 _ERROR = "`js_error_event`"
 _CUSTOM = "a custom event"
 
-SPAN_RULES: tuple[Rule[SpanView], ...] = (
-    Rule("a call to RUM itself", _NOTHING, http.is_own_traffic, _nothing, keeps_exceptions=False),
-    Rule("a message of an ASGI request", _NOTHING, _is_asgi_message, _nothing),
-    Rule("`rum.event.type` = `none`", _NOTHING, override.is_none, _nothing, keeps_exceptions=False),
-    Rule("`rum.event.type`", _TOLD, override.is_told, override.events),
+SPAN_RULES: Rules[SpanView] = Rules(
+    Rule("a call to RUM itself", _NOTHING, fits=http.is_own_traffic, kind=SpanKind.CLIENT, keeps_exceptions=False),
+    Rule("one whose name or scope `EXCLUDED_NAMES` has", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("a message of an ASGI request", _NOTHING, fits=_is_asgi_message),
+    Rule("`rum.event.type` = `none`", _NOTHING, fits=override.is_none, keeps_exceptions=False),
+    Rule("`rum.event.type`", _TOLD, override.events, override.is_told),
     Rule(
         "a document loaded: `documentLoad`",
         f"{_PAGE_VIEW}, {_NAVIGATION}, `first_contentful_paint_event`",
-        _named("documentLoad"),
         document.loaded,
+        named=_names("documentLoad"),
     ),
-    Rule("a document fetched: `documentFetch`", _NOTHING, _named("documentFetch"), _nothing),
-    Rule("a resource fetched: `resourceFetch`", _RESOURCE, _named("resourceFetch"), resource.fetched),
     Rule(
-        "a route changed: `routeChange`", f"{_PAGE_VIEW}, {_NAVIGATION}", _named("routeChange"), document.route_changed
+        "a document fetched: `documentFetch`",
+        "nothing of its own: its timings go into the document's",
+        named=_names("documentFetch"),
+        is_of_parent=True,
     ),
-    Rule("web vitals: `webvitals`", _VITALS, web_vital.is_span_of_vitals, web_vital.span_events),
-    Rule("an interaction: `event_type` and `target_element`", "`dom_event`", dom.is_interaction, dom.span_event),
-    Rule("the start of an application: `AppStart`", _CUSTOM, _named("AppStart"), custom.span_event),
-    Rule("a screen drawn: `app.screen.time_to_first_…`", _NAVIGATION, screen.is_first_drawn, screen.first_drawn),
-    Rule("a screen of Android shown", _PAGE_VIEW, screen.is_lifecycle_shown, page.page_view),
-    Rule("another step in a screen's life", _CUSTOM, screen.is_lifecycle, custom.span_event),
-    Rule("an exception as a span", _ERROR, _is_exception, _nothing),
+    Rule("a resource fetched: `resourceFetch`", _RESOURCE, resource.fetched, named=_names("resourceFetch")),
+    Rule(
+        "a route changed: `routeChange`",
+        f"{_PAGE_VIEW}, {_NAVIGATION}",
+        document.route_changed,
+        named=_names("routeChange"),
+    ),
+    Rule(
+        "web vitals: `webvitals`",
+        _VITALS,
+        web_vital.span_events,
+        web_vital.is_span_of_vitals,
+        named=_names("webvitals"),
+    ),
+    Rule("an interaction: `event_type` and `target_element`", "`dom_event`", dom.span_event, dom.is_interaction),
+    Rule("the start of an application: `AppStart`", _CUSTOM, custom.span_event, named=_names("AppStart")),
+    Rule("a screen drawn: `app.screen.time_to_first_…`", _NAVIGATION, screen.first_drawn, named=screen.FIRST_DRAWN),
+    Rule("a screen of Android shown", _PAGE_VIEW, page.page_view, screen.is_lifecycle_shown, named=screen.SHOWN),
+    Rule("another step in a screen's life", _CUSTOM, custom.span_event, screen.is_lifecycle),
+    Rule("an exception as a span", _ERROR, fits=_is_exception),
     Rule(
         "an HTTP request made",
         f"{_RESOURCE}, `http_event` if it failed, `xray_trace_event` if wanted",
-        http.is_client,
         _request_made,
+        http.is_request,
+        kind=SpanKind.CLIENT,
         keeps_exceptions=False,
     ),
-    Rule("a page served", f"{_PAGE_VIEW}, {_NAVIGATION}", page.is_page_served, page.page_served),
+    Rule("a page served", f"{_PAGE_VIEW}, {_NAVIGATION}", page.page_served, page.is_page_served, kind=SpanKind.SERVER),
     Rule(
         "an HTTP request served",
         "`http_event` if it failed, a custom event otherwise",
-        http.is_server,
         _failed_or_custom,
+        http.is_request,
+        kind=SpanKind.SERVER,
     ),
-    Rule("a screen shown", f"{_PAGE_VIEW}, {_NAVIGATION}", screen.is_shown, screen.shown),
-    Rule("anything else", _CUSTOM, custom.any_span, custom.span_event),
+    Rule("a screen shown", f"{_PAGE_VIEW}, {_NAVIGATION}", screen.shown, screen.is_shown),
+    Rule("anything else", _CUSTOM, custom.span_event),
 )
 
-LOG_RULES: tuple[Rule[LogView], ...] = (
-    Rule("`rum.event.type` = `none`", _NOTHING, override.is_none, _nothing, keeps_exceptions=False),
-    Rule("`rum.event.type`", _TOLD, override.is_told, override.events, keeps_exceptions=False),
-    Rule("a failed request's own log", _NOTHING, http.is_logged_failure, _nothing, keeps_exceptions=False),
-    Rule("an exception", _ERROR, _is_logged_error, _nothing),
-    Rule("a session opened: `session.start`", "`session_start_event`", session.is_started, session.started),
-    Rule("a web vital: `browser.web_vital`", _VITALS, web_vital.is_vital, web_vital.log_event),
-    Rule("a page shown: `browser.navigation`", _PAGE_VIEW, document.is_navigation, page.page_view),
+LOG_RULES: Rules[LogView] = Rules(
+    Rule("one whose name or scope `EXCLUDED_NAMES` has", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("`rum.event.type` = `none`", _NOTHING, fits=override.is_none, keeps_exceptions=False),
+    Rule("`rum.event.type`", _TOLD, override.events, override.is_told, keeps_exceptions=False),
+    Rule(
+        "a failed request's own log",
+        _NOTHING,
+        fits=http.is_within_span,
+        named=_names("http.client.request.exception"),
+        keeps_exceptions=False,
+    ),
+    Rule("an exception", _ERROR, fits=_is_logged_error),
+    Rule(
+        "a session opened: `session.start`",
+        "`session_start_event`",
+        session.started,
+        session.is_started,
+        named=_names("session.start"),
+    ),
+    Rule(
+        "a web vital that a later record of the same export corrects",
+        _NOTHING,
+        fits=web_vital.is_superseded,
+        named=_names(web_vital.EVENT_NAME),
+    ),
+    Rule(
+        "a web vital: `browser.web_vital`",
+        _VITALS,
+        web_vital.log_event,
+        web_vital.is_vital,
+        named=_names(web_vital.EVENT_NAME),
+    ),
+    Rule(
+        "a page shown: `browser.navigation`",
+        _PAGE_VIEW,
+        page.page_view,
+        document.are_pages_wanted,
+        named=_names("browser.navigation"),
+    ),
     Rule(
         "a document loaded: `browser.navigation_timing`",
         _NAVIGATION,
-        _named("browser.navigation_timing"),
         document.timed,
+        named=_names("browser.navigation_timing"),
     ),
-    Rule("a resource loaded: `browser.resource_timing`", _RESOURCE, _named("browser.resource_timing"), resource.timed),
-    Rule("a click", "`dom_event`", dom.is_click, dom.log_event),
-    Rule("a screen shown: `app.screen.view_did_appear`", _PAGE_VIEW, screen.is_appeared, page.page_view),
-    Rule("any other named event", _CUSTOM, custom.is_named, custom.log_event),
-    Rule("a line without a name", _NOTHING, custom.any_log, _nothing),
+    Rule(
+        "a resource loaded: `browser.resource_timing`",
+        _RESOURCE,
+        resource.timed,
+        named=_names("browser.resource_timing"),
+    ),
+    Rule("a click", "`dom_event`", dom.log_event, named=dom.CLICKS),
+    Rule(
+        "a screen shown: `app.screen.view_did_appear`",
+        _PAGE_VIEW,
+        page.page_view,
+        screen.is_appeared,
+        named=_names("app.screen.view_did_appear"),
+    ),
+    Rule("any other named event", _CUSTOM, custom.log_event, custom.is_named),
+    Rule("a line without a name", _NOTHING),
 )
-
-
-def decide(rules: tuple[Rule[V], ...], view: V, config: Config) -> Rule[V]:
-    """Return the rule that decides over a span or log record; the last row of each table fits them all."""
-    for rule in rules:
-        if rule.fits(view, config):
-            return rule
-    raise LookupError(view.name)

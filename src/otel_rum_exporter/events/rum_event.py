@@ -10,6 +10,7 @@ import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -25,9 +26,6 @@ ENVELOPE_BYTES = 140
 
 OBJECT_BYTES = 400
 """What an event weighs in memory beside its details and metadata: the object, its id, its place in a batch."""
-
-VERSION = "1.0.0"
-"""Of the schemas of all built-in events but one (`dom_event`)."""
 
 EVENT_TYPE, EVENT_DETAILS = "rum.event.type", "rum.event.details"
 """Attributes by which an application itself says which event a span or log record becomes."""
@@ -83,10 +81,10 @@ def encode(
     record: Record = "",
 ) -> RumEvent | None:
     """Return the event of a draft, trimmed to RUM's limit; None where even the trimmed one exceeds it."""
-    room = MAX_EVENT_BYTES - ENVELOPE_BYTES - len(draft.type) - _wire_bytes(session_metadata.encode())
+    room = MAX_EVENT_BYTES - ENVELOPE_BYTES - len(draft.type) - _wire_bytes_of(session_metadata)
     details = orjson.dumps(draft.details)
     own = orjson.dumps(metadata)
-    if _wire_bytes(details) + _wire_bytes(own) > room:
+    if 2 * (len(details) + len(own)) > room and _wire_bytes(details) + _wire_bytes(own) > room:
         for smaller, cut in trimmings(draft.details, {**metadata, TRUNCATED: True}):
             details, own = orjson.dumps(smaller), orjson.dumps(cut)
             if _wire_bytes(details) + _wire_bytes(own) <= room:
@@ -100,6 +98,11 @@ def event_id(*parts: str) -> str:
     """Return the same UUID for the same parts in every process, so that a retry is the same event."""
     digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
     return uuid_of_digest(digest)
+
+
+@lru_cache(maxsize=1000)
+def _wire_bytes_of(session_metadata: str) -> int:
+    return _wire_bytes(session_metadata.encode())
 
 
 def _wire_bytes(json_text: bytes) -> int:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from ..config import Config
 from ..log_record import LogView
 from ..marks import SCREEN_SHOWN
+from ..metadata import SCREEN_NAMES
 from ..span import SpanView
 from . import page
 from .rum_event import Draft
 
-SCREEN_NAMES = ("app.screen.name", "screen.name")
 LAST_SCREEN_NAMES = ("last.screen.name", "app.screen.previous.name")
 
 FIRST_DRAWN = frozenset({"app.screen.time_to_first_draw", "app.screen.time_to_first_appear"})
@@ -42,11 +42,6 @@ def shown(view: SpanView, config: Config) -> Iterator[Draft]:
     yield page.route_change(view)
 
 
-def is_first_drawn(view: SpanView, _: Config) -> bool:
-    """Say whether a span tells how long a screen took to show."""
-    return view.name in FIRST_DRAWN
-
-
 def first_drawn(view: SpanView, _: Config) -> Iterator[Draft]:
     """Yield the navigation to a screen; another record tells its view."""
     yield page.route_change(view)
@@ -60,8 +55,7 @@ def is_lifecycle(view: SpanView, _: Config) -> bool:
 def is_lifecycle_shown(view: SpanView, config: Config) -> bool:
     """Say whether a span is the step after which another screen than before can be seen."""
     return (
-        view.name in SHOWN
-        and config.page_views != "none"
+        config.page_views != "none"
         and is_lifecycle(view, config)
         and view.is_local_root
         and view.text(*SCREEN_NAMES) not in {None, view.text(*LAST_SCREEN_NAMES)}
@@ -70,8 +64,4 @@ def is_lifecycle_shown(view: SpanView, config: Config) -> bool:
 
 def is_appeared(view: LogView, config: Config) -> bool:
     """Say whether a log record is the showing of a screen on iOS."""
-    return (
-        view.name == "app.screen.view_did_appear"
-        and config.page_views != "none"
-        and view.text(*SCREEN_NAMES) is not None
-    )
+    return config.page_views != "none" and view.text(*SCREEN_NAMES) is not None

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from ..config import Config
 from ..identity import NIL_UUID, SESSION_ATTRIBUTES
 from ..log_record import LogView
-from ..view import text
-from .rum_event import VERSION, Draft
+from ..view import View, text
+from .field import VERSION, VERSION_FIELD
+from .rum_event import Draft
 
 SESSION_START_EVENT = "com.amazon.rum.session_start_event"
+SESSION_START_FIELDS = (VERSION_FIELD,)
 
 
 def session_start(timestamp_ns: int) -> Draft:
@@ -19,11 +21,14 @@ def session_start(timestamp_ns: int) -> Draft:
 
 
 def is_started(view: LogView, _: Config) -> bool:
-    """Say whether a log record opens a session; one that does not say which would open another."""
-    if view.name != "session.start":
-        return False
+    """Say whether a log record `session.start` says which; one that does not would open another."""
     session = view.text(*SESSION_ATTRIBUTES) or text(view.resource.attributes, *SESSION_ATTRIBUTES)
     return session not in {None, NIL_UUID}
+
+
+def previous(view: View) -> str | None:
+    """Return the session that ended before the one that a log record opens; None where it does not say."""
+    return view.text("session.previous_id") if view.name == "session.start" else None
 
 
 def started(view: LogView, _: Config) -> Iterator[Draft]:

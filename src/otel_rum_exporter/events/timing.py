@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ..span import SpanView
 from ..view import NS_PER_MILLI, View, epoch_ns
+from .field import Field, Holds
 
 LOG_PREFIXES = ("browser.navigation_timing.", "browser.resource_timing.")
 NAVIGATION_TIMING_LEVEL = 2
@@ -29,6 +30,13 @@ class Timing(NamedTuple):
     at: str
     since: str = ""
     zero_if_never: bool = False
+
+    @property
+    def as_field(self) -> Field:
+        """Return the field as the documentation shows it."""
+        never = f", 0 where `{self.since}` is 0" if self.zero_if_never else ""
+        difference = f"`{self.at}` - `{self.since}`{never}"
+        return Field(self.field, note=difference if self.since else f"`{self.at}`", holds=Holds.NUMBER)
 
 
 NETWORK: tuple[Timing, ...] = (
@@ -68,6 +76,20 @@ NAVIGATION = (*NETWORK, *DOCUMENT)
 TRANSFER_SIZES = ("http.response.size", "http.response.body.size", "http.response_content_length")
 """Attributes of a span that tell RUM's `transferSize`, in bytes."""
 
+TRANSFER_SIZE, ENCODED_SIZE, DECODED_SIZE = (
+    f"browser.resource_timing.{name}" for name in ("transfer_size", "encoded_body_size", "decoded_body_size")
+)
+PROTOCOL = "browser.resource_timing.next_hop_protocol"
+
+SIZE_FIELDS = (
+    Field("transferSize", (TRANSFER_SIZE, *TRANSFER_SIZES), "in bytes", holds=Holds.NUMBER),
+    Field("headerSize", note=f"`{TRANSFER_SIZE}` - `{ENCODED_SIZE}`", holds=Holds.NUMBER),
+    Field("compressionRatio", note=f"`{DECODED_SIZE}` / `{ENCODED_SIZE}`", holds=Holds.NUMBER),
+    Field("nextHopProtocol", (PROTOCOL,), "of a page served, `network.protocol.version`"),
+)
+NETWORK_FIELDS = (*(timing.as_field for timing in NETWORK), *SIZE_FIELDS)
+DOCUMENT_FIELDS = tuple(timing.as_field for timing in DOCUMENT)
+
 
 def attributes_of(moment: str) -> tuple[str, ...]:
     """Return the attributes in which a log record may tell a moment."""
@@ -78,9 +100,10 @@ def attributes_of(moment: str) -> tuple[str, ...]:
 _ATTRIBUTES = {name: attributes_of(name) for timing in NAVIGATION for name in (timing.at, timing.since) if name}
 
 
-def moments_of_span(view: SpanView) -> dict[str, float]:
-    """Return the moments that a span tells by its events, since its start."""
-    return {event.name: (epoch_ns(event.timestamp) - view.start_ns) / NS_PER_MILLI for event in view.span.events}
+def moments_of_span(view: SpanView, since_ns: int | None = None) -> dict[str, float]:
+    """Return the moments that a span tells by its events, since its start or another time."""
+    began_ns = view.start_ns if since_ns is None else since_ns
+    return {event.name: (epoch_ns(event.timestamp) - began_ns) / NS_PER_MILLI for event in view.events}
 
 
 def moments_of_log(view: View) -> dict[str, float]:
@@ -111,10 +134,8 @@ def size_of_span(view: View) -> dict[str, Any]:
 def sizes_of_log(view: View) -> dict[str, Any]:
     """Return the fields that tell how much was transferred, and by which protocol."""
     found: dict[str, Any] = {}
-    transferred = view.number("browser.resource_timing.transfer_size")
-    encoded = view.number("browser.resource_timing.encoded_body_size")
-    decoded = view.number("browser.resource_timing.decoded_body_size")
-    protocol = view.text("browser.resource_timing.next_hop_protocol")
+    transferred, encoded, decoded = (view.number(name) for name in (TRANSFER_SIZE, ENCODED_SIZE, DECODED_SIZE))
+    protocol = view.text(PROTOCOL)
     if transferred is not None:
         found["transferSize"] = transferred
     if transferred is not None and encoded is not None:

@@ -5,53 +5,63 @@ https://opentelemetry.io/docs/specs/semconv/browser/browser-events/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
 
 from .. import url
 from ..config import Config
+from ..identity import SESSION_ATTRIBUTES
 from ..log_record import LogView
 from ..span import SpanView
 from ..view import number, text
-from .rum_event import VERSION, Draft
+from . import field
+from .field import VERSION, VERSION_FIELD, Field, Holds
+from .rum_event import Draft
 
 LOAD_STATES = frozenset({"loading", "dom-interactive", "dom-content-loaded", "complete"})
 INTERACTION_TYPES = frozenset({"pointer", "keyboard"})
 
+EVENT_NAME = "browser.web_vital"
+NAME, VALUE, ID = (f"{EVENT_NAME}.{name}" for name in ("name", "value", "id"))
 
-class Cause(NamedTuple):
-    """A field of RUM's `attribution`, and the members of web-vitals' own attribution that tell it.
-
-    A field is text where it `is_text`, one of `choices` where there are some, and a number otherwise. RUM refuses an
-    attribution without those that it requires.
-    """
-
-    field: str
-    sources: tuple[str, ...]
-    is_text: bool = False
-    choices: frozenset[str] = frozenset()
-    is_required: bool = False
+VALUE_FIELD = Field(
+    "value",
+    (VALUE,),
+    "or `value` of the body; of a span, the attribute named as the vital",
+    holds=Holds.NUMBER,
+    is_required=True,
+)
 
 
-def _number(field: str, *sources: str, is_required: bool = False) -> Cause:
-    return Cause(field, sources or (field,), is_required=is_required)
+def _number(name: str, *told_by: str, is_required: bool = False) -> Field:
+    return Field(name, told_by or (name,), holds=Holds.NUMBER, is_required=is_required)
 
 
-def _text(field: str, *sources: str, is_required: bool = False) -> Cause:
-    return Cause(field, sources or (field,), is_text=True, is_required=is_required)
+def _text(name: str, *told_by: str, is_required: bool = False) -> Field:
+    return Field(name, told_by or (name,), is_required=is_required)
 
 
-def _choice(field: str, choices: frozenset[str], *, is_required: bool = False) -> Cause:
-    return Cause(field, (field,), choices=choices, is_required=is_required)
+def _choice(name: str, choices: frozenset[str], *, is_required: bool = False) -> Field:
+    return Field(name, (name,), choices=choices, is_required=is_required)
 
 
 class Vital(NamedTuple):
-    """A web vital: the RUM event that tells it, and the fields of its attribution."""
+    """A web vital: the RUM event that tells it, and the fields of its attribution.
+
+    They are told by members of web-vitals' own attribution. RUM refuses an attribution without those that are required.
+    """
 
     type: str
-    attribution: tuple[Cause, ...]
+    attribution: tuple[Field, ...]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Return the fields of the event."""
+        note = "of those members of the JSON in the body, where none of the required is missing"
+        attribution = Field("attribution", note=note, holds=Holds.OBJECT, members=self.attribution)
+        return VERSION_FIELD, VALUE_FIELD, attribution
 
 
 VITALS: dict[str, Vital] = {
@@ -64,6 +74,8 @@ VITALS: dict[str, Vital] = {
             _number("resourceLoadDelay", is_required=True),
             _number("resourceLoadTime", "resourceLoadDuration", "resourceLoadTime", is_required=True),
             _number("elementRenderDelay", is_required=True),
+            Field("navigationEntry"),
+            Field("lcpResourceEntry"),
         ),
     ),
     "fcp": Vital(
@@ -121,7 +133,7 @@ VITALS: dict[str, Vital] = {
 
 def is_span_of_vitals(view: SpanView, _: Config) -> bool:
     """Say whether a span tells web vitals, as Splunk's agent has it: an attribute for each."""
-    return view.name == "webvitals" and any(view.number(name) is not None for name in VITALS)
+    return any(view.number(name) is not None for name in VITALS)
 
 
 def span_events(view: SpanView, _: Config) -> Iterator[Draft]:
@@ -132,9 +144,33 @@ def span_events(view: SpanView, _: Config) -> Iterator[Draft]:
             yield vital(name, value, view.end_ns)
 
 
+def supersede(views: Iterable[LogView]) -> None:
+    """Mark the web vitals that a later one of the same export corrects.
+
+    The web-vitals library tells one again as it grows, under the same id; how often is up to the page. Those that come
+    minutes apart are told each: nobody can know which is the last, and AWS's web client tells one more each time that
+    the page is hidden too.
+    """
+    last: dict[tuple[str | None, ...], LogView] = {}
+    for view in views:
+        told = _told(view) if view.name == EVENT_NAME else None
+        metric_id = view.text(ID) or text(_members(view), "id")
+        if told is None or metric_id is None:
+            continue
+        key = view.text(*SESSION_ATTRIBUTES), told[0], metric_id
+        if key in last:
+            last[key].is_superseded = True
+        last[key] = view
+
+
+def is_superseded(view: LogView, _: Config) -> bool:
+    """Say whether a later record corrects the web vital that one tells."""
+    return view.is_superseded
+
+
 def is_vital(view: LogView, _: Config) -> bool:
     """Say whether a log record tells a web vital that RUM knows."""
-    return view.name == "browser.web_vital" and _told(view) is not None
+    return _told(view) is not None
 
 
 def log_event(view: LogView, config: Config) -> Iterator[Draft]:
@@ -154,11 +190,15 @@ def vital(name: str, value: float, timestamp_ns: int, attribution: Mapping[str, 
 
 def _told(view: LogView) -> tuple[str, float] | None:
     """Return name and value: attributes of their own, or members of the body, as before OTel 1.44."""
-    body = view.body if isinstance(view.body, Mapping) else {}
-    name = (view.text("browser.web_vital.name") or text(body, "name") or "").lower()
-    value = view.number("browser.web_vital.value")
+    body = _members(view)
+    name = (view.text(NAME) or text(body, "name") or "").lower()
+    value = view.number(VALUE)
     value = number(body, "value") if value is None else value
     return (name, value) if name in VITALS and value is not None else None
+
+
+def _members(view: LogView) -> Mapping[str, Any]:
+    return view.body if isinstance(view.body, Mapping) else {}
 
 
 def _attribution(name: str, body: object, config: Config) -> dict[str, Any] | None:
@@ -169,22 +209,8 @@ def _attribution(name: str, body: object, config: Config) -> dict[str, Any] | No
         return None
     if not isinstance(told, dict):
         return None
-    found: dict[str, Any] = {}
-    for cause in VITALS[name].attribution:
-        value = _cause(cause, told)
-        if value is not None:
-            found[cause.field] = value
-        elif cause.is_required:
-            return None
+    fields = VITALS[name].attribution
+    found = field.told(fields, told)
     if "url" in found:
         found["url"] = url.scrub(found["url"], config.url_query_parameters)
-    return found
-
-
-def _cause(cause: Cause, told: Mapping[str, Any]) -> str | float | None:
-    if cause.is_text:
-        return text(told, *cause.sources)
-    if cause.choices:
-        value = text(told, *cause.sources)
-        return value if value in cause.choices else None
-    return number(told, *cause.sources)
+    return found if field.is_whole(fields, found) else None

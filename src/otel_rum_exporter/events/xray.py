@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .. import url
@@ -16,8 +17,9 @@ from ..config import Config
 from ..span import SpanView
 from ..view import text
 from . import http
+from .field import VERSION, VERSION_FIELD, Field, Holds
 from .js_error import MAX_MESSAGE_CHARS, exceptions
-from .rum_event import VERSION, Draft
+from .rum_event import Draft
 from .trim import PYTHON_TRACEBACK, cut
 
 XRAY_TRACE_EVENT = "com.amazon.rum.xray_trace_event"
@@ -32,6 +34,86 @@ CONTENT_LENGTHS = ("http.response.body.size", "http.response_content_length")
 """Attributes that tell X-Ray's `content_length`, in bytes."""
 
 UNKNOWN_SERVICE = "unknown_service"
+
+_FRAME = (
+    Field("class_name"),
+    Field("file_name", note="of the frame"),
+    Field("line", note="of the frame", holds=Holds.WHOLE),
+    Field("method_name", note="of the frame"),
+)
+_EXCEPTION = (
+    Field("id"),
+    Field("type", note="as of a `js_error_event`"),
+    Field("message", note="as of a `js_error_event`"),
+    Field("remote", holds=Holds.TRUTH),
+    Field("truncated", holds=Holds.WHOLE),
+    Field("cause"),
+    Field("stack", note=f"the {MAX_FRAMES} innermost frames, of Python", holds=Holds.OBJECTS, members=_FRAME),
+)
+_CAUSE = (Field("exceptions", note="one", holds=Holds.OBJECTS, members=_EXCEPTION),)
+_HTTP = (
+    Field(
+        "request",
+        note="what was asked for",
+        holds=Holds.OBJECT,
+        members=(
+            Field("method", note="as of an `http_event`"),
+            Field("url", note="as of an `http_event`"),
+            Field("client_ip"),
+            Field("x_forwarded_for", holds=Holds.TRUTH),
+            Field("traced", note="true", holds=Holds.TRUTH),
+        ),
+    ),
+    Field(
+        "response",
+        note="where one came",
+        holds=Holds.OBJECT,
+        members=(
+            Field("status", note="as of an `http_event`", holds=Holds.NUMBER),
+            Field("content_length", CONTENT_LENGTHS, holds=Holds.NUMBER),
+        ),
+    ),
+)
+_FLAGS = (
+    Field("error", note="true for a status of 4xx but 429", holds=Holds.TRUTH),
+    Field("throttle", note="true for 429", holds=Holds.TRUTH),
+    Field("fault", note="true for 5xx, and where no response came", holds=Holds.TRUTH),
+)
+_TIMES = (
+    Field("start_time", note="of the span, in seconds since the epoch", holds=Holds.NUMBER, is_required=True),
+    Field("end_time", note="of the span, in seconds since the epoch", holds=Holds.NUMBER),
+    Field("in_progress", note="false", holds=Holds.TRUTH),
+)
+_OPEN = (
+    Field("annotations", holds=Holds.OBJECT),
+    Field("metadata", holds=Holds.OBJECT),
+)
+_SUBSEGMENT = (
+    Field("id", note="the span", is_required=True),
+    Field("name", ("server.address", "net.peer.name"), "or the host of the URL", is_required=True),
+    *_TIMES,
+    *_FLAGS,
+    Field("namespace", note="`aws` for hosts of AWS, else `remote`"),
+    Field("http", note="the request", holds=Holds.OBJECT, members=_HTTP),
+    Field("cause", note="where no response came", holds=Holds.OBJECT, members=_CAUSE),
+    *(Field(name) for name in ("origin", "trace_id", "parent_id", "type")),
+    Field("subsegments", holds=Holds.OBJECTS),
+    *_OPEN,
+)
+XRAY_FIELDS = (
+    replace(VERSION_FIELD, is_required=False),
+    Field("name", ("service.name",), "of the resource", is_required=True),
+    Field("origin", note=f"`{ORIGIN}`"),
+    Field("id", note="made from the span's", is_required=True),
+    Field("trace_id", note="the trace, in X-Ray's form", is_required=True),
+    *_TIMES,
+    *_FLAGS,
+    Field("subsegments", note="one, the request", holds=Holds.OBJECTS, members=_SUBSEGMENT),
+    *(Field(name) for name in ("user", "parent_id")),
+    Field("http", holds=Holds.OBJECT, members=_HTTP),
+    Field("cause", holds=Holds.OBJECT, members=_CAUSE),
+    *_OPEN,
+)
 
 _SEGMENT_MASK = 0x5EED_5E67_0000_0001
 """Turns a span's id into its segment's: never the same, and never the same for two spans of a trace."""

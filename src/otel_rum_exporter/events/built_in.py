@@ -1,0 +1,56 @@
+"""RUM's own types of events: the whole list, with the fields of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from . import dom, http, js_error, page, resource, session, web_vital, xray
+from .field import VERSION_FIELD, Field, Holds
+
+PREFIX = "com.amazon.rum."
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """A type of RUM's. It happens when a span ends, or when it starts."""
+
+    fields: tuple[Field, ...]
+    is_at_start: bool = False
+
+    @property
+    def version(self) -> str:
+        """Return the version of its schema."""
+        return next(min(field.choices) for field in self.fields if field.name == "version")
+
+
+BUILT_IN: dict[str, BuiltIn] = {
+    session.SESSION_START_EVENT: BuiltIn(session.SESSION_START_FIELDS, is_at_start=True),
+    page.PAGE_VIEW_EVENT: BuiltIn(page.PAGE_VIEW_FIELDS, is_at_start=True),
+    page.NAVIGATION_EVENT: BuiltIn(page.NAVIGATION_FIELDS),
+    resource.RESOURCE_EVENT: BuiltIn(resource.RESOURCE_FIELDS),
+    http.HTTP_EVENT: BuiltIn(http.HTTP_FIELDS),
+    xray.XRAY_TRACE_EVENT: BuiltIn(xray.XRAY_FIELDS),
+    js_error.JS_ERROR_EVENT: BuiltIn(js_error.JS_ERROR_FIELDS),
+    dom.DOM_EVENT: BuiltIn(dom.DOM_FIELDS, is_at_start=True),
+    **{vital.type: BuiltIn(vital.fields) for vital in web_vital.VITALS.values()},
+    f"{PREFIX}time_to_interactive_event": BuiltIn(
+        (VERSION_FIELD, Field("value", holds=Holds.NUMBER, is_required=True))
+    ),
+    f"{PREFIX}page_close_event": BuiltIn(
+        (
+            replace(VERSION_FIELD, is_required=False),
+            Field("pageId", is_required=True),
+            Field("pageInteractionId", is_required=True),
+            Field("interaction", holds=Holds.NUMBER, is_required=True),
+            Field("duration", holds=Holds.NUMBER),
+        )
+    ),
+    f"{PREFIX}rrweb_event": BuiltIn(
+        (
+            VERSION_FIELD,
+            Field("events", holds=Holds.OBJECTS, is_required=True),
+            Field("eventCount", holds=Holds.NUMBER, is_required=True),
+        )
+    ),
+}
+"""The last three come of no span, but an application may tell them."""
