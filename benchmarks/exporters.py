@@ -37,14 +37,14 @@ def _otlp_protobuf(endpoint: str) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    return OTLPSpanExporter(f"{endpoint}/v1/traces", compression=Compression.Gzip)
+    return OTLPSpanExporter(f"{endpoint}/v1/traces", compression=Compression.GZIP)
 
 
 def _otlp_json(endpoint: str) -> SpanExporter:
-    from opentelemetry.exporter.otlp.json.http import Compression
-    from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPJsonSpanExporter
+    from opentelemetry.exporter.otlp.common.http import Compression
+    from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPSpanExporter
 
-    return OTLPJsonSpanExporter(endpoint=f"{endpoint}/v1/traces", compression=Compression.GZIP)
+    return OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", compression=Compression.GZIP)
 
 
 def _naive(endpoint: str) -> SpanExporter:
