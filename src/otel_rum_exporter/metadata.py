@@ -21,7 +21,7 @@ from .config import Config
 from .marks import PAGE_TAGS
 from .span import SpanView
 from .version import VERSION
-from .view import View, text
+from .view import View, present, text
 
 CLIENT_NAME = "otel-rum-exporter"
 MAX_VALUE_CHARS = 256
@@ -77,12 +77,12 @@ HOSTS = ("server.address", "http.host", "net.host.name")
 USER_AGENTS = ("user_agent.original", "http.user_agent")
 ACCEPT_LANGUAGE = "http.request.header.accept_language"
 
-_TELLING = frozenset(
-    (
+_TELLING = tuple(
+    {
         *(name for _, names in TRACE_KEYS for name in names),
         *(*DOCUMENT_URLS, *TARGETS, *HOSTS, *USER_AGENTS),
         *("http.route", ACCEPT_LANGUAGE, INTERACTION, PAGE_TAGS),
-    )
+    }
 )
 """All attributes that tell something of the trace; most spans have none of them."""
 
@@ -123,7 +123,7 @@ def of_trace(view: View) -> dict[str, Any]:
 
     A CLIENT span tells its screen at most: its host and user agent are those of the application's own requests.
     """
-    if view.attributes.keys().isdisjoint(_TELLING):
+    if not present(_TELLING, view.names):
         return {}
     if view.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
         screen = _screen(view)

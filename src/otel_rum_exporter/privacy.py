@@ -36,8 +36,8 @@ NEVER_EXPORTED_HEADERS = frozenset(
 )
 """Captured headers that name the machine of a person, as OTel writes them."""
 
-SECRET_WORDS = ("api_key", "apikey", "authorization", "cookie", "credential", "csrf", "password", "secret", "token")
-"""Words that make any attribute a secret, wherever in its name they stand."""
+SECRET_WORDS = ("api_key", "authorization", "cookie", "credential", "csrf", "password", "secret", "token")
+"""Words that make any attribute a secret, wherever in its name they stand; for `_` also `.`, `-` or nothing."""
 
 URL_ATTRIBUTES = frozenset(
     (

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -38,8 +37,7 @@ Record = Literal["span", "log", ""]
 """What an event stands for where records are counted: the first event of a span or log record for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An event before it has an identity. `timestamp_ns` is since the epoch."""
 
     type: str
@@ -47,8 +45,7 @@ class Draft:
     details: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class RumEvent:
+class RumEvent(NamedTuple):
     """One member of RumEvents, complete. `details`, `metadata` and `session_metadata` are JSON objects as text.
 
     `session_metadata` is what the event shares with its session; RUM merges it below `metadata`.
@@ -61,10 +58,6 @@ class RumEvent:
     metadata: str
     session_metadata: str
     record: Record = ""
-
-    def fields(self) -> tuple[str | int, ...]:
-        """Return what makes the event again."""
-        return self.id, self.timestamp_ns, self.type, self.details, self.metadata, self.session_metadata, self.record
 
     @property
     def size_bytes(self) -> int:
