@@ -4,19 +4,20 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
-SOURCES = pyproject.toml README.md $(shell find src -type f -not -name '*.pyc')
+SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test lint docs screenshots clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
 	@echo 'make test   run the test suite against the built package'
 	@echo 'make lint   check style, types, architecture and generated documentation'
 	@echo 'make docs   write the generated parts of the documentation'
+	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
 	@echo 'make clean  remove what the other targets made'
 
 demo: $(VENV)/shop
-	@$(BIN)/python examples/shop/demo.py
+	@$(BIN)/otel-rum demo
 
 test: $(VENV)/test
 	@$(BIN)/python -m pytest
@@ -31,8 +32,12 @@ lint: $(VENV)/lint
 docs: $(VENV)/lint
 	$(BIN)/cog -r README.md docs/mapping.md
 
+screenshots: $(VENV)/package
+	@$(PIP) --group screenshots
+	@PYTHONPATH=. $(BIN)/python docs/screenshots.py
+
 clean:
-	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) artifacts build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/python:
 	@echo 'Making a virtual environment in $(VENV) ...'
@@ -44,17 +49,17 @@ $(VENV)/python:
 # The package is built and installed as users get it; the source tree is never on the path.
 $(VENV)/package: $(VENV)/python $(SOURCES)
 	@echo 'Building and installing the package ...'
-	@$(PIP) '.[local]'
+	@$(PIP) '.[gateway,local]'
 	@touch $@
 
 $(VENV)/shop: $(VENV)/package
 	@echo 'Installing the shop: Flask, requests and their OpenTelemetry instrumentation ...'
-	@$(PIP) --group shop
+	@$(PIP) '.[demo]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/package
 	@echo 'Installing the test tools ...'
-	@$(PIP) --group test
+	@$(PIP) '.[demo]' --group test
 	@touch $@
 
 $(VENV)/lint: $(VENV)/test

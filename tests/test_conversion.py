@@ -22,7 +22,7 @@ from otel_rum_exporter.events.rum_event import RumEvent
 from otel_rum_exporter.identity import NIL_UUID, USER_ATTRIBUTES, Moment
 from otel_rum_exporter.telemetry import Ledger, Notices
 from tests.logs import make_log
-from tests.spans import START_NS, make_config, make_span
+from tests.spans import START_NS, exception_event, make_config, make_span
 
 A = "11111111-1111-4111-8111-111111111111"
 B = "22222222-2222-4222-8222-222222222222"
@@ -36,7 +36,7 @@ class Converted:
         ids = (str(uuid.UUID(int=number)) for number in itertools.count(1))
         conversion = Conversion(make_config(**settings), new_id=lambda: next(ids), ledger=self.ledger, notices=notices)
         convert: Any = conversion.log_records if isinstance(records[0], ReadableLogRecord) else conversion.spans
-        by_key = [*convert(records, now).items(), *conversion.close(now).items()]
+        by_key = [*convert(records, now).events.items(), *conversion.close(now).events.items()]
         self.keys: list[BatchKey] = [key for key, _ in by_key]
         self.events: list[RumEvent] = [event for _, events in by_key for event in events]
         notices.write()
@@ -166,3 +166,38 @@ def test_the_application_of_a_request_is_that_of_the_resource() -> None:
     assert told.app_monitor.version == "1.2.3"
     build = make_span("work", {"session.id": A}, resource={"service.version": "", "app.build_id": "7"})
     assert Converted([build]).keys[0].app_monitor.version == "7"
+
+
+def holding() -> tuple[Conversion, Ledger]:
+    """Make a conversion for a store that survives the process."""
+    ledger, ids = Ledger(), map("00000000-0000-4000-8000-{:012}".format, itertools.count(1))
+    return Conversion(make_config(), new_id=lambda: next(ids), ledger=ledger, notices=Notices(), holds=True), ledger
+
+
+def test_a_span_that_waits_has_events_already_in_case_its_parent_never_comes() -> None:
+    """What was accepted survives the process, with the best identity known; the parent's own is better."""
+    conversion, ledger = holding()
+    parent = make_span("GET /", {"session.id": A}, kind=SpanKind.SERVER)
+    child = make_span("work", parent=parent, events=[exception_event()])
+    first = conversion.spans([child], Moment(START_NS, 0))
+    ((handle, held),) = first.held.items()
+    (key,) = held
+    assert key.session_id != A
+    assert not first.events
+    assert (ledger.accepted, ledger.waiting) == (0, 1)
+    second = conversion.spans([parent], Moment(START_NS, 0))
+    assert second.settled == [handle]
+    assert not second.held
+    ((settled_key, events),) = second.events.items()
+    assert settled_key.session_id == A
+    assert {event.id for event in held[key]} <= {event.id for event in events}
+    assert [event.type for event in events].count("com.amazon.rum.js_error_event") == 1
+    assert ledger.accepted == len(events)
+
+
+def test_what_waits_is_released_at_the_end_though_nothing_of_it_is_sent() -> None:
+    """A span that is left out leaves nothing behind."""
+    conversion, _ = holding()
+    parent = make_span("GET /", {"session.id": A}, kind=SpanKind.SERVER)
+    first = conversion.spans([make_span("work", {"rum.event.type": "none"}, parent=parent)], Moment(START_NS, 0))
+    assert conversion.close(Moment(START_NS, 0)).settled == list(first.held)

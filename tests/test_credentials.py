@@ -136,6 +136,17 @@ def test_a_refusal_waits_for_somebody_and_never_blames_the_batch(
     assert "IDENTITY_POOL_ID" in outcome.advice
 
 
+def test_a_failure_is_told_by_the_exporter_and_not_by_botocore_as_well(
+    rum: LocalRum, aws: Aws, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Botocore would write a traceback at each attempt."""
+    transport = guest_transport(rum, aws)
+    aws.fail(400, "NotAuthorizedException", times=3)
+    for _ in range(3):
+        transport.send(batch())
+    assert [record for record in caplog.records if record.name.startswith("botocore")] == []
+
+
 def test_a_silent_service_holds_up_no_batch_for_long(rum: LocalRum, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each call has time-outs of its own; the batch is kept."""
     transport = guest_transport(rum, aws)

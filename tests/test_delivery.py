@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from otel_rum_exporter import delivery as module
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
+from otel_rum_exporter.conversion import Converted
 from otel_rum_exporter.delivery import (
     LIGHT_LOAD_EVENTS,
     MAX_BACKOFF_SECONDS,
@@ -53,7 +54,7 @@ class Station:
     def give(self, *names: object, key: BatchKey = KEY) -> None:
         events = [RumEvent(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
         self.ledger.accept(Tally(len(events)))
-        self.delivery.accept({key: events}, 0)
+        self.delivery.accept(Converted({key: events}, {}, ()), 0)
 
     def _send(self, batch: Batch) -> Outcome:
         self.sent.append(batch)

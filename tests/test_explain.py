@@ -103,7 +103,7 @@ def test_the_events_are_those_of_the_exporter() -> None:
     spans = [make_span("work", {"a": 1}, parent=page), page, make_span("alone")]
     ids = map("00000000-0000-4000-8000-{:012}".format, itertools.count(1))
     conversion = Conversion(make_config(), new_id=lambda: next(ids), ledger=Ledger(), notices=Notices())
-    sent = [event for events in conversion.spans(spans, Moment(NOW_NS, 0)).values() for event in events]
+    sent = [event for events in conversion.spans(spans, Moment(NOW_NS, 0)).events.values() for event in events]
     told = [event for record in _explain(*spans).records for event in record.events]
     assert sorted(told, key=lambda event: event.id) == sorted(sent, key=lambda event: event.id)
 

@@ -49,7 +49,7 @@ def test_what_one_process_leaves_the_next_takes_over(make: Callable[..., Spool],
     """With nothing lost and nothing left behind."""
     first = make()
     kept, delivered = parcel("a", 1), parcel("a", 2)
-    first.put([kept, delivered])
+    first.replace((), [kept, delivered])
     first.remove([delivered])
     first.close()
     second = make()
@@ -63,8 +63,8 @@ def test_what_one_process_leaves_the_next_takes_over(make: Callable[..., Spool],
 def test_living_processes_do_not_touch_each_other(make: Callable[..., Spool], tmp_path: Path) -> None:
     """Each has a file of its own."""
     first, second = make(), make()
-    first.put([parcel("a", 1)])
-    second.put([parcel("a", 2)])
+    first.replace((), [parcel("a", 1)])
+    second.replace((), [parcel("a", 2)])
     assert first.recover() == second.recover() == ([], 0)
     assert len(files(tmp_path / "spool")) == 2
 
@@ -72,7 +72,7 @@ def test_living_processes_do_not_touch_each_other(make: Callable[..., Spool], tm
 def test_programs_with_another_destination_are_strangers(make: Callable[..., Spool]) -> None:
     """Events for one region must not go to another."""
     first = make(destination="eu")
-    first.put([parcel("a", 1)])
+    first.replace((), [parcel("a", 1)])
     first.close()
     assert make(destination="us").recover() == ([], 0)
     assert len(make(destination="eu").recover().parcels) == 1
@@ -81,7 +81,7 @@ def test_programs_with_another_destination_are_strangers(make: Callable[..., Spo
 def test_a_file_that_another_process_just_makes_is_left_alone(make: Callable[..., Spool], tmp_path: Path) -> None:
     """It is still empty; later it is one that nobody will fill."""
     spool = make()
-    spool.put([parcel("a", 1)])
+    spool.replace((), [parcel("a", 1)])
     young = files(tmp_path / "spool")[0].with_name("young.db")
     young.touch()
     assert spool.recover() == ([], 0)
@@ -95,7 +95,7 @@ def test_the_directory_is_for_its_user_alone(make: Callable[..., Spool], tmp_pat
     """Also where the umask would let others in, or it was there already."""
     directory = tmp_path / "spool"
     spool = make(directory)
-    spool.put([parcel("a", 1)])
+    spool.replace((), [parcel("a", 1)])
     (inner,) = directory.iterdir()
     inner.chmod(0o777)
     spool.close()
@@ -115,7 +115,7 @@ def test_a_directory_of_somebody_else_is_refused(
     os.chown(directory, 12345, 12345)
     notices = Notices()
     stored = parcel("a", 1)
-    make(directory, notices=notices).put([stored])
+    make(directory, notices=notices).replace((), [stored])
     notices.write()
     assert stored.place is None
     assert stored.events == (event(1),)
@@ -130,7 +130,7 @@ def test_a_link_in_place_of_the_directory_is_refused(
     (tmp_path / "spool").symlink_to(tmp_path / "elsewhere")
     notices = Notices()
     stored = parcel("a", 1)
-    make(notices=notices).put([stored])
+    make(notices=notices).replace((), [stored])
     notices.write()
     assert stored.place is None
     assert "is no directory of its own" in caplog.text
@@ -142,19 +142,19 @@ def test_where_the_disk_fails_events_stay_in_memory_and_one_line_tells(
     """And they are on disk again as soon as it works."""
     notices = Notices()
     spool = make(notices=notices)
-    spool.put([parcel("a", 0)])
+    spool.replace((), [parcel("a", 0)])
     full = sqlite3.OperationalError("database or disk is full")
     with monkeypatch.context() as patch:
         patch.setattr(SpoolFile, "put", lambda *_, **__: (_ for _ in ()).throw(full))
         failed = [parcel("a", number) for number in range(3)]
         for one in failed:
-            spool.put([one])
+            spool.replace((), [one])
     notices.write()
     assert [spool.events(one) for one in failed] == [(event(number),) for number in range(3)]
     assert len(caplog.messages) == 1
     assert "database or disk is full" in caplog.text
     later = parcel("a", 9)
-    spool.put([later])
+    spool.replace((), [later])
     assert later.place is not None
 
 
@@ -164,7 +164,7 @@ def test_a_damaged_file_in_use_is_followed_by_a_new_one(
     """What is still readable in it is delivered, and then it is set aside."""
     spool = make()
     old = parcel("a", 1)
-    spool.put([old])
+    spool.replace((), [old])
     malformed = sqlite3.DatabaseError("database disk image is malformed")
     real, calls = SpoolFile.put, iter([malformed])
 
@@ -176,7 +176,7 @@ def test_a_damaged_file_in_use_is_followed_by_a_new_one(
 
     monkeypatch.setattr(SpoolFile, "put", put)
     new = parcel("a", 2)
-    spool.put([new])
+    spool.replace((), [new])
     assert new.place is not None
     assert len(files(tmp_path / "spool")) == 2
     assert spool.events(old) == (event(1),)
@@ -187,7 +187,7 @@ def test_a_damaged_file_in_use_is_followed_by_a_new_one(
 def test_of_damaged_files_only_the_last_are_kept(make: Callable[..., Spool], tmp_path: Path) -> None:
     """They are for people to look at, not for the disk to fill up."""
     spool = make()
-    spool.put([parcel("a", 1)])
+    spool.replace((), [parcel("a", 1)])
     (inner,) = (tmp_path / "spool").iterdir()
     for number in range(6):
         (inner / f"{number}.db").write_bytes(b"\xff" * 10_000)
@@ -204,11 +204,11 @@ def test_a_file_that_became_large_gives_its_space_back(
     monkeypatch.setattr(module, "SMALL_FILE_BYTES", 10_000)
     spool = make()
     large = parcel("a", *range(3000))
-    spool.put([large])
+    spool.replace((), [large])
     spool.close()
     spool = make()
     (found,) = spool.recover().parcels
-    spool.put([parcel("a", 2)])
+    spool.replace((), [parcel("a", 2)])
     assert len(files(tmp_path / "spool")) == 2
     spool.remove([found])
     assert len(files(tmp_path / "spool")) == 1
@@ -218,7 +218,7 @@ def test_what_others_use_is_not_free(make: Callable[..., Spool]) -> None:
     """The bound is the directory's."""
     first, second = make(), make(max_bytes=8 * MIB)
     assert second.disk_limit_bytes() == 8 * MIB
-    first.put([parcel("a", *range(20_000))])
+    first.replace((), [parcel("a", *range(20_000))])
     second.recover()
     assert second.disk_limit_bytes() < 7 * MIB
 
@@ -226,7 +226,7 @@ def test_what_others_use_is_not_free(make: Callable[..., Spool]) -> None:
 def test_parcels_are_replaced_across_files(make: Callable[..., Spool]) -> None:
     """Halves of what another process left go into our own file."""
     first = make()
-    first.put([parcel("a", 1, 2)])
+    first.replace((), [parcel("a", 1, 2)])
     first.close()
     second = make()
     (found,), _ = second.recover()
@@ -242,11 +242,11 @@ def test_after_its_end_nothing_is_written(make: Callable[..., Spool]) -> None:
     """The files may be somebody else's by then."""
     spool = make()
     stored = parcel("a", 1)
-    spool.put([stored])
+    spool.replace((), [stored])
     spool.close()
     spool.remove([stored])
     late = parcel("a", 2)
-    spool.put([late])
+    spool.replace((), [late])
     assert late.place is None
     assert len(make().recover().parcels) == 1
 
@@ -260,7 +260,7 @@ from otel_rum_exporter.spool_file import SpoolFile
 from otel_rum_exporter.telemetry import Notices
 from tests.parcels import parcel
 spool = Spool(sys.argv[1], destination="eu", max_bytes=10**9, notices=Notices())
-spool.put([parcel(sys.argv[2], f"{sys.argv[2]}/{number}") for number in range(20)])
+spool.replace((), [parcel(sys.argv[2], f"{sys.argv[2]}/{number}") for number in range(20)])
 if sys.argv[3] == "dies":
     os._exit(0)
 taken = [one.id for parcel in spool.recover().parcels for one in spool.events(parcel)]

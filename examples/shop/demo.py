@@ -179,7 +179,7 @@ def instrument() -> str:
     """Return the path of the command that instruments a Python program without changing it."""
     command = shutil.which("opentelemetry-instrument", path=str(Path(sys.executable).parent))
     if command is None:
-        raise DemoError("opentelemetry-instrument is missing: pip install --group shop")
+        raise DemoError("opentelemetry-instrument is missing: pip install 'otel-rum-exporter[demo]'")
     return command
 
 

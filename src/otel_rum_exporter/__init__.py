@@ -1,10 +1,15 @@
 """OpenTelemetry spans and events into Amazon CloudWatch RUM."""
 
-from .config import ConfigError
-from .exporter import RumLogExporter, RumSpanExporter
-from .middleware import RumSessionMiddleware, RumSessionWsgiMiddleware
-from .processor import RumSessionProcessor
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .version import VERSION
+
+if TYPE_CHECKING:
+    from .config import ConfigError
+    from .exporter import RumLogExporter, RumSpanExporter
+    from .middleware import RumSessionMiddleware, RumSessionWsgiMiddleware
+    from .processor import RumSessionProcessor
 
 __all__ = [
     "ConfigError",
@@ -17,3 +22,23 @@ __all__ = [
 ]
 
 __version__ = VERSION
+
+_MODULES = {
+    "ConfigError": "config",
+    "RumLogExporter": "exporter",
+    "RumSessionMiddleware": "middleware",
+    "RumSessionProcessor": "processor",
+    "RumSessionWsgiMiddleware": "middleware",
+    "RumSpanExporter": "exporter",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Every pytest run imports this package for its plugin, and must not pay for the SDK.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

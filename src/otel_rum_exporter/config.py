@@ -6,24 +6,27 @@ keyword in upper case. Reading has no effect outside the returned value: environ
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from .setting import (
+    Reading,
     Setting,
     function_or,
     http_url,
     identity_pool_id,
+    markdown_of,
     metadata_names,
     names_list,
     one_of,
+    readings_of,
     role_arn,
     row,
+    rows_of,
     share,
     truth,
+    unknown_name,
     uuid,
     whole,
 )
@@ -177,26 +180,13 @@ class Config:
         settings = table()
         found = readings(given, environment)
         faults = [
-            *(_unknown(name, settings) for name in given if name not in settings),
+            *(unknown_name(name, settings) for name in given if name not in settings),
             *(reading.fault for reading in found.values() if reading.fault),
             *_missing(found, environment),
         ]
         if faults:
             raise ConfigError([*faults, *unknown_variables(environment)])
         return cls(**{name: reading.value for name, reading in found.items()})
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A setting as it was found.
-
-    `place` is the name of the argument or variable that it came from, None for the default; `value` is the default
-    where there is a `fault`.
-    """
-
-    place: str | None
-    value: Any
-    fault: str | None = None
 
 
 class Settings(TypedDict, total=False):
@@ -233,19 +223,19 @@ class Settings(TypedDict, total=False):
 
 def table() -> dict[str, Setting]:
     """Return the settings by keyword, in the order in which they are documented."""
-    return {item.name: item.metadata["setting"] for item in dataclasses.fields(Config)}
+    return rows_of(Config)
 
 
 def readings(given: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, Reading]:
     """Return each setting with where it came from: an argument, else a variable, else the default."""
-    return {item.name: _reading(item, given, environment) for item in dataclasses.fields(Config)}
+    return readings_of(Config, given, environment, PREFIX)
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return a line for each variable that has the prefix of the settings and is none, with the likely one."""
     settings = {variable(name): setting for name, setting in table().items()}
     return [
-        _unknown(name, settings) for name in sorted(environment) if name.startswith(PREFIX) and name not in settings
+        unknown_name(name, settings) for name in sorted(environment) if name.startswith(PREFIX) and name not in settings
     ]
 
 
@@ -256,33 +246,7 @@ def variable(name: str) -> str:
 
 def markdown_table() -> str:
     """Return the settings as the Markdown table that the README shows."""
-    rows = ["| variable `OTEL_EXPORTER_AWS_RUM_…` | default | what it does |", "|---|---|---|"]
-    for name, setting in table().items():
-        before = "".join(f"`{fallback}`, " for fallback in setting.fallbacks)
-        rows.append(f"| `{name.upper()}` | {before}{setting.default} | {setting.help} |")
-    return "\n".join(rows)
-
-
-def _reading(item: dataclasses.Field[Any], given: Mapping[str, object], environment: Mapping[str, str]) -> Reading:
-    setting: Setting = item.metadata["setting"]
-    place, raw = _found(item.name, setting, given, environment)
-    if place is None:
-        return Reading(None, item.default)
-    try:
-        return Reading(place, setting.parse(raw))
-    except ValueError as fault:
-        return Reading(place, item.default, f"{place}{'' if setting.secret else f'={raw!r:.120}'} {fault}")
-
-
-def _found(
-    name: str, setting: Setting, given: Mapping[str, object], environment: Mapping[str, str]
-) -> tuple[str | None, object]:
-    if given.get(name) is not None:
-        return name, given[name]
-    for place in (variable(name), *setting.fallbacks):
-        if environment.get(place, "").strip():
-            return place, environment[place]
-    return None, None
+    return markdown_of(Config, PREFIX)
 
 
 def _missing(found: Mapping[str, Reading], environment: Mapping[str, str]) -> Iterator[str]:
@@ -294,11 +258,6 @@ def _missing(found: Mapping[str, Reading], environment: Mapping[str, str]) -> It
         )
     if found["guest_role_arn"].place and found["identity_pool_id"].place is None:
         yield f"{variable('guest_role_arn')} is set, but no {variable('identity_pool_id')} whose guests take the role"
-
-
-def _unknown(name: str, settings: Mapping[str, Setting]) -> str:
-    near = difflib.get_close_matches(name, settings, n=1)
-    return f"{name!r} is not a setting; " + (f"did you mean {near[0]!r}?" if near else "see the settings table")
 
 
 def _resource_names_monitor(environment: Mapping[str, str]) -> bool:

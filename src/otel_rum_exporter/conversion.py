@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from opentelemetry.trace import SpanKind
@@ -31,16 +31,36 @@ from .view import EARLIEST_EPOCH_NS, Resource, View, text
 V = TypeVar("V", bound=View)
 Events = Mapping[BatchKey, Sequence[RumEvent]]
 
+
+class Converted(NamedTuple):
+    """Events ready for their batches.
+
+    `held` has the events of each span that waits from now on, as they would be if its parent never came, by a handle;
+    `settled` has the handles of those held that need not be any more, since theirs are among the `events`.
+    """
+
+    events: Events
+    held: Mapping[int, Events]
+    settled: Sequence[int]
+
+
 MAX_RESOURCES = 1000
 MAX_SESSIONS = 10_000
 LATEST_AHEAD_NS = 3600 * 1_000_000_000
 
 
 class Conversion:
-    """Convert telemetry to events. Not thread-safe: its owner calls it under a lock."""
+    """Convert telemetry to events. Not thread-safe: its owner calls it under a lock.
 
-    def __init__(self, config: Config, *, new_id: Callable[[], str], ledger: Ledger, notices: Notices) -> None:
+    With `holds`, spans that wait for their parents have events already, for a store that survives the process.
+    """
+
+    def __init__(
+        self, config: Config, *, new_id: Callable[[], str], ledger: Ledger, notices: Notices, holds: bool = False
+    ) -> None:
         self._config = config
+        self._holds = holds
+        self._held: dict[int, list[Draft]] = {}
         self._ledger = ledger
         self._notices = notices
         self._identities = Identities(new_id=new_id, hash_key=_hash_key(config), has_enduser_id=config.enduser_id)
@@ -49,23 +69,24 @@ class Conversion:
         self._sessions_started: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._is_server = False
 
-    def spans(self, spans: Sequence[Span], now: Moment) -> Events:
+    def spans(self, spans: Sequence[Span], now: Moment) -> Converted:
         """Return the events of finished spans, and of what waited for them."""
-        return self._events(self._identities.assign(self._read(SpanView.of, spans, "span"), now), now)
+        read = self._read(SpanView.of, spans, "span")
+        return self._converted(self._identities.assign(read, now), now, read)
 
-    def log_records(self, records: Sequence[LogRecord], now: Moment) -> Events:
+    def log_records(self, records: Sequence[LogRecord], now: Moment) -> Converted:
         """Return the events of log records that need not wait for their span."""
         read = self._read(LogView.of, records, "log")
         web_vital.supersede(view for view, _ in read)
-        return self._events(self._identities.assign(read, now), now)
+        return self._converted(self._identities.assign(read, now), now, read)
 
-    def release(self, now: Moment) -> Events:
+    def release(self, now: Moment) -> Converted:
         """Return the events of what waited long enough for its parents."""
-        return self._events(self._identities.release(now), now)
+        return self._converted(self._identities.release(now), now)
 
-    def close(self, now: Moment) -> Events:
+    def close(self, now: Moment) -> Converted:
         """Return the events of all that waits; from now on nothing does."""
-        return self._events(self._identities.close(now), now)
+        return self._converted(self._identities.close(now), now)
 
     def next_release_seconds(self, now: Moment) -> float | None:
         """Return the time until `release` will have something to return; None when nothing waits."""
@@ -86,16 +107,49 @@ class Conversion:
             self._resources.clear()
         return read
 
-    def _events(self, settled: Sequence[tuple[View, Identity]], now: Moment) -> Events:
+    def _converted(
+        self,
+        settled: Sequence[tuple[View, Identity]],
+        now: Moment,
+        read: Sequence[tuple[View, Mapping[str, Any]]] = (),
+    ) -> Converted:
         events: dict[BatchKey, list[RumEvent]] = defaultdict(list)
         for view, identity in settled:
             try:
                 self._convert(view, identity, now.epoch_ns, events)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 self._unmappable(view.name, error, _kind(view))
+        released = [id(view) for view, _ in settled if self._held.pop(id(view), None) is not None]
         self._ledger.waiting = self._identities.waiting
         self._ledger.accept(Tally.of(event.record for made in events.values() for event in made))
-        return events
+        return Converted(events, self._hold(settled, read, now) if self._holds else {}, released)
+
+    def _hold(
+        self,
+        settled: Sequence[tuple[View, Identity]],
+        read: Sequence[tuple[View, Mapping[str, Any]]],
+        now: Moment,
+    ) -> dict[int, Events]:
+        """Return the events of what was read and waits, by a handle."""
+        held: dict[int, Events] = {}
+        gone = {id(view) for view, _ in settled}
+        for view, said in read:
+            if id(view) in gone:
+                continue
+            monitor, shared = self._resource(view.resource)
+            identity = self._identities.foresee(view, said, now)
+            if monitor is None or not self._is_recorded(identity):
+                continue
+            try:
+                # Mapped once, since the mapping remembers what it has told.
+                drafts = self._held[id(view)] = self._drafts(view)
+                made = self._encoded(view, _named(monitor, view, drafts), identity, shared, now.epoch_ns)
+                held[id(view)] = {
+                    BatchKey(monitor, identity.session_id, identity.user_id): [event for event in made if event]
+                }
+            except Exception:  # noqa: BLE001, S112 - it is told when the span is settled, which fails in the same way
+                continue
+        return held
 
     def _convert(self, view: View, identity: Identity, now_ns: int, events: dict[BatchKey, list[RumEvent]]) -> None:
         monitor, shared = self._resource(view.resource)
@@ -109,6 +163,24 @@ class Conversion:
         if not self._is_recorded(identity):
             self._ledger.filter(_kind(view))
             return
+        drafts = self._held.get(id(view))
+        drafts = self._drafts(view) if drafts is None else drafts
+        if not drafts:
+            self._ledger.filter(_kind(view))
+            return
+        named = _named(monitor, view, drafts)
+        if identity.is_minted and (monitor.id, identity.session_id) not in self._sessions_started:
+            named.insert(0, self._session_start(monitor, identity, view))
+        key = BatchKey(monitor, identity.session_id, identity.user_id)
+        for index, event in enumerate(self._encoded(view, named, identity, shared, now_ns)):
+            if event is None:
+                advice = "shorten the resource attributes that the settings carry as metadata"
+                self._drop(DropReason.TOO_LARGE, advice, "" if index else _kind(view))
+            else:
+                events[key].append(event)
+
+    def _drafts(self, view: View) -> list[Draft]:
+        """Return what the mapping makes of a span or log record."""
         fault = override.fault(view)
         if fault:
             self._notices.warn(
@@ -118,32 +190,25 @@ class Conversion:
                 view.name[:100],
                 fault,
             )
-        drafts = self._mapper.drafts(view)
-        if not drafts:
-            self._ledger.filter(_kind(view))
-            return
-        key = BatchKey(monitor, identity.session_id, identity.user_id)
+        return self._mapper.drafts(view)
+
+    def _encoded(
+        self, view: View, named: Sequence[tuple[str, Draft]], identity: Identity, shared: str, now_ns: int
+    ) -> Iterator[RumEvent | None]:
+        """Yield the event of each draft; None for one that is too large."""
         own = {**identity.metadata, **metadata.custom(view.attributes, self._config), **self._remarks(view)}
-        made = [
-            (event_id(monitor.id, *view.id_parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)
-        ]
-        if identity.is_minted and (monitor.id, identity.session_id) not in self._sessions_started:
-            self._sessions_started[monitor.id, identity.session_id] = None
-            if len(self._sessions_started) > MAX_SESSIONS:
-                self._sessions_started.popitem(last=False)
-            start = event_id(monitor.id, identity.session_id, "session_start")
-            made.insert(0, (start, session.session_start(view.start_ns)))
-            self._advise(view)
         record = _kind(view)
-        for made_id, draft in made:
-            event = encode(_timely(draft, now_ns), id=made_id, metadata=own, session_metadata=shared, record=record)
-            if event is None:
-                self._drop(
-                    DropReason.TOO_LARGE, "shorten the resource attributes that the settings carry as metadata", record
-                )
-            else:
-                events[key].append(event)
+        for made_id, draft in named:
+            yield encode(_timely(draft, now_ns), id=made_id, metadata=own, session_metadata=shared, record=record)
             record = ""
+
+    def _session_start(self, monitor: AppMonitor, identity: Identity, view: View) -> tuple[str, Draft]:
+        """Return the event that opens a session which this process made."""
+        self._sessions_started[monitor.id, identity.session_id] = None
+        if len(self._sessions_started) > MAX_SESSIONS:
+            self._sessions_started.popitem(last=False)
+        self._advise(view)
+        return event_id(monitor.id, identity.session_id, "session_start"), session.session_start(view.start_ns)
 
     def _remarks(self, view: View) -> dict[str, Any]:
         """Return custom metadata that nobody asked for, as far as RUM has room for it."""
@@ -227,6 +292,11 @@ class Conversion:
         self._ledger.accept(tally)
         self._ledger.drop(reason, [tally])
         self._notices.warn_of_loss(reason, 1, advice)
+
+
+def _named(monitor: AppMonitor, view: View, drafts: Sequence[Draft]) -> list[tuple[str, Draft]]:
+    """Return drafts with the ids that their events have in every process."""
+    return [(event_id(monitor.id, *view.id_parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)]
 
 
 def _timely(draft: Draft, now_ns: int) -> Draft:

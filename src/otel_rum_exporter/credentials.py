@@ -6,9 +6,13 @@ signature 15 minutes before the credentials end.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 
 from .config import Config
 
@@ -28,11 +32,17 @@ def session_of(config: Config) -> Any:
     import boto3
     import botocore.session
 
+    logging.getLogger("botocore.credentials").addFilter(_is_news)
     core = botocore.session.get_session()
     if config.identity_pool_id:
         guest = Guest(core, config.identity_pool_id, config.guest_role_arn)
         core.register_component("credential_provider", guest)
     return boto3.session.Session(botocore_session=core, region_name=config.region)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Say whether a line of botocore's is for the log: a renewal that failed is told by the exporter, once a minute."""
+    return record.exc_info is None or not otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY)
 
 
 class Guest:

@@ -7,16 +7,18 @@ the waiting caller sends instead.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from .batch import Batch, BatchKey
+from .batch import Batch
+from .conversion import Converted
 from .events.rum_event import RumEvent
 from .outbox import Outbox, Parcel, Shipment, Store
 from .outcome import Outcome, Verdict
@@ -39,6 +41,9 @@ MAX_IN_FLIGHT = 8
 
 UNLIMITED_REQUESTS_PER_SECOND = 250.0
 """The rate for which senders are added where the settings set none: more requests would be bound by this process."""
+
+FULL_SHARE = 0.75
+"""Of the bounds: the rest is for what is accepted from those who cannot come again, and for requests on their way."""
 
 WAIT_VERDICT_SECONDS = 60.0
 MAX_BACKOFF_SECONDS = 4.0
@@ -89,6 +94,7 @@ class Delivery:
         self._settled = threading.Condition(self._lock)
         self._senders: list[threading.Thread] = []
         self._in_flight: set[Shipment] = set()
+        self._held: dict[int, list[Parcel]] = {}
         self._latency_seconds = 0.0
         self._failures: Counter[str] = Counter()
         self._refused_in_a_row: Counter[str] = Counter()
@@ -109,12 +115,27 @@ class Delivery:
             self._calls.setdefault(name, (self._now_seconds() + seconds, call))
             self._work.notify_all()
 
-    def accept(self, events: Mapping[BatchKey, Sequence[RumEvent]], accepted_ns: int) -> None:
-        """Store events; when this returns they are as safe as the store makes them."""
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to refuse what a sender still has, before the oldest must leave for it."""
         with self._lock:
-            parcels = self._outbox.pack(events, accepted_ns)
+            return (
+                self._outbox.memory_bytes > self._max_memory_bytes * FULL_SHARE
+                or self._outbox.disk_bytes > self._store.disk_limit_bytes() * FULL_SHARE
+            )
+
+    def accept(self, converted: Converted, accepted_ns: int) -> None:
+        """Store events, and what waits to become such; when this returns all are as safe as the store makes them."""
+        with self._lock:
+            parcels = self._outbox.pack(converted.events, accepted_ns)
+        released = [parcel for handle in converted.settled for parcel in self._held.pop(handle, ())]
+        held = {
+            handle: [Parcel.of(key, items, accepted_ns) for key, items in events.items()]
+            for handle, events in converted.held.items()
+        }
         if not self._is_closed:
-            self._store.put(parcels)
+            self._store.replace(released, [*parcels, *itertools.chain.from_iterable(held.values())])
+            self._held.update(held)
         self.take_over(parcels)
 
     def take_over(self, parcels: Sequence[Parcel]) -> None:

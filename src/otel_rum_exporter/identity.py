@@ -147,6 +147,11 @@ class Identities:
         self._is_closed = True
         return self._released(now, [])
 
+    def foresee(self, view: View, metadata: Mapping[str, Any], now: Moment) -> Identity:
+        """Return the identity that a span which waits would have if its parent never came."""
+        claims = self._claims(view, metadata)
+        return self._identity(view, claims.over(self._ancestor(view, claims)), now.epoch_ns)
+
     def uuid_of_session(self, session: str) -> str:
         """Return the id that RUM knows a session by."""
         return self._uuid("session", session)
@@ -183,6 +188,7 @@ class Identities:
         while pending:
             view, claims = pending.pop()
             claims = claims.over(self._ancestor(view, claims))
+            self._has_one_user |= claims.session is None or claims.is_minted
             settled.append((view, self._identity(view, claims, now.epoch_ns)))
             if view.key is not None:
                 self._ended[view.key] = claims
@@ -221,7 +227,6 @@ class Identities:
         resource = view.resource_attributes
         session = claims.session or _known(text(resource, *SESSION_ATTRIBUTES))
         user = claims.user or text(resource, *self._user_attributes)
-        self._has_one_user |= claims.session is None or claims.is_minted
         return Identity(
             session_id=self._uuid("session", session) if session else self._process_session(now_ns),
             user_id=self._uuid("user", user) if user else NIL_UUID,

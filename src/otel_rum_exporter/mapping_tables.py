@@ -16,11 +16,12 @@ from .events.field import Field
 from .events.mapper import MAX_CUSTOM_TYPES
 from .events.resource import FILE_TYPES
 from .events.rules import LOG_RULES, SPAN_RULES, Rule
-from .events.rum_event import EVENT_DETAILS, MAX_EVENT_BYTES
+from .events.rum_event import MAX_EVENT_BYTES
 from .events.trim import TEXT_CHARS
 from .events.web_vital import VITALS
 from .explain import explain, text_lines
 from .identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from .marks import EVENT_DETAILS
 from .metadata import DEVICE_KEYS, RESOURCE_KEYS, TRACE_KEYS
 from .otlp import decode_json
 

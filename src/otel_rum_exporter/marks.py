@@ -1,9 +1,12 @@
-"""Attributes of our own, by which `RumSessionProcessor` tells the exporter what OTel has no name for.
+"""Attributes of our own, by which an application and `RumSessionProcessor` tell the exporter what OTel has no name for.
 
 Every one is optional, and none is for RUM: the exporter reads them and leaves them out of events.
 """
 
 from __future__ import annotations
+
+EVENT_TYPE, EVENT_DETAILS = "rum.event.type", "rum.event.details"
+"""Which event a span or log record becomes, as an application itself says it."""
 
 SESSION_SAMPLED = "rum.session.sampled"
 """Whether the session was chosen to be recorded, where somebody else has decided it, as the browser's client does."""
@@ -20,4 +23,6 @@ SCREEN_PARENT_MILLIS = "rum.screen.parent_millis"
 PAGE_TAGS = "rum.page.tags"
 """Names of the groups that a page is in, RUM's `pageTags`: a list that an application puts on a request or screen."""
 
-MARKS = frozenset({SESSION_SAMPLED, SESSION_MINTED, SCREEN_SHOWN, SCREEN_PARENT_MILLIS, PAGE_TAGS})
+MARKS = frozenset(
+    {EVENT_TYPE, EVENT_DETAILS, SESSION_SAMPLED, SESSION_MINTED, SCREEN_SHOWN, SCREEN_PARENT_MILLIS, PAGE_TAGS}
+)

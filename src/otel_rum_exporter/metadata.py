@@ -126,16 +126,16 @@ def of_trace(view: View) -> dict[str, Any]:
     if not present(_TELLING, view.names):
         return {}
     if view.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
-        screen = _screen(view)
+        screen = _quoted(view, *SCREEN_NAMES)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
-    found = {key: view.text(*names) for key, names in TRACE_KEYS}
+    found = {key: _quoted(view, *names) for key, names in TRACE_KEYS}
     document = None if view.kind is SpanKind.SERVER else _document_url(view)
     found["pageUrl"] = url.scrub(document) if document else None
     found.update(_browser(view))
     found["pageId"] = page_id(view)
     found["domain"] = _domain(view)
     found["browserLanguage"] = _first_language(view.header("accept_language"))
-    return {key: _cut(privacy.scrub_text(value)) for key, value in found.items() if value} | _place(view)
+    return {key: _cut(value) for key, value in found.items() if value} | _place(view)
 
 
 def page_id(view: View) -> str | None:
@@ -144,7 +144,7 @@ def page_id(view: View) -> str | None:
     A route without its leading slash, as Django's instrumentation gives it, gets one.
     """
     if view.kind is not SpanKind.SERVER:
-        return _screen(view) or _path(_document_url(view))
+        return _quoted(view, *SCREEN_NAMES) or _path(_document_url(view))
     route = view.text("http.route")
     if route is not None:
         return route if route.startswith("/") else f"/{route}"
@@ -160,9 +160,10 @@ def _place(view: View) -> dict[str, Any]:
     return found
 
 
-def _screen(view: View) -> str | None:
-    screen = view.text(*SCREEN_NAMES)
-    return privacy.scrub_text(screen) if screen else None
+def _quoted(view: View, *names: str) -> str | None:
+    """Return the first of the named attributes; as any text of an application's, it may quote secrets."""
+    told = view.text(*names)
+    return privacy.scrub_text(told) if told else None
 
 
 def _path(target: str | None) -> str | None:

@@ -100,9 +100,6 @@ class Recovered(NamedTuple):
 class Store(Protocol):
     """Where the events of parcels are kept. Thread-safe; nothing raises."""
 
-    def put(self, parcels: Sequence[Parcel]) -> None:
-        """Keep the events; they have survived whatever the store survives when this returns."""
-
     def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
         """Return the events of a parcel; None where they are lost."""
 
@@ -110,7 +107,7 @@ class Store(Protocol):
         """Forget parcels that were delivered or given up."""
 
     def replace(self, parcels: Sequence[Parcel], by: Sequence[Parcel]) -> None:
-        """Keep the same events in other parcels, in one step."""
+        """Forget parcels and keep others, in one step; these have survived what the store survives on return."""
 
     def recover(self) -> Recovered:
         """Return what dead processes left behind, and see how much room there is; called every few seconds."""
@@ -124,9 +121,6 @@ class Store(Protocol):
 
 class MemoryStore:
     """Parcels carry their events: nothing survives the process."""
-
-    def put(self, parcels: Sequence[Parcel]) -> None:
-        """Do nothing."""
 
     def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
         """Return the events that the parcel carries."""

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from .config import Config
-from .conversion import Conversion, Events
+from .conversion import Conversion, Converted
 from .delivery import Delivery
 from .identity import Moment
 from .log_record import LogRecord
@@ -25,6 +25,10 @@ RECOVER_SECONDS = 5.0
 """How often to look what dead processes left in the spool."""
 
 
+class OutboxFullError(Exception):
+    """There is no room for what was to be accepted."""
+
+
 class Pipeline:
     """Take telemetry in, deliver events. Thread-safe; bound to the process that made it."""
 
@@ -35,7 +39,11 @@ class Pipeline:
         # Reentrant, since a signal handler may end a span while its thread converts others.
         self._lock = threading.RLock()
         self._conversion = Conversion(
-            config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, notices=self._notices
+            config,
+            new_id=lambda: str(uuid.uuid4()),
+            ledger=self.ledger,
+            notices=self._notices,
+            holds=config.spool_directory is not None,
         )
         self._store = _store(config, self._notices)
         self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
@@ -59,13 +67,36 @@ class Pipeline:
 
     def export_spans(self, spans: Sequence[Span]) -> None:
         """Accept spans, and wait for their delivery while the load is light; what is left stays stored."""
-        self._accept(lambda now: self._conversion.spans(spans, now))
+        self.accept_spans(spans)
         self._delivery.wait(self._timeout_seconds)
 
     def export_log_records(self, records: Sequence[LogRecord]) -> None:
         """Accept log records, and wait as for spans."""
-        self._accept(lambda now: self._conversion.log_records(records, now))
+        self.accept_log_records(records)
         self._delivery.wait(self._timeout_seconds)
+
+    def accept_spans(self, spans: Sequence[Span]) -> None:
+        """Accept spans that their sender keeps until this returns, without waiting for delivery.
+
+        Raises:
+            OutboxFullError: none was accepted; the sender shall come again.
+        """
+        self._require_room()
+        self._accept(lambda now: self._conversion.spans(spans, now))
+
+    def accept_log_records(self, records: Sequence[LogRecord]) -> None:
+        """Accept log records, as spans."""
+        self._require_room()
+        self._accept(lambda now: self._conversion.log_records(records, now))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `accept_spans` would accept something now."""
+        return not self._delivery.is_full
+
+    def release(self) -> None:
+        """Convert all that waits for its parents; from now on nothing does."""
+        self._accept(self._conversion.close)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until every event accepted is delivered or dropped; false when time ran out.
@@ -80,21 +111,25 @@ class Pipeline:
 
     def close(self, timeout_seconds: float) -> None:
         """Deliver what is stored within the time given and the time-out set, and count the rest as dropped."""
-        self._accept(self._conversion.close)
+        self.release()
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
 
-    def _accept(self, convert: Callable[[Moment], Events]) -> None:
+    def _accept(self, convert: Callable[[Moment], Converted]) -> None:
         """Convert, and give the events to the delivery."""
         with self._lock:
             now = Moment(time.time_ns(), time.monotonic_ns())
-            events = convert(now)
+            converted = convert(now)
             next_release_seconds = self._conversion.next_release_seconds(now)
             if next_release_seconds is not None:
                 release = lambda: self._accept(self._conversion.release)  # noqa: E731
                 self._delivery.call_after("release", next_release_seconds, release)
-            if events:
-                self._delivery.accept(events, now.epoch_ns)
+            if any(converted):
+                self._delivery.accept(converted, now.epoch_ns)
         self._notices.write()
+
+    def _require_room(self) -> None:
+        if not self.has_room:
+            raise OutboxFullError("there is no room: RUM takes less than what comes in")
 
     def _recover(self) -> None:
         """Deliver what dead processes left, and give up what is too old."""

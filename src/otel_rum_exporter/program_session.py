@@ -88,7 +88,9 @@ class ProgramSession:
             self._screen = (
                 Screen(name, self._screens_shown, now_ns)
                 if before is None
-                else Screen(name, self._screens_shown, now_ns, before.name, (now_ns - before.shown_ns) / NS_PER_MILLI)
+                else Screen(
+                    name, self._screens_shown, now_ns, before.name, max(0, now_ns - before.shown_ns) / NS_PER_MILLI
+                )
             )
             self._screens_shown += 1
             return self._screen

@@ -1,12 +1,14 @@
-"""One setting: what the table in `config.py` says of it, and how its value is read from text, code or YAML.
+"""One setting: what a table of settings says of it, and how its value is read from text, code or YAML.
 
 A reader raises ValueError with what is wrong and how to mend it; who asked names the place and quotes the value.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -147,3 +149,67 @@ def row(
     described = Setting(help, parse, shown if shown is not None else str(default).lower(), fallbacks, secret)
     made: T = field(default=default, repr=not secret, metadata={"setting": described})
     return made
+
+
+def rows_of(table: type) -> dict[str, Setting]:
+    """Return the settings of a class made of rows, by keyword, in the order in which they are documented."""
+    return {item.name: item.metadata["setting"] for item in dataclasses.fields(table)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A setting as it was found.
+
+    `place` is the name of the argument or variable that it came from, None for the default; `value` is the default
+    where there is a `fault`.
+    """
+
+    place: str | None
+    value: Any
+    fault: str | None = None
+
+
+def readings_of(
+    table: type, given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+) -> dict[str, Reading]:
+    """Return each setting with where it came from: an argument, else a variable, else the default."""
+    return {item.name: _reading(item, given, environment, prefix) for item in dataclasses.fields(table)}
+
+
+def unknown_name(name: str, settings: Mapping[str, Setting]) -> str:
+    """Return a line for a name that is none of the settings, with the likely one."""
+    near = difflib.get_close_matches(name, settings, n=1)
+    return f"{name!r} is not a setting; " + (f"did you mean {near[0]!r}?" if near else "see the settings table")
+
+
+def markdown_of(table: type, prefix: str) -> str:
+    """Return settings as a Markdown table."""
+    lines = [f"| variable `{prefix}…` | default | what it does |", "|---|---|---|"]
+    for name, setting in rows_of(table).items():
+        before = "".join(f"`{fallback}`, " for fallback in setting.fallbacks)
+        lines.append(f"| `{name.upper()}` | {before}{setting.default} | {setting.help} |")
+    return "\n".join(lines)
+
+
+def _reading(
+    item: dataclasses.Field[Any], given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+) -> Reading:
+    setting: Setting = item.metadata["setting"]
+    place, raw = _found(item.name, setting, given, environment, prefix)
+    if place is None:
+        return Reading(None, item.default)
+    try:
+        return Reading(place, setting.parse(raw))
+    except ValueError as fault:
+        return Reading(place, item.default, f"{place}{'' if setting.secret else f'={raw!r:.120}'} {fault}")
+
+
+def _found(
+    name: str, setting: Setting, given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+) -> tuple[str | None, object]:
+    if given.get(name) is not None:
+        return name, given[name]
+    for place in (prefix + name.upper(), *setting.fallbacks):
+        if environment.get(place, "").strip():
+            return place, environment[place]
+    return None, None

@@ -53,10 +53,6 @@ class Spool:
         self._files: set[SpoolFile] = set()
         self._is_closed = False
 
-    def put(self, parcels: Sequence[Parcel]) -> None:
-        """Write the events to disk, durably; where the disk fails they stay in memory."""
-        self.replace((), parcels)
-
     def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
         """Return the events of a parcel; None where the disk lost them."""
         file = _file(parcel)
@@ -78,7 +74,10 @@ class Spool:
                 self._tidy(file)
 
     def replace(self, parcels: Sequence[Parcel], by: Sequence[Parcel]) -> None:
-        """Write events to disk in place of others, in one step where these are in the file in use."""
+        """Write events to disk, durably, in place of others; in one step where those are in the file in use.
+
+        Where the disk fails they stay in memory.
+        """
         if not by:
             self.remove(parcels)
             return

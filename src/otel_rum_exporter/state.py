@@ -25,7 +25,7 @@ def remembered_user_id(directory: str | os.PathLike[str], new_id: Callable[[], s
         if known is not None:
             return known
         user_id = new_id()
-        _write(path, user_id)
+        write_whole(path, user_id)
     except (OSError, ValueError, RuntimeError) as fault:
         LOGGER.warning(
             "CloudWatch RUM: the user id cannot be kept in %s (%s), so this user is a new one at each start. To do: "
@@ -46,7 +46,7 @@ def _read(path: Path) -> str | None:
     return text if UUID.fullmatch(text) else None
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write a file whole or not at all: what a crash cut short would be another user at the next start."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

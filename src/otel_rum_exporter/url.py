@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-_PLAIN = re.compile(r"https?://[\w.~:/%+,=&!$'()*-]+(?=[?#]|\Z)", re.ASCII)
+_PLAIN = re.compile(r"https?://\w[\w.~:%+,=&!$'()*-]*(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
 """Nearly every URL, up to its query: nothing in it has to be taken apart."""
 
 _PATH_PARAMETERS = re.compile(r";[^/]*")
@@ -77,6 +77,9 @@ def hostname(url: str) -> str | None:
 
 def path(url: str) -> str:
     """Return the path of a URL or of a request target without path parameters, at least `/`."""
+    plain = _PLAIN.match(url)
+    if plain:
+        return plain[1] or "/"
     try:
         found = urlsplit(url).path
     except ValueError:

@@ -149,6 +149,6 @@ def epoch_ns(time_ns: int | None) -> int:
 
 
 @lru_cache(maxsize=4096)
-def present(wanted: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+def present(wanted: tuple[str, ...] | frozenset[str], names: tuple[str, ...]) -> tuple[str, ...]:
     """Return which of the wanted attributes are among those named, in the order in which they are wanted."""
     return tuple(name for name in wanted if name in names)

@@ -30,7 +30,7 @@ def test_doctor_ends_with_1_where_a_check_failed_and_tells_what_mends_it(rum: Lo
     rum.faults = [Fault(status=200, content=CAPTIVE_PORTAL)]
     ended = run("doctor", "--endpoint", rum.url, **SOUND)
     assert ended.returncode == 1
-    _, _, after = ended.stdout.partition("failed   endpoint         a web page answered in place of RUM")
+    _, _, after = ended.stdout.partition("failed   endpoint         a web page answered in place of AWS")
     assert after.splitlines()[1].lstrip().startswith("to do: sign in to the network")
 
 

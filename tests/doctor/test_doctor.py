@@ -260,7 +260,8 @@ def test_an_endpoint_that_is_not_there_is_named(examine: Examine) -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         found = examine(url)
-    assert failures(found) >= {"endpoint", "app monitor"}
+    assert failures(found) == {"endpoint"}
+    assert found["app monitor"].status is Status.WARNING
     assert found["test event"].told == "for the same reason as endpoint"
     assert found["endpoint"].told.startswith("EndpointConnectionError: ")
     assert found["endpoint"].fix == "check region, endpoint and network"
@@ -271,7 +272,7 @@ def test_a_captive_portal_is_named(examine: Examine, shop: LocalRum) -> None:
     shop.faults = [Fault(status=200, content=CAPTIVE_PORTAL)]
     found = examine(shop.url)
     assert failures(found) >= {"endpoint", "test event"}
-    assert found["endpoint"].told.startswith("a web page answered in place of RUM")
+    assert found["endpoint"].told.startswith("a web page answered in place of AWS")
 
 
 def test_a_proxy_that_is_a_portal_or_is_not_there_is_named(examine: Examine) -> None:
@@ -279,8 +280,8 @@ def test_a_proxy_that_is_a_portal_or_is_not_there_is_named(examine: Examine) -> 
     far = "http://rum.example"
     with portal() as url:
         found = examine(far, http_proxy=url, no_proxy="127.0.0.1")
-    assert failures(found) == {"endpoint", "app monitor", "test event"}
-    assert found["endpoint"].told.startswith("a web page answered in place of RUM")
+    assert failures(found) == {"endpoint", "test event"}
+    assert found["endpoint"].told.startswith("a web page answered in place of AWS")
     assert "HTTPS_PROXY" in found["endpoint"].fix
     found = examine(far, http_proxy="http://127.0.0.1:9", no_proxy="127.0.0.1")
     assert found["endpoint"].told.startswith("ProxyConnectionError: ")
@@ -339,6 +340,25 @@ def test_the_stand_in_as_it_is_started_is_well(examine: Examine) -> None:
     assert not failures(found)
     assert found["test event"].status is Status.OK
     assert found["identity"].status is found["credentials"].status is Status.SKIPPED
+
+
+def test_a_guest_is_examined_like_anybody(examine: Examine, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its role is told where it lacks the right, and a pool that does not answer is named."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", aws.url)
+    pool = {f"{OWN}IDENTITY_POOL_ID": aws.identity_pool()}
+    role = {f"{OWN}GUEST_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/guests"}
+    with LocalRum(app_monitors=[SHOP]) as rum:
+        rum.faults = [Fault(status=403, error_type="AccessDeniedException")]
+        found = examine(rum.url, **pool, **role)
+        assert found["credentials"].told.endswith(", a guest of the identity pool")
+        assert found["test event"].fix.startswith(f"attach to arn:aws:iam::{ACCOUNT}:role/guests the policy ")
+        aws.fail(400, "NotAuthorizedException", times=10)
+        found = examine(rum.url, **pool)
+    assert (found["credentials"].status, found["credentials"].told) == (
+        Status.FAILED,
+        "NotAuthorizedException: planned",
+    )
+    assert "IDENTITY_POOL_ID" in found["credentials"].fix
 
 
 def test_a_check_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,12 @@ def test_without_exception_the_error_type_and_the_status_description_tell() -> N
     told = client(attributes, status=Status(StatusCode.ERROR, "took too long"))[1][1]["error"]
     assert told == {"version": "1.0.0", "type": "timeout", "message": "took too long"}
     assert client({**attributes, "error.type": "500"})[1][1]["error"] == {"version": "1.0.0", "type": "Error"}
+    named = client({"http.method": "GET"}, status=Status(StatusCode.ERROR, "http.client.BadStatusLine: x"))[1][1][
+        "error"
+    ]
+    assert (named["type"], named["message"]) == ("http.client.BadStatusLine", "http.client.BadStatusLine: x")
+    unnamed = client({"http.method": "GET"}, status=Status(StatusCode.ERROR, "no answer: gone"))[1][1]["error"]
+    assert unnamed["type"] == "Error"
 
 
 def test_a_method_otel_does_not_know_keeps_its_name() -> None:

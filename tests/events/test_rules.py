@@ -41,7 +41,7 @@ def _words(kind: str) -> set[str]:
 
 SPANS: list[tuple[str, ReadableSpan]] = [
     ("a call to RUM itself", make_span("RUM", {"rpc.service": "RUM"}, kind=CLIENT)),
-    ("one whose name or scope `EXCLUDED_NAMES` has", make_span("healthy", {**PAGE_VIEW, "exception.type": "E"})),
+    ("one whose name or scope is in `EXCLUDED_NAMES`", make_span("healthy", {**PAGE_VIEW, "exception.type": "E"})),
     ("a message of an ASGI request", make_span("GET / http send", {"asgi.event.type": "http.response.start"})),
     ("`rum.event.type` = `none`", make_span("x", {"rum.event.type": "none", "exception.type": "E"})),
     ("`rum.event.type`", make_span("x", {**PAGE_VIEW, "exception.type": "E"})),
@@ -82,7 +82,7 @@ OF_AN_EXPORT = "a web vital that a later record of the same export corrects"
 """The one row that a single record never reaches; `test_web_vital.py` has it."""
 
 LOGS: list[tuple[str, ReadableLogRecord]] = [
-    ("one whose name or scope `EXCLUDED_NAMES` has", make_log("health", {"exception.type": "E"})),
+    ("one whose name or scope is in `EXCLUDED_NAMES`", make_log("health", {"exception.type": "E"})),
     ("`rum.event.type` = `none`", make_log("exception", {"rum.event.type": "none", "exception.type": "E"})),
     ("`rum.event.type`", make_log("exception", {**PAGE_VIEW, "exception.type": "E"})),
     (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
-from email.utils import format_datetime
+from dataclasses import fields
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,9 +17,11 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from otel_rum_exporter.local import CAPTIVE_PORTAL, Fault, LocalRum
+from otel_rum_exporter.local import fault as fault_module
 from otel_rum_exporter.local.fault import Faults
 
 Make = Callable[..., Any]
+DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def test_clearing_lifts_faults(rum: LocalRum, post: Make, body: Make) -> None:
     assert post(body()).status == 200
 
 
-@pytest.mark.parametrize("retry_after", [7, format_datetime(datetime(2026, 11, 24, tzinfo=timezone.utc), usegmt=True)])
+@pytest.mark.parametrize("retry_after", [7, DATE])
 def test_an_error_is_told_as_aws_tells_it(rum: LocalRum, post: Make, body: Make, retry_after: int | str) -> None:
     """Type in the header, message in the body, and when to come back, in seconds or as a date."""
     rum.faults = [Fault(status=403, error_type="ExpiredTokenException", message="too old", retry_after=retry_after)]
@@ -249,6 +251,28 @@ def test_events_are_counted_by_id_beyond_what_is_kept(body: Make, event: Make) -
         assert len(rum.events) == 2
         rum.clear()
         assert rum.event_counts == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("status=429,retry_after=2,times=5", Fault(status=429, retry_after="2", times=5)),
+        ("cut=before_answer,taken=false,probability=0.5", Fault(cut="before_answer", taken=False, probability=0.5)),
+        ("retry_after=Tue, 24 Nov 2026 12:00:00 GMT,status=503", Fault(retry_after=DATE, status=503)),
+        ("latency_seconds=3", Fault(latency_seconds=3)),
+    ],
+)
+def test_a_fault_can_be_written_in_a_line(text: str, fault: Fault) -> None:
+    """As on the command line; every member can be."""
+    assert Fault.parse(text) == fault
+    assert set(fault_module._PARSERS) == {member.name for member in fields(Fault)}
+
+
+@pytest.mark.parametrize("text", ["", "status", "status=x", "colour=red", "taken=maybe", "times=0", "cut=off"])
+def test_a_line_that_is_no_fault_is_quoted(text: str) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(ValueError, match=re.escape(repr(text))):
+        Fault.parse(text)
 
 
 @pytest.mark.parametrize(

@@ -106,11 +106,18 @@ def test_one_without_an_id_is_the_model_of_those_to_come(body: Make, post_to: Ma
         assert len(rum.events) == len(rum.dropped) == 1
 
 
+@pytest.mark.parametrize("wrong", [{"id": "shop"}, {"name": ".hidden"}, {"name": "a b"}])
+def test_an_app_monitor_that_cannot_be_is_told_at_once(wrong: dict[str, str]) -> None:
+    """The value is quoted."""
+    with pytest.raises(ValueError, match=rf"is '{next(iter(wrong.values()))}'"):
+        AppMonitor(**wrong)  # type: ignore[arg-type]
+
+
 def test_made_up_ids_do_not_fill_the_memory() -> None:
     """The oldest are forgotten."""
     monitors = AppMonitors()
     for n in range(1500):
-        monitors.use(f"{n:036}", None)
+        monitors.use(f"00000000-0000-4000-8000-{n:012}", None)
     assert len(list(monitors)) == 1000
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ def _signed(
     token: str | None = None,
     at: datetime = NOW,
     headers: dict[str, str] | None = None,
+    sign: Callable[..., Any] = botocore.auth.SigV4Auth,
 ) -> SentRequest:
     """Sign as botocore does, with its clock at `at`."""
     address = urlsplit(url)
@@ -42,9 +44,9 @@ def _signed(
         "POST", url, {"Host": address.netloc, "Content-Type": "application/json"} | (headers or {}), body
     )
     with mock.patch.object(botocore.auth, "get_current_datetime", return_value=at.replace(tzinfo=None)):
-        botocore.auth.SigV4Auth(BotocoreCredentials(KEY, SECRET, token), service, "eu-west-1").add_auth(request)
+        sign(BotocoreCredentials(KEY, SECRET, token), service, "eu-west-1").add_auth(request)
     wire = [(name.lower(), value) for name, value in request.headers.items()]
-    return SentRequest("POST", address.path, address.query, wire, body)
+    return SentRequest("POST", address.path, urlsplit(request.url).query, wire, body)
 
 
 def _changed(request: SentRequest, name: str, change: Callable[[str], str]) -> SentRequest:
@@ -118,6 +120,20 @@ def test_a_session_token_must_be_the_right_one() -> None:
 def test_whatever_was_changed_is_refused(change: Callable[[SentRequest], SentRequest], error_type: str) -> None:
     """The error is the one that AWS answers."""
     assert _error(change(_signed()))[0] == error_type
+
+
+def test_a_presigned_url_passes_until_it_expires() -> None:
+    """Beacons have no headers of their own, so the browser client signs their URL."""
+    presigner = partial(botocore.auth.SigV4QueryAuth, expires=60)
+    credentials = Credentials(KEY, SECRET, TOKEN)
+    request = _signed(body=b"", token=TOKEN, sign=presigner)
+    assert request.header("authorization") == ""
+    verify(request, credentials, NOW.timestamp() + 59)
+    assert _error(request, credentials, NOW + timedelta(seconds=61))[1].startswith("Signature expired")
+    longer = replace(request, query=request.query.replace("Expires=60", "Expires=6000"))
+    assert _error(longer, credentials)[0] == "InvalidSignatureException"
+    assert _error(replace(request, query=request.query[:-3]), credentials)[0] == "IncompleteSignatureException"
+    assert _error(request, CREDENTIALS)[0] == "UnrecognizedClientException"
 
 
 def test_another_secret_is_refused_and_never_told() -> None:

@@ -90,3 +90,9 @@ def test_clearing_forgets_everything() -> None:
     assert [store.batches, store.events, store.refused, store.dropped, store.removed, store.requests] == [()] * 6
     store.accept(_batch("c", "d"))
     assert [event.type for event in store.events] == ["c", "d"]
+
+
+def test_waiting_for_more_than_is_kept_is_told_at_once() -> None:
+    """It could only end in a time-out."""
+    with pytest.raises(ValueError, match="waiting for 3 events, where only the last 2 are kept"):
+        Store(max_events=2).wait_for(None, count=3, timeout_seconds=10)

@@ -7,9 +7,12 @@ import click
 from ..version import VERSION
 from . import EXIT_CODES
 from .config import config
+from .demo import demo
 from .doctor import doctor
 from .explain import explain
+from .gateway import gateway
 from .local import local
+from .send import send
 
 
 class _InOrder(click.Group):
@@ -28,9 +31,15 @@ def otel_rum() -> None:
     """Send OpenTelemetry spans to Amazon CloudWatch RUM.
 
     Start with `otel-rum local`: it takes what an application would send to AWS, checks it as AWS would, and shows it
-    in the browser. No AWS account is needed. `otel-rum explain` tells what becomes of each span in a file.
-    """
+    in the browser. No AWS account is needed; `otel-rum demo` adds an application to watch.
+
+    \b
+    What becomes of my spans?           otel-rum explain traces.json
+    Send files of the Collector         otel-rum send traces.json
+    Nothing arrives. Why?               otel-rum doctor
+    Which settings apply?               otel-rum config
+    """  # noqa: D301 - click's mark for a paragraph that is not wrapped
 
 
-for _command in (local, explain, doctor, config):
+for _command in (demo, local, explain, send, doctor, gateway, config):
     otel_rum.add_command(_command)

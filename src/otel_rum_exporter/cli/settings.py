@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from ..config import PREFIX, Reading, table, variable
+from ..config import PREFIX, table, variable
+from ..setting import Reading
 from ..url import scrub
 
 HIDDEN = "(set, and not shown)"

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from ..config import variable
 from ..credentials import GUEST, client_of
 from ..identity import NIL_UUID
-from ..outcome import is_web_page, outcome_of
+from ..outcome import outcome_of
 from ..transport import build_client
 from ..url import scrub
 from .finding import Finding, Unknown, failed, of_error, ok, warning
@@ -24,11 +24,6 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.
 """
 
 NOTICED_SKEW_SECONDS = 60
-
-_PORTAL = (
-    "a web page answered in place of RUM, as proxies and network sign-ins do",
-    "sign in to the network, set HTTPS_PROXY, or except the host with NO_PROXY",
-)
 
 
 def endpoint(subject: Subject) -> Finding:
@@ -52,14 +47,12 @@ def endpoint(subject: Subject) -> Finding:
         if answer is None:
             return of_error(error)
     where = scrub(config.endpoint) if config.endpoint else f"RUM in {subject.region}"
-    if is_web_page(answer):
-        return failed(*_PORTAL)
     code = answer.get("Error", {}).get("Code", "")
     status = answer["ResponseMetadata"]["HTTPStatusCode"]
     if (status in {404, 405} and code != "ResourceNotFoundException") or 300 <= status < 400:
         return failed(
             f"{where} answers {status} {code}, and is not RUM's data plane",
-            f"correct {subject.readings['endpoint'].place or variable('endpoint')}",
+            f"correct {subject.named('endpoint')}",
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return warning(f"{where} answers {status} {code}", "nothing, unless it lasts")
@@ -98,7 +91,7 @@ def identity(subject: Subject) -> Finding:
     except Exception as error:
         if outcome_of(error).reason == "UnknownOperationException":
             raise Unknown("the endpoint does not stand in for STS") from error
-        return of_error(error)
+        return of_error(error, is_needed=False)
     subject.caller_arn = caller["Arn"]
     return ok(f"{caller['Arn']}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ..outcome import outcome_of
+from ..outcome import Verdict, outcome_of
 
 
 class Status(enum.Enum):
@@ -26,8 +26,17 @@ class Finding:
     fix: str = ""
 
 
+class WebPageError(Exception):
+    """What answered is a web page, and not AWS."""
+
+
 class Unknown(Exception):  # noqa: N818 - no error: the check is skipped
     """Something a check needs is not known; the message says what."""
+
+
+_NETWORK = "sign in to the network, set HTTPS_PROXY, or except the host with NO_PROXY"
+_MISREAD = frozenset({"KeyError", "ResponseParserError"})
+"""What botocore raises when it looks for AWS's words in those of somebody else."""
 
 
 def ok(told: str) -> Finding:
@@ -45,7 +54,17 @@ def failed(told: str, fix: str) -> Finding:
     return Finding(Status.FAILED, told, fix)
 
 
-def of_error(error: Exception) -> Finding:
-    """Return a failure with what an exception means, as the transport's tables have it."""
+def of_error(error: Exception, *, is_needed: bool = True) -> Finding:
+    """Return what an exception means, as the transport's tables have it.
+
+    Not to be reached is no failure where sending does not need it: networks may let only RUM's data plane through.
+    """
+    if isinstance(error, WebPageError):
+        return failed("a web page answered in place of AWS, as proxies and network sign-ins do", _NETWORK)
+    if type(error).__name__ in _MISREAD:
+        return warning("the answer is not AWS's", _NETWORK)
     outcome = outcome_of(error)
-    return failed(outcome.cause, outcome.advice or "nothing, unless it lasts")
+    is_fatal = is_needed or outcome.verdict is not Verdict.RETRY
+    return Finding(
+        Status.FAILED if is_fatal else Status.WARNING, outcome.cause, outcome.advice or "nothing, unless it lasts"
+    )

@@ -63,7 +63,8 @@ def exporter(subject: Subject) -> Finding:
 
 def region(subject: Subject) -> Finding:
     """See whether there is a region, and one that has RUM."""
-    name, place = subject.region, subject.readings["region"].place
+    name = subject.region
+    place = subject.named("region") if subject.config.region else "the AWS profile"
     if name is None:
         if subject.is_local and not subject.is_signed:
             raise Unknown("an endpoint on this computer needs none")
@@ -74,11 +75,11 @@ def region(subject: Subject) -> Finding:
         for one in subject.session.get_available_regions("rum", partition)
     ]
     if name in known:
-        return ok(f"{name}, from {place or 'the AWS profile'}")
+        return ok(f"{name}, from {place}")
     near = difflib.get_close_matches(name, known, n=1)
     return Finding(
         Status.WARNING if subject.is_local else Status.FAILED,
-        f"{name!r}, from {place or 'the AWS profile'}, is no region that boto3 knows RUM in",
+        f"{name!r}, from {place}, is no region that boto3 knows RUM in",
         f"did you mean {near[0]}?" if near else "use the region that is in the app monitor's ARN",
     )
 

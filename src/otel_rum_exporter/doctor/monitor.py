@@ -41,7 +41,7 @@ def _identified(subject: Subject, monitor_id: str | None) -> Finding:
             return failed("no app monitor is named", known)
         elsewhere = _elsewhere(subject, monitor_id)
         if elsewhere:
-            fix = f"set {subject.readings['region'].place or variable('region')}={elsewhere}"
+            fix = f"set {subject.named('region')}={elsewhere}"
             return failed(f"app monitor {monitor_id} is not in {subject.where}, but in {elsewhere}", fix)
         return failed(
             f"this account has no app monitor {monitor_id} in {subject.where}", f"{known}; or correct the region"
@@ -60,7 +60,7 @@ def _named(subject: Subject, name: str) -> Finding:
     """Return what to say where something that is no id was given as the id."""
     found = subject.ask(subject.rum().get_app_monitor, Name=name)["AppMonitor"]
     subject.monitor = found
-    place = subject.readings["app_monitor_id"].place
+    place = subject.named("app_monitor_id")
     return failed(f"{name!r} is the name of an app monitor, and {place} takes its id", f"set {place}={found['Id']}")
 
 
@@ -103,7 +103,7 @@ def _not_told(subject: Subject, error: Exception) -> Finding:
         return warning(
             "it may not be looked at, which sending does not need", f"to have it checked, {allow}\nand {also}"
         )
-    return of_error(error)
+    return of_error(error, is_needed=False)
 
 
 def custom_events(subject: Subject) -> Finding:
@@ -152,7 +152,7 @@ def resource_policy(subject: Subject) -> Finding:
             return warning("it may not be looked at", f"to have it checked, {allow}")
         if reason == "UnknownOperationException":
             raise Unknown("the endpoint does not tell of policies") from error
-        return of_error(error)
+        return of_error(error, is_needed=False)
     if not admits_everyone(document):
         return failed("it does not let unsigned requests in", attach_it)
     asked = asked_aliases(document)

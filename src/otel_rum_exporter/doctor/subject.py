@@ -11,9 +11,11 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..config import RESOURCE_APP_MONITOR_ID, Config, readings
+from ..config import RESOURCE_APP_MONITOR_ID, Config, readings, variable
 from ..credentials import client_of, session_of
+from ..outcome import is_web_page
 from ..setting import UUID
+from .finding import WebPageError
 from .policy import Place
 
 
@@ -74,6 +76,11 @@ class Subject:
         place = self.readings[name].place
         return None if place is None else self.given.get(name) or self.environment[place]
 
+    def named(self, name: str) -> str:
+        """Return what to change a setting by: the option or variable that it was given by, or its own variable."""
+        place = self.readings[name].place
+        return f"--{name.replace('_', '-')}" if place == name else place or variable(name)
+
     def rum(self, region: str | None = None) -> Any:
         """Return a client for RUM's control plane; a local endpoint stands in for that too."""
         return client_of(
@@ -85,16 +92,22 @@ class Subject:
         )
 
     def ask(self, call: Callable[..., Any], **parameters: Any) -> Any:
-        """Make a call, and read the clock of who answers."""
+        """Make a call, and read the clock of who answers.
+
+        Raises:
+            WebPageError: where that is not AWS.
+        """
         try:
             answer = call(**parameters)
         except Exception as error:
-            self._read_clock(getattr(error, "response", None))
+            self._look_at(getattr(error, "response", None))
             raise
-        self._read_clock(answer)
+        self._look_at(answer)
         return answer
 
-    def _read_clock(self, answer: object) -> None:
+    def _look_at(self, answer: object) -> None:
+        if is_web_page(answer):
+            raise WebPageError
         metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, Mapping) else {}
         told = metadata.get("HTTPHeaders", {}).get("date")
         try:

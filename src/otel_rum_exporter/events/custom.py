@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry.trace import StatusCode
@@ -17,12 +18,11 @@ from .. import privacy, url
 from ..anyvalue import json_object, json_text, json_value
 from ..config import Config
 from ..log_record import LogView
-from ..marks import MARKS
 from ..metadata import LOSSES
 from ..span import SpanView
-from ..view import View, epoch_ns, plain
+from ..view import NS_PER_MILLI, View, epoch_ns, plain
 from .field import Field
-from .rum_event import EVENT_DETAILS, EVENT_TYPE, Draft
+from .rum_event import Draft
 
 FALLBACK_TYPE = "otel.span"
 MAX_TYPE_CHARS = 256
@@ -57,15 +57,14 @@ LOG_FIELDS = (
 )
 """Custom events have no schema; these are for the documentation, and a test holds them against what is sent."""
 
-_OURS = MARKS | {EVENT_TYPE, EVENT_DETAILS}
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def span_event(view: SpanView, config: Config) -> Iterator[Draft]:
     """Yield the custom event of a span, where custom events are wanted."""
     if config.custom_events:
-        yield Draft(event_type(_name(view)), view.end_ns, _details(view, config))
+        details = _details(view, config)
+        yield Draft(event_type(details["name"]), view.end_ns, details)
 
 
 def is_named(view: LogView, _config: Config) -> bool:
@@ -76,9 +75,11 @@ def is_named(view: LogView, _config: Config) -> bool:
 def log_event(view: LogView, config: Config) -> Iterator[Draft]:
     """Yield the custom event of a named log record, where custom events are wanted."""
     if config.custom_events:
-        yield Draft(event_type(_name(view)), view.end_ns, _log_details(view, config))
+        details = _log_details(view, config)
+        yield Draft(event_type(details["name"]), view.end_ns, details)
 
 
+@lru_cache(maxsize=1000)
 def event_type(span_name: str) -> str:
     """Return a span name as the type of a custom event: letters, digits, `_`, `.` and `-`, never one of RUM's own."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", span_name).strip("_")[:MAX_TYPE_CHARS]
@@ -161,10 +162,14 @@ def _otel(view: SpanView) -> dict[str, Any]:
 
 
 def _attributes(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    kept = privacy.exportable(attributes, config.url_query_parameters)
-    return json_object({name: value for name, value in kept.items() if name not in _OURS})
+    return json_object(privacy.exportable(attributes, config.url_query_parameters))
 
 
 def _iso(time_ns: int | None) -> str:
-    moment = _EPOCH + timedelta(microseconds=epoch_ns(time_ns) // 1000)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    millis = epoch_ns(time_ns) // NS_PER_MILLI
+    return f"{_iso_second(millis // 1000)}.{millis % 1000:03}Z"
+
+
+@lru_cache(maxsize=1000)
+def _iso_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()

@@ -31,6 +31,9 @@ HTTP_EVENT = "com.amazon.rum.http_event"
 
 MAX_ERROR_STACK_CHARS = 1000
 
+_TYPE_BEFORE_MESSAGE = re.compile(r"[A-Za-z_][\w.]{0,200}(?=: )")
+"""How the SDK describes the status of a span that an exception left."""
+
 _OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
 
 
@@ -176,11 +179,12 @@ def failure(view: SpanView) -> dict[str, Any]:
     """Return why a request got no response, as RUM describes an error."""
     for _, exception in exceptions(view):
         return js_error_details(exception, MAX_ERROR_STACK_CHARS)
-    kind = view.text("error.type")
-    details = {"version": VERSION, "type": scrub_text(kind) if kind and not kind.isdigit() else "Error"}
-    if view.span.status.description:
-        details["message"] = cut(scrub_text(json_text(view.span.status.description)), MAX_MESSAGE_CHARS)
-    return details
+    kind, told = view.text("error.type"), json_text(view.span.status.description or "")
+    if kind is None or kind.isdigit():
+        named = _TYPE_BEFORE_MESSAGE.match(told)
+        kind = named[0] if named else "Error"
+    details = {"version": VERSION, "type": cut(scrub_text(kind), MAX_MESSAGE_CHARS)}
+    return details | ({"message": cut(scrub_text(told), MAX_MESSAGE_CHARS)} if told else {})
 
 
 def _status_text(view: SpanView, code: int) -> str:

@@ -59,7 +59,6 @@ EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
 TELLING = frozenset((*EXCEPTION, "component"))
 """Attributes of which a span or log record that is an exception has one."""
 
-_TELLING = tuple(TELLING)
 _PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
 _SCRIPT_FRAME = re.compile(r"((?:https?|file)://[^\s()]{1,500}?):(\d{1,9}):(\d{1,9})")
 
@@ -95,7 +94,7 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def is_exception(view: View) -> bool:
     """Say whether a span or log record is itself an exception, as a hang or a logged error is."""
-    if not present(_TELLING, view.names):
+    if not present(TELLING, view.names):
         return False
     return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
 

@@ -17,11 +17,12 @@ import orjson
 from ..anyvalue import json_object
 from ..config import Config
 from ..log_record import LogView
+from ..marks import EVENT_DETAILS, EVENT_TYPE
 from ..span import SpanView
 from ..view import View
 from . import custom, field
 from .built_in import BUILT_IN, PREFIX
-from .rum_event import EVENT_DETAILS, EVENT_TYPE, Draft
+from .rum_event import Draft
 
 NONE = "none"
 

@@ -128,7 +128,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         having=http.OWN_TRAFFIC,
         keeps_exceptions=False,
     ),
-    Rule("one whose name or scope `EXCLUDED_NAMES` has", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("one whose name or scope is in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
     Rule("a message of an ASGI request", _NOTHING, having=_names("asgi.event.type")),
     Rule(
         "`rum.event.type` = `none`", _NOTHING, fits=override.is_none, having=_names(EVENT_TYPE), keeps_exceptions=False
@@ -208,7 +208,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
 )
 
 LOG_RULES: Rules[LogView] = Rules(
-    Rule("one whose name or scope `EXCLUDED_NAMES` has", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("one whose name or scope is in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
     Rule(
         "`rum.event.type` = `none`", _NOTHING, fits=override.is_none, having=_names(EVENT_TYPE), keeps_exceptions=False
     ),

@@ -26,9 +26,6 @@ ENVELOPE_BYTES = 140
 OBJECT_BYTES = 400
 """What an event weighs in memory beside its details and metadata: the object, its id, its place in a batch."""
 
-EVENT_TYPE, EVENT_DETAILS = "rum.event.type", "rum.event.details"
-"""Attributes by which an application itself says which event a span or log record becomes."""
-
 TRUNCATED = "truncated"
 """Custom metadata attribute that marks a trimmed event; the details of built-in events have no room for it."""
 

@@ -6,10 +6,11 @@ How an answer is then spoiled is the business of `wire`; nothing here knows the 
 from __future__ import annotations
 
 import random
+import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from .answer import Answer
 
@@ -61,6 +62,19 @@ class Fault:
     probability: float = 1.0
     seed: int = 0
 
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """Read `status=429,retry_after=2,times=5`; raise ValueError that quotes what makes no sense."""
+        # A date has commas of its own.
+        pairs = [pair.partition("=") for pair in re.split(r",(?=[a-z_]+=)", text)]
+        unknown = [name for name, _, _ in pairs if name not in _PARSERS]
+        if unknown:
+            raise ValueError(f"a fault has no {unknown[0]!r} in {text!r}; it has {', '.join(_PARSERS)}")
+        try:
+            return cls(**{name: _PARSERS[name](value) for name, _, value in pairs})
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{text!r} is no fault: {error}") from error
+
     def __post_init__(self) -> None:
         problems = {
             "status": self.status is not None and self.status not in _STATUSES,
@@ -101,6 +115,24 @@ class Fault:
         if self.status is None and self.content is None:
             return None
         return Answer(self.status or _OK, self.error_type, self.message, self.retry_after, self.content)
+
+
+_BOOLEANS = {"true": True, "false": False}
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "status": int,
+    "error_type": str,
+    "message": str,
+    "retry_after": str,
+    "content": str,
+    "latency_seconds": float,
+    "cut": str,
+    "drip_seconds": float,
+    "endless_seconds": float,
+    "taken": _BOOLEANS.__getitem__,
+    "times": int,
+    "probability": float,
+    "seed": int,
+}
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import time
 
 from starlette.requests import Request
 
+from . import signature
 from .answer import Refused
 from .host import is_own
 from .jsontext import quote
@@ -53,7 +54,7 @@ class Gate:
 
 def is_signed(request: Request) -> bool:
     """Tell whether a request claims to be signed."""
-    return request.headers.get("authorization", "").startswith("AWS4-")
+    return signature.is_signed(request.headers.get("authorization", ""), request.url.query)
 
 
 def _sent_request(request: Request, sent: bytes) -> SentRequest:

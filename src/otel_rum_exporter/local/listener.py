@@ -6,6 +6,7 @@ What is served is not known here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import threading
@@ -21,6 +22,9 @@ _LOGGERS = ("uvicorn.error", "uvicorn.access")
 
 # So long a connection may take to tell what it wants: until its first request, and for the head of each.
 HEAD_TIMEOUT_SECONDS = 20.0
+
+# How often the web server looks at the clock, for the Date of its answers.
+_TICK_SECONDS = 1.0
 
 # Far above what senders need, far below what a process may open.
 _MAX_CONNECTIONS = 500
@@ -55,7 +59,7 @@ class Listener:
 
     def stop(self) -> None:
         """End all connections, the thread and the socket."""
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join()
         self._listener.close()
         for name in _LOGGERS:
@@ -97,8 +101,33 @@ class _Connection(H11Protocol):
 
 
 class _Server(uvicorn.Server):
+    """The web server without its pauses, since a test suite ends it hundreds of times."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def end(self) -> None:
+        """End from any thread, at any time."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it may have ended by itself
+                self._loop.call_soon_threadsafe(self._ending.set)
+
+    async def main_loop(self) -> None:
+        self._ending = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), _TICK_SECONDS)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for one in sockets or ():
+            one.close()
         # An upload or a delayed answer would hold up the end; without its connection it is over.
         for connection in self.server_state.connections:
             connection.transport.abort()
-        await super().shutdown(sockets)
+        if self.server_state.tasks:
+            await asyncio.wait(list(self.server_state.tasks), timeout=_TICK_SECONDS)
+        for server in self.servers:
+            await server.wait_closed()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+_UUID = re.compile(r"[a-fA-F0-9]{8}-([a-fA-F0-9]{4}-){3}[a-fA-F0-9]{12}")
 _NAME = re.compile(r"(?!\.)[.\-_#A-Za-z0-9]{1,255}")
 
 # An account has 20. More than these, made up by whoever sends, forget the oldest.
@@ -40,6 +41,12 @@ class AppMonitor:
     aliases: tuple[str, ...] = ()
     is_public: bool = False
     created_at: float = field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        if self.id and not _UUID.fullmatch(self.id):
+            raise ValueError(f"an app monitor's id must be a UUID, is {self.id!r}")
+        if self.name and not _NAME.fullmatch(self.name):
+            raise ValueError(f"an app monitor's name must be 1 to 255 of A-Z a-z 0-9 . - _ #, is {self.name!r}")
 
     def takes_domain(self, domain: object) -> bool:
         """Tell whether events of this domain are ingested."""

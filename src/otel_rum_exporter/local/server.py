@@ -1,6 +1,6 @@
 """`LocalRum`: the stand-in as one object that can be started, looked at and stopped.
 
-It puts the parts together: `listener` serves, `dataplane` and `control` answer, `store` keeps, `page` shows.
+It puts the parts together: `listener` serves, `dataplane` and `control` answer, `store` keeps, `console` shows.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from .archive import Archive
 from .body import DEFAULT_MAX_BYTES
+from .console import Console
 from .control import ControlPlane
 from .dataplane import DataPlane
 from .fault import Fault, Faults
@@ -19,7 +20,6 @@ from .gate import Gate
 from .host import ANY_ADDRESS
 from .listener import Listener
 from .monitor import AppMonitor, AppMonitors
-from .page import Page
 from .quota import Quota
 from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
 from .signature import Credentials
@@ -73,7 +73,7 @@ class LocalRum:
         gate = Gate(credentials, host)
         self._data_plane = DataPlane(self._store, self._monitors, gate, self._faults, self._quota, max_body_bytes)
         control_plane = ControlPlane(self._store, self._monitors, gate, max_body_bytes)
-        self._application = _application(self._data_plane, control_plane, Page(self._store, host))
+        self._application = _application(self._data_plane, control_plane, Console(self._store, host))
         self._listener: Listener | None = None
 
     def __enter__(self) -> LocalRum:  # noqa: PYI034 - typing.Self begins with Python 3.11
@@ -201,6 +201,11 @@ class LocalRum:
             Fault(status=status, error_type=error_type, message=message, retry_after=retry_after_seconds, times=times)
         )
 
+    @property
+    def summary(self) -> str:
+        """What arrived, by type, and what was refused and dropped, and why."""
+        return self._store.summary
+
     def wait_for(self, event_type: str | None = None, count: int = 1, timeout_seconds: float = 10.0) -> Events:
         """Block until `count` events of this type (None: of any) are here, and return all of them.
 
@@ -215,10 +220,10 @@ class LocalRum:
         self._data_plane.delay_seconds = 0.0
 
 
-def _application(data_plane: DataPlane, control_plane: ControlPlane, page: Page) -> Starlette:
+def _application(data_plane: DataPlane, control_plane: ControlPlane, console: Console) -> Starlette:
     unknown = data_plane.unknown_operation
     application = Starlette(
-        routes=[*data_plane.routes, *control_plane.routes, *page.routes],
+        routes=[*data_plane.routes, *control_plane.routes, *console.routes],
         exception_handlers={404: unknown, 405: unknown},
     )
     application.router.redirect_slashes = False

@@ -1,7 +1,4 @@
-"""Sessions as the page shows them: events grouped by session, and one line about each event.
-
-No HTML here, and no JSON: `page` writes both.
-"""
+"""Sessions as the console shows them: events grouped by session, and one line about each event."""
 
 from __future__ import annotations
 
@@ -49,7 +46,11 @@ def summary(event: Event) -> str:
     if not event.type.startswith(RUM_PREFIX):
         return _custom(event.details)
     describe = _SUMMARIES.get(short_type(event.type), _value)
-    return describe(event.details)
+    try:
+        return describe(event.details)
+    except (AttributeError, KeyError, TypeError):
+        # Not of the schema of its type, as events are that RUM drops.
+        return quote(event.details)
 
 
 def _session(events: list[Event]) -> Session:
@@ -114,7 +115,8 @@ def _vital(details: dict[str, Any]) -> str:
 
 
 def _value(details: dict[str, Any]) -> str:
-    return str(details.get("value", ""))
+    value = details.get("value", "")
+    return str(round(value, 4) if isinstance(value, float) else value)
 
 
 def _milliseconds(number: float) -> str:

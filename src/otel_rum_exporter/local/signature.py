@@ -19,8 +19,11 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 _SERVICE = "rum"
 _MAX_SKEW_SECONDS = 5 * 60
 _DATE = "%Y%m%dT%H%M%SZ"
+_TERM = "aws4_request"
+_FIELDS = ("Credential", "SignedHeaders", "Signature")
 _FIELD = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
+_EXPIRES = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +61,29 @@ class WrongSignature(Exception):  # noqa: N818 - an answer on its way out, not a
 
 @dataclass(frozen=True, slots=True)
 class _Authorization:
+    """A signature and what it was made with, as an `Authorization` header or a presigned URL tells it."""
+
     access_key_id: str
+    session_token: str
+    date: str
     scope: tuple[str, str, str]
     """Date, region and service."""
     signed_headers: tuple[str, ...]
     signature: str
+    lifetime_seconds: float
+
+
+def is_signed(authorization_header: str, query: str) -> bool:
+    """Tell whether a request claims to be signed, by a header or, as beacons are, by its URL."""
+    return authorization_header.startswith("AWS4-") or "X-Amz-Signature=" in query
 
 
 def verify(request: SentRequest, credentials: Credentials, now: float) -> None:
     """Raise WrongSignature unless these credentials signed the request about now, which is in epoch seconds."""
-    authorization = _authorization(request.header("authorization"))
-    date = request.header("x-amz-date")
-    _check_credentials(request, authorization, credentials)
-    _check_date(date, authorization.scope[0], now)
-    expected = _sign(request, authorization, credentials.secret_access_key, date)
+    authorization = _authorization(request)
+    _check_credentials(authorization, credentials)
+    _check_date(authorization, now)
+    expected = _sign(request, authorization, credentials.secret_access_key)
     if not hmac.compare_digest(expected, authorization.signature):
         raise WrongSignature(
             "InvalidSignatureException",
@@ -80,61 +92,78 @@ def verify(request: SentRequest, credentials: Credentials, now: float) -> None:
         )
 
 
-def _authorization(header: str) -> _Authorization:
-    if not header:
+def _authorization(request: SentRequest) -> _Authorization:
+    header = request.header("authorization")
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    if header:
+        algorithm, _, text = header.partition(" ")
+        fields: dict[str, str] = dict(_FIELD.findall(text))
+        token, date, expires = request.header("x-amz-security-token"), request.header("x-amz-date"), ""
+    else:
+        algorithm = query.get("X-Amz-Algorithm", "")
+        fields = {name: query[f"X-Amz-{name}"] for name in _FIELDS if f"X-Amz-{name}" in query}
+        token, date = query.get("X-Amz-Security-Token", ""), query.get("X-Amz-Date", "")
+        expires = query.get("X-Amz-Expires", "")
+    if not algorithm and not fields:
         raise WrongSignature("MissingAuthenticationTokenException", "Missing Authentication Token")
-    fields = dict(_FIELD.findall(header))
-    missing = [name for name in ("Credential", "SignedHeaders", "Signature") if name not in fields]
-    if not header.startswith(f"{_ALGORITHM} ") or missing:
+    access_key_id, scope = _scope(algorithm, fields)
+    signed_headers = tuple(fields["SignedHeaders"].split(";"))
+    if "host" not in signed_headers:
+        raise WrongSignature("InvalidSignatureException", "'Host' must be a 'SignedHeader' in the AWS Authorization.")
+    lifetime_seconds = float(expires) if _EXPIRES.fullmatch(expires) else _MAX_SKEW_SECONDS
+    return _Authorization(access_key_id, token, date, scope, signed_headers, fields["Signature"], lifetime_seconds)
+
+
+def _scope(algorithm: str, fields: dict[str, str]) -> tuple[str, tuple[str, str, str]]:
+    missing = [name for name in _FIELDS if name not in fields]
+    if algorithm != _ALGORITHM or missing:
         what = f"requires {', '.join(missing)}" if missing else f"must begin with {_ALGORITHM}"
         raise WrongSignature("IncompleteSignatureException", f"Authorization header {what}.")
     access_key_id, *scope = fields["Credential"].split("/")
-    signed_headers = tuple(fields["SignedHeaders"].split(";"))
-    if len(scope) != 4 or scope[3] != "aws4_request" or not _SIGNATURE.fullmatch(fields["Signature"]):
+    if len(scope) != 4 or scope[3] != _TERM or not _SIGNATURE.fullmatch(fields["Signature"]):
         raise WrongSignature(
             "IncompleteSignatureException",
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, and "
             "Signature 64 hexadecimal digits.",
         )
     if scope[2] != _SERVICE:
-        raise WrongSignature(
-            "InvalidSignatureException", f"Credential should be scoped to correct service: '{_SERVICE}'."
-        )
-    if "host" not in signed_headers:
-        raise WrongSignature("InvalidSignatureException", "'Host' must be a 'SignedHeader' in the AWS Authorization.")
-    return _Authorization(access_key_id, (scope[0], scope[1], scope[2]), signed_headers, fields["Signature"])
+        message = f"Credential should be scoped to correct service: '{_SERVICE}'."
+        raise WrongSignature("InvalidSignatureException", message)
+    return access_key_id, (scope[0], scope[1], scope[2])
 
 
-def _check_credentials(request: SentRequest, authorization: _Authorization, credentials: Credentials) -> None:
-    token = request.header("x-amz-security-token")
-    known = hmac.compare_digest(authorization.access_key_id.encode(), credentials.access_key_id.encode())
-    if not known or not hmac.compare_digest(token.encode(), (credentials.session_token or "").encode()):
+def _check_credentials(authorization: _Authorization, credentials: Credentials) -> None:
+    told = (authorization.access_key_id.encode(), authorization.session_token.encode())
+    known = (credentials.access_key_id.encode(), (credentials.session_token or "").encode())
+    if not all(hmac.compare_digest(*pair) for pair in zip(told, known, strict=True)):
         raise WrongSignature("UnrecognizedClientException", "The security token included in the request is invalid.")
 
 
-def _check_date(date: str, scope_date: str, now: float) -> None:
+def _check_date(authorization: _Authorization, now: float) -> None:
+    date, scope_date = authorization.date, authorization.scope[0]
     try:
         signed_at = datetime.strptime(date, _DATE).replace(tzinfo=timezone.utc)
     except ValueError:
-        raise WrongSignature(
-            "IncompleteSignatureException", "Authorization header requires existence of an 'X-Amz-Date' header."
-        ) from None
-    if not date.startswith(scope_date):
+        message = "Authorization header requires existence of an 'X-Amz-Date' header."
+        raise WrongSignature("IncompleteSignatureException", message) from None
+    if date[:8] != scope_date:
         message = (
             f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: {scope_date}"
         )
         raise WrongSignature("InvalidSignatureException", message)
-    skew = signed_at.timestamp() - now
-    if abs(skew) > _MAX_SKEW_SECONDS:
-        here = datetime.fromtimestamp(now, timezone.utc).strftime(_DATE)
-        what = "Signature expired" if skew < 0 else "Signature not yet current"
-        order = "earlier" if skew < 0 else "later"
-        raise WrongSignature(
-            "InvalidSignatureException", f"{what}: {date} is now {order} than {here} and 5 min. allow for."
+    age_seconds = now - signed_at.timestamp()
+    here = datetime.fromtimestamp(now, timezone.utc).strftime(_DATE)
+    if age_seconds > authorization.lifetime_seconds:
+        message = (
+            f"Signature expired: {date} is now earlier than {here} by more than {authorization.lifetime_seconds:g} s."
         )
+        raise WrongSignature("InvalidSignatureException", message)
+    if age_seconds < -_MAX_SKEW_SECONDS:
+        message = f"Signature not yet current: {date} is still later than {here} by more than {_MAX_SKEW_SECONDS} s."
+        raise WrongSignature("InvalidSignatureException", message)
 
 
-def _sign(request: SentRequest, authorization: _Authorization, secret: str, date: str) -> str:
+def _sign(request: SentRequest, authorization: _Authorization, secret: str) -> str:
     canonical_request = "\n".join(
         (
             request.method,
@@ -146,10 +175,10 @@ def _sign(request: SentRequest, authorization: _Authorization, secret: str, date
             hashlib.sha256(request.body).hexdigest(),
         )
     )
-    scope = "/".join((*authorization.scope, "aws4_request"))
-    text = "\n".join((_ALGORITHM, date, scope, hashlib.sha256(canonical_request.encode()).hexdigest()))
+    scope = (*authorization.scope, _TERM)
+    digest = hashlib.sha256(canonical_request.encode()).hexdigest()
     key = f"AWS4{secret}".encode()
-    for part in (*authorization.scope, "aws4_request", text):
+    for part in (*scope, "\n".join((_ALGORITHM, authorization.date, "/".join(scope), digest))):
         key = hmac.digest(key, part.encode(), "sha256")
     return key.hex()
 
@@ -162,5 +191,6 @@ def _canonical_path(raw_path: str) -> str:
 
 
 def _canonical_query(query: str) -> str:
-    pairs = sorted((quote(key, safe="~"), quote(value, safe="~")) for key, value in parse_qsl(query, True))
-    return "&".join(f"{key}={value}" for key, value in pairs)
+    pairs = parse_qsl(query, keep_blank_values=True)
+    quoted = sorted((quote(key, safe="~"), quote(value, safe="~")) for key, value in pairs if key != "X-Amz-Signature")
+    return "&".join(f"{key}={value}" for key, value in quoted)

@@ -28,6 +28,7 @@ class Store:
         self._changed = threading.Condition()
         self._batches: deque[Batch] = deque()
         self._kept = 0
+        self._revision = 0
         self._refused: deque[Refusal] = deque(maxlen=max_events)
         self._dropped: deque[Dropped] = deque(maxlen=max_events)
         self._removed: deque[Removed] = deque(maxlen=max_events)
@@ -39,6 +40,11 @@ class Store:
             else:
                 self.accept(*received)
         self._archive = archive
+
+    @property
+    def revision(self) -> int:
+        """A number that grows whenever something is kept or forgotten."""
+        return self._revision
 
     @property
     def batches(self) -> tuple[Batch, ...]:
@@ -91,6 +97,16 @@ class Store:
         with self._changed:
             return self._counts.copy()
 
+    @property
+    def summary(self) -> str:
+        """What arrived, by type, and what was refused and dropped, and why."""
+        with self._changed:
+            types = Counter(event.type for event in self._events())
+            arrived = ", ".join(f"{number} x {name}" for name, number in types.items())
+            refused = "; ".join(f"{refusal.status} {refusal.message}" for refusal in self._refused)
+            dropped = "; ".join(f"{dropped.event.type}: {dropped.reason}" for dropped in self._dropped)
+            return f"arrived: {arrived or 'nothing'}; refused: {refused or 'nothing'}; dropped: {dropped or 'nothing'}"
+
     def accept(self, batch: Batch, dropped: Iterable[Dropped] = (), removed: Iterable[Removed] = ()) -> None:
         """Keep an accepted request and what RUM would lose of it."""
         lost, taken_off = tuple(dropped), tuple(removed)
@@ -101,6 +117,7 @@ class Store:
             self._removed.extend(taken_off)
             self._count(chain((event.id for event in batch.events), (one.event.id for one in lost)))
             self._forget_oldest()
+            self._revision += 1
             if self._archive:
                 self._archive.add((batch, lost, taken_off))
             self._changed.notify_all()
@@ -109,6 +126,7 @@ class Store:
         """Keep a refused request."""
         with self._changed:
             self._refused.append(refusal)
+            self._revision += 1
             if self._archive:
                 self._archive.add(refusal)
 
@@ -116,6 +134,7 @@ class Store:
         """Keep that a request was answered."""
         with self._changed:
             self._requests.append(exchange)
+            self._revision += 1
 
     def clear(self) -> None:
         """Forget everything."""
@@ -126,12 +145,15 @@ class Store:
             if self._archive:
                 self._archive.clear()
             self._kept = 0
+            self._revision += 1
 
     def wait_for(self, event_type: str | None, count: int, timeout_seconds: float) -> Events:
         """Block until `count` events of this type (None: of any) are here, and return all of them.
 
         Raises TimeoutError, whose message tells what did arrive, was dropped and was refused.
         """
+        if count > self._max_events:
+            raise ValueError(f"waiting for {count} events, where only the last {self._max_events} are kept")
 
         def matching() -> Events:
             events = self._events()
@@ -140,7 +162,7 @@ class Store:
         with self._changed:
             if not self._changed.wait_for(lambda: len(matching()) >= count, timeout_seconds):
                 wanted = f"{count} x {event_type or 'any event'}"
-                raise TimeoutError(f"waited {timeout_seconds:g} s for {wanted}; {self._summary()}")
+                raise TimeoutError(f"waited {timeout_seconds:g} s for {wanted}; {self.summary}")
             return matching()
 
     def _events(self) -> Events:
@@ -156,10 +178,3 @@ class Store:
     def _forget_oldest(self) -> None:
         while self._kept - len(self._batches[0].events) >= self._max_events or len(self._batches) > self._max_events:
             self._kept -= len(self._batches.popleft().events)
-
-    def _summary(self) -> str:
-        types = Counter(event.type for event in self._events())
-        arrived = ", ".join(f"{number} x {name}" for name, number in types.items())
-        refused = "; ".join(f"{refusal.status} {refusal.message}" for refusal in self._refused)
-        dropped = "; ".join(f"{dropped.event.type}: {dropped.reason}" for dropped in self._dropped)
-        return f"arrived: {arrived or 'nothing'}; refused: {refused or 'nothing'}; dropped: {dropped or 'nothing'}"

@@ -23,6 +23,7 @@ from .decoded import (
 from .file import decode_file, decode_json_file
 from .from_json import decode_json
 from .from_protobuf import decode_protobuf
+from .stream import Piece, pieces
 
 __all__ = [
     "Decoded",
@@ -35,10 +36,12 @@ __all__ = [
     "DecodedSpan",
     "Fault",
     "OtlpError",
+    "Piece",
     "Signal",
     "TooManyRecordsError",
     "decode_file",
     "decode_json",
     "decode_json_file",
     "decode_protobuf",
+    "pieces",
 ]

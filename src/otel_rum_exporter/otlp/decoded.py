@@ -17,6 +17,9 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 MAX_VALUE_DEPTH = 32
 """Lists and maps within one another in a value. Parsers of protobuf end at 100 messages, of which each takes 2 or 3."""
 
+MAX_VALUES_PER_RECORD = 20
+"""Attributes and the like, on average, where the number of records is limited."""
+
 MAX_FAULTS_TOLD = 100
 """More faults than these are counted only."""
 
@@ -156,7 +159,9 @@ class Faults:
     def __init__(self, max_records: int | None = None) -> None:
         self._told: list[Fault] = []
         self._max_records = max_records
-        self._seen = 0
+        self._max_values = max_records * MAX_VALUES_PER_RECORD if max_records else None
+        self._records = 0
+        self._values = 0
         self.rejected = 0
 
     @property
@@ -170,9 +175,19 @@ class Faults:
         Raises:
             TooManyRecordsError: when there were too many already.
         """
-        self._seen += 1
-        if self._max_records is not None and self._seen > self._max_records:
+        self._records += 1
+        if self._max_records is not None and self._records > self._max_records:
             raise TooManyRecordsError(f"more than {self._max_records} records; send them in several requests")
+
+    def weigh(self, values: int) -> None:
+        """Count attributes, events, links and members of values that are about to be read.
+
+        Raises:
+            TooManyRecordsError: when there are too many for memory to hold.
+        """
+        self._values += values
+        if self._max_values is not None and self._values > self._max_values:
+            raise TooManyRecordsError(f"more than {self._max_values} attributes; send them in several requests")
 
     def add(self, fault: Fault, records: int = 1) -> None:
         """Tell what is malformed, and how many records are rejected for it."""

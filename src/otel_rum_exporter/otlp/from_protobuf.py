@@ -35,7 +35,7 @@ from .decoded import (
     is_remote,
     status,
 )
-from .wire import WireError, members
+from .wire import WireError, fields_of
 
 MAX_RECORD_BYTES = 1024 * 1024
 """Largest span, log record, resource or scope that is read. RUM's events have 6 KB."""
@@ -67,19 +67,19 @@ class _Layout(NamedTuple):
     blocks: str
     scopes: str
     records: str
-    read: Callable[[bytes, DecodedResource, DecodedScope | None], DecodedSpan | DecodedLogRecord]
+    read: Callable[[bytes, DecodedResource, DecodedScope | None, Faults], DecodedSpan | DecodedLogRecord]
 
 
 def _records(body: bytes, layout: _Layout, faults: Faults) -> Iterator[DecodedSpan | DecodedLogRecord]:
     """Yield the records of a body, and add what is malformed to the faults."""
-    for index, (number, start, end) in enumerate(members(body, 0, len(body))):
+    for index, (number, start, end) in enumerate(fields_of(body, 0, len(body))):
         faults.count()
         if number != 1:
             continue
         path = f"{layout.blocks}[{index}]"
         heads, blocks = _split(body, start, end, faults)
         try:
-            resource = _resource(heads)
+            resource = _resource(heads, faults)
         except (DecodeError, MalformedError) as error:
             records = sum(len(_split(body, *block, faults)[1]) for block in blocks)
             faults.add(_fault(error, f"{path}.resource"), records)
@@ -99,7 +99,7 @@ def _scope_records(
         return
     for index, (start, end) in enumerate(records):
         try:
-            yield layout.read(body[start:end], resource, scope)
+            yield layout.read(body[start:end], resource, scope, faults)
         except (DecodeError, MalformedError) as error:
             faults.add(_fault(error, f"{path}.{layout.records}[{index}]"))
 
@@ -110,7 +110,7 @@ def _split(body: bytes, start: int, end: int, faults: Faults) -> tuple[bytes, li
     Heads that are there twice are merged, which is what parsing them in a row does.
     """
     heads, places = [], []
-    for number, first, last in members(body, start, end):
+    for number, first, last in fields_of(body, start, end):
         faults.count()
         if number == 1:
             heads.append(body[first:last])
@@ -132,15 +132,15 @@ def _fault(error: Exception, path: str) -> Fault:
     return Fault(path, "is malformed protobuf")
 
 
-def _resource(head: bytes) -> DecodedResource:
+def _resource(head: bytes, faults: Faults) -> DecodedResource:
     if len(head) <= _SHARED_BYTES:
         return _shared_resource(head)
-    return DecodedResource(_attributes(Resource.FromString(_sized(head)).attributes))
+    return DecodedResource(_attributes(Resource.FromString(_sized(head)).attributes, faults))
 
 
 @lru_cache(maxsize=1024)
 def _shared_resource(head: bytes) -> DecodedResource:
-    return DecodedResource(_attributes(Resource.FromString(head).attributes))
+    return DecodedResource(_attributes(Resource.FromString(head).attributes, Faults()))
 
 
 def _scope(head: bytes) -> DecodedScope:
@@ -148,8 +148,9 @@ def _scope(head: bytes) -> DecodedScope:
     return DecodedScope(scope.name, scope.version or None)
 
 
-def _span(data: bytes, resource: DecodedResource, scope: DecodedScope | None) -> DecodedSpan:
+def _span(data: bytes, resource: DecodedResource, scope: DecodedScope | None, faults: Faults) -> DecodedSpan:
     span = Span.FromString(_sized(data))
+    faults.weigh(len(span.events) + len(span.links))
     flags, parent_id = span.flags, span.parent_span_id
     context = _context(span, flags, remote=False)
     if parent_id in _NO_PARENT:
@@ -164,8 +165,8 @@ def _span(data: bytes, resource: DecodedResource, scope: DecodedScope | None) ->
         span.start_time_unix_nano,
         span.end_time_unix_nano,
         status(span.status.code, span.status.message) if span.HasField("status") else UNSET,
-        _attributes(span.attributes),
-        tuple(_event(event, index) for index, event in enumerate(span.events)) if span.events else (),
+        _attributes(span.attributes, faults),
+        tuple(_event(event, index, faults) for index, event in enumerate(span.events)) if span.events else (),
         tuple(_link(link, index) for index, link in enumerate(span.links)) if span.links else (),
         resource,
         scope,
@@ -190,9 +191,9 @@ def _id(value: bytes, name: str, size: int) -> int:
     raise MalformedError(name, f"has {len(value)} bytes, not {size}")
 
 
-def _event(event: Span.Event, index: int) -> DecodedEvent:
+def _event(event: Span.Event, index: int, faults: Faults) -> DecodedEvent:
     try:
-        return DecodedEvent(event.name, event.time_unix_nano, _attributes(event.attributes))
+        return DecodedEvent(event.name, event.time_unix_nano, _attributes(event.attributes, faults))
     except MalformedError as fault:
         raise fault.within(f"events[{index}]") from None
 
@@ -204,7 +205,7 @@ def _link(link: Span.Link, index: int) -> DecodedLink:
         raise fault.within(f"links[{index}]") from None
 
 
-def _log_record(data: bytes, resource: DecodedResource, scope: DecodedScope | None) -> DecodedLogRecord:
+def _log_record(data: bytes, resource: DecodedResource, scope: DecodedScope | None, faults: Faults) -> DecodedLogRecord:
     record = LogRecord.FromString(_sized(data))
     logged = DecodedLogData(
         timestamp=record.time_unix_nano or None,
@@ -213,18 +214,19 @@ def _log_record(data: bytes, resource: DecodedResource, scope: DecodedScope | No
         span_id=_id(record.span_id, "spanId", _SPAN_ID_BYTES) or None,
         trace_flags=FLAGS[record.flags & 0xFF],
         severity_number=SEVERITIES.get(record.severity_number),
-        body=_value(record.body, 0) if record.HasField("body") else None,
-        attributes=_attributes(record.attributes),
+        body=_value(record.body, 0, faults) if record.HasField("body") else None,
+        attributes=_attributes(record.attributes, faults),
         event_name=record.event_name or None,
     )
     return DecodedLogRecord(logged, resource, scope)
 
 
-def _attributes(pairs: Sequence[KeyValue], depth: int = 0) -> dict[str, Any]:
-    return {pair.key: _value(pair.value, depth) for pair in pairs}
+def _attributes(pairs: Sequence[KeyValue], faults: Faults, depth: int = 0) -> dict[str, Any]:
+    faults.weigh(len(pairs))
+    return {pair.key: _value(pair.value, depth, faults) for pair in pairs}
 
 
-def _value(value: AnyValue, depth: int) -> Any:
+def _value(value: AnyValue, depth: int, faults: Faults) -> Any:
     """Return the value in an AnyValue: None where it is empty, or of a kind that is not known."""
     kind = value.WhichOneof("value")
     if kind in _SCALARS:
@@ -232,9 +234,11 @@ def _value(value: AnyValue, depth: int) -> Any:
     if depth >= MAX_VALUE_DEPTH:
         raise MalformedError("attributes", f"is nested more than {MAX_VALUE_DEPTH} deep")
     if kind == "array_value":
-        return tuple(_value(member, depth + 1) for member in value.array_value.values)
+        members = value.array_value.values
+        faults.weigh(len(members))
+        return tuple(_value(member, depth + 1, faults) for member in members)
     if kind == "kvlist_value":
-        return _attributes(value.kvlist_value.values, depth + 1)
+        return _attributes(value.kvlist_value.values, faults, depth + 1)
     return None
 
 

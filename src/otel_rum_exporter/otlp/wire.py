@@ -17,7 +17,7 @@ class WireError(ValueError):
     """What was given is no protobuf message."""
 
 
-def members(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield number, start and end of each field between two offsets that holds text, bytes or a message.
 
     Raises:

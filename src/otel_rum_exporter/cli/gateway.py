@@ -1,0 +1,51 @@
+"""`otel-rum gateway`: an OTLP receiver, until somebody ends it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import click
+
+from ..config import ConfigError
+from ..gateway.settings import GatewaySettings, table
+from . import FAILED, MISUSED, fail
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _takes_settings(function: Callable[..., None]) -> Callable[..., None]:
+    for name, setting in reversed(table().items()):
+        if not setting.secret:
+            told = f"{setting.help.replace('`', '')} [default: {setting.default}]"
+            function = click.option(f"--{name.replace('_', '-')}", name, metavar="TEXT", help=told)(function)
+    return function
+
+
+@click.command(short_help="Receive OTLP over HTTP and gRPC, and send it to RUM.")
+@_takes_settings
+def gateway(**given: str | None) -> None:
+    """Receive OTLP over HTTP and gRPC, and send it to RUM, until Ctrl-C or SIGTERM.
+
+    Collectors, services in any language and pages in browsers send to it. An option is also the variable
+    OTEL_RUM_GATEWAY_... of its name; the token is only that, OTEL_RUM_GATEWAY_TOKEN, since others on this computer see
+    a command's options. Where telemetry goes, and how, is said by the variables OTEL_EXPORTER_AWS_RUM_...
+    """
+    try:
+        from ..gateway.server import serve
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is not installed: pip install 'otel-rum-exporter[gateway]'", MISUSED)
+    try:
+        serve(GatewaySettings.read(given, os.environ), os.environ, _announce)
+    except ConfigError as error:
+        fail(str(error), MISUSED)
+    except OSError as error:
+        fail(str(error), FAILED)
+
+
+def _announce(bound: GatewaySettings) -> None:
+    click.echo(f"OTLP over HTTP on http://{bound.host}:{bound.http_port}")
+    if bound.grpc:
+        click.echo(f"OTLP over gRPC on {bound.host}:{bound.grpc_port}")
+    if bound.token is None and bound.host not in _LOOPBACK:
+        click.echo(f"warning: whoever can reach {bound.host} can send telemetry; set a token.", err=True)

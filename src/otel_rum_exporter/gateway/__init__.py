@@ -1,0 +1,48 @@
+"""OTLP over HTTP and gRPC into the pipeline of the exporters: the public names of the sub-package, and nothing else.
+
+`otel_rum_exporter.gateway:app` is an ASGI application with the settings of the environment, made when it is first asked
+for.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .settings import GatewaySettings, MonitorEntry
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from .gateway import Gateway
+
+    app: Starlette
+
+__all__ = ["Gateway", "GatewaySettings", "MonitorEntry", "app"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs the extra, where it is asked for."""
+    if name == "app":
+        return _from_environment().app
+    if name == "Gateway":
+        return _gateway_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@lru_cache(maxsize=1)
+def _from_environment() -> Gateway:
+    return _gateway_class().from_environment(os.environ)
+
+
+def _gateway_class() -> type[Gateway]:
+    try:
+        from .gateway import Gateway
+    except ModuleNotFoundError as error:
+        message = (
+            f"otel_rum_exporter.gateway needs the package {error.name!r}, which is not installed: "
+            "pip install 'otel-rum-exporter[gateway]'"
+        )
+        raise ImportError(message, name=error.name) from error
+    return Gateway

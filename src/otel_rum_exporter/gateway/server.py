@@ -1,0 +1,154 @@
+"""The gateway as a process: its ports, its signals, and its end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+import uvicorn
+
+from .gateway import Gateway, config_of
+from .settings import GatewaySettings
+
+if TYPE_CHECKING:
+    import grpc
+
+DRAIN_SECONDS = 5
+"""How long requests in flight may take after a signal to end, before what was accepted is delivered."""
+
+KEEP_ALIVE_SECONDS = 60
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(
+    settings: GatewaySettings, environment: Mapping[str, str], announce: Callable[[GatewaySettings], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM, then drain; `announce` is given the settings with the ports that were bound.
+
+    Raises:
+        ConfigError: when a setting of the exporter is wrong.
+        OSError: when a port is taken.
+    """
+    config = config_of(settings, environment)
+    if settings.workers > 1:
+        _Workers(settings, environment).run(announce)
+        return
+    _run(Gateway(config, settings), announce)
+
+
+def _run(gateway: Gateway, announce: Callable[[GatewaySettings], None]) -> None:
+    server = Server(gateway)
+    # uvicorn raises the signal that ended it once more, for whoever handled it before.
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: None)
+    server.run(announce)
+
+
+class Server:
+    """One process that serves both doors of a gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        settings = gateway.settings
+        self._listener = _listener(settings.host, settings.http_port, is_shared=settings.workers > 1)
+        self._grpc: grpc.Server | None = None
+        grpc_port = settings.grpc_port
+        if settings.grpc:
+            try:
+                self._grpc, grpc_port = gateway.grpc_door().server(settings.host, settings.grpc_port)
+            except OSError:
+                self._listener.close()
+                raise
+        self.bound = replace(settings, http_port=self._listener.getsockname()[1], grpc_port=grpc_port)
+        self._http = _HttpServer(
+            uvicorn.Config(
+                gateway.app,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=list(settings.trusted_proxies),
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+            ),
+            self._drain,
+        )
+
+    def run(self, announce: Callable[[GatewaySettings], None]) -> None:
+        """Serve until a signal or `stop`, and drain; what was accepted is delivered when this returns."""
+        if self._grpc is not None:
+            self._grpc.start()
+        announce(self.bound)
+        self._http.run([self._listener])
+
+    def stop(self) -> None:
+        """End `run`, from another thread."""
+        self._http.should_exit = True
+
+    def _drain(self) -> None:
+        self._gateway.refuse()
+        if self._grpc is not None:
+            self._grpc.stop(DRAIN_SECONDS).wait()
+
+
+class _HttpServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await anyio.to_thread.run_sync(self._drain)
+        await super().shutdown(sockets)
+
+
+class _Workers:
+    """Processes that share the ports; the kernel spreads connections over them."""
+
+    def __init__(self, settings: GatewaySettings, environment: Mapping[str, str]) -> None:
+        # Bound but never listening: they hold the ports, also those that the system chose.
+        self._held = [_reserved(settings.host, port) for port in (settings.http_port, settings.grpc_port)]
+        ports = [held.getsockname()[1] for held in self._held]
+        self._settings = replace(settings, http_port=ports[0], grpc_port=ports[1])
+        self._environment = dict(environment)
+
+    def run(self, announce: Callable[[GatewaySettings], None]) -> None:
+        context = multiprocessing.get_context("spawn")
+        processes = [
+            context.Process(target=_work, args=(self._settings, self._environment))
+            for _ in range(self._settings.workers)
+        ]
+        for process in processes:
+            process.start()
+
+        def end(*_: object) -> None:
+            for process in processes:
+                process.terminate()
+
+        for number in _SIGNALS:
+            signal.signal(number, end)
+        announce(self._settings)
+        for process in processes:
+            process.join()
+
+
+def _work(settings: GatewaySettings, environment: Mapping[str, str]) -> None:
+    _run(Gateway(config_of(settings, environment), settings), lambda _: None)
+
+
+def _listener(host: str, port: int, *, is_shared: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, reuse_port=is_shared, backlog=2048)
+
+
+def _reserved(host: str, port: int) -> socket.socket:
+    held = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind((host, port))
+    return held

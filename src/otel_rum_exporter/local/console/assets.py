@@ -1,0 +1,46 @@
+"""The files of the page, read once and served from memory: no path of a request ever reaches the file system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_INDEX = "index.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """The content of one file."""
+
+    content: bytes
+    media_type: str
+
+
+class Assets:
+    """All files by their path; `digest` changes with any of them, so a path under it may be kept for ever."""
+
+    def __init__(self) -> None:
+        self._by_path = dict(_read(Path(__file__).with_name("static")))
+        content = sha256()
+        for path, asset in sorted(self._by_path.items()):
+            content.update(path.encode() + b"\0" + asset.content)
+        self.digest = content.hexdigest()[:16]
+        self.index = self._by_path.pop(_INDEX).content.replace(b"$digest", self.digest.encode())
+
+    def get(self, digest: str, path: str) -> Asset | None:
+        """Return a file, None when there is none of this path and digest."""
+        return self._by_path.get(path) if digest == self.digest else None
+
+
+def _read(folder: Path) -> Iterator[tuple[str, Asset]]:
+    for file in folder.rglob("*"):
+        if media_type := _MEDIA_TYPES.get(file.suffix):
+            yield file.relative_to(folder).as_posix(), Asset(file.read_bytes(), media_type)

@@ -1,0 +1,47 @@
+"""Time cut into equal steps, for charts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MIN_STEPS, MAX_STEPS = 30, 60
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_STEP_SECONDS = (
+    *(1, 2, 5, 10, 15, 30),
+    *(minutes * _MINUTE for minutes in (1, 2, 5, 10, 15, 30)),
+    *(hours * _HOUR for hours in (1, 2, 3, 6, 12)),
+    *(days * _DAY for days in (1, 2, 7, 30)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Steps of equal length, the first from `start`; times are in epoch seconds."""
+
+    start: float
+    step_seconds: float
+    steps: int
+
+    @classmethod
+    def over(cls, first: float, last: float) -> Axis:
+        """Cut the time from `first` to `last`, both included, into the shortest round steps that are few enough.
+
+        Where they would be fewer than `MIN_STEPS`, the time before is added.
+        """
+        wanted = (last - first) / (MAX_STEPS - 1)
+        step = next((step for step in _STEP_SECONDS if step >= wanted), math.ceil(wanted / _DAY) * _DAY)
+        start = min(first // step, last // step - MIN_STEPS + 1) * step
+        return cls(start, step, int((last - start) // step) + 1)
+
+    def index(self, seconds: float) -> int:
+        """Return the step of a time, the nearest one for a time outside."""
+        return min(max(int((seconds - self.start) // self.step_seconds), 0), self.steps - 1)
+
+    def counts(self, times: Iterable[float]) -> list[int]:
+        """Count the times in each step."""
+        counts = [0] * self.steps
+        for seconds in times:
+            counts[self.index(seconds)] += 1
+        return counts

@@ -1,0 +1,88 @@
+"""The views of errors: alike ones are one row, and a row has the latest stack trace."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from hashlib import sha256
+
+from ..record import Event
+from .axis import Axis
+from .field import Json, kind, page, text
+from .received import Received
+from .scope import Scope
+from .session_list import device, whose
+
+_MAX_GROUPS = 200
+_MAX_OCCURRENCES = 50
+_KEY_CHARACTERS = 12
+
+# What differs between occurrences of one error: ids, addresses, numbers.
+_VARIABLE = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\d+")
+
+
+def error_list(received: Received, scope: Scope) -> Json:
+    """Tell the groups of errors in scope, the most frequent first."""
+    groups = _groups(received, scope)
+    every = [event.timestamp for group in groups.values() for event in group]
+    axis = Axis.over(min(every), max(every)) if every else Axis(scope.now, 1, 1)
+    found = [_group(key, group, axis) for key, group in groups.items()]
+    found.sort(key=lambda group: (-group["count"], -group["last"]))
+    return {"total": len(found), "occurrences": len(every), "errors": found[:_MAX_GROUPS]}
+
+
+def error_story(received: Received, scope: Scope) -> Json | None:
+    """Tell the group `key` of the query with its latest occurrences; None when there is none of it."""
+    group = _groups(received, scope).get(scope.query.get("key", ""))
+    if not group:
+        return None
+    axis = Axis.over(group[0].timestamp, group[-1].timestamp)
+    latest = group[: -_MAX_OCCURRENCES - 1 : -1]
+    return {
+        **_group(scope.query["key"], group, axis),
+        "chart": {"start": axis.start, "step_seconds": axis.step_seconds},
+        "occurrences": [
+            {
+                **whose(event),
+                "event": event.id,
+                "timestamp": event.timestamp,
+                "page": page(event),
+                "message": text(event.details, "message"),
+                **device([event]),
+            }
+            for event in latest
+        ],
+    }
+
+
+def _groups(received: Received, scope: Scope) -> dict[str, list[Event]]:
+    """Group the errors in scope by what they have in common, each group in order of time."""
+    errors = [event for event in scope.in_time(received.events) if kind(event) == "error" and scope.fits(event)]
+    groups: dict[str, list[Event]] = defaultdict(list)
+    for event in sorted(errors, key=lambda event: event.timestamp):
+        groups[_key(event)].append(event)
+    return groups
+
+
+def _key(event: Event) -> str:
+    alike = _VARIABLE.sub("#", text(event.details, "message"))
+    same = f"{text(event.details, 'type')}\0{alike}".encode("utf-8", "replace")
+    return sha256(same).hexdigest()[:_KEY_CHARACTERS]
+
+
+def _group(key: str, group: Sequence[Event], axis: Axis) -> Json:
+    latest = group[-1].details
+    return {
+        "key": key,
+        "type": text(latest, "type"),
+        "message": text(latest, "message"),
+        "stack": next((found for event in reversed(group) if (found := text(event.details, "stack"))), ""),
+        "where": ":".join(str(latest[name]) for name in ("filename", "lineno", "colno") if latest.get(name)),
+        "count": len(group),
+        "sessions": len({(event.app_monitor_id, event.session_id) for event in group}),
+        "pages": sorted({page(event) for event in group} - {""})[:10],
+        "first": group[0].timestamp,
+        "last": group[-1].timestamp,
+        "counts": axis.counts(event.timestamp for event in group),
+    }

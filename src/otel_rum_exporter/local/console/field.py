@@ -1,0 +1,96 @@
+"""What events tell, read so that nothing in their details can raise: they may break the schema of their type."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..record import RUM_PREFIX, Event
+
+Json = dict[str, Any]
+
+PAGE_VIEW = f"{RUM_PREFIX}page_view_event"
+NAVIGATION = f"{RUM_PREFIX}performance_navigation_event"
+
+_KINDS = {
+    RUM_PREFIX + name: kind
+    for name, kind in (
+        ("session_start_event", "session"),
+        ("page_view_event", "page"),
+        ("page_close_event", "page"),
+        ("performance_navigation_event", "load"),
+        ("performance_resource_event", "resource"),
+        ("http_event", "http"),
+        ("js_error_event", "error"),
+        ("dom_event", "action"),
+        ("largest_contentful_paint_event", "vital"),
+        ("interaction_to_next_paint_event", "vital"),
+        ("cumulative_layout_shift_event", "vital"),
+        ("first_contentful_paint_event", "vital"),
+        ("first_input_delay_event", "vital"),
+        ("time_to_first_byte_event", "vital"),
+        ("time_to_interactive_event", "vital"),
+        ("xray_trace_event", "trace"),
+        ("rrweb_event", "replay"),
+    )
+}
+
+
+def kind(event: Event) -> str:
+    """Return the family that an event is shown as."""
+    return _KINDS.get(event.type, "custom")
+
+
+def member(value: Any, *path: str) -> Any:
+    """Follow members of objects; None where one is missing."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def number(value: Any, *path: str) -> float | None:
+    """Return a member as a finite float, None when it is no number."""
+    found = member(value, *path)
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        return None
+    try:
+        finite = float(found)
+    except OverflowError:
+        return None
+    return finite if math.isfinite(finite) else None
+
+
+def text(value: Any, *path: str) -> str:
+    """Return a member that is a string, else the empty string."""
+    found = member(value, *path)
+    return found if isinstance(found, str) else ""
+
+
+def page(event: Event) -> str:
+    """Return the page an event happened on, the empty string when it tells none."""
+    own = text(event.details, "pageId") if kind(event) == "page" else ""
+    return own or text(event.metadata, "pageId")
+
+
+def duration_millis(event: Event) -> float | None:
+    """Return how long what an event tells took; None when it tells no duration."""
+    millis = number(event.details, "durationMs" if kind(event) == "custom" else "duration")
+    if kind(event) == "trace":
+        start, end = number(event.details, "start_time"), number(event.details, "end_time")
+        millis = None if start is None or end is None else (end - start) * 1000
+    return millis if millis is not None and millis >= 0 else None
+
+
+def outcome(event: Event) -> str:
+    """Return how an HTTP request ended: `ok`, `4xx`, `5xx`, or `failed` when no answer came."""
+    status = number(event.details, "response", "status")
+    if not status:
+        return "failed"
+    if status < 400:
+        return "ok"
+    return "4xx" if status < 500 else "5xx"
+
+
+def is_problem(event: Event) -> bool:
+    """Tell whether an event is an error or a request that failed."""
+    return kind(event) == "error" or (kind(event) == "http" and outcome(event) != "ok")

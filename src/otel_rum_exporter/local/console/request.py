@@ -1,0 +1,61 @@
+"""The views of single requests: the one that an event came in, with its earlier tries, and a refused one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from ..record import Batch
+from .field import Json
+from .received import Received
+from .scope import Scope
+
+_MAX_TRIES = 20
+_MAX_EVENTS = 100
+
+
+def request_story(received: Received, scope: Scope) -> Json | None:
+    """Tell the requests whose BatchId is the `batch` of the query; None when there is none."""
+    asked = scope.query.get("batch", "")
+    batches = [batch for batch in received.batches if batch.batch_id == asked][-_MAX_TRIES:]
+    if not batches:
+        return None
+    tries = [one for one in received.requests if one.batch_id == asked][-_MAX_TRIES:]
+    return {
+        "answers": [{"status": one.status, "received_at": one.received_at} for one in tries],
+        "requests": [_request(batch) for batch in batches],
+    }
+
+
+def refusal_story(received: Received, scope: Scope) -> Json | None:
+    """Tell the refused request that was received `at` the time of the query, with the verdict on each of its events."""
+    asked = scope.query.get("at", "")
+    refusal = next((one for one in received.refused if str(one.received_at) == asked), None)
+    if refusal is None:
+        return None
+    return {
+        "path": refusal.path,
+        "received_at": refusal.received_at,
+        "verdicts": [asdict(verdict) for verdict in refusal.verdicts[:_MAX_EVENTS]],
+        "body": _shortened(refusal.raw),
+    }
+
+
+def _request(batch: Batch) -> Json:
+    return {
+        "path": f"/appmonitors/{batch.app_monitor_id}",
+        "received_at": batch.received_at,
+        "signed": batch.signed,
+        "body_bytes": batch.body_bytes,
+        "events": len(batch.raw.get("RumEvents", ())),
+        "verdicts": Counter(verdict.outcome for verdict in batch.verdicts),
+        "headers": dict(batch.headers),
+        "body": _shortened(batch.raw),
+    }
+
+
+def _shortened(body: Any) -> Any:
+    if isinstance(body, dict) and isinstance(body.get("RumEvents"), list):
+        return {**body, "RumEvents": body["RumEvents"][:_MAX_EVENTS]}
+    return body

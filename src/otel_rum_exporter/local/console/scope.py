@@ -1,0 +1,96 @@
+"""Which part of what was received is looked at: the filters of the page, as they stand in its URL."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from ..record import Event
+from .field import Json, page, text
+
+MAX_ROWS = 500
+_MAX_CHOICES = 100
+
+RANGES = {"5m": 300, "15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 604_800}
+"""The ranges that end now, in seconds; any other one is all time."""
+
+DIMENSIONS: Mapping[str, Callable[[Event], str]] = {
+    "monitor": lambda event: event.app_monitor_id,
+    "page": page,
+    "browser": lambda event: text(event.metadata, "browserName"),
+    "os": lambda event: text(event.metadata, "osName"),
+    "device": lambda event: text(event.metadata, "deviceType"),
+    "country": lambda event: text(event.metadata, "countryCode"),
+}
+"""What events can be narrowed by: the dimensions of RUM's own metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A time span in epoch seconds, open where it is None, the value wanted of each dimension, and words to find.
+
+    `query` is everything asked for, for what only one view understands.
+    """
+
+    now: float
+    since: float | None
+    until: float | None
+    wanted: Mapping[str, str]
+    words: tuple[str, ...]
+    query: Mapping[str, str]
+
+    @classmethod
+    def of(cls, query: Mapping[str, str], now: float) -> Scope:
+        """Read a query; what cannot be read is as if it were not there."""
+        seconds = RANGES.get(query.get("range", ""))
+        return cls(
+            now=now,
+            since=_seconds(query, "from") if seconds is None else now - seconds,
+            until=_seconds(query, "to") if seconds is None else None,
+            wanted={name: query[name] for name in DIMENSIONS if query.get(name)},
+            words=tuple(query.get("q", "").lower().split()),
+            query=query,
+        )
+
+    def in_time(self, events: Iterable[Event]) -> list[Event]:
+        """Return the events inside the time span."""
+        since, until = self.since or float("-inf"), self.until or float("inf")
+        return [event for event in events if since <= event.timestamp < until]
+
+    def fits(self, event: Event) -> bool:
+        """Tell whether an event has what is wanted of it, whenever it happened."""
+        if any(DIMENSIONS[name](event) != value for name, value in self.wanted.items()):
+            return False
+        return not self.words or _has(event, self.words)
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """Return a whole number of the query, not negative and at most `most`."""
+        given = self.query.get(name, "")
+        return min(int(given), most) if given.isascii() and given.isdigit() and len(given) < 10 else default
+
+
+def choices(events: Iterable[Event]) -> Json:
+    """Return the values of each dimension with the number of their events, the most frequent first."""
+    events = list(events)
+    counters = {name: Counter(map(value_of, events)) for name, value_of in DIMENSIONS.items()}
+    return {
+        name: [[value, count] for value, count in counter.most_common(_MAX_CHOICES) if value]
+        for name, counter in counters.items()
+    }
+
+
+def _has(event: Event, words: tuple[str, ...]) -> bool:
+    told = [event.session_id or "", event.user_id or "", event.type, page(event)]
+    for value in event.details.values():
+        if isinstance(value, str):
+            told.append(value)
+        elif isinstance(value, dict):
+            told.extend(inner for inner in value.values() if isinstance(inner, str))
+    everything = "\n".join(told).lower()
+    return all(word in everything for word in words)
+
+
+def _seconds(query: Mapping[str, str], name: str) -> float | None:
+    given = query.get(name, "")
+    return float(given) if given.isascii() and given.isdigit() and len(given) < 12 else None

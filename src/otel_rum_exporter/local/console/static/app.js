@@ -1,0 +1,132 @@
+// The frame around every view: where one is, what is filtered, and whether what is shown is fresh.
+import { Component, html } from "./html.js";
+import { KEYS, VIEWS } from "./keyboard.js";
+import { count } from "./format.js";
+import { DIMENSIONS, hasFilters, here, link, noFilters } from "./route.js";
+import { Empty, Lone } from "./parts.js";
+import * as overview from "./views/overview.js";
+import * as sessions from "./views/sessions.js";
+import * as session from "./views/session.js";
+import * as pages from "./views/pages.js";
+import * as errors from "./views/errors.js";
+import * as error from "./views/error.js";
+import * as http from "./views/http.js";
+import * as refused from "./views/refused.js";
+
+const SHOWN = { overview, sessions, session, pages, errors, error, http, refused };
+const SECTION = { session: "sessions", error: "errors" };
+const RANGES = [["", "All time"], ["5m", "Last 5 minutes"], ["15m", "Last 15 minutes"], ["1h", "Last hour"], ["6h", "Last 6 hours"], ["1d", "Last day"], ["7d", "Last week"]];
+
+export function App({ state, ...actions }) {
+  const shown = state.shown;
+  const route = shown?.route ?? state.route;
+  const frame = shown?.data?.frame;
+  const title = shown?.data ? SHOWN[route.view].title(shown.data) : "Local RUM";
+  document.title = title === "Local RUM" ? title : `${title} · Local RUM`;
+  return html`
+    <a class="skip" href="#main">Skip to the content</a>
+    <${Header} route=${state.route} state=${state} lost=${frame?.lost} set=${actions.set} />
+    ${state.error && html`<${Offline} error=${state.error} retry=${actions.retry} />`}
+    ${frame && route.view !== "session" && (hasFilters(state.route) || frame.choices.monitor.length > 0) && html`<${Filters} route=${state.route} choices=${frame.choices} go=${actions.go} />`}
+    <main id="main" aria-busy=${shown?.route !== state.route}>
+      ${shown ? html`<${View} key=${route.view} shown=${shown} state=${state} actions=${actions} />` : !state.error && html`<${Lone}>Reading …<//>`}
+    </main>
+    <${Footer} set=${actions.set} />
+    ${state.help && html`<${Help} close=${() => actions.set({ help: false })} />`}
+  `;
+}
+
+function View({ shown: { route, data }, state, actions }) {
+  if (data === null) {
+    return html`<${Empty} title="Nothing of this is here">
+      <p>It may have been forgotten: the stand-in keeps the latest events only, and nothing after its end.</p>
+      <p><a href=${link(route, "/sessions")}>All sessions</a></p>
+    <//>`;
+  }
+  return html`<${SHOWN[route.view].View} data=${data} route=${route} state=${state} ...${actions} />`;
+}
+
+function Header({ route, state, lost, set }) {
+  const total = lost ? lost.refused + lost.dropped + lost.removed : 0;
+  const current = SECTION[route.view] ?? route.view;
+  const fresh = state.paused ? "Paused" : state.live === "live" ? "Live" : "Offline";
+  return html`<header class="masthead">
+    <a class="brand" href="/" aria-label="Local RUM, overview">
+      <svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M5 17h5l3-8 5 15 4-10 1.5 3H27" /></svg>
+      <span>Local RUM</span>
+    </a>
+    <nav aria-label="Views">
+      ${VIEWS.map(([view, path, name]) => html`<a key=${view} href=${link(route, path)} aria-current=${view === current ? "page" : null}>
+        ${name}${view === "refused" && total > 0 && html`<span class="badge">${count(total)}<span class="hidden"> lost</span></span>`}
+      </a>`)}
+    </nav>
+    <button class=${`live ${fresh.toLowerCase()}`} title=${state.paused ? "Resume (p)" : "Pause (p)"} onClick=${() => set({ paused: !state.paused })}><i aria-hidden="true"></i>${fresh}</button>
+    <span class="hidden" role="status">${fresh === "Live" ? "" : fresh}</span>
+  </header>`;
+}
+
+function Offline({ error, retry }) {
+  return html`<div role="alert">
+    <p><strong>The stand-in does not answer.</strong> What is shown is the last it told. <span class="quiet">${error}</span></p>
+    <button onClick=${retry}>Try again</button>
+  </div>`;
+}
+
+class Filters extends Component {
+  // One entry of the history for a search, however many letters it takes.
+  search = (event) => {
+    const replace = this.typing;
+    this.typing = true;
+    clearTimeout(this.timer);
+    const q = event.target.value;
+    this.timer = setTimeout(() => this.props.go(here(this.props.route, { q }), { replace, stay: true }), 200);
+  };
+
+  render({ route, choices, go }) {
+    const value = (name) => route.query.get(name) ?? "";
+    const change = (name) => (event) => {
+      const span = name === "range" ? { from: null, to: null } : {};
+      go(here(route, { [name]: event.target.value, ...span }), { stay: true });
+    };
+    const zoomed = value("from") || value("to");
+    const offered = Object.entries(DIMENSIONS).filter(([name]) => value(name) || choices[name].length > 1);
+    return html`<form class="filters" role="search" aria-label="Filters" onSubmit=${(event) => event.preventDefault()}>
+      <input id="search" type="search" placeholder="Search ids, pages, URLs, messages" aria-label="Search" value=${value("q")}
+        onInput=${this.search} onBlur=${() => (this.typing = false)} autocomplete="off" spellcheck="false" />
+      <${Choice} name="range" label="Time" value=${zoomed ? "zoom" : value("range")} change=${change("range")}
+        options=${zoomed ? [["zoom", "Part of the chart"], ...RANGES] : RANGES} />
+      ${offered.map(([name, label]) => html`<${Choice} key=${name} name=${name} label=${label} value=${value(name)} change=${change(name)}
+        options=${[["", `Any ${label}`], ...withValue(choices[name], value(name)).map(([choice, n]) => [choice, n == null ? choice : `${choice} (${count(n)})`])]} />`)}
+      ${hasFilters(route) && html`<a class="clear" data-stay href=${here(route, noFilters)}>Clear</a>`}
+    </form>`;
+  }
+}
+
+const withValue = (choices, value) => (!value || choices.some(([choice]) => choice === value) ? choices : [[value, null], ...choices]);
+
+function Choice({ name, label, value, options, change }) {
+  return html`<select name=${name} aria-label=${label} class=${value ? "set" : ""} onChange=${change} value=${value}>
+    ${options.map(([option, text]) => html`<option key=${option} value=${option} selected=${option === value}>${text}</option>`)}
+  </select>`;
+}
+
+function Footer({ set }) {
+  return html`<footer>
+    <p>A stand-in of the Amazon CloudWatch RUM data plane on this computer. Nothing here was sent to AWS.</p>
+    <p><a href="/api/events">All of it as JSON</a> <button class="plain" onClick=${() => set({ help: true })}>Keys <kbd>?</kbd></button></p>
+  </footer>`;
+}
+
+class Help extends Component {
+  componentDidMount() {
+    this.dialog.showModal();
+  }
+
+  render({ close }) {
+    return html`<dialog aria-label="Keys" ref=${(dialog) => (this.dialog = dialog)} onClose=${close} onClick=${(event) => event.target === this.dialog && close()}>
+      <h2>Keys</h2>
+      <dl class="keys">${KEYS.map(([keys, what]) => html`<div key=${keys}><dt>${keys.split(/ {2}/).map((one) => html`<kbd>${one}</kbd>`)}</dt><dd>${what}</dd></div>`)}</dl>
+      <form method="dialog"><button>Close</button></form>
+    </dialog>`;
+  }
+}

@@ -1,0 +1,64 @@
+// Charts as SVG. Colours come from classes, so that light, dark and the reader's contrast are the style sheet's.
+import { Component, html } from "./html.js";
+import { here } from "./route.js";
+import { tick } from "./format.js";
+
+const HEIGHT = 100;
+const WIDTH = 10;
+
+// Columns over time, stacked. `series` is [[name, class, numbers]]. Arrow keys walk, Enter or a click looks closer.
+export class Columns extends Component {
+  state = { at: null };
+
+  render({ chart, series, label, format = String, route, go }, { at }) {
+    const steps = series[0][2].length;
+    const top = Math.max(1, ...Array.from({ length: steps }, (_, i) => series.reduce((sum, [, , values]) => sum + (values[i] ?? 0), 0)));
+    const time = (i) => tick(chart.start + i * chart.step_seconds, chart.step_seconds);
+    const zoom = (i) => {
+      const from = Math.floor(chart.start + i * chart.step_seconds);
+      go(here(route, { range: null, from, to: from + Math.ceil(chart.step_seconds) }), { stay: true });
+    };
+    const walk = (event) => {
+      const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (by) this.setState({ at: Math.min(Math.max((at ?? (by > 0 ? -1 : steps)) + by, 0), steps - 1) });
+      else if (event.key === "Enter" && at !== null) zoom(at);
+      else if (event.key === "Escape") this.setState({ at: null });
+      else return;
+      event.preventDefault();
+    };
+    const point = (event) => {
+      const box = event.currentTarget.getBoundingClientRect();
+      return Math.min(Math.max(Math.floor(((event.clientX - box.left) / box.width) * steps), 0), steps - 1);
+    };
+    const told = (i) => series.map(([name, , values]) => `${name} ${format(values[i])}`).join(", ");
+    return html`<figure class="chart">
+      <figcaption><span class="legend">${series.map(([name, kind, values]) => html`<span key=${name} class=${kind}><i aria-hidden="true"></i>${name}${at !== null && at < steps && html` <b>${format(values[at])}</b>`}</span>`)}</span>
+        <span class="quiet readout">${at !== null && at < steps ? time(at) : ""}</span></figcaption>
+      <div class="plot" tabindex="0" role="application" aria-roledescription="chart" aria-label=${`${label}. Arrow keys walk through time, Enter looks closer.`}
+        onKeyDown=${walk} onBlur=${() => this.setState({ at: null })} onPointerMove=${(event) => this.setState({ at: point(event) })}
+        onPointerLeave=${() => this.setState({ at: null })} onClick=${(event) => zoom(point(event))}>
+        <span class="top quiet" aria-hidden="true">${format(top)}</span>
+        <svg viewBox="0 0 ${steps * WIDTH} ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true">
+          ${at !== null && at < steps && html`<rect class="cursor" x=${at * WIDTH} width=${WIDTH} height=${HEIGHT} />`}
+          ${Array.from({ length: steps }, (_, i) => {
+            let y = HEIGHT;
+            return series.map(([name, kind, values]) => {
+              const height = ((values[i] ?? 0) / top) * HEIGHT;
+              y -= height;
+              return height > 0 && html`<rect key=${`${name}${i}`} class=${kind} x=${i * WIDTH + WIDTH * 0.12} y=${y} width=${WIDTH * 0.76} height=${height} />`;
+            });
+          })}
+        </svg>
+        <span class="hidden" role="status">${at !== null && at < steps ? `${time(at)}: ${told(at)}` : ""}</span>
+      </div>
+      <div class="axis quiet" aria-hidden="true"><span>${time(0)}</span>${steps > 2 && html`<span>${time(Math.floor(steps / 2))}</span>`}${steps > 1 && html`<span>${time(steps - 1)}</span>`}</div>
+    </figure>`;
+  }
+}
+
+export function Spark({ values, kind = "" }) {
+  const top = Math.max(1, ...values);
+  return html`<svg class=${`spark ${kind}`} viewBox="0 0 ${values.length * 4} 24" preserveAspectRatio="none" aria-hidden="true">
+    ${values.map((value, i) => value > 0 && html`<rect key=${i} x=${i * 4 + 0.5} y=${24 - Math.max(2, (value / top) * 24)} width="3" height=${Math.max(2, (value / top) * 24)} />`)}
+  </svg>`;
+}

@@ -1,0 +1,6 @@
+// Templates. All text goes through text nodes and attributes, never through markup.
+import { h, Component, Fragment, render } from "./vendor/preact.js";
+import htm from "./vendor/htm.js";
+
+export const html = htm.bind(h);
+export { Component, Fragment, render };

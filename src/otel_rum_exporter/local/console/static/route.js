@@ -1,0 +1,56 @@
+// What is looked at, as it stands in the URL: a view, what it is of, and the filters.
+export const DIMENSIONS = { monitor: "app monitor", page: "page", browser: "browser", os: "system", device: "device", country: "country" };
+export const FILTERS = ["range", "from", "to", "q", ...Object.keys(DIMENSIONS)];
+
+const PATTERNS = [
+  ["overview", /^\/$/],
+  ["session", /^\/sessions\/([^/]+)$/, "id"],
+  ["sessions", /^\/sessions$/],
+  ["error", /^\/errors\/([^/]+)$/, "key"],
+  ["errors", /^\/errors$/],
+  ["http", /^\/http$/],
+  ["pages", /^\/pages$/],
+  ["refused", /^\/refused$/],
+];
+
+export function read(location) {
+  for (const [view, pattern, member] of PATTERNS) {
+    const match = pattern.exec(location.pathname);
+    if (match) {
+      const query = new URLSearchParams(location.search);
+      return { view, path: location.pathname, query, of: member ? { [member]: decoded(match[1]) } : {} };
+    }
+  }
+  return { view: "overview", path: "/", query: new URLSearchParams(), of: {} };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// The URL of another view under the same filters; a change to null, undefined or "" takes a parameter away.
+export function link(route, path, changes = {}) {
+  return url(path, FILTERS.map((name) => [name, route.query.get(name)]), changes);
+}
+
+// The URL of this view with changes; what page of a list it is does not survive them.
+export function here(route, changes) {
+  return url(route.path, [...route.query].filter(([name]) => name !== "offset"), changes);
+}
+
+function url(path, kept, changes) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries({ ...Object.fromEntries(kept), ...changes })) {
+    if (value != null && value !== "") query.set(name, value);
+  }
+  return query.size ? `${path}?${query}` : path;
+}
+
+export const requestKey = (view, query) => `${view}?${new URLSearchParams(query)}`;
+export const sessionPath = (id) => `/sessions/${encodeURIComponent(id)}`;
+export const hasFilters = (route) => FILTERS.some((name) => route.query.get(name));
+export const noFilters = Object.fromEntries(FILTERS.map((name) => [name, null]));

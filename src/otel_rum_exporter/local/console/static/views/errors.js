@@ -1,0 +1,26 @@
+import { html } from "../html.js";
+import { Spark } from "../chart.js";
+import { count, plural } from "../format.js";
+import { hasFilters, here, link, noFilters } from "../route.js";
+import { NoMatch, Time, Title } from "../parts.js";
+
+export const title = () => "Errors";
+
+export function View({ data, route }) {
+  return html`
+    <${Title} note=${data.total ? `${count(data.occurrences)} of ${plural(data.total, "kind")}` : ""}>Errors<//>
+    ${data.total ? html`<${ErrorRows} errors=${data.errors} route=${route} />` : html`<${NoMatch} what="errors" clear=${hasFilters(route) && here(route, noFilters)} />`}
+  `;
+}
+
+export function ErrorRows({ errors, route, brief }) {
+  return html`<ol class=${`errors card ${brief ? "brief" : ""}`}>
+    ${errors.map((error) => html`<li key=${error.key} data-row><a href=${link(route, `/errors/${error.key}`)}>
+      <span class="what"><b>${error.type || "Error"}</b><span class="message">${error.message || "without a message"}</span>
+        ${!brief && html`<span class="quiet place">${[error.where, error.pages.join(", ")].filter(Boolean).join(" · ")}</span>`}</span>
+      <${Spark} values=${error.counts} kind="k-error" />
+      <span class="n"><b>${count(error.count)}</b><span class="quiet">${plural(error.sessions, "session")}</span></span>
+      <span class="when"><${Time} at=${error.last} /></span>
+    </a></li>`)}
+  </ol>`;
+}

@@ -1,0 +1,69 @@
+import { html } from "../html.js";
+import { count, millis, percent, plural } from "../format.js";
+import { hasFilters, here, noFilters } from "../route.js";
+import { Face, NoMatch, Table, Time, Title, sessionLink } from "../parts.js";
+
+export const title = () => "HTTP";
+
+const OUTCOMES = { ok: "Answered", "4xx": "4xx", "5xx": "5xx", failed: "No answer" };
+
+export function View({ data, route }) {
+  if (data.detail) return html`<${Detail} detail=${data.detail} route=${route} />`;
+  const status = route.query.get("status");
+  return html`
+    <${Title} note=${plural(data.total, "URL")}>HTTP requests<//>
+    <nav class="tabs" aria-label="How requests ended">
+      <a data-stay href=${here(route, { status: null })} aria-current=${status ? null : "true"}>All</a>
+      ${Object.entries(OUTCOMES).map(([name, label]) => html`<a key=${name} data-stay href=${here(route, { status: name })} aria-current=${status === name ? "true" : null}><i class=${`dot o-${name}`}></i>${label} <span class="quiet">${count(data.outcomes[name])}</span></a>`)}
+    </nav>
+    ${data.total ? html`<${Table} label="Requests by URL" rows=${data.urls} keyOf=${(row) => row.url} sort=${data.sort} route=${route} columns=${[
+      ["URL", (row) => html`<span class="method">${row.methods.join(" ") || row.file_types.join(" ")}</span> <a data-stay href=${here(route, { url: row.url })}><${Url} url=${row.url} /></a>`, { main: true, by: "url" }],
+      ["Status", (row) => html`<${Statuses} row=${row} />`, { wide: true }],
+      ["Failed", (row) => (row.problems ? html`<span class="poor">${count(row.problems)}</span>` : html`<span class="quiet">0</span>`), { number: true, by: "problems" }],
+      ["Timed", (row) => count(row.timed), { number: true, by: "timed", wide: true }],
+      ["Median", (row) => millis(row.p50_millis), { number: true, wide: true }],
+      ["p75", (row) => millis(row.p75_millis), { number: true, by: "p75_millis" }],
+      ["Last", (row) => html`<${Time} at=${row.last} />`, { number: true, wide: true }],
+    ]} />
+    <p class="quiet note">How a request ended is told by <code>http_event</code>, how long it took by <code>performance_resource_event</code>. Most senders make the first of failed requests only.</p>`
+    : html`<${NoMatch} what="requests" clear=${(hasFilters(route) || status) && here(route, { ...noFilters, status: null })} />`}
+  `;
+}
+
+// The path is what differs; the origin stands back.
+function Url({ url }) {
+  const [, origin, path] = /^([a-z]+:\/\/[^/]+)?(.*)$/is.exec(url);
+  return html`${origin && path && html`<span class="origin">${origin}</span>`}${path || origin}`;
+}
+
+function Statuses({ row }) {
+  if (!row.statuses.length) return html`<span class="quiet">–</span>`;
+  return row.statuses.map(([status, n]) => html`<span key=${status} class=${`chip ${status >= 500 || !status ? "bad" : status >= 400 ? "warn" : ""}`}>${status || "none"}${n > 1 && ` × ${count(n)}`}</span> `);
+}
+
+function Detail({ detail, route }) {
+  const all = Object.values(detail.outcomes).reduce((sum, n) => sum + n, 0);
+  let x = 0;
+  return html`
+    <p class="up"><a data-stay href=${here(route, { url: null })}>HTTP requests</a></p>
+    <${Title}><span class="url">${detail.url}</span><//>
+    <dl class="facts">
+      ${detail.methods.length > 0 && html`<div><dt>Methods</dt><dd>${detail.methods.join(", ")}</dd></div>`}
+      <div><dt>Status</dt><dd><${Statuses} row=${detail} /></dd></div>
+      <div><dt>Timed</dt><dd>${count(detail.timed)}</dd></div>
+      <div><dt>Median</dt><dd>${millis(detail.p50_millis)}</dd></div>
+      <div><dt>p75</dt><dd>${millis(detail.p75_millis)}</dd></div>
+    </dl>
+    ${all > 0 && html`<svg class="ratings tall" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label=${Object.entries(OUTCOMES).map(([name, label]) => `${label} ${detail.outcomes[name]}`).join(", ")}>
+      ${Object.keys(OUTCOMES).map((name) => {
+        const width = percent(detail.outcomes[name], all);
+        x += width;
+        return html`<rect class=${`o-${name}`} x=${x - width} width=${width} height="4" />`;
+      })}
+    </svg>`}
+    <section aria-labelledby="samples"><h2 id="samples">Who asked <small>latest first</small></h2>
+      <ol class="samples card">${detail.samples.map((one, i) => html`<li key=${i} data-row><a href=${sessionLink(route, one, { event: one.event })}>
+        <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.summary}</b> <span class="quiet">${one.page && `on ${one.page}`}</span></span><span class="message">${one.error}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>
+      </a></li>`)}</ol>
+    </section>`;
+}

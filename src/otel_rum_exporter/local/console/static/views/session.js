@@ -1,0 +1,113 @@
+// One session as a story: a chapter for each page, and in it every event on its place in time.
+import { Component, html } from "../html.js";
+import { bytes, clock, count, day, millis, plural, shortId, span } from "../format.js";
+import { here, link, requestKey } from "../route.js";
+import { Copy, Empty, Face, Json, Pager, Time, Title, device, name } from "../parts.js";
+import { RATINGS } from "./overview.js";
+
+export const title = (data) => `${name(data)}, session ${shortId(data.id)}`;
+
+const KINDS = { session: "Session", page: "Pages", load: "Loads", vital: "Web vitals", action: "Actions", http: "HTTP", resource: "Resources", error: "Errors", trace: "Traces", custom: "Custom", replay: "Replay" };
+
+export function View({ data, route, go, state, request }) {
+  const kind = route.query.get("kind");
+  const open = route.query.get("event");
+  const toggle = (key) => go(hereWithOffset(route, { event: key === open ? null : key }), { stay: true, replace: true });
+  const all = Object.values(data.kinds).reduce((sum, n) => sum + n, 0);
+  return html`
+    <p class="up"><a href=${link(route, "/sessions", { monitor: null })}>Sessions</a></p>
+    <div class="person">
+      <${Face} id=${data.user ?? data.id} />
+      <div><${Title}>${name(data)}<//>
+        <p class="quiet">${[device(data), `${day(data.first)}, ${span(data.last - data.first)}`].filter(Boolean).join(" · ")}</p></div>
+    </div>
+    <dl class="facts">
+      <div><dt>Session</dt><dd class="id">${data.id}</dd></div>
+      ${data.users.map((user) => html`<div key=${user}><dt>User</dt><dd class="id">${user}</dd></div>`)}
+      <div><dt>App monitor</dt><dd class="id">${data.monitor}</dd></div>
+      <div><dt>Last event</dt><dd><${Time} at=${data.last} /></dd></div>
+    </dl>
+    <nav class="tabs" aria-label="Kinds of events">
+      <a data-stay href=${here(route, { kind: null })} aria-current=${kind ? null : "true"}>All <span class="quiet">${count(all)}</span></a>
+      ${Object.keys(KINDS).filter((each) => data.kinds[each]).map((each) => html`<a key=${each} data-stay href=${here(route, { kind: each })} aria-current=${kind === each ? "true" : null}><i class=${`dot k-${each}`}></i>${KINDS[each]} <span class="quiet">${count(data.kinds[each])}</span></a>`)}
+    </nav>
+    ${data.total ? data.chapters.map((chapter) => html`<${Chapter} key=${chapter.start + chapter.page} chapter=${chapter} open=${open} toggle=${toggle} state=${state} request=${request} />`)
+      : html`<${Empty} title="No events of this kind"><p><a data-stay href=${here(route, { kind: null })}>All events of the session</a></p><//>`}
+    <${Pager} route=${route} total=${data.total} offset=${data.offset} limit=${data.limit} what="events" />
+  `;
+}
+
+const hereWithOffset = (route, changes) => here(route, { offset: route.query.get("offset"), ...changes });
+
+function Chapter({ chapter, open, toggle, state, request }) {
+  const length = Math.max(chapter.end - chapter.start, 0.001);
+  const problems = chapter.events.filter((event) => event.problem).length;
+  return html`<section class="chapter card">
+    <header><h2>${chapter.page || "No page"}</h2>
+      <span class="quiet">${clock(chapter.start)} · ${span(chapter.end - chapter.start)} · ${plural(chapter.events.length, "event")}</span>
+      ${problems > 0 && html`<span class="chip bad">${plural(problems, "problem")}</span>`}
+    </header>
+    <ol>${chapter.events.map((event) => html`<${Row} key=${event.key} event=${event} chapter=${chapter} length=${length} isOpen=${event.key === open} toggle=${toggle} state=${state} request=${request} />`)}</ol>
+  </section>`;
+}
+
+function Row({ event, chapter, length, isOpen, toggle, state, request }) {
+  const offset = event.start - chapter.start;
+  const left = ((event.start - chapter.start) / length) * 100;
+  const width = ((event.duration_millis ?? 0) / 1000 / length) * 100;
+  const end = left + width;
+  // What it took stands beside its bar, where there is room; in it, where there is none.
+  const [side, place] = end < 80 ? ["after", { left: `${end}%` }] : left > 20 ? ["before", { right: `${100 - left}%` }] : ["inside", { right: `${100 - end}%` }];
+  const lost = event.dropped ? "dropped" : event.removed.length ? "trimmed" : "";
+  return html`<li class=${`event k-${event.kind} ${event.problem ? "problem" : ""} ${lost}`} data-row>
+    <button aria-expanded=${isOpen} onClick=${() => toggle(event.key)}>
+      <span class="offset" title=${clock(event.start)}>+${millis(offset * 1000)}</span>
+      <i class="dot" aria-hidden="true"></i>
+      <span class="what"><b>${label(event)}</b> <span>${event.summary}</span>${lost && html` <span class="chip bad">${event.dropped ? "would be dropped" : `${event.removed.length} removed`}</span>`}</span>
+      <span class="lane"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i>
+        <span class=${side} style=${place}>${event.duration_millis !== null && millis(event.duration_millis)}${event.kind === "vital" && event.rating && html`<span class=${event.rating}>${RATINGS[event.rating]}</span>`}</span></span>
+    </button>
+    ${isOpen && html`<${Detail} event=${event} kept=${state.requests.get(requestKey("request", { batch: event.batch_id }))} request=${request} />`}
+  </li>`;
+}
+
+const label = (event) => event.name.replace(/_event$/, "").replace(/^performance_/, "").replaceAll("_", " ");
+
+class Detail extends Component {
+  componentDidMount() {
+    this.props.request("request", { batch: this.props.event.batch_id });
+  }
+
+  render({ event, kept }) {
+    return html`<div class="detail">
+      <p class="verdict-line">${event.dropped ? html`<b class="poor">RUM would drop this event without a word:</b> ${event.dropped}` : html`<b class="good">RUM would keep this event.</b>`}</p>
+      ${event.removed.map((one) => html`<p key=${one.key}><b class="fair">Without the attribute ${JSON.stringify(one.key)}:</b> ${one.reason}</p>`)}
+      ${event.details.stack && html`<h3>Stack trace</h3><div class="json"><${Copy} text=${event.details.stack} what="stack trace" /><pre tabindex="0" class="stack">${event.details.stack}</pre></div>`}
+      <div class="columns">
+        <div><h3>Details <code>${event.type}</code></h3><${Json} value=${event.details} label="details" /></div>
+        <div><h3>Metadata <span class="quiet">with the request's</span></h3><${Json} value=${event.metadata} label="metadata" /></div>
+      </div>
+      <dl class="facts small"><div><dt>Event</dt><dd class="id">${event.id}</dd></div><div><dt>Timestamp</dt><dd>${event.timestamp}</dd></div></dl>
+      <h3>The request it came in</h3>
+      <${Request} kept=${kept} batch=${event.batch_id} />
+    </div>`;
+  }
+}
+
+function Request({ kept, batch }) {
+  if (!kept || kept.waiting) return html`<p class="quiet">Reading …</p>`;
+  if (kept.missing) return html`<p class="quiet">The request ${batch} is not kept any more.</p>`;
+  return kept.requests.map((sent, i) => html`<div key=${i} class="request">
+    <dl class="facts small">
+      <div><dt>Request</dt><dd><code>POST ${sent.path}</code></dd></div>
+      <div><dt>BatchId</dt><dd class="id">${batch}</dd></div>
+      <div><dt>Received</dt><dd><${Time} at=${sent.received_at} exact=${true} /></dd></div>
+      <div><dt>Signature</dt><dd>${sent.signed ? "SigV4" : "none"}</dd></div>
+      <div><dt>Body</dt><dd>${bytes(sent.body_bytes)}</dd></div>
+      <div><dt>Events</dt><dd>${Object.entries(sent.verdicts).map(([outcome, n]) => `${count(n)} ${outcome}`).join(", ") || "–"}</dd></div>
+      <div><dt>Answers</dt><dd>${kept.answers.map((one) => one.status ?? "cut off").join(", ") || "–"}</dd></div>
+    </dl>
+    <details><summary>Headers</summary><${Json} value=${sent.headers} label="headers" /></details>
+    <details><summary>Body as sent${sent.events > sent.body.RumEvents.length && `, the first ${sent.body.RumEvents.length} of ${count(sent.events)} events`}</summary><${Json} value=${sent.body} label="body" /></details>
+  </div>`);
+}

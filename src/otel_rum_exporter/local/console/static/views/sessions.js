@@ -1,0 +1,19 @@
+import { html } from "../html.js";
+import { count } from "../format.js";
+import { hasFilters, here, noFilters } from "../route.js";
+import { NoMatch, Pager, SessionRows, Title } from "../parts.js";
+
+export const title = () => "Sessions";
+
+export function View({ data, route }) {
+  const only = route.query.get("only");
+  return html`
+    <${Title} note=${count(data.total)}>Sessions<//>
+    <nav class="tabs" aria-label="Which sessions">
+      <a data-stay href=${here(route, { only: null })} aria-current=${only ? null : "true"}>All</a>
+      <a data-stay href=${here(route, { only: "problems" })} aria-current=${only ? "true" : null}>With problems</a>
+    </nav>
+    ${data.total ? html`<${SessionRows} sessions=${data.sessions} route=${route} />` : html`<${NoMatch} what="sessions" clear=${(hasFilters(route) || only) && here(route, { ...noFilters, only: null })} />`}
+    <${Pager} route=${route} total=${data.total} offset=${data.offset} limit=${data.limit} what="sessions" />
+  `;
+}

@@ -1,0 +1,34 @@
+"""Zstandard, as the Collector's file exporter compresses with it: Python's own from 3.14 on, before that an extra."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from typing import Any
+
+from .decoded import OtlpError
+
+MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+def decompress(content: bytes, max_bytes: int) -> bytes:
+    """Decompress one frame.
+
+    Raises:
+        OtlpError: where it is none, has more than `max_bytes`, or there is no library to read it.
+    """
+    zstd = _library()
+    try:
+        plain: bytes = zstd.ZstdDecompressor().decompress(content, max_bytes + 1)
+    except zstd.ZstdError as error:
+        raise OtlpError(f"not zstd: {error}") from error
+    if len(plain) > max_bytes:
+        raise OtlpError(f"more than {max_bytes} bytes, uncompressed")
+    return plain
+
+
+def _library() -> Any:
+    for name in ("compression.zstd", "backports.zstd"):
+        with contextlib.suppress(ModuleNotFoundError):
+            return importlib.import_module(name)
+    raise OtlpError("compressed by zstd: pip install 'otel-rum-exporter[zstd]'")

@@ -1,0 +1,154 @@
+"""Whose telemetry it is: sessions of senders that name none, and what a request tells of a browser."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from otel_rum_exporter.gateway import GatewaySettings
+from otel_rum_exporter.gateway.gateway import config_of
+from otel_rum_exporter.gateway.routing import MAX_REMEMBERED_BYTES, NoRouteError, Routing
+from otel_rum_exporter.gateway.sender import Sender, address_of
+from otel_rum_exporter.local import LocalRum
+from otel_rum_exporter.otlp import DecodedResource
+from tests.gateway.asgi import Client
+from tests.gateway.bodies import JSON, json_spans
+from tests.gateway.conftest import MakeGateway
+from tests.spans import START_NS, make_config
+
+MINUTE_NS = 60 * 1_000_000_000
+SENDER = Sender("192.0.2.1")
+CHROME = (
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36"
+)
+SESSION = "0f0e0d0c-0b0a-4908-8706-050403020100"
+
+
+def _routing(**settings: object) -> Routing:
+    numbers = itertools.count(1)
+    return Routing(make_config(), GatewaySettings.read(settings, {}), lambda: f"session {next(numbers)}")
+
+
+def _session(routing: Routing, sender: Sender = SENDER, now_ns: int = START_NS, **attributes: str) -> object:
+    resource = DecodedResource({"service.name": "shop", **attributes})
+    return routing.route(resource, sender, now_ns).resource.attributes["session.id"]
+
+
+def test_what_names_no_session_has_that_of_its_sender() -> None:
+    """One address and one resource are one session; another of either is another."""
+    routing = _routing()
+    assert _session(routing) == _session(routing) == "session 1"
+    assert _session(routing, Sender("192.0.2.2")) == "session 2"
+    assert _session(routing, instance="b") == "session 3"
+    assert _session(routing) == "session 1"
+
+
+def test_such_a_session_ends_after_half_an_hour_of_silence() -> None:
+    """Each request keeps it alive."""
+    routing = _routing()
+    times = [0, 29, 58, 89]
+    assert [_session(routing, now_ns=START_NS + minutes * MINUTE_NS) for minutes in times] == [
+        "session 1",
+        "session 1",
+        "session 1",
+        "session 2",
+    ]
+
+
+def test_a_resource_keeps_the_session_it_names() -> None:
+    """By any of the names that the exporter knows."""
+    routing = _routing()
+    told = routing.route(DecodedResource({"session.id": SESSION}), SENDER, START_NS)
+    assert told.resource.attributes["session.id"] == SESSION
+    resource = DecodedResource({"splunk.rumSessionId": SESSION})
+    assert "session.id" not in routing.route(resource, SENDER, START_NS).resource.attributes
+
+
+def test_a_route_is_one_object_while_it_is_remembered() -> None:
+    """So that what is made of its resource is made once; a large one is not remembered."""
+    routing = _routing()
+    for size, is_same in ((10, True), (MAX_REMEMBERED_BYTES, False)):
+        first, second = (routing.route(DecodedResource({"k": "x" * size}), SENDER, START_NS) for _ in range(2))
+        assert (first is second) is is_same
+        assert first == second
+
+
+def test_without_a_default_an_app_monitor_must_be_named() -> None:
+    """A gateway with a list alone takes nothing that names none of it."""
+    monitor = "00000000-aaaa-4bbb-8ccc-000000000009"
+    settings = GatewaySettings.read({"app_monitors": monitor}, {})
+    routing = Routing(config_of(settings, {}), settings)
+    with pytest.raises(NoRouteError, match=r"aws\.rum\.appmonitor\.id"):
+        routing.route(DecodedResource({}), SENDER, START_NS)
+    told = DecodedResource({"aws.rum.appmonitor.id": monitor})
+    assert routing.route(told, SENDER, START_NS).monitor_id == monitor
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("unix:", "unix:"),
+        ("", ""),
+    ],
+)
+def test_a_sender_of_ipv6_is_its_network(host: str, address: str) -> None:
+    """A subscriber has more addresses than could be counted."""
+    assert address_of(host) == address
+
+
+def test_sessions_from_the_internet_are_uuids_in_rum(rum: LocalRum, client: Client) -> None:
+    """Whatever stands where a session's id belongs, RUM gets a UUID: a given one as it is, all else hashed."""
+    ids = [SESSION, "x" * 5000, "a\x00b", "'; drop", "00000000-0000-0000-0000-000000000000"]
+    found = [
+        {"name": f"work_{number}", "attributes": [{"key": "session.id", "value": {"stringValue": told}}]}
+        for number, told in enumerate(ids)
+    ]
+    client.post("/v1/traces", json_spans(*found), JSON)
+    sessions = {event.type: event.session_id for event in rum.wait_for(count=len(ids))}
+    assert sessions["work_0"] == SESSION
+    assert len(set(sessions.values())) == len(ids)
+    assert rum.refused == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, (None, None)),
+        ({"keep_user_agent": True, "country_header": "CloudFront-Viewer-Country"}, (CHROME, "DE")),
+    ],
+)
+def test_browser_and_country_are_taken_only_when_asked_for(
+    rum: LocalRum,
+    make_gateway: MakeGateway,
+    connect: Callable[..., Client],
+    settings: dict[str, object],
+    expected: tuple[str | None, str | None],
+) -> None:
+    """A request tells more of a person than the telemetry in it; the address never leaves the gateway."""
+    client = connect(make_gateway(**settings).app, address="203.0.113.77")
+    headers = {**JSON, "user-agent": CHROME, "cloudfront-viewer-country": "DE", "x-forwarded-for": "203.0.113.78"}
+    client.post("/v1/traces", json_spans({}), headers)
+    (event,) = rum.wait_for("work")
+    assert (event.metadata.get("aws:userAgent"), event.metadata.get("countryCode")) == expected
+    assert "203.0.113" not in repr(rum.requests) + repr(event)
+
+
+def test_only_browsers_and_countries_are_believed(
+    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., Client]
+) -> None:
+    """A Collector's user agent is no visitor's, a header may hold anything, and telemetry goes before both."""
+    client = connect(make_gateway(keep_user_agent=True, country_header="X-Country").app)
+    headers = {**JSON, "user-agent": "OpenTelemetry Collector/1.65", "x-country": "<script>"}
+    client.post("/v1/traces", json_spans({"name": "collector"}), headers)
+    told = {"user_agent.original": "Mozilla/5.0 told", "client.geo.country.iso_code": "FR"}
+    client.post(
+        "/v1/traces", json_spans({"name": "page"}, resource=told), {**JSON, "user-agent": CHROME, "x-country": "DE"}
+    )
+    events = {event.type: event.metadata for event in rum.wait_for(count=2)}
+    assert not {"aws:userAgent", "countryCode"} & events["collector"].keys()
+    assert (events["page"]["aws:userAgent"], events["page"]["countryCode"]) == ("Mozilla/5.0 told", "FR")

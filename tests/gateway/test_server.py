@@ -1,0 +1,145 @@
+"""The gateway as a process: it starts, says where it is, drains at the end, and keeps what it acknowledged."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from otel_rum_exporter.local import LocalRum
+from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
+from tests.spans import APP_MONITOR_ID
+
+START_SECONDS = 30
+
+
+class Process:
+    """A gateway in a process of its own."""
+
+    def __init__(self, environment: dict[str, str], *options: str) -> None:
+        command = [sys.executable, "-c", "from otel_rum_exporter.cli import main; main()", "gateway", *options]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_"))}
+        self.process = subprocess.Popen(
+            command, env={**clean, "PYTHONUNBUFFERED": "1", **environment}, stdout=subprocess.PIPE, text=True
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it takes OTLP over HTTP, as it says itself."""
+        assert self.process.stdout is not None
+        found = re.search(r"http://\S+", self.process.stdout.readline())
+        assert found, "the gateway did not start"
+        self.process.stdout.readline()
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(f"{found[0]}/healthz")
+            except httpx.TransportError:
+                time.sleep(0.02)
+            else:
+                return found[0]
+        raise TimeoutError("the gateway does not answer")
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, and return the exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(START_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture
+def start(rum: LocalRum) -> Iterator[Callable[..., Process]]:
+    """Start gateways that send to `rum`."""
+    made: list[Process] = []
+    environment = {
+        "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
+        "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
+        "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
+        "OTEL_RUM_GATEWAY_HTTP_PORT": "0",
+        "OTEL_RUM_GATEWAY_GRPC_PORT": "0",
+    }
+
+    def make(*options: str, **variables: str) -> Process:
+        made.append(Process({**environment, **variables}, *options))
+        return made[-1]
+
+    yield make
+    for process in made:
+        if process.process.poll() is None:
+            process.process.kill()
+            process.process.wait()
+        assert process.process.stdout is not None
+        process.process.stdout.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains(rum: LocalRum, start: Callable[..., Process], number: int) -> None:
+    """What was acknowledged is delivered before the process ends, and it ends well."""
+    process = start()
+    url = process.url
+    rum.delay_seconds = 0.02
+    for index in range(20):
+        body = spans(f"work_{index}", session_id=f"session {index}")
+        assert httpx.post(f"{url}/v1/traces", content=body, headers=PROTOBUF).status_code == 200
+    assert process.end(number) == 0
+    assert len(rum.events) == 20
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(
+    rum: LocalRum, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    """RUM is away, the gateway is killed, and its successor delivers every span that got a 200."""
+    rum.answer(503, times=1_000_000)
+    spool = {"OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY": str(tmp_path / "spool")}
+    process = start(**spool)
+    url = process.url
+    acknowledged = set()
+    for index in range(100):
+        # A child waits for its parent, and what waits is in the spool too.
+        body = json_spans({"name": f"work_{index}", "traceId": f"{index + 1:032x}", "parentSpanId": "f" * 16})
+        if httpx.post(f"{url}/v1/traces", content=body, headers=JSON).status_code == 200:
+            acknowledged.add(f"work_{index}")
+    process.end(signal.SIGKILL)
+    rum.clear()
+    successor = start(**spool)
+    assert successor.url
+    rum.wait_for(count=len(acknowledged), timeout_seconds=30)
+    assert len(acknowledged) == 100
+    assert {event.type for event in rum.events} == acknowledged
+
+
+def test_workers_share_the_ports(rum: LocalRum, start: Callable[..., Process], tmp_path: Path) -> None:
+    """Two processes take what comes to one port, and both drain."""
+    process = start("--workers", "2", OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY=str(tmp_path / "spool"))
+    url = process.url
+    for index in range(50):
+        body = spans(f"work_{index}")
+        assert httpx.post(f"{url}/v1/traces", content=body, headers=PROTOBUF).status_code == 200
+    assert process.end() == 0
+    assert {event.type for event in rum.wait_for(count=50)} == {f"work_{index}" for index in range(50)}
+
+
+def test_what_is_wrong_is_told_at_the_start(start: Callable[..., Process], capfd: pytest.CaptureFixture[str]) -> None:
+    """A setting, of either table, or a port that is taken: one line, and no server."""
+    assert start("--max-body-bytes", "5").process.wait(START_SECONDS) == 2
+    assert start(OTEL_RUM_GATEWAY_TOKN="x").process.wait(START_SECONDS) == 2
+    assert start(OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID="").process.wait(START_SECONDS) == 2
+    taken = start()
+    port = taken.url.rpartition(":")[2]
+    assert start("--http-port", port).process.wait(START_SECONDS) == 1
+    told = capfd.readouterr().err.splitlines()
+    assert [line.partition(" ")[0] for line in told] == ["otel-rum:"] * 4
+    for line, expected in zip(
+        told, ("max_body_bytes='5'", "OTEL_RUM_GATEWAY_TOKEN", "APP_MONITOR_ID", port), strict=True
+    ):
+        assert expected in line

@@ -1,0 +1,242 @@
+"""The console over HTTP: what is served, to whom, and under which rules."""
+
+import http.client
+import json
+import re
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from otel_rum_exporter.local import LocalRum, console
+from otel_rum_exporter.local.console.web import VIEWS
+
+Make = Callable[..., Any]
+
+PATHS = ("/", "/sessions", "/sessions/some-id", "/errors", "/errors/key", "/http", "/pages", "/refused")
+ROOT = Path(__file__).parents[3]
+
+
+def assets(call: Make) -> list[str]:
+    """Return the path of every file that the page reaches, by following what they import."""
+    found = re.findall(r'(?:href|src)="(/console/[^"]+)"', call("GET", "/").body.decode())
+    for path in found:
+        for module in re.findall(r'from "(\.[^"]+)"', call("GET", path).body.decode()):
+            target = urlsplit(str(Path(path).parent / module)).path
+            target = "/" + "/".join(_folded(target.split("/")))
+            if target not in found:
+                found.append(target)
+    return found
+
+
+def _folded(parts: list[str]) -> list[str]:
+    folded: list[str] = []
+    for part in parts:
+        if part == "..":
+            folded.pop()
+        elif part not in {"", "."}:
+            folded.append(part)
+    return folded
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_view_is_the_same_page(call: Make, path: str) -> None:
+    """The URL says what is shown, so that it can be shared and reloaded."""
+    reply = call("GET", path)
+    assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert reply.body == call("GET", "/").body
+
+
+def test_the_policy_allows_files_of_this_server_and_nothing_inline(call: Make) -> None:
+    """No script or style in the page, none from elsewhere, and no sink that takes markup from text."""
+    reply = call("GET", "/")
+    policy = dict(part.strip().partition(" ")[::2] for part in reply.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert {policy[name] for name in ("script-src", "style-src", "connect-src", "img-src")} == {"'self'"}
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert not re.search(rb"<script(?! type=\"module\" src=)|<style|\son[a-z]+=|style=", reply.body)
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_every_file_is_here_and_may_be_kept_for_ever(call: Make) -> None:
+    """Its path changes with its content; all that is imported is served, with the type that browsers ask for."""
+    paths = assets(call)
+    types = {path: call("GET", path).headers["content-type"] for path in paths}
+    assert {Path(path).suffix: kind for path, kind in types.items()} == {
+        ".svg": "image/svg+xml",
+        ".css": "text/css; charset=utf-8",
+        ".js": "text/javascript; charset=utf-8",
+    }
+    assert len([path for path in paths if path.endswith(".js")]) > 15
+    for path in paths:
+        reply = call("GET", path)
+        assert (reply.status, reply.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
+
+
+def test_no_file_names_another_server(call: Make) -> None:
+    """The page works without a network, but for the links in comments and the namespace of SVG."""
+    for path in assets(call):
+        text = re.sub(r"/\*.*?\*/|//[^\n]*http[^\n]*", "", call("GET", path).body.decode(), flags=re.DOTALL)
+        hosts = set(re.findall(r"https?://([\w.-]+)", text))
+        assert hosts <= {"www.w3.org", "example.com"}, path
+
+
+@pytest.mark.parametrize(
+    "path", ["", "main.js", "../web.py", "..%2f..%2fweb.py", "/etc/passwd", "%2fetc%2fpasswd", "x"]
+)
+def test_other_paths_are_no_files(call: Make, path: str) -> None:
+    """Files come from a table, not from the file system; an old digest has none."""
+    digest = re.findall(rb"/console/(\w+)/main.js", call("GET", "/").body)[0].decode()
+    other = f"/console/{'0' * 16}/{path}" if path == "main.js" else f"/console/{digest}/{path}"
+    assert call("GET", other).status == 404
+
+
+@pytest.mark.parametrize("view", [*VIEWS, "nonsense", "live/x"])
+def test_a_view_is_json_or_not_found(call: Make, view: str) -> None:
+    """Never an error of the server, and never kept by a cache."""
+    reply = call("GET", f"/api/console/{view}?range=1h&offset=x&sort=%00&page=%F0%9F%8D%B5")
+    assert reply.status == (404 if view in {"session", "error", "request", "refusal", "nonsense", "live/x"} else 200)
+    assert isinstance(json.loads(reply.body), dict)
+
+
+def test_a_view_tells_its_frame(call: Make, post: Make, body: Make, event: Make) -> None:
+    """What one can choose from, what was lost, and when it was."""
+    post({})
+    post(body(event("a", metadata={"pageId": "/cart", "a.b": 1}), event("large", {"text": "x" * 7000})))
+    frame = json.loads(call("GET", "/api/console/overview").body)["frame"]
+    assert frame["choices"]["page"] == [["/cart", 1]]
+    assert frame["lost"] == {"refused": 1, "dropped": 1, "removed": 1}
+
+
+def test_the_json_of_everything_has_everything(call: Make, post: Make, body: Make, event: Make) -> None:
+    """The data behind the page can be read by programs."""
+    post({})
+    post(body(event("a", metadata={"a.b": 1}), event("large", {"text": "x" * 7000})))
+    reply = call("GET", "/api/events")
+    data = json.loads(reply.body)
+    assert reply.headers["content-type"] == "application/json"
+    assert [one["type"] for one in data["events"]] == ["a"]
+    assert [(one["counts"], one["events"]) for one in data["sessions"]] == [({"a": 1}, [data["events"][0]["id"]])]
+    assert [len(data[name]) for name in ("refused", "dropped", "removed")] == [1, 1, 1]
+
+
+def test_lone_surrogates_arrive_somehow(call: Make, post: Make, body: Make, event: Make) -> None:
+    """Text that UTF-8 has no bytes for does not take a view down."""
+    post(body(event(details={"text": "\ud800"})))
+    assert b'"\\ud800"' in call("GET", f"/api/console/session?id={body()['UserDetails']['sessionId']}").body
+
+
+OWN = (*PATHS, "/api/events", "/api/console/overview", "/api/console/live", "/console/x/main.js")
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_a_page_on_the_web_cannot_read_by_rebinding_its_name(call: Make, path: str) -> None:
+    """A Host header with a foreign name is answered with 421."""
+    assert call("GET", path, headers={"Host": "evil.example:8787"}).status == 421
+
+
+@pytest.mark.parametrize("path", [path for path in OWN if path != "/api/console/live"])
+def test_a_page_of_another_origin_cannot_read(call: Make, path: str) -> None:
+    """Browsers may send telemetry from anywhere, but read it from here only."""
+    reply = call("GET", path, headers={"Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in reply.headers
+    assert reply.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_telemetry_is_taken_under_any_host_name(post: Make, body: Make) -> None:
+    """Containers reach the stand-in under names of their own; sending reads nothing."""
+    assert post(body(), {"Host": "rum:8787"}).status == 200
+
+
+class Stream:
+    """An open stream of news."""
+
+    def __init__(self, rum: LocalRum) -> None:
+        address = urlsplit(rum.url)
+        self._connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        self._connection.request("GET", "/api/console/live")
+        self.response = self._connection.getresponse()
+
+    def next(self) -> str:
+        line = self.response.readline().decode()
+        assert self.response.readline() == b"\n"
+        return line
+
+    def close(self) -> None:
+        self.response.close()
+        self._connection.close()
+
+
+def test_the_stream_tells_of_news_and_only_of_news(rum: LocalRum, post: Make, body: Make) -> None:
+    """Whoever listens hears where things stand, and then of each change."""
+    stream = Stream(rum)
+    assert stream.response.headers["content-type"].startswith("text/event-stream")
+    first = stream.next()
+    post(body())
+    second = stream.next()
+    assert first.startswith("data: ")
+    assert first != second
+    stream.close()
+
+
+def test_streams_are_bounded_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages left open cannot take all connections of the server."""
+    monkeypatch.setattr("otel_rum_exporter.local.console.web._MAX_STREAMS", 2)
+    monkeypatch.setattr("otel_rum_exporter.local.console.web._LOOK_SECONDS", 0.01)
+    with LocalRum() as rum:
+        streams = [Stream(rum), Stream(rum)]
+        for stream in streams:
+            stream.next()
+        refused = Stream(rum)
+        assert refused.response.status == 503
+        refused.close()
+        for stream in streams:
+            stream.close()
+        for _ in range(1000):
+            last = Stream(rum)
+            status = last.response.status
+            last.close()
+            if status == 200:
+                break
+        assert status == 200
+
+
+def test_an_open_stream_does_not_hold_up_the_end() -> None:
+    """Ctrl-C ends the server though a page is still open."""
+    rum = LocalRum()
+    rum.start()
+    stream = Stream(rum)
+    stream.next()
+    ended = threading.Thread(target=rum.stop)
+    ended.start()
+    ended.join(timeout=10)
+    assert not ended.is_alive()
+    stream.close()
+
+
+def test_the_installed_package_has_every_file() -> None:
+    """What users install is what is tested here, and what comes from others comes with its licence."""
+    package = Path(console.__file__ or "").parent
+    source = ROOT / "src/otel_rum_exporter/local/console"
+    files = [file for file in source.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    assert {"LICENSE-htm.txt", "LICENSE-preact.txt"} < {file.name for file in files}
+    for file in files:
+        assert (package / file.relative_to(source)).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("preact.js", "225d7a773766e6fb2cfcc45274fe41d2059f5782f3f2c4569aa5132a2d3a2902"),
+        ("htm.js", "e4dac9bc40a6f2ec590413d787ae30bbcfdfcde4f28971ee65d9578271b7aad4"),
+    ],
+)
+def test_libraries_are_as_published(name: str, digest: str) -> None:
+    """Below the line that names them: dist/preact.mjs 11.2.0 without its source map, dist/htm.module.js 3.1.1."""
+    content = (Path(console.__file__ or "").parent / "static/vendor" / name).read_bytes()
+    assert sha256(content.partition(b"\n")[2]).hexdigest() == digest

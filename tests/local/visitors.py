@@ -1,0 +1,179 @@
+"""People who use a tea shop, as AWS's web client would tell of them: bodies of PutRumEvents requests."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+APP_MONITOR = "7f3c2a10-5e1d-4b7a-9c55-0d6c8b1e4f21"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+RUM = "com.amazon.rum."
+V1 = {"version": "1.0.0"}
+SHOP = "https://tea.example"
+
+BROWSERS = (
+    ("Chrome", "139.0", "Windows", "desktop"),
+    ("Mobile Safari", "18.5", "iOS", "mobile"),
+    ("Firefox", "141.0", "Linux", "desktop"),
+    ("Chrome", "138.0", "Android", "mobile"),
+    ("Safari", "18.5", "Mac OS", "desktop"),
+    ("Edge", "139.0", "Windows", "desktop"),
+)
+COUNTRIES = ("DE", "FR", "US", "JP", "BR", "IN")
+TOURS = (
+    ("/", "/products/teapot", "/cart", "/checkout"),
+    ("/", "/search", "/products/kettle", "/products/cup", "/cart"),
+    ("/products/teapot", "/cart", "/checkout", "/thanks"),
+    ("/", "/journal/first-flush", "/products/oolong"),
+    ("/search", "/products/samovar"),
+)
+STACK = """TypeError: Cannot read properties of undefined (reading 'price')
+    at total (https://tea.example/assets/cart.8f2c.js:41:27)
+    at Array.reduce (<anonymous>)
+    at Cart.render (https://tea.example/assets/cart.8f2c.js:88:14)
+    at commit (https://tea.example/assets/vendor.1b9e.js:2:48211)
+    at HTMLButtonElement.onclick (https://tea.example/assets/cart.8f2c.js:112:5)"""
+ERRORS = (
+    {"type": "TypeError", "message": "Cannot read properties of undefined (reading 'price')", "stack": STACK,
+     "filename": "https://tea.example/assets/cart.8f2c.js", "lineno": 41, "colno": 27},
+    {"type": "CouponExpiredError", "message": "coupon SUMMER24 expired on 31 August 2024",
+     "stack": "CouponExpiredError: coupon SUMMER24 expired\n    at apply (https://tea.example/assets/checkout.js:19:11)"},
+    {"type": "UnhandledRejection", "message": "request 48213 timed out after 5000 ms"},
+)  # fmt: skip
+
+
+class Visitor:
+    """One session: who it is, what they use, and the events of their way through the shop."""
+
+    def __init__(self, dice: random.Random, begin: float) -> None:
+        self._dice = dice
+        self._at = begin
+        self.events: list[dict[str, Any]] = []
+        self.session_id = self._uuid()
+        self.user_id = self._uuid() if dice.random() < 0.6 else NOBODY
+        browser, version, system, device = dice.choice(BROWSERS)
+        self.session_metadata = V1 | {
+            "domain": "tea.example",
+            "aws:client": "arw-module",
+            "browserName": browser,
+            "browserVersion": version,
+            "osName": system,
+            "deviceType": device,
+            "platformType": "web",
+            "countryCode": dice.choice(COUNTRIES),
+            "tier": dice.choice(("guest", "member")),
+        }
+        self._slow = 2.2 if device == "mobile" else 1.0
+        self._tell("session_start_event", V1, "/", 0)
+        for step, page in enumerate(dice.choice(TOURS)):
+            self._visit(page, step)
+
+    def _uuid(self) -> str:
+        return str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
+
+    def _tell(self, name: str, details: dict[str, Any], page: str, after_ms: float, **metadata: Any) -> None:
+        own = {"pageId": page, "title": page.strip("/").title() or "Tea", **metadata}
+        event_type = name if name == "add_to_cart" else RUM + name
+        self.events.append(
+            {
+                "id": self._uuid(),
+                "timestamp": round(self._at + after_ms / 1000, 3),
+                "type": event_type,
+                "details": json.dumps(details),
+                "metadata": json.dumps(V1 | own | {"domain": "tea.example"}),
+            }
+        )
+
+    def _visit(self, page: str, step: int) -> None:
+        dice, slow = self._dice, self._slow
+        load = dice.lognormvariate(6.9, 0.6) * slow
+        self._tell("page_view_event", V1 | {"pageId": page, "interaction": step}, page, 0)
+        navigation = {"initiatorType": "navigation" if step == 0 else "route_change", "startTime": 0, "duration": load}
+        self._tell("performance_navigation_event", V1 | navigation, page, load)
+        for kind, name in (("script", "cart.8f2c.js"), ("stylesheet", "tea.css"), ("image", "teapot.webp"))[: 3 - step]:
+            begin, took = load * dice.uniform(0.05, 0.4), load * dice.uniform(0.1, 0.5)
+            self._resource(f"{SHOP}/assets/{name}", kind, begin, took, page)
+        sku = page.rpartition("/")[2]
+        if page.startswith("/products"):
+            self._request("GET", f"{SHOP}/api/stock/{sku}", 404 if sku == "samovar" else 200, page, load)
+        if page == "/search":
+            self._request("GET", f"{SHOP}/api/search?q=tea", 503 if dice.random() < 0.35 else 200, page, load)
+        if page == "/checkout":
+            self._request("POST", f"{SHOP}/api/orders", dice.choice((200, 200, 409, 500, 0)), page, load)
+        self._vitals(page, load)
+        if dice.random() < 0.8:
+            click = {"version": "1.1.0", "event": "click", "element": "BUTTON", "elementId": "buy"}
+            self._tell("dom_event", click, page, load + 900)
+        if page == "/cart":
+            self._tell("add_to_cart", {"name": "add to cart", "durationMs": dice.uniform(20, 120)}, page, load + 1000)
+        if dice.random() < {"/cart": 0.45, "/checkout": 0.4}.get(page, 0.04):
+            error = ERRORS[0] if page == "/cart" else dice.choice(ERRORS)
+            self._tell("js_error_event", V1 | error, page, load + 1100)
+        self._at += load / 1000 + dice.uniform(4, 45)
+
+    def _resource(self, url: str, kind: str, begin: float, took: float, page: str) -> None:
+        details = {"targetUrl": url, "initiatorType": kind, "fileType": kind, "startTime": begin, "duration": took}
+        self._tell("performance_resource_event", V1 | details, page, begin + took)
+
+    def _request(self, method: str, url: str, status: int, page: str, load: float) -> None:
+        took = self._dice.lognormvariate(4.8, 0.7)
+        begin = load * 0.45
+        details: dict[str, Any] = V1 | {"request": {"method": method, "url": url}}
+        if status:
+            details["response"] = {"status": status, "statusText": ""}
+        else:
+            details["error"] = V1 | {"type": "TypeError", "message": "Failed to fetch"}
+        self._tell("http_event", details, page, begin + took)
+        timing: dict[str, Any] = {"targetUrl": url.partition("?")[0], "initiatorType": "fetch", "fileType": "other"}
+        timing |= {"startTime": begin, "duration": took}
+        self._tell("performance_resource_event", V1 | timing, page, begin + took)
+
+    def _vitals(self, page: str, load: float) -> None:
+        dice, slow = self._dice, self._slow
+        for name, value, after in (
+            ("time_to_first_byte_event", load * 0.2, load * 0.2),
+            ("first_contentful_paint_event", load * 0.55, load * 0.55),
+            ("largest_contentful_paint_event", load * 0.95, load * 0.95),
+            ("cumulative_layout_shift_event", abs(dice.gauss(0.08, 0.09)), load + 400),
+            ("interaction_to_next_paint_event", dice.lognormvariate(4.9, 0.7) * slow, load + 950),
+        ):
+            self._tell(name, V1 | {"value": value}, page, after)
+
+    def body(self, dice: random.Random) -> dict[str, Any]:
+        """Return the PutRumEvents body that carries all of it."""
+        return {
+            "BatchId": str(uuid.UUID(int=dice.getrandbits(128), version=4)),
+            "AppMonitorDetails": {"id": APP_MONITOR, "version": "1.4.0"},
+            "UserDetails": {"userId": self.user_id, "sessionId": self.session_id},
+            "SessionMetadata": json.dumps(self.session_metadata),
+            "RumEvents": self.events,
+        }
+
+
+def bodies(now: float, sessions: int = 40, minutes: float = 30, seed: int = 5) -> Iterator[dict[str, Any]]:
+    """Yield the requests of that many sessions, the last of which is still going on at `now`."""
+    dice = random.Random(seed)
+    for number in range(sessions):
+        age = minutes * 60 * (1 - (number + 1) / sessions) ** 0.8 + dice.uniform(0, 20)
+        visitor = Visitor(dice, now - age)
+        visitor.events = [event for event in visitor.events if event["timestamp"] <= now]
+        yield visitor.body(dice)
+
+
+def faulty(now: float) -> Iterator[dict[str, Any]]:
+    """Yield requests of which RUM refuses one, drops an event of another, and removes an attribute of a third."""
+    for number, spoil in enumerate(("refused", "dropped", "removed")):
+        dice = random.Random(number)
+        visitor = Visitor(dice, now - 60)
+        body = visitor.body(dice)
+        event = visitor.events[1]
+        if spoil == "refused":
+            event["timestamp"] = now * 1000
+        elif spoil == "dropped":
+            event |= {"type": "cart_snapshot", "details": json.dumps({"name": "cart", "html": "<li>tea</li>" * 700})}
+        else:
+            event["metadata"] = json.dumps(json.loads(event["metadata"]) | {"cart.size": 3})
+        yield body
