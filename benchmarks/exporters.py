@@ -37,7 +37,7 @@ def _otlp_protobuf(endpoint: str) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    return OTLPSpanExporter(f"{endpoint}/v1/traces", compression=Compression.GZIP)
+    return OTLPSpanExporter(f"{endpoint}/v1/traces", compression=Compression.Gzip)
 
 
 def _otlp_json(endpoint: str) -> SpanExporter:

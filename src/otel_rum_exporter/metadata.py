@@ -77,12 +77,13 @@ HOSTS = ("server.address", "http.host", "net.host.name")
 USER_AGENTS = ("user_agent.original", "http.user_agent")
 ACCEPT_LANGUAGE = "http.request.header.accept_language"
 
-_TELLING = tuple(
-    {
+_SCREENS = frozenset(SCREEN_NAMES)
+_TELLING = frozenset(
+    (
         *(name for _, names in TRACE_KEYS for name in names),
         *(*DOCUMENT_URLS, *TARGETS, *HOSTS, *USER_AGENTS),
         *("http.route", ACCEPT_LANGUAGE, INTERACTION, PAGE_TAGS),
-    }
+    )
 )
 """All attributes that tell something of the trace; most spans have none of them."""
 
@@ -123,9 +124,10 @@ def of_trace(view: View) -> dict[str, Any]:
 
     A CLIENT span tells its screen at most: its host and user agent are those of the application's own requests.
     """
-    if not present(_TELLING, view.names):
+    is_caller = view.kind is SpanKind.CLIENT or view.kind is SpanKind.PRODUCER
+    if not present(_SCREENS if is_caller else _TELLING, view.names):
         return {}
-    if view.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
+    if is_caller:
         screen = _quoted(view, *SCREEN_NAMES)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
     found = {key: _quoted(view, *names) for key, names in TRACE_KEYS}

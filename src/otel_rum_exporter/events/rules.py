@@ -15,11 +15,12 @@ from opentelemetry.trace import SpanKind
 
 from ..config import Config
 from ..log_record import LogView
+from ..marks import EVENT_TYPE
 from ..metadata import SCREEN_NAMES
 from ..span import SpanView
 from ..view import View
 from . import custom, document, dom, http, js_error, override, page, resource, screen, session, web_vital, xray
-from .rum_event import EVENT_TYPE, Draft
+from .rum_event import Draft
 
 V = TypeVar("V", bound=View)
 

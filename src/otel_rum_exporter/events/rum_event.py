@@ -73,7 +73,7 @@ def encode(
     """Return the event of a draft, trimmed to RUM's limit; None where even the trimmed one exceeds it."""
     room = MAX_EVENT_BYTES - ENVELOPE_BYTES - len(draft.type) - _wire_bytes_of(session_metadata)
     details = orjson.dumps(draft.details)
-    own = orjson.dumps(metadata)
+    own = orjson.dumps(metadata) if metadata else b"{}"
     if 2 * (len(details) + len(own)) > room and _wire_bytes(details) + _wire_bytes(own) > room:
         for smaller, cut in trimmings(draft.details, {**metadata, TRUNCATED: True}):
             details, own = orjson.dumps(smaller), orjson.dumps(cut)
@@ -88,6 +88,15 @@ def event_id(*parts: str) -> str:
     """Return the same UUID for the same parts in every process, so that a retry is the same event."""
     digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
     return uuid_of_digest(digest)
+
+
+def id_within_span(trace_id: str, span_id: str, index: int) -> str:
+    """Return the id of one of the events of a span, made of its own ids: both are random, and its own in every process.
+
+    A UUID of version 8: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
+    """
+    last = (int(trace_id[20:], 16) + index) & 0xFFFF_FFFF_FFFF
+    return f"{span_id[:8]}-{span_id[8:12]}-8{span_id[12:15]}-8{span_id[15]}{trace_id[18:20]}-{last:012x}"
 
 
 @lru_cache(maxsize=1000)
