@@ -77,6 +77,8 @@ class Delivery:
         self._now_seconds = now_seconds
         self._lock = threading.RLock()
         self._work = threading.Condition(self._lock)
+        self._spare = threading.Condition(self._lock)
+        self._watched_until: float | None = None
         self._settled = threading.Condition(self._lock)
         self._senders: list[threading.Thread] = []
         self._in_flight: set[Shipment] = set()
@@ -95,7 +97,7 @@ class Delivery:
         """Call a function once from a delivery thread; one of the same name that is still to come keeps its time."""
         with self._lock:
             self._calls.setdefault(name, (self._now_seconds() + seconds, call))
-            self._work.notify_all()
+            self._wake()
 
     @property
     def is_closed(self) -> bool:
@@ -139,7 +141,7 @@ class Delivery:
                 max_memory_bytes=self._max_memory_bytes, max_disk_bytes=self._store.disk_limit_bytes()
             )
             self._start()
-            self._work.notify_all()
+            self._wake()
             for reason, is_on_disk, setting in EVICTIONS:
                 leaving = [parcel for parcel in evicted if parcel.is_on_disk is is_on_disk]
                 self._settlement.give_up(reason, leaving, f"raise {setting}, or look why RUM takes none")
@@ -182,7 +184,7 @@ class Delivery:
             now = self._now_seconds()
             self._outbox.hurry()
             self._rate.grant(now)
-            self._work.notify_all()
+            self._wake()
             waited = now - self._settlement.progress_seconds if self._stored_events else 0.0
         self.flush(min(timeout_seconds, max(FAREWELL_SECONDS, timeout_seconds - waited)))
 
@@ -193,7 +195,8 @@ class Delivery:
         self.farewell(timeout_seconds)
         with self._lock:
             self._is_closed = True
-            self._work.notify_all()
+            for condition in (self._work, self._spare, self._settled):
+                condition.notify_all()
             left = [*self._outbox.parcels(), *(parcel for one in self._in_flight for parcel in one.parcels)]
             lost = [parcel for parcel in left if not parcel.is_on_disk]
             self._settlement.drop(DropReason.SHUTDOWN, lost, self._settlement.last_advice)
@@ -258,11 +261,31 @@ class Delivery:
         if due is not None:
             self._outside_lock(self._calls.pop(due)[1])
         elif self._go_at(now) > now:
-            until = min(limit_seconds, self._go_at(now), *(at for at, _ in self._calls.values()))
-            self._work.wait(None if until == math.inf else min(max(0.0, until - now), threading.TIMEOUT_MAX))
+            self._settled.notify_all()
+            self._watch(min(limit_seconds, self._go_at(now), *(at for at, _ in self._calls.values())), now)
         else:
             self._rate.take(now)
             self._ship(self._outbox.take(now))
+
+    def _watch(self, until: float, now: float) -> None:
+        """Wait for work until a moment; where another thread does so already, until that one is busy.
+
+        So each piece of work wakes one thread, not all that have nothing to do.
+        """
+        if self._watched_until is not None:
+            if until < self._watched_until:
+                self._work.notify()
+            self._spare.wait()
+            return
+        self._watched_until = until
+        try:
+            self._work.wait(None if until == math.inf else min(max(0.0, until - now), threading.TIMEOUT_MAX))
+        finally:
+            self._watched_until = None
+
+    def _wake(self) -> None:
+        """Let a thread that has nothing to do look for work."""
+        (self._spare if self._watched_until is None else self._work).notify()
 
     def _go_at(self, now: float) -> float:
         """Return when the next shipment may go out; infinity when there is none, or enough are on their way."""
@@ -282,8 +305,9 @@ class Delivery:
 
     def _ship(self, shipment: Shipment) -> None:
         self._in_flight.add(shipment)
-        if self._outbox.events:
+        if self._outbox.events and len(self._in_flight) < self._most_in_flight():
             self._start()
+            self._wake()
         outcome = None
         try:
             outcome = self._outside_lock(lambda: self._sent(shipment))
@@ -291,10 +315,10 @@ class Delivery:
             # Also where Ctrl-C or an exit came out of sending: the shipment stays, and so does delivery.
             self._in_flight.discard(shipment)
             if not self._is_closed:
-                outcome = outcome or Outcome(Verdict.RETRY, "internal error")
-                self._settlement.settle(shipment, outcome, self._now_seconds())
-            self._settled.notify_all()
-            self._work.notify_all()
+                cause = Outcome(Verdict.RETRY, "internal error")
+                self._settlement.settle(shipment, outcome or cause, self._now_seconds())
+            if outcome is None:
+                self._settled.notify_all()
 
     def _sent(self, shipment: Shipment) -> Outcome:
         """Send a shipment; it is forgotten when RUM has taken it."""
