@@ -6,6 +6,7 @@ One bad record never costs another: what cannot be read or mapped is dropped alo
 from __future__ import annotations
 
 import itertools
+import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -47,6 +48,9 @@ class Converted(NamedTuple):
 MAX_RESOURCES = 1000
 MAX_SESSIONS = 10_000
 LATEST_AHEAD_NS = 3600 * 1_000_000_000
+
+RUM_PLATFORM = "aws_rum"
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 
 
 class Conversion:
@@ -285,6 +289,7 @@ class Conversion:
             name=self._config.app_monitor_name,
             version=text(attributes, "service.version", "app.build_id"),
             alias=text(attributes, "aws.rum.appmonitor.alias") or self._config.alias,
+            region=None if self._config.region else _region(attributes),
         )
 
     def _unmappable(self, name: object, error: Exception, record: Record) -> None:
@@ -316,6 +321,12 @@ def _timely(draft: Draft, now_ns: int) -> Draft:
 
 def _kind(view: View) -> Record:
     return "span" if isinstance(view, SpanView) else "log"
+
+
+def _region(attributes: Mapping[str, Any]) -> str | None:
+    """Return the app monitor's region, which AWS's mobile SDKs tell; that of a server is where the server is."""
+    told = text(attributes, "cloud.region") if text(attributes, "cloud.platform") == RUM_PLATFORM else None
+    return told if told and _REGION.fullmatch(told) else None
 
 
 def _hash_key(config: Config) -> bytes:

@@ -80,5 +80,9 @@ class PunctualExporter(RumSpanExporter):
 IN_MEMORY = pytest.mark.parametrize("form", ["memory"], indirect=True)
 """For what the form of the outbox has no part in."""
 
-LONG = pytest.mark.skipif(not os.environ.get("LONG_FAULTS"), reason="takes long; LONG_FAULTS=1 runs it")
+ON_DISK = pytest.mark.parametrize("form", ["spool"], indirect=True)
+"""For what survives a process."""
+
+IS_LONG = bool(os.environ.get("LONG_FAULTS"))
+LONG = pytest.mark.skipif(not IS_LONG, reason="takes long; LONG_FAULTS=1 runs it")
 """For what CI runs on one Python version only."""
