@@ -23,6 +23,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from otel_rum_exporter.local import LocalRum
+from otel_rum_exporter.local.console.overview import overview
+from otel_rum_exporter.local.console.web import VIEWS
 from tests.local.visitors import APP_MONITOR, RUM, V1, Visitor, bodies, faulty
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
@@ -167,6 +169,23 @@ def test_pausing_keeps_the_page_still(rum: LocalRum, visit: Open) -> None:
     expect(page.locator(".sessions li")).to_have_count(1)
     page.keyboard.press("p")
     expect(page.locator(".sessions li")).to_have_count(2)
+
+
+def test_a_slow_answer_is_waited_for(rum: LocalRum, visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """News that comes before it does not take its place, or a large store would never be seen."""
+    questions = []
+
+    def slow(*question: Any) -> Any:
+        questions.append(question)
+        time.sleep(1.5)
+        return overview(*question)
+
+    monkeypatch.setitem(VIEWS, "overview", slow)
+    send(rum, one_visitor(1))
+    page = visit(rum)
+    assert len(questions) == 1
+    send(rum, one_visitor(2))
+    expect(page.locator(".figures strong").first).to_have_text("2", timeout=20_000)
 
 
 def test_a_filter_stands_in_the_url_and_goes_back(busy: LocalRum, visit: Open) -> None:

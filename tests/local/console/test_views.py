@@ -343,7 +343,7 @@ def test_losses_of_one_reason_are_one_row() -> None:
 def test_a_request_is_told_with_all_its_tries() -> None:
     """A request that was throttled first was answered twice."""
     verdicts = (Verdict("1", "a", "accepted"), Verdict("2", "b", "dropped", "too large"))
-    raw = {"RumEvents": [{}] * 300}
+    raw: dict[str, Any] = {"RumEvents": [{}] * 300}
     batch = Batch(MONITOR, {}, "b", "u", "s", None, {}, (), NOW, {"host": "x"}, True, 512, raw, verdicts)
     tries = tuple(Exchange("/", {}, True, status, "b", NOW) for status in (None, 429, 200))
     told = show("request", received(batches=(batch,), requests=tries), batch="b")
@@ -362,3 +362,32 @@ def test_a_refused_request_is_told_with_the_verdict_on_each_event(raw: Any) -> N
     (row,) = show("refused", received(refused=(refusal,)))["refused"]
     told = show("refusal", received(refused=(refusal,)), at=row["at"])
     assert (told["body"], [one["reason"] for one in told["verdicts"]]) == (raw, ["no id", None])
+
+
+@pytest.mark.parametrize("view", sorted(VIEWS))
+def test_a_view_of_many_events_is_small(crowd: Received, view: str) -> None:
+    """The server counts, the page gets what it shows: the same whether there are fifty events or fifty thousand."""
+    at = crowd.refused[0].received_at
+    told = show(view, crowd, id="s7", key="x", batch="b", at=at, url="/api/7")
+    assert len(json.dumps(told)) < 250_000
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Received:
+    """Make 50,000 events of 2,000 sessions, all different where people are."""
+    kinds = (
+        page_view,
+        lambda page, at, **who: error(f"{page} broke", at, **who),
+        lambda url, at, **who: request(url, 500, at, **who),
+    )
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    events = [
+        kinds[n % 3](
+            f"/api/{n % 700}/{letters[n % 26]}{letters[n // 26 % 26]}{letters[n // 676 % 26]}",
+            n,
+            session_id=f"s{n % 2000}",
+        )
+        for n in range(50_000)
+    ]
+    refused = tuple(Refusal(400, "ValidationException", f"message {n}", "/", NOW + n) for n in range(1000))
+    return received(*events, dropped=tuple(Dropped(one, f"reason {one.id}") for one in events[:1000]), refused=refused)

@@ -111,6 +111,9 @@ def test_a_view_tells_its_frame(call: Make, post: Make, body: Make, event: Make)
     frame = json.loads(call("GET", "/api/console/overview").body)["frame"]
     assert frame["choices"]["page"] == [["/cart", 1]]
     assert frame["lost"] == {"refused": 1, "dropped": 1, "removed": 1}
+    assert json.loads(call("GET", "/api/console/pages").body)["frame"]["revision"] == frame["revision"]
+    post(body())
+    assert json.loads(call("GET", "/api/console/pages").body)["frame"]["revision"] != frame["revision"]
 
 
 def test_the_json_of_everything_has_everything(call: Make, post: Make, body: Make, event: Make) -> None:

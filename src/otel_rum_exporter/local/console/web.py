@@ -135,11 +135,12 @@ class Console:
 
 
 def _content(view: Callable[[Received, Scope], Json | None], store: Store, scope: Scope) -> bytes | None:
+    revision = store.revision
     received = Received.by(store)
     shown = view(received, scope)
     if shown is None:
         return None
-    frame = {"choices": choices(scope.in_time(received.events)), "lost": totals(received)}
+    frame = {"revision": revision, "choices": choices(scope.in_time(received.events)), "lost": totals(received)}
     return json.dumps({**shown, "frame": frame}).encode()
 
 

@@ -73,13 +73,26 @@ function Offline({ error, retry }) {
 }
 
 class Filters extends Component {
-  // One entry of the history for a search, however many letters it takes.
-  search = (event) => {
-    const replace = this.typing;
-    this.typing = true;
+  // What is typed waits a moment, in which nothing may draw over it. A search is one entry of the history, however
+  // many letters it takes.
+  type = (event) => {
+    this.draft = event.target.value;
     clearTimeout(this.timer);
-    const q = event.target.value;
-    this.timer = setTimeout(() => this.props.go(here(this.props.route, { q }), { replace, stay: true }), 200);
+    this.timer = setTimeout(this.search, 200);
+  };
+
+  search = () => {
+    if (this.draft == null) return;
+    const q = this.draft;
+    this.draft = null;
+    this.props.go(here(this.props.route, { q }), { replace: this.isTyping, stay: true });
+    this.isTyping = true;
+  };
+
+  leave = () => {
+    clearTimeout(this.timer);
+    this.search();
+    this.isTyping = false;
   };
 
   render({ route, choices, go }) {
@@ -91,8 +104,8 @@ class Filters extends Component {
     const zoomed = value("from") || value("to");
     const offered = Object.entries(DIMENSIONS).filter(([name]) => value(name) || choices[name].length > 1);
     return html`<form class="filters" role="search" aria-label="Filters" onSubmit=${(event) => event.preventDefault()}>
-      <input id="search" type="search" placeholder="Search ids, pages, URLs, messages" aria-label="Search" value=${value("q")}
-        onInput=${this.search} onBlur=${() => (this.typing = false)} autocomplete="off" spellcheck="false" />
+      <input id="search" type="search" placeholder="Search ids, pages, URLs, messages" aria-label="Search" value=${this.draft ?? value("q")}
+        onInput=${this.type} onBlur=${this.leave} autocomplete="off" spellcheck="false" />
       <${Choice} name="range" label="Time" value=${zoomed ? "zoom" : value("range")} change=${change("range")}
         options=${zoomed ? [["zoom", "Part of the chart"], ...RANGES] : RANGES} />
       ${offered.map(([name, label]) => html`<${Choice} key=${name} name=${name} label=${label} value=${value(name)} change=${change(name)}

@@ -9,15 +9,15 @@ export function listen(onNews, onState) {
     close();
     if (document.hidden) return;
     source = new EventSource("/api/console/live");
-    source.onmessage = () => {
+    source.onmessage = ({ data }) => {
       onState("live");
-      onNews();
+      onNews(Number(data));
     };
     source.onerror = () => {
       // The browser tries again by itself, unless it was refused: then ask now and then.
       if (source?.readyState !== EventSource.CLOSED) return onState("lost");
       close();
-      timer = setInterval(onNews, POLL_MS);
+      timer = setInterval(() => onNews(null), POLL_MS);
     };
   }
 

@@ -11,9 +11,12 @@ const REFRESH_MS = 10_000;
 const MAX_KEPT_REQUESTS = 50;
 
 const root = document.getElementById("console");
-const state = { route: read(location), shown: null, error: "", live: "live", paused: false, arriving: false, help: false, requests: new Map() };
-let asked = new AbortController();
-let pending = null;
+const state = { route: read(location), shown: null, error: "", live: "live", paused: false, help: false, requests: new Map() };
+let asked = null; // what aborts the question that has no answer yet
+let pending = null; // the timer of the next question
+let told = null; // the latest revision heard of
+let took = 0; // milliseconds of the latest question
+let arriving = false; // whether the next answer begins another page of the console
 
 function draw() {
   render(html`<${App} state=${state} go=${go} set=${set} request=${request} retry=${() => load()} />`, root);
@@ -22,7 +25,10 @@ function draw() {
 function set(changes) {
   const resumed = state.paused && changes.paused === false;
   Object.assign(state, changes);
-  if (state.paused) stop();
+  if (changes.paused) {
+    clearTimeout(pending);
+    pending = null;
+  }
   draw();
   if (resumed) load();
 }
@@ -30,46 +36,57 @@ function set(changes) {
 function stop() {
   clearTimeout(pending);
   pending = null;
-  asked.abort();
+  asked?.abort();
+  asked = null;
 }
 
 async function load() {
   stop();
-  asked = new AbortController();
-  const { signal } = asked;
+  const mine = (asked = new AbortController());
   const route = state.route;
   const began = performance.now();
   try {
-    const response = await fetch(`/api/console/${route.view}?${new URLSearchParams([...route.query, ...Object.entries(route.of)])}`, { signal });
+    const query = new URLSearchParams([...route.query, ...Object.entries(route.of)]);
+    const response = await fetch(`/api/console/${route.view}?${query}`, { signal: mine.signal });
     if (!response.ok && response.status !== 404) throw new Error(`it answers ${response.status}`);
-    state.shown = { route, data: response.ok ? await response.json() : null };
+    const data = response.ok ? await response.json() : null;
+    state.shown = { route, data };
     state.error = "";
   } catch (error) {
-    if (signal.aborted) return;
+    if (mine.signal.aborted) return;
     state.error = error.message;
   }
-  state.took = performance.now() - began;
+  asked = null;
+  took = performance.now() - began;
   draw();
-  if (state.arriving && !state.error) arrive();
+  if (arriving && !state.error) arrive();
+  if (isOld()) news(told);
 }
 
-// News may come many times a second; the page asks again at a pace that leaves the server its time.
-function news() {
-  if (state.paused || pending) return;
-  pending = setTimeout(() => load(), Math.max(MIN_PAUSE_MS, 4 * (state.took ?? 0)));
+const isOld = () => told !== null && state.shown?.data && told !== state.shown.data.frame.revision;
+
+// News may come many times a second; the page asks again at a pace that leaves the server its time, and never while it
+// waits for an answer. Without a revision, there may be news or not.
+function news(revision) {
+  told = revision;
+  if (state.paused || pending || asked) return;
+  pending = setTimeout(() => {
+    pending = null;
+    if (told === null || isOld() || !state.shown?.data) load();
+  }, Math.max(MIN_PAUSE_MS, 4 * took));
 }
 
 function go(url, { replace = false, stay = false } = {}) {
   history[replace ? "replaceState" : "pushState"](null, "", url);
   const before = state.route.path;
   state.route = read(location);
-  state.arriving = !stay && state.route.path !== before;
+  arriving = !stay && state.route.path !== before;
   load();
 }
 
 // On another page of the console, the reader begins at its heading.
 function arrive() {
-  state.arriving = false;
+  arriving = false;
   scrollTo(0, 0);
   document.querySelector("h1")?.focus({ preventScroll: true });
 }
@@ -101,9 +118,9 @@ document.addEventListener("keydown", (event) => act(event, { state, go, set }));
 addEventListener("popstate", () => {
   const before = state.route.path;
   state.route = read(location);
-  state.arriving = state.route.path !== before;
+  arriving = state.route.path !== before;
   load();
 });
 listen(news, (live) => state.live !== live && set({ live }));
-setInterval(() => document.hidden || news(), REFRESH_MS);
+setInterval(() => document.hidden || news(null), REFRESH_MS);
 load();
