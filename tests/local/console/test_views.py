@@ -148,12 +148,17 @@ def test_a_session_has_a_chapter_for_each_page_view() -> None:
     told = show(
         "session",
         received(
-            event("session_start_event"), page_view("/", 1), error("a", 2), page_view("/cart", 60), error("b", 61)
+            event("session_start_event", at=1.5),
+            page_view("/", 1),
+            error("a", 2),
+            page_view("/cart", 60),
+            error("b", 61),
         ),
         id="s",
     )
     assert [(chapter["page"], len(chapter["events"])) for chapter in told["chapters"]] == [("/", 3), ("/cart", 2)]
-    assert [chapter["start"] - NOW for chapter in told["chapters"]] == [0, 60]
+    assert [chapter["start"] - NOW for chapter in told["chapters"]] == [1, 60]
+    assert told["chapters"][0]["events"][0]["name"] == "session_start_event"
 
 
 def test_what_happened_on_another_page_is_no_part_of_the_first_view() -> None:

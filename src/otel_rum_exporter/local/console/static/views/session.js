@@ -63,7 +63,7 @@ function Row({ event, chapter, length, isOpen, toggle, state, request }) {
     <button aria-expanded=${isOpen} onClick=${() => toggle(event.key)}>
       <span class="offset" title=${clock(event.start)}>+${millis(offset * 1000)}</span>
       <i class="dot" aria-hidden="true"></i>
-      <span class="what"><b>${label(event)}</b> <span>${event.summary}</span>${lost && html` <span class="chip bad">${event.dropped ? "would be dropped" : `${event.removed.length} removed`}</span>`}</span>
+      <span class="what"><b>${label(event)}</b> <span>${event.summary}</span>${lost && html` <span class=${`chip ${event.dropped ? "bad" : "warn"}`}>${event.dropped ? "would be dropped" : `${event.removed.length} removed`}</span>`}</span>
       <span class="lane"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i>
         <span class=${side} style=${place}>${event.duration_millis !== null && millis(event.duration_millis)}${event.kind === "vital" && event.rating && html`<span class=${event.rating}>${RATINGS[event.rating]}</span>`}</span></span>
     </button>
