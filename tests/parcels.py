@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from otel_rum_exporter.batch import AppMonitor, BatchKey
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
-from otel_rum_exporter.outbox import Parcel
+from otel_rum_exporter.store import Parcel
 
 
 def batch_key(session: str = "s", monitor: str = "m") -> BatchKey:

@@ -21,9 +21,10 @@ from otel_rum_exporter.delivery import (
     backoff_seconds,
 )
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
-from otel_rum_exporter.outbox import MemoryStore, Outbox
+from otel_rum_exporter.outbox import Outbox
 from otel_rum_exporter.outcome import Outcome, Verdict
 from otel_rum_exporter.rate import RequestRate
+from otel_rum_exporter.store import MemoryStore
 from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices, Tally
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")

@@ -93,7 +93,7 @@ def test_demo_lists_sessions_and_types_and_ends_with_0_when_asked_to_run_once() 
     done = output_of(DEMO, ROOT, DEMO_ONCE="1", OTEL_SDK_DISABLED="true")
     assert (done.returncode, done.stderr) == (0, "")
     assert len(re.findall(r"^  [0-9a-f]{8}  (?:[0-9a-f]{8}|unknown ) +\d+  /", done.stdout, re.MULTILINE)) == 3
-    listed = re.findall(r"^ +(\d+)  ([\w.]+) ", done.stdout, re.MULTILINE)
+    listed = re.findall(r"^ +(\d{1,4})  ([\w.]+) ", done.stdout, re.MULTILINE)
     assert {name: int(count) for count, name in listed} == {
         event_type.removeprefix(RUM_PREFIX): count for event_type, count in DEMO_SENDS.items()
     }

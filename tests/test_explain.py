@@ -67,7 +67,7 @@ def _log(name: str | None, attributes: Mapping[str, Any] | None = None, **fields
         "severity_number": None,
         "body": None,
     }
-    log = DecodedLogData(attributes=attributes or {}, event_name=name, **{**data, **fields})
+    log = DecodedLogData(attributes=dict(attributes or {}), event_name=name, **{**data, **fields})
     return DecodedLogRecord(log, DecodedResource({}), None)
 
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from otel_rum_exporter.outbox import Parcel
 from otel_rum_exporter.spool_file import PAGE_BYTES, SpoolFile, wal
+from otel_rum_exporter.store import Parcel
 from tests.parcels import batch_key, event, ids, parcel
 
 DAMAGES = 1000 if os.environ.get("CI") else 100
@@ -191,6 +191,80 @@ def test_a_destroyed_first_page_costs_nothing(database: Path, tmp_path: Path) ->
     assert all(spool_file.events(one) for one in parcels)
     spool_file.discard()
     assert [one.suffix for one in tmp_path.iterdir()] == [".damaged"]
+
+
+@pytest.mark.parametrize("place", ["header", "early", "late", "salt"])
+def test_what_a_damaged_log_lost_is_counted(tmp_path: Path, place: str) -> None:
+    """SQLite ends it at the damage, and says nothing of what stood behind."""
+    file = SpoolFile.create(tmp_path / "..")
+    for number in range(50):
+        file.put([parcel("a", number)])
+    copy = tmp_path / file.path.name
+    shutil.copy(file.path, copy)
+    log = bytearray(wal(file.path).read_bytes())
+    file.close()
+    file.path.unlink()
+    offset = {"header": 4, "early": 6 * (PAGE_BYTES + 24), "late": len(log) - 10 * PAGE_BYTES, "salt": 32 + 9}[place]
+    log[offset] ^= 1
+    wal(copy).write_bytes(log)
+    found = SpoolFile.adopt(copy)
+    assert found is not None
+    parcels, lost_events = found.contents()
+    assert found.is_damaged
+    assert len(parcels) < 50
+    assert 50 <= len(parcels) + lost_events <= 52
+    found.discard()
+
+
+def test_a_log_that_a_crash_cut_short_lost_nothing(tmp_path: Path) -> None:
+    """What was never committed was never accepted."""
+    file = SpoolFile.create(tmp_path / "..")
+    for number in range(50):
+        file.put([parcel("a", number)])
+    copy = tmp_path / file.path.name
+    shutil.copy(file.path, copy)
+    wal(copy).write_bytes(wal(file.path).read_bytes()[:-100])
+    file.close()
+    file.path.unlink()
+    found = SpoolFile.adopt(copy)
+    assert found is not None
+    parcels, lost_events = found.contents()
+    assert (len(parcels), lost_events, found.is_damaged) == (49, 0, False)
+    found.discard()
+
+
+def test_ctrl_c_at_a_commit_leaves_no_transaction_open(tmp_path: Path) -> None:
+    """In which all later ones would end, with the process."""
+
+    class Interrupted:
+        """A connection that Ctrl-C strikes once."""
+
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self._connection = connection
+            self._strikes = iter([KeyboardInterrupt])
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._connection, name)
+
+        def execute(self, statement: str) -> object:
+            if statement == "RELEASE step":
+                for strike in self._strikes:
+                    raise strike
+            return self._connection.execute(statement)
+
+    file = SpoolFile.create(tmp_path / "..")
+    file._connection = Interrupted(file._connection)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        file.put([parcel("a", 1)])
+    file.put([parcel("a", 2)])
+    copy = tmp_path / file.path.name
+    for path in (file.path, wal(file.path)):
+        shutil.copy(path, tmp_path / path.name)
+    found = SpoolFile.adopt(copy)
+    assert found is not None
+    (stored,) = found.contents().parcels
+    assert found.events(stored) == (event(2),)
+    found.discard()
 
 
 def test_a_parcel_without_a_place_is_in_no_file(tmp_path: Path) -> None:

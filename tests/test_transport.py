@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from botocore.config import Config as BotoConfig
 from otel_rum_exporter import __version__
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
-from otel_rum_exporter.local import Credentials, LocalRum
+from otel_rum_exporter.local import Credentials, Fault, LocalRum
 from otel_rum_exporter.outcome import Verdict
 from otel_rum_exporter.transport import MIN_COMPRESSED_BYTES, Transport
 from tests.spans import APP_MONITOR_ID, START_NS, make_config
@@ -163,6 +164,17 @@ def test_an_answer_means_what_the_table_says_after_a_single_request(
     assert len(rum.requests) == 1
 
 
+@pytest.mark.parametrize(("header", "expected"), [("Wed, 01 Jan 2020 00:00:00 GMT", 0.0), ("soon", None)])
+def test_a_throttling_answer_whose_retry_after_botocore_cannot_read_is_one_all_the_same(
+    rum: LocalRum, header: str, expected: float | None
+) -> None:
+    """Its model says that the header is a whole number, and it raises where it is not."""
+    rum.faults = [Fault(status=429, retry_after=header)]
+    outcome = transport(rum).send(batch())
+    assert (outcome.verdict, outcome.reason) == (Verdict.THROTTLED, "ThrottlingException")
+    assert outcome.retry_after_seconds == expected
+
+
 def test_no_server_no_region_and_no_credentials_are_outcomes_not_exceptions() -> None:
     """Nothing that keeps a request from leaving is raised into the application, and each says what to do."""
     with socket.socket() as free:
@@ -234,5 +246,11 @@ def test_the_real_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.M
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
     monkeypatch.setattr(botocore.httpsession.URLLib3Session, "send", intercept)
-    Transport(make_config(region="eu-central-1")).send(batch())
-    assert asked == [f"https://dataplane.rum.eu-central-1.amazonaws.com/appmonitors/{APP_MONITOR_ID}/"]
+    one = Transport(make_config(region="eu-central-1"))
+    one.send(batch())
+    told = batch()
+    one.send(replace(told, key=told.key._replace(app_monitor=told.key.app_monitor._replace(region="us-west-2"))))
+    assert asked == [
+        f"https://dataplane.rum.{region}.amazonaws.com/appmonitors/{APP_MONITOR_ID}/"
+        for region in ("eu-central-1", "us-west-2")
+    ]

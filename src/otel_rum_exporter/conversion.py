@@ -6,6 +6,7 @@ One bad record never costs another: what cannot be read or mapped is dropped alo
 from __future__ import annotations
 
 import itertools
+import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -48,6 +49,9 @@ MAX_RESOURCES = 1000
 MAX_SESSIONS = 10_000
 LATEST_AHEAD_NS = 3600 * 1_000_000_000
 
+RUM_PLATFORM = "aws_rum"
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
+
 
 class Conversion:
     """Convert telemetry to events. Not thread-safe: its owner calls it under a lock.
@@ -67,7 +71,7 @@ class Conversion:
         self._mapper = Mapper(self._with_policy_guarded(config))
         self._resources: dict[int, tuple[Resource, AppMonitor | None, str]] = {}
         self._sessions_started: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._is_server = False
+        self._servers: set[tuple[str | None, str | None]] = set()
 
     def spans(self, spans: Sequence[Span], now: Moment) -> Converted:
         """Return the events of finished spans, and of what waited for them."""
@@ -102,9 +106,11 @@ class Conversion:
                 read.append((view, metadata.of_trace(view)))
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 self._unmappable(getattr(record, "name", ""), error, kind)
-        if not self._is_server and any(view.kind is SpanKind.SERVER for view, _ in read):
-            self._is_server = True
-            self._resources.clear()
+        for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SpanKind.SERVER}.values():
+            origin = _origin(resource)
+            if origin not in self._servers and len(self._servers) < MAX_RESOURCES:
+                self._servers.add(origin)
+                self._resources.clear()
         return read
 
     def _converted(
@@ -267,7 +273,8 @@ class Conversion:
         if known is None or known[0] is not resource:
             if len(self._resources) >= MAX_RESOURCES:
                 self._resources.clear()
-            shared = orjson.dumps(metadata.of_resource(resource.attributes, self._config, is_server=self._is_server))
+            is_server = _origin(resource) in self._servers
+            shared = orjson.dumps(metadata.of_resource(resource.attributes, self._config, is_server=is_server))
             known = self._resources[id(resource)] = (resource, self._app_monitor(resource), shared.decode())
         return known[1], known[2]
 
@@ -282,6 +289,7 @@ class Conversion:
             name=self._config.app_monitor_name,
             version=text(attributes, "service.version", "app.build_id"),
             alias=text(attributes, "aws.rum.appmonitor.alias") or self._config.alias,
+            region=None if self._config.region else _region(attributes),
         )
 
     def _unmappable(self, name: object, error: Exception, record: Record) -> None:
@@ -299,6 +307,11 @@ def _named(monitor: AppMonitor, view: View, drafts: Sequence[Draft]) -> list[tup
     return [(event_id(monitor.id, *view.id_parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)]
 
 
+def _origin(resource: Resource) -> tuple[str | None, str | None]:
+    """Return what tells a program from others: its spans and its log records may come with equal resources."""
+    return text(resource.attributes, "service.name"), text(resource.attributes, "telemetry.sdk.language")
+
+
 def _timely(draft: Draft, now_ns: int) -> Draft:
     """Return a draft with a time that can be true."""
     if EARLIEST_EPOCH_NS <= draft.timestamp_ns <= now_ns + LATEST_AHEAD_NS:
@@ -308,6 +321,12 @@ def _timely(draft: Draft, now_ns: int) -> Draft:
 
 def _kind(view: View) -> Record:
     return "span" if isinstance(view, SpanView) else "log"
+
+
+def _region(attributes: Mapping[str, Any]) -> str | None:
+    """Return the app monitor's region, which AWS's mobile SDKs tell; that of a server is where the server is."""
+    told = text(attributes, "cloud.region") if text(attributes, "cloud.platform") == RUM_PLATFORM else None
+    return told if told and _REGION.fullmatch(told) else None
 
 
 def _hash_key(config: Config) -> bytes:

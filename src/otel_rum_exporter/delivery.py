@@ -20,9 +20,10 @@ from typing import TypeVar
 from .batch import Batch
 from .conversion import Converted
 from .events.rum_event import RumEvent
-from .outbox import Outbox, Parcel, Shipment, Store
+from .outbox import Outbox, Shipment
 from .outcome import Outcome, Verdict
 from .rate import RequestRate
+from .store import Parcel, Store
 from .telemetry import LOGGER, DropReason, Ledger, Notices
 
 T = TypeVar("T")
@@ -114,6 +115,11 @@ class Delivery:
         with self._lock:
             self._calls.setdefault(name, (self._now_seconds() + seconds, call))
             self._work.notify_all()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether what is accepted is no longer kept."""
+        return self._is_closed
 
     @property
     def is_full(self) -> bool:
@@ -378,7 +384,7 @@ class Delivery:
             self._keep(shipment, outcome, now)
 
     def _keep(self, shipment: Shipment, outcome: Outcome, now: float) -> None:
-        """Keep a shipment for later; when it is not alone in failing, its app monitor pauses."""
+        """Keep a shipment for later; when RUM asks for it, or others fail too, its app monitor pauses."""
         monitor = shipment.key.app_monitor.id
         shipment.attempts += 1
         self._failures[monitor] += 1
@@ -391,7 +397,7 @@ class Delivery:
         if outcome.verdict in {Verdict.WAIT, Verdict.SPLIT}:
             asked = max(asked, WAIT_VERDICT_SECONDS)
         self._outbox.put_back(shipment, now + max(backoff_seconds(shipment.attempts, fraction), asked))
-        if outcome.verdict is Verdict.THROTTLED or self._failures[monitor] > 1:
+        if outcome.verdict is Verdict.THROTTLED or outcome.retry_after_seconds or self._failures[monitor] > 1:
             pause = max(backoff_seconds(self._failures[monitor], fraction), asked)
             self._outbox.pause(shipment.key, now + pause)
         self._notices.warn(

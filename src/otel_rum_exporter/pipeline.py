@@ -14,10 +14,11 @@ from .delivery import Delivery
 from .identity import Moment
 from .log_record import LogRecord
 from .metrics import is_enabled, observe
-from .outbox import MemoryStore, Outbox, Store
+from .outbox import Outbox
 from .rate import RequestRate
 from .span import Span
 from .spool import Spool
+from .store import MemoryStore, Store
 from .telemetry import DropReason, Ledger, Notices, Tally
 from .transport import RumClient, Transport
 
@@ -26,7 +27,7 @@ RECOVER_SECONDS = 5.0
 
 
 class OutboxFullError(Exception):
-    """There is no room for what was to be accepted."""
+    """What was to be accepted is not kept as it should be: there is no room, or the disk fails."""
 
 
 class Pipeline:
@@ -47,8 +48,9 @@ class Pipeline:
         )
         self._store = _store(config, self._notices)
         self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
+        self._transport = Transport(config, client)
         self._delivery = Delivery(
-            send=Transport(config, client).send,
+            send=self._transport.send,
             outbox=Outbox(max_events_per_request=config.max_events_per_request),
             store=self._store,
             rate=RequestRate(config.max_requests_per_second, time.monotonic()),
@@ -79,20 +81,18 @@ class Pipeline:
         """Accept spans that their sender keeps until this returns, without waiting for delivery.
 
         Raises:
-            OutboxFullError: none was accepted; the sender shall come again.
+            OutboxFullError: there is no room, or they are not as safe as the settings ask; the sender shall come again.
         """
-        self._require_room()
-        self._accept(lambda now: self._conversion.spans(spans, now))
+        self._accept_safely(lambda now: self._conversion.spans(spans, now))
 
     def accept_log_records(self, records: Sequence[LogRecord]) -> None:
         """Accept log records, as spans."""
-        self._require_room()
-        self._accept(lambda now: self._conversion.log_records(records, now))
+        self._accept_safely(lambda now: self._conversion.log_records(records, now))
 
     @property
     def has_room(self) -> bool:
         """Whether `accept_spans` would accept something now."""
-        return not self._delivery.is_full
+        return not self._delivery.is_full and not self._store.is_failing
 
     def release(self) -> None:
         """Convert all that waits for its parents; from now on nothing does."""
@@ -113,6 +113,7 @@ class Pipeline:
         """Deliver what is stored within the time given and the time-out set, and count the rest as dropped."""
         self.release()
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
+        self._transport.close()
 
     def _accept(self, convert: Callable[[Moment], Converted]) -> None:
         """Convert, and give the events to the delivery."""
@@ -127,9 +128,14 @@ class Pipeline:
                 self._delivery.accept(converted, now.epoch_ns)
         self._notices.write()
 
-    def _require_room(self) -> None:
-        if not self.has_room:
+    def _accept_safely(self, convert: Callable[[Moment], Converted]) -> None:
+        if self._delivery.is_full:
             raise OutboxFullError("there is no room: RUM takes less than what comes in")
+        if not self._store.is_failing and not self._delivery.is_closed:
+            self._accept(convert)
+        # What was kept in spite of it may be delivered twice, which is better than not at all.
+        if self._store.is_failing or self._delivery.is_closed:
+            raise OutboxFullError("the spool cannot be written, or the pipeline is closed")
 
     def _recover(self) -> None:
         """Deliver what dead processes left, and give up what is too old."""

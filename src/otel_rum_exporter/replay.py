@@ -44,8 +44,8 @@ class FileAccount:
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Keep something that people should know, unless there is much of it already."""
-        if len(self.notes) < MAX_NOTES:
+        """Keep something that people should know, once, unless there is much of it already."""
+        if len(self.notes) < MAX_NOTES and text not in self.notes:
             self.notes.append(text)
 
 

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .events.rum_event import RumEvent
-from .outbox import Parcel, Recovered
 from .spool_file import DAMAGED_SUFFIX, SUFFIX, Contents, Place, SpoolFile, size_bytes, wal
+from .store import Parcel, Recovered
 from .telemetry import Notices
 
 MAX_FILES = 32
@@ -52,6 +52,7 @@ class Spool:
         self._current: SpoolFile | None = None
         self._files: set[SpoolFile] = set()
         self._is_closed = False
+        self.is_failing = False
 
     def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
         """Return the events of a parcel; None where the disk lost them."""
@@ -92,6 +93,8 @@ class Spool:
         parcels: list[Parcel] = []
         lost_events = others_bytes = 0
         with self._lock:
+            # Whether the disk fails still, the next one to write finds out.
+            self.is_failing = False
             for path in () if self._is_closed else self._left_by_others():
                 found = self._adopted(path) if len(self._files) < MAX_FILES else None
                 if found is None:
@@ -130,9 +133,11 @@ class Spool:
                     self._current.is_damaged = True
                 self._current = None if is_damage else self._current
                 if is_last or not is_damage:
+                    self.is_failing = True
                     self._warn("cannot be written", error, "events are in memory alone until it can be")
                     break
             else:
+                self.is_failing = False
                 return together
         return []
 

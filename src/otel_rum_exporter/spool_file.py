@@ -23,7 +23,8 @@ import orjson
 
 from .batch import AppMonitor, BatchKey
 from .events.rum_event import RumEvent
-from .outbox import Parcel
+from .spool_log import lost_commits
+from .store import Parcel
 from .telemetry import Tally
 
 SUFFIX = ".db"
@@ -32,13 +33,15 @@ PAGE_BYTES = 4096
 MAX_PARCEL_EVENTS = 10_000
 _WAL_SUFFIX = "-wal"
 
-_SETUP = (
+_LOCK = (
     "PRAGMA locking_mode = EXCLUSIVE",
     f"PRAGMA page_size = {PAGE_BYTES}",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA journal_size_limit = 4194304",
     "BEGIN IMMEDIATE",
+)
+_TABLES = (
     """CREATE TABLE IF NOT EXISTS parcel (
         seq INTEGER PRIMARY KEY,
         events INTEGER NOT NULL,
@@ -71,11 +74,11 @@ class Contents(NamedTuple):
 class SpoolFile:
     """Parcels in one database. Not thread-safe: its owner calls it under a lock. Raises `sqlite3.Error`."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.stored: set[int] = set()
-        self.is_damaged = False
-        self._connection = connection
+        self._connection, self._lost_commits = _connect(path)
+        self.is_damaged = self._lost_commits > 0
         self._next_seq = 1
         self._removed_in_vain: list[tuple[int]] = []
 
@@ -84,7 +87,7 @@ class SpoolFile:
         """Return a new file in a directory; raises OSError or `sqlite3.Error` where none can be made."""
         path = directory / f"{uuid.uuid4().hex}{SUFFIX}"
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        return cls(path, _connect(path))
+        return cls(path)
 
     @classmethod
     def adopt(cls, path: Path) -> SpoolFile | None:
@@ -93,7 +96,7 @@ class SpoolFile:
         is_damaged, is_mended = size_bytes(path) % PAGE_BYTES > 0, False
         while True:
             try:
-                found = cls(path, _connect(path))
+                found = cls(path)
             except sqlite3.OperationalError:
                 return None
             except sqlite3.DatabaseError:
@@ -102,7 +105,7 @@ class SpoolFile:
                 is_damaged = is_mended = True
                 _mend_first_page(path)
             else:
-                found.is_damaged = is_damaged
+                found.is_damaged |= is_damaged
                 return found
 
     def put(self, parcels: Sequence[Parcel], replaced: Sequence[Parcel] = ()) -> None:
@@ -147,7 +150,8 @@ class SpoolFile:
         keys: dict[BatchKey, BatchKey] = {}
         for row in self._readable("SELECT seq, label, label_checksum FROM parcel"):
             self._label(row, found, keys)
-        lost_events = 0
+        # What a transaction held nobody knows; most hold one event at least.
+        lost_events = self._lost_commits
         for seq, events in self._readable("SELECT seq, CAST(events AS INTEGER) FROM parcel INDEXED BY parcel_events"):
             if seq not in found:
                 for row in self._readable("SELECT seq, label, label_checksum FROM parcel WHERE seq = ?", (seq,)):
@@ -188,12 +192,12 @@ class SpoolFile:
         self._connection.execute("SAVEPOINT step")
         try:
             yield
+            self._connection.execute("RELEASE step")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK TO step")
                 self._connection.execute("RELEASE step")
             raise
-        self._connection.execute("RELEASE step")
 
     def _readable(self, query: str, values: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
         """Yield the rows of a query until damage ends it."""
@@ -233,18 +237,28 @@ def wal(path: Path) -> Path:
     return path.with_name(path.name + _WAL_SUFFIX)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> tuple[sqlite3.Connection, int]:
+    """Return a connection that owns a file, and how many transactions damage to its log has cost."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
     )
     try:
-        for statement in _SETUP:
+        for statement in _LOCK:
             connection.execute(statement)
+        log = wal(path).read_bytes() if size_bytes(wal(path)) else b""
+        for statement in _TABLES:
+            connection.execute(statement)
+        lost = lost_commits(log, PAGE_BYTES, _intact_frames(connection)) if log else 0
     except BaseException:
         connection.close()
         raise
     _connections.add(connection)
-    return connection
+    return connection, lost
+
+
+def _intact_frames(connection: sqlite3.Connection) -> int:
+    _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(frames)
 
 
 def _mend_first_page(path: Path) -> None:

@@ -7,10 +7,13 @@ imported with the first batch, because the import costs a fifth of a second.
 from __future__ import annotations
 
 import gzip
+import math
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, MutableMapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from opentelemetry import context as otel_context
@@ -19,7 +22,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 from .batch import Batch
 from .config import Config
 from .credentials import session_of
-from .outcome import NOT_RUM, Outcome, Verdict, is_web_page, outcome_of
+from .outcome import NOT_RUM, Outcome, Verdict, is_web_page, outcome_of, retry_after_seconds
 from .request import body, parameters
 from .version import VERSION
 
@@ -42,6 +45,9 @@ STALE_CREDENTIALS = frozenset(
 )
 """After these the client is made anew: boto3 reads environment and files once, and somebody may have mended them."""
 
+MAX_REGIONS = 50
+"""More than AWS has; beyond that the settings' region is taken, since telemetry may name anything."""
+
 MAX_ANSWER_BYTES = 16_384
 """RUM answers with nothing, and errors with a few hundred bytes."""
 
@@ -61,7 +67,7 @@ class Transport:
     def __init__(self, config: Config, client: RumClient | None = None) -> None:
         self._config = config
         self._client = client
-        self._is_own = client is None
+        self._of_region: dict[str | None, RumClient] = {}
         self._building = threading.Lock()
 
     def send(self, batch: Batch) -> Outcome:
@@ -71,18 +77,35 @@ class Transport:
                 answer = self._put(batch)
             except Exception as error:  # noqa: BLE001 - hooks, proxies and credential plugins raise anything
                 outcome = outcome_of(error)
-                if outcome.reason in STALE_CREDENTIALS and self._is_own:
-                    self._client = None
+                if outcome.reason in STALE_CREDENTIALS:
+                    self._of_region.pop(batch.key.app_monitor.region, None)
                 return outcome
         return NOT_RUM if is_web_page(answer) else Outcome(Verdict.DELIVERED)
 
+    def close(self) -> None:
+        """Close the connections that wait for another request."""
+        clients: list[Any] = list(self._of_region.values())
+        for client in clients:
+            client.close()
+
     def _put(self, batch: Batch) -> Any:
         """Call boto3: a client passed in with its own arguments, ours with the finished body."""
+        if self._client is not None:
+            has_session_metadata = _has_session_metadata(self._client)
+            return self._client.put_rum_events(**parameters(batch, has_session_metadata=has_session_metadata))
+        client = self._own_client(batch.key.app_monitor.region)
+        return client.put_rum_events(**{"Id": batch.key.app_monitor.id, FINISHED_BODY: body(batch)})
+
+    def _own_client(self, region: str | None) -> RumClient:
+        """Return the client of a region, None for that of the settings; made when it is first used."""
         with self._building:
-            client = self._client = self._client or build_client(self._config)
-        if self._is_own:
-            return client.put_rum_events(**{"Id": batch.key.app_monitor.id, FINISHED_BODY: body(batch)})
-        return client.put_rum_events(**parameters(batch, has_session_metadata=_has_session_metadata(client)))
+            if len(self._of_region) >= MAX_REGIONS and region not in self._of_region:
+                region = None
+            client = self._of_region.get(region)
+            if client is None:
+                config = self._config if region is None else replace(self._config, region=region)
+                client = self._of_region[region] = build_client(config)
+            return client
 
 
 @contextmanager
@@ -149,9 +172,18 @@ def _bounded(client: Any, timeout_seconds: float) -> Callable[..., Any]:
                 raise ReadTimeoutError(endpoint_url=request.url)
         if len(content) >= MAX_ANSWER_BYTES:
             response.raw.close()
+        _in_seconds(response.headers)
         return AWSResponse(response.url, response.status_code, response.headers, _Content(content))
 
     return send
+
+
+def _in_seconds(headers: MutableMapping[str, str]) -> None:
+    """Turn Retry-After into a whole number, since botocore's model of throttling fails to read a date."""
+    told = headers.pop("Retry-After", None)
+    wait = retry_after_seconds(told, lambda: datetime.now(timezone.utc))
+    if wait is not None:
+        headers["Retry-After"] = str(math.ceil(wait))
 
 
 class _Content:

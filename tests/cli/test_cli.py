@@ -94,9 +94,7 @@ def test_local_serves_until_it_is_told_to_stop(serving: Make, number: signal.Sig
 def test_a_host_others_can_reach_is_warned_of(serving: Make) -> None:
     """Whoever opens the stand-in to the network is told what that means."""
     process = serving("--host", "0.0.0.0")
-    assert process.stderr.readline() == (
-        "warning: whoever can reach 0.0.0.0 can send to this server and read its page.\n"
-    )
+    assert process.stderr.readline() == "whoever can reach 0.0.0.0 can send to this server and read its page\n"
 
 
 def test_a_taken_port_is_one_clear_line() -> None:

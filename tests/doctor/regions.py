@@ -51,7 +51,10 @@ def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 class Regions:
     """Answer for the region that a signature names; what asks without one is refused."""
 
-    def __init__(self, monitors: dict[str, dict[str, Any]], *, clock_ahead_seconds: float = 0.0) -> None:
+    def __init__(
+        self, monitors: dict[str, dict[str, Any]], *, clock_ahead_seconds: float = 0.0, is_readable: bool = True
+    ) -> None:
+        self._is_readable = is_readable
         self._monitors = monitors
         """By region."""
         self.clock_ahead_seconds = clock_ahead_seconds
@@ -63,6 +66,8 @@ class Regions:
         if signed is None:
             return 403, {"__type": "MissingAuthenticationTokenException", "message": "Missing Authentication Token"}
         monitor = self._monitors.get(signed[1])
+        if not self._is_readable and not path.startswith("/appmonitors/"):
+            return 403, {"__type": "AccessDeniedException", "message": "not authorized"}
         if (method, path) == ("POST", "/appmonitors"):
             return 200, {"AppMonitorSummaries": [monitor] if monitor else []}
         if method == "GET" and monitor and path == f"/appmonitor/{monitor['Name']}":

@@ -342,6 +342,32 @@ def test_the_stand_in_as_it_is_started_is_well(examine: Examine) -> None:
     assert found["identity"].status is found["credentials"].status is Status.SKIPPED
 
 
+def test_an_app_monitor_that_may_not_be_looked_at_is_no_failure(examine: Examine) -> None:
+    """Sending does not need it; what lets the doctor look is told."""
+    with Regions({REGION: {"Id": MONITOR_ID, "Name": "shop"}}, is_readable=False).serving() as regions:
+        found = examine(regions.url, **{f"{OWN}APP_MONITOR_NAME": "shop"})
+    assert not failures(found)
+    assert found["app monitor"].status is Status.WARNING
+    first, second = found["app monitor"].fix.splitlines()
+    assert json.loads(first.partition(" policy ")[2])["Statement"][0]["Action"] == "rum:ListAppMonitors"
+    assert json.loads(second.partition(" policy ")[2])["Statement"] == [
+        {"Effect": "Allow", "Action": "rum:GetAppMonitor", "Resource": ARN}
+    ]
+    assert found["custom events"].status is Status.SKIPPED
+
+
+def test_a_missing_resource_policy_is_answered_with_the_command_that_makes_it(
+    examine: Examine, shop: LocalRum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Away from this computer unsigned requests are refused without one."""
+    monkeypatch.setattr(Subject, "is_local", False)
+    found = examine(shop.url, **{f"{OWN}SIGNING": "none", f"{OWN}ALIAS": "front"})
+    assert found["resource policy"].status is Status.FAILED
+    command, _, document = found["resource policy"].fix.partition(" --policy-document ")
+    assert command == f"aws rum put-resource-policy --region {REGION} --name shop"
+    assert json.loads(document.strip("'"))["Statement"][0]["Condition"] == {"StringEquals": {"rum:alias": ["front"]}}
+
+
 def test_a_guest_is_examined_like_anybody(examine: Examine, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its role is told where it lacks the right, and a pool that does not answer is named."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", aws.url)

@@ -67,9 +67,9 @@ def test_a_token_is_required_where_one_is_set(make_gateway: MakeGateway, serve: 
 
 def test_rates_of_one_address_have_a_bound(make_gateway: MakeGateway, serve: Serve) -> None:
     """What is above it is UNAVAILABLE, which is retried, and says when; its ports do not make it several."""
-    port = serve(make_gateway(client_requests_per_second=1)).grpc_port
-    _export(port, b"")
-    code, status = _refused(port, b"")
+    port = serve(make_gateway(client_bytes_per_second=1)).grpc_port
+    _export(port, spans("work"))
+    code, status = _refused(port, spans("work"))
     retry = RetryInfo()
     assert status.details[0].Unpack(retry)
     assert (code, status.code) == (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE.value[0])

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from otel_rum_exporter.gateway import GatewaySettings
 from otel_rum_exporter.gateway.gateway import config_of
-from otel_rum_exporter.gateway.routing import MAX_REMEMBERED_BYTES, NoRouteError, Routing
+from otel_rum_exporter.gateway.routing import (
+    MAX_REMEMBERED_BYTES,
+    MAX_RESOURCE_BYTES,
+    TOO_LARGE,
+    NoRouteError,
+    Routing,
+    bound_ids,
+)
 from otel_rum_exporter.gateway.sender import Sender, address_of
 from otel_rum_exporter.local import LocalRum
 from otel_rum_exporter.otlp import DecodedResource
@@ -113,6 +121,39 @@ def test_sessions_from_the_internet_are_uuids_in_rum(rum: LocalRum, client: Clie
     assert sessions["work_0"] == SESSION
     assert len(set(sessions.values())) == len(ids)
     assert rum.refused == ()
+
+
+def test_long_ids_are_not_remembered(rum: LocalRum, client: Client) -> None:
+    """A digest stands for one, wherever it is, and tells it from others."""
+    ids = [letter * 100_000 for letter in "ab"]
+    for number, told in enumerate(ids):
+        user = {"key": "user.id", "value": {"stringValue": told}}
+        body = json_spans({"name": f"work_{number}", "attributes": [user]}, resource={"session.id": told[:50_000]})
+        client.post("/v1/traces", body, JSON)
+    events = rum.wait_for(count=2)
+    assert len({event.session_id for event in events}) == len({event.user_id for event in events}) == 2
+    attributes: dict[str, Any] = {"user.id": ids[0], "session.id": SESSION}
+    bound_ids(attributes)
+    assert (len(attributes["user.id"]), attributes["session.id"]) == (64, SESSION)
+
+
+def test_a_resource_has_a_bound(client: Client) -> None:
+    """Nobody's has so many attributes, and it is remembered for long."""
+    body = json_spans({}, resource={"x": "y" * MAX_RESOURCE_BYTES})
+    partial = client.post("/v1/traces", body, JSON).json()["partialSuccess"]
+    assert (partial["rejectedSpans"], partial["errorMessage"]) == ("1", f"1 rejected: {TOO_LARGE}")
+
+
+def test_a_server_s_telemetry_says_nothing_of_a_browser_s(rum: LocalRum, client: Client) -> None:
+    """A server's operating system is not its users'; a page's and a telephone's is, also beside a server's."""
+    server = {"service.name": "api", "os.type": "linux"}
+    client.post("/v1/traces", json_spans({"name": "serve", "kind": 2}, resource=server), JSON)
+    phone = {"service.name": "app", "os.name": "Android"}
+    client.post("/v1/traces", json_spans({"name": "tap", "traceId": "f" * 32}, resource=phone), JSON)
+    client.post("/v1/traces", json_spans({"name": "query", "traceId": "e" * 32}, resource=server), JSON)
+    events = {event.type.rpartition(".")[2]: event.metadata for event in rum.wait_for(count=3)}
+    assert (events["tap"]["osName"], events["tap"]["deviceType"]) == ("Android", "mobile")
+    assert not {"osName", "deviceType"} & events["query"].keys()
 
 
 @pytest.mark.parametrize(

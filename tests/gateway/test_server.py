@@ -129,6 +129,18 @@ def test_workers_share_the_ports(rum: LocalRum, start: Callable[..., Process], t
     assert {event.type for event in rum.wait_for(count=50)} == {f"work_{index}" for index in range(50)}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
+def test_a_worker_that_dies_ends_all(start: Callable[..., Process], tmp_path: Path) -> None:
+    """With half of the workers half of the connections would hang; whoever supervises starts anew."""
+    process = start("--workers", "2", OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY=str(tmp_path / "spool"))
+    assert process.url
+    parent = process.process.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split()
+    workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(int(workers[0]), signal.SIGKILL)
+    assert process.process.wait(START_SECONDS) == 1
+
+
 def test_what_is_wrong_is_told_at_the_start(start: Callable[..., Process], capfd: pytest.CaptureFixture[str]) -> None:
     """A setting, of either table, or a port that is taken: one line, and no server."""
     assert start("--max-body-bytes", "5").process.wait(START_SECONDS) == 2

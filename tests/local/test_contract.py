@@ -265,3 +265,10 @@ def test_a_bad_member_of_rums_own_metadata_is_refused(body: Make, event: Make, r
     assert refusal(body(event(metadata={"pageId": 7}))).startswith(
         "RumEvents[0].metadata.pageId must be of type string, is 7"
     )
+
+
+def test_a_session_replay_may_be_larger(app_monitor: str, body: Make, event: Make) -> None:
+    """It holds a picture of a page, which never fits into 6 KB."""
+    details = {"version": "1.0.0", "eventCount": 1, "events": [{"type": 2, "timestamp": 1.0, "data": "x" * 50_000}]}
+    admitted = admit(app_monitor, body(event("com.amazon.rum.rrweb_event", details)))
+    assert (len(admitted.events), admitted.dropped) == (1, ())

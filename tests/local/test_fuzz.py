@@ -79,6 +79,13 @@ VALUES: list[Any] = [
 PATHS = [
     *("/appmonitors/{id}", "/appmonitors/{id}/", "/appmonitors/", "/appmonitors", "/appmonitors/{id}/x", "/", "//", ""),
     *("/appmonitor/shop", "/appmonitor/shop/data", "/appmonitor/shop/policy", "/appmonitor/\x00/data", "/api/events"),
+    *(
+        "/sessions/{id}",
+        "/api/console/session?id={id}",
+        "/api/console/overview?since=\xff",
+        "/console/../x",
+        "/api/console/",
+    ),
     *("/appmonitors/..", "/appmonitors/%2e%2e/", "/appmonitors/é", "/../../etc/passwd", "/appmonitors/" + "a" * 5000),
 ]
 HEADERS = [
@@ -232,7 +239,9 @@ def test_no_mutated_request_crashes_the_application(body: Make, event: Make) -> 
         LocalRum(max_events=50, app_monitors=monitors, credentials=Credentials("A", "secret"))._application,
     ]
     mutator = Mutator(_seeds(body, event))
-    reading = [_scope("GET", path, [("host", "localhost")]) for path in ("/", "/api/events", "/appmonitor/shop")]
+    views = [f"/api/console/{view}" for view in ("overview", "sessions", "errors", "http", "pages", "refused")]
+    paths = ["/", "/api/events", "/appmonitor/shop", *views]
+    reading = [_scope("GET", path, [("host", "localhost")]) for path in paths]
 
     async def run() -> Counter[int]:
         statuses: Counter[int] = Counter()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,3 +96,17 @@ def test_a_head_without_end_is_refused(connect: Make) -> None:
             for _ in range(100):
                 connection.sendall(b"X-Long: " + b"x" * 8192)
         assert _rest(connection)[:12] in {b"", b"HTTP/1.1 400"}
+
+
+def test_the_end_closes_a_connection_that_was_just_made() -> None:
+    """Also one that was accepted and that nobody has looked at yet."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(30):
+            with LocalRum() as rum:
+                address = urlsplit(rum.url)
+                connections = [socket.create_connection((address.hostname or "", address.port or 0)) for _ in range(3)]
+            for connection in connections:
+                connection.close()
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []

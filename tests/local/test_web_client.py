@@ -34,7 +34,7 @@ pytestmark = [
 ]
 
 PAGE = """<!doctype html><html lang="en"><title>Shop</title><h1 id="title">Shop</h1><button id="buy">Buy</button>
-<script src="/client.js"></script>
+PRODUCTS<script src="/client.js"></script>
 <script>
   const config = CONFIG;
   const rum = new AwsRum("11111111-1111-4111-8111-111111111111", "1.2.3", "eu-west-1", {
@@ -65,6 +65,9 @@ PAGE = """<!doctype html><html lang="en"><title>Shop</title><h1 id="title">Shop<
   });
 </script></html>"""
 
+# The replay of such a page is far above 6 KB.
+PRODUCTS = "".join(f"<p class='product' title='product {n}'>Product {n}</p>" for n in range(200))
+
 # What one visit makes the client report, whatever the speed of the machine.
 EXPECTED = {
     "com.amazon.rum.session_start_event",
@@ -75,6 +78,7 @@ EXPECTED = {
     "com.amazon.rum.http_event",
     "com.amazon.rum.xray_trace_event",
     "com.amazon.rum.dom_event",
+    "com.amazon.rum.rrweb_event",
     "checkout",
 }
 
@@ -99,7 +103,11 @@ def visit(bundle: bytes, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
     class Shop(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found = {
-                "/": (200, "text/html; charset=utf-8", PAGE.replace("CONFIG", json.dumps(config)).encode()),
+                "/": (
+                    200,
+                    "text/html; charset=utf-8",
+                    PAGE.replace("PRODUCTS", PRODUCTS).replace("CONFIG", json.dumps(config)).encode(),
+                ),
                 "/thanks": (200, "text/html", b"<!doctype html><title>Thanks</title>"),
                 "/client.js": (200, "text/javascript", bundle),
                 "/stock": (200, "application/json", b"{}"),

@@ -36,6 +36,7 @@ def otel_rum() -> None:
     \b
     What becomes of my spans?           otel-rum explain traces.json
     Send files of the Collector         otel-rum send traces.json
+    Receive from any language           otel-rum gateway
     Nothing arrives. Why?               otel-rum doctor
     Which settings apply?               otel-rum config
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped

@@ -154,8 +154,6 @@ def _app_monitors(chosen: _Options) -> list[AppMonitor]:
 
 
 def _welcome(rum: LocalRum, chosen: _Options) -> None:
-    from ..local.host import is_loopback
-
     given = [monitor.id for monitor in rum.app_monitors]
     click.echo(
         _WELCOME.format(
@@ -165,8 +163,6 @@ def _welcome(rum: LocalRum, chosen: _Options) -> None:
             note="" if chosen.app_monitor else "; the app monitor may be any UUID",
         )
     )
-    if not is_loopback(chosen.host):
-        click.echo(f"warning: whoever can reach {chosen.host} can send to this server and read its page.", err=True)
 
 
 def _why_not_started(error: OSError, host: str, port: int) -> str:

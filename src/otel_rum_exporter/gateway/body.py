@@ -78,12 +78,16 @@ def too_large(max_bytes: int) -> RefusedError:
 
 def _parts(body: bytes, encoding: str) -> Iterator[bytes]:
     """Yield what is in one or more compressed streams, a little at a time."""
-    while body:
-        stream = zlib.decompressobj(_WINDOWS[encoding])
-        while not stream.eof:
-            part = stream.decompress(body, _STEP_BYTES)
-            body = stream.unconsumed_tail
-            if not part and not body and not stream.eof:
-                raise zlib.error("it is cut off")
+    stream = zlib.decompressobj(_WINDOWS[encoding])
+    for at in range(0, len(body), _STEP_BYTES):
+        piece, is_more = body[at : at + _STEP_BYTES], True
+        while piece or is_more:
+            if stream.eof:
+                stream = zlib.decompressobj(_WINDOWS[encoding])
+            part = stream.decompress(piece, _STEP_BYTES)
             yield part
-        body = stream.unused_data
+            piece = stream.unused_data if stream.eof else stream.unconsumed_tail
+            # What is left of the output comes without more input.
+            is_more = len(part) == _STEP_BYTES and not stream.eof
+    if body and not stream.eof:
+        raise zlib.error("it is cut off")

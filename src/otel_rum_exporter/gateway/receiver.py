@@ -23,7 +23,7 @@ from ..pipeline import OutboxFullError, Pipeline
 from .answer import Encoding
 from .metrics import Counts
 from .refusal import Reason, RefusedError
-from .routing import NoRouteError, Route, Routing
+from .routing import NoRouteError, Route, Routing, bound_ids
 from .sender import Buckets, Sender
 from .settings import GatewaySettings
 
@@ -110,6 +110,7 @@ class Receiver:
                 continue
             quota[route.monitor_id] += 1
             record.resource = route.resource
+            bound_ids(record.attributes if isinstance(record, DecodedSpan) else record.log_record.attributes)
             records.append(record)
         now = time.monotonic()
         for monitor_id, count in quota.items():

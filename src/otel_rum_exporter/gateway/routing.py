@@ -13,7 +13,7 @@ import orjson
 
 from ..anyvalue import json_object
 from ..config import RESOURCE_APP_MONITOR_ID, Config
-from ..identity import SESSION_ATTRIBUTES, SESSION_SILENCE_NS
+from ..identity import ENDUSER_ID, SESSION_ATTRIBUTES, SESSION_SILENCE_NS, USER_ATTRIBUTES
 from ..otlp import DecodedResource
 from ..view import text
 from .sender import MAX_SENDERS, Sender
@@ -22,11 +22,23 @@ from .settings import GatewaySettings
 RESOURCE_ALIAS = "aws.rum.appmonitor.alias"
 NOT_ALLOWED = "an app monitor that its resource names is not on the gateway's list"
 NO_MONITOR = f"neither resource nor gateway names an app monitor; set {RESOURCE_APP_MONITOR_ID}"
+TOO_LARGE = "a resource has more attributes than the gateway keeps"
 MAX_ROUTES = 1000
+MAX_RESOURCE_BYTES = 65_536
 MAX_REMEMBERED_BYTES = 8192
 """Resources larger than this are made anew for each request."""
 
+MAX_ID_CHARS = 256
+_IDS = (*SESSION_ATTRIBUTES, *USER_ATTRIBUTES, ENDUSER_ID)
 _BROWSER = "Mozilla/"
+
+
+def bound_ids(attributes: dict[str, Any]) -> None:
+    """Put a digest in place of each id of session or user that is too long to be remembered."""
+    for name in _IDS:
+        told = attributes.get(name)
+        if isinstance(told, str) and len(told) > MAX_ID_CHARS:
+            attributes[name] = hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
 
 
 class NoRouteError(Exception):
@@ -68,6 +80,8 @@ class Routing:
             NoRouteError: where it may not go anywhere.
         """
         content = orjson.dumps([sender.address, sender.user_agent, sender.country, json_object(resource.attributes)])
+        if len(content) > MAX_RESOURCE_BYTES:
+            raise NoRouteError(TOO_LARGE)
         key = hashlib.blake2b(content, digest_size=16).digest()
         with self._lock:
             session_id = self._session(key, now_ns)
@@ -95,6 +109,7 @@ class Routing:
         if monitor_id not in self._aliases or (told_alias and told_alias not in self._aliases[monitor_id]):
             raise NoRouteError(NOT_ALLOWED)
         made = {**attributes, RESOURCE_APP_MONITOR_ID: monitor_id}
+        bound_ids(made)
         if text(attributes, *SESSION_ATTRIBUTES) is None:
             made["session.id"] = session_id
         if sender.user_agent and sender.user_agent.startswith(_BROWSER):

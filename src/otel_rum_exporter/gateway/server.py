@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from multiprocessing import connection
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -119,23 +120,35 @@ class _Workers:
         self._environment = dict(environment)
 
     def run(self, announce: Callable[[GatewaySettings], None]) -> None:
+        """Run until a signal, or until one of them ends by itself, which ends all: whoever supervises starts anew.
+
+        Raises:
+            OSError: when one ended by itself.
+        """
         context = multiprocessing.get_context("spawn")
         processes = [
             context.Process(target=_work, args=(self._settings, self._environment))
             for _ in range(self._settings.workers)
         ]
-        for process in processes:
-            process.start()
 
         def end(*_: object) -> None:
             for process in processes:
-                process.terminate()
+                if process.is_alive():
+                    process.terminate()
 
+        for process in processes:
+            process.start()
         for number in _SIGNALS:
             signal.signal(number, end)
         announce(self._settings)
+        connection.wait([process.sentinel for process in processes])
+        end()
         for process in processes:
             process.join()
+        # One that was told to end before it could listen to signals ended by the signal itself.
+        failed = [process.exitcode for process in processes if process.exitcode not in {0, -signal.SIGTERM}]
+        if failed:
+            raise OSError(f"a worker ended with exit code {failed[0]}")
 
 
 def _work(settings: GatewaySettings, environment: Mapping[str, str]) -> None:

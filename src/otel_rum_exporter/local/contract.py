@@ -20,6 +20,10 @@ from .record import RUM_PREFIX, Dropped, Event, Removed, Verdict
 # aws-rum-web, docs/troubleshooting.md
 MAX_EVENT_BYTES = 6 * 1024
 
+# A session replay carries pictures of whole pages, which AWS plays back, so the limit cannot be meant for it.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-session-replay.html
+_REPLAY = f"{RUM_PREFIX}rrweb_event"
+
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-custom-metadata.html
 MAX_CUSTOM_ATTRIBUTES = 10
 MAX_VALUE_CHARACTERS = 256
@@ -178,7 +182,7 @@ def _why_dropped(event: Event, monitor: AppMonitor) -> str | None:
     if not monitor.takes_domain(domain):
         return f"its domain {quote(domain)} is none of the app monitor's: {', '.join(monitor.domains)}"
     size = event_bytes(event)
-    if size > MAX_EVENT_BYTES:
+    if size > MAX_EVENT_BYTES and event.type != _REPLAY:
         return f"{size} bytes with its merged metadata, RUM keeps at most {MAX_EVENT_BYTES}"
     return None
 

@@ -26,6 +26,8 @@ HEAD_TIMEOUT_SECONDS = 20.0
 # How often the web server looks at the clock, for the Date of its answers.
 _TICK_SECONDS = 1.0
 
+_TURNS = 8
+
 # Far above what senders need, far below what a process may open.
 _MAX_CONNECTIONS = 500
 
@@ -120,14 +122,21 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self._ending.wait(), _TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # asyncio forgets, unclosed, what it accepted some turns of its loop before its server was closed.
+        for one in sockets or ():
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().remove_reader(one)
+        # An upload or a delayed answer would hold up the end; without its connection it is over.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
         for server in self.servers:
             server.close()
         for one in sockets or ():
             one.close()
-        # An upload or a delayed answer would hold up the end; without its connection it is over.
-        for connection in self.server_state.connections:
-            connection.transport.abort()
         if self.server_state.tasks:
             await asyncio.wait(list(self.server_state.tasks), timeout=_TICK_SECONDS)
         for server in self.servers:
-            await server.wait_closed()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(server.wait_closed(), _TICK_SECONDS)

@@ -5,6 +5,7 @@ It puts the parts together: `listener` serves, `dataplane` and `control` answer,
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from .control import ControlPlane
 from .dataplane import DataPlane
 from .fault import Fault, Faults
 from .gate import Gate
-from .host import ANY_ADDRESS
+from .host import ANY_ADDRESS, is_loopback
 from .listener import Listener
 from .monitor import AppMonitor, AppMonitors
 from .quota import Quota
 from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
 from .signature import Credentials
 from .store import DEFAULT_MAX_EVENTS, Store
+
+_logger = logging.getLogger(__name__)
 
 
 class LocalRum:
@@ -84,11 +87,16 @@ class LocalRum:
         self.stop()
 
     def start(self) -> None:
-        """Bind and serve; requests are taken from the moment this returns. Raises OSError when the port is taken."""
+        """Bind and serve; requests are taken from the moment this returns. Raises OSError when the port is taken.
+
+        Logs a warning when other computers can reach it.
+        """
         if self._listener is None:
             if self._archive:
                 self._archive.open()
             self._listener = Listener(self._application, self._host, self._port)
+            if not is_loopback(self._host):
+                _logger.warning("whoever can reach %s can send to this server and read its page", self._host)
 
     def stop(self) -> None:
         """Close the socket and end the thread; what was received stays readable."""

@@ -108,7 +108,7 @@ class DecodedSpan:
     start_time: int
     end_time: int
     status: Status
-    attributes: Mapping[str, Any]
+    attributes: dict[str, Any]
     events: tuple[DecodedEvent, ...]
     links: tuple[DecodedLink, ...]
     resource: DecodedResource
@@ -129,7 +129,7 @@ class DecodedLogData:
     trace_flags: TraceFlags | None
     severity_number: SeverityNumber | None
     body: Any
-    attributes: Mapping[str, Any]
+    attributes: dict[str, Any]
     event_name: str | None
 
 

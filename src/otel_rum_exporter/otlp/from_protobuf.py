@@ -37,7 +37,7 @@ from .decoded import (
 )
 from .wire import WireError, fields_of
 
-MAX_RECORD_BYTES = 1024 * 1024
+MAX_RECORD_BYTES = 256 * 1024
 """Largest span, log record, resource or scope that is read. RUM's events have 6 KB."""
 
 _SHARED_BYTES = 8192
