@@ -57,7 +57,7 @@ function Row({ event, chapter, length, isOpen, toggle, state, request }) {
   const width = ((event.duration_millis ?? 0) / 1000 / length) * 100;
   const end = left + width;
   // What it took stands beside its bar, where there is room; in it, where there is none.
-  const [side, place] = end < 80 ? ["after", { left: `${end}%` }] : left > 20 ? ["before", { right: `${100 - left}%` }] : ["inside", { right: `${100 - end}%` }];
+  const [side, place] = end < 65 ? ["after", { left: `${end}%` }] : left > 35 ? ["before", { right: `${100 - left}%` }] : ["inside", { right: `${100 - end}%` }];
   const lost = event.dropped ? "dropped" : event.removed.length ? "trimmed" : "";
   return html`<li class=${`event k-${event.kind} ${event.problem ? "problem" : ""} ${lost}`} data-row>
     <button aria-expanded=${isOpen} onClick=${() => toggle(event.key)}>
