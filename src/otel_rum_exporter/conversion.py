@@ -20,7 +20,7 @@ from .batch import AppMonitor, BatchKey
 from .config import RESOURCE_APP_MONITOR_ID, Config
 from .events import override, session, web_vital
 from .events.mapper import Mapper
-from .events.rum_event import Draft, Record, RumEvent, encode, event_id
+from .events.rum_event import Draft, Record, RumEvent, encode, event_id, id_within_span
 from .identity import Identities, Identity, Moment
 from .log_record import LogRecord, LogView
 from .sampling import is_sampled
@@ -202,7 +202,8 @@ class Conversion:
         self, view: View, named: Sequence[tuple[str, Draft]], identity: Identity, shared: str, now_ns: int
     ) -> Iterator[RumEvent | None]:
         """Yield the event of each draft; None for one that is too large."""
-        own = {**identity.metadata, **metadata.custom(view.attributes, self._config), **self._remarks(view)}
+        more = metadata.custom(view.attributes, self._config) | self._remarks(view)
+        own = {**identity.metadata, **more} if more else identity.metadata
         record = _kind(view)
         for made_id, draft in named:
             yield encode(_timely(draft, now_ns), id=made_id, metadata=own, session_metadata=shared, record=record)
@@ -304,7 +305,10 @@ class Conversion:
 
 def _named(monitor: AppMonitor, view: View, drafts: Sequence[Draft]) -> list[tuple[str, Draft]]:
     """Return drafts with the ids that their events have in every process."""
-    return [(event_id(monitor.id, *view.id_parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)]
+    if isinstance(view, SpanView):
+        return [(id_within_span(view.trace_id, view.span_id, index), draft) for index, draft in enumerate(drafts)]
+    parts = view.id_parts
+    return [(event_id(monitor.id, *parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)]
 
 
 def _origin(resource: Resource) -> tuple[str | None, str | None]:

@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind
 
 from .marks import SESSION_MINTED, SESSION_SAMPLED
 from .setting import UUID
-from .view import SpanKey, View, text
+from .view import SpanKey, View, present, text
 from .waiting import Waiting
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
@@ -75,6 +75,8 @@ class Claims(NamedTuple):
         """Return these claims, completed by an ancestor's; what it says of another session is not for this one."""
         if self is _NOTHING:
             return other
+        if other is _NOTHING and not self.is_nested:
+            return self
         metadata = {**self.metadata, **other.metadata} if self.is_nested else {**other.metadata, **self.metadata}
         if self.session is not None and self.session != other.session:
             return self._replace(metadata=metadata, is_nested=False)
@@ -107,6 +109,7 @@ class Identities:
     def __init__(self, *, new_id: Callable[[], str], hash_key: bytes, has_enduser_id: bool = False) -> None:
         self._new_id = new_id
         self._user_attributes = (*USER_ATTRIBUTES, ENDUSER_ID) if has_enduser_id else USER_ATTRIBUTES
+        self._telling = frozenset((*SESSION_ATTRIBUTES, *self._user_attributes, SESSION_SAMPLED))
         self._uuid = lru_cache(maxsize=MAX_REMEMBERED)(lambda kind, value: to_uuid(value, kind=kind, key=hash_key))
         self._ended: OrderedDict[SpanKey, Claims] = OrderedDict()
         self._traces: OrderedDict[str, Claims] = OrderedDict()
@@ -193,21 +196,23 @@ class Identities:
             if view.key is not None:
                 self._ended[view.key] = claims
                 pending.extend(self._waiting.release(view.key))
-            if claims != _NOTHING and view.trace_id:
+            if claims is not _NOTHING and view.trace_id:
                 self._traces.setdefault(view.trace_id, claims)
 
     def _claims(self, view: View, metadata: Mapping[str, Any]) -> Claims:
-        session, user = _known(view.text(*SESSION_ATTRIBUTES)), view.text(*self._user_attributes)
-        sampled = view.attributes.get(SESSION_SAMPLED)
-        if session is user is sampled is None and not metadata and view.kind is not SpanKind.SERVER:
+        is_nested = view.kind is SpanKind.SERVER
+        told = present(self._telling, view.names)
+        if not (told or metadata or is_nested):
             return _NOTHING
+        session = _known(view.text(*SESSION_ATTRIBUTES))
+        sampled = view.attributes.get(SESSION_SAMPLED)
         return Claims(
             session,
-            user,
+            view.text(*self._user_attributes),
             metadata,
-            is_nested=view.kind is SpanKind.SERVER,
-            is_minted=session is not None and view.attributes.get(SESSION_MINTED) is True,
-            is_sampled=sampled if isinstance(sampled, bool) else None,
+            is_nested,
+            session is not None and view.attributes.get(SESSION_MINTED) is True,
+            sampled if isinstance(sampled, bool) else None,
         )
 
     def _ancestor(self, view: View, claims: Claims) -> Claims:

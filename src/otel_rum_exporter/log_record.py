@@ -78,6 +78,7 @@ class LogView(View):
         return cls(
             name=json_text(data.event_name) if data.event_name else text(attributes, "event.name") or "",
             attributes=attributes,
+            names=tuple(attributes),
             resource=record.resource,
             resource_attributes=record.resource.attributes,
             scope=record.instrumentation_scope,

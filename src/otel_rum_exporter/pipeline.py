@@ -17,7 +17,6 @@ from .metrics import is_enabled, observe
 from .outbox import Outbox
 from .rate import RequestRate
 from .span import Span
-from .spool import Spool
 from .store import MemoryStore, Store
 from .telemetry import DropReason, Ledger, Notices, Tally
 from .transport import RumClient, Transport
@@ -69,12 +68,12 @@ class Pipeline:
 
     def export_spans(self, spans: Sequence[Span]) -> None:
         """Accept spans, and wait for their delivery while the load is light; what is left stays stored."""
-        self.accept_spans(spans)
+        self._accept(lambda now: self._conversion.spans(spans, now))
         self._delivery.wait(self._timeout_seconds)
 
     def export_log_records(self, records: Sequence[LogRecord]) -> None:
         """Accept log records, and wait as for spans."""
-        self.accept_log_records(records)
+        self._accept(lambda now: self._conversion.log_records(records, now))
         self._delivery.wait(self._timeout_seconds)
 
     def accept_spans(self, spans: Sequence[Span]) -> None:
@@ -155,5 +154,7 @@ class Pipeline:
 def _store(config: Config, notices: Notices) -> Store:
     if not config.spool_directory:
         return MemoryStore()
+    from .spool import Spool
+
     destination = f"{config.endpoint or ''} {config.region or ''} {config.signing}"
     return Spool(config.spool_directory, destination=destination, max_bytes=config.spool_max_bytes, notices=notices)

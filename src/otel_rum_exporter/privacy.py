@@ -36,8 +36,8 @@ NEVER_EXPORTED_HEADERS = frozenset(
 )
 """Captured headers that name the machine of a person, as OTel writes them."""
 
-SECRET_WORDS = ("api_key", "apikey", "authorization", "cookie", "credential", "csrf", "password", "secret", "token")
-"""Words that make any attribute a secret, wherever in its name they stand."""
+SECRET_WORDS = ("api_key", "authorization", "cookie", "credential", "csrf", "password", "secret", "token")
+"""Words that make any attribute a secret, wherever in its name they stand; for `_` also `.`, `-` or nothing."""
 
 URL_ATTRIBUTES = frozenset(
     (
@@ -78,10 +78,13 @@ _QUERY = re.compile(
 def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str], depth: int = 0) -> dict[str, Any]:
     """Return the attributes that may leave, with URLs scrubbed; the same holds for maps among their values."""
     return {
-        name: scrubbed(name, value, allowed_parameters, depth)
-        for name, value in attributes.items()
-        if not is_private(str(name))
+        name: scrubbed(name, attributes[name], allowed_parameters, depth) for name in _exportable(tuple(attributes))
     }
+
+
+@lru_cache(maxsize=1024)
+def _exportable(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if not is_private(str(name)))
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,6 @@ children end first.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import OrderedDict
 from collections.abc import Iterator
 
@@ -81,4 +80,4 @@ class Mapper:
         if len(self._custom_types) < MAX_CUSTOM_TYPES:
             self._custom_types.add(draft.type)
             return draft
-        return dataclasses.replace(draft, type=FALLBACK_TYPE)
+        return draft._replace(type=FALLBACK_TYPE)
