@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.outbox import FULL_FIRST_NS, Outbox, Shipment
+from otel_rum_exporter.outbox import FULL_FIRST_SECONDS, Outbox, Shipment
 from tests.parcels import batch_key, event, ids, parcel
 
 
@@ -21,9 +21,9 @@ def drain(outbox: Outbox) -> list[tuple[str, list[str]]]:
     return taken
 
 
-def give(outbox: Outbox, session: str, *names: object, accepted_ns: int = 0) -> None:
+def give(outbox: Outbox, session: str, *names: object, accepted_ns: int = 0, now_seconds: float = 0.0) -> None:
     """Pack and add events of a session."""
-    outbox.add(outbox.pack({batch_key(session): [event(name) for name in names]}, accepted_ns))
+    outbox.add(outbox.pack({batch_key(session): [event(name) for name in names]}, accepted_ns), now_seconds)
 
 
 def test_events_of_one_session_coalesce_until_the_batch_is_full() -> None:
@@ -48,7 +48,7 @@ def test_an_open_batch_that_grew_meanwhile_closes_before_it_is_too_large() -> No
     outbox = Outbox(max_events_per_request=4)
     packed = outbox.pack({batch_key("a"): [event(name) for name in range(3)]}, 0)
     give(outbox, "a", *"xy")
-    outbox.add(packed)
+    outbox.add(packed, 0.0)
     assert [len(ids) for _, ids in drain(outbox)] == [2, 3]
 
 
@@ -83,7 +83,7 @@ def test_a_paused_app_monitor_holds_up_no_other() -> None:
     """One that refuses everybody has its own lane."""
     outbox = Outbox(max_events_per_request=2)
     ours, theirs = batch_key("a"), batch_key("a", monitor="other")
-    outbox.add([parcel("a", 1), *outbox.pack({theirs: [event(2)]}, 0)])
+    outbox.add([parcel("a", 1), *outbox.pack({theirs: [event(2)]}, 0)], 0.0)
     outbox.pause(ours, 60.0)
     assert outbox.take(0.0).key == theirs
     assert outbox.ready_at() == 60.0
@@ -96,16 +96,16 @@ def test_app_monitors_take_turns() -> None:
     outbox = Outbox(max_events_per_request=1)
     for number in range(3):
         give(outbox, "a", number)
-    outbox.add(outbox.pack({batch_key("a", monitor="other"): [event("x")]}, 0))
+    outbox.add(outbox.pack({batch_key("a", monitor="other"): [event("x")]}, 0), 0.0)
     assert [outbox.take(0.0).key.app_monitor.id for _ in range(4)] == ["m", "other", "m", "m"]
 
 
 def test_a_full_batch_goes_first_but_starves_no_old_one() -> None:
-    """Full ones save requests; whoever waits for long enough goes before them."""
+    """Full ones save requests; whoever waits for long enough goes before them, whatever the wall's clock says."""
     outbox = Outbox(max_events_per_request=2)
-    give(outbox, "old", 1, accepted_ns=0)
-    give(outbox, "full", 2, 3, accepted_ns=FULL_FIRST_NS)
-    give(outbox, "full", 4, 5, accepted_ns=FULL_FIRST_NS + 1)
+    give(outbox, "old", 1, accepted_ns=10**18)
+    give(outbox, "full", 2, 3, now_seconds=FULL_FIRST_SECONDS)
+    give(outbox, "full", 4, 5, now_seconds=FULL_FIRST_SECONDS + 0.1)
     assert [session for session, _ in drain(outbox)] == ["full", "old", "full"]
 
 
@@ -138,7 +138,7 @@ def test_what_is_on_disk_has_a_bound_of_its_own() -> None:
     for number in range(4):
         stored = parcel("a", number, accepted_ns=number)
         stored.place, stored.events = "disk", None
-        outbox.add([stored])
+        outbox.add([stored], 0.0)
     give(outbox, "a", "in memory", accepted_ns=9)
     assert outbox.evict(max_memory_bytes=10**6, max_disk_bytes=10**6) == []
     evicted = outbox.evict(max_memory_bytes=10**6, max_disk_bytes=outbox.disk_bytes / 2)

@@ -216,14 +216,16 @@ def test_what_a_damaged_log_lost_is_counted(tmp_path: Path, place: str) -> None:
     found.discard()
 
 
-def test_a_log_that_a_crash_cut_short_lost_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", [100, PAGE_BYTES, PAGE_BYTES + 24])
+def test_a_log_that_a_crash_cut_short_lost_nothing(tmp_path: Path, missing: int) -> None:
     """What was never committed was never accepted."""
     file = SpoolFile.create(tmp_path / "..")
     for number in range(50):
         file.put([parcel("a", number)])
     copy = tmp_path / file.path.name
     shutil.copy(file.path, copy)
-    wal(copy).write_bytes(wal(file.path).read_bytes()[:-100])
+    log = wal(file.path).read_bytes()
+    wal(copy).write_bytes(log[:-missing] + bytes(missing % (PAGE_BYTES + 24)))
     file.close()
     file.path.unlink()
     found = SpoolFile.adopt(copy)

@@ -18,7 +18,7 @@ from .batch import BatchKey
 from .events.rum_event import RumEvent
 from .store import Parcel
 
-FULL_FIRST_NS = 5_000_000_000
+FULL_FIRST_SECONDS = 5.0
 """A full batch goes before an open one that is older, up to this much: it saves requests and starves nobody."""
 
 EVICTION_SLACK = 0.02
@@ -26,9 +26,13 @@ EVICTION_SLACK = 0.02
 
 @dataclass(slots=True, eq=False)
 class Shipment:
-    """The parcels of one request. `attempts` counts those that failed."""
+    """The parcels of one request. `attempts` counts those that failed.
+
+    It has waited since `since_seconds`, on the clock of `Outbox.take`, which nobody sets as they may that of the wall.
+    """
 
     key: BatchKey
+    since_seconds: float = -math.inf
     parcels: list[Parcel] = field(default_factory=list)
     count: int = 0
     attempts: int = 0
@@ -36,7 +40,7 @@ class Shipment:
     @classmethod
     def of(cls, parcel: Parcel) -> Shipment:
         """Return the shipment of one parcel."""
-        return cls(parcel.key, [parcel], parcel.count)
+        return cls(parcel.key, parcels=[parcel], count=parcel.count)
 
     @property
     def accepted_ns(self) -> int:
@@ -69,10 +73,10 @@ class Outbox:
                 start, end = end, end + self._max_events
         return parcels
 
-    def add(self, parcels: Iterable[Parcel]) -> None:
+    def add(self, parcels: Iterable[Parcel], now_seconds: float) -> None:
         """Put parcels into the open batches of their sessions; full ones close."""
         for parcel in parcels:
-            self._lane(parcel.key).add(parcel, self._max_events)
+            self._lane(parcel.key).add(parcel, self._max_events, now_seconds)
             self._count(parcel, 1)
 
     def ready_at(self) -> float:
@@ -203,13 +207,13 @@ class _Lane:
         opened = self._open.get(key)
         return max_events - opened.count if opened else max_events
 
-    def add(self, parcel: Parcel, max_events: int) -> None:
+    def add(self, parcel: Parcel, max_events: int, now_seconds: float) -> None:
         opened = self._open.get(parcel.key)
         if opened is not None and opened.count + parcel.count > max_events:
             self.full.append(self._open.pop(parcel.key))
             opened = None
         if opened is None:
-            opened = self._open[parcel.key] = Shipment(parcel.key)
+            opened = self._open[parcel.key] = Shipment(parcel.key, now_seconds)
         opened.add(parcel)
         if opened.count >= max_events:
             self.full.append(self._open.pop(parcel.key))
@@ -223,7 +227,8 @@ class _Lane:
         """Remove the next: one that failed and whose pause is over, a full one, the one that has been open longest."""
         if self._failed and self._failed[0][0] <= now_seconds:
             return heapq.heappop(self._failed)[2]
-        if self.full and (not self._open or self.full[0].accepted_ns <= self._first_open().accepted_ns + FULL_FIRST_NS):
+        first_seconds = self._first_open().since_seconds + FULL_FIRST_SECONDS if self._open else math.inf
+        if self.full and self.full[0].since_seconds <= first_seconds:
             return self.full.popleft()
         return self._open.popitem(last=False)[1]
 

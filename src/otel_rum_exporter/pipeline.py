@@ -68,12 +68,12 @@ class Pipeline:
 
     def export_spans(self, spans: Sequence[Span]) -> None:
         """Accept spans, and wait for their delivery while the load is light; what is left stays stored."""
-        self.accept_spans(spans)
+        self._accept(lambda now: self._conversion.spans(spans, now))
         self._delivery.wait(self._timeout_seconds)
 
     def export_log_records(self, records: Sequence[LogRecord]) -> None:
         """Accept log records, and wait as for spans."""
-        self.accept_log_records(records)
+        self._accept(lambda now: self._conversion.log_records(records, now))
         self._delivery.wait(self._timeout_seconds)
 
     def accept_spans(self, spans: Sequence[Span]) -> None:

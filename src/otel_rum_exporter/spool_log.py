@@ -14,13 +14,17 @@ _LITTLE_ENDIAN, _BIG_ENDIAN = 0x377F0682, 0x377F0683
 
 
 def lost_commits(log: bytes, page_bytes: int, intact_frames: int) -> int:
-    """Count the transactions of a log that stand behind its intact frames; a crash leaves none, damage does."""
+    """Count the transactions of a log that stand behind its intact frames.
+
+    The last frame alone may be one that a crash cut short, after its header and before its page: that lost nothing.
+    """
     frame_bytes = _FRAME.size + page_bytes
-    headers = [_FRAME.unpack_from(log, at) for at in range(_HEADER.size, len(log) - frame_bytes + 1, frame_bytes)]
-    if not headers:
+    frames = [_FRAME.unpack_from(log, at) for at in range(_HEADER.size, len(log) - frame_bytes + 1, frame_bytes)]
+    if not frames:
         return 0
-    salts = _HEADER.unpack_from(log)[4:6] if _is_header_intact(log) else headers[0][2:4]
-    return sum(pages > 0 and (one, two) == salts for _, pages, one, two, _, _ in headers[intact_frames:])
+    salts = _HEADER.unpack_from(log)[4:6] if _is_header_intact(log) else frames[0][2:4]
+    behind = [pages > 0 for _, pages, *salt, _, _ in frames[intact_frames:] if tuple(salt) == salts]
+    return sum(behind) if any(behind[:-1]) else 0
 
 
 def _is_header_intact(log: bytes) -> bool:

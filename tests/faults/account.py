@@ -66,7 +66,9 @@ def taken(rum: LocalRum) -> dict[int, list[str]]:
     """Return the ids of the events that a stand-in took, by the numbers of their spans."""
     found: dict[int, list[str]] = {}
     for event in rum.events:
-        found.setdefault(event.details["attributes"]["n"], []).append(event.id)
+        number = event.details.get("attributes", {}).get("n")
+        if number is not None:
+            found.setdefault(number, []).append(event.id)
     return found
 
 

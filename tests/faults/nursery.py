@@ -1,7 +1,8 @@
 """A process that imports everything once and then gives birth to lives of an exporter, each of which may be killed.
 
 Lives are told on stdin, one JSON object a line, and their process ids on stdout; they begin with the line "go". A life
-writes the number of each span that was accepted to the file `accepted`. In `calm` lives no thread can start, so that
+writes the number of each span that was accepted to the file `accepted`. Of three spans the second is a child of the
+third, and waits for it. In `calm` lives no thread can start, so that
 each has the same system calls in the same order.
 """
 
@@ -43,9 +44,17 @@ def live(told: dict[str, Any], client: Any) -> None:
         timeout_millis=10_000,
     )
     choose = random.Random(told["first"])
+    parent = None
     for number in range(told["first"], told["first"] + told["spans"]):
-        session = f"session {number % 3 if told['calm'] else choose.randrange(5)}"
-        one.export([make_span("work", {"n": number, "session.id": session})])
+        if number % 3 == 0 or parent is None:
+            session = f"session {number % 9 if told['calm'] else choose.randrange(5)}"
+            parent = make_span("work", {"n": number + 2, "session.id": session})
+            span = make_span("work", {"n": number, "session.id": session})
+        elif number % 3 == 1:
+            span = make_span("work", {"n": number}, parent=parent)
+        else:
+            span = parent
+        one.export([span])
         os.write(accepted, f"{number}\n".encode())
         if told["flush_after"] and number == told["first"] + told["flush_after"]:
             one.force_flush(20_000)

@@ -20,7 +20,7 @@ from tests.faults.conftest import IS_LONG, ON_DISK
 from tests.faults.test_kill import Nursery, nursery, traced  # noqa: F401 - a fixture
 
 Make = Callable[..., Any]
-LIFE_SPANS = 20
+LIFE_SPANS = 21
 MIB = 1024 * 1024
 
 pytestmark = ON_DISK
@@ -90,7 +90,7 @@ def test_a_disk_that_fails_at_any_call_loses_nothing(
         whens += [str(number) for number in range(3, 120, 4)]
     numbers: set[int] = set()
     for index, when in enumerate(whens):
-        first = 1000 * index
+        first = 900 * index
         numbers |= set(range(first, first + LIFE_SPANS))
         spool = tmp_path / f"spool {index}"
         child = nursery.bear(spool, first, calm=True, spans=LIFE_SPANS, flush_after=8)

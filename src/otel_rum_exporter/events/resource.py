@@ -88,8 +88,8 @@ def timed(view: LogView, config: Config) -> Iterator[Draft]:
 
 def file_type(target: str | None, initiator: str = "") -> str:
     """Return RUM's file type of a URL by its extension, or else by what it was loaded for."""
-    # Most addresses of an API have no dot behind their host, and need not be taken apart.
-    has_dot = target is not None and "." in target[target.find("/", target.find("//") + 2) :]
+    # Most addresses of an API have no dot in their last part, and need not be taken apart.
+    has_dot = target is not None and "." in target.partition("?")[0].rpartition("/")[2]
     name = url.path(target).rpartition("/")[2] if target and has_dot else ""
     known = _TYPE_OF_EXTENSION.get(name.rpartition(".")[2].lower()) if "." in name else None
     return known or INITIATORS.get(initiator, "other")
