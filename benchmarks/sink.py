@@ -22,14 +22,15 @@ ANSWER = (
 class Sink:
     """A sink that runs while the block does; afterwards `requests` and `body_bytes` are known."""
 
-    def __init__(self, *, delay_millis: int = 0) -> None:
+    def __init__(self, *, delay_millis: int = 0, port: int = 0) -> None:
         self._delay_millis = delay_millis
+        self._port = port
         self.requests = 0
         self.body_bytes = 0
 
     def __enter__(self) -> Sink:
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(self._delay_millis)],
+            [sys.executable, __file__, str(self._delay_millis), str(self._port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -48,12 +49,12 @@ class Sink:
 class _Server:
     """One thread, all connections: https://docs.python.org/3/library/selectors.html"""
 
-    def __init__(self, delay_seconds: float) -> None:
+    def __init__(self, delay_seconds: float, port: int) -> None:
         self._delay_seconds = delay_seconds
         self._selector = selectors.DefaultSelector()
         self._buffers: dict[socket.socket, bytearray] = {}
         self._answers: list[tuple[float, int, socket.socket]] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.requests = 0
         self.body_bytes = 0
 
@@ -124,6 +125,6 @@ def _content_length(head: bytes) -> int:
 
 
 if __name__ == "__main__":
-    server = _Server(int(sys.argv[1]) / 1000)
+    server = _Server(int(sys.argv[1]) / 1000, int(sys.argv[2]))
     server.serve()
     print(json.dumps([server.requests, server.body_bytes]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -125,7 +125,7 @@ class Conversion:
                 self._convert(view, identity, now.epoch_ns, events)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 self._unmappable(view.name, error, _kind(view))
-        released = [id(view) for view, _ in settled if self._held.pop(id(view), None) is not None]
+        released = [id(view) for view, _ in settled if self._held.pop(id(view), None) is not None] if self._held else []
         self._ledger.waiting = self._identities.waiting
         self._ledger.accept(Tally.of(event.record for made in events.values() for event in made))
         return Converted(events, self._hold(settled, read, now) if self._holds else {}, released)
@@ -200,14 +200,18 @@ class Conversion:
 
     def _encoded(
         self, view: View, named: Sequence[tuple[str, Draft]], identity: Identity, shared: str, now_ns: int
-    ) -> Iterator[RumEvent | None]:
-        """Yield the event of each draft; None for one that is too large."""
-        more = metadata.custom(view.attributes, self._config) | self._remarks(view)
+    ) -> list[RumEvent | None]:
+        """Return the event of each draft; None for one that is too large."""
+        more = {**metadata.custom(view.attributes, self._config), **self._remarks(view)}
         own = {**identity.metadata, **more} if more else identity.metadata
+        made = []
         record = _kind(view)
         for made_id, draft in named:
-            yield encode(_timely(draft, now_ns), id=made_id, metadata=own, session_metadata=shared, record=record)
+            made.append(
+                encode(_timely(draft, now_ns), id=made_id, metadata=own, session_metadata=shared, record=record)
+            )
             record = ""
+        return made
 
     def _session_start(self, monitor: AppMonitor, identity: Identity, view: View) -> tuple[str, Draft]:
         """Return the event that opens a session which this process made."""

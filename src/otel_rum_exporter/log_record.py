@@ -80,7 +80,6 @@ class LogView(View):
             attributes=attributes,
             names=tuple(attributes),
             resource=record.resource,
-            resource_attributes=record.resource.attributes,
             scope=record.instrumentation_scope,
             trace_id=trace_id,
             span_id=span_id,

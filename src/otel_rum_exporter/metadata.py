@@ -130,7 +130,7 @@ def of_trace(view: View) -> dict[str, Any]:
     if is_caller:
         screen = _quoted(view, *SCREEN_NAMES)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
-    found = {key: _quoted(view, *names) for key, names in TRACE_KEYS}
+    found = {key: _quoted(view, *names) for key, names in TRACE_KEYS if present(names, view.names)}
     document = None if view.kind is SpanKind.SERVER else _document_url(view)
     found["pageUrl"] = url.scrub(document) if document else None
     found.update(_browser(view))

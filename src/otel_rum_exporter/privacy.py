@@ -66,6 +66,9 @@ _SECRET_VALUE = re.compile(
 )
 _QUERY_PARAMETER = "db.query.parameter."
 _HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
+_SUSPICIOUS = re.compile("[@=:]")
+"""What all that is scrubbed has, and most values of attributes have not."""
+
 _USER_INFO = re.compile(r"://[^/\s@'\"]+@")
 _QUERY = re.compile(
     r"""[?#;](?: (?<!;)[^\s?#=&'"<>]+                                # ?token=…, #access_token=…
@@ -103,6 +106,8 @@ def scrubbed(name: str, value: Any, allowed_parameters: Collection[str], depth: 
     """Return the value of an attribute, scrubbed where it is or quotes a URL, also in lists and maps."""
     if isinstance(value, str):
         return url.scrub(value, allowed_parameters) if name in URL_ATTRIBUTES else scrub_text(value)
+    if isinstance(value, (int, float)):
+        return value
     if isinstance(value, (Mapping, list, tuple)) and depth >= MAX_DEPTH:
         return TOO_DEEP
     if isinstance(value, Mapping):
@@ -117,6 +122,8 @@ def scrub_text(text: str) -> str:
 
     They are user info, queries and fragments of URLs, and values of what has a secret's name, as `password=…`.
     """
+    if not _SUSPICIOUS.search(text):
+        return text
     if "@" in text:
         text = _USER_INFO.sub("://", text)
     if "=" in text:

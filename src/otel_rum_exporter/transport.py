@@ -30,8 +30,8 @@ USER_AGENT = f"otel-rum-exporter/{VERSION}"
 MIN_COMPRESSED_BYTES = 2048
 """Smaller bodies gain nothing; the threshold of AWS's web client."""
 
-GZIP_LEVEL = 1
-"""Telemetry repeats itself: level 1 makes a tenth of it, at half the cost of level 6."""
+GZIP_LEVEL = 4
+"""A seventh fewer bytes than level 1, for 1.5 µs a span; level 6 would cost 3.5 and save another tenth."""
 
 FINISHED_BODY = "otel_rum_exporter_body"
 """Name under which the body travels through botocore's hooks, past its validation and serialisation."""

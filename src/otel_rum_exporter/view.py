@@ -58,7 +58,6 @@ class View:
     attributes: Mapping[str, Any]
     names: tuple[str, ...]
     resource: Resource
-    resource_attributes: Mapping[str, Any]
     scope: Scope | None
     trace_id: str
     key: SpanKey | None
@@ -88,7 +87,7 @@ class View:
         for name in names:
             value = attributes.get(name)
             if value and isinstance(value, str):
-                return json_text(value)
+                return value if type(value) is str and value.isascii() else json_text(value)
         return None
 
     def integer(self, *names: str) -> int | None:
@@ -117,7 +116,7 @@ def plain(attributes: Attributes) -> Mapping[str, Any]:
 
     The SDK's mapping locks for every key it is asked for; its own `copy` locks once.
     """
-    if not attributes:
+    if attributes is None:
         return {}
     copy = getattr(attributes, "copy", None)
     return copy() if callable(copy) else dict(attributes)

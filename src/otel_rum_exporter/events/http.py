@@ -109,14 +109,15 @@ def is_within_span(view: LogView, _: Config) -> bool:
     return bool(view.span_id)
 
 
-def client_events(view: SpanView, config: Config) -> Iterator[Draft]:
-    """Yield the resource event of a request made, and its `http_event` where the settings want it."""
+def client_events(view: SpanView, config: Config) -> list[Draft]:
+    """Return the resource event of a request made, and its `http_event` where the settings want it."""
     target = request_url(view)
-    yield resource.requested(view, target, config)
+    made = [resource.requested(view, target, config)]
     code = status(view)
     failed = code is None or not 200 <= code <= 299
     if config.http_events == "all" or (failed and config.http_events == "failed"):
-        yield _http_event(view, target, config)
+        made.append(_http_event(view, target, config))
+    return made
 
 
 def server_events(view: SpanView, config: Config) -> Iterator[Draft]:

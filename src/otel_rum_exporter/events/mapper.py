@@ -37,7 +37,8 @@ class Mapper:
     def drafts(self, view: View) -> list[Draft]:
         """Return the events of a span or log record; none where the tables say that it is not for RUM."""
         if isinstance(view, SpanView):
-            view.part = self._parts.pop((view.trace_id, view.span_id), None)
+            if self._parts:
+                view.part = self._parts.pop((view.trace_id, view.span_id), None)
             rule = SPAN_RULES.decide(view, self._config)
             if rule.is_of_parent and view.parent_key:
                 self._keep(view, view.parent_key)

@@ -100,7 +100,8 @@ def _is_logged_error(view: LogView, _: Config) -> bool:
 
 
 def _request_made(view: SpanView, config: Config) -> Iterable[Draft]:
-    return (*xray.trace_events(view, config), *http.client_events(view, config))
+    made = http.client_events(view, config)
+    return (*xray.trace_events(view, config), *made) if config.xray_events else made
 
 
 def _failed_or_custom(view: SpanView, config: Config) -> Iterable[Draft]:
