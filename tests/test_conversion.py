@@ -201,3 +201,21 @@ def test_what_waits_is_released_at_the_end_though_nothing_of_it_is_sent() -> Non
     parent = make_span("GET /", {"session.id": A}, kind=SpanKind.SERVER)
     first = conversion.spans([make_span("work", {"rum.event.type": "none"}, parent=parent)], Moment(START_NS, 0))
     assert conversion.close(Moment(START_NS, 0)).settled == list(first.held)
+
+
+@pytest.mark.parametrize(
+    ("platform", "region", "setting", "expected"),
+    [
+        ("aws_rum", "eu-central-1", None, "eu-central-1"),
+        ("aws_rum", "us-gov-west-1", None, "us-gov-west-1"),
+        ("aws_rum", "eu-central-1", "us-east-1", None),
+        ("aws_rum", "evil.example/", None, None),
+        ("aws_ec2", "eu-central-1", None, None),
+    ],
+)
+def test_the_region_is_that_of_the_app_monitor_never_that_of_a_server(
+    platform: str, region: str, setting: str | None, expected: str | None
+) -> None:
+    """AWS's mobile SDKs tell it with a platform of its own; the settings go first."""
+    span = make_span(resource={"cloud.platform": platform, "cloud.region": region})
+    assert {key.app_monitor.region for key in Converted([span], region=setting).keys} == {expected}

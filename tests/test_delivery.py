@@ -13,17 +13,12 @@ from hypothesis import strategies as st
 from otel_rum_exporter import delivery as module
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.conversion import Converted
-from otel_rum_exporter.delivery import (
-    LIGHT_LOAD_EVENTS,
-    MAX_BACKOFF_SECONDS,
-    MAX_REFUSED_IN_A_ROW,
-    Delivery,
-    backoff_seconds,
-)
+from otel_rum_exporter.delivery import LIGHT_LOAD_EVENTS, Delivery
 from otel_rum_exporter.events.rum_event import RumEvent, event_id
 from otel_rum_exporter.outbox import Outbox
 from otel_rum_exporter.outcome import Outcome, Verdict
 from otel_rum_exporter.rate import RequestRate
+from otel_rum_exporter.settlement import MAX_BACKOFF_SECONDS, MAX_REFUSED_IN_A_ROW, backoff_seconds
 from otel_rum_exporter.store import MemoryStore
 from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices, Tally
 

@@ -120,7 +120,7 @@ def test_a_server_without_sessions_is_told_once_how_to_add_them(
 def test_many_events_go_out_in_requests_of_at_most_the_set_number(rum: LocalRum, exporter: MakeExporter) -> None:
     """The service's own maximum is not published; 100 is AWS's client's."""
     exporter(max_events_per_request=10).export([make_span(f"job {n % 3}", {"session.id": A}) for n in range(35)])
-    assert [len(batch.events) for batch in rum.batches] == [10, 10, 10, 5]
+    assert sorted(len(batch.events) for batch in rum.batches) == [5, 10, 10, 10]
 
 
 def test_child_spans_that_are_exported_before_their_request_join_its_session(

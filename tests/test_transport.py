@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -245,5 +246,11 @@ def test_the_real_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.M
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
     monkeypatch.setattr(botocore.httpsession.URLLib3Session, "send", intercept)
-    Transport(make_config(region="eu-central-1")).send(batch())
-    assert asked == [f"https://dataplane.rum.eu-central-1.amazonaws.com/appmonitors/{APP_MONITOR_ID}/"]
+    one = Transport(make_config(region="eu-central-1"))
+    one.send(batch())
+    told = batch()
+    one.send(replace(told, key=told.key._replace(app_monitor=told.key.app_monitor._replace(region="us-west-2"))))
+    assert asked == [
+        f"https://dataplane.rum.{region}.amazonaws.com/appmonitors/{APP_MONITOR_ID}/"
+        for region in ("eu-central-1", "us-west-2")
+    ]

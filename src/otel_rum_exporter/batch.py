@@ -16,12 +16,16 @@ from .events.rum_event import RumEvent, event_id
 
 
 class AppMonitor(NamedTuple):
-    """The app monitor that events go to, with what the request says of the application."""
+    """The app monitor that events go to, with what the request says of the application.
+
+    `region` is the telemetry's own word for it, None where the settings decide.
+    """
 
     id: str
     name: str | None
     version: str | None
     alias: str | None
+    region: str | None = None
 
 
 class BatchKey(NamedTuple):

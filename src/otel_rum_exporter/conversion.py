@@ -6,8 +6,9 @@ One bad record never costs another: what cannot be read or mapped is dropped alo
 from __future__ import annotations
 
 import itertools
+import re
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,7 +20,7 @@ from .batch import AppMonitor, BatchKey
 from .config import RESOURCE_APP_MONITOR_ID, Config
 from .events import override, session, web_vital
 from .events.mapper import Mapper
-from .events.rum_event import Draft, Record, RumEvent, encode, event_id
+from .events.rum_event import Draft, Record, RumEvent, encode, event_id, id_within_span
 from .identity import Identities, Identity, Moment
 from .log_record import LogRecord, LogView
 from .sampling import is_sampled
@@ -47,6 +48,9 @@ class Converted(NamedTuple):
 MAX_RESOURCES = 1000
 MAX_SESSIONS = 10_000
 LATEST_AHEAD_NS = 3600 * 1_000_000_000
+
+RUM_PLATFORM = "aws_rum"
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 
 
 class Conversion:
@@ -121,7 +125,7 @@ class Conversion:
                 self._convert(view, identity, now.epoch_ns, events)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 self._unmappable(view.name, error, _kind(view))
-        released = [id(view) for view, _ in settled if self._held.pop(id(view), None) is not None]
+        released = [id(view) for view, _ in settled if self._held.pop(id(view), None) is not None] if self._held else []
         self._ledger.waiting = self._identities.waiting
         self._ledger.accept(Tally.of(event.record for made in events.values() for event in made))
         return Converted(events, self._hold(settled, read, now) if self._holds else {}, released)
@@ -196,13 +200,18 @@ class Conversion:
 
     def _encoded(
         self, view: View, named: Sequence[tuple[str, Draft]], identity: Identity, shared: str, now_ns: int
-    ) -> Iterator[RumEvent | None]:
-        """Yield the event of each draft; None for one that is too large."""
-        own = {**identity.metadata, **metadata.custom(view.attributes, self._config), **self._remarks(view)}
+    ) -> list[RumEvent | None]:
+        """Return the event of each draft; None for one that is too large."""
+        more = {**metadata.custom(view.attributes, self._config), **self._remarks(view)}
+        own = {**identity.metadata, **more} if more else identity.metadata
+        made = []
         record = _kind(view)
         for made_id, draft in named:
-            yield encode(_timely(draft, now_ns), id=made_id, metadata=own, session_metadata=shared, record=record)
+            made.append(
+                encode(_timely(draft, now_ns), id=made_id, metadata=own, session_metadata=shared, record=record)
+            )
             record = ""
+        return made
 
     def _session_start(self, monitor: AppMonitor, identity: Identity, view: View) -> tuple[str, Draft]:
         """Return the event that opens a session which this process made."""
@@ -285,6 +294,7 @@ class Conversion:
             name=self._config.app_monitor_name,
             version=text(attributes, "service.version", "app.build_id"),
             alias=text(attributes, "aws.rum.appmonitor.alias") or self._config.alias,
+            region=None if self._config.region else _region(attributes),
         )
 
     def _unmappable(self, name: object, error: Exception, record: Record) -> None:
@@ -299,7 +309,10 @@ class Conversion:
 
 def _named(monitor: AppMonitor, view: View, drafts: Sequence[Draft]) -> list[tuple[str, Draft]]:
     """Return drafts with the ids that their events have in every process."""
-    return [(event_id(monitor.id, *view.id_parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)]
+    if isinstance(view, SpanView):
+        return [(id_within_span(view.trace_id, view.span_id, index), draft) for index, draft in enumerate(drafts)]
+    parts = view.id_parts
+    return [(event_id(monitor.id, *parts, draft.type, str(index)), draft) for index, draft in enumerate(drafts)]
 
 
 def _origin(resource: Resource) -> tuple[str | None, str | None]:
@@ -316,6 +329,12 @@ def _timely(draft: Draft, now_ns: int) -> Draft:
 
 def _kind(view: View) -> Record:
     return "span" if isinstance(view, SpanView) else "log"
+
+
+def _region(attributes: Mapping[str, Any]) -> str | None:
+    """Return the app monitor's region, which AWS's mobile SDKs tell; that of a server is where the server is."""
+    told = text(attributes, "cloud.region") if text(attributes, "cloud.platform") == RUM_PLATFORM else None
+    return told if told and _REGION.fullmatch(told) else None
 
 
 def _hash_key(config: Config) -> bytes:

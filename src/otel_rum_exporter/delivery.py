@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import random
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -23,6 +21,7 @@ from .events.rum_event import RumEvent
 from .outbox import Outbox, Shipment
 from .outcome import Outcome, Verdict
 from .rate import RequestRate
+from .settlement import Settlement
 from .store import Parcel, Store
 from .telemetry import LOGGER, DropReason, Ledger, Notices
 
@@ -43,28 +42,14 @@ MAX_IN_FLIGHT = 8
 UNLIMITED_REQUESTS_PER_SECOND = 250.0
 """The rate for which senders are added where the settings set none: more requests would be bound by this process."""
 
+EVICTIONS = (
+    (DropReason.OUTBOX_FULL, False, "max_memory_bytes"),
+    (DropReason.SPOOL_FULL, True, "spool_max_bytes"),
+)
+"""Why a parcel leaves before it is delivered, whether such a one is on disk, and the setting that bounds it."""
+
 FULL_SHARE = 0.75
 """Of the bounds: the rest is for what is accepted from those who cannot come again, and for requests on their way."""
-
-WAIT_VERDICT_SECONDS = 60.0
-MAX_BACKOFF_SECONDS = 4.0
-"""Short, so that delivery resumes within five seconds of recovery; one request in that time burdens nobody."""
-
-BACKOFF_SECONDS = 0.2
-MAX_RETRY_AFTER_SECONDS = 600.0
-
-MAX_REFUSED_IN_A_ROW = 20
-"""When RUM has refused so many single events of an app monitor and taken none, the fault is not theirs; they stay."""
-
-
-def backoff_seconds(failures: int, fraction: float) -> float:
-    """Return the wait after the given number of failures in a row: exponential, with full jitter.
-
-    `fraction` is a random number of 0 to 1.
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-    """
-    ceiling: float = min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2.0 ** min(failures, 10))
-    return ceiling * fraction
 
 
 class Delivery:
@@ -92,16 +77,14 @@ class Delivery:
         self._now_seconds = now_seconds
         self._lock = threading.RLock()
         self._work = threading.Condition(self._lock)
+        self._spare = threading.Condition(self._lock)
+        self._watched_until: float | None = None
         self._settled = threading.Condition(self._lock)
         self._senders: list[threading.Thread] = []
         self._in_flight: set[Shipment] = set()
         self._held: dict[int, list[Parcel]] = {}
         self._latency_seconds = 0.0
-        self._failures: Counter[str] = Counter()
-        self._refused_in_a_row: Counter[str] = Counter()
-        self._failures_in_a_row = 0
-        self._last_failure: Outcome | None = None
-        self._progress_seconds = 0.0
+        self._settlement = Settlement(outbox=outbox, store=store, rate=rate, ledger=ledger, notices=notices)
         self._is_closed = False
         self._calls: dict[str, tuple[float, Callable[[], None]]] = {}
 
@@ -114,7 +97,7 @@ class Delivery:
         """Call a function once from a delivery thread; one of the same name that is still to come keeps its time."""
         with self._lock:
             self._calls.setdefault(name, (self._now_seconds() + seconds, call))
-            self._work.notify_all()
+            self._wake()
 
     @property
     def is_closed(self) -> bool:
@@ -148,30 +131,26 @@ class Delivery:
         """Deliver parcels that are stored already."""
         with self._lock:
             if self._is_closed:
-                self._drop(DropReason.SHUTDOWN, _in_memory(parcels), "shut the exporter down after the last span")
+                lost = [parcel for parcel in parcels if not parcel.is_on_disk]
+                self._settlement.drop(DropReason.SHUTDOWN, lost, "shut the exporter down after the last span")
                 return
             if not self._stored_events:
-                self._progress_seconds = self._now_seconds()
+                self._settlement.progress_seconds = self._now_seconds()
             self._outbox.add(parcels, self._now_seconds())
             evicted = self._outbox.evict(
                 max_memory_bytes=self._max_memory_bytes, max_disk_bytes=self._store.disk_limit_bytes()
             )
             self._start()
-            self._work.notify_all()
-        self.give_up(DropReason.OUTBOX_FULL, _in_memory(evicted), "raise max_memory_bytes, or look why RUM takes none")
-        self.give_up(DropReason.SPOOL_FULL, _on_disk(evicted), "raise spool_max_bytes, or look why RUM takes none")
+            self._wake()
+            for reason, is_on_disk, setting in EVICTIONS:
+                leaving = [parcel for parcel in evicted if parcel.is_on_disk is is_on_disk]
+                self._settlement.give_up(reason, leaving, f"raise {setting}, or look why RUM takes none")
 
     def expire(self, before_ns: int) -> None:
         """Give up what was accepted before a time, in nanoseconds since the epoch."""
         with self._lock:
-            expired = self._outbox.expire(before_ns)
-        self.give_up(DropReason.EXPIRED, expired, "raise spool_max_age_seconds, or look why RUM took none for so long")
-
-    def give_up(self, reason: DropReason, parcels: Sequence[Parcel], advice: str) -> None:
-        """Count parcels that were taken out of the outbox as dropped, and forget them."""
-        if parcels:
-            self._store.remove(parcels)
-            self._drop(reason, parcels, advice)
+            advice = "raise spool_max_age_seconds, or look why RUM took none for so long"
+            self._settlement.give_up(DropReason.EXPIRED, self._outbox.expire(before_ns), advice)
 
     def wait(self, timeout_seconds: float) -> None:
         """Wait until nothing is stored, as long as the load is light and the rate allows more."""
@@ -205,8 +184,8 @@ class Delivery:
             now = self._now_seconds()
             self._outbox.hurry()
             self._rate.grant(now)
-            self._work.notify_all()
-            waited = now - self._progress_seconds if self._stored_events else 0.0
+            self._wake()
+            waited = now - self._settlement.progress_seconds if self._stored_events else 0.0
         self.flush(min(timeout_seconds, max(FAREWELL_SECONDS, timeout_seconds - waited)))
 
     def close(self, timeout_seconds: float) -> None:
@@ -216,9 +195,11 @@ class Delivery:
         self.farewell(timeout_seconds)
         with self._lock:
             self._is_closed = True
-            self._work.notify_all()
+            for condition in (self._work, self._spare, self._settled):
+                condition.notify_all()
             left = [*self._outbox.parcels(), *(parcel for one in self._in_flight for parcel in one.parcels)]
-            self._drop(DropReason.SHUTDOWN, _in_memory(left), self._last_advice())
+            lost = [parcel for parcel in left if not parcel.is_on_disk]
+            self._settlement.drop(DropReason.SHUTDOWN, lost, self._settlement.last_advice)
         self._store.close()
         self._notices.write()
 
@@ -280,11 +261,31 @@ class Delivery:
         if due is not None:
             self._outside_lock(self._calls.pop(due)[1])
         elif self._go_at(now) > now:
-            until = min(limit_seconds, self._go_at(now), *(at for at, _ in self._calls.values()))
-            self._work.wait(None if until == math.inf else min(max(0.0, until - now), threading.TIMEOUT_MAX))
+            self._settled.notify_all()
+            self._watch(min(limit_seconds, self._go_at(now), *(at for at, _ in self._calls.values())), now)
         else:
             self._rate.take(now)
             self._ship(self._outbox.take(now))
+
+    def _watch(self, until: float, now: float) -> None:
+        """Wait for work until a moment; where another thread does so already, until that one is busy.
+
+        So each piece of work wakes one thread, not all that have nothing to do.
+        """
+        if self._watched_until is not None:
+            if until < self._watched_until:
+                self._work.notify()
+            self._spare.wait()
+            return
+        self._watched_until = until
+        try:
+            self._work.wait(None if until == math.inf else min(max(0.0, until - now), threading.TIMEOUT_MAX))
+        finally:
+            self._watched_until = None
+
+    def _wake(self) -> None:
+        """Let a thread that has nothing to do look for work."""
+        (self._spare if self._watched_until is None else self._work).notify()
 
     def _go_at(self, now: float) -> float:
         """Return when the next shipment may go out; infinity when there is none, or enough are on their way."""
@@ -297,24 +298,27 @@ class Delivery:
 
         Little's law: https://en.wikipedia.org/wiki/Little%27s_law
         """
-        if self._failures_in_a_row:
+        if self._settlement.failures_in_a_row:
             return 1
         rate = self._rate.per_second or UNLIMITED_REQUESTS_PER_SECOND
         return max(1, min(MAX_IN_FLIGHT, math.ceil(rate * self._latency_seconds)))
 
     def _ship(self, shipment: Shipment) -> None:
         self._in_flight.add(shipment)
-        if self._outbox.events:
+        if self._outbox.events and len(self._in_flight) < self._most_in_flight():
             self._start()
+            self._wake()
         outcome = None
         try:
             outcome = self._outside_lock(lambda: self._sent(shipment))
         finally:
             # Also where Ctrl-C or an exit came out of sending: the shipment stays, and so does delivery.
             self._in_flight.discard(shipment)
-            self._settle(shipment, outcome or Outcome(Verdict.RETRY, "internal error"))
-            self._settled.notify_all()
-            self._work.notify_all()
+            if not self._is_closed:
+                cause = Outcome(Verdict.RETRY, "internal error")
+                self._settlement.settle(shipment, outcome or cause, self._now_seconds())
+            if outcome is None:
+                self._settled.notify_all()
 
     def _sent(self, shipment: Shipment) -> Outcome:
         """Send a shipment; it is forgotten when RUM has taken it."""
@@ -329,7 +333,7 @@ class Delivery:
             self._latency_seconds += (taken_seconds - self._latency_seconds) / 5
             self._store.remove(shipment.parcels)
         elif outcome.verdict is Verdict.SPLIT and len(events) > 1:
-            self._split(shipment, events)
+            self._halve(shipment, events)
         elif outcome.verdict is Verdict.SPLIT:
             return replace(outcome, message=f"{outcome.message} (event {events[0].id} of type {events[0].type})")
         return outcome
@@ -341,17 +345,15 @@ class Delivery:
         if lost:
             shipment.parcels = [parcel for parcel, events in found if events is not None]
             shipment.count = sum(parcel.count for parcel in shipment.parcels)
-            self.give_up(DropReason.DAMAGED, lost, "look at the disk of spool_directory")
+            self._settlement.give_up(DropReason.DAMAGED, lost, "look at the disk of spool_directory")
         return tuple(event for _, events in found for event in events or ())
 
-    def _split(self, shipment: Shipment, events: tuple[RumEvent, ...]) -> None:
-        """Put the halves of a shipment first, to find the event for which it was refused."""
+    def _halve(self, shipment: Shipment, events: tuple[RumEvent, ...]) -> None:
+        """Make two parcels of a shipment, to find the event for which it was refused."""
         accepted_ns, middle = shipment.accepted_ns, len(events) // 2
         halves = [Parcel.of(shipment.key, half, accepted_ns) for half in (events[:middle], events[middle:])]
         self._store.replace(shipment.parcels, halves)
-        with self._lock:
-            shipment.parcels, shipment.count = [], 0
-            self._outbox.put_first(*map(Shipment.of, halves))
+        shipment.parcels = halves
 
     def _outside_lock(self, call: Callable[[], T]) -> T | None:
         """Call without the lock; what it raises must not end the thread, and is logged."""
@@ -363,70 +365,3 @@ class Delivery:
             return None
         finally:
             self._lock.acquire()
-
-    def _settle(self, shipment: Shipment, outcome: Outcome) -> None:
-        monitor, now = shipment.key.app_monitor.id, self._now_seconds()
-        if outcome.verdict is Verdict.DELIVERED:
-            self._progress_seconds = now
-            self._failures_in_a_row = 0
-            self._last_failure = None
-            del self._failures[monitor], self._refused_in_a_row[monitor]
-            self._rate.succeeded(now)
-            if not self._is_closed or not _in_memory(shipment.parcels):
-                self._ledger.deliver(parcel.tally for parcel in shipment.parcels)
-        elif self._is_closed:
-            return
-        elif not shipment.parcels:
-            self._progress_seconds = now
-        elif outcome.verdict is Verdict.SPLIT and self._refused_in_a_row[monitor] < MAX_REFUSED_IN_A_ROW:
-            self._progress_seconds = now
-            self._refused_in_a_row[monitor] += 1
-            self.give_up(DropReason.REFUSED, shipment.parcels, f"please report this: {outcome.cause}")
-        else:
-            self._keep(shipment, outcome, now)
-
-    def _keep(self, shipment: Shipment, outcome: Outcome, now: float) -> None:
-        """Keep a shipment for later; when RUM asks for it, or others fail too, its app monitor pauses."""
-        monitor = shipment.key.app_monitor.id
-        shipment.attempts += 1
-        self._failures[monitor] += 1
-        self._failures_in_a_row += 1
-        self._last_failure = outcome
-        if outcome.verdict is Verdict.THROTTLED:
-            self._rate.throttled(now)
-        fraction = random.random()  # noqa: S311 - jitter
-        asked = min(outcome.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
-        if outcome.verdict in {Verdict.WAIT, Verdict.SPLIT}:
-            asked = max(asked, WAIT_VERDICT_SECONDS)
-        self._outbox.put_back(shipment, now + max(backoff_seconds(shipment.attempts, fraction), asked))
-        if outcome.verdict is Verdict.THROTTLED or outcome.retry_after_seconds or self._failures[monitor] > 1:
-            pause = max(backoff_seconds(self._failures[monitor], fraction), asked)
-            self._outbox.pause(shipment.key, now + pause)
-        self._notices.warn(
-            f"undelivered {outcome.reason}",
-            "a request was not taken (%s); %d events are kept%s, and sent again. To do: %s.",
-            outcome.cause,
-            self._stored_events,
-            " while the process lives" if _in_memory(shipment.parcels) else "",
-            outcome.advice or "nothing, unless it lasts",
-        )
-
-    def _last_advice(self) -> str:
-        if self._last_failure is None:
-            return "look why RUM did not answer in time, or raise timeout_millis"
-        advice = self._last_failure.advice or "look why RUM was not reached"
-        return f"{advice} (the last answer was {self._last_failure.cause})"
-
-    def _drop(self, reason: DropReason, parcels: Iterable[Parcel], advice: str) -> None:
-        tallies = [parcel.tally for parcel in parcels]
-        if tallies:
-            self._ledger.drop(reason, tallies)
-            self._notices.warn_of_loss(reason, sum(tally.events for tally in tallies), advice)
-
-
-def _in_memory(parcels: Iterable[Parcel]) -> list[Parcel]:
-    return [parcel for parcel in parcels if parcel.place is None]
-
-
-def _on_disk(parcels: Iterable[Parcel]) -> list[Parcel]:
-    return [parcel for parcel in parcels if parcel.place is not None]

@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind
 
 from .marks import SESSION_MINTED, SESSION_SAMPLED
 from .setting import UUID
-from .view import SpanKey, View, text
+from .view import Resource, SpanKey, View, present, text
 from .waiting import Waiting
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
@@ -37,6 +37,7 @@ SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
 MAX_REMEMBERED = 10_000
 """Spans remembered for children that arrive later, and ids whose UUID is."""
 
+MAX_RESOURCES = 1000
 MAX_TRACES = 50_000
 """Traces remembered for spans that arrive when their parents are forgotten."""
 
@@ -75,6 +76,8 @@ class Claims(NamedTuple):
         """Return these claims, completed by an ancestor's; what it says of another session is not for this one."""
         if self is _NOTHING:
             return other
+        if other is _NOTHING and not self.is_nested:
+            return self
         metadata = {**self.metadata, **other.metadata} if self.is_nested else {**other.metadata, **self.metadata}
         if self.session is not None and self.session != other.session:
             return self._replace(metadata=metadata, is_nested=False)
@@ -107,10 +110,12 @@ class Identities:
     def __init__(self, *, new_id: Callable[[], str], hash_key: bytes, has_enduser_id: bool = False) -> None:
         self._new_id = new_id
         self._user_attributes = (*USER_ATTRIBUTES, ENDUSER_ID) if has_enduser_id else USER_ATTRIBUTES
+        self._telling = frozenset((*SESSION_ATTRIBUTES, *self._user_attributes, SESSION_SAMPLED))
         self._uuid = lru_cache(maxsize=MAX_REMEMBERED)(lambda kind, value: to_uuid(value, kind=kind, key=hash_key))
         self._ended: OrderedDict[SpanKey, Claims] = OrderedDict()
         self._traces: OrderedDict[str, Claims] = OrderedDict()
         self._waiting: Waiting[tuple[View, Claims]] = Waiting()
+        self._resources: dict[int, tuple[Resource, str | None, str | None]] = {}
         self._has_many_users = False
         self._has_one_user = False
         self._is_closed = False
@@ -192,22 +197,25 @@ class Identities:
             settled.append((view, self._identity(view, claims, now.epoch_ns)))
             if view.key is not None:
                 self._ended[view.key] = claims
-                pending.extend(self._waiting.release(view.key))
-            if claims != _NOTHING and view.trace_id:
+                if self._waiting.count:
+                    pending.extend(self._waiting.release(view.key))
+            if claims is not _NOTHING and view.trace_id:
                 self._traces.setdefault(view.trace_id, claims)
 
     def _claims(self, view: View, metadata: Mapping[str, Any]) -> Claims:
-        session, user = _known(view.text(*SESSION_ATTRIBUTES)), view.text(*self._user_attributes)
-        sampled = view.attributes.get(SESSION_SAMPLED)
-        if session is user is sampled is None and not metadata and view.kind is not SpanKind.SERVER:
+        is_nested = view.kind is SpanKind.SERVER
+        told = present(self._telling, view.names)
+        if not (told or metadata or is_nested):
             return _NOTHING
+        session = _known(view.text(*SESSION_ATTRIBUTES))
+        sampled = view.attributes.get(SESSION_SAMPLED)
         return Claims(
             session,
-            user,
+            view.text(*self._user_attributes),
             metadata,
-            is_nested=view.kind is SpanKind.SERVER,
-            is_minted=session is not None and view.attributes.get(SESSION_MINTED) is True,
-            is_sampled=sampled if isinstance(sampled, bool) else None,
+            is_nested,
+            session is not None and view.attributes.get(SESSION_MINTED) is True,
+            sampled if isinstance(sampled, bool) else None,
         )
 
     def _ancestor(self, view: View, claims: Claims) -> Claims:
@@ -224,16 +232,28 @@ class Identities:
         return trace._replace(metadata={}) if claims.metadata else trace
 
     def _identity(self, view: View, claims: Claims, now_ns: int) -> Identity:
-        resource = view.resource_attributes
-        session = claims.session or _known(text(resource, *SESSION_ATTRIBUTES))
-        user = claims.user or text(resource, *self._user_attributes)
+        session, user = claims.session, claims.user
+        if not (session and user):
+            told = self._told_by(view.resource)
+            session, user = session or told[1], user or told[2]
         return Identity(
-            session_id=self._uuid("session", session) if session else self._process_session(now_ns),
-            user_id=self._uuid("user", user) if user else NIL_UUID,
-            metadata=claims.metadata if session else self._on_last_screen(claims.metadata),
-            is_minted=not session or claims.is_minted,
-            is_sampled=claims.is_sampled,
+            self._uuid("session", session) if session else self._process_session(now_ns),
+            self._uuid("user", user) if user else NIL_UUID,
+            claims.metadata if session else self._on_last_screen(claims.metadata),
+            not session or claims.is_minted,
+            claims.is_sampled,
         )
+
+    def _told_by(self, resource: Resource) -> tuple[Resource, str | None, str | None]:
+        """Return a resource with the session and user that it tells; reading it is slow, and most tell none."""
+        told = self._resources.get(id(resource))
+        if told is None or told[0] is not resource:
+            if len(self._resources) >= MAX_RESOURCES:
+                self._resources.clear()
+            session = _known(text(resource.attributes, *SESSION_ATTRIBUTES))
+            told = (resource, session, text(resource.attributes, *self._user_attributes))
+            self._resources[id(resource)] = told
+        return told
 
     def _process_session(self, now_ns: int) -> str:
         if not self._process_session_id or now_ns - self._process_session_used_ns > SESSION_SILENCE_NS:

@@ -78,8 +78,8 @@ class LogView(View):
         return cls(
             name=json_text(data.event_name) if data.event_name else text(attributes, "event.name") or "",
             attributes=attributes,
+            names=tuple(attributes),
             resource=record.resource,
-            resource_attributes=record.resource.attributes,
             scope=record.instrumentation_scope,
             trace_id=trace_id,
             span_id=span_id,

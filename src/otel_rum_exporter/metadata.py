@@ -21,7 +21,7 @@ from .config import Config
 from .marks import PAGE_TAGS
 from .span import SpanView
 from .version import VERSION
-from .view import View, text
+from .view import View, present, text
 
 CLIENT_NAME = "otel-rum-exporter"
 MAX_VALUE_CHARS = 256
@@ -77,6 +77,7 @@ HOSTS = ("server.address", "http.host", "net.host.name")
 USER_AGENTS = ("user_agent.original", "http.user_agent")
 ACCEPT_LANGUAGE = "http.request.header.accept_language"
 
+_SCREENS = frozenset(SCREEN_NAMES)
 _TELLING = frozenset(
     (
         *(name for _, names in TRACE_KEYS for name in names),
@@ -123,12 +124,13 @@ def of_trace(view: View) -> dict[str, Any]:
 
     A CLIENT span tells its screen at most: its host and user agent are those of the application's own requests.
     """
-    if view.attributes.keys().isdisjoint(_TELLING):
+    is_caller = view.kind is SpanKind.CLIENT or view.kind is SpanKind.PRODUCER
+    if not present(_SCREENS if is_caller else _TELLING, view.names):
         return {}
-    if view.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
+    if is_caller:
         screen = _quoted(view, *SCREEN_NAMES)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
-    found = {key: _quoted(view, *names) for key, names in TRACE_KEYS}
+    found = {key: _quoted(view, *names) for key, names in TRACE_KEYS if present(names, view.names)}
     document = None if view.kind is SpanKind.SERVER else _document_url(view)
     found["pageUrl"] = url.scrub(document) if document else None
     found.update(_browser(view))

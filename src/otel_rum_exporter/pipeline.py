@@ -17,7 +17,6 @@ from .metrics import is_enabled, observe
 from .outbox import Outbox
 from .rate import RequestRate
 from .span import Span
-from .spool import Spool
 from .store import MemoryStore, Store
 from .telemetry import DropReason, Ledger, Notices, Tally
 from .transport import RumClient, Transport
@@ -155,5 +154,7 @@ class Pipeline:
 def _store(config: Config, notices: Notices) -> Store:
     if not config.spool_directory:
         return MemoryStore()
+    from .spool import Spool
+
     destination = f"{config.endpoint or ''} {config.region or ''} {config.signing}"
     return Spool(config.spool_directory, destination=destination, max_bytes=config.spool_max_bytes, notices=notices)

@@ -36,8 +36,8 @@ NEVER_EXPORTED_HEADERS = frozenset(
 )
 """Captured headers that name the machine of a person, as OTel writes them."""
 
-SECRET_WORDS = ("api_key", "apikey", "authorization", "cookie", "credential", "csrf", "password", "secret", "token")
-"""Words that make any attribute a secret, wherever in its name they stand."""
+SECRET_WORDS = ("api_key", "authorization", "cookie", "credential", "csrf", "password", "secret", "token")
+"""Words that make any attribute a secret, wherever in its name they stand; for `_` also `.`, `-` or nothing."""
 
 URL_ATTRIBUTES = frozenset(
     (
@@ -66,6 +66,9 @@ _SECRET_VALUE = re.compile(
 )
 _QUERY_PARAMETER = "db.query.parameter."
 _HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
+_SUSPICIOUS = re.compile("[@=:]")
+"""What all that is scrubbed has, and most values of attributes have not."""
+
 _USER_INFO = re.compile(r"://[^/\s@'\"]+@")
 _QUERY = re.compile(
     r"""[?#;](?: (?<!;)[^\s?#=&'"<>]+                                # ?token=…, #access_token=…
@@ -78,10 +81,13 @@ _QUERY = re.compile(
 def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str], depth: int = 0) -> dict[str, Any]:
     """Return the attributes that may leave, with URLs scrubbed; the same holds for maps among their values."""
     return {
-        name: scrubbed(name, value, allowed_parameters, depth)
-        for name, value in attributes.items()
-        if not is_private(str(name))
+        name: scrubbed(name, attributes[name], allowed_parameters, depth) for name in _exportable(tuple(attributes))
     }
+
+
+@lru_cache(maxsize=1024)
+def _exportable(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if not is_private(str(name)))
 
 
 @lru_cache(maxsize=4096)
@@ -100,6 +106,8 @@ def scrubbed(name: str, value: Any, allowed_parameters: Collection[str], depth: 
     """Return the value of an attribute, scrubbed where it is or quotes a URL, also in lists and maps."""
     if isinstance(value, str):
         return url.scrub(value, allowed_parameters) if name in URL_ATTRIBUTES else scrub_text(value)
+    if isinstance(value, (int, float)):
+        return value
     if isinstance(value, (Mapping, list, tuple)) and depth >= MAX_DEPTH:
         return TOO_DEEP
     if isinstance(value, Mapping):
@@ -114,6 +122,8 @@ def scrub_text(text: str) -> str:
 
     They are user info, queries and fragments of URLs, and values of what has a secret's name, as `password=…`.
     """
+    if not _SUSPICIOUS.search(text):
+        return text
     if "@" in text:
         text = _USER_INFO.sub("://", text)
     if "=" in text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,6 @@ from typing import BinaryIO, NamedTuple, TypeVar
 from .config import Config
 from .otlp import OtlpError, Piece, pieces
 from .pipeline import Pipeline
-from .telemetry import DropReason
 from .waiting import WAIT_NS
 
 T = TypeVar("T")
@@ -76,14 +76,8 @@ class Replay:
 
     @property
     def unsent(self) -> int:
-        """The events read that are neither delivered nor dropped for good; they are in the files still."""
-        return self.ledger.stored + self.ledger.waiting + self.ledger.dropped[DropReason.SHUTDOWN]
-
-    @property
-    def dropped(self) -> dict[DropReason, int]:
-        """The events lost for good, by reason."""
-        lost = self.ledger.dropped
-        return {reason: count for reason, count in lost.items() if count and reason is not DropReason.SHUTDOWN}
+        """The events read that are neither delivered nor dropped; they are in the files still."""
+        return self.ledger.stored + self.ledger.waiting
 
     def send(self, account: FileAccount, stream: BinaryIO) -> Iterator[Piece]:
         """Send a file from where its account begins, and yield each body when it is accepted.
@@ -110,13 +104,13 @@ class Replay:
         """
         self._pipeline.release()
         self._settle()
+        self._pipeline.close(0.0)
 
-    def close(self, timeout_seconds: float = 0.0) -> None:
-        """End; what is not delivered in time is in the files still."""
-        before = self.ledger.dropped[DropReason.SHUTDOWN]
-        self._pipeline.close(timeout_seconds)
-        if self.ledger.dropped[DropReason.SHUTDOWN] == before:
-            self._note_delivered(float("inf"))
+    def hurry(self, timeout_seconds: float) -> None:
+        """Deliver what was read as far as there is time; the rest is in the files still."""
+        self._pipeline.release()
+        if self._pipeline.flush(timeout_seconds):
+            self._note_delivered(math.inf)
 
     def _accept(self, account: FileAccount, piece: Piece) -> bool:
         """Accept what is in a body; false where it cannot be read."""
@@ -153,7 +147,7 @@ class Replay:
                 raise StalledError(f"RUM has taken nothing for {self._patience_seconds:.0f} s")
             time.sleep(POLL_SECONDS / 10)
         self._settled_at = time.monotonic()
-        self._note_delivered(float("inf") if not self.ledger.waiting else began - WAIT_SECONDS)
+        self._note_delivered(math.inf if not self.ledger.waiting else began - WAIT_SECONDS)
 
     def _note_delivered(self, read_before_seconds: float) -> None:
         """Note what was read early enough to wait for parents no more: it is delivered."""

@@ -89,12 +89,13 @@ class SpanView(View):
         context, parent = span.context, span.parent
         trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
         start_ns = epoch_ns(span.start_time or span.end_time)
+        attributes = plain(span.attributes)
         return cls(
             span=span,
             name=json_text(span.name),
-            attributes=plain(span.attributes),
+            attributes=attributes,
+            names=tuple(attributes),
             resource=span.resource,
-            resource_attributes=span.resource.attributes,
             scope=span.instrumentation_scope,
             trace_id=trace_id,
             span_id=span_id,

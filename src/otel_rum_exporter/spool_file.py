@@ -299,7 +299,7 @@ def _row(seq: int, parcel: Parcel) -> tuple[int, int, bytes, int, bytes, int]:
     tally, key = parcel.tally, parcel.key
     owner = (tuple(key.app_monitor), key.session_id, key.user_id)
     label = orjson.dumps((seq, tuple(tally), parcel.size_bytes, parcel.accepted_ns, owner))
-    content = orjson.dumps([event.fields() for event in parcel.events or ()])
+    content = orjson.dumps([tuple(event) for event in parcel.events or ()])
     return seq, tally.events, label, zlib.crc32(label), content, zlib.crc32(content)
 
 

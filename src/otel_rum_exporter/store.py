@@ -43,6 +43,11 @@ class Parcel:
         return self.tally.events
 
     @property
+    def is_on_disk(self) -> bool:
+        """Whether it survives the process."""
+        return self.place is not None
+
+    @property
     def memory_bytes(self) -> int:
         """About what the parcel weighs in memory."""
         return PARCEL_BYTES + (self.size_bytes if self.events is not None else 0)
@@ -50,7 +55,7 @@ class Parcel:
     @property
     def disk_bytes(self) -> int:
         """About what the parcel weighs on disk."""
-        return 0 if self.place is None else self.size_bytes
+        return self.size_bytes if self.is_on_disk else 0
 
 
 class Recovered(NamedTuple):

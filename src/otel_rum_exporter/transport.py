@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, MutableMapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
@@ -30,8 +31,8 @@ USER_AGENT = f"otel-rum-exporter/{VERSION}"
 MIN_COMPRESSED_BYTES = 2048
 """Smaller bodies gain nothing; the threshold of AWS's web client."""
 
-GZIP_LEVEL = 1
-"""Telemetry repeats itself: level 1 makes a tenth of it, at half the cost of level 6."""
+GZIP_LEVEL = 4
+"""A seventh fewer bytes than level 1, for 1.5 µs a span; level 6 would cost 3.5 and save another tenth."""
 
 FINISHED_BODY = "otel_rum_exporter_body"
 """Name under which the body travels through botocore's hooks, past its validation and serialisation."""
@@ -44,6 +45,9 @@ STALE_CREDENTIALS = frozenset(
     )
 )
 """After these the client is made anew: boto3 reads environment and files once, and somebody may have mended them."""
+
+MAX_REGIONS = 50
+"""More than AWS has; beyond that the settings' region is taken, since telemetry may name anything."""
 
 MAX_ANSWER_BYTES = 16_384
 """RUM answers with nothing, and errors with a few hundred bytes."""
@@ -64,7 +68,7 @@ class Transport:
     def __init__(self, config: Config, client: RumClient | None = None) -> None:
         self._config = config
         self._client = client
-        self._is_own = client is None
+        self._of_region: dict[str | None, RumClient] = {}
         self._building = threading.Lock()
 
     def send(self, batch: Batch) -> Outcome:
@@ -74,24 +78,35 @@ class Transport:
                 answer = self._put(batch)
             except Exception as error:  # noqa: BLE001 - hooks, proxies and credential plugins raise anything
                 outcome = outcome_of(error)
-                if outcome.reason in STALE_CREDENTIALS and self._is_own:
-                    self._client = None
+                if outcome.reason in STALE_CREDENTIALS:
+                    self._of_region.pop(batch.key.app_monitor.region, None)
                 return outcome
         return NOT_RUM if is_web_page(answer) else Outcome(Verdict.DELIVERED)
 
     def close(self) -> None:
         """Close the connections that wait for another request."""
-        client: Any = self._client
-        if client is not None and self._is_own:
+        clients: list[Any] = list(self._of_region.values())
+        for client in clients:
             client.close()
 
     def _put(self, batch: Batch) -> Any:
         """Call boto3: a client passed in with its own arguments, ours with the finished body."""
+        if self._client is not None:
+            has_session_metadata = _has_session_metadata(self._client)
+            return self._client.put_rum_events(**parameters(batch, has_session_metadata=has_session_metadata))
+        client = self._own_client(batch.key.app_monitor.region)
+        return client.put_rum_events(**{"Id": batch.key.app_monitor.id, FINISHED_BODY: body(batch)})
+
+    def _own_client(self, region: str | None) -> RumClient:
+        """Return the client of a region, None for that of the settings; made when it is first used."""
         with self._building:
-            client = self._client = self._client or build_client(self._config)
-        if self._is_own:
-            return client.put_rum_events(**{"Id": batch.key.app_monitor.id, FINISHED_BODY: body(batch)})
-        return client.put_rum_events(**parameters(batch, has_session_metadata=_has_session_metadata(client)))
+            if len(self._of_region) >= MAX_REGIONS and region not in self._of_region:
+                region = None
+            client = self._of_region.get(region)
+            if client is None:
+                config = self._config if region is None else replace(self._config, region=region)
+                client = self._of_region[region] = build_client(config)
+            return client
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from opentelemetry.trace import SpanKind
@@ -48,14 +49,15 @@ class Scope(Protocol):
 class View:
     """A span or a log record, with its attributes read once.
 
+    `names` are those of the attributes: what they tell by themselves is found out once for all that have the same.
     `kind` and `key` are None for a log record, which has no children; `parent_key` is the span that contains this, None
     where there is none; `is_parent_remote` says that it is in another process. Times are ns since the epoch.
     """
 
     name: str
     attributes: Mapping[str, Any]
+    names: tuple[str, ...]
     resource: Resource
-    resource_attributes: Mapping[str, Any]
     scope: Scope | None
     trace_id: str
     key: SpanKey | None
@@ -85,7 +87,7 @@ class View:
         for name in names:
             value = attributes.get(name)
             if value and isinstance(value, str):
-                return json_text(value)
+                return value if type(value) is str and value.isascii() else json_text(value)
         return None
 
     def integer(self, *names: str) -> int | None:
@@ -114,7 +116,7 @@ def plain(attributes: Attributes) -> Mapping[str, Any]:
 
     The SDK's mapping locks for every key it is asked for; its own `copy` locks once.
     """
-    if not attributes:
+    if attributes is None:
         return {}
     copy = getattr(attributes, "copy", None)
     return copy() if callable(copy) else dict(attributes)
@@ -140,4 +142,12 @@ def number(attributes: Mapping[str, Any], *names: str) -> float | None:
 
 def epoch_ns(time_ns: int | None) -> int:
     """Return a time since the epoch that dates can hold; 0 for None."""
-    return min(max(time_ns or 0, 0), MAX_EPOCH_NS)
+    if time_ns is None:
+        return 0
+    return time_ns if 0 <= time_ns <= MAX_EPOCH_NS else min(max(time_ns, 0), MAX_EPOCH_NS)
+
+
+@lru_cache(maxsize=4096)
+def present(wanted: tuple[str, ...] | frozenset[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of the wanted attributes are among those named, in the order in which they are wanted."""
+    return tuple(name for name in wanted if name in names)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter import delivery
+from otel_rum_exporter import delivery, settlement
 from otel_rum_exporter.local import Fault, LocalRum
 from otel_rum_exporter.telemetry import DropReason
 from tests.faults.account import Account, session_id, taken
@@ -64,7 +64,7 @@ def test_delivery_resumes_within_five_seconds_however_long_the_outage(
 ) -> None:
     """A day of failures, whose pauses are a thousandth, makes the next pause no longer than four seconds."""
     rum.faults = [OUTAGE]
-    real = delivery.backoff_seconds
+    real = settlement.backoff_seconds
     pauses: list[float] = []
 
     def accelerated(failures: int, fraction: float) -> float:
@@ -72,7 +72,7 @@ def test_delivery_resumes_within_five_seconds_however_long_the_outage(
         return pauses[-1] / 1000
 
     with monkeypatch.context() as patch:
-        patch.setattr(delivery, "backoff_seconds", accelerated)
+        patch.setattr(settlement, "backoff_seconds", accelerated)
         one = exporter()
         for _ in range(8):
             one.export(account.spans(3, session_id()))
@@ -80,7 +80,7 @@ def test_delivery_resumes_within_five_seconds_however_long_the_outage(
         while len(pauses) < 200:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-    assert max(pauses) <= delivery.MAX_BACKOFF_SECONDS
+    assert max(pauses) <= settlement.MAX_BACKOFF_SECONDS
     time.sleep(0.1)  # the pauses from now on are real ones
     recovered = time.time()
     rum.faults = []

@@ -40,6 +40,7 @@ from tests.gateway.conftest import MakeGateway
 from tests.spans import APP_MONITOR_ID
 
 CLIENTS = Path(__file__).with_name("clients")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "gateway" / "browser.js"
 FOLDER = os.environ.get("OTLP_CLIENTS", "")
 ROTEL = os.environ.get("ROTEL", "")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
@@ -135,7 +136,7 @@ def test_log_records_of_python(rum: LocalRum, served: GatewaySettings, transport
 def node(tmp_path: Path) -> Path:
     """Return a folder in which Node finds the packages."""
     (tmp_path / "node_modules").symlink_to(Path(FOLDER, "node_modules"))
-    for script in CLIENTS.iterdir():
+    for script in (*CLIENTS.iterdir(), EXAMPLE):
         shutil.copy(script, tmp_path)
     return tmp_path
 
@@ -202,7 +203,7 @@ def test_a_page_in_a_browser(rum: LocalRum, make_gateway: MakeGateway, serve: Se
     bundle = ["node_modules/.bin/esbuild", "page.js", "--bundle", "--outfile=out.js", "--log-level=warning"]
     subprocess.run(bundle, cwd=node, check=True, timeout=60)
     with _page_server(node) as (page_url, said):
-        bound = serve(make_gateway(allowed_origins=page_url, keep_user_agent=True))
+        bound = serve(make_gateway(allowed_origins=page_url))
         browser = [
             *(CHROMIUM, "--headless=new", "--disable-gpu", "--no-first-run", f"--user-data-dir={node / 'profile'}"),
             *(["--no-sandbox"] if os.geteuid() == 0 else []),
@@ -224,7 +225,7 @@ def test_a_page_in_a_browser(rum: LocalRum, make_gateway: MakeGateway, serve: Se
     types = _types(events)
     assert {"page_view_event", "performance_navigation_event", "http_event", "js_error_event", "dom_event"} <= types
     assert {(event.session_id or "").replace("-", "") for event in events} == {session.replace("-", "")}
-    (error,) = events("js_error_event")
+    (_,), (_,), (error,) = map(events, ("page_view_event", "performance_navigation_event", "js_error_event"))
     assert error.details["message"] == "planted"
     assert all(event.metadata["aws:userAgent"].startswith("Mozilla/") for event in events)
     assert rum.dropped == ()

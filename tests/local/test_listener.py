@@ -110,3 +110,14 @@ def test_the_end_closes_a_connection_that_was_just_made() -> None:
                 connection.close()
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
+
+
+def test_connections_beyond_the_limit_are_turned_away(monkeypatch: pytest.MonkeyPatch, call_to: Make) -> None:
+    """Those that are idle are closed in time, and then there is room again."""
+    monkeypatch.setattr(listener, "_MAX_CONNECTIONS", 4)
+    with LocalRum() as rum, contextlib.ExitStack() as idle:
+        address = urlsplit(rum.url)
+        assert call_to(rum, "GET", "/").status == 200
+        for _ in range(4):
+            idle.enter_context(socket.create_connection((address.hostname or "", address.port or 0)))
+        assert call_to(rum, "GET", "/").status == 503

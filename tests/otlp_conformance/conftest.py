@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "duty(id, level, rule): the duty of an OTLP receiver that a test is for")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     """Return the server named on the command line, else this project's own, served for the tests."""
     option = request.config.getoption
@@ -80,5 +80,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"  {name:4} {level:7} {outcome:8} {rule}")
 
 
-def _order(duty: tuple[str, ...]) -> tuple[str, int]:
-    return duty[0][0], int("".join(filter(str.isdigit, duty[0])) or 0)
+def _order(duty: tuple[str, ...]) -> tuple[str, int, str]:
+    return duty[0][0], int("".join(filter(str.isdigit, duty[0])) or 0), duty[0]

@@ -49,7 +49,8 @@ class Answer:
         if self.media_type == JSON:
             read = json.loads(self.body)
             assert isinstance(read, dict)
-            return read
+            # In the JSON of protobuf, null is a field that is not set.
+            return {name: value for name, value in read.items() if value is not None}
         response = {"traces": ExportTraceServiceResponse, "logs": ExportLogsServiceResponse}[signal]()
         response.ParseFromString(self.body)
         if not response.HasField("partial_success"):

@@ -100,10 +100,7 @@ def local(**options: object) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda signal_number, _: received.append(signal_number))
     rum = _stand_in(chosen)
-    try:
-        rum.start()
-    except OSError as error:
-        fail(_why_not_started(error, chosen.host, chosen.port))
+    _start(rum, chosen)
     with rum:
         _welcome(rum, chosen)
         while not received:
@@ -112,7 +109,7 @@ def local(**options: object) -> None:
 
 def _stand_in(chosen: _Options) -> LocalRum:
     try:
-        from ..local import ArchiveError, Credentials, Fault, LocalRum
+        from ..local import Credentials, Fault, LocalRum
     except ImportError as error:
         fail(str(error), MISUSED)
     if (chosen.access_key is None) != (chosen.secret_key is None):
@@ -132,9 +129,18 @@ def _stand_in(chosen: _Options) -> LocalRum:
         rum.faults = [Fault.parse(text) for text in chosen.fault]
     except ValueError as error:
         fail(str(error), MISUSED)
+    return rum
+
+
+def _start(rum: LocalRum, chosen: _Options) -> None:
+    from ..local import ArchiveError
+
+    try:
+        rum.start()
     except ArchiveError as error:
         fail(str(error))
-    return rum
+    except OSError as error:
+        fail(_why_not_started(error, chosen.host, chosen.port))
 
 
 def _app_monitors(chosen: _Options) -> list[AppMonitor]:

@@ -84,7 +84,6 @@ def send(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     reading = _Reading(state_dir, f"{config.app_monitor_id} {config.endpoint or config.region}", is_again=is_again)
     replay = Replay(config, patience_seconds=patience, delivered=reading.delivered)
-    farewell_seconds = 0.0
     try:
         for file in files:
             reading.read(file, replay, is_quiet=is_json or not sys.stderr.isatty())
@@ -93,12 +92,11 @@ def send(
         reading.problems.append(str(stalled))
     except KeyboardInterrupt:
         reading.problems.append("interrupted")
-        farewell_seconds = _FAREWELL_SECONDS
-    replay.close(farewell_seconds)
+        replay.hurry(_FAREWELL_SECONDS)
     _report(reading, replay, is_json=is_json)
     if reading.problems or replay.unsent:
         raise SystemExit(FAILED)
-    if replay.dropped or any(account.unread for account in reading.accounts):
+    if sum(replay.ledger.dropped.values()) or any(account.unread for account in reading.accounts):
         raise SystemExit(LOST)
 
 
@@ -218,7 +216,7 @@ def _ledger(reading: _Reading, replay: Replay) -> dict[str, Any]:
             for account in reading.accounts
         ],
         "delivered": replay.ledger.delivered,
-        "dropped": {reason.value: count for reason, count in replay.dropped.items()},
+        "dropped": {reason.value: count for reason, count in replay.ledger.dropped.items() if count},
         "unsent": replay.unsent,
         "left_out": replay.ledger.filtered,
         "unread": sum(account.unread for account in reading.accounts),

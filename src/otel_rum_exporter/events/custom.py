@@ -80,6 +80,7 @@ def log_event(view: LogView, config: Config) -> Iterator[Draft]:
 
 
 @lru_cache(maxsize=1000)
+@lru_cache(maxsize=1000)
 def event_type(span_name: str) -> str:
     """Return a span name as the type of a custom event: letters, digits, `_`, `.` and `-`, never one of RUM's own."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", span_name).strip("_")[:MAX_TYPE_CHARS]
@@ -136,7 +137,12 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
 
 def _name(view: View) -> str:
     """Return the name of a span, with ids of a path masked: HTTP's names hold one where no route is known."""
-    name = privacy.scrub_text(view.name)
+    return _shown(view.name)
+
+
+@lru_cache(maxsize=1000)
+def _shown(name: str) -> str:
+    name = privacy.scrub_text(name)
     return url.mask_ids(name) if "/" in name else name
 
 

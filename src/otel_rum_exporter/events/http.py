@@ -52,6 +52,10 @@ METHODS = ("http.request.method", "http.method")
 STATUSES = ("http.response.status_code", "http.status_code")
 WHOLE_URLS = ("url.full", "http.url")
 
+_SERVICE, _OPERATION = "rpc.service", "rpc.method"
+OWN_TRAFFIC = frozenset((_SERVICE, _OPERATION, *WHOLE_URLS))
+"""Attributes that can tell a call to RUM itself."""
+
 HTTP_FIELDS = (
     VERSION_FIELD,
     Field("trace_id", note="the trace, in X-Ray's form", chars=35),
@@ -91,7 +95,7 @@ def is_request(view: SpanView, _: Config) -> bool:
 
 def is_own_traffic(view: SpanView, _: Config) -> bool:
     """Say whether a CLIENT span is a call to RUM itself, whoever in the process made it."""
-    if view.attributes.get("rpc.service") == "RUM" or view.attributes.get("rpc.method") == "PutRumEvents":
+    if view.attributes.get(_SERVICE) == "RUM" or view.attributes.get(_OPERATION) == "PutRumEvents":
         return True
     target = view.text(*WHOLE_URLS)
     if target is None or ("/appmonitors/" not in target and "dataplane.rum" not in target):
@@ -105,14 +109,15 @@ def is_within_span(view: LogView, _: Config) -> bool:
     return bool(view.span_id)
 
 
-def client_events(view: SpanView, config: Config) -> Iterator[Draft]:
-    """Yield the resource event of a request made, and its `http_event` where the settings want it."""
+def client_events(view: SpanView, config: Config) -> list[Draft]:
+    """Return the resource event of a request made, and its `http_event` where the settings want it."""
     target = request_url(view)
-    yield resource.requested(view, target, config)
+    made = [resource.requested(view, target, config)]
     code = status(view)
     failed = code is None or not 200 <= code <= 299
     if config.http_events == "all" or (failed and config.http_events == "failed"):
-        yield _http_event(view, target, config)
+        made.append(_http_event(view, target, config))
+    return made
 
 
 def server_events(view: SpanView, config: Config) -> Iterator[Draft]:
@@ -138,10 +143,12 @@ def status(view: SpanView) -> int | None:
 def request_url(view: SpanView) -> str | None:
     """Return the URL of a request, put together where the instrumentation tells it in pieces."""
     whole = view.text(*WHOLE_URLS)
+    if whole is not None:
+        return whole
     kind = SpanKind.CLIENT if view.kind is SpanKind.CLIENT else SpanKind.SERVER
     target = view.text(*TARGETS[kind])
-    if whole is not None or target is None:
-        return whole
+    if target is None:
+        return None
     query = view.text("url.query")
     return url.compose(
         view.text("url.scheme", "http.scheme"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
@@ -15,7 +16,7 @@ from .. import url
 from ..log_record import LogView
 from ..privacy import scrub_text
 from ..span import SpanView
-from ..view import View, number, plain, text
+from ..view import View, number, plain, present, text
 from .field import VERSION, VERSION_FIELD, Field, Holds
 from .rum_event import Draft
 from .trim import PYTHON_TRACEBACK, cut, cut_stack
@@ -26,6 +27,9 @@ MAX_STACK_CHARS = 4000
 """AWS's web client keeps 1,000; Python's tracebacks are longer, and an event has 6 KB."""
 
 MAX_MESSAGE_CHARS = 1000
+
+MAX_STACKS = 128
+"""Stacks remembered with what they tell: an application fails again and again at the same places."""
 
 TYPES = ("exception.type", "error.type")
 FILES = ("code.file.path", "code.filepath")
@@ -52,7 +56,8 @@ SPLUNK_TOLD_BY: tuple[tuple[str, str], ...] = (
 """Attributes of exceptions, and those that Splunk's agent for browsers puts on a span instead."""
 
 EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
-_TELLING = frozenset((*EXCEPTION, "component"))
+TELLING = frozenset((*EXCEPTION, "component"))
+"""Attributes of which a span or log record that is an exception has one."""
 
 _PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
 _SCRIPT_FRAME = re.compile(r"((?:https?|file)://[^\s()]{1,500}?):(\d{1,9}):(\d{1,9})")
@@ -89,7 +94,7 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def is_exception(view: View) -> bool:
     """Say whether a span or log record is itself an exception, as a hang or a logged error is."""
-    if _TELLING.isdisjoint(view.attributes):
+    if not present(TELLING, view.names):
         return False
     return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
 
@@ -119,9 +124,7 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
         line = number(exception, *LINES)
         details |= {} if line is None else {"lineno": line}
     if stack:
-        details.update(_raised_at(stack))
-        # Cut first, since recursion makes stacks of any length; twice as long, since scrubbing makes them shorter.
-        details["stack"] = cut_stack(scrub_text(cut_stack(stack, 2 * max_stack_chars)), max_stack_chars)
+        details.update(_told_by_stack(stack, max_stack_chars))
     return details
 
 
@@ -164,11 +167,20 @@ def _in_otels_words(view: View) -> dict[str, Any]:
     return {**view.attributes, **{name: view.text(splunks) for name, splunks in SPLUNK_TOLD_BY}}
 
 
+@lru_cache(maxsize=MAX_STACKS)
+def _told_by_stack(stack: str, max_stack_chars: int) -> dict[str, Any]:
+    # Cut first, since recursion makes stacks of any length; twice as long, since scrubbing makes them shorter.
+    told = cut_stack(scrub_text(cut_stack(stack, 2 * max_stack_chars)), max_stack_chars)
+    return {**_raised_at(stack), "stack": told}
+
+
 def _raised_at(stack: str) -> dict[str, Any]:
     """Return file and line of the innermost frame: the last of a Python traceback, the first of a script's."""
     if PYTHON_TRACEBACK in stack:
-        frames = _PYTHON_FRAME.findall(stack)
-        return {"filename": frames[-1][0], "lineno": int(frames[-1][1])} if frames else {}
+        # A stack is long, and its last frame mostly just where it seems to be.
+        last = _PYTHON_FRAME.match(stack, stack.rfind("\n", 0, max(0, stack.rfind('File "'))) + 1)
+        found = last or next(reversed(list(_PYTHON_FRAME.finditer(stack))), None)
+        return {"filename": found[1], "lineno": int(found[2])} if found else {}
     frame = _SCRIPT_FRAME.search(stack, 0, MAX_STACK_CHARS)
     if frame is None:
         return {}

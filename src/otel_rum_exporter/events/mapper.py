@@ -7,7 +7,6 @@ children end first.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import OrderedDict
 from collections.abc import Iterator
 
@@ -38,7 +37,8 @@ class Mapper:
     def drafts(self, view: View) -> list[Draft]:
         """Return the events of a span or log record; none where the tables say that it is not for RUM."""
         if isinstance(view, SpanView):
-            view.part = self._parts.pop((view.trace_id, view.span_id), None)
+            if self._parts:
+                view.part = self._parts.pop((view.trace_id, view.span_id), None)
             rule = SPAN_RULES.decide(view, self._config)
             if rule.is_of_parent and view.parent_key:
                 self._keep(view, view.parent_key)
@@ -81,4 +81,4 @@ class Mapper:
         if len(self._custom_types) < MAX_CUSTOM_TYPES:
             self._custom_types.add(draft.type)
             return draft
-        return dataclasses.replace(draft, type=FALLBACK_TYPE)
+        return draft._replace(type=FALLBACK_TYPE)

@@ -8,7 +8,6 @@ are no JSON object or do not fit the type, which RUM would drop without a word.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -70,9 +69,9 @@ def events(view: View, config: Config) -> Iterator[Draft]:
         is_at_start = built_in is not None and built_in.is_at_start
         yield Draft(told.type, view.start_ns if is_at_start else view.end_ns, told.details or {})
     elif isinstance(view, SpanView):
-        yield from (dataclasses.replace(draft, type=told.type) for draft in custom.span_event(view, config))
+        yield from (draft._replace(type=told.type) for draft in custom.span_event(view, config))
     elif isinstance(view, LogView):
-        yield from (dataclasses.replace(draft, type=told.type) for draft in custom.log_event(view, config))
+        yield from (draft._replace(type=told.type) for draft in custom.log_event(view, config))
 
 
 def _told(view: View) -> Told:

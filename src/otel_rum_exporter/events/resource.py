@@ -61,7 +61,8 @@ _TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items()
 
 def requested(view: SpanView, target: str | None, config: Config) -> Draft:
     """Return the resource event of an HTTP request made, with its timings where a browser made it."""
-    details = _details(target, "fetch", view.duration_millis, config) | timing.size_of_span(view)
+    details = _details(target, "fetch", view.duration_millis, config)
+    details.update(timing.size_of_span(view))
     if view.events:
         details |= timing.fields(timing.NETWORK, timing.moments_of_span(view))
     return Draft(RESOURCE_EVENT, view.end_ns, details)
@@ -87,7 +88,9 @@ def timed(view: LogView, config: Config) -> Iterator[Draft]:
 
 def file_type(target: str | None, initiator: str = "") -> str:
     """Return RUM's file type of a URL by its extension, or else by what it was loaded for."""
-    name = url.path(target).rpartition("/")[2] if target else ""
+    # Most addresses of an API have no dot in their last part, and need not be taken apart.
+    has_dot = target is not None and "." in target.partition("?")[0].rpartition("/")[2]
+    name = url.path(target).rpartition("/")[2] if target and has_dot else ""
     known = _TYPE_OF_EXTENSION.get(name.rpartition(".")[2].lower()) if "." in name else None
     return known or INITIATORS.get(initiator, "other")
 

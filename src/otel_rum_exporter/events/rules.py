@@ -8,18 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from opentelemetry.trace import SpanKind
 
 from ..config import Config
 from ..log_record import LogView
+from ..marks import EVENT_TYPE
+from ..metadata import SCREEN_NAMES
 from ..span import SpanView
 from ..view import View
 from . import custom, document, dom, http, js_error, override, page, resource, screen, session, web_vital, xray
 from .rum_event import Draft
 
 V = TypeVar("V", bound=View)
+
+MAX_KINDS_OF_RECORDS = 1024
+"""Combinations of kind, name and attributes for which it is remembered which rows can fit."""
 
 
 def _always(_view: View, _config: Config) -> bool:
@@ -34,8 +40,8 @@ def _nothing(_view: View, _config: Config) -> Iterable[Draft]:
 class Rule(Generic[V]):
     """A row of a table. `becomes` names the events it makes; exceptions add `js_error_event` where it keeps them.
 
-    It is for spans of one `kind`, or for records of some names, where it says so, and for those of them that `fits`
-    holds for. `is_of_parent` says that the parent's events tell it.
+    It is for spans of one `kind`, for records of some names, or for those that have one of some attributes, where it
+    says so, and for those of them that `fits` holds for. `is_of_parent` says that the parent's events tell it.
     """
 
     name: str
@@ -44,6 +50,7 @@ class Rule(Generic[V]):
     fits: Callable[[V, Config], bool] = _always
     kind: SpanKind | None = None
     named: frozenset[str] = frozenset()
+    having: frozenset[str] = frozenset()
     keeps_exceptions: bool = True
     is_of_parent: bool = False
 
@@ -54,25 +61,27 @@ class Rules(Generic[V]):
     def __init__(self, *rows: Rule[V]) -> None:
         self._rows = rows
         self._names = frozenset(name for row in rows for name in row.named)
-        self._candidates: dict[tuple[SpanKind | None, str], tuple[Rule[V], ...]] = {}
+        self._candidates = lru_cache(maxsize=MAX_KINDS_OF_RECORDS)(self._rows_for)
 
     def __iter__(self) -> Iterator[Rule[V]]:
         return iter(self._rows)
 
     def decide(self, view: V, config: Config) -> Rule[V]:
         """Return the first rule that fits a span or log record; the last row of each table fits them all."""
-        key = view.kind, view.name if view.name in self._names else ""
-        rows = self._candidates.get(key)
-        if rows is None:
-            rows = self._candidates[key] = tuple(row for row in self._rows if _is_for(row, *key))
-        for row in rows:
-            if row.fits(view, config):
+        for row in self._candidates(view.kind, view.name if view.name in self._names else "", view.names):
+            if row.fits is _always or row.fits(view, config):
                 return row
         raise LookupError(view.name)
 
-
-def _is_for(row: Rule[V], kind: SpanKind | None, name: str) -> bool:
-    return row.kind in {None, kind} and (not row.named or name in row.named)
+    def _rows_for(self, kind: SpanKind | None, name: str, attributes: tuple[str, ...]) -> tuple[Rule[V], ...]:
+        """Return the rows that can fit: which attributes there are decides more than what they hold."""
+        return tuple(
+            row
+            for row in self._rows
+            if row.kind in {None, kind}
+            and (not row.named or name in row.named)
+            and (not row.having or not row.having.isdisjoint(attributes))
+        )
 
 
 def _is_excluded(view: View, config: Config) -> bool:
@@ -80,10 +89,6 @@ def _is_excluded(view: View, config: Config) -> bool:
         return False
     names = (view.name, view.scope.name if view.scope else "")
     return any(fnmatchcase(name, pattern) for pattern in config.excluded_names for name in names)
-
-
-def _is_asgi_message(view: SpanView, _: Config) -> bool:
-    return "asgi.event.type" in view.attributes
 
 
 def _is_exception(view: View, _: Config) -> bool:
@@ -95,7 +100,8 @@ def _is_logged_error(view: LogView, _: Config) -> bool:
 
 
 def _request_made(view: SpanView, config: Config) -> Iterable[Draft]:
-    return (*xray.trace_events(view, config), *http.client_events(view, config))
+    made = http.client_events(view, config)
+    return (*xray.trace_events(view, config), *made) if config.xray_events else made
 
 
 def _failed_or_custom(view: SpanView, config: Config) -> Iterable[Draft]:
@@ -116,11 +122,20 @@ _ERROR = "`js_error_event`"
 _CUSTOM = "a custom event"
 
 SPAN_RULES: Rules[SpanView] = Rules(
-    Rule("a call to RUM itself", _NOTHING, fits=http.is_own_traffic, kind=SpanKind.CLIENT, keeps_exceptions=False),
+    Rule(
+        "a call to RUM itself",
+        _NOTHING,
+        fits=http.is_own_traffic,
+        kind=SpanKind.CLIENT,
+        having=http.OWN_TRAFFIC,
+        keeps_exceptions=False,
+    ),
     Rule("one whose name or scope is in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
-    Rule("a message of an ASGI request", _NOTHING, fits=_is_asgi_message),
-    Rule("`rum.event.type` = `none`", _NOTHING, fits=override.is_none, keeps_exceptions=False),
-    Rule("`rum.event.type`", _TOLD, override.events, override.is_told),
+    Rule("a message of an ASGI request", _NOTHING, having=_names("asgi.event.type")),
+    Rule(
+        "`rum.event.type` = `none`", _NOTHING, fits=override.is_none, having=_names(EVENT_TYPE), keeps_exceptions=False
+    ),
+    Rule("`rum.event.type`", _TOLD, override.events, override.is_told, having=_names(EVENT_TYPE)),
     Rule(
         "a document loaded: `documentLoad`",
         f"{_PAGE_VIEW}, {_NAVIGATION}, `first_contentful_paint_event`",
@@ -147,36 +162,66 @@ SPAN_RULES: Rules[SpanView] = Rules(
         web_vital.is_span_of_vitals,
         named=_names("webvitals"),
     ),
-    Rule("an interaction: `event_type` and `target_element`", "`dom_event`", dom.span_event, dom.is_interaction),
+    Rule(
+        "an interaction: `event_type` and `target_element`",
+        "`dom_event`",
+        dom.span_event,
+        dom.is_interaction,
+        having=_names("event_type"),
+    ),
     Rule("the start of an application: `AppStart`", _CUSTOM, custom.span_event, named=_names("AppStart")),
     Rule("a screen drawn: `app.screen.time_to_first_…`", _NAVIGATION, screen.first_drawn, named=screen.FIRST_DRAWN),
     Rule("a screen of Android shown", _PAGE_VIEW, page.page_view, screen.is_lifecycle_shown, named=screen.SHOWN),
     Rule("another step in a screen's life", _CUSTOM, custom.span_event, screen.is_lifecycle),
-    Rule("an exception as a span", _ERROR, fits=_is_exception),
+    Rule("an exception as a span", _ERROR, fits=_is_exception, having=js_error.TELLING),
     Rule(
         "an HTTP request made",
         f"{_RESOURCE}, `http_event` if it failed, `xray_trace_event` if wanted",
         _request_made,
         http.is_request,
         kind=SpanKind.CLIENT,
+        having=_names(*http.METHODS),
         keeps_exceptions=False,
     ),
-    Rule("a page served", f"{_PAGE_VIEW}, {_NAVIGATION}", page.page_served, page.is_page_served, kind=SpanKind.SERVER),
+    Rule(
+        "a page served",
+        f"{_PAGE_VIEW}, {_NAVIGATION}",
+        page.page_served,
+        page.is_page_served,
+        kind=SpanKind.SERVER,
+        having=_names(*http.METHODS),
+    ),
     Rule(
         "an HTTP request served",
         "`http_event` if it failed, a custom event otherwise",
         _failed_or_custom,
         http.is_request,
         kind=SpanKind.SERVER,
+        having=_names(*http.METHODS),
     ),
-    Rule("a screen shown", f"{_PAGE_VIEW}, {_NAVIGATION}", screen.shown, screen.is_shown),
+    Rule(
+        "a screen shown",
+        f"{_PAGE_VIEW}, {_NAVIGATION}",
+        screen.shown,
+        screen.is_shown,
+        having=_names(*SCREEN_NAMES),
+    ),
     Rule("anything else", _CUSTOM, custom.span_event),
 )
 
 LOG_RULES: Rules[LogView] = Rules(
     Rule("one whose name or scope is in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
-    Rule("`rum.event.type` = `none`", _NOTHING, fits=override.is_none, keeps_exceptions=False),
-    Rule("`rum.event.type`", _TOLD, override.events, override.is_told, keeps_exceptions=False),
+    Rule(
+        "`rum.event.type` = `none`", _NOTHING, fits=override.is_none, having=_names(EVENT_TYPE), keeps_exceptions=False
+    ),
+    Rule(
+        "`rum.event.type`",
+        _TOLD,
+        override.events,
+        override.is_told,
+        having=_names(EVENT_TYPE),
+        keeps_exceptions=False,
+    ),
     Rule(
         "a failed request's own log",
         _NOTHING,

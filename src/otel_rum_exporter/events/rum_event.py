@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -35,8 +34,7 @@ Record = Literal["span", "log", ""]
 """What an event stands for where records are counted: the first event of a span or log record for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An event before it has an identity. `timestamp_ns` is since the epoch."""
 
     type: str
@@ -44,8 +42,7 @@ class Draft:
     details: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class RumEvent:
+class RumEvent(NamedTuple):
     """One member of RumEvents, complete. `details`, `metadata` and `session_metadata` are JSON objects as text.
 
     `session_metadata` is what the event shares with its session; RUM merges it below `metadata`.
@@ -58,10 +55,6 @@ class RumEvent:
     metadata: str
     session_metadata: str
     record: Record = ""
-
-    def fields(self) -> tuple[str | int, ...]:
-        """Return what makes the event again."""
-        return self.id, self.timestamp_ns, self.type, self.details, self.metadata, self.session_metadata, self.record
 
     @property
     def size_bytes(self) -> int:
@@ -80,7 +73,7 @@ def encode(
     """Return the event of a draft, trimmed to RUM's limit; None where even the trimmed one exceeds it."""
     room = MAX_EVENT_BYTES - ENVELOPE_BYTES - len(draft.type) - _wire_bytes_of(session_metadata)
     details = orjson.dumps(draft.details)
-    own = orjson.dumps(metadata)
+    own = orjson.dumps(metadata) if metadata else b"{}"
     if 2 * (len(details) + len(own)) > room and _wire_bytes(details) + _wire_bytes(own) > room:
         for smaller, cut in trimmings(draft.details, {**metadata, TRUNCATED: True}):
             details, own = orjson.dumps(smaller), orjson.dumps(cut)
@@ -95,6 +88,15 @@ def event_id(*parts: str) -> str:
     """Return the same UUID for the same parts in every process, so that a retry is the same event."""
     digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
     return uuid_of_digest(digest)
+
+
+def id_within_span(trace_id: str, span_id: str, index: int) -> str:
+    """Return the id of one of the events of a span, made of its own ids: both are random, and its own in every process.
+
+    A UUID of version 8: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
+    """
+    last = (int(trace_id[20:], 16) + index) & 0xFFFF_FFFF_FFFF
+    return f"{span_id[:8]}-{span_id[8:12]}-8{span_id[12:15]}-8{span_id[15]}{trace_id[18:20]}-{last:012x}"
 
 
 @lru_cache(maxsize=1000)

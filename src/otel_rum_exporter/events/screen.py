@@ -32,7 +32,7 @@ def is_shown(view: SpanView, config: Config) -> bool:
         and view.is_local_root
         and view.text(*SCREEN_NAMES) is not None
         and view.attributes.get(SCREEN_SHOWN) is not False
-        and STAMPED not in view.resource_attributes
+        and STAMPED not in view.resource.attributes
     )
 
 

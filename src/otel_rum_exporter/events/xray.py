@@ -128,7 +128,7 @@ def trace_events(view: SpanView, config: Config) -> Iterator[Draft]:
         return
     flags = _flags(http.status(view))
     times = {"start_time": view.start_ns / 1e9, "end_time": view.end_ns / 1e9, "in_progress": False}
-    service = text(view.resource_attributes, "service.name")
+    service = text(view.resource.attributes, "service.name")
     details = {
         "version": VERSION,
         "name": segment_name(service),

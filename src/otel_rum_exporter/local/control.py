@@ -114,11 +114,12 @@ class ControlPlane:
         after, before = _time_range(document.get("TimeRange"))
         wanted = _filter(document.get("Filters") or [])
         found = [
-            _data(monitor, event)
+            event
             for event in self._store.events
             if event.app_monitor_id == monitor.id and after <= event.timestamp * 1000 <= before and wanted(event)
         ]
-        return _paged("Events", found, document.get("MaxResults"), document.get("NextToken"))
+        page = _paged("Events", found, document.get("MaxResults"), document.get("NextToken"))
+        return page | {"Events": [_data(monitor, event) for event in page["Events"]]}
 
     def _monitor(self, request: Request) -> AppMonitor:
         name = request.path_params["name"]

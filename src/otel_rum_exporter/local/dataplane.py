@@ -143,7 +143,7 @@ class DataPlane:
 
     async def unknown_operation(self, request: Request, _: Exception | None = None) -> Response:
         """Answer what is no PutRumEvents request; one that carries something is kept as refused."""
-        message = f"{request.method} {request.url.path} is not an operation of RUM's data plane"
+        message = f"{request.method} {request.scope['path']} is not an operation of RUM's data plane"
         answer = Answer(404, "UnknownOperationException", message)
         if request.method not in _READING_METHODS:
             arrival = _arrival(request)
@@ -154,7 +154,7 @@ class DataPlane:
 
 def _arrival(request: Request) -> _Arrival:
     return _Arrival(
-        path=request.url.path,
+        path=request.scope["path"],  # of any Host, where the web framework's URL wants one that makes sense
         headers={name: value for name, value in request.headers.items() if name not in _CREDENTIAL_HEADERS},
         signed=is_signed(request),
         received_at=time.time(),

@@ -54,14 +54,18 @@ class Gate:
 
 def is_signed(request: Request) -> bool:
     """Tell whether a request claims to be signed."""
-    return signature.is_signed(request.headers.get("authorization", ""), request.url.query)
+    return signature.is_signed(request.headers.get("authorization", ""), _query(request))
 
 
 def _sent_request(request: Request, sent: bytes) -> SentRequest:
     return SentRequest(
         method=request.method,
         raw_path=request.scope["raw_path"].decode("latin-1"),
-        query=request.scope["query_string"].decode("latin-1"),
+        query=_query(request),
         headers=request.headers.items(),
         body=sent,
     )
+
+
+def _query(request: Request) -> str:
+    return str(request.scope["query_string"], "latin-1")

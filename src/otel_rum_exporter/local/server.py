@@ -47,7 +47,7 @@ class LocalRum:
         credentials: With them, a request must be signed as AWS checks it; None lets any signature pass, and none.
         app_monitors: The app monitors that exist. One without an id tells how those are configured that their first
             request creates; when there is none at all, any can be created.
-        data: File that keeps what is received; None: memory only. Raises ArchiveError when it cannot be used.
+        data: File that keeps what is received, and that a start begins with; None: memory only.
     """
 
     def __init__(
@@ -64,13 +64,8 @@ class LocalRum:
     ) -> None:
         self._host = host
         self._port = port
-        self._archive = Archive(Path(data), max_events) if data else None
-        if self._archive:
-            self._archive.open()
-        self._store = Store(max_events=max_events, archive=self._archive)
+        self._store = Store(max_events=max_events, archive=Archive(Path(data), max_events) if data else None)
         self._monitors = AppMonitors(app_monitors)
-        for batch in self._store.batches:
-            self._monitors.use(batch.app_monitor_id, batch.app_monitor.get("name"))
         self._faults = Faults()
         self._quota = Quota(max_requests_per_second)
         gate = Gate(credentials, host)
@@ -87,14 +82,20 @@ class LocalRum:
         self.stop()
 
     def start(self) -> None:
-        """Bind and serve; requests are taken from the moment this returns. Raises OSError when the port is taken.
+        """Bind and serve; requests are taken from the moment this returns.
 
-        Logs a warning when other computers can reach it.
+        Raises OSError when the port is taken, ArchiveError when the file cannot be used. Logs a warning when other
+        computers can reach it.
         """
         if self._listener is None:
-            if self._archive:
-                self._archive.open()
-            self._listener = Listener(self._application, self._host, self._port)
+            self._store.open()
+            for batch in self._store.batches:
+                self._monitors.use(batch.app_monitor_id, batch.app_monitor.get("name"))
+            try:
+                self._listener = Listener(self._application, self._host, self._port)
+            except OSError:
+                self._store.close()
+                raise
             if not is_loopback(self._host):
                 _logger.warning("whoever can reach %s can send to this server and read its page", self._host)
 
@@ -103,8 +104,7 @@ class LocalRum:
         if self._listener is not None:
             self._listener.stop()
             self._listener = None
-        if self._archive:
-            self._archive.close()
+        self._store.close()
 
     @property
     def url(self) -> str:

@@ -20,11 +20,11 @@ _MAX_COUNTED_EVENTS = 1_000_000
 
 
 class Store:
-    """Keep the last `max_events` of each kind of record, oldest out first; begin with what an open archive has."""
+    """Keep the last `max_events` of each kind of record, oldest out first."""
 
     def __init__(self, *, max_events: int = DEFAULT_MAX_EVENTS, archive: Archive | None = None) -> None:
         self._max_events = max_events
-        self._archive: Archive | None = None
+        self._archive = archive
         self._changed = threading.Condition()
         self._batches: deque[Batch] = deque()
         self._kept = 0
@@ -34,12 +34,25 @@ class Store:
         self._removed: deque[Removed] = deque(maxlen=max_events)
         self._requests: deque[Exchange] = deque(maxlen=max_events)
         self._counts: dict[str, int] = {}
-        for received in archive.read() if archive else ():
-            if isinstance(received, Refusal):
-                self.refuse(received)
-            else:
-                self.accept(*received)
-        self._archive = archive
+
+    def open(self) -> None:
+        """Open the archive, where there is one, and begin with what it has; raise ArchiveError when that cannot be."""
+        if self._archive is None:
+            return
+        self._archive.open()
+        with self._changed:
+            self._forget()
+            for received in self._archive.read():
+                if isinstance(received, Refusal):
+                    self._refused.append(received)
+                else:
+                    self._add(*received)
+
+    def close(self) -> None:
+        """Close the archive; what was received stays in memory."""
+        with self._changed:
+            if self._archive:
+                self._archive.close()
 
     @property
     def revision(self) -> int:
@@ -109,17 +122,11 @@ class Store:
 
     def accept(self, batch: Batch, dropped: Iterable[Dropped] = (), removed: Iterable[Removed] = ()) -> None:
         """Keep an accepted request and what RUM would lose of it."""
-        lost, taken_off = tuple(dropped), tuple(removed)
+        received = (batch, tuple(dropped), tuple(removed))
         with self._changed:
-            self._batches.append(batch)
-            self._kept += len(batch.events)
-            self._dropped.extend(lost)
-            self._removed.extend(taken_off)
-            self._count(chain((event.id for event in batch.events), (one.event.id for one in lost)))
-            self._forget_oldest()
-            self._revision += 1
+            self._add(*received)
             if self._archive:
-                self._archive.add((batch, lost, taken_off))
+                self._archive.add(received)
             self._changed.notify_all()
 
     def refuse(self, refusal: Refusal) -> None:
@@ -139,13 +146,9 @@ class Store:
     def clear(self) -> None:
         """Forget everything."""
         with self._changed:
-            for records in (self._batches, self._refused, self._dropped, self._removed, self._requests):
-                records.clear()
-            self._counts.clear()
+            self._forget()
             if self._archive:
                 self._archive.clear()
-            self._kept = 0
-            self._revision += 1
 
     def wait_for(self, event_type: str | None, count: int, timeout_seconds: float) -> Events:
         """Block until `count` events of this type (None: of any) are here, and return all of them.
@@ -168,6 +171,22 @@ class Store:
     def _events(self) -> Events:
         events = Events(chain.from_iterable(batch.events for batch in self._batches))
         return Events(events[-self._max_events :])
+
+    def _add(self, batch: Batch, dropped: tuple[Dropped, ...], removed: tuple[Removed, ...]) -> None:
+        self._batches.append(batch)
+        self._kept += len(batch.events)
+        self._dropped.extend(dropped)
+        self._removed.extend(removed)
+        self._count(chain((event.id for event in batch.events), (one.event.id for one in dropped)))
+        self._forget_oldest()
+        self._revision += 1
+
+    def _forget(self) -> None:
+        for records in (self._batches, self._refused, self._dropped, self._removed, self._requests):
+            records.clear()
+        self._counts.clear()
+        self._kept = 0
+        self._revision += 1
 
     def _count(self, ids: Iterable[str]) -> None:
         for event_id in ids:

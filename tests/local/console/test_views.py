@@ -15,7 +15,12 @@ from otel_rum_exporter.local.console.web import VIEWS
 from tests.local.console.records import MONITOR, NOW, RUM, error, event, load, page_view, received, request, scope
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -48,7 +53,7 @@ def test_no_view_fails_on_details_of_any_shape(kept: Any, lost: Any, view: str) 
     everything = received(*kept, dropped=tuple(Dropped(one, "why") for one in lost))
     asked = {"id": "s", "batch": "b", "key": "", "url": "(no URL)", "q": "a"}
     for query in (asked, {"id": "none"}, {"sort": "p75_millis", "kind": "load", "from": "1700000000"}):
-        json.dumps(VIEWS[view](everything, Scope.of(query, NOW)))
+        json.dumps(VIEWS[view](everything, Scope.of(query, NOW)), allow_nan=False)
     json.dumps(choices(kept))
 
 
@@ -148,12 +153,17 @@ def test_a_session_has_a_chapter_for_each_page_view() -> None:
     told = show(
         "session",
         received(
-            event("session_start_event"), page_view("/", 1), error("a", 2), page_view("/cart", 60), error("b", 61)
+            event("session_start_event", at=1.5),
+            page_view("/", 1),
+            error("a", 2),
+            page_view("/cart", 60),
+            error("b", 61),
         ),
         id="s",
     )
     assert [(chapter["page"], len(chapter["events"])) for chapter in told["chapters"]] == [("/", 3), ("/cart", 2)]
-    assert [chapter["start"] - NOW for chapter in told["chapters"]] == [0, 60]
+    assert [chapter["start"] - NOW for chapter in told["chapters"]] == [1, 60]
+    assert told["chapters"][0]["events"][0]["name"] == "session_start_event"
 
 
 def test_what_happened_on_another_page_is_no_part_of_the_first_view() -> None:

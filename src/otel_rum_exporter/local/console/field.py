@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ..record import RUM_PREFIX, Event
@@ -35,6 +34,9 @@ _KINDS = {
     )
 }
 
+# Far above all that is measured, and far below where sums are no longer finite.
+_LARGEST = 1e15
+
 
 def kind(event: Event) -> str:
     """Return the family that an event is shown as."""
@@ -49,15 +51,11 @@ def member(value: Any, *path: str) -> Any:
 
 
 def number(value: Any, *path: str) -> float | None:
-    """Return a member as a finite float, None when it is no number."""
+    """Return a member as a float, None when it is no number or so large that a sum of such is none."""
     found = member(value, *path)
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
-    try:
-        finite = float(found)
-    except OverflowError:
-        return None
-    return finite if math.isfinite(finite) else None
+    return float(found) if abs(found) <= _LARGEST else None
 
 
 def text(value: Any, *path: str) -> str:

@@ -77,7 +77,8 @@ def _rows(session: Session, dropped: dict[int, Dropped], removed: Iterable[Remov
                 "metadata": event.metadata,
             }
         )
-    return sorted(rows, key=lambda row: (row["start"], row["kind"] != "session", row["kind"] != "page"))
+    # Whatever clocks and rounding say, a session begins with its start.
+    return sorted(rows, key=lambda row: (row["kind"] != "session", row["start"], row["kind"] != "page"))
 
 
 class _Starts:

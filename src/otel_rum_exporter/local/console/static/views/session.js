@@ -57,13 +57,13 @@ function Row({ event, chapter, length, isOpen, toggle, state, request }) {
   const width = ((event.duration_millis ?? 0) / 1000 / length) * 100;
   const end = left + width;
   // What it took stands beside its bar, where there is room; in it, where there is none.
-  const [side, place] = end < 80 ? ["after", { left: `${end}%` }] : left > 20 ? ["before", { right: `${100 - left}%` }] : ["inside", { right: `${100 - end}%` }];
+  const [side, place] = end < 65 ? ["after", { left: `${end}%` }] : left > 35 ? ["before", { right: `${100 - left}%` }] : ["inside", { right: `${100 - end}%` }];
   const lost = event.dropped ? "dropped" : event.removed.length ? "trimmed" : "";
   return html`<li class=${`event k-${event.kind} ${event.problem ? "problem" : ""} ${lost}`} data-row>
     <button aria-expanded=${isOpen} onClick=${() => toggle(event.key)}>
       <span class="offset" title=${clock(event.start)}>+${millis(offset * 1000)}</span>
       <i class="dot" aria-hidden="true"></i>
-      <span class="what"><b>${label(event)}</b> <span>${event.summary}</span>${lost && html` <span class="chip bad">${event.dropped ? "would be dropped" : `${event.removed.length} removed`}</span>`}</span>
+      <span class="what"><b>${label(event)}</b> <span>${event.summary}</span>${lost && html` <span class=${`chip ${event.dropped ? "bad" : "warn"}`}>${event.dropped ? "would be dropped" : `${event.removed.length} removed`}</span>`}</span>
       <span class="lane"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i>
         <span class=${side} style=${place}>${event.duration_millis !== null && millis(event.duration_millis)}${event.kind === "vital" && event.rating && html`<span class=${event.rating}>${RATINGS[event.rating]}</span>`}</span></span>
     </button>

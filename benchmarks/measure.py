@@ -1,0 +1,247 @@
+"""One measurement in a process of its own: `python -m benchmarks.measure SCENARIO EXPORTER [PARAMETERS]` prints JSON.
+
+CPU is what the operating system charged the process (`getrusage`), all threads together: on a machine that others use
+it is steadier than the time on the wall.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import resource
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+
+from .corpus import Maker, spans, tracer_of
+from .exporters import exporter
+from .sink import Sink
+
+BATCH = 512
+"""What the SDK's BatchSpanProcessor gives an exporter at once."""
+
+Figures = dict[str, float]
+
+
+def steady(name: str, *, count: int = 10_240, sessions: int = 1, extra_attributes: int = 0, **settings: Any) -> Figures:
+    """Export batches one after the other, and wait until all is delivered."""
+    made = _frozen(count + 2 * BATCH, sessions=sessions, extra_attributes=extra_attributes)
+    with Sink() as warm, Sink() as sink:
+        cold = exporter(name, warm.endpoint, **settings)
+        _feed(cold, made[: 2 * BATCH])
+        cold.shutdown()
+        measured = exporter(name, sink.endpoint, **settings)
+        cpu, begun = _cpu_seconds(), time.perf_counter()
+        _feed(measured, made[2 * BATCH :])
+        figures = {
+            "cpu_micros_per_span": (_cpu_seconds() - cpu) / count * 1e6,
+            "spans_per_second": count / (time.perf_counter() - begun),
+        }
+        measured.shutdown()
+    return {
+        **figures,
+        "bytes_per_span": sink.body_bytes / count,
+        "requests_per_thousand_spans": sink.requests / count * 1000,
+        "cpu_micros_per_request": figures["cpu_micros_per_span"] * count / sink.requests,
+    }
+
+
+def one_by_one(name: str, *, count: int = 2048, sessions: int = 1000, **settings: Any) -> Figures:
+    """Export batches whose events are all delivered before the next comes: nothing can coalesce."""
+    made = _frozen(count, sessions=sessions)
+    with Sink() as sink:
+        measured = exporter(name, sink.endpoint, **settings)
+        _feed(measured, made[:BATCH])
+        cpu = _cpu_seconds()
+        for start in range(BATCH, count, BATCH):
+            _feed(measured, made[start : start + BATCH])
+        cpu = _cpu_seconds() - cpu
+        measured.shutdown()
+    return {"cpu_micros_per_request": cpu / (sink.requests * (count - BATCH) / count) * 1e6}
+
+
+def far_away(name: str, *, count: int, sessions: int = 1000, delay_millis: int = 30, **settings: Any) -> Figures:
+    """Export to a service that answers late, as fast as it is taken."""
+    made = _frozen(count, sessions=sessions)
+    with Sink(delay_millis=delay_millis) as sink:
+        measured = exporter(name, sink.endpoint, **settings)
+        begun = time.perf_counter()
+        _feed(measured, made)
+        seconds = time.perf_counter() - begun
+        measured.shutdown()
+    return {"spans_per_second": count / seconds}
+
+
+def paced(name: str, *, per_second: int = 2000, seconds: float = 10.2, sessions: int = 1000) -> Figures:
+    """Export batches when an application would have filled them, and see how long the rest takes."""
+    count = int(per_second * seconds)
+    made = _frozen(count, sessions=sessions)
+    with Sink() as sink:
+        measured = exporter(name, sink.endpoint)
+        resident, cpu, begun = _resident_bytes(), _cpu_seconds(), time.perf_counter()
+        for start in range(0, count, BATCH):
+            time.sleep(max(0.0, begun + (start + BATCH) / per_second - time.perf_counter()))
+            measured.export(made[start : start + BATCH])
+        fed = time.perf_counter()
+        measured.force_flush(120_000)
+        figures = {
+            "cpu_micros_per_span": (_cpu_seconds() - cpu) / count * 1e6,
+            "feed_seconds": fed - begun,
+            "drain_seconds": time.perf_counter() - fed,
+            "memory_mebibytes": (_peak_bytes() - resident) / 2**20,
+        }
+        measured.shutdown()
+    return {**figures, "requests_per_thousand_spans": sink.requests / count * 1000}
+
+
+def beside(name: str, *, per_second: int, seconds: float = 5.0) -> Figures:
+    """Let an application compute while its spans go through BatchSpanProcessor: what does it notice?"""
+    with Sink() as sink:
+        measured = exporter(name, sink.endpoint)
+        processor = BatchSpanProcessor(measured)
+        maker = Maker(tracer_of(processor))
+        gc.collect()
+        gc.freeze()
+        feeding = _Feeding(maker, per_second)
+        feeding.start()
+        # The first requests import what sends them.
+        time.sleep(3)
+        cpu, own, fed = _cpu_seconds(), time.thread_time(), feeding.cpu_seconds()
+        work, longest_seconds = _compute(seconds)
+        own, fed = time.thread_time() - own, feeding.cpu_seconds() - fed
+        cpu = _cpu_seconds() - cpu
+        feeding.stop()
+        processor.shutdown()
+    return {
+        "exporter_core_percent": (cpu - own - fed) / seconds * 100,
+        "longest_stall_millis": longest_seconds * 1000,
+        "application_work": work / seconds,
+    }
+
+
+def _compute(seconds: float) -> tuple[int, float]:
+    """Compute in small steps; return how many there were, and the longest time that one took."""
+    now = begun = time.perf_counter()
+    done, longest, number = 0, 0.0, 1
+    while now - begun < seconds:
+        for _ in range(200):
+            number = number * 1_103_515_245 % 2_147_483_647
+        before, now = now, time.perf_counter()
+        longest = max(longest, now - before)
+        done += 1
+    return done, longest
+
+
+class _Feeding(threading.Thread):
+    """Make spans at a steady rate, whatever becomes of them."""
+
+    def __init__(self, maker: Maker, per_second: int) -> None:
+        super().__init__(daemon=True)
+        self._maker = maker
+        self._per_second = per_second
+        self._is_over = False
+
+    def run(self) -> None:
+        begun, made = time.perf_counter(), 0
+        while not self._is_over:
+            due = int((time.perf_counter() - begun) * self._per_second)
+            for _ in range(due - made):
+                self._maker.make()
+            made = max(made, due)
+            time.sleep(0.005)
+
+    def cpu_seconds(self) -> float:
+        assert self.ident is not None
+        return time.clock_gettime(time.pthread_getcpuclockid(self.ident))
+
+    def stop(self) -> None:
+        self._is_over = True
+        self.join()
+
+
+def cold(name: str) -> Figures:
+    """Import and construct in a fresh interpreter that has the SDK already; then export once."""
+    made = spans(BATCH)
+    gc.collect()
+    with Sink() as sink:
+        resident, cpu = _resident_bytes(), _cpu_seconds()
+        measured = exporter(name, sink.endpoint)
+        figures = {
+            "start_millis": (_cpu_seconds() - cpu) * 1000,
+            "start_mebibytes": (_resident_bytes() - resident) / 2**20,
+        }
+        cpu = _cpu_seconds()
+        _feed(measured, made[:1])
+        figures["first_export_millis"] = (_cpu_seconds() - cpu) * 1000
+        measured.shutdown()
+    return {**figures, "first_millis": figures["start_millis"] + figures["first_export_millis"]}
+
+
+def spooled(name: str, *, count: int = 10_240, sessions: int = 1) -> Figures:
+    """Accept events on disk while nobody takes them, and deliver them when somebody does."""
+    made = _frozen(count, sessions=sessions)
+    with tempfile.TemporaryDirectory(dir=".") as directory:
+        settings: dict[str, Any] = {"spool_directory": directory, "max_requests_per_second": 0}
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        measured: Any = exporter(name, endpoint, **settings)
+        measured.export(made[:1])
+        before, begun = measured.ledger.accepted, time.perf_counter()
+        for start in range(1, count, BATCH):
+            measured.export(made[start : start + BATCH])
+        events, accepted_seconds = measured.ledger.accepted - before, time.perf_counter() - begun
+        with Sink(port=int(endpoint.rpartition(":")[2])) as sink:
+            begun = time.perf_counter()
+            while measured.ledger.stored and time.perf_counter() - begun < 60:
+                time.sleep(0.02)
+            drained_seconds = time.perf_counter() - begun
+            measured.shutdown()
+    return {
+        "accepted_events_per_second": events / accepted_seconds,
+        "drained_events_per_second": events / drained_seconds,
+        "requests": sink.requests,
+    }
+
+
+def _feed(measured: SpanExporter, made: Sequence[ReadableSpan]) -> None:
+    for start in range(0, len(made), BATCH):
+        measured.export(made[start : start + BATCH])
+    measured.force_flush(120_000)
+
+
+def _frozen(count: int, **corpus: Any) -> list[ReadableSpan]:
+    """Return a corpus that the garbage collector does not look at, since no application keeps its spans."""
+    made = spans(count, **corpus)
+    gc.collect()
+    gc.freeze()
+    return made
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _resident_bytes() -> int:
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize()
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+SCENARIOS: dict[str, Callable[..., Figures]] = {
+    scenario.__name__: scenario for scenario in (steady, one_by_one, far_away, paced, beside, cold, spooled)
+}
+
+if __name__ == "__main__":
+    parameters = json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}
+    print(json.dumps(SCENARIOS[sys.argv[1]](sys.argv[2], **parameters)))

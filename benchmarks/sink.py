@@ -1,0 +1,130 @@
+"""A server that takes everything, cheaply, in a process of its own: it counts requests and bytes, and answers 200."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from types import TracebackType
+
+ANSWER_BODY = b'{"itemsReceived":1,"itemsAccepted":1,"errors":[]}'
+"""What Azure's exporter wants to read; the others do not look."""
+
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(ANSWER_BODY)
+) + ANSWER_BODY
+
+
+class Sink:
+    """A sink that runs while the block does; afterwards `requests` and `body_bytes` are known."""
+
+    def __init__(self, *, delay_millis: int = 0, port: int = 0) -> None:
+        self._delay_millis = delay_millis
+        self._port = port
+        self.requests = 0
+        self.body_bytes = 0
+
+    def __enter__(self) -> Sink:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, str(self._delay_millis), str(self._port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.endpoint = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        counted, _ = self._process.communicate("")
+        self.requests, self.body_bytes = json.loads(counted)
+
+
+class _Server:
+    """One thread, all connections: https://docs.python.org/3/library/selectors.html"""
+
+    def __init__(self, delay_seconds: float, port: int) -> None:
+        self._delay_seconds = delay_seconds
+        self._selector = selectors.DefaultSelector()
+        self._buffers: dict[socket.socket, bytearray] = {}
+        self._answers: list[tuple[float, int, socket.socket]] = []
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.requests = 0
+        self.body_bytes = 0
+
+    def serve(self) -> None:
+        print(self._listener.getsockname()[1], flush=True)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(sys.stdin, selectors.EVENT_READ)
+        while True:
+            wait = max(0.0, self._answers[0][0] - time.monotonic()) if self._answers else None
+            for key, _ in self._selector.select(wait):
+                if key.fileobj is sys.stdin:
+                    return
+                if key.fileobj is self._listener:
+                    self._accept()
+                else:
+                    assert isinstance(key.fileobj, socket.socket)
+                    self._receive(key.fileobj)
+            while self._answers and self._answers[0][0] <= time.monotonic():
+                self._answer(heapq.heappop(self._answers)[2])
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffers[connection] = bytearray()
+        self._selector.register(connection, selectors.EVENT_READ)
+
+    def _receive(self, connection: socket.socket) -> None:
+        try:
+            received = connection.recv(1 << 20)
+        except OSError:
+            received = b""
+        if not received:
+            self._forget(connection)
+            return
+        buffer = self._buffers[connection]
+        buffer += received
+        while (head_bytes := buffer.find(b"\r\n\r\n") + 4) > 3:
+            length = _content_length(bytes(buffer[:head_bytes]))
+            if len(buffer) < head_bytes + length:
+                return
+            del buffer[: head_bytes + length]
+            self.requests += 1
+            self.body_bytes += length
+            if self._delay_seconds:
+                due = time.monotonic() + self._delay_seconds
+                heapq.heappush(self._answers, (due, self.requests, connection))
+            else:
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        try:
+            connection.sendall(ANSWER)
+        except OSError:
+            self._forget(connection)
+
+    def _forget(self, connection: socket.socket) -> None:
+        if self._buffers.pop(connection, None) is not None:
+            self._selector.unregister(connection)
+            connection.close()
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+if __name__ == "__main__":
+    server = _Server(int(sys.argv[1]) / 1000, int(sys.argv[2]))
+    server.serve()
+    print(json.dumps([server.requests, server.body_bytes]))

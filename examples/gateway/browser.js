@@ -1,0 +1,63 @@
+// OpenTelemetry in a page, sent to the gateway: page loads, requests, clicks, errors, navigation and web vitals, each with
+// the session of this browser. Bundle it with the page; the packages are those that it imports, and @opentelemetry/api.
+//
+// The gateway must allow the page's origin: OTEL_RUM_GATEWAY_ALLOWED_ORIGINS=https://shop.example
+import { logs } from "@opentelemetry/api-logs";
+import { ErrorsInstrumentation } from "@opentelemetry/browser-instrumentation/experimental/errors";
+import { NavigationInstrumentation } from "@opentelemetry/browser-instrumentation/experimental/navigation";
+import { NavigationTimingInstrumentation } from "@opentelemetry/browser-instrumentation/experimental/navigation-timing";
+import { WebVitalsInstrumentation } from "@opentelemetry/browser-instrumentation/experimental/web-vitals";
+import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-http";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { registerInstrumentations } from "@opentelemetry/instrumentation";
+import { FetchInstrumentation } from "@opentelemetry/instrumentation-fetch";
+import { UserInteractionInstrumentation } from "@opentelemetry/instrumentation-user-interaction";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs";
+import { BatchSpanProcessor, WebTracerProvider } from "@opentelemetry/sdk-trace-web";
+import {
+  createDefaultSessionIdGenerator, createLocalStorageSessionStore, createSessionLogRecordProcessor,
+  createSessionManager, createSessionSpanProcessor,
+} from "@opentelemetry/web-common";
+
+/** Start; `gateway` is its URL. Returns what a page may want to flush before it says goodbye. */
+export function start({ gateway, serviceName, version, appMonitorId, ignoreUrls = [] }) {
+  const resource = resourceFromAttributes({
+    "service.name": serviceName,
+    "service.version": version,
+    "user_agent.original": navigator.userAgent,
+    "browser.language": navigator.language,
+    // Which app monitor of the gateway's list; without it, the gateway's own.
+    ...(appMonitorId && { "aws.rum.appmonitor.id": appMonitorId }),
+  });
+  // A session lasts for at most two hours, and ends after half an hour without a span, as RUM's own do.
+  const sessions = createSessionManager({
+    sessionIdGenerator: createDefaultSessionIdGenerator(), sessionStore: createLocalStorageSessionStore(),
+    maxDuration: 7200, inactivityTimeout: 1800,
+  });
+  sessions.start();
+  const spans = new WebTracerProvider({
+    resource,
+    spanProcessors: [
+      createSessionSpanProcessor(sessions),
+      new BatchSpanProcessor(new OTLPTraceExporter({ url: `${gateway}/v1/traces` })),
+    ],
+  });
+  spans.register();
+  const records = new LoggerProvider({
+    resource,
+    processors: [
+      createSessionLogRecordProcessor(sessions),
+      new BatchLogRecordProcessor({ exporter: new OTLPLogExporter({ url: `${gateway}/v1/logs` }) }),
+    ],
+  });
+  logs.setGlobalLoggerProvider(records);
+  registerInstrumentations({
+    instrumentations: [
+      new FetchInstrumentation({ ignoreUrls: [new RegExp(`^${gateway}/`), ...ignoreUrls] }),
+      new UserInteractionInstrumentation(), new ErrorsInstrumentation(), new NavigationInstrumentation(),
+      new NavigationTimingInstrumentation(), new WebVitalsInstrumentation(),
+    ],
+  });
+  return { sessions, spans, records };
+}

@@ -1,0 +1,96 @@
+"""What a span costs, in figures that no clock decides: calls of functions, requests and bytes.
+
+`benchmarks` measures time, and compares it with that of others; here a change that makes spans dearer is noticed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import sys
+from types import FrameType
+
+from benchmarks.corpus import EPOCH_NS, spans
+from opentelemetry.sdk.trace import ReadableSpan
+
+from otel_rum_exporter.batch import Batch
+from otel_rum_exporter.config import Config
+from otel_rum_exporter.conversion import Conversion
+from otel_rum_exporter.identity import Moment
+from otel_rum_exporter.outbox import Outbox
+from otel_rum_exporter.request import body
+from otel_rum_exporter.telemetry import Ledger, Notices
+from otel_rum_exporter.transport import GZIP_LEVEL
+
+NOW = Moment(EPOCH_NS + 10**12, 0)
+BATCH = 512
+SPANS = 4 * BATCH
+MAX_CALLS = 112
+
+
+def _conversion() -> Conversion:
+    config = Config.read({"app_monitor_id": "1c9a2b4e-8f30-4d63-9c55-7e1d2a3b4c5d", "region": "eu-central-1"}, {})
+    return Conversion(config, new_id=lambda: "", ledger=Ledger(), notices=Notices())
+
+
+def _bodies(made: list[ReadableSpan]) -> list[bytes]:
+    """Return the bodies of the requests that batches of the SDK become, when all of them wait for their turn."""
+    conversion, outbox = _conversion(), Outbox(max_events_per_request=100)
+    for start in range(0, len(made), BATCH):
+        outbox.add(outbox.pack(conversion.spans(made[start : start + BATCH], NOW).events, NOW.epoch_ns))
+    bodies = []
+    while outbox.events:
+        shipment = outbox.take(math.inf)
+        events = tuple(event for parcel in shipment.parcels for event in parcel.events or ())
+        bodies.append(body(Batch(shipment.key, events)))
+    return bodies
+
+
+def _calls(conversion: Conversion, made: list[ReadableSpan]) -> float:
+    """Return how many functions written in Python a span calls."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        conversion.spans(made, NOW)
+    finally:
+        sys.setprofile(None)
+    return calls / len(made)
+
+
+def test_a_span_costs_few_calls() -> None:
+    """Each costs some 50 ns with what is done in it."""
+    conversion, made = _conversion(), spans(2 * BATCH)
+    conversion.spans(made[:BATCH], NOW)
+    assert _calls(conversion, made[BATCH:]) < MAX_CALLS
+
+
+def test_nothing_that_is_remembered_makes_the_next_span_dearer() -> None:
+    """No list is searched for each event: the last of many spans costs what the first did."""
+    conversion, made = _conversion(), spans(16 * BATCH)
+    conversion.spans(made[:BATCH], NOW)
+    first = _calls(conversion, made[BATCH : 2 * BATCH])
+    conversion.spans(made[2 * BATCH : -BATCH], NOW)
+    assert _calls(conversion, made[-BATCH:]) < first * 1.05
+
+
+def test_sessions_cost_no_more_calls_than_one() -> None:
+    """Spans are told apart by look-ups, however many sessions there are."""
+    one, many = _conversion(), _conversion()
+    assert _calls(many, spans(BATCH, sessions=1000)) < _calls(one, spans(BATCH)) + 10
+
+
+def test_one_session_takes_one_request_for_a_hundred_events_and_few_bytes() -> None:
+    """OTLP/HTTP in protobuf with gzip takes 101 bytes for a span of these."""
+    bodies = _bodies(spans(SPANS))
+    assert len(bodies) == 25
+    assert sum(len(gzip.compress(one, GZIP_LEVEL, mtime=0)) for one in bodies) / SPANS < 132
+
+
+def test_sessions_coalesce_while_they_wait() -> None:
+    """A request takes one session, and 2,048 spans of 1,000 sessions are no 2,048 requests."""
+    assert len(_bodies(spans(SPANS, sessions=1000))) < 900
