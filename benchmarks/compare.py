@@ -24,9 +24,12 @@ from failing_sink import Sink
 
 SPANS_PER_SECOND = 95
 OUTAGE_SECONDS = 30
-SPANS, AGAIN = 2000, 20
+SPANS, AGAIN = 2000, 100
+AGAIN_PER_SECOND = 1
+"""Of the program that is started again: for longer than the minute that Azure's files are leased."""
+
 DAMAGE_BYTES = 512
-SETTLED_SECONDS = 45
+SETTLED_SECONDS = 5
 EXPORTERS = ("ours, memory", "ours, spool", "OTLP/HTTP", "Azure Monitor")
 _MODULES = {
     "OTLP/HTTP": "opentelemetry.exporter.otlp.proto.http",
@@ -71,10 +74,11 @@ def program(name: str, url: str, directory: str, first: int, count: int, rest_se
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=200))
     tracer = provider.get_tracer("compare")
+    rate = AGAIN_PER_SECOND if count == AGAIN else SPANS_PER_SECOND
     begun = time.monotonic()
     for number in range(count):
         tracer.start_span(f"span-{first + number:07}", attributes={"session.id": f"s{number % 20}"}).end()
-        time.sleep(max(0.0, begun + number / SPANS_PER_SECOND - time.monotonic()))
+        time.sleep(max(0.0, begun + number / rate - time.monotonic()))
     print("ended", flush=True)
     time.sleep(rest_seconds)
     provider.shutdown()
@@ -103,7 +107,7 @@ def outage(name: str, sink: Sink, directory: Path) -> Loss:
     sink.tell("fail")
     time.sleep(OUTAGE_SECONDS)
     sink.tell("work")
-    told, _ = process.communicate(timeout=180)
+    told, _ = process.communicate(timeout=300)
     return started_again(name, sink, directory, count, int(told.split()[-1]))
 
 
@@ -137,7 +141,7 @@ def damaged(name: str, sink: Sink, directory: Path) -> Loss:
 def started_again(name: str, sink: Sink, directory: Path, ended: int, counted: int) -> Loss:
     """Start a program anew, whose exporter finds what the last one left, and compare what was ended with what came."""
     process = started(name, sink, directory, ended, AGAIN, SETTLED_SECONDS)
-    told, _ = process.communicate(timeout=180)
+    told, _ = process.communicate(timeout=300)
     taken = sink.report()
     lost = ended + AGAIN - len(taken)
     return Loss(ended + AGAIN, lost, sum(taken.values()) - len(taken), counted + int(told.split()[-1]))

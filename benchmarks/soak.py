@@ -94,7 +94,7 @@ def soak(seconds: float, exporter: RumSpanExporter, server: subprocess.Popen[str
     while (now := time.monotonic() - begun) < seconds:
         if now >= minute_ends:
             name, told = next(faults)
-            print(f"{now:5.0f} s  {name:22} {exporter.ledger}", flush=True)
+            print(f"{now:5.0f} s  {samples[-1].rss_mib:4.0f} MiB  {name:22} {exporter.ledger}", flush=True)
             print(json.dumps(told), file=server.stdin, flush=True)
             is_failing, fault_ends, minute_ends = True, now + FAULT_SECONDS, now + MINUTE_SECONDS
         elif is_failing and now >= fault_ends:

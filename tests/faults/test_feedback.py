@@ -30,13 +30,16 @@ def processor(request: pytest.FixtureRequest, rum: LocalRum, monkeypatch: pytest
     made: LogRecordProcessor = request.param(exporter, **options)
     provider.add_log_record_processor(made)
     handler, root = LoggingHandler(logger_provider=provider), logging.getLogger()
-    monkeypatch.setattr(root, "level", logging.DEBUG)
+    level = root.level
+    root.setLevel(logging.DEBUG)
     root.addHandler(handler)
     yield exporter
     root.removeHandler(handler)
+    root.setLevel(level)
     provider.shutdown()
 
 
+@pytest.mark.usefixtures("real_pauses")
 def test_while_rum_is_down_its_own_lines_make_no_events(
     processor: RumLogExporter, rum: LocalRum, caplog: pytest.LogCaptureFixture
 ) -> None:
