@@ -12,6 +12,8 @@ help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
 	@echo 'make test   run the test suite against the built package'
 	@echo 'make lint   check style, types, architecture and generated documentation'
+	@echo 'make compare  lose spans under the same faults with three exporters (a quarter of an hour)'
+	@echo 'make soak   run 1,000 spans/s for ten minutes, with a fault each minute (MINUTES=10)'
 	@echo 'make docs   write the generated parts of the documentation'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
 	@echo 'make clean  remove what the other targets made'
@@ -35,6 +37,12 @@ docs: $(VENV)/lint
 screenshots: $(VENV)/package
 	@$(PIP) --group screenshots
 	@PYTHONPATH=. $(BIN)/python docs/screenshots.py
+
+compare: $(VENV)/compare
+	@$(BIN)/python benchmarks/compare.py
+
+soak: $(VENV)/package
+	@$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),10)
 
 clean:
 	rm -rf $(VENV) artifacts build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -65,4 +73,9 @@ $(VENV)/test: $(VENV)/package
 $(VENV)/lint: $(VENV)/test
 	@echo 'Installing the lint tools ...'
 	@$(PIP) --group lint
+	@touch $@
+
+$(VENV)/compare: $(VENV)/package
+	@echo 'Installing the exporters to compare with ...'
+	@$(PIP) --group compare
 	@touch $@
