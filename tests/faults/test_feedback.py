@@ -44,10 +44,7 @@ def test_while_rum_is_down_its_own_lines_make_no_events(
     caplog.set_level(logging.DEBUG)
     rum.faults = [Fault(cut="before_answer")]
     begun = time.monotonic()
-    try:
-        raise ValueError("of the application")
-    except ValueError:
-        logging.getLogger("application").exception("it failed")
+    logging.getLogger("application").error("it failed", exc_info=ValueError("of the application"))
     while time.monotonic() - begun < 4 or len(rum.requests) < 3:
         assert time.monotonic() - begun < 60
         time.sleep(0.1)
@@ -65,10 +62,7 @@ def test_while_rum_is_down_its_own_lines_make_no_events(
 def test_a_thread_that_sends_does_not_wait_for_itself(processor: RumLogExporter, rum: LocalRum) -> None:
     """Its libraries log as it sends, and each line is exported on the spot."""
     begun = time.monotonic()
-    try:
-        raise ValueError("of the application")
-    except ValueError:
-        logging.getLogger("application").exception("it failed")
+    logging.getLogger("application").error("it failed", exc_info=ValueError("of the application"))
     rum.wait_for("js_error_event", 1, 60)
     assert processor.force_flush(60_000)
     assert time.monotonic() - begun < 5
