@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter import delivery
+from otel_rum_exporter import delivery, settlement
 from otel_rum_exporter.local import Credentials, Fault, LocalRum
 from tests.faults.account import Account
 from tests.faults.conftest import IN_MEMORY
@@ -26,7 +26,7 @@ SIGNED = {"signing": "sigv4", "region": "eu-west-1"}
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exporter: Make) -> None:
     """Ask again soon what a person must mend, and find no credentials of this machine."""
-    monkeypatch.setattr(delivery, "WAIT_VERDICT_SECONDS", 0.2)
+    monkeypatch.setattr(settlement, "WAIT_VERDICT_SECONDS", 0.2)
     monkeypatch.setattr(delivery, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))

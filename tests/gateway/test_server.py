@@ -155,3 +155,14 @@ def test_what_is_wrong_is_told_at_the_start(start: Callable[..., Process], capfd
         told, ("max_body_bytes='5'", "OTEL_RUM_GATEWAY_TOKEN", "APP_MONITOR_ID", port), strict=True
     ):
         assert expected in line
+
+
+@pytest.mark.parametrize("missing", ["starlette", "grpc"])
+def test_a_missing_extra_is_one_line(
+    start: Callable[..., Process], capfd: pytest.CaptureFixture[str], tmp_path: Path, missing: str
+) -> None:
+    """It names the package and the pip command."""
+    (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('none', name={missing!r})\n")
+    assert start(PYTHONPATH=str(tmp_path)).process.wait(START_SECONDS) == 2
+    told = f"otel-rum: {missing} is not installed: pip install 'otel-rum-exporter[gateway]'\n"
+    assert capfd.readouterr().err == told

@@ -33,10 +33,10 @@ def gateway(**given: str | None) -> None:
     """
     try:
         from ..gateway.server import serve
+
+        serve(GatewaySettings.read(given, os.environ), os.environ, _announce)
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed: pip install 'otel-rum-exporter[gateway]'", MISUSED)
-    try:
-        serve(GatewaySettings.read(given, os.environ), os.environ, _announce)
     except ConfigError as error:
         fail(str(error), MISUSED)
     except OSError as error:
