@@ -2,11 +2,12 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+ROUNDS ?= 5
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo test lint docs screenshots clean
+.PHONY: help demo test lint docs screenshots bench bench-profile clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
@@ -16,6 +17,8 @@ help:
 	@echo 'make soak   run 1,000 spans/s for ten minutes, with a fault each minute (MINUTES=10)'
 	@echo 'make docs   write the generated parts of the documentation'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
+	@echo 'make bench  measure beside other exporters, and draw docs/performance.png (ROUNDS=5 ONLY="one session")'
+	@echo 'make bench-profile  draw where the time goes: profile.svg, a flame graph'
 	@echo 'make clean  remove what the other targets made'
 
 demo: $(VENV)/shop
@@ -44,8 +47,14 @@ compare: $(VENV)/compare
 soak: $(VENV)/package
 	@$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),10)
 
+bench: $(VENV)/bench
+	@$(BIN)/python -m benchmarks.bench --rounds $(ROUNDS) --only "$(ONLY)" --plot docs/performance.png
+
+bench-profile: $(VENV)/bench
+	@$(BIN)/py-spy record --rate 500 --output profile.svg -- $(BIN)/python -m benchmarks.measure steady aws_rum '{"count": 51200}'
+
 clean:
-	rm -rf $(VENV) artifacts build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) artifacts profile.svg build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/python:
 	@echo 'Making a virtual environment in $(VENV) ...'
@@ -68,6 +77,11 @@ $(VENV)/shop: $(VENV)/package
 $(VENV)/test: $(VENV)/package
 	@echo 'Installing the test tools ...'
 	@$(PIP) '.[demo]' --group test
+	@touch $@
+
+$(VENV)/bench: $(VENV)/package
+	@echo 'Installing what is measured beside this package ...'
+	@$(PIP) --group bench
 	@touch $@
 
 $(VENV)/lint: $(VENV)/test

@@ -1,6 +1,7 @@
 """Encoding within RUM's limit: trimmed in order, marked, and never over it."""
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.anyvalue import json_object
-from otel_rum_exporter.events.rum_event import MAX_EVENT_BYTES, Draft, RumEvent, encode, event_id
+from otel_rum_exporter.events.rum_event import MAX_EVENT_BYTES, Draft, RumEvent, encode, event_id, id_within_span
 from otel_rum_exporter.events.trim import PYTHON_TRACEBACK, cut_stack, trimmings
 from tests.spans import START_NS
 from tests.test_anyvalue import ANY_VALUES
@@ -106,3 +107,11 @@ def test_an_id_has_36_characters(parts: tuple[str, ...]) -> None:
     """RUM's pattern for ids."""
     made = event_id(*parts)
     assert [len(group) for group in made.split("-")] == [8, 4, 4, 4, 12]
+
+
+@given(st.sets(st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(0, 600)), min_size=2, max_size=200))
+def test_ids_within_spans_differ_wherever_anything_differs(places: set[tuple[int, int, int]]) -> None:
+    """Also where somebody numbers traces and spans instead of drawing lots."""
+    made = {id_within_span(f"{trace:032x}", f"{span:016x}", index) for trace, span, index in places}
+    assert len(made) == len(places)
+    assert all(uuid.UUID(one).version == 8 and uuid.UUID(one).variant == uuid.RFC_4122 for one in made)

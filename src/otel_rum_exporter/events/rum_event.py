@@ -23,6 +23,9 @@ MAX_EVENT_BYTES = 6000
 ENVELOPE_BYTES = 140
 """An event's own id, timestamp and member names, beside its type, details and metadata."""
 
+MAX_INDEXED = 256
+"""So many events of a span have their number within their id."""
+
 OBJECT_BYTES = 400
 """What an event weighs in memory beside its details and metadata: the object, its id, its place in a batch."""
 
@@ -91,12 +94,13 @@ def event_id(*parts: str) -> str:
 
 
 def id_within_span(trace_id: str, span_id: str, index: int) -> str:
-    """Return the id of one of the events of a span, made of its own ids: both are random, and its own in every process.
+    """Return the id of one of the events of a span, made of its own ids: the same in every process.
 
     A UUID of version 8: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
     """
-    last = (int(trace_id[20:], 16) + index) & 0xFFFF_FFFF_FFFF
-    return f"{span_id[:8]}-{span_id[8:12]}-8{span_id[12:15]}-8{span_id[15]}{trace_id[18:20]}-{last:012x}"
+    if index >= MAX_INDEXED:
+        return event_id(trace_id, span_id, str(index))
+    return f"{span_id[:8]}-{span_id[8:12]}-8{span_id[12:15]}-8{span_id[15]}{index:02x}-{trace_id[20:]}"
 
 
 @lru_cache(maxsize=1000)
