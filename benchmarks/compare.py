@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from failing_sink import Sink
+from benchmarks.failing_sink import Sink
 
 SPANS_PER_SECOND = 95
 OUTAGE_SECONDS = 30
@@ -95,7 +95,7 @@ def started(
     told = [name, sink.url, str(directory), str(first), str(count), str(rest_seconds)]
     env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "AWS_"))}
     env["APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL"] = "true"
-    command = [sys.executable, __file__, "--program", *told]
+    command = [sys.executable, "-m", __spec__.name, "--program", *told]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env)
 
 
