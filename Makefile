@@ -13,6 +13,8 @@ help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
 	@echo 'make test   run the test suite against the built package'
 	@echo 'make lint   check style, types, architecture and generated documentation'
+	@echo 'make compare  lose spans under the same faults with three exporters (a quarter of an hour)'
+	@echo 'make soak   run 1,000 spans/s for ten minutes, with a fault each minute (MINUTES=10)'
 	@echo 'make docs   write the generated parts of the documentation'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
 	@echo 'make bench  measure beside other exporters, and draw docs/performance.png (ROUNDS=5 ONLY="one session")'
@@ -44,6 +46,12 @@ bench: $(VENV)/bench
 
 bench-profile: $(VENV)/bench
 	@$(BIN)/py-spy record --rate 500 --output profile.svg -- $(BIN)/python -m benchmarks.measure steady aws_rum '{"count": 51200}'
+
+compare: $(VENV)/compare
+	@$(BIN)/python benchmarks/compare.py
+
+soak: $(VENV)/package
+	@$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),10)
 
 clean:
 	rm -rf $(VENV) artifacts profile.svg build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -79,4 +87,9 @@ $(VENV)/bench: $(VENV)/package
 $(VENV)/lint: $(VENV)/test
 	@echo 'Installing the lint tools ...'
 	@$(PIP) --group lint
+	@touch $@
+
+$(VENV)/compare: $(VENV)/package
+	@echo 'Installing the exporters to compare with ...'
+	@$(PIP) --group compare
 	@touch $@

@@ -13,8 +13,9 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
-from opentelemetry.metrics import CallbackOptions, Meter, Observation, get_meter_provider
+from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter_provider
 from opentelemetry.sdk.environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED
 
 from .delivery import Delivery
@@ -26,7 +27,21 @@ LOG_EXPORTER = "otel_rum_exporter.exporter.RumLogExporter"
 
 _numbers = itertools.count()
 
-Read = Callable[[Ledger, Delivery], Iterable[Observation]]
+
+class _Observed(NamedTuple):
+    """A pipeline that metrics tell of for as long as it lives in its process."""
+
+    process_id: int
+    ledger: weakref.ref[Ledger]
+    delivery: weakref.ref[Delivery]
+
+
+_observed: dict[int, _Observed] = {}
+_providers: weakref.WeakSet[MeterProvider] = weakref.WeakSet()
+"""Those that have our instruments: of a second instrument of the same name, the SDK never calls the callbacks."""
+
+Read = Callable[[Ledger, Delivery, int], Iterable[Observation]]
+Callback = Callable[[CallbackOptions], Iterable[Observation]]
 
 
 def is_enabled(environment: Mapping[str, str]) -> bool:
@@ -36,65 +51,70 @@ def is_enabled(environment: Mapping[str, str]) -> bool:
 
 def observe(ledger: Ledger, delivery: Delivery) -> None:
     """Tell the global meter provider of a pipeline, for as long as it lives in this process."""
-    meter = get_meter_provider().get_meter("otel_rum_exporter", VERSION)
+    provider = get_meter_provider()
+    meter = provider.get_meter("otel_rum_exporter", VERSION)
     number = next(_numbers)
-    of_spans, of_logs = _component(SPAN_EXPORTER, number), _component(LOG_EXPORTER, number)
-    owner = (weakref.ref(ledger), weakref.ref(delivery), os.getpid())
-
-    def reading(read: Read) -> list[Callable[[CallbackOptions], Iterable[Observation]]]:
-        def callback(_: CallbackOptions) -> Iterable[Observation]:
-            ledger, delivery, process_id = owner[0](), owner[1](), owner[2]
-            is_ours = ledger is not None and delivery is not None and process_id == os.getpid()
-            return read(ledger, delivery) if is_ours else ()  # type: ignore[arg-type]
-
-        return [callback]
-
-    _observe_records(meter, reading, of_spans, of_logs)
-    _observe_outbox(meter, reading, of_spans)
+    _observed[number] = _Observed(os.getpid(), weakref.ref(ledger), weakref.ref(delivery))
+    if provider not in _providers:
+        _providers.add(provider)
+        _observe_records(meter)
+        _observe_outbox(meter)
     duration = meter.create_histogram(
         "otel.sdk.exporter.operation.duration", "s", "The duration of exporting a batch of telemetry records."
     )
+    component = _component(SPAN_EXPORTER, number)
     ledger.observe_request = lambda seconds, reason: duration.record(
-        seconds, {**of_spans, "error.type": reason} if reason else of_spans
+        seconds, {**component, "error.type": reason} if reason else component
     )
 
 
-def _observe_records(
-    meter: Meter,
-    reading: Callable[[Read], list[Callable[[CallbackOptions], Iterable[Observation]]]],
-    of_spans: dict[str, str],
-    of_logs: dict[str, str],
-) -> None:
-    kinds: tuple[tuple[str, str, dict[str, str], Callable[[Ledger], Counter[DropReason | None]]], ...] = (
-        ("span", "{span}", of_spans, lambda ledger: ledger.spans),
-        ("log", "{log_record}", of_logs, lambda ledger: ledger.log_records),
+def _reading(read: Read) -> list[Callback]:
+    """Return the callbacks of an instrument: one, which tells of all pipelines."""
+
+    def callback(_: CallbackOptions) -> Iterable[Observation]:
+        for number, one in list(_observed.items()):
+            ledger, delivery = one.ledger(), one.delivery()
+            if ledger is None or delivery is None or one.process_id != os.getpid():
+                _observed.pop(number, None)
+            else:
+                yield from read(ledger, delivery, number)
+
+    return [callback]
+
+
+def _observe_records(meter: Meter) -> None:
+    kinds: tuple[tuple[str, str, str, Callable[[Ledger], Counter[DropReason | None]]], ...] = (
+        ("span", "{span}", SPAN_EXPORTER, lambda ledger: ledger.spans),
+        ("log", "{log_record}", LOG_EXPORTER, lambda ledger: ledger.log_records),
     )
-    for kind, unit, component, settled in kinds:
+    for kind, unit, exporter, settled in kinds:
         meter.create_observable_counter(
             f"otel.sdk.exporter.{kind}.exported",
-            reading(lambda ledger, _, settled=settled, component=component: _exported(settled(ledger), component)),  # type: ignore[misc]
+            _reading(
+                lambda ledger, _, number, settled=settled, exporter=exporter: _exported(  # type: ignore[misc]
+                    settled(ledger), _component(exporter, number)
+                )
+            ),
             unit,
             "The number of records for which the export has finished, either successful or failed.",
         )
     meter.create_observable_up_down_counter(
         "otel.sdk.exporter.span.inflight",
-        reading(lambda ledger, _: [Observation(ledger.inflight.spans, of_spans)]),
+        _reading(lambda ledger, _, number: [Observation(ledger.inflight.spans, _component(SPAN_EXPORTER, number))]),
         "{span}",
         "The number of spans which were passed to the exporter, but that have not been exported yet.",
     )
     meter.create_observable_up_down_counter(
         "otel.sdk.exporter.log.inflight",
-        reading(lambda ledger, _: [Observation(ledger.inflight.log_records, of_logs)]),
+        _reading(
+            lambda ledger, _, number: [Observation(ledger.inflight.log_records, _component(LOG_EXPORTER, number))]
+        ),
         "{log_record}",
         "The number of log records which were passed to the exporter, but that have not been exported yet.",
     )
 
 
-def _observe_outbox(
-    meter: Meter,
-    reading: Callable[[Read], list[Callable[[CallbackOptions], Iterable[Observation]]]],
-    component: dict[str, str],
-) -> None:
+def _observe_outbox(meter: Meter) -> None:
     gauges: tuple[tuple[str, str, str, Callable[[Ledger, Delivery], float]], ...] = (
         ("events", "{event}", "Events accepted and not yet delivered.", lambda ledger, _: ledger.stored),
         ("size", "By", "About what they weigh.", lambda _, delivery: delivery.stored_bytes),
@@ -109,7 +129,11 @@ def _observe_outbox(
     for name, unit, text, value in gauges:
         meter.create_observable_gauge(
             f"otel_rum_exporter.outbox.{name}",
-            reading(lambda ledger, delivery, value=value: [Observation(value(ledger, delivery), component)]),  # type: ignore[misc]
+            _reading(
+                lambda ledger, delivery, number, value=value: [  # type: ignore[misc]
+                    Observation(value(ledger, delivery), _component(SPAN_EXPORTER, number))
+                ]
+            ),
             unit,
             text,
         )

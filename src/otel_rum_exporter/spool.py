@@ -11,12 +11,12 @@ import hashlib
 import os
 import sqlite3
 import stat
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from .events.rum_event import RumEvent
+from .fork import UNFORKED
 from .spool_file import DAMAGED_SUFFIX, SUFFIX, Contents, Place, SpoolFile, size_bytes, wal
 from .store import Parcel, Recovered
 from .telemetry import Notices
@@ -48,7 +48,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._limit_bytes = float(max_bytes)
         self._notices = notices
-        self._lock = threading.RLock()
+        self._lock = UNFORKED
         self._current: SpoolFile | None = None
         self._files: set[SpoolFile] = set()
         self._is_closed = False

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import sqlite3
 import tempfile
 import uuid
@@ -23,7 +24,7 @@ import orjson
 
 from .batch import AppMonitor, BatchKey
 from .events.rum_event import RumEvent
-from .spool_log import lost_commits
+from .spool_log import lost_commits, mended
 from .store import Parcel
 from .telemetry import Tally
 
@@ -77,10 +78,14 @@ class SpoolFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.stored: set[int] = set()
-        self._connection, self._lost_commits = _connect(path)
-        self.is_damaged = self._lost_commits > 0
+        self._connection, damaged_log = _connect(path)
+        self.is_damaged = bool(damaged_log)
         self._next_seq = 1
         self._removed_in_vain: list[tuple[int]] = []
+        self._lost_events = 1 if damaged_log else 0
+        if damaged_log:
+            with contextlib.suppress(OSError, sqlite3.Error):
+                self._rescue(damaged_log)
 
     @classmethod
     def create(cls, directory: Path) -> SpoolFile:
@@ -150,8 +155,7 @@ class SpoolFile:
         keys: dict[BatchKey, BatchKey] = {}
         for row in self._readable("SELECT seq, label, label_checksum FROM parcel"):
             self._label(row, found, keys)
-        # What a transaction held nobody knows; most hold one event at least.
-        lost_events = self._lost_commits
+        lost_events = self._lost_events
         for seq, events in self._readable("SELECT seq, CAST(events AS INTEGER) FROM parcel INDEXED BY parcel_events"):
             if seq not in found:
                 for row in self._readable("SELECT seq, label, label_checksum FROM parcel WHERE seq = ?", (seq,)):
@@ -185,6 +189,22 @@ class SpoolFile:
                 self.path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             wal(self.path).unlink(missing_ok=True)
+
+    def _rescue(self, damaged_log: bytes) -> None:
+        """Take over what stands behind the damage of the log, from a copy whose log is mended."""
+        known = {parcel.place for parcel in self.contents().parcels}
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / self.path.name
+            shutil.copyfile(self.path, path)
+            wal(path).write_bytes(mended(damaged_log, PAGE_BYTES))
+            copy = SpoolFile(path)
+            found, lost_events = copy.contents()
+            rescued = [parcel for parcel in found if Place(self, _seq(parcel)) not in known]
+            for parcel in rescued:
+                parcel.events = copy.events(parcel)
+            copy.close()
+        self.put([parcel for parcel in rescued if parcel.events is not None])
+        self._lost_events = lost_events + sum(parcel.count for parcel in rescued if parcel.events is None)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -237,8 +257,8 @@ def wal(path: Path) -> Path:
     return path.with_name(path.name + _WAL_SUFFIX)
 
 
-def _connect(path: Path) -> tuple[sqlite3.Connection, int]:
-    """Return a connection that owns a file, and how many transactions damage to its log has cost."""
+def _connect(path: Path) -> tuple[sqlite3.Connection, bytes]:
+    """Return a connection that owns a file, and the file's log where damage has made SQLite lose a part of it."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
     )
@@ -248,12 +268,12 @@ def _connect(path: Path) -> tuple[sqlite3.Connection, int]:
         log = wal(path).read_bytes() if size_bytes(wal(path)) else b""
         for statement in _TABLES:
             connection.execute(statement)
-        lost = lost_commits(log, PAGE_BYTES, _intact_frames(connection)) if log else 0
+        is_damaged = log and lost_commits(log, PAGE_BYTES, _intact_frames(connection))
     except BaseException:
         connection.close()
         raise
     _connections.add(connection)
-    return connection, lost
+    return connection, log if is_damaged else b""
 
 
 def _intact_frames(connection: sqlite3.Connection) -> int:

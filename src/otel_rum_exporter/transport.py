@@ -22,6 +22,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 from .batch import Batch
 from .config import Config
 from .credentials import session_of
+from .fork import UNFORKED
 from .outcome import NOT_RUM, Outcome, Verdict, is_web_page, outcome_of, retry_after_seconds
 from .request import body, parameters
 from .version import VERSION
@@ -120,8 +121,10 @@ def suppressed_instrumentation() -> Generator[None, None, None]:
 
 def build_client(config: Config) -> RumClient:
     """Make the boto3 client that sends; nothing goes over the network."""
-    import botocore
-    from botocore.config import Config as BotoConfig
+    with UNFORKED:
+        import boto3  # noqa: F401 - whole, before anything of it is used
+        import botocore.session
+        from botocore.config import Config as BotoConfig
 
     timeout_seconds = config.timeout_millis / 1000
     unsigned = config.signing == "none"

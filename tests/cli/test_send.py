@@ -52,6 +52,13 @@ def variables(rum: LocalRum, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
+def roomy_rum() -> Iterator[LocalRum]:
+    """Serve a data plane that has room for what comes twice."""
+    with LocalRum(max_events=50_000) as rum:
+        yield rum
+
+
+@pytest.fixture
 def _kept(rum: LocalRum) -> Iterator[None]:
     """Nothing may be refused or dropped by RUM."""
     yield
@@ -170,9 +177,11 @@ def test_what_is_not_taken_stays_and_the_same_command_goes_on(
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals to a child")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_whatever_ends_it_nothing_is_lost(
-    rum: LocalRum, variables: dict[str, str], tmp_path: Path, number: signal.Signals
+    roomy_rum: LocalRum, variables: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
     """The next run goes on; what comes twice has the same ids."""
+    rum = roomy_rum
+    variables[f"{OWN}ENDPOINT"] = rum.url
     file = tmp_path / "traces.json"
     file.write_text("".join(line(each, spans=20) for each in range(500)))
     rum.faults = [Fault(latency_seconds=0.02)]

@@ -23,6 +23,9 @@ MAX_EVENT_BYTES = 6000
 ENVELOPE_BYTES = 140
 """An event's own id, timestamp and member names, beside its type, details and metadata."""
 
+MAX_INDEXED = 256
+"""So many events of a span have their number within their id."""
+
 OBJECT_BYTES = 400
 """What an event weighs in memory beside its details and metadata: the object, its id, its place in a batch."""
 

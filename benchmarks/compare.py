@@ -1,0 +1,180 @@
+"""What three exporters lose under the same faults: ours, OTLP over HTTP, and Azure Monitor's, which keeps files.
+
+Run it with `make compare`. Each program is the SDK as applications set it up, with a BatchSpanProcessor; a span counts
+as lost when it was ended, and no request that was answered with a 200 held it. Spans that were still in the
+BatchSpanProcessor when the process was killed belong to the SDK: each program waits until that is empty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from failing_sink import Sink
+
+SPANS_PER_SECOND = 95
+OUTAGE_SECONDS = 30
+SPANS = 2000
+DAMAGE_BYTES = 512
+SETTLED_SECONDS = 45
+EXPORTERS = ("ours, memory", "ours, spool", "OTLP/HTTP", "Azure Monitor")
+_MODULES = {"OTLP/HTTP": "opentelemetry.exporter.otlp.proto.http", "Azure Monitor": "azure.monitor.opentelemetry.exporter"}
+_MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
+_KEY = "00000000-0000-0000-0000-000000000001"
+
+
+class Loss(NamedTuple):
+    """What became of the spans of one program."""
+
+    ended: int
+    lost: int
+    again: int
+    counted: int
+
+
+def exporter_of(name: str, url: str, directory: str) -> Any:
+    """Make an exporter."""
+    if name.startswith("ours"):
+        from otel_rum_exporter import RumSpanExporter
+
+        spool = directory if name == "ours, spool" else None
+        return RumSpanExporter(app_monitor_id=_MONITOR, endpoint=url, signing="none", spool_directory=spool)
+    if name == "OTLP/HTTP":
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        return OTLPSpanExporter(f"{url}/v1/traces")
+    from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
+
+    connection = f"InstrumentationKey={_KEY};IngestionEndpoint={url}/"
+    return AzureMonitorTraceExporter(connection_string=connection, storage_directory=directory)
+
+
+def program(name: str, url: str, directory: str, first: int, count: int, rest_seconds: float) -> None:
+    """End spans at a steady rate, stay for a while, and end as programs do."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    exporter = exporter_of(name, url, directory)
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=200))
+    tracer = provider.get_tracer("compare")
+    begun = time.monotonic()
+    for number in range(count):
+        tracer.start_span(f"span-{first + number:07}", attributes={"session.id": f"s{number % 20}"}).end()
+        time.sleep(max(0.0, begun + number / SPANS_PER_SECOND - time.monotonic()))
+    print("ended", flush=True)
+    time.sleep(rest_seconds)
+    provider.shutdown()
+    if name.startswith("ours"):
+        print(sum(exporter.ledger.dropped.values()), flush=True)
+    else:
+        print(0, flush=True)
+
+
+def started(name: str, sink: Sink, directory: Path, first: int, count: int, rest_seconds: float) -> subprocess.Popen[str]:
+    """Start a program of an exporter as a process."""
+    told = [name, sink.url, str(directory), str(first), str(count), str(rest_seconds)]
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "AWS_"))}
+    env["APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL"] = "true"
+    command = [sys.executable, __file__, "--program", *told]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env)
+
+
+def outage(name: str, sink: Sink, directory: Path) -> Loss:
+    """Let the service be away for 30 seconds of 50."""
+    count = SPANS_PER_SECOND * (OUTAGE_SECONDS + 20)
+    process = started(name, sink, directory, 0, count, 5)
+    time.sleep(7)
+    sink.tell("fail")
+    time.sleep(OUTAGE_SECONDS)
+    sink.tell("work")
+    told, _ = process.communicate(timeout=180)
+    return loss(sink, count, int(told.split()[-1]))
+
+
+def killed(name: str, sink: Sink, directory: Path, damage: Callable[[Path], None] = lambda _: None) -> Loss:
+    """Kill the program in an outage, and start it again after it."""
+    sink.tell("fail")
+    process = started(name, sink, directory, 0, SPANS, 600)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(3)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    damage(directory)
+    sink.tell("work")
+    again = started(name, sink, directory, SPANS, 20, SETTLED_SECONDS)
+    told, _ = again.communicate(timeout=180)
+    return loss(sink, SPANS + 20, int(told.split()[-1]))
+
+
+def damaged(name: str, sink: Sink, directory: Path) -> Loss:
+    """Kill the program in an outage, and damage 512 bytes in the middle of its largest file."""
+
+    def damage(folder: Path) -> None:
+        files = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+        if files:
+            with files[-1].open("r+b") as file:
+                file.seek(files[-1].stat().st_size // 2)
+                file.write(random.Random(1).randbytes(DAMAGE_BYTES))
+
+    return killed(name, sink, directory, damage)
+
+
+def loss(sink: Sink, ended: int, counted: int) -> Loss:
+    """Compare what was ended with what was taken."""
+    taken = sink.report()
+    return Loss(ended, ended - len(taken), sum(taken.values()) - len(taken), counted)
+
+
+FAULTS: dict[str, Callable[[str, Sink, Path], Loss]] = {
+    "30 s outage": outage,
+    "outage, SIGKILL": killed,
+    "outage, SIGKILL, 512 bytes damaged": damaged,
+}
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--program", nargs=6, help=argparse.SUPPRESS)
+    parser.add_argument("--exporter", action="append", choices=EXPORTERS, help="only this one; may be given again")
+    options = parser.parse_args()
+    if options.program:
+        name, url, directory, first, count, rest_seconds = options.program
+        program(name, url, directory, int(first), int(count), float(rest_seconds))
+        return
+    print("| fault | exporter | spans ended | lost | of them counted by it | taken again |\n|---|---|---|---|---|---|")
+    for fault, run in FAULTS.items():
+        for name in options.exporter or EXPORTERS:
+            if name in _MODULES and not _is_installed(_MODULES[name]):
+                print(f"| {fault} | {name} | not installed |")
+                continue
+            sink = Sink()
+            with tempfile.TemporaryDirectory() as directory:
+                found = run(name, sink, Path(directory))
+            sink.close()
+            share = 100 * found.lost / found.ended
+            told = f"{found.lost:,} ({share:.1f} %) | {found.counted:,} | {found.again:,}"
+            print(f"| {fault} | {name} | {found.ended:,} | {told} |", flush=True)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+if __name__ == "__main__":
+    main()

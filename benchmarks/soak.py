@@ -1,0 +1,156 @@
+"""Ten minutes of 1,000 spans a second with another fault each minute: what was lost, and what grew.
+
+Run it with `make soak`. The stand-in is a process of its own, so that memory, threads and descriptors are those of an
+application with the exporter. It exits with 1 when a span was lost outside the counted reasons.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from itertools import cycle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from otel_rum_exporter import RumSpanExporter
+from otel_rum_exporter.local import CAPTIVE_PORTAL, Fault, LocalRum
+
+SPANS_PER_SECOND = 1000
+SESSIONS = 50
+MINUTE_SECONDS = 60.0
+FAULT_SECONDS = 30.0
+"""Of each minute; in the rest the outbox empties again."""
+
+SAMPLE_SECONDS = 5.0
+_MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
+
+FAULTS: dict[str, list[dict[str, Any]]] = {
+    "503 to everything": [{"status": 503}],
+    "429 with Retry-After": [{"status": 429, "retry_after": 2}],
+    "resets after taking": [{"cut": "before_answer", "taken": True, "probability": 0.5}],
+    "answers after 2 s": [{"latency_seconds": 2.0}],
+    "a captive portal": [{"content": CAPTIVE_PORTAL}],
+    "500 now and then": [{"status": 500, "probability": 0.3}],
+    "resets while sending": [{"cut": "before_reading", "probability": 0.5}],
+    "endless answers": [{"endless_seconds": 20.0, "probability": 0.2}],
+}
+
+
+class Sample(NamedTuple):
+    """What the process holds at a time."""
+
+    seconds: float
+    rss_mib: float
+    threads: int
+    descriptors: int
+
+
+def serve() -> None:
+    """Serve a stand-in; faults are told on stdin, the count of the events taken on stdout."""
+    with LocalRum(max_events=1000) as rum:
+        print(rum.url, flush=True)
+        for line in sys.stdin:
+            if line.strip() == "report":
+                counts = rum.event_counts
+                print(json.dumps([len(counts), sum(counts.values()), len(rum.refused)]), flush=True)
+            else:
+                rum.faults = [Fault(**told) for told in json.loads(line)]
+
+
+def sample(seconds: float) -> Sample:
+    """Measure this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    mib = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return Sample(seconds, mib, threading.active_count(), len(list(Path("/proc/self/fd").iterdir())))
+
+
+def slope_per_hour(samples: list[Sample]) -> float:
+    """Return the growth of memory in MiB an hour, by least squares over the second half."""
+    half = samples[len(samples) // 2 :]
+    mean_x = sum(one.seconds for one in half) / len(half)
+    mean_y = sum(one.rss_mib for one in half) / len(half)
+    variance = sum((one.seconds - mean_x) ** 2 for one in half) or 1.0
+    return 3600 * sum((one.seconds - mean_x) * (one.rss_mib - mean_y) for one in half) / variance
+
+
+def soak(seconds: float, exporter: RumSpanExporter, server: subprocess.Popen[str]) -> tuple[int, list[Sample]]:
+    """End spans at a steady rate while faults come and go; return their number, and what was measured."""
+    assert server.stdin is not None
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=8192, schedule_delay_millis=1000))
+    tracer = provider.get_tracer("soak")
+    samples, ended, faults = [sample(0.0)], 0, cycle(FAULTS.items())
+    begun = time.monotonic()
+    fault_ends, minute_ends, is_failing = 0.0, 0.0, False
+    while (now := time.monotonic() - begun) < seconds:
+        if now >= minute_ends:
+            name, told = next(faults)
+            print(f"{now:5.0f} s  {name:22} {exporter.ledger}", flush=True)
+            print(json.dumps(told), file=server.stdin, flush=True)
+            is_failing, fault_ends, minute_ends = True, now + FAULT_SECONDS, now + MINUTE_SECONDS
+        elif is_failing and now >= fault_ends:
+            print("[]", file=server.stdin, flush=True)
+            is_failing = False
+        if now - samples[-1].seconds >= SAMPLE_SECONDS:
+            samples.append(sample(now))
+        for _ in range(int(now * SPANS_PER_SECOND) - ended):
+            tracer.start_span("work", attributes={"session.id": f"s{ended % SESSIONS}", "n": ended}).end()
+            ended += 1
+        time.sleep(0.01)
+    print("[]", file=server.stdin, flush=True)
+    provider.force_flush()
+    exporter.force_flush(120_000)
+    provider.shutdown()
+    return ended, samples
+
+
+def main() -> int:
+    """Soak, and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--memory", action="store_true", help="keep the outbox in memory; else in a spool")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve()
+        return 0
+    command = [sys.executable, __file__, "--serve"]
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server,
+    ):
+        assert server.stdin is not None
+        assert server.stdout is not None
+        exporter = RumSpanExporter(
+            app_monitor_id=_MONITOR,
+            endpoint=server.stdout.readline().strip(),
+            signing="none",
+            spool_directory=None if options.memory else directory,
+        )
+        ended, samples = soak(60 * options.minutes, exporter, server)
+        print("report", file=server.stdin, flush=True)
+        taken, requests, refused = json.loads(server.stdout.readline())
+        server.communicate()
+    ledger, last = exporter.ledger, samples[-1]
+    counted = sum(ledger.dropped.values())
+    lost = ledger.accepted - taken - counted
+    print(f"spans ended {ended:,}; not accepted, since the BatchSpanProcessor dropped them: {ended - ledger.accepted:,}")
+    print(f"{ledger!r}\ntaken by the stand-in {taken:,}, again {requests - taken:,}, requests refused {refused:,}")
+    print(f"lost outside the counted reasons: {lost:,}")
+    print(f"memory {samples[0].rss_mib:.0f} -> {last.rss_mib:.0f} MiB, {slope_per_hour(samples):+.1f} MiB an hour")
+    print(f"threads, at most {max(one.threads for one in samples)}, at the end {last.threads}")
+    print(f"descriptors, at most {max(one.descriptors for one in samples)}, at the end {last.descriptors}")
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
