@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
 from otel_rum_exporter import identity as module
@@ -176,6 +176,21 @@ def test_what_is_remembered_is_bounded(identities: Identities, monkeypatch: pyte
         assign(identities, [make_span(f"w{number}", parent=make_span("unseen"))])
     assert len(identities._ended) == len(identities._traces) == 10
     assert len(identities.close(at(NOW_NS))) == 10
+
+
+def test_spans_that_wait_take_little_memory_however_large_they_are(
+    identities: Identities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender whose parents never end holds no more than the bound, whatever part of a span it makes large."""
+    monkeypatch.setattr(waiting, "MAX_WAITING_BYTES", 100_000)
+    large = "x" * 10_000
+    for number in range(100):
+        parent = make_span("unseen")
+        event = Event("moment", {"text": large})
+        assign(identities, [make_span(f"a{number}", {"text": large}, parent=parent)])
+        assign(identities, [make_span(f"e{number}", parent=parent, events=[event])])
+        assign(identities, [make_span(large, parent=parent)])
+    assert 5 < identities.waiting < 10
 
 
 def test_a_span_that_has_waited_for_long_is_not_released_by_those_that_came_and_went(

@@ -140,7 +140,7 @@ class Identities:
             if parent is None or parent in self._ended or not is_awaited:
                 self._settle(view, claims, now, settled)
             else:
-                self._waiting.add(parent, (view, claims), now.monotonic_ns)
+                self._waiting.add(parent, (view, claims), view.size_bytes, now.monotonic_ns)
         return self._released(now, settled)
 
     def release(self, now: Moment) -> list[_Settled]:

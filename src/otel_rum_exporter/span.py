@@ -32,6 +32,8 @@ class SpanLink(Protocol):
 
     @property
     def context(self) -> SpanContext: ...
+    @property
+    def attributes(self) -> Attributes: ...
 
 
 class Span(Protocol):
@@ -77,6 +79,12 @@ class SpanView(View):
     span_id: str
     events: Sequence[SpanEvent]
     part: SpanView | None = None
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """Name and attributes, its own and those of its events and links."""
+        listed = [(event.name, plain(event.attributes)) for event in self.events]
+        return self.name, self.attributes, listed, [plain(link.attributes) for link in self.span.links]
 
     @property
     def id_parts(self) -> tuple[str, ...]:

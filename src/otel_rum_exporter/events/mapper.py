@@ -23,6 +23,9 @@ from .rum_event import Draft
 MAX_CUSTOM_TYPES = 200
 MAX_EXCEPTIONS = 10_000
 MAX_PARTS = 1000
+MAX_PART_BYTES = 16_384
+"""Spans larger than this are not kept for their parents; that of a document's fetch takes some 4 KiB."""
+
 
 
 class Mapper:
@@ -40,7 +43,7 @@ class Mapper:
             if self._parts:
                 view.part = self._parts.pop((view.trace_id, view.span_id), None)
             rule = SPAN_RULES.decide(view, self._config)
-            if rule.is_of_parent and view.parent_key:
+            if rule.is_of_parent and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
                 self._keep(view, view.parent_key)
             return self._drafts(rule, view)
         if isinstance(view, LogView):
