@@ -63,7 +63,7 @@ def test_when_the_disk_is_full_events_stay_in_memory_and_delivery_goes_on(
 
 @pytest.mark.usefixtures("hasty")
 def test_a_spool_that_cannot_be_made_leaves_the_outbox_in_memory(
-    rum: LocalRum, account: Account, exporter: Make, caplog: pytest.LogCaptureFixture
+    account: Account, exporter: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One line says so, and nothing else is different."""
     one = exporter(spool_directory="/proc/self/spool")
@@ -74,6 +74,7 @@ def test_a_spool_that_cannot_be_made_leaves_the_outbox_in_memory(
     assert sum("events are in memory alone" in line for line in caplog.messages) == 1
 
 
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync", "ftruncate", "unlink", "openat"])
 def test_a_disk_that_fails_at_any_call_loses_nothing(
@@ -81,7 +82,6 @@ def test_a_disk_that_fails_at_any_call_loses_nothing(
     call: str,
     rum: LocalRum,
     nursery: Nursery,  # noqa: F811 - a fixture
-    exporter: Make,
     tmp_path: Path,
 ) -> None:
     """Once, or from some call on: the process lives and delivers; what stayed on disk comes again with the same ids."""

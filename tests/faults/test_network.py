@@ -23,7 +23,7 @@ def unused_port() -> int:
 
 
 def test_what_nobody_took_while_the_port_refused_is_delivered_when_rum_is_back(
-    rum: LocalRum, account: Account, exporter: Make
+    account: Account, exporter: Make
 ) -> None:
     """As while a proxy restarts."""
     with LocalRum(port=unused_port()) as early:

@@ -74,6 +74,11 @@ _MAX_DEBUG_SEVERITY = 8
 """SeverityNumber DEBUG4: errors logged for debugging are none that a user met."""
 
 
+def has_exceptions(view: View) -> bool:
+    """Say at a glance whether `exceptions` may yield any."""
+    return not isinstance(view, SpanView) or bool(view.events) or bool(present(TELLING, view.names))
+
+
 def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield time (ns) and attributes of each exception that a span recorded, or that a span or log record is."""
     if isinstance(view, LogView):

@@ -16,7 +16,7 @@ from ..span import SpanView
 from ..view import SpanKey, View
 from .built_in import PREFIX
 from .custom import FALLBACK_TYPE
-from .js_error import Fingerprint, exceptions, fingerprint, js_error
+from .js_error import Fingerprint, exceptions, fingerprint, has_exceptions, js_error
 from .rules import LOG_RULES, SPAN_RULES, Rule, V
 from .rum_event import Draft
 
@@ -57,7 +57,7 @@ class Mapper:
 
     def _drafts(self, rule: Rule[V], view: V) -> list[Draft]:
         drafts = [self._capped(draft) for draft in rule.events(view, self._config)]
-        if rule.keeps_exceptions:
+        if rule.keeps_exceptions and has_exceptions(view):
             drafts.extend(self._errors(view))
         return drafts
 
