@@ -73,7 +73,9 @@ def test_every_attribute_map_becomes_strict_json(attributes: dict[str, Any]) -> 
     assert json.loads(json.dumps(found, allow_nan=False)) == orjson.loads(orjson.dumps(found))
 
 
-@pytest.mark.parametrize("value", ["x" * 10_000, b"x" * 10_000, {"x" * 10_000: 1}, [["x" * 5000], {"k": ("x" * 5000,)}]])
+@pytest.mark.parametrize(
+    "value", ["x" * 10_000, b"x" * 10_000, {"x" * 10_000: 1}, [["x" * 5000], {"k": ("x" * 5000,)}]]
+)
 def test_the_size_of_a_value_counts_all_that_is_in_it(value: object) -> None:
     """Wherever it stands."""
     assert 10_000 < size_bytes(value) < 11_000

@@ -32,8 +32,6 @@ class SpanLink(Protocol):
 
     @property
     def context(self) -> SpanContext: ...
-    @property
-    def attributes(self) -> Attributes: ...
 
 
 class Span(Protocol):
@@ -82,9 +80,9 @@ class SpanView(View):
 
     @property
     def content(self) -> tuple[object, ...]:
-        """Name and attributes, its own and those of its events and links."""
-        listed = [(event.name, plain(event.attributes)) for event in self.events]
-        return self.name, self.attributes, listed, [plain(link.attributes) for link in self.span.links]
+        """Name and attributes, its own and those of its events, and its links."""
+        events = [(event.name, plain(event.attributes)) for event in self.events]
+        return self.name, self.attributes, events, self.span.links
 
     @property
     def id_parts(self) -> tuple[str, ...]:
