@@ -154,7 +154,7 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | No
     kind, message = text(exception, "exception.type") or "", text(exception, "exception.message") or ""
     innermost = stack[max(0, stack.rfind('\n  File "')) :] if PYTHON_TRACEBACK in stack else stack
     raised_at = innermost.strip()[:MAX_MESSAGE_CHARS]
-    return Fingerprint(trace_id, kind.rpartition(".")[2], message[:MAX_MESSAGE_CHARS], raised_at)
+    return Fingerprint(trace_id, kind.rpartition(".")[2][:MAX_MESSAGE_CHARS], message[:MAX_MESSAGE_CHARS], raised_at)
 
 
 def _is_answer(view: SpanView, exception: Mapping[str, Any]) -> bool:
