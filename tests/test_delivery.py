@@ -36,6 +36,7 @@ class Station:
     def __init__(self, answer: Callable[[Batch], Outcome], *, rate: int = 0, max_bytes: int = 10**9) -> None:
         self.sent: list[Batch] = []
         self.ledger = Ledger()
+        notices = Notices()
         self._answer = answer
         self.delivery = Delivery(
             send=self._send,
@@ -43,8 +44,9 @@ class Station:
             store=MemoryStore(),
             rate=RequestRate(rate, 0.0),
             ledger=self.ledger,
-            notices=Notices(),
+            notices=notices,
             max_memory_bytes=max_bytes,
+            between=notices.write,
         )
 
     def give(self, *names: object, key: BatchKey = KEY) -> None:
