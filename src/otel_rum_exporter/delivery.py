@@ -234,7 +234,11 @@ class Delivery:
         if any(thread.is_alive() for thread in self._senders):
             self._settled.wait(limit - now)
         else:
-            self._step(limit)
+            try:
+                self._step(limit)
+            finally:
+                # Others wait for whoever watches, and this one may leave.
+                self._spare.notify()
         return True
 
     def _start(self) -> None:
@@ -274,8 +278,7 @@ class Delivery:
     def _watch(self, until: float, limit: float, now: float) -> None:
         """Wait for work until a moment; where another thread does so already, until that one is busy.
 
-        So each piece of work wakes one thread, not all that have nothing to do. Nobody waits beyond his own limit, and
-        who leaves for that lets another watch.
+        So each piece of work wakes one thread, not all that have nothing to do. Nobody waits beyond his own limit.
         """
         if self._watched_until is not None:
             if until < self._watched_until:
@@ -287,8 +290,6 @@ class Delivery:
             self._work.wait(_wait_seconds(min(until, limit) - now))
         finally:
             self._watched_until = None
-            if limit < until:
-                self._spare.notify()
 
     def _wake(self) -> None:
         """Let a thread that has nothing to do look for work."""
