@@ -389,6 +389,7 @@ def test_where_no_thread_can_start_the_caller_who_waits_longest_sends(
     assert one.ledger.delivered == 1
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_ends_leaves_its_batch_to_another(
     station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:

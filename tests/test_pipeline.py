@@ -24,32 +24,38 @@ class Client:
         return {}
 
 
+class Street:
+    """A pipeline, the spans given to it, and a profiler that gives more between its steps."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.pipeline = Pipeline(make_config(max_requests_per_second=0, **settings), Client())
+        self.pipeline.start()
+        self.given = 0
+        self._calls = 0
+
+    def export(self) -> None:
+        self.given += 1
+        self.pipeline.export_spans([make_span(attributes={"session.id": str(self.given % 10)})])
+
+    def interrupt(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(HOUSE):
+            self._calls += 1
+            if self._calls % 499 == 0:
+                self.export()
+
+
 @pytest.mark.parametrize("is_stored", [False, True])
 def test_a_signal_handler_or_finalizer_may_end_spans_at_any_moment(*, is_stored: bool, tmp_path: Path) -> None:
     """Python runs them between any two steps, also in the midst of ours; another thread is at work meanwhile."""
-    settings = {"spool_directory": str(tmp_path)} if is_stored else {}
-    pipeline = Pipeline(make_config(max_requests_per_second=0, **settings), Client())
-    pipeline.start()
-    calls, given, failures = 0, 0, []
+    street = Street(**({"spool_directory": str(tmp_path)} if is_stored else {}))
+    failures: list[RuntimeError] = []
     is_over = threading.Event()
 
-    def export() -> None:
-        nonlocal given
-        given += 1
-        pipeline.export_spans([make_span(attributes={"session.id": str(given % 10)})])
-
-    def interrupt(frame: FrameType, event: str, _: object) -> None:
-        nonlocal calls
-        if event == "call" and frame.f_code.co_filename.startswith(HOUSE):
-            calls += 1
-            if calls % 499 == 0:
-                export()
-
     def interrupted() -> None:
-        sys.setprofile(interrupt)
+        sys.setprofile(street.interrupt)
         try:
             for _ in range(400):
-                export()
+                street.export()
         except RuntimeError as error:
             failures.append(error)
         finally:
@@ -58,7 +64,7 @@ def test_a_signal_handler_or_finalizer_may_end_spans_at_any_moment(*, is_stored:
 
     def beside() -> None:
         while not is_over.is_set():
-            pipeline.export_spans([make_span(attributes={"session.id": "beside"})])
+            street.pipeline.export_spans([make_span(attributes={"session.id": "beside"})])
 
     threads = [threading.Thread(target=target, daemon=True) for target in (interrupted, beside)]
     for thread in threads:
@@ -66,6 +72,6 @@ def test_a_signal_handler_or_finalizer_may_end_spans_at_any_moment(*, is_stored:
     for thread in threads:
         thread.join(LONG_SECONDS)
         assert not thread.is_alive()
-    pipeline.close(LONG_SECONDS)
-    assert (failures, pipeline.ledger.stored, pipeline.ledger.dropped) == ([], 0, {})
-    assert pipeline.ledger.delivered > given > 400
+    street.pipeline.close(LONG_SECONDS)
+    assert (failures, street.pipeline.ledger.stored, street.pipeline.ledger.dropped) == ([], 0, {})
+    assert street.pipeline.ledger.delivered > street.given > 400

@@ -69,7 +69,6 @@ class Delivery:
         notices: Notices,
         max_memory_bytes: int,
         between: Callable[[], None],
-        now_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send = send
         self._outbox = outbox
@@ -78,7 +77,6 @@ class Delivery:
         self._ledger = ledger
         self._between = between
         self._max_memory_bytes = max_memory_bytes
-        self._now_seconds = now_seconds
         self.lock = threading.RLock()
         self._work = threading.Condition(self.lock)
         self._spare = threading.Condition(self.lock)
@@ -100,7 +98,7 @@ class Delivery:
     def call_after(self, name: str, seconds: float, call: Callable[[], None]) -> None:
         """Call a function once from a delivery thread; one of the same name that is still to come keeps its time."""
         with self.lock:
-            self._calls.setdefault(name, (self._now_seconds() + seconds, call))
+            self._calls.setdefault(name, (time.monotonic() + seconds, call))
             self._wake()
 
     @property
@@ -139,40 +137,41 @@ class Delivery:
                 self._settlement.drop(DropReason.SHUTDOWN, lost, "shut the exporter down after the last span")
                 return
             if not self._stored_events:
-                self._settlement.progress_seconds = self._now_seconds()
-            self._outbox.add(parcels, self._now_seconds())
+                self._settlement.progress_seconds = time.monotonic()
+            self._outbox.add(parcels, time.monotonic())
             evicted = self._outbox.evict(
                 max_memory_bytes=self._max_memory_bytes, max_disk_bytes=self._store.disk_limit_bytes()
             )
             self._start()
             self._wake()
-            for reason, is_on_disk, setting in EVICTIONS:
-                leaving = [parcel for parcel in evicted if parcel.is_on_disk is is_on_disk]
-                self._settlement.give_up(reason, leaving, f"raise {setting}, or look why RUM takes none")
+        for reason, is_on_disk, setting in EVICTIONS:
+            leaving = [parcel for parcel in evicted if parcel.is_on_disk is is_on_disk]
+            self._settlement.give_up(reason, leaving, f"raise {setting}, or look why RUM takes none")
 
     def expire(self, before_ns: int) -> None:
         """Give up what was accepted before a time, in nanoseconds since the epoch."""
         with self.lock:
-            advice = "raise spool_max_age_seconds, or look why RUM took none for so long"
-            self._settlement.give_up(DropReason.EXPIRED, self._outbox.expire(before_ns), advice)
+            expired = self._outbox.expire(before_ns)
+        advice = "raise spool_max_age_seconds, or look why RUM took none for so long"
+        self._settlement.give_up(DropReason.EXPIRED, expired, advice)
 
     def wait(self, timeout_seconds: float) -> None:
         """Wait until nothing is stored, as long as the load is light and the rate allows more."""
-        deadline = self._now_seconds() + min(timeout_seconds, PATIENCE_SECONDS)
+        deadline = time.monotonic() + min(timeout_seconds, PATIENCE_SECONDS)
         with self.lock:
             if threading.current_thread() in self._senders:
                 return  # a library logs as it sends, and the line comes here: nobody waits for himself
             while 0 < self._stored_events <= LIGHT_LOAD_EVENTS:
-                now = self._now_seconds()
+                now = time.monotonic()
                 if self._rate.wait_seconds(now) > 0 or not self._advance(now, deadline):
                     break
         self._between()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until nothing is stored; false when that cannot be in time."""
-        deadline = self._now_seconds() + min(timeout_seconds, threading.TIMEOUT_MAX / 2)
+        deadline = time.monotonic() + min(timeout_seconds, threading.TIMEOUT_MAX / 2)
         with self.lock:
-            while self._stored_events and self._advance(self._now_seconds(), deadline):
+            while self._stored_events and self._advance(time.monotonic(), deadline):
                 pass
             is_done = not self._stored_events
         self._between()
@@ -185,7 +184,7 @@ class Delivery:
         once more for what it has waited for already.
         """
         with self.lock:
-            now = self._now_seconds()
+            now = time.monotonic()
             self._outbox.hurry()
             self._rate.grant(now)
             self._wake()
@@ -264,7 +263,7 @@ class Delivery:
 
     def _step(self, limit_seconds: float) -> None:
         """Send the next shipment, or wait for the moment when one may go, at the latest until `limit_seconds`."""
-        now = self._now_seconds()
+        now = time.monotonic()
         due = next((name for name, (at, _) in self._calls.items() if at <= now), None)
         if due is not None:
             self._outside_lock(self._calls.pop(due)[1])
@@ -324,7 +323,7 @@ class Delivery:
             self._in_flight.discard(shipment)
             if not self._is_closed:
                 cause = Outcome(Verdict.RETRY, "internal error")
-                self._settlement.settle(shipment, outcome or cause, self._now_seconds())
+                self._settlement.settle(shipment, outcome or cause, time.monotonic())
             if outcome is None:
                 # This thread may be ending.
                 self._settled.notify_all()
@@ -335,9 +334,9 @@ class Delivery:
         events = self._events(shipment)
         if not events:
             return Outcome(Verdict.DELIVERED)
-        begun = self._now_seconds()
+        begun = time.monotonic()
         outcome = self._send(Batch(shipment.key, events))
-        taken_seconds = self._now_seconds() - begun
+        taken_seconds = time.monotonic() - begun
         self._ledger.request(taken_seconds, outcome.reason)
         if outcome.verdict is Verdict.DELIVERED:
             self._latency_seconds += (taken_seconds - self._latency_seconds) / 5
