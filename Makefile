@@ -2,27 +2,30 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+ROUNDS ?= 5
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo test lint docs screenshots clean
+.PHONY: help demo test lint docs screenshots bench bench-profile compare soak clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
 	@echo 'make test   run the test suite against the built package'
 	@echo 'make lint   check style, types, architecture and generated documentation'
-	@echo 'make compare  lose spans under the same faults with three exporters (a quarter of an hour)'
-	@echo 'make soak   run 1,000 spans/s for ten minutes, with a fault each minute (MINUTES=10)'
 	@echo 'make docs   write the generated parts of the documentation'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
+	@echo 'make bench  measure beside other exporters, and draw docs/performance.png (ROUNDS=5 ONLY="one session")'
+	@echo 'make bench-profile  draw where the time goes: profile.svg, a flame graph'
+	@echo 'make compare  lose spans under the same faults with three exporters (half an hour)'
+	@echo 'make soak   run 1,000 spans/s for ten minutes, with a fault each minute (MINUTES=10)'
 	@echo 'make clean  remove what the other targets made'
 
 demo: $(VENV)/shop
 	@$(BIN)/otel-rum demo
 
 test: $(VENV)/test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check
@@ -38,14 +41,20 @@ screenshots: $(VENV)/package
 	@$(PIP) --group screenshots
 	@PYTHONPATH=. $(BIN)/python docs/screenshots.py
 
-compare: $(VENV)/compare
-	@$(BIN)/python benchmarks/compare.py
+compare: $(VENV)/bench
+	@$(BIN)/python -m benchmarks.compare
 
 soak: $(VENV)/package
 	@$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),10)
 
+bench: $(VENV)/bench
+	@$(BIN)/python -m benchmarks.bench --rounds $(ROUNDS) --only "$(ONLY)" --plot docs/performance.png
+
+bench-profile: $(VENV)/bench
+	@$(BIN)/py-spy record --rate 500 --output profile.svg -- $(BIN)/python -m benchmarks.measure steady aws_rum '{"count": 51200}'
+
 clean:
-	rm -rf $(VENV) artifacts build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) artifacts profile.svg build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/python:
 	@echo 'Making a virtual environment in $(VENV) ...'
@@ -70,12 +79,12 @@ $(VENV)/test: $(VENV)/package
 	@$(PIP) '.[demo]' --group test
 	@touch $@
 
+$(VENV)/bench: $(VENV)/package
+	@echo 'Installing what is measured beside this package ...'
+	@$(PIP) --group bench
+	@touch $@
+
 $(VENV)/lint: $(VENV)/test
 	@echo 'Installing the lint tools ...'
 	@$(PIP) --group lint
-	@touch $@
-
-$(VENV)/compare: $(VENV)/package
-	@echo 'Installing the exporters to compare with ...'
-	@$(PIP) --group compare
 	@touch $@

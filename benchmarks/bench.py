@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -100,6 +101,7 @@ Round = dict[str, dict[str, float]]
 
 
 def main() -> None:
+    """Measure, print the table, and draw."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--only", default="", help="measure only runs whose name contains this")
@@ -114,8 +116,7 @@ def main() -> None:
             rounds[name].append(_round(run, is_reversed=number % 2 == 1))
     print(table(rounds))
     if told.json:
-        with open(told.json, "w") as file:
-            json.dump(rounds, file, indent=1)
+        Path(told.json).write_text(json.dumps(rounds, indent=1))
     if told.plot and "one session" in rounds:
         from .plot import draw
 

@@ -23,7 +23,7 @@ ENVIRONMENT = {
 class NoOp(SpanExporter):
     """Take spans, and do nothing: what the application and its SDK cost alone."""
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002 - the name is the SDK's
         return SpanExportResult.SUCCESS
 
 
@@ -44,7 +44,8 @@ def _otlp_json(endpoint: str) -> SpanExporter:
     from opentelemetry.exporter.otlp.common.http import Compression
     from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPSpanExporter
 
-    return OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", compression=Compression.GZIP)
+    made: SpanExporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", compression=Compression.GZIP)
+    return made
 
 
 def _naive(endpoint: str) -> SpanExporter:
@@ -57,9 +58,10 @@ def _azure(endpoint: str) -> SpanExporter:
     from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
 
     key = "InstrumentationKey=1c9a2b4e-8f30-4d63-9c55-7e1d2a3b4c5d"
-    return AzureMonitorTraceExporter(
+    made: SpanExporter = AzureMonitorTraceExporter(
         connection_string=f"{key};IngestionEndpoint={endpoint}/", disable_offline_storage=True
     )
+    return made
 
 
 EXPORTERS: dict[str, Callable[..., SpanExporter]] = {

@@ -45,7 +45,7 @@ class Sink:
 
     def _ask(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        return self._process.stdout.readline().strip()
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -102,7 +103,7 @@ def paced(name: str, *, per_second: int = 2000, seconds: float = 10.2, sessions:
 
 
 def beside(name: str, *, per_second: int, seconds: float = 5.0) -> Figures:
-    """Let an application compute while its spans go through BatchSpanProcessor: what does it notice?"""
+    """Let an application compute while its spans go through BatchSpanProcessor, and see what it notices."""
     with Sink() as sink:
         measured = exporter(name, sink.endpoint)
         processor = BatchSpanProcessor(measured)
@@ -118,7 +119,8 @@ def beside(name: str, *, per_second: int, seconds: float = 5.0) -> Figures:
         own, fed = time.thread_time() - own, feeding.cpu_seconds() - fed
         cpu = _cpu_seconds() - cpu
         feeding.stop()
-        processor.shutdown()
+        processor.force_flush()
+        measured.shutdown()
     return {
         "exporter_core_percent": (cpu - own - fed) / seconds * 100,
         "longest_stall_millis": longest_seconds * 1000,
@@ -230,8 +232,7 @@ def _cpu_seconds() -> float:
 
 
 def _resident_bytes() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def _peak_bytes() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 import matplotlib as mpl
-from matplotlib import pyplot
+from matplotlib import pyplot as plt
 
 from .bench import NAMES, OURS
 
@@ -16,7 +16,7 @@ mpl.use("Agg")
 def draw(rounds: Sequence[Mapping[str, Mapping[str, float]]], path: str) -> None:
     """Draw CPU and bytes of a span as bars, this exporter's first."""
     exporters = [name for name in NAMES if all(name in one for one in rounds)]
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 0.6 + 0.5 * len(exporters)), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 0.6 + 0.5 * len(exporters)), sharey=True)
     for axis, (key, title) in zip(
         axes, (("cpu_micros_per_span", "CPU a span, µs"), ("bytes_per_span", "bytes a span on the wire")), strict=True
     ):

@@ -11,6 +11,8 @@ import sys
 import time
 from types import TracebackType
 
+from typing_extensions import Self
+
 ANSWER_BODY = b'{"itemsReceived":1,"itemsAccepted":1,"errors":[]}'
 """What Azure's exporter wants to read; the others do not look."""
 
@@ -28,7 +30,7 @@ class Sink:
         self.requests = 0
         self.body_bytes = 0
 
-    def __enter__(self) -> Sink:
+    def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(self._delay_millis), str(self._port)],
             stdin=subprocess.PIPE,
@@ -47,7 +49,7 @@ class Sink:
 
 
 class _Server:
-    """One thread, all connections: https://docs.python.org/3/library/selectors.html"""
+    """One thread for all connections."""
 
     def __init__(self, delay_seconds: float, port: int) -> None:
         self._delay_seconds = delay_seconds

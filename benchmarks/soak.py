@@ -94,7 +94,7 @@ def soak(seconds: float, exporter: RumSpanExporter, server: subprocess.Popen[str
     while (now := time.monotonic() - begun) < seconds:
         if now >= minute_ends:
             name, told = next(faults)
-            print(f"{now:5.0f} s  {name:22} {exporter.ledger}", flush=True)
+            print(f"{now:5.0f} s  {samples[-1].rss_mib:4.0f} MiB  {name:22} {exporter.ledger}", flush=True)
             print(json.dumps(told), file=server.stdin, flush=True)
             is_failing, fault_ends, minute_ends = True, now + FAULT_SECONDS, now + MINUTE_SECONDS
         elif is_failing and now >= fault_ends:
@@ -143,7 +143,7 @@ def main() -> int:
     ledger, last = exporter.ledger, samples[-1]
     counted = sum(ledger.dropped.values())
     lost = ledger.accepted - taken - counted
-    print(f"spans ended {ended:,}; not accepted, since the BatchSpanProcessor dropped them: {ended - ledger.accepted:,}")
+    print(f"spans ended {ended:,}; dropped by the BatchSpanProcessor, before us: {ended - ledger.accepted:,}")
     print(f"{ledger!r}\ntaken by the stand-in {taken:,}, again {requests - taken:,}, requests refused {refused:,}")
     print(f"lost outside the counted reasons: {lost:,}")
     print(f"memory {samples[0].rss_mib:.0f} -> {last.rss_mib:.0f} MiB, {slope_per_hour(samples):+.1f} MiB an hour")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.anyvalue import MAX_SAFE_INTEGER, json_object, json_value
+from otel_rum_exporter.anyvalue import MAX_SAFE_INTEGER, json_object, json_value, size_bytes
 
 ANY_VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -71,3 +71,25 @@ def test_every_attribute_map_becomes_strict_json(attributes: dict[str, Any]) -> 
     """Whatever an application sets, two independent encoders accept it, NaN forbidden."""
     found = json_object(attributes)
     assert json.loads(json.dumps(found, allow_nan=False)) == orjson.loads(orjson.dumps(found))
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10_000, b"x" * 10_000, {"x" * 10_000: 1}, [["x" * 5000], {"k": ("x" * 5000,)}]]
+)
+def test_the_size_of_a_value_counts_all_that_is_in_it(value: object) -> None:
+    """Wherever it stands."""
+    assert 10_000 < size_bytes(value) < 11_000
+
+
+def test_the_size_of_many_small_values_is_not_small() -> None:
+    """A million of nothing takes memory too; depth ends no estimate."""
+    value: list[Any] = [None] * 1_000
+    for _ in range(10_000):
+        value = [value]
+    assert 500_000 < size_bytes(value) < 1_000_000
+
+
+@given(ANY_VALUES)
+def test_every_value_has_a_size(value: object) -> None:
+    """Whatever an application sets."""
+    assert size_bytes(value) > 0

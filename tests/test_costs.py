@@ -10,9 +10,9 @@ import math
 import sys
 from types import FrameType
 
-from benchmarks.corpus import EPOCH_NS, spans
 from opentelemetry.sdk.trace import ReadableSpan
 
+from benchmarks.corpus import EPOCH_NS, spans
 from otel_rum_exporter.batch import Batch
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.conversion import Conversion
@@ -37,7 +37,7 @@ def _bodies(made: list[ReadableSpan]) -> list[bytes]:
     """Return the bodies of the requests that batches of the SDK become, when all of them wait for their turn."""
     conversion, outbox = _conversion(), Outbox(max_events_per_request=100)
     for start in range(0, len(made), BATCH):
-        outbox.add(outbox.pack(conversion.spans(made[start : start + BATCH], NOW).events, NOW.epoch_ns))
+        outbox.add(outbox.pack(conversion.spans(made[start : start + BATCH], NOW).events, NOW.epoch_ns), 0.0)
     bodies = []
     while outbox.events:
         shipment = outbox.take(math.inf)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
 from otel_rum_exporter import identity as module
@@ -126,6 +126,18 @@ def test_the_user_of_a_single_user_program_stays_on_the_screen_shown_last(identi
     assert later["next day"].metadata == {}
 
 
+def test_what_tells_no_page_is_on_the_one_that_its_session_showed_last(identities: Identities) -> None:
+    """Errors and web vitals of OTel's browser instrumentations come without a page; sessions are kept apart."""
+    cart, api = {"pageId": "/cart", "domain": "shop.example"}, {"pageId": "/api/stock"}
+    served = make_span("served", {"session.id": A}, kind=SpanKind.SERVER)
+    part = make_span("part", parent=served)
+    assign(identities, [make_span("document", {"session.id": A}), part, served], {"document": cart, "served": api})
+    errors = [make_span("error", {"session.id": A}), make_span("other's", {"session.id": B})]
+    found = assign(identities, errors, {"error": {"browserName": "Firefox"}})
+    assert found["error"].metadata == {**cart, "browserName": "Firefox"}
+    assert found["other's"].metadata == {}
+
+
 def test_a_request_of_the_application_to_itself_is_part_of_the_page_that_caused_it(identities: Identities) -> None:
     """The user is on the page, not on the API behind it; two requests of one browser page stay two."""
     page = make_span("page", {"session.id": A}, kind=SpanKind.SERVER)
@@ -172,10 +184,24 @@ def test_what_is_remembered_is_bounded(identities: Identities, monkeypatch: pyte
     monkeypatch.setattr(module, "MAX_TRACES", 10)
     monkeypatch.setattr(waiting, "MAX_WAITING", 10)
     for number in range(50):
-        assign(identities, [make_span(f"s{number}", {"session.id": A})])
+        assign(identities, [make_span("page", {"session.id": f"{A}{number}"})], {"page": {"pageId": "/"}})
         assign(identities, [make_span(f"w{number}", parent=make_span("unseen"))])
-    assert len(identities._ended) == len(identities._traces) == 10
+    assert len(identities._ended) == len(identities._traces) == len(identities._pages) == 10
     assert len(identities.close(at(NOW_NS))) == 10
+
+
+def test_spans_that_wait_take_little_memory_however_large_they_are(
+    identities: Identities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender whose parents never end holds no more than the bound, whatever part of a span it makes large."""
+    monkeypatch.setattr(waiting, "MAX_WAITING_BYTES", 100_000)
+    large, known = "x" * 10_000, {"session.id": A}
+    for _ in range(100):
+        assign(identities, [make_span("attribute", {**known, "text": large}, parent=make_span("unseen"))])
+        events = [Event("moment", {"text": large})]
+        assign(identities, [make_span("event", known, parent=make_span("unseen"), events=events)])
+        assign(identities, [make_span(large, known, parent=make_span("unseen"))])
+    assert 5 < identities.waiting < 10
 
 
 def test_a_span_that_has_waited_for_long_is_not_released_by_those_that_came_and_went(

@@ -14,18 +14,18 @@ AUNT: SpanKey = ("t", "aunt")
 def waiting() -> Waiting[str]:
     """Let three children wait for two parents."""
     made: Waiting[str] = Waiting()
-    made.add(MOTHER, "first", 0)
-    made.add(AUNT, "cousin", 10)
-    made.add(MOTHER, "second", 20)
+    made.add(MOTHER, "first", 100, 0)
+    made.add(AUNT, "cousin", 200, 10)
+    made.add(MOTHER, "second", 300, 20)
     return made
 
 
 def test_a_parent_has_its_children_back_in_their_order(waiting: Waiting[str]) -> None:
     """Once; who never had any has none."""
-    assert waiting.count == 3
+    assert (waiting.count, waiting.size_bytes) == (3, 600)
     assert waiting.release(MOTHER) == ["first", "second"]
     assert waiting.release(MOTHER) == []
-    assert (waiting.count, waiting.longest_awaited) == (1, AUNT)
+    assert (waiting.count, waiting.size_bytes, waiting.longest_awaited) == (1, 200, AUNT)
 
 
 def test_a_wait_is_over_after_its_time(waiting: Waiting[str]) -> None:
@@ -41,7 +41,12 @@ def test_a_wait_is_over_after_its_time(waiting: Waiting[str]) -> None:
     assert waiting.next_overdue_seconds(0) is None
 
 
-def test_a_wait_is_over_when_too_many_wait(waiting: Waiting[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("bound", "value"), [("MAX_WAITING", 2), ("MAX_WAITING_BYTES", 599)])
+def test_a_wait_is_over_when_too_many_wait(
+    waiting: Waiting[str], monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+) -> None:
     """Memory is bounded, whatever never ends."""
-    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    monkeypatch.setattr(module, bound, value)
     assert waiting.overdue(20) == MOTHER
+    waiting.release(MOTHER)
+    assert waiting.overdue(20) is None

@@ -16,6 +16,9 @@ JsonValue = str | int | float | bool | list[Any] | dict[str, Any]
 MAX_DEPTH = 8
 """Deeper values are written as text. RUM shows details as a flat table; depth only costs bytes."""
 
+_ITEM_BYTES = 64
+"""A short string or a number, and its place in what holds it."""
+
 MAX_SAFE_INTEGER = 2**53 - 1
 """Above it a reader that holds numbers as doubles, as browsers do, would show another number."""
 
@@ -62,6 +65,24 @@ def json_text(value: object) -> str:
     if value.isascii():
         return str(value)
     return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def size_bytes(value: object) -> int:
+    """Estimate the memory that an attribute value takes, however deep it is."""
+    size, pending = 0, [value]
+    while pending:
+        item = pending.pop()
+        size += _ITEM_BYTES
+        if isinstance(item, (str, bytes, bytearray)):
+            size += len(item)
+        elif isinstance(item, (bool, int, float)):
+            continue
+        elif isinstance(item, Mapping):
+            pending.extend(item.keys())
+            pending.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            pending.extend(item)
+    return size
 
 
 def _digits(value: int) -> str:

@@ -223,10 +223,11 @@ class Conversion:
 
     def _remarks(self, view: View) -> dict[str, Any]:
         """Return custom metadata that nobody asked for, as far as RUM has room for it."""
-        found: dict[str, Any] = metadata.losses(view) if isinstance(view, SpanView) else {}
-        previous = session.previous(view)
-        if previous:
-            found["session_previous_id"] = self._identities.uuid_of_session(previous)
+        if isinstance(view, SpanView):
+            found: dict[str, Any] = metadata.losses(view)
+        else:
+            previous = session.previous(view)
+            found = {"session_previous_id": self._identities.uuid_of_session(previous)} if previous else {}
         room = MAX_METADATA_ATTRIBUTES - len(self._config.metadata_attributes)
         return dict(itertools.islice(found.items(), room)) if found else found
 

@@ -35,7 +35,10 @@ SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
 """A session ends after 30 minutes without an event, as in AWS's web client (`sessionLengthSeconds`)."""
 
 MAX_REMEMBERED = 10_000
-"""Spans remembered for children that arrive later, and ids whose UUID is."""
+"""Spans remembered for children that arrive later, ids whose UUID is, and sessions whose page is."""
+
+PAGE_ID = "pageId"
+"""RUM's metadata that says where in the application something happened."""
 
 MAX_RESOURCES = 1000
 MAX_TRACES = 50_000
@@ -121,7 +124,7 @@ class Identities:
         self._is_closed = False
         self._process_session_id = ""
         self._process_session_used_ns = 0
-        self._process_screen: Mapping[str, Any] = {}
+        self._pages: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
 
     def assign(self, said: Sequence[tuple[View, Mapping[str, Any]]], now: Moment) -> list[_Settled]:
         """Return the spans whose identity is settled, in the order in which they ended.
@@ -140,7 +143,7 @@ class Identities:
             if parent is None or parent in self._ended or not is_awaited:
                 self._settle(view, claims, now, settled)
             else:
-                self._waiting.add(parent, (view, claims), now.monotonic_ns)
+                self._waiting.add(parent, (view, claims), view.size_bytes, now.monotonic_ns)
         return self._released(now, settled)
 
     def release(self, now: Moment) -> list[_Settled]:
@@ -178,6 +181,8 @@ class Identities:
             self._ended.popitem(last=False)
         while len(self._traces) > MAX_TRACES:
             self._traces.popitem(last=False)
+        while len(self._pages) > MAX_REMEMBERED:
+            self._pages.popitem(last=False)
         settled.sort(key=_end_ns)
         return settled
 
@@ -192,9 +197,14 @@ class Identities:
         pending = [(view, claims)]
         while pending:
             view, claims = pending.pop()
+            shows_page = PAGE_ID in claims.metadata and view.kind is not SpanKind.SERVER
             claims = claims.over(self._ancestor(view, claims))
             self._has_one_user |= claims.session is None or claims.is_minted
-            settled.append((view, self._identity(view, claims, now.epoch_ns)))
+            identity = self._identity(view, claims, now.epoch_ns)
+            settled.append((view, identity))
+            if shows_page:
+                self._pages[identity.session_id] = identity.metadata
+                self._pages.move_to_end(identity.session_id)
             if view.key is not None:
                 self._ended[view.key] = claims
                 if self._waiting.count:
@@ -236,10 +246,11 @@ class Identities:
         if not (session and user):
             told = self._told_by(view.resource)
             session, user = session or told[1], user or told[2]
+        session_id = self._uuid("session", session) if session else self._process_session(now_ns)
         return Identity(
-            self._uuid("session", session) if session else self._process_session(now_ns),
+            session_id,
             self._uuid("user", user) if user else NIL_UUID,
-            claims.metadata if session else self._on_last_screen(claims.metadata),
+            self._on_a_page(claims.metadata, session_id),
             not session or claims.is_minted,
             claims.is_sampled,
         )
@@ -258,15 +269,15 @@ class Identities:
     def _process_session(self, now_ns: int) -> str:
         if not self._process_session_id or now_ns - self._process_session_used_ns > SESSION_SILENCE_NS:
             self._process_session_id = self._new_id()
-            self._process_screen = {}
         self._process_session_used_ns = now_ns
         return self._process_session_id
 
-    def _on_last_screen(self, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the metadata of a span of the process's own session: its user is on the screen shown last."""
-        if "title" in metadata:
-            self._process_screen = metadata
-        return metadata or self._process_screen
+    def _on_a_page(self, metadata: Mapping[str, Any], session_id: str) -> Mapping[str, Any]:
+        """Return metadata with a page: where it tells none, its user is on the one that was shown last."""
+        if PAGE_ID in metadata:
+            return metadata
+        page = self._pages.get(session_id)
+        return {**page, **metadata} if page and metadata else page or metadata
 
 
 def to_uuid(value: str, *, kind: str, key: bytes) -> str:

@@ -60,6 +60,11 @@ class LogView(View):
     is_superseded: bool = False
 
     @property
+    def content(self) -> tuple[object, ...]:
+        """Name, attributes and body."""
+        return self.name, self.attributes, self.body
+
+    @property
     def id_parts(self) -> tuple[str, ...]:
         """Time, name and content: log records have no id."""
         content = orjson.dumps([json_object(self.attributes), json_value(self.body)], option=orjson.OPT_SORT_KEYS)

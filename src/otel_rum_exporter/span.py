@@ -79,6 +79,12 @@ class SpanView(View):
     part: SpanView | None = None
 
     @property
+    def content(self) -> tuple[object, ...]:
+        """Name and attributes, its own and those of its events, and its links."""
+        events = [(event.name, plain(event.attributes)) for event in self.events]
+        return self.name, self.attributes, events, self.span.links
+
+    @property
     def id_parts(self) -> tuple[str, ...]:
         """Trace and span id."""
         return self.trace_id, self.span_id

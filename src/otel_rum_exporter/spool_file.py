@@ -151,20 +151,10 @@ class SpoolFile:
 
     def contents(self) -> Contents:
         """Return what an adopted file holds, as far as it can be read."""
-        found: dict[int, Parcel] = {}
-        keys: dict[BatchKey, BatchKey] = {}
-        for row in self._readable("SELECT seq, label, label_checksum FROM parcel"):
-            self._label(row, found, keys)
-        lost_events = self._lost_events
-        for seq, events in self._readable("SELECT seq, CAST(events AS INTEGER) FROM parcel INDEXED BY parcel_events"):
-            if seq not in found:
-                for row in self._readable("SELECT seq, label, label_checksum FROM parcel WHERE seq = ?", (seq,)):
-                    self._label(row, found, keys)
-            if seq not in found:
-                self.is_damaged = True
-                lost_events += events if 0 < events <= MAX_PARCEL_EVENTS else 1
+        found, lost = self._read()
         self.stored.update(found)
         self._next_seq = max(found, default=0) + 1
+        lost_events = self._lost_events + sum(lost.values())
         if self.is_damaged and not found and not lost_events:
             lost_events = 1
         return Contents([found[seq] for seq in sorted(found)], lost_events)
@@ -192,19 +182,38 @@ class SpoolFile:
 
     def _rescue(self, damaged_log: bytes) -> None:
         """Take over what stands behind the damage of the log, from a copy whose log is mended."""
-        known = {parcel.place for parcel in self.contents().parcels}
+        known, _ = self._read()
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / self.path.name
             shutil.copyfile(self.path, path)
             wal(path).write_bytes(mended(damaged_log, PAGE_BYTES))
             copy = SpoolFile(path)
-            found, lost_events = copy.contents()
-            rescued = [parcel for parcel in found if Place(self, _seq(parcel)) not in known]
+            found, lost = copy._read()
+            rescued = [parcel for seq, parcel in found.items() if seq not in known]
             for parcel in rescued:
                 parcel.events = copy.events(parcel)
             copy.close()
+        self._next_seq = max((*known, *found, *lost), default=0) + 1
+        lost_events = sum(events for seq, events in lost.items() if seq not in known)
+        lost_events += sum(parcel.count for parcel in rescued if parcel.events is None)
         self.put([parcel for parcel in rescued if parcel.events is not None])
-        self._lost_events = lost_events + sum(parcel.count for parcel in rescued if parcel.events is None)
+        self._lost_events = lost_events
+
+    def _read(self) -> tuple[dict[int, Parcel], dict[int, int]]:
+        """Return the parcels that can be read, and how many events the others held, by their numbers."""
+        found: dict[int, Parcel] = {}
+        keys: dict[BatchKey, BatchKey] = {}
+        for row in self._readable("SELECT seq, label, label_checksum FROM parcel"):
+            self._label(row, found, keys)
+        lost: dict[int, int] = {}
+        for seq, events in self._readable("SELECT seq, CAST(events AS INTEGER) FROM parcel INDEXED BY parcel_events"):
+            if seq not in found:
+                for row in self._readable("SELECT seq, label, label_checksum FROM parcel WHERE seq = ?", (seq,)):
+                    self._label(row, found, keys)
+            if seq not in found:
+                self.is_damaged = True
+                lost[seq] = events if 0 < events <= MAX_PARCEL_EVENTS else 1
+        return found, lost
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from opentelemetry.trace import SpanKind
 
-from .anyvalue import MAX_SAFE_INTEGER, json_text
+from .anyvalue import MAX_SAFE_INTEGER, json_text, size_bytes
 
 Attributes = Mapping[str, Any] | None
 """Attribute values are whatever an application put there: read them with a view, never trust a type."""
@@ -22,6 +22,9 @@ SpanKey = tuple[str, str]
 """Trace id and span id, in hex."""
 
 NS_PER_MILLI = 1_000_000
+_OBJECTS_BYTES = 1024
+"""A span of the SDK and its view, without any attribute."""
+
 EARLIEST_EPOCH_NS = 946_684_800 * 1_000_000_000
 """The year 2000: an earlier time is a clock that was not set, or none of the epoch."""
 
@@ -75,6 +78,16 @@ class View:
     def is_local_root(self) -> bool:
         """Whether nothing in this process contains it."""
         return self.parent_key is None or self.is_parent_remote
+
+    @property
+    def size_bytes(self) -> int:
+        """Estimate the memory that it takes, with the telemetry it was read from."""
+        return _OBJECTS_BYTES + size_bytes(self.content)
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What it holds: all that may be of any size."""
+        return self.name, self.attributes
 
     @property
     def id_parts(self) -> tuple[str, ...]:

@@ -26,10 +26,14 @@ from tests.spans import make_config
 AWS_FOLDER = os.environ.get("RUM_EVENT_SCHEMAS")
 
 
+def view_of(record: ReadableSpan | ReadableLogRecord) -> SpanView | LogView:
+    """Read one record."""
+    return SpanView.of(record) if isinstance(record, ReadableSpan) else LogView.of(record)
+
+
 def drafts_of(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> list[Draft]:
     """Map one record, and check what comes out."""
-    view = SpanView.of(record) if isinstance(record, ReadableSpan) else LogView.of(record)
-    drafts = Mapper(config or make_config()).drafts(view)
+    drafts = Mapper(config or make_config()).drafts(view_of(record))
     for draft in drafts:
         check(draft)
     return drafts

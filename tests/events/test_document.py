@@ -1,14 +1,19 @@
 """What browsers tell of documents, as OTel's and Splunk's instrumentations make it."""
 
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import Event
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.trace import Event, ReadableSpan
 
 from otel_rum_exporter.events import mapper as module
+from otel_rum_exporter.events.built_in import PREFIX
 from otel_rum_exporter.events.mapper import Mapper
+from otel_rum_exporter.log_record import LogView
 from otel_rum_exporter.span import SpanView
-from tests.events.drafts import check, drafts_of, mapped, types
+from tests.events.drafts import check, drafts_of, mapped, types, view_of
 from tests.events.test_resource import NETWORK_EVENTS
 from tests.logs import make_log
 from tests.spans import MILLI_NS, START_NS, make_config, make_span
@@ -135,6 +140,46 @@ def test_the_timings_of_the_fetch_go_into_the_event_of_its_document() -> None:
     assert {name: navigation.details[name] for name in expected} == expected
     _, alone, _ = mapper.drafts(SpanView.of(document))
     assert "dns" not in alone.details
+
+
+LOADED = make_span("documentLoad", {"url.full": PAGE, "session.id": "s"}, events=events(DOCUMENT_LOAD_EVENTS))
+SHOWN = make_log("browser.navigation", {"url.full": PAGE, "session.id": "s", "browser.navigation.same_document": False})
+TIMED = make_log("browser.navigation_timing", {**NAVIGATION_TIMING, "session.id": "s"})
+PAINTED = make_log(
+    "browser.web_vital", {"session.id": "s", "browser.web_vital.name": "fcp", "browser.web_vital.value": 360.5}
+)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((LOADED, SHOWN, TIMED, PAINTED)))[::5])
+def test_a_load_that_two_instrumentations_tell_is_told_once(order: Iterable[ReadableSpan | ReadableLogRecord]) -> None:
+    """Whichever comes first; of each load, though the page is the same again."""
+    mapper = Mapper(make_config())
+    for _ in range(2):
+        told = [draft.type.removeprefix(PREFIX) for record in order for draft in mapper.drafts(view_of(record))]
+        assert sorted(told) == ["first_contentful_paint_event", "page_view_event", "performance_navigation_event"]
+
+
+def test_loads_of_other_sessions_pages_and_routes_are_told_too() -> None:
+    """Only what tells the same is left out; without a session nobody knows."""
+    mapper = Mapper(make_config())
+    assert mapper.drafts(SpanView.of(LOADED))
+    for attributes in (
+        {"url.full": PAGE, "session.id": "other"},
+        {"url.full": "https://shop.example/cart", "session.id": "s"},
+        {"url.full": PAGE, "session.id": "s", "browser.navigation.same_document": True},
+        {"url.full": PAGE},
+    ):
+        assert len(mapper.drafts(LogView.of(make_log("browser.navigation", attributes)))) == 1
+    assert not mapper.drafts(LogView.of(SHOWN))
+
+
+def test_the_loads_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that was told of longest ago is forgotten."""
+    monkeypatch.setattr(module, "MAX_LOADS", 2)
+    mapper = Mapper(make_config())
+    for session in "abcd":
+        mapper.drafts(LogView.of(make_log("browser.navigation", {"url.full": PAGE, "session.id": session})))
+    assert [load.session for load in mapper._tellers] == ["c", "d"]
 
 
 def test_fetches_whose_document_never_comes_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

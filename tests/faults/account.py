@@ -81,6 +81,6 @@ def wait_until_taken(rum: LocalRum, numbers: set[int], seconds: float = PATIENCE
 
 
 def assert_same_ids(taken: Mapping[int, list[str]]) -> None:
-    """A span that is sent again is the same event."""
+    """Assert that a span which is sent again is the same event."""
     assert all(len(set(ids)) == 1 for ids in taken.values())
     assert len({ids[0] for ids in taken.values()}) == len(taken)

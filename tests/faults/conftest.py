@@ -10,10 +10,17 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter import RumSpanExporter, delivery
+from otel_rum_exporter import RumSpanExporter, delivery, rate, settlement
 from otel_rum_exporter.local import LocalRum
 from tests.faults.account import MOST_EVENTS, Account
 from tests.spans import APP_MONITOR_ID
+
+collect_ignore = (
+    [f"test_{name}.py" for name in ("answers", "clock", "credentials", "disk", "network", "outage", "poison")]
+    if os.environ.get("FEW_FAULTS")
+    else []
+)
+"""What is the same in every version of Python, and CI runs with the newest alone."""
 
 DEADLINE_SLACK_SECONDS = 0.5
 """The promise: so much later than its deadline an export returns at most."""
@@ -56,8 +63,23 @@ def exporter(rum: LocalRum, form: dict[str, Any], monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
+def real_pauses() -> None:
+    """Keep the pauses of applications, where the test is about their length."""
+
+
+@pytest.fixture(autouse=True)
+def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten all pauses alike, where the test is about what comes of them."""
+    if "real_pauses" not in request.fixturenames:
+        monkeypatch.setattr(delivery, "PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(settlement, "BACKOFF_SECONDS", 0.02)
+        monkeypatch.setattr(settlement, "MAX_BACKOFF_SECONDS", 0.3)
+        monkeypatch.setattr(rate, "MIN_REQUESTS_PER_SECOND", 10)
+
+
+@pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let exports wait no longer than a moment: the test is about what comes later."""
+    """Let exports wait no longer than a moment."""
     monkeypatch.setattr(delivery, "PATIENCE_SECONDS", 0.05)
 
 

@@ -30,7 +30,7 @@ EVENTS_PER_REQUEST = 5
 def live(told: dict[str, Any], client: Any) -> None:
     """Take over what the last life left, accept spans, deliver them, and end."""
     if told["calm"]:
-        threading.Thread.start = _refuse  # type: ignore[method-assign]
+        threading.Thread.start = _refuse  # type: ignore[method-assign, assignment]
     delivery.PATIENCE_SECONDS = 0.0 if told["calm"] else 0.02
     spans._numbers = itertools.count(told["first"] + 1)
     accepted = os.open(told["accepted"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -74,12 +74,17 @@ def main() -> None:
         told = json.loads(line)
         if "wait" in told:
             _, status = os.waitpid(told["wait"], 0)
-            print(os.waitstatus_to_exitcode(status), flush=True)
+            _tell(os.waitstatus_to_exitcode(status))
         else:
             child = os.fork()
             if child == 0:
                 _begin(told, client)
-            print(child, flush=True)
+            _tell(child)
+
+
+def _tell(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
 
 
 def _begin(told: dict[str, Any], client: Any) -> None:
@@ -88,7 +93,7 @@ def _begin(told: dict[str, Any], client: Any) -> None:
         Path(told["gate"]).read_text(encoding="ascii")
         live(told, client)
         status = 0
-    except Exception:
+    except Exception:  # noqa: BLE001 - the child of a test ends here, whatever it was
         traceback.print_exc()
     finally:
         os._exit(status)

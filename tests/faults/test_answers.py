@@ -37,6 +37,7 @@ def test_what_rum_does_not_take_goes_out_again_as_it_was(
     account.assert_balanced(one.ledger)
 
 
+@pytest.mark.usefixtures("real_pauses")
 def test_a_storm_of_throttling_is_met_with_fewer_requests(rum: LocalRum, account: Account, exporter: Make) -> None:
     """Twenty sessions, each of which RUM refuses: one request at a time, not twenty at once."""
     rum.faults = [Fault(status=429)]
@@ -57,7 +58,11 @@ def test_a_storm_of_throttling_is_met_with_fewer_requests(rum: LocalRum, account
 @IN_MEMORY
 @pytest.mark.parametrize(("status", "is_date"), [(429, True), (503, False)])
 def test_retry_after_is_obeyed_also_by_other_sessions(
-    status: int, is_date: bool, rum: LocalRum, account: Account, exporter: Make
+    status: int,
+    is_date: bool,  # noqa: FBT001 - a case of a table
+    rum: LocalRum,
+    account: Account,
+    exporter: Make,
 ) -> None:
     """RUM asks for it, whoever comes next; as seconds or as a date."""
     retry_after = email.utils.formatdate(time.time() + 3, usegmt=True) if is_date else 2
@@ -83,6 +88,7 @@ def test_an_absurd_retry_after_is_cut(rum: LocalRum, account: Account, exporter:
     account.assert_balanced(one.ledger)
 
 
+@pytest.mark.usefixtures("real_pauses")
 @IN_MEMORY
 @pytest.mark.parametrize(
     "fault",

@@ -30,13 +30,16 @@ def processor(request: pytest.FixtureRequest, rum: LocalRum, monkeypatch: pytest
     made: LogRecordProcessor = request.param(exporter, **options)
     provider.add_log_record_processor(made)
     handler, root = LoggingHandler(logger_provider=provider), logging.getLogger()
-    monkeypatch.setattr(root, "level", logging.DEBUG)
+    level = root.level
+    root.setLevel(logging.DEBUG)
     root.addHandler(handler)
     yield exporter
     root.removeHandler(handler)
+    root.setLevel(level)
     provider.shutdown()
 
 
+@pytest.mark.usefixtures("real_pauses")
 def test_while_rum_is_down_its_own_lines_make_no_events(
     processor: RumLogExporter, rum: LocalRum, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -44,10 +47,7 @@ def test_while_rum_is_down_its_own_lines_make_no_events(
     caplog.set_level(logging.DEBUG)
     rum.faults = [Fault(cut="before_answer")]
     begun = time.monotonic()
-    try:
-        raise ValueError("of the application")
-    except ValueError:
-        logging.getLogger("application").exception("it failed")
+    logging.getLogger("application").error("it failed", exc_info=ValueError("of the application"))
     while time.monotonic() - begun < 4 or len(rum.requests) < 3:
         assert time.monotonic() - begun < 60
         time.sleep(0.1)
@@ -65,10 +65,7 @@ def test_while_rum_is_down_its_own_lines_make_no_events(
 def test_a_thread_that_sends_does_not_wait_for_itself(processor: RumLogExporter, rum: LocalRum) -> None:
     """Its libraries log as it sends, and each line is exported on the spot."""
     begun = time.monotonic()
-    try:
-        raise ValueError("of the application")
-    except ValueError:
-        logging.getLogger("application").exception("it failed")
+    logging.getLogger("application").error("it failed", exc_info=ValueError("of the application"))
     rum.wait_for("js_error_event", 1, 60)
     assert processor.force_flush(60_000)
     assert time.monotonic() - begun < 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +32,7 @@ REQUESTS_PER_SECOND = 50
 SPANS_PER_SECOND = 95
 
 
+@pytest.mark.usefixtures("real_pauses")
 @pytest.mark.parametrize("outage_seconds", [3, pytest.param(30, marks=LONG)])
 def test_an_outage_under_load_loses_nothing(
     outage_seconds: int, rum: LocalRum, account: Account, exporter: Make
@@ -58,7 +58,7 @@ def test_an_outage_under_load_loses_nothing(
     account.assert_balanced(one.ledger)
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("real_pauses", "hasty")
 def test_delivery_resumes_within_five_seconds_however_long_the_outage(
     rum: LocalRum, account: Account, exporter: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,7 +74,7 @@ def test_delivery_resumes_within_five_seconds_however_long_the_outage(
     with monkeypatch.context() as patch:
         patch.setattr(settlement, "backoff_seconds", accelerated)
         one = exporter()
-        for _ in range(8):
+        for _ in range(4):
             one.export(account.spans(3, session_id()))
         deadline = time.monotonic() + 60
         while len(pauses) < 200:
@@ -128,12 +128,12 @@ def test_the_spool_bound_holds_in_an_outage_and_each_event_beyond_it_is_counted(
 
 def descriptors() -> int:
     """Count the open descriptors of this process."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
-def test_storms_leave_neither_threads_nor_descriptors(form: dict[str, Any], exporter: Make, account: Account) -> None:
+def test_storms_leave_neither_threads_nor_descriptors(exporter: Make, account: Account) -> None:
     """Not of an exporter that lives on, and none at all of one that was shut down."""
 
     def storm() -> None:

@@ -1,4 +1,4 @@
-"""Processes as people run them: preloaded workers, green threads, pools, pools of threads, functions, and their ends."""
+"""Processes as people run them: preloaded workers, green threads, pools, threads, functions, and their ends."""
 
 from __future__ import annotations
 
@@ -148,8 +148,8 @@ def test_eight_threads_that_end_spans_at_once_lose_none(rum: LocalRum, exporter:
 
     def work(worker: int) -> None:
         for number in range(40):
-            attributes = {"n": 100 * worker + number, "session.id": f"session {worker}"}
-            tracer.start_span("work", attributes=attributes).end()
+            with tracer.start_as_current_span("work") as span:
+                span.set_attributes({"n": 100 * worker + number, "session.id": f"session {worker}"})
 
     threads = [threading.Thread(target=work, args=(worker,)) for worker in range(8)]
     for thread in threads:
@@ -164,9 +164,8 @@ def test_eight_threads_that_end_spans_at_once_lose_none(rum: LocalRum, exporter:
     provider.shutdown()
 
 
-def test_under_light_load_a_function_may_be_frozen_when_its_export_returns(
-    rum: LocalRum, account: Account, exporter: Make
-) -> None:
+@pytest.mark.usefixtures("real_pauses")
+def test_under_light_load_a_function_may_be_frozen_when_its_export_returns(account: Account, exporter: Make) -> None:
     """Everything it gave has been taken, as a Lambda between two invocations needs it."""
     one = exporter()
     for _ in range(15):
@@ -174,6 +173,7 @@ def test_under_light_load_a_function_may_be_frozen_when_its_export_returns(
         assert account.taken().keys() == account.given
 
 
+@pytest.mark.usefixtures("real_pauses")
 def test_a_shutdown_with_a_full_outbox_is_on_time_and_leaves_nothing_untold(
     rum: LocalRum, form: dict[str, Any], account: Account, exporter: Make
 ) -> None:
@@ -233,6 +233,7 @@ sys.stdin.read()
         parent.communicate()
 
 
+@pytest.mark.usefixtures("real_pauses")
 @IN_MEMORY
 def test_a_process_without_threads_ends_in_time_when_rum_never_answers(
     rum: LocalRum, account: Account, exporter: Make, monkeypatch: pytest.MonkeyPatch

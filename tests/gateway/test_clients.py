@@ -227,6 +227,11 @@ def test_a_page_in_a_browser(rum: LocalRum, make_gateway: MakeGateway, serve: Se
     assert {(event.session_id or "").replace("-", "") for event in events} == {session.replace("-", "")}
     (_,), (_,), (error,) = map(events, ("page_view_event", "performance_navigation_event", "js_error_event"))
     assert error.details["message"] == "planted"
+    vital_types = {"largest_contentful_paint_event", "time_to_first_byte_event", "first_contentful_paint_event"}
+    vitals = [event for event in events if event.type.removeprefix("com.amazon.rum.") in vital_types]
+    assert "first_contentful_paint_event" in {event.type.removeprefix("com.amazon.rum.") for event in vitals}
+    assert len({event.type for event in vitals}) == len(vitals)
+    assert {event.metadata.get("pageId") for event in [error, *vitals]} == {"/"}
     assert all(event.metadata["aws:userAgent"].startswith("Mozilla/") for event in events)
     assert rum.dropped == ()
 

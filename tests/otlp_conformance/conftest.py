@@ -60,7 +60,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     marker = item.get_closest_marker("duty")
     if marker is not None:
         report.duty = marker.args
-        report.target = getattr(item, "funcargs", {}).get("target")
+        report.target_url = getattr(getattr(item, "funcargs", {}).get("target"), "url", "")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -72,7 +72,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             duty = getattr(report, "duty", None)
             if duty is not None:
                 outcomes.setdefault(duty, outcome if outcome in {"passed", "skipped"} else "FAILED")
-                url = getattr(report.target, "url", url)
+                url = report.target_url or url
     if not outcomes or not terminalreporter.config.getoption("--url", default=None):
         return
     terminalreporter.section(f"OTLP conformance of {url}")

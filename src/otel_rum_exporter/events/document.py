@@ -7,12 +7,39 @@ page before.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ..config import Config
+from ..identity import SESSION_ATTRIBUTES
 from ..log_record import LogView
+from ..metadata import MAX_VALUE_CHARS, page_id
 from ..span import SpanView
+from ..view import View, text
 from . import page, timing, web_vital
 from .rum_event import Draft
+
+TELLERS = frozenset({"documentLoad", "browser.navigation", "browser.navigation_timing", web_vital.EVENT_NAME})
+"""Names of the spans and log records that tell of a document's load, some of them the same."""
+
+FIRST_PAINT = web_vital.VITALS["fcp"].type
+_TOLD_TWICE = frozenset({page.PAGE_VIEW_EVENT, page.NAVIGATION_EVENT, FIRST_PAINT})
+
+
+class Load(NamedTuple):
+    """What is told once of the load of a document, whoever tells it. No web vital says of which page it is."""
+
+    session: str
+    page: str | None
+    event_type: str
+
+
+def load_told(view: View, draft: Draft) -> Load | None:
+    """Return what a draft tells of a document's load that others may tell too; None where nobody else does."""
+    if draft.type not in _TOLD_TWICE or view.attributes.get("browser.navigation.same_document") is True:
+        return None
+    session = view.text(*SESSION_ATTRIBUTES) or text(view.resource.attributes, *SESSION_ATTRIBUTES)
+    shown = None if draft.type == FIRST_PAINT else (page_id(view) or "")[:MAX_VALUE_CHARS]
+    return Load(session, shown, draft.type) if session else None
 
 
 def loaded(view: SpanView, config: Config) -> Iterator[Draft]:

@@ -74,6 +74,11 @@ _MAX_DEBUG_SEVERITY = 8
 """SeverityNumber DEBUG4: errors logged for debugging are none that a user met."""
 
 
+def has_exceptions(view: View) -> bool:
+    """Say at a glance whether `exceptions` may yield any."""
+    return not isinstance(view, SpanView) or bool(view.events) or bool(present(TELLING, view.names))
+
+
 def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield time (ns) and attributes of each exception that a span recorded, or that a span or log record is."""
     if isinstance(view, LogView):
@@ -149,7 +154,7 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | No
     kind, message = text(exception, "exception.type") or "", text(exception, "exception.message") or ""
     innermost = stack[max(0, stack.rfind('\n  File "')) :] if PYTHON_TRACEBACK in stack else stack
     raised_at = innermost.strip()[:MAX_MESSAGE_CHARS]
-    return Fingerprint(trace_id, kind.rpartition(".")[2], message[:MAX_MESSAGE_CHARS], raised_at)
+    return Fingerprint(trace_id, kind.rpartition(".")[2][:MAX_MESSAGE_CHARS], message[:MAX_MESSAGE_CHARS], raised_at)
 
 
 def _is_answer(view: SpanView, exception: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 Remembered are the exceptions already told, because Python records one on each span that it leaves; the types of custom
 events, because span names may hold ids and RUM counts every type; and spans that their parents' events tell, because
-children end first.
+children end first; and who tells of the loads of documents, because two of OTel's instrumentations for browsers do.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ from ..config import Config
 from ..log_record import LogView
 from ..span import SpanView
 from ..view import SpanKey, View
+from . import document
 from .built_in import PREFIX
 from .custom import FALLBACK_TYPE
-from .js_error import Fingerprint, exceptions, fingerprint, js_error
+from .js_error import Fingerprint, exceptions, fingerprint, has_exceptions, js_error
 from .rules import LOG_RULES, SPAN_RULES, Rule, V
 from .rum_event import Draft
 
 MAX_CUSTOM_TYPES = 200
 MAX_EXCEPTIONS = 10_000
+MAX_LOADS = 10_000
 MAX_PARTS = 1000
+MAX_PART_BYTES = 16_384
+"""Spans larger than this are not kept for their parents; that of a document's fetch takes some 4 KiB."""
 
 
 class Mapper:
@@ -32,6 +36,7 @@ class Mapper:
         self._config = config
         self._told: OrderedDict[Fingerprint, None] = OrderedDict()
         self._custom_types: set[str] = set()
+        self._tellers: OrderedDict[document.Load, str] = OrderedDict()
         self._parts: OrderedDict[SpanKey, SpanView] = OrderedDict()
 
     def drafts(self, view: View) -> list[Draft]:
@@ -40,7 +45,7 @@ class Mapper:
             if self._parts:
                 view.part = self._parts.pop((view.trace_id, view.span_id), None)
             rule = SPAN_RULES.decide(view, self._config)
-            if rule.is_of_parent and view.parent_key:
+            if rule.is_of_parent and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
                 self._keep(view, view.parent_key)
             return self._drafts(rule, view)
         if isinstance(view, LogView):
@@ -54,9 +59,21 @@ class Mapper:
 
     def _drafts(self, rule: Rule[V], view: V) -> list[Draft]:
         drafts = [self._capped(draft) for draft in rule.events(view, self._config)]
-        if rule.keeps_exceptions:
+        if view.name in document.TELLERS:
+            drafts = [draft for draft in drafts if self._is_teller(view, document.load_told(view, draft))]
+        if rule.keeps_exceptions and has_exceptions(view):
             drafts.extend(self._errors(view))
         return drafts
+
+    def _is_teller(self, view: View, load: document.Load | None) -> bool:
+        """Say whether a span or log record is of the kind that was the first to tell of such a load."""
+        if load is None:
+            return True
+        teller = self._tellers.setdefault(load, view.name)
+        self._tellers.move_to_end(load)
+        if len(self._tellers) > MAX_LOADS:
+            self._tellers.popitem(last=False)
+        return teller == view.name
 
     def _errors(self, view: View) -> Iterator[Draft]:
         for timestamp_ns, exception in exceptions(view):

@@ -1,8 +1,11 @@
-// A page that does what visitors do, watched by the example.
+// A page that does what visitors do, watched by the example, and by the older instrumentation of document loads besides.
+import { registerInstrumentations } from "@opentelemetry/instrumentation";
+import { DocumentLoadInstrumentation } from "@opentelemetry/instrumentation-document-load";
 import { start } from "./browser.js";
 
 const gateway = new URLSearchParams(location.search).get("gateway");
 const { sessions, spans, records } = start({ gateway, serviceName: "web-shop", version: "1.0.0", ignoreUrls: [/\/said/] });
+registerInstrumentations({ instrumentations: [new DocumentLoadInstrumentation()] });
 
 const say = (what) => fetch("/said", { method: "POST", body: what });
 const pause = (millis) => new Promise((resolve) => setTimeout(resolve, millis));

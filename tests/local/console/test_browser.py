@@ -377,7 +377,9 @@ def test_text_from_telemetry_is_text_everywhere(rum: LocalRum, visit: Open) -> N
     for path in [*views, *(f"/sessions/{session}?event={event}" for event in events)]:
         page.goto(rum.url + path)
         if path == "/refused":
-            for summary in page.locator("summary").all():
+            summaries = page.locator("summary")
+            expect(summaries.first).to_be_visible()
+            for summary in summaries.all():
                 summary.click()
             expect(page.get_by_role("region", name="body")).to_have_count(2)
         expect(page.locator("main")).to_contain_text("<script>alert(1)</script>")

@@ -1,0 +1,100 @@
+"""What AWS's SDKs for telephones send, as literal OTLP bodies, and what RUM gets of it.
+
+Attributes and scopes are those of https://github.com/aws-observability/aws-otel-android and aws-otel-swift, and of the
+contract tests there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from otel_rum_exporter.local import LocalRum
+from tests.gateway.asgi import Client
+from tests.gateway.bodies import JSON
+from tests.gateway.conftest import MakeGateway
+
+BODIES = Path(__file__).with_name("phones")
+ANDROID = "1f6d2c3a-5b7e-4a90-8c11-d2e3f4a5b6c7", "9a8b7c6d-1e2f-4a3b-8c4d-5e6f7a8b9c0d"
+IOS = "A1B2C3D4-E5F6-4708-9A0B-C1D2E3F4A5B6", "0F1E2D3C-4B5A-4697-8879-6A5B4C3D2E1F"
+
+
+@pytest.fixture
+def client(make_gateway: MakeGateway, connect: Callable[..., Client]) -> Client:
+    """Return a client of a gateway for the app monitor and alias that the telephones name."""
+    return connect(make_gateway({"alias": "shop-app"}).app)
+
+
+def test_a_telephone_with_android(rum: LocalRum, client: Client) -> None:
+    """Start, screens, requests, clicks, an application that hangs and one that crashes."""
+    found = _sent(rum, client, "android", 13)
+    assert found == {
+        "session_start_event": 1,
+        "AppStart": 1,
+        "Created": 1,
+        "page_view_event": 1,
+        "Paused": 1,
+        "performance_navigation_event": 1,
+        "performance_resource_event": 2,
+        "http_event": 1,
+        "coupon_used": 1,
+        "js_error_event": 2,
+        "dom_event": 1,
+        "network.change": 1,
+    }
+    assert {(event.session_id, event.user_id) for event in rum.events} == {ANDROID}
+    (shown,), (failed,) = rum.events("page_view_event"), rum.events("http_event")
+    assert (shown.details["pageId"], shown.metadata["pageId"]) == ("CartActivity", "CartActivity")
+    assert failed.details["request"] == {"method": "GET", "url": "https://api.shop.example/cart"}
+    crash = next(event for event in rum.events("js_error_event") if "onPay" in event.details["stack"])
+    assert crash.details["type"] == "java.lang.IllegalStateException"
+    metadata = crash.metadata
+    assert (metadata["osName"], metadata["osVersion"], metadata["deviceType"]) == ("Android", "15", "mobile")
+
+
+def test_a_telephone_with_ios(rum: LocalRum, client: Client) -> None:
+    """Ids in capitals go as they are, so that RUM joins what telephone and gateway say of a session."""
+    found = _sent(rum, client, "ios", 9)
+    assert found == {
+        "session_start_event": 1,
+        "session.end": 1,
+        "AppStart": 1,
+        "page_view_event": 1,
+        "performance_navigation_event": 1,
+        "performance_resource_event": 1,
+        "http_event": 1,
+        "js_error_event": 2,
+    }
+    assert {(event.session_id, event.user_id) for event in rum.events} == {IOS}
+    (shown,), (failed,) = rum.events("page_view_event"), rum.events("http_event")
+    assert shown.details["pageInteractionId"] == "CartView-1"
+    assert shown.details["parentPageInteractionId"] == "HomeView-0"
+    assert (failed.details["request"]["url"], failed.details["response"]["status"]) == (
+        "https://api.shop.example/pay",
+        404,
+    )
+    assert {event.details["type"] for event in rum.events("js_error_event")} == {"hang", "crash"}
+    assert {event.metadata["pageId"] for event in rum.events("js_error_event")} == {"CartView"}
+
+
+@pytest.mark.parametrize("phone", ["android", "ios"])
+def test_what_a_url_or_a_device_tells_of_a_person_stays_out(rum: LocalRum, client: Client, phone: str) -> None:
+    """Queries of URLs, and the id of the device."""
+    _sent(rum, client, phone, 9)
+    sent = json.dumps([[event.details, event.metadata] for event in rum.events])
+    assert "=planted" not in sent
+    assert "0D1E2F3A" not in sent
+
+
+def _sent(rum: LocalRum, client: Client, phone: str, count: int) -> Counter[str]:
+    """Send spans and log records of a telephone; return the types of the events that RUM kept."""
+    for signal in ("traces", "logs"):
+        body = (BODIES / f"{phone}_{signal}.json").read_bytes()
+        assert client.post(f"/v1/{signal}", body, JSON).json() == {}
+    rum.wait_for(count=count)
+    assert rum.dropped == ()
+    return Counter(event.type.removeprefix("com.amazon.rum.") for event in rum.events)
