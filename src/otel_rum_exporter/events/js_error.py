@@ -38,7 +38,11 @@ LINES = ("code.line.number", "code.lineno")
 
 ERROR_FIELDS = (
     Field("type", TYPES, "or `Error`"),
-    Field("message", ("exception.message",), "of a log as its Python traceback has it; or the description of the span's status, or the body or name of the log"),
+    Field(
+        "message",
+        ("exception.message",),
+        "or the description of the span's status; of a log as its Python traceback has it, or its body or name",
+    ),
     Field("filename", note=f"of the stack's innermost frame, or {' or '.join(f'`{name}`' for name in FILES)}"),
     Field("lineno", note=f"of that frame, or {' or '.join(f'`{name}`' for name in LINES)}", holds=Holds.NUMBER),
     Field("colno", note="of that frame, of a script", holds=Holds.NUMBER),
@@ -114,10 +118,10 @@ def _written_message(stack: str, kind: str) -> str | None:
     if not kind or PYTHON_TRACEBACK not in stack:
         return None
     lines = stack[max(0, stack.rfind('\n  File "')) :].split("\n")
-    for number, line in enumerate(lines):
+    for index, line in enumerate(lines):
         raised, colon, message = line.partition(": ")
         if colon and raised.rpartition(".")[2] == kind.rpartition(".")[2]:
-            return "\n".join((message, *lines[number + 1 :])).rstrip("\n")
+            return "\n".join((message, *lines[index + 1 :])).rstrip("\n")
     return None
 
 
