@@ -17,7 +17,7 @@ import orjson
 from .batch import BatchKey
 from .config import Config, variable
 from .conversion import Conversion
-from .events import web_vital
+from .events import document, web_vital
 from .events.built_in import PREFIX
 from .events.js_error import JS_ERROR_EVENT
 from .events.mapper import Mapper
@@ -266,6 +266,8 @@ def _why_nothing(view: SpanView | LogView, config: Config) -> str:
     alone = {draft.type for draft in Mapper(config).drafts(view)}
     if alone == {JS_ERROR_EVENT}:
         return "its exception is told by another record already"
+    if alone and view.name in document.TELLERS and config.session_sample_rate == 1:
+        return "another record tells of its document's load already"
     if alone:
         return "its session is not in the sample"
     if Mapper(Config(app_monitor_id=config.app_monitor_id)).drafts(view):
