@@ -26,7 +26,7 @@ demo: $(VENV)/shop
 	@$(BIN)/otel-rum demo
 
 test: $(VENV)/test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check

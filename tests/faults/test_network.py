@@ -41,6 +41,7 @@ def test_what_nobody_took_while_the_port_refused_is_delivered_when_rum_is_back(
 
 
 @IN_MEMORY
+@pytest.mark.usefixtures("real_pauses")
 @pytest.mark.parametrize(
     ("endpoint", "reason"),
     [
@@ -65,6 +66,7 @@ def test_an_endpoint_that_is_none_keeps_the_events_and_says_what_to_do(
 
 
 @IN_MEMORY
+@pytest.mark.usefixtures("real_pauses")
 def test_a_proxy_that_is_gone_is_named(
     account: Account, exporter: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
