@@ -7,12 +7,13 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo test lint docs screenshots bench bench-profile compare soak clean
+.PHONY: help demo test lint docs screenshots bench bench-profile bench-gateway compare soak clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
 	@echo 'make test   run the test suite against the built package'
 	@echo 'make lint   check style, types, architecture and generated documentation'
+	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
 	@echo 'make docs   write the generated parts of the documentation'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
 	@echo 'make bench  measure beside other exporters, and draw docs/performance.png (ROUNDS=5 ONLY="one session")'
@@ -52,6 +53,9 @@ bench: $(VENV)/bench
 
 bench-profile: $(VENV)/bench
 	@$(BIN)/py-spy record --rate 500 --output profile.svg -- $(BIN)/python -m benchmarks.measure steady aws_rum '{"count": 51200}'
+
+bench-gateway: $(VENV)/test
+	@$(BIN)/python -m benchmarks.gateway
 
 clean:
 	rm -rf $(VENV) artifacts profile.svg build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

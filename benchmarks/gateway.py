@@ -99,7 +99,10 @@ def main() -> None:
     arguments = parser.parse_args()
     made = spans(arguments.spans + WARM_UP * BATCH, sessions=arguments.sessions)
     batches = [made[start : start + BATCH] for start in range(0, len(made), BATCH)]
-    bodies = {PROTOBUF: list(map(_protobuf, batches)), JSON: list(map(_json, batches))}
+    bodies = {
+        content_type: [gzip.compress(body, 4) for body in map(written, batches)]
+        for content_type, written in ((PROTOBUF, in_protobuf), (JSON, in_json))
+    }
     runs: dict[str, list[Figures]] = {receiver.name: [] for receiver in RECEIVERS}
     for number in range(arguments.rounds):
         for receiver in RECEIVERS[:: -1 if number % 2 else 1]:
@@ -194,13 +197,15 @@ def _peak_mebibytes(pid: int) -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def _protobuf(batch: Sequence[ReadableSpan]) -> bytes:
-    return gzip.compress(encode_spans(batch).SerializeToString(), 4)
+def in_protobuf(batch: Sequence[ReadableSpan]) -> bytes:
+    """Return the body of an export request in protobuf."""
+    return encode_spans(batch).SerializeToString()
 
 
-def _json(batch: Sequence[ReadableSpan]) -> bytes:
+def in_json(batch: Sequence[ReadableSpan]) -> bytes:
+    """Return the body of an export request in JSON."""
     message = MessageToDict(encode_spans(batch), use_integers_for_enums=True)
-    return gzip.compress(json.dumps(_with_hex_ids(message)).encode(), 4)
+    return json.dumps(_with_hex_ids(message)).encode()
 
 
 def _with_hex_ids(value: Any) -> Any:

@@ -8,15 +8,19 @@ from __future__ import annotations
 import gzip
 import math
 import sys
+from collections.abc import Callable
 from types import FrameType
 
+import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from benchmarks.corpus import EPOCH_NS, spans
+from benchmarks.gateway import in_json, in_protobuf
 from otel_rum_exporter.batch import Batch
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.conversion import Conversion
 from otel_rum_exporter.identity import Moment
+from otel_rum_exporter.otlp import Decoded, Signal, decode_json, decode_protobuf
 from otel_rum_exporter.outbox import Outbox
 from otel_rum_exporter.request import body
 from otel_rum_exporter.telemetry import Ledger, Notices
@@ -46,8 +50,8 @@ def _bodies(made: list[ReadableSpan]) -> list[bytes]:
     return bodies
 
 
-def _calls(conversion: Conversion, made: list[ReadableSpan]) -> float:
-    """Return how many functions written in Python a span calls."""
+def _calls(work: Callable[[], object]) -> int:
+    """Return how many functions written in Python are called."""
     calls = 0
 
     def count(_frame: FrameType, event: str, _argument: object) -> None:
@@ -56,32 +60,53 @@ def _calls(conversion: Conversion, made: list[ReadableSpan]) -> float:
 
     sys.setprofile(count)
     try:
-        conversion.spans(made, NOW)
+        work()
     finally:
         sys.setprofile(None)
-    return calls / len(made)
+    return calls
+
+
+def _calls_per_span(conversion: Conversion, made: list[ReadableSpan]) -> float:
+    return _calls(lambda: conversion.spans(made, NOW)) / len(made)
 
 
 def test_a_span_costs_few_calls() -> None:
     """Each costs some 50 ns with what is done in it."""
     conversion, made = _conversion(), spans(2 * BATCH)
     conversion.spans(made[:BATCH], NOW)
-    assert _calls(conversion, made[BATCH:]) < MAX_CALLS
+    assert _calls_per_span(conversion, made[BATCH:]) < MAX_CALLS
+
+
+@pytest.mark.parametrize(("written", "decode"), [(in_protobuf, decode_protobuf), (in_json, decode_json)])
+def test_a_span_that_is_decoded_first_costs_at_most_twice(
+    written: Callable[[list[ReadableSpan]], bytes], decode: Callable[[bytes, Signal], Decoded]
+) -> None:
+    """What the gateway makes of a span is compared with what the exporter does."""
+    made = spans(2 * BATCH)
+    first, second = (written(made[start : start + BATCH]) for start in (0, BATCH))
+    exported, received = _conversion(), _conversion()
+    exported.spans(made[:BATCH], NOW)
+    received.spans(decode(first, Signal.TRACES).spans, NOW)
+
+    def receive() -> None:
+        received.spans(decode(second, Signal.TRACES).spans, NOW)
+
+    assert _calls(receive) < 2 * _calls(lambda: exported.spans(made[BATCH:], NOW))
 
 
 def test_nothing_that_is_remembered_makes_the_next_span_dearer() -> None:
     """No list is searched for each event: the last of many spans costs what the first did."""
     conversion, made = _conversion(), spans(16 * BATCH)
     conversion.spans(made[:BATCH], NOW)
-    first = _calls(conversion, made[BATCH : 2 * BATCH])
+    first = _calls_per_span(conversion, made[BATCH : 2 * BATCH])
     conversion.spans(made[2 * BATCH : -BATCH], NOW)
-    assert _calls(conversion, made[-BATCH:]) < first * 1.05
+    assert _calls_per_span(conversion, made[-BATCH:]) < first * 1.05
 
 
 def test_sessions_cost_no_more_calls_than_one() -> None:
     """Spans are told apart by look-ups, however many sessions there are."""
     one, many = _conversion(), _conversion()
-    assert _calls(many, spans(BATCH, sessions=1000)) < _calls(one, spans(BATCH)) + 10
+    assert _calls_per_span(many, spans(BATCH, sessions=1000)) < _calls_per_span(one, spans(BATCH)) + 10
 
 
 def test_one_session_takes_one_request_for_a_hundred_events_and_few_bytes() -> None:

@@ -134,6 +134,15 @@ def test_an_exception_told_already_is_said_to_be() -> None:
     assert (told.events, told.left_out) == ((), "its exception is told by another record already")
 
 
+def test_a_load_told_already_is_said_to_be() -> None:
+    """Two of OTel's instrumentations for browsers tell of it."""
+    shown = {"url.full": "https://shop.example/cart", "session.id": SESSION}
+    told = _explain(make_span("documentLoad", shown, duration_millis=0), _log("browser.navigation", shown)).records
+    assert sorted((len(one.events), one.left_out) for one in told if one.left_out) == [
+        (0, "another record tells of its document's load already")
+    ]
+
+
 @pytest.mark.parametrize(
     ("record", "settings", "reason"),
     [

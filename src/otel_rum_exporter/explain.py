@@ -17,7 +17,7 @@ import orjson
 from .batch import BatchKey
 from .config import Config, variable
 from .conversion import Conversion
-from .events import web_vital
+from .events import document, web_vital
 from .events.built_in import PREFIX
 from .events.js_error import JS_ERROR_EVENT
 from .events.mapper import Mapper
@@ -264,10 +264,10 @@ def _why_nothing(view: SpanView | LogView, config: Config) -> str:
     if isinstance(view, LogView) and view.is_superseded:
         return "a later record corrects it"
     alone = {draft.type for draft in Mapper(config).drafts(view)}
+    if not alone:
+        is_for_rum = bool(Mapper(Config(app_monitor_id=config.app_monitor_id)).drafts(view))
+        return "the settings leave it out" if is_for_rum else "it is not for RUM"
     if alone == {JS_ERROR_EVENT}:
         return "its exception is told by another record already"
-    if alone:
-        return "its session is not in the sample"
-    if Mapper(Config(app_monitor_id=config.app_monitor_id)).drafts(view):
-        return "the settings leave it out"
-    return "it is not for RUM"
+    is_told = view.name in document.TELLERS and config.session_sample_rate == 1
+    return "another record tells of its document's load already" if is_told else "its session is not in the sample"

@@ -91,6 +91,14 @@ def test_local_serves_until_it_is_told_to_stop(serving: Make, number: signal.Sig
     assert (process.returncode, errors) == (0, "")
 
 
+def test_local_tells_machines_where_it_is(serving: Make) -> None:
+    """One line of JSON."""
+    told = json.loads(serving("--json").stdout.readline())
+    assert {"signing": "none", "app_monitor_id": "00000000-1111-4222-8333-444444444444"}.items() <= told.items()
+    with urllib.request.urlopen(told["url"], timeout=10) as response:
+        assert response.status == 200
+
+
 def test_a_host_others_can_reach_is_warned_of(serving: Make) -> None:
     """Whoever opens the stand-in to the network is told what that means."""
     process = serving("--host", "0.0.0.0")

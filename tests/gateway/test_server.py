@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -116,6 +117,16 @@ def test_a_kill_loses_nothing_that_was_acknowledged(
     rum.wait_for(count=len(acknowledged), timeout_seconds=30)
     assert len(acknowledged) == 100
     assert {event.type for event in rum.events} == acknowledged
+
+
+@pytest.mark.parametrize("grpc", ["true", "false"])
+def test_machines_are_told_where_it_is(start: Callable[..., Process], grpc: str) -> None:
+    """One line of JSON."""
+    stdout = start("--json", "--grpc", grpc).process.stdout
+    assert stdout is not None
+    told = json.loads(stdout.readline())
+    assert told["http"].startswith("http://127.0.0.1:")
+    assert (told["grpc"] or "").startswith("127.0.0.1:") == (grpc == "true")
 
 
 def test_workers_share_the_ports(rum: LocalRum, start: Callable[..., Process], tmp_path: Path) -> None:

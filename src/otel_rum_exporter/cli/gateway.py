@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable
+from functools import partial
 
 import click
 
@@ -25,7 +27,8 @@ def _takes_settings(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.command(short_help="Receive OTLP over HTTP and gRPC, and send it to RUM.")
 @_takes_settings
-def gateway(**given: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Say where it is in a line of JSON, for machines.")
+def gateway(*, as_json: bool, **given: str | None) -> None:
     """Receive OTLP over HTTP and gRPC, and send it to RUM, until Ctrl-C or SIGTERM.
 
     Collectors, services in any language and pages in browsers send to it. An option is also the variable
@@ -41,7 +44,7 @@ def gateway(**given: str | None) -> None:
     try:
         from ..gateway.server import serve
 
-        serve(GatewaySettings.read(given, os.environ), os.environ, _announce)
+        serve(GatewaySettings.read(given, os.environ), os.environ, partial(_announce, as_json=as_json))
     except ModuleNotFoundError as error:
         fail(f"{error.name} is not installed: pip install 'otel-rum-exporter[gateway]'", MISUSED)
     except ConfigError as error:
@@ -53,9 +56,11 @@ def gateway(**given: str | None) -> None:
         fail(str(error), FAILED)
 
 
-def _announce(bound: GatewaySettings) -> None:
-    click.echo(f"OTLP over HTTP on http://{bound.host}:{bound.http_port}")
-    if bound.grpc:
-        click.echo(f"OTLP over gRPC on {bound.host}:{bound.grpc_port}")
+def _announce(bound: GatewaySettings, *, as_json: bool) -> None:
+    url, target = f"http://{bound.host}:{bound.http_port}", f"{bound.host}:{bound.grpc_port}" if bound.grpc else None
+    if as_json:
+        click.echo(json.dumps({"http": url, "grpc": target}))
+    else:
+        click.echo(f"OTLP over HTTP on {url}" + (f"\nOTLP over gRPC on {target}" if target else ""))
     if bound.token is None and bound.host not in _LOOPBACK:
         click.echo(f"warning: whoever can reach {bound.host} can send telemetry; set a token.", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import signal
 import time
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from . import MISUSED, fail
 if TYPE_CHECKING:
     from ..local import AppMonitor, LocalRum
 
-_WELCOME = """RUM stand-in, with its page at {url}/
+_WELCOME = """RUM stand-in, with its console at {url}/
 
 OTEL_EXPORTER_AWS_RUM_ENDPOINT={url}
 OTEL_EXPORTER_AWS_RUM_SIGNING={signing}
@@ -43,6 +44,7 @@ class _Options:
     requests_per_second: float | None
     fault: tuple[str, ...]
     data: str | None
+    as_json: bool
 
 
 @click.command(short_help="Serve a stand-in of RUM's data plane on this computer.")
@@ -80,11 +82,12 @@ class _Options:
     "latency_seconds=3. Repeatable.",
 )
 @click.option("--data", type=click.Path(dir_okay=False), help="File that keeps what is received (SQLite, private).")
+@click.option("--json", "as_json", is_flag=True, help="Say where it is in a line of JSON, for machines.")
 def local(**options: object) -> None:
     """Serve a stand-in of RUM's data plane on this computer, until Ctrl-C.
 
     It accepts what RUM accepts, refuses what RUM refuses and says why, and lists what RUM would drop without a word.
-    Its page shows the sessions and events received. Nothing is sent to AWS, and nothing is kept after the end but in
+    Its console shows the sessions and events received. Nothing is sent to AWS, and nothing is kept after the end but in
     the file of --data.
 
     Set the variables it prints where your application runs, then use the application. AWS's own tools can ask it too:
@@ -167,14 +170,13 @@ def _app_monitors(chosen: _Options) -> list[AppMonitor]:
 
 def _welcome(rum: LocalRum, chosen: _Options) -> None:
     given = [monitor.id for monitor in rum.app_monitors]
-    click.echo(
-        _WELCOME.format(
-            url=rum.url,
-            signing="none" if chosen.access_key is None else "sigv4",
-            app_monitor_id=(given or [_ANY_APP_MONITOR])[0],
-            note="" if chosen.app_monitor else "; the app monitor may be any UUID",
-        )
-    )
+    place = {
+        "url": rum.url,
+        "signing": "none" if chosen.access_key is None else "sigv4",
+        "app_monitor_id": (given or [_ANY_APP_MONITOR])[0],
+    }
+    note = "" if chosen.app_monitor else "; the app monitor may be any UUID"
+    click.echo(json.dumps(place) if chosen.as_json else _WELCOME.format(**place, note=note))
 
 
 def _why_not_started(error: OSError, host: str, port: int) -> str:

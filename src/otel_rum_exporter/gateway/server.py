@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import uvicorn
 
+from .connection import Connection
 from .gateway import Gateway, config_of
 from .settings import GatewaySettings
 
@@ -69,6 +70,7 @@ class Server:
         self._http = _HttpServer(
             uvicorn.Config(
                 gateway.app,
+                http=Connection,
                 ws="none",
                 lifespan="on",
                 log_config=None,

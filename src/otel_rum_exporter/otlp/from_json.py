@@ -185,6 +185,12 @@ def _log_record(record: Message, *, resource: DecodedResource, scope: DecodedSco
 
 def _attributes(fields: Message, name: str = "attributes", depth: int = 0) -> dict[str, Any]:
     def pair(member: Message) -> tuple[str, Any]:
+        key, value = member.get("key"), member.get("value")
+        if type(key) is str and type(value) is dict and depth <= MAX_VALUE_DEPTH:
+            # Nearly all are texts, and read in half the time when nothing else is asked of them.
+            told = value.get("stringValue")
+            if type(told) is str:
+                return key, told
         return protojson.text(member, "key"), protojson.submessage(member, "value", partial(_any_value, depth=depth))
 
     return dict(protojson.each(fields, name, pair))
