@@ -33,10 +33,10 @@ lint: $(VENV)/lint
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check README.md docs/mapping.md docs/gateway.md
+	$(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md
 
 docs: $(VENV)/lint
-	$(BIN)/cog -r README.md docs/mapping.md docs/gateway.md
+	$(BIN)/cog -r docs/settings.md docs/mapping.md docs/gateway.md
 
 screenshots: $(VENV)/package
 	@$(PIP) --group screenshots

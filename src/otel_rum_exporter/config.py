@@ -245,7 +245,7 @@ def variable(name: str) -> str:
 
 
 def markdown_table() -> str:
-    """Return the settings as the Markdown table that the README shows."""
+    """Return the settings as the Markdown table of docs/settings.md."""
     return markdown_of(Config, PREFIX)
 
 
