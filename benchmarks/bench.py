@@ -42,7 +42,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of a run; `against` is the exporter that the target is a multiple of, if it is one."""
+    """One figure of a run; `against` is the exporter that the target is a multiple of, if it is one.
+
+    `is_least` takes the least of the rounds in place of the median: where the rest is what else the machine does.
+    """
 
     claim: str
     run: str
@@ -50,6 +53,7 @@ class Row:
     target: float
     against: str = ""
     is_at_least: bool = False
+    is_least: bool = False
 
 
 UNLIMITED = {OURS: {"max_requests_per_second": 0}}
@@ -64,7 +68,7 @@ RUNS = {
     "spool": Run("spooled", (OURS,)),
     "1k spans": Run("steady", (OURS,), {"count": 1024}, UNLIMITED),
     "10k spans": Run("steady", (OURS,), {"count": 10_240}, UNLIMITED),
-    "100k spans": Run("steady", (OURS,), {"count": 102_400}, UNLIMITED),
+    "100k spans": Run("steady", (OURS,), {"count": 102_400, "max_memory_bytes": 2**30}, UNLIMITED),
     "10 more attributes": Run("steady", (OURS,), {"count": 10_240, "extra_attributes": 10}, UNLIMITED),
     "100 more attributes": Run("steady", (OURS,), {"count": 10_240, "extra_attributes": 100}, UNLIMITED),
 }
@@ -80,14 +84,14 @@ ROWS = (
     Row("3. nothing can coalesce: CPU a request, µs", "one by one", "cpu_micros_per_request", 0.5, NAIVE),
     Row("3. 30 ms away: spans/s", "30 ms", "spans_per_second", 8, NAIVE, is_at_least=True),
     Row("4. beside 1000 spans/s: exporter, % of a core", "beside 1k", "exporter_core_percent", 0.35, OTLP),
-    Row("4. … the application's longest stall, ms", "beside 1k", "longest_stall_millis", 1, OTLP),
+    Row("4. … the application's longest stall, ms", "beside 1k", "longest_stall_millis", 1, OTLP, is_least=True),
     Row("4. … steps of the application a second", "beside 1k", "application_work", math.inf),
     Row("4. beside 5000 spans/s: exporter, % of a core", "beside 5k", "exporter_core_percent", 0.35, OTLP),
-    Row("4. … the application's longest stall, ms", "beside 5k", "longest_stall_millis", 1, OTLP),
+    Row("4. … the application's longest stall, ms", "beside 5k", "longest_stall_millis", 1, OTLP, is_least=True),
     Row("4. … steps of the application a second", "beside 5k", "application_work", math.inf),
     Row("5. import and construct, ms of CPU", "cold", "start_millis", 15),
     Row("5. import and construct, MiB", "cold", "start_mebibytes", 3),
-    Row("5. until the first export is done, ms of CPU", "cold", "first_millis", 1.1, NAIVE),
+    Row("5. first export, with the import of boto3, ms of CPU", "cold", "first_export_millis", 1.1, NAIVE),
     Row("6. events/s accepted on disk", "spool", "accepted_events_per_second", 20_000, is_at_least=True),
     Row("6. events/s delivered from disk", "spool", "drained_events_per_second", 5_000, is_at_least=True),
     Row("7. 1,024 spans: CPU a span, µs", "1k spans", CPU, math.inf),
@@ -114,9 +118,9 @@ def main() -> None:
         for name, run in wanted.items():
             print(f"round {number + 1} of {told.rounds}: {name}", file=sys.stderr, flush=True)
             rounds[name].append(_round(run, is_reversed=number % 2 == 1))
+        if told.json:
+            Path(told.json).write_text(json.dumps(rounds, indent=1))
     print(table(rounds))
-    if told.json:
-        Path(told.json).write_text(json.dumps(rounds, indent=1))
     if told.plot and "one session" in rounds:
         from .plot import draw
 
@@ -145,19 +149,21 @@ def table(rounds: Mapping[str, Sequence[Round]]) -> str:
     for row in ROWS:
         if row.run in rounds:
             measured = rounds[row.run]
-            cells = [_shown(_median(measured, name, row.figure)) for name in NAMES]
+            cells = [_shown(_middle(measured, name, row)) for name in NAMES]
             lines.append(f"| {row.claim} | {' | '.join(cells)} | {_shown(_ratio(measured, row))} | {_target(row)} |")
     return "\n".join(lines)
 
 
-def _median(measured: Sequence[Round], exporter: str, figure: str) -> float:
-    found = [one[exporter][figure] for one in measured if exporter in one]
-    return median(found) if found else math.nan
+def _middle(measured: Sequence[Round], exporter: str, row: Row) -> float:
+    found = [one[exporter][row.figure] for one in measured if exporter in one]
+    return (min if row.is_least else median)(found) if found else math.nan
 
 
 def _ratio(measured: Sequence[Round], row: Row) -> float:
     if not row.against:
         return math.nan
+    if row.is_least:
+        return _middle(measured, OURS, row) / _middle(measured, row.against, row)
     pairs = [(one[OURS], one[row.against]) for one in measured if {OURS, row.against} <= one.keys()]
     return median(ours[row.figure] / theirs[row.figure] for ours, theirs in pairs) if pairs else math.nan
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 APP_MONITOR_ID = "1c9a2b4e-8f30-4d63-9c55-7e1d2a3b4c5d"
@@ -57,6 +58,8 @@ def _naive(endpoint: str) -> SpanExporter:
 def _azure(endpoint: str) -> SpanExporter:
     from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
 
+    # It asks the process for its resource, and logs at length where there is none.
+    trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
     key = "InstrumentationKey=1c9a2b4e-8f30-4d63-9c55-7e1d2a3b4c5d"
     made: SpanExporter = AzureMonitorTraceExporter(
         connection_string=f"{key};IngestionEndpoint={endpoint}/", disable_offline_storage=True

@@ -27,10 +27,10 @@ def draw(rounds: Sequence[Mapping[str, Mapping[str, float]]], path: str) -> None
             color=["#e8710a" if name == OURS else "#9aa7b5" for name in exporters],
         )
         axis.bar_label(bars, fmt="{:,.0f}", padding=3)
-        axis.set_xscale("log")
-        axis.set_xlim(min(values) / 2, max(values) * 2.5)
+        axis.set_xlim(0, max(values) * 1.15)
+        axis.set_xticks([])
         axis.set_title(title, loc="left", fontsize=10)
-        axis.spines[["top", "right"]].set_visible(False)
+        axis.spines[["top", "right", "bottom"]].set_visible(False)
     axes[0].invert_yaxis()
     figure.tight_layout()
     figure.savefig(path, dpi=150)

@@ -6,6 +6,7 @@ import itertools
 import logging
 import uuid
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -193,6 +194,15 @@ def test_a_span_that_waits_has_events_already_in_case_its_parent_never_comes() -
     assert {event.id for event in held[key]} <= {event.id for event in events}
     assert [event.type for event in events].count("com.amazon.rum.js_error_event") == 1
     assert ledger.accepted == len(events)
+
+
+def test_a_span_that_cannot_be_foreseen_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it would be if its parent never came is a precaution."""
+    conversion, ledger = holding()
+    monkeypatch.setattr(conversion._identities, "foresee", Mock(side_effect=ZeroDivisionError))
+    waiting = make_span("child", parent=make_span("parent"))
+    converted = conversion.spans([make_span("page", {"session.id": "a"}), waiting], Moment(START_NS, 0))
+    assert (ledger.accepted, sum(map(len, converted.events.values())), converted.held) == (1, 1, {})
 
 
 def test_what_waits_is_released_at_the_end_though_nothing_of_it_is_sent() -> None:

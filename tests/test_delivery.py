@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +22,8 @@ from otel_rum_exporter.outbox import Outbox
 from otel_rum_exporter.outcome import Outcome, Verdict
 from otel_rum_exporter.rate import RequestRate
 from otel_rum_exporter.settlement import MAX_BACKOFF_SECONDS, MAX_REFUSED_IN_A_ROW, backoff_seconds
-from otel_rum_exporter.store import MemoryStore
+from otel_rum_exporter.spool import Spool
+from otel_rum_exporter.store import MemoryStore, Parcel, Store
 from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices, Tally
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
@@ -33,18 +37,27 @@ LONG_SECONDS = 60.0
 class Station:
     """A delivery whose requests are answered by a function, with what was sent."""
 
-    def __init__(self, answer: Callable[[Batch], Outcome], *, rate: int = 0, max_bytes: int = 10**9) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Batch], Outcome],
+        *,
+        rate: int = 0,
+        max_bytes: int = 10**9,
+        store: Store | None = None,
+    ) -> None:
         self.sent: list[Batch] = []
         self.ledger = Ledger()
+        notices = Notices()
         self._answer = answer
         self.delivery = Delivery(
             send=self._send,
             outbox=Outbox(max_events_per_request=100),
-            store=MemoryStore(),
+            store=store or MemoryStore(),
             rate=RequestRate(rate, 0.0),
             ledger=self.ledger,
-            notices=Notices(),
+            notices=notices,
             max_memory_bytes=max_bytes,
+            between=notices.write,
         )
 
     def give(self, *names: object, key: BatchKey = KEY) -> None:
@@ -62,7 +75,7 @@ def station() -> Iterator[Callable[..., Station]]:
     """Make stations, and close them."""
     made: list[Station] = []
 
-    def make(answer: Callable[[Batch], Outcome] = lambda _: DELIVERED, **settings: int) -> Station:
+    def make(answer: Callable[[Batch], Outcome] = lambda _: DELIVERED, **settings: Any) -> Station:
         made.append(Station(answer, **settings))
         return made[-1]
 
@@ -302,6 +315,105 @@ def test_many_threads_give_and_nothing_is_lost_or_doubled(station: Callable[...,
         thread.join()
     ids = [event.id for batch in one.sent for event in batch.events]
     assert len(ids) == len(set(ids)) == one.ledger.delivered == 400
+
+
+def test_nothing_goes_out_after_the_end(station: Callable[..., Station]) -> None:
+    """What was counted as dropped, or left to the next process, must not arrive as well."""
+    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
+    one.give(1)
+    one.delivery.wait(LONG_SECONDS)
+    one.delivery.close(LONG_SECONDS)
+    sent = len(one.sent)
+    for thread in one.delivery._senders:
+        thread.join()
+    assert not one.delivery.flush(LONG_SECONDS)
+    assert len(one.sent) == sent
+
+
+def test_whoever_closes_at_the_same_time_the_rest_is_counted_once(station: Callable[..., Station]) -> None:
+    """Two exporters that share it may be shut down by two threads."""
+    release = threading.Event()
+    one = station(lambda _: DELIVERED if release.wait(LONG_SECONDS) else RETRY)
+    one.give(1)
+    threads = [threading.Thread(target=one.delivery.close, args=(0.2,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    release.set()
+    assert one.ledger.dropped == {DropReason.SHUTDOWN: 1}
+
+
+def test_an_end_while_a_thread_reads_the_disk_loses_nothing(station: Callable[..., Station], tmp_path: Path) -> None:
+    """What is on disk is for the next process, not damaged."""
+    begun, release = threading.Event(), threading.Event()
+
+    class SlowSpool(Spool):
+        def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
+            begun.set()
+            release.wait(LONG_SECONDS)
+            return super().events(parcel)
+
+    def spool(kind: type[Spool]) -> Spool:
+        return kind(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices())
+
+    one = station(store=spool(SlowSpool))
+    one.give(1, 2)
+    assert begun.wait(LONG_SECONDS)
+    one.delivery.close(0.0)
+    release.set()
+    for thread in one.delivery._senders:
+        thread.join()
+    assert (one.ledger.stored, one.ledger.dropped, one.sent) == (2, {}, [])
+    recovered = spool(Spool).recover()
+    assert sum(parcel.count for parcel in recovered.parcels) == 2
+
+
+def test_where_no_thread_can_start_the_caller_who_waits_longest_sends(
+    station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that watched for the others leaves at its own time-out."""
+    soon = Outcome(Verdict.RETRY, "x", retry_after_seconds=0.2)
+    answers = iter([soon, soon, soon, DELIVERED])
+    one = station(lambda _: next(answers))
+    monkeypatch.setattr(one.delivery, "_start", lambda: None)
+    one.give(1)
+    callers = [
+        threading.Thread(target=one.delivery.flush, args=(seconds,), daemon=True) for seconds in (0.3, LONG_SECONDS / 6)
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(LONG_SECONDS)
+        assert not caller.is_alive()
+    assert one.ledger.delivered == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ends_leaves_its_batch_to_another(
+    station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of a credential plugin's `sys.exit` does not stop delivery, though others have nothing to do just then."""
+    begun, release = threading.Event(), threading.Event()
+    exits = iter([True])
+
+    def answer(batch: Batch) -> Outcome:
+        if batch.key == KEY and next(exits, False):
+            begun.set()
+            release.wait(LONG_SECONDS)
+            raise SystemExit
+        return DELIVERED
+
+    one = station(answer)
+    monkeypatch.setattr(one.delivery, "_most_in_flight", lambda: 2)
+    one.give(1)
+    assert begun.wait(LONG_SECONDS)
+    one.give(2, key=BatchKey(KEY.app_monitor, "other", "u"))
+    while one.ledger.delivered == 0 or one.delivery._watched_until is None:
+        time.sleep(0.001)
+    release.set()
+    assert one.delivery.flush(10.0)
+    assert one.ledger.delivered == 2
 
 
 @given(st.integers(1, 2000), st.floats(0, 1))

@@ -309,6 +309,7 @@ def test_a_forked_child_sends_its_own_events_and_not_its_parents(rum: LocalRum, 
         code = 1
         try:
             one.export([make_span("child", {"session.id": A})])
+            one.force_flush()
             code = 0 if one.ledger.delivered == 1 else 2
         finally:
             os._exit(code)

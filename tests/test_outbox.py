@@ -52,6 +52,16 @@ def test_an_open_batch_that_grew_meanwhile_closes_before_it_is_too_large() -> No
     assert [len(ids) for _, ids in drain(outbox)] == [2, 3]
 
 
+def test_an_app_monitor_of_which_nothing_waits_is_forgotten() -> None:
+    """Telemetry may name any number of them; also one that was paused when its last events left."""
+    outbox = Outbox(max_events_per_request=3)
+    give(outbox, "a", 1, accepted_ns=1)
+    outbox.put_back(outbox.take(10.0), 99.0)
+    outbox.pause(batch_key("a"), 99.0)
+    assert len(outbox.expire(2)) == 1
+    assert not outbox._lanes
+
+
 def test_what_comes_back_is_unchanged_and_holds_up_nothing() -> None:
     """A retry is the same request, though more events of its session wait."""
     outbox = Outbox(max_events_per_request=2)

@@ -121,9 +121,9 @@ def main() -> int:
                 print(f"visitor {number}: {' -> '.join(visit(url, visitor))}")
             print("waiting for the events ...")
             wait_for_events(rum)
-            report(rum, url)
+            report(rum)
             if not os.environ.get("DEMO_ONCE"):
-                stay(process)
+                stay(process, url, rum.url)
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -236,7 +236,7 @@ def wait_for_events(rum: LocalRum) -> None:
             raise DemoError(str(error)) from error
 
 
-def report(rum: LocalRum, shop_url: str) -> None:
+def report(rum: LocalRum) -> None:
     """Print what RUM received; raise when it would not have kept all of it."""
     events = rum.events
     print(f"\n{bold('Sessions')}")
@@ -251,7 +251,6 @@ def report(rum: LocalRum, shop_url: str) -> None:
     ]
     if lost:
         raise DemoError("RUM would not have kept everything:\n" + "\n".join(lost))
-    print(f"\nOpen the shop, click around and watch:\n  shop  {shop_url}/\n  RUM   {rum.url}/")
 
 
 def session_lines(events: Iterable[Event]) -> Iterator[str]:
@@ -289,8 +288,9 @@ def summary(event: Event) -> str:
     return str(event.details.get("pageId", ""))
 
 
-def stay(process: subprocess.Popen[bytes]) -> None:
+def stay(process: subprocess.Popen[bytes], shop_url: str, rum_url: str) -> None:
     """Keep running until Ctrl-C."""
+    print(f"\nOpen the shop, click around and watch:\n  shop  {shop_url}/\n  RUM   {rum_url}/")
     print("Ctrl-C ends both.", flush=True)
     while process.poll() is None:
         time.sleep(0.5)

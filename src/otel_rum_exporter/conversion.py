@@ -142,11 +142,11 @@ class Conversion:
         for view, said in read:
             if id(view) in gone:
                 continue
-            monitor, shared = self._resource(view.resource)
-            identity = self._identities.foresee(view, said, now)
-            if monitor is None or not self._is_recorded(identity):
-                continue
             try:
+                monitor, shared = self._resource(view.resource)
+                identity = self._identities.foresee(view, said, now)
+                if monitor is None or not self._is_recorded(identity):
+                    continue
                 # Mapped once, since the mapping remembers what it has told.
                 drafts = self._held[id(view)] = self._drafts(view)
                 made = self._encoded(view, _named(monitor, view, drafts), identity, shared, now.epoch_ns)

@@ -53,7 +53,10 @@ FULL_SHARE = 0.75
 
 
 class Delivery:
-    """Own the outbox and the threads that empty it. Thread-safe; bound to the process that made it."""
+    """Own the outbox and the threads that empty it. Thread-safe; bound to the process that made it.
+
+    `between` is called between two steps, with no lock held.
+    """
 
     def __init__(
         self,
@@ -65,21 +68,20 @@ class Delivery:
         ledger: Ledger,
         notices: Notices,
         max_memory_bytes: int,
-        now_seconds: Callable[[], float] = time.monotonic,
+        between: Callable[[], None],
     ) -> None:
         self._send = send
         self._outbox = outbox
         self._store = store
         self._rate = rate
         self._ledger = ledger
-        self._notices = notices
+        self._between = between
         self._max_memory_bytes = max_memory_bytes
-        self._now_seconds = now_seconds
-        self._lock = threading.RLock()
-        self._work = threading.Condition(self._lock)
-        self._spare = threading.Condition(self._lock)
+        self.lock = threading.RLock()
+        self._work = threading.Condition(self.lock)
+        self._spare = threading.Condition(self.lock)
         self._watched_until: float | None = None
-        self._settled = threading.Condition(self._lock)
+        self._settled = threading.Condition(self.lock)
         self._senders: list[threading.Thread] = []
         self._in_flight: set[Shipment] = set()
         self._held: dict[int, list[Parcel]] = {}
@@ -90,13 +92,13 @@ class Delivery:
 
     def start(self) -> None:
         """Start the first thread, ahead of the first events: an interpreter that is ending starts none."""
-        with self._lock:
+        with self.lock:
             self._start()
 
     def call_after(self, name: str, seconds: float, call: Callable[[], None]) -> None:
         """Call a function once from a delivery thread; one of the same name that is still to come keeps its time."""
-        with self._lock:
-            self._calls.setdefault(name, (self._now_seconds() + seconds, call))
+        with self.lock:
+            self._calls.setdefault(name, (time.monotonic() + seconds, call))
             self._wake()
 
     @property
@@ -107,7 +109,7 @@ class Delivery:
     @property
     def is_full(self) -> bool:
         """Whether it is time to refuse what a sender still has, before the oldest must leave for it."""
-        with self._lock:
+        with self.lock:
             return (
                 self._outbox.memory_bytes > self._max_memory_bytes * FULL_SHARE
                 or self._outbox.disk_bytes > self._store.disk_limit_bytes() * FULL_SHARE
@@ -115,7 +117,7 @@ class Delivery:
 
     def accept(self, converted: Converted, accepted_ns: int) -> None:
         """Store events, and what waits to become such; when this returns all are as safe as the store makes them."""
-        with self._lock:
+        with self.lock:
             parcels = self._outbox.pack(converted.events, accepted_ns)
         released = [parcel for handle in converted.settled for parcel in self._held.pop(handle, ())]
         held = {
@@ -129,49 +131,50 @@ class Delivery:
 
     def take_over(self, parcels: Sequence[Parcel]) -> None:
         """Deliver parcels that are stored already."""
-        with self._lock:
+        with self.lock:
             if self._is_closed:
                 lost = [parcel for parcel in parcels if not parcel.is_on_disk]
                 self._settlement.drop(DropReason.SHUTDOWN, lost, "shut the exporter down after the last span")
                 return
             if not self._stored_events:
-                self._settlement.progress_seconds = self._now_seconds()
-            self._outbox.add(parcels, self._now_seconds())
+                self._settlement.progress_seconds = time.monotonic()
+            self._outbox.add(parcels, time.monotonic())
             evicted = self._outbox.evict(
                 max_memory_bytes=self._max_memory_bytes, max_disk_bytes=self._store.disk_limit_bytes()
             )
             self._start()
             self._wake()
-            for reason, is_on_disk, setting in EVICTIONS:
-                leaving = [parcel for parcel in evicted if parcel.is_on_disk is is_on_disk]
-                self._settlement.give_up(reason, leaving, f"raise {setting}, or look why RUM takes none")
+        for reason, is_on_disk, setting in EVICTIONS:
+            leaving = [parcel for parcel in evicted if parcel.is_on_disk is is_on_disk]
+            self._settlement.give_up(reason, leaving, f"raise {setting}, or look why RUM takes none")
 
     def expire(self, before_ns: int) -> None:
         """Give up what was accepted before a time, in nanoseconds since the epoch."""
-        with self._lock:
-            advice = "raise spool_max_age_seconds, or look why RUM took none for so long"
-            self._settlement.give_up(DropReason.EXPIRED, self._outbox.expire(before_ns), advice)
+        with self.lock:
+            expired = self._outbox.expire(before_ns)
+        advice = "raise spool_max_age_seconds, or look why RUM took none for so long"
+        self._settlement.give_up(DropReason.EXPIRED, expired, advice)
 
     def wait(self, timeout_seconds: float) -> None:
         """Wait until nothing is stored, as long as the load is light and the rate allows more."""
-        deadline = self._now_seconds() + min(timeout_seconds, PATIENCE_SECONDS)
-        with self._lock:
+        deadline = time.monotonic() + min(timeout_seconds, PATIENCE_SECONDS)
+        with self.lock:
             if threading.current_thread() in self._senders:
                 return  # a library logs as it sends, and the line comes here: nobody waits for himself
             while 0 < self._stored_events <= LIGHT_LOAD_EVENTS:
-                now = self._now_seconds()
+                now = time.monotonic()
                 if self._rate.wait_seconds(now) > 0 or not self._advance(now, deadline):
                     break
-        self._notices.write()
+        self._between()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until nothing is stored; false when that cannot be in time."""
-        deadline = self._now_seconds() + min(timeout_seconds, threading.TIMEOUT_MAX / 2)
-        with self._lock:
-            while self._stored_events and self._advance(self._now_seconds(), deadline):
+        deadline = time.monotonic() + min(timeout_seconds, threading.TIMEOUT_MAX / 2)
+        with self.lock:
+            while self._stored_events and self._advance(time.monotonic(), deadline):
                 pass
             is_done = not self._stored_events
-        self._notices.write()
+        self._between()
         return is_done
 
     def farewell(self, timeout_seconds: float) -> None:
@@ -180,8 +183,8 @@ class Delivery:
         The time since RUM last took something counts against `timeout_seconds`, so that a process does not wait
         once more for what it has waited for already.
         """
-        with self._lock:
-            now = self._now_seconds()
+        with self.lock:
+            now = time.monotonic()
             self._outbox.hurry()
             self._rate.grant(now)
             self._wake()
@@ -190,10 +193,10 @@ class Delivery:
 
     def close(self, timeout_seconds: float) -> None:
         """Try a last time to deliver what is stored; count what is in memory alone as dropped."""
-        if self._is_closed:
-            return
         self.farewell(timeout_seconds)
-        with self._lock:
+        with self.lock:
+            if self._is_closed:
+                return
             self._is_closed = True
             for condition in (self._work, self._spare, self._settled):
                 condition.notify_all()
@@ -201,7 +204,7 @@ class Delivery:
             lost = [parcel for parcel in left if not parcel.is_on_disk]
             self._settlement.drop(DropReason.SHUTDOWN, lost, self._settlement.last_advice)
         self._store.close()
-        self._notices.write()
+        self._between()
 
     @property
     def requests_per_second(self) -> float:
@@ -211,7 +214,7 @@ class Delivery:
     @property
     def oldest_ns(self) -> int | None:
         """When the oldest event that waits was accepted, since the epoch."""
-        with self._lock:
+        with self.lock:
             return self._outbox.oldest_ns()
 
     @property
@@ -225,12 +228,16 @@ class Delivery:
 
     def _advance(self, now: float, limit: float) -> bool:
         """Wait for, or make, one step towards an empty outbox; false when none will be made before `limit`."""
-        if now >= limit or (self._go_at(now) >= limit and not self._in_flight):
+        if self._is_closed or now >= limit or (self._go_at(now) >= limit and not self._in_flight):
             return False
         if any(thread.is_alive() for thread in self._senders):
             self._settled.wait(limit - now)
         else:
-            self._step(limit)
+            try:
+                self._step(limit)
+            finally:
+                # Others wait for whoever watches, and this one may leave.
+                self._spare.notify()
         return True
 
     def _start(self) -> None:
@@ -248,38 +255,38 @@ class Delivery:
 
     def _run(self) -> None:
         while True:
-            with self._lock:
+            with self.lock:
                 if self._is_closed:
                     return
                 self._step(math.inf)
-            self._notices.write()
+            self._between()
 
     def _step(self, limit_seconds: float) -> None:
         """Send the next shipment, or wait for the moment when one may go, at the latest until `limit_seconds`."""
-        now = self._now_seconds()
+        now = time.monotonic()
         due = next((name for name, (at, _) in self._calls.items() if at <= now), None)
         if due is not None:
             self._outside_lock(self._calls.pop(due)[1])
         elif self._go_at(now) > now:
             self._settled.notify_all()
-            self._watch(min(limit_seconds, self._go_at(now), *(at for at, _ in self._calls.values())), now)
+            self._watch(min([self._go_at(now), *(at for at, _ in self._calls.values())]), limit_seconds, now)
         else:
             self._rate.take(now)
             self._ship(self._outbox.take(now))
 
-    def _watch(self, until: float, now: float) -> None:
+    def _watch(self, until: float, limit: float, now: float) -> None:
         """Wait for work until a moment; where another thread does so already, until that one is busy.
 
-        So each piece of work wakes one thread, not all that have nothing to do.
+        So each piece of work wakes one thread, not all that have nothing to do. Nobody waits beyond his own limit.
         """
         if self._watched_until is not None:
             if until < self._watched_until:
                 self._work.notify()
-            self._spare.wait()
+            self._spare.wait(_wait_seconds(limit - now))
             return
         self._watched_until = until
         try:
-            self._work.wait(None if until == math.inf else min(max(0.0, until - now), threading.TIMEOUT_MAX))
+            self._work.wait(_wait_seconds(min(until, limit) - now))
         finally:
             self._watched_until = None
 
@@ -316,21 +323,23 @@ class Delivery:
             self._in_flight.discard(shipment)
             if not self._is_closed:
                 cause = Outcome(Verdict.RETRY, "internal error")
-                self._settlement.settle(shipment, outcome or cause, self._now_seconds())
+                self._settlement.settle(shipment, outcome or cause, time.monotonic())
             if outcome is None:
+                # This thread may be ending.
                 self._settled.notify_all()
+                self._wake()
 
     def _sent(self, shipment: Shipment) -> Outcome:
         """Send a shipment; it is forgotten when RUM has taken it."""
         events = self._events(shipment)
         if not events:
             return Outcome(Verdict.DELIVERED)
-        begun = self._now_seconds()
+        begun = time.monotonic()
         outcome = self._send(Batch(shipment.key, events))
-        taken_seconds = self._now_seconds() - begun
+        taken_seconds = time.monotonic() - begun
         self._ledger.request(taken_seconds, outcome.reason)
         if outcome.verdict is Verdict.DELIVERED:
-            self._latency_seconds += (taken_seconds - self._latency_seconds) / 5
+            self._latency_seconds = _latency(self._latency_seconds, taken_seconds)
             self._store.remove(shipment.parcels)
         elif outcome.verdict is Verdict.SPLIT and len(events) > 1:
             self._halve(shipment, events)
@@ -342,7 +351,7 @@ class Delivery:
         """Return the events of a shipment; parcels whose events are lost leave it, and are counted."""
         found = [(parcel, self._store.events(parcel)) for parcel in shipment.parcels]
         lost = [parcel for parcel, events in found if events is None]
-        if lost:
+        if lost and not self._is_closed:
             shipment.parcels = [parcel for parcel, events in found if events is not None]
             shipment.count = sum(parcel.count for parcel in shipment.parcels)
             self._settlement.give_up(DropReason.DAMAGED, lost, "look at the disk of spool_directory")
@@ -357,11 +366,26 @@ class Delivery:
 
     def _outside_lock(self, call: Callable[[], T]) -> T | None:
         """Call without the lock; what it raises must not end the thread, and is logged."""
-        self._lock.release()
+        self.lock.release()
         try:
             return call()
         except Exception:  # noqa: BLE001 - see above
             LOGGER.exception("CloudWatch RUM: please report this; delivery goes on")
             return None
         finally:
-            self._lock.acquire()
+            self.lock.acquire()
+
+
+def _wait_seconds(seconds: float) -> float | None:
+    """Return a wait as conditions take it: without end, or no longer than they can."""
+    return None if seconds == math.inf else min(max(0.0, seconds), threading.TIMEOUT_MAX)
+
+
+def _latency(known_seconds: float, taken_seconds: float) -> float:
+    """Return what a request seems to take; at once when less than was known, and slowly when more.
+
+    In a busy process a request takes longer because it waits for the interpreter, which more senders only make worse.
+    """
+    if not 0 < known_seconds < taken_seconds:
+        return taken_seconds
+    return known_seconds + (taken_seconds - known_seconds) / 20

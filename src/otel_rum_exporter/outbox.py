@@ -168,7 +168,7 @@ class Outbox:
         return lane
 
     def _forget(self, name: str, lane: _Lane) -> None:
-        if lane.is_empty and lane.paused_until == -math.inf:
+        if lane.is_empty:
             del self._lanes[name]
         else:
             self._lanes.move_to_end(name)

@@ -6,11 +6,13 @@ import os
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from .config import Config
 from .conversion import Conversion, Converted
 from .delivery import Delivery
+from .fork import UNFORKED
 from .identity import Moment
 from .log_record import LogRecord
 from .metrics import is_enabled, observe
@@ -36,8 +38,8 @@ class Pipeline:
         self.ledger = Ledger()
         self._notices = Notices()
         self._timeout_seconds = config.timeout_millis / 1000
-        # Reentrant, since a signal handler may end a span while its thread converts others.
         self._lock = threading.RLock()
+        self._deferred: deque[Callable[[Moment], Converted]] = deque()
         self._conversion = Conversion(
             config,
             new_id=lambda: str(uuid.uuid4()),
@@ -56,7 +58,9 @@ class Pipeline:
             ledger=self.ledger,
             notices=self._notices,
             max_memory_bytes=config.max_memory_bytes,
+            between=self._catch_up,
         )
+        self._locks = (self._lock, self._delivery.lock, self.ledger.lock, self._notices.lock, UNFORKED)
         if config.spool_directory:
             self._delivery.call_after("recover", 0.0, self._recover)
         if is_enabled(os.environ):
@@ -68,13 +72,13 @@ class Pipeline:
 
     def export_spans(self, spans: Sequence[Span]) -> None:
         """Accept spans, and wait for their delivery while the load is light; what is left stays stored."""
-        self._accept(lambda now: self._conversion.spans(spans, now))
-        self._delivery.wait(self._timeout_seconds)
+        if self._accept(lambda now: self._conversion.spans(spans, now)):
+            self._delivery.wait(self._timeout_seconds)
 
     def export_log_records(self, records: Sequence[LogRecord]) -> None:
         """Accept log records, and wait as for spans."""
-        self._accept(lambda now: self._conversion.log_records(records, now))
-        self._delivery.wait(self._timeout_seconds)
+        if self._accept(lambda now: self._conversion.log_records(records, now)):
+            self._delivery.wait(self._timeout_seconds)
 
     def accept_spans(self, spans: Sequence[Span]) -> None:
         """Accept spans that their sender keeps until this returns, without waiting for delivery.
@@ -114,18 +118,44 @@ class Pipeline:
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
         self._transport.close()
 
-    def _accept(self, convert: Callable[[Moment], Converted]) -> None:
-        """Convert, and give the events to the delivery."""
+    def _accept(self, convert: Callable[[Moment], Converted]) -> bool:
+        """Convert, and give the events to the delivery.
+
+        False where that must be left for later: a signal handler, or a finalizer that the garbage collector runs, may
+        end a span in the midst of our own work, whose halves it would see, and whose locks would have it wait for ever.
+        """
+        if self._is_amid_work():
+            self._deferred.append(convert)
+            return False
         with self._lock:
-            now = Moment(time.time_ns(), time.monotonic_ns())
-            converted = convert(now)
-            next_release_seconds = self._conversion.next_release_seconds(now)
-            if next_release_seconds is not None:
-                release = lambda: self._accept(self._conversion.release)  # noqa: E731
-                self._delivery.call_after("release", next_release_seconds, release)
-            if any(converted):
-                self._delivery.accept(converted, now.epoch_ns)
+            self._convert(convert)
+        self._catch_up()
+        return True
+
+    def _is_amid_work(self) -> bool:
+        return any(lock._is_owned() for lock in self._locks)  # type: ignore[attr-defined] # noqa: SLF001 - as Condition
+
+    def _catch_up(self) -> None:
+        """Do what was left for later: convert, and write log lines."""
+        if self._is_amid_work():
+            return
+        while self._deferred:
+            with self._lock:
+                if self._deferred:
+                    self._convert(self._deferred.popleft())
         self._notices.write()
+
+    def _convert(self, convert: Callable[[Moment], Converted]) -> None:
+        now = Moment(time.time_ns(), time.monotonic_ns())
+        converted = convert(now)
+        next_release_seconds = self._conversion.next_release_seconds(now)
+        if next_release_seconds is not None:
+            self._delivery.call_after("release", next_release_seconds, self._release)
+        if any(converted):
+            self._delivery.accept(converted, now.epoch_ns)
+
+    def _release(self) -> None:
+        self._accept(self._conversion.release)
 
     def _accept_safely(self, convert: Callable[[Moment], Converted]) -> None:
         if self._delivery.is_full:

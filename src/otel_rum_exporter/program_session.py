@@ -36,7 +36,7 @@ class ProgramSession:
     def __init__(self, *, user_id: str | None, new_id: Callable[[], str], now_ns: Callable[[], int]) -> None:
         self._new_id = new_id
         self._now_ns = now_ns
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._own_user_id = user_id
         self._session = Session(new_id(), user_id, is_minted=True)
         self._used_ns = now_ns()
@@ -100,5 +100,5 @@ class ProgramSession:
         self._screens_shown = 0
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._session = replace(self._session, is_minted=False)

@@ -76,13 +76,13 @@ class Settlement:
             self._keep(shipment, outcome, now)
 
     def give_up(self, reason: DropReason, parcels: Sequence[Parcel], advice: str) -> None:
-        """Count parcels that are out of the outbox as dropped, and forget them."""
+        """Count parcels that are out of the outbox as dropped, and forget them. Thread-safe."""
         if parcels:
             self._store.remove(parcels)
             self.drop(reason, parcels, advice)
 
     def drop(self, reason: DropReason, parcels: Iterable[Parcel], advice: str) -> None:
-        """Count parcels as dropped."""
+        """Count parcels as dropped. Thread-safe."""
         tallies = [parcel.tally for parcel in parcels]
         if tallies:
             self._ledger.drop(reason, tallies)

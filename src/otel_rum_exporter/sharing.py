@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 
 from .config import Config
 from .pipeline import Pipeline
@@ -11,7 +10,7 @@ from .transport import RumClient
 
 _Key = tuple[Config, int]
 
-_users: Counter[_Key] = Counter()
+_shares: set[SharedPipeline] = set()
 _pipelines: dict[tuple[int, _Key], Pipeline] = {}
 
 
@@ -19,7 +18,7 @@ class SharedPipeline:
     """A share in the pipeline of a Config and client; the last to leave closes it.
 
     Thread-safe without a lock, which another thread of a forking process could hold for ever in its child:
-    `setdefault` is atomic.
+    `setdefault` is atomic, and so is each step on a set of objects that are equal to themselves alone.
     """
 
     def __init__(self, config: Config, client: RumClient | None) -> None:
@@ -27,7 +26,7 @@ class SharedPipeline:
         self._client = client
         self._key: _Key = (config, id(client))
         self._of_process: dict[int, Pipeline] = {}
-        _users[self._key] += 1
+        _shares.add(self)
         self.pipeline.start()
 
     @property
@@ -44,8 +43,8 @@ class SharedPipeline:
     def leave(self, timeout_seconds: float) -> None:
         """Deliver what is stored within `timeout_seconds`; close the pipeline when nobody else shares it."""
         pipeline = self.pipeline
-        _users[self._key] -= 1
-        if _users[self._key] > 0:
+        _shares.discard(self)
+        if any(share._key == self._key for share in _shares.copy()):  # noqa: SLF001 - of this class
             pipeline.farewell(timeout_seconds)
         else:
             _pipelines.pop((os.getpid(), self._key), None)

@@ -81,7 +81,7 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
         self._of_accepted = Tally(0)
         self.delivered = 0
         self.recovered = 0
@@ -98,27 +98,27 @@ class Ledger:
         return self._of_accepted.events
 
     def accept(self, tally: Tally) -> None:
-        with self._lock:
+        with self.lock:
             self._of_accepted = Tally.total((self._of_accepted, tally))
 
     def recover(self, tally: Tally) -> None:
-        with self._lock:
+        with self.lock:
             self._of_accepted = Tally.total((self._of_accepted, tally))
             self.recovered += tally.events
 
     def filter(self, record: Record) -> None:
-        with self._lock:
+        with self.lock:
             self.filtered += 1
             tally = Tally.of([record])._replace(events=0)
             self._of_accepted = Tally.total((self._of_accepted, tally))
             self._settle(None, [tally])
 
     def deliver(self, tallies: Iterable[Tally]) -> None:
-        with self._lock:
+        with self.lock:
             self.delivered += self._settle(None, tallies)
 
     def drop(self, reason: DropReason, tallies: Iterable[Tally]) -> None:
-        with self._lock:
+        with self.lock:
             self.dropped[reason] += self._settle(reason, tallies)
 
     def request(self, seconds: float, reason: str) -> None:
@@ -129,13 +129,13 @@ class Ledger:
     @property
     def stored(self) -> int:
         """The events accepted whose fate is open."""
-        with self._lock:
+        with self.lock:
             return self.accepted - self.delivered - sum(self.dropped.values())
 
     @property
     def inflight(self) -> Tally:
         """The spans and log records accepted whose fate is open, and the events that tell them."""
-        with self._lock:
+        with self.lock:
             taken = self._of_accepted
             settled = self.delivered + sum(self.dropped.values())
             spans, log_records = (sum(settled.values()) for settled in (self.spans, self.log_records))
@@ -161,20 +161,20 @@ class Notices:
 
     def __init__(self, now_seconds: Callable[[], float] = time.monotonic) -> None:
         self._now_seconds = now_seconds
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
         self._due_seconds: dict[str, float] = {}
         self._lost: Counter[DropReason] = Counter()
         self._lines: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MAX_LINES)
 
     def warn(self, kind: str, message: str, *values: object, is_once: bool = False) -> None:
         """Collect a warning unless its kind was collected within the last minute, or ever where `is_once`."""
-        with self._lock:
+        with self.lock:
             if self._is_due(kind, is_once=is_once):
                 self._lines.append((message, values))
 
     def warn_of_loss(self, reason: DropReason, count: int, advice: str) -> None:
         """Collect the loss of events; one line tells all of its reason since the last one."""
-        with self._lock:
+        with self.lock:
             self._lost[reason] += count
             if self._is_due(reason.name, is_once=False):
                 lost = self._lost.pop(reason)

@@ -133,13 +133,23 @@ def test_a_missing_extra_is_named_in_one_line(package: str) -> None:
     assert ended.stderr.count("\n") == 1
 
 
-def test_without_click_the_smaller_extra_is_named() -> None:
-    """All commands but `local` need no more than the extra of the command line."""
-    ended = run("explain", "-", code=f"import sys; sys.modules['click'] = None; {RUN}")
+@pytest.mark.parametrize(("command", "extra"), [("explain", "cli"), ("gateway", "gateway"), ("demo", "demo")])
+def test_without_click_the_extra_of_the_command_is_named(command: str, extra: str) -> None:
+    """Most commands need no more than the extra of the command line."""
+    ended = run(command, code=f"import sys; sys.modules['click'] = None; {RUN}")
     assert (ended.returncode, ended.stderr) == (
         2,
-        "otel-rum: click is not installed: pip install 'otel-rum-exporter[cli]'\n",
+        f"otel-rum: click is not installed: pip install 'otel-rum-exporter[{extra}]'\n",
     )
+
+
+@pytest.mark.parametrize("command", ["demo", "local", "explain", "send", "doctor", "gateway", "config"])
+def test_each_command_has_examples_in_its_help(command: str) -> None:
+    """They stand on lines of their own."""
+    ended = run(command, "--help")
+    assert "  Examples:\n    " in ended.stdout
+    assert "\\b" not in ended.stdout
+    assert ended.returncode == 0
 
 
 def test_explain_needs_no_extra_but_its_own() -> None:

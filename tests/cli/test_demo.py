@@ -15,6 +15,7 @@ def test_demo_runs_the_shop_that_was_installed(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "js_error_event" in ended.stdout
     assert "refused: 0   dropped: 0   removed: 0" in ended.stdout
+    assert "Open the shop" not in ended.stdout, "it is closed by then"
 
 
 @pytest.mark.parametrize("package", ["flask", "opentelemetry-distro"])

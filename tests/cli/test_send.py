@@ -113,6 +113,15 @@ def test_standard_input_is_read(rum: LocalRum, variables: dict[str, str]) -> Non
     assert [event.type for event in rum.events] == ["work_1", "work_1"]
 
 
+def test_an_empty_file_has_nothing_that_could_be_lost(variables: dict[str, str], tmp_path: Path) -> None:
+    """The Collector makes one when it starts, and when it rotates."""
+    empty = tmp_path / "empty.json"
+    empty.touch()
+    ended = run("send", str(empty), **variables)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "0 not read" in ended.stdout
+
+
 def test_what_cannot_be_read_is_told_and_costs_nothing_else(
     rum: LocalRum, variables: dict[str, str], tmp_path: Path
 ) -> None:

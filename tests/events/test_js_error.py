@@ -1,14 +1,19 @@
 """Exceptions as RUM's errors."""
 
+import json
+import traceback
 from typing import Any
 
 import pytest
 from opentelemetry._logs import SeverityNumber
 
-from otel_rum_exporter.events.js_error import fingerprint, js_error_details
+from otel_rum_exporter.events.js_error import JS_ERROR_EVENT, fingerprint, js_error_details
+from otel_rum_exporter.events.mapper import Mapper
+from otel_rum_exporter.log_record import LogView
+from otel_rum_exporter.span import SpanView
 from tests.events.drafts import mapped, types
 from tests.logs import make_log
-from tests.spans import make_span
+from tests.spans import exception_event, make_config, make_span
 
 STACK = """Traceback (most recent call last):
   File "/app/outer.py", line 3, in outer
@@ -84,6 +89,46 @@ def test_every_form_of_a_logged_exception_is_an_error(
     """Whatever its name says, exception attributes make it one; so do a few names."""
     ((kind, details),) = mapped(make_log(name, attributes, body=body, severity=SeverityNumber.ERROR))
     assert (kind, details["type"], details["message"]) == ("js_error_event", *expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (KeyError("sku"), "'sku'"),
+        (FileNotFoundError(2, "No such file or directory", "a.txt"), "[Errno 2] No such file or directory: 'a.txt'"),
+        (ValueError("a", 1), "('a', 1)"),
+        (ValueError("two\nlines"), "two\nlines"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "'utf-8' codec can't decode byte 0xff in position 0: bad"),
+        (json.JSONDecodeError("no", "{", 1), "no: line 1 column 2 (char 1)"),
+    ],
+)
+def test_a_logged_exception_is_the_one_that_the_span_records(error: Exception, expected: str) -> None:
+    """OTel's handler for `logging` takes the first argument for the message, which tells little of many exceptions."""
+    stack = traced(error)
+    logged = {
+        "exception.type": type(error).__name__,
+        "exception.message": str(error.args[0]),
+        "exception.stacktrace": stack,
+    }
+    span = make_span(events=[exception_event(type(error).__qualname__, str(error), stack)])
+    mapper = Mapper(make_config())
+    told = [*mapper.drafts(LogView.of(make_log(None, logged, span=span))), *mapper.drafts(SpanView.of(span))]
+    assert [draft.details["message"] for draft in told if draft.type == JS_ERROR_EVENT] == [expected]
+
+
+def test_notes_of_a_logged_exception_are_no_part_of_its_message() -> None:
+    """A traceback ends with them."""
+    stack = f"{STACK}a note\nanother\n"
+    ((_, details),) = mapped(make_log(None, exception(stack)))
+    assert details["message"] == "no"
+
+
+def traced(error: Exception) -> str:
+    """Raise an exception, and return its traceback."""
+    try:
+        raise error
+    except type(error) as caught:
+        return "".join(traceback.format_exception(type(caught), caught, caught.__traceback__))
 
 
 def test_an_exception_logged_for_debugging_is_no_error() -> None:

@@ -62,9 +62,13 @@ def _metrics() -> bytes:
     return bytes(encode_metrics(reader.get_metrics_data()).SerializeToString())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "content", [_metrics(), b"", b"not telemetry", b"\x00\x00\x00\x05ab", json.dumps([1]).encode()]
-)
+def test_an_empty_file_is_told_to_be_empty() -> None:
+    """It is neither encoding, and both would say so at length."""
+    with pytest.raises(OtlpError, match=r"^it is empty$"):
+        decode_file(b"")
+
+
+@pytest.mark.parametrize("content", [_metrics(), b"not telemetry", b"\x00\x00\x00\x05ab", json.dumps([1]).encode()])
 def test_what_is_no_telemetry_for_rum_is_refused(content: bytes) -> None:
     """The error says why it is neither of the encodings."""
     with pytest.raises(OtlpError, match=r"neither JSON .* nor protobuf"):

@@ -14,7 +14,7 @@ EXIT_CODES = {
     LOST: "it was done, but something was dropped",
 }
 
-_EXTRAS = {"local": "local", "demo": "demo"}
+_EXTRAS = {"local": "local", "demo": "demo", "gateway": "gateway"}
 """By command; for all others it is `cli`."""
 
 

@@ -22,7 +22,12 @@ def demo(*, is_once: bool) -> None:
 
     It runs a Flask shop under opentelemetry-instrument, switched on by environment variables alone, lets three
     visitors shop there, and prints what RUM received. Then shop and RUM stay open for you, until Ctrl-C.
-    """
+
+    \b
+    Examples:
+      otel-rum demo
+      otel-rum demo --once
+    """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     missing = next((package for package in NEEDS if not _is_installed(package)), None)
     if missing:
         fail(f"{missing} is not installed: pip install 'otel-rum-exporter[demo]'", MISUSED)

@@ -28,7 +28,12 @@ def explain(file: str, *, is_json: bool) -> None:
 
     For each record it prints the rule that decides, session, user and page as RUM will show them, and the events; at
     the end the number of events by type.
-    """
+
+    \b
+    Examples:
+      otel-rum explain traces.json
+      OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS=all otel-rum explain --json traces.json.gz
+    """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     import orjson
 
     from .. import explain as explaining

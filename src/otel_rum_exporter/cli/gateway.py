@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -33,7 +34,13 @@ def gateway(*, as_json: bool, **given: str | None) -> None:
     Collectors, services in any language and pages in browsers send to it. An option is also the variable
     OTEL_RUM_GATEWAY_... of its name; the token is only that, OTEL_RUM_GATEWAY_TOKEN, since others on this computer see
     a command's options. Where telemetry goes, and how, is said by the variables OTEL_EXPORTER_AWS_RUM_...
-    """
+
+    \b
+    Examples:
+      otel-rum gateway
+      otel-rum gateway --allowed-origins https://shop.example --keep-user-agent true
+      OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY=/var/lib/rum otel-rum gateway --host 0.0.0.0 --workers 2
+    """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     try:
         from ..gateway.server import serve
 
@@ -43,6 +50,9 @@ def gateway(*, as_json: bool, **given: str | None) -> None:
     except ConfigError as error:
         fail(str(error), MISUSED)
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            todo = "stop the program that uses the port, or choose another with --http-port or --grpc-port"
+            fail(f"cannot listen: {error.strerror}; {todo}", FAILED)
         fail(str(error), FAILED)
 
 

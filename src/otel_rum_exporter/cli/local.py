@@ -84,7 +84,7 @@ class _Options:
 @click.option("--data", type=click.Path(dir_okay=False), help="File that keeps what is received (SQLite, private).")
 @click.option("--json", "as_json", is_flag=True, help="Say where it is in a line of JSON, for machines.")
 def local(**options: object) -> None:
-    r"""Serve a stand-in of RUM's data plane on this computer, until Ctrl-C.
+    """Serve a stand-in of RUM's data plane on this computer, until Ctrl-C.
 
     It accepts what RUM accepts, refuses what RUM refuses and says why, and lists what RUM would drop without a word.
     Its console shows the sessions and events received. Nothing is sent to AWS, and nothing is kept after the end but in
@@ -96,7 +96,13 @@ def local(**options: object) -> None:
       export AWS_ENDPOINT_URL_RUM=http://127.0.0.1:8787 AWS_DISABLE_HOST_PREFIX_INJECTION=true
       aws rum list-app-monitors
       aws rum get-app-monitor-data --name NAME --time-range After=0
-    """
+
+    \b
+    Examples:
+      otel-rum local --data rum.db
+      otel-rum local --app-monitor 00000000-1111-4222-8333-444444444444=shop --domain shop.example
+      otel-rum local --fault status=503,times=3 --requests-per-second 20
+    """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     chosen = _Options(**options)  # type: ignore[arg-type]  # click has checked them
     # A list, since a handler interrupts anything, also itself: whatever takes a lock could wait for it for ever.
     received: list[int] = []

@@ -20,8 +20,9 @@ class CommandWithSettings(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then the settings."""
-        own = [option for option in self.get_params(ctx) if option.name not in table()]
-        settings = [option for option in self.get_params(ctx) if option.name in table()]
+        options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
+        own = [option for option in options if option.name not in table()]
+        settings = [option for option in options if option.name in table()]
         for title, options in (("Options", own), (f"Settings (or as variables {PREFIX}...)", settings)):
             with formatter.section(title):
                 formatter.write_dl([record for option in options if (record := option.get_help_record(ctx))])

@@ -38,7 +38,11 @@ LINES = ("code.line.number", "code.lineno")
 
 ERROR_FIELDS = (
     Field("type", TYPES, "or `Error`"),
-    Field("message", ("exception.message",), "or the description of the span's status, or the body or name of the log"),
+    Field(
+        "message",
+        ("exception.message",),
+        "or the description of the span's status; of a log as its Python traceback has it, or its body or name",
+    ),
     Field("filename", note=f"of the stack's innermost frame, or {' or '.join(f'`{name}`' for name in FILES)}"),
     Field("lineno", note=f"of that frame, or {' or '.join(f'`{name}`' for name in LINES)}", holds=Holds.NUMBER),
     Field("colno", note="of that frame, of a script", holds=Holds.NUMBER),
@@ -84,7 +88,7 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if isinstance(view, LogView):
         if is_logged_error(view):
             told = view.body if isinstance(view.body, str) else view.name
-            yield view.end_ns, {**view.attributes, "exception.message": view.text("exception.message") or told}
+            yield view.end_ns, {**view.attributes, "exception.message": _logged_message(view.attributes) or told}
     elif isinstance(view, SpanView):
         if is_exception(view):
             exception = _in_otels_words(view) if _is_splunk_error(view) else view.attributes
@@ -95,6 +99,30 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 exception = plain(event.attributes)
                 if not _is_answer(view, exception):
                     yield event.timestamp or view.end_ns, exception
+
+
+def _logged_message(exception: Mapping[str, Any]) -> str | None:
+    """Return the message of a logged exception as its traceback has it.
+
+    OpenTelemetry's handler for `logging` takes the exception's first argument for its message: 2, where a file is
+    missing. Spans record the whole, and both are to be one error.
+    """
+    message = text(exception, "exception.message")
+    written = _written_message(text(exception, "exception.stacktrace") or "", text(exception, "exception.type") or "")
+    # What begins alike is the message with the notes added to it.
+    return message if written is None or (message and written.startswith(message)) else written
+
+
+def _written_message(stack: str, kind: str) -> str | None:
+    """Return what a Python traceback says behind the exception's type, at its end; None where it does not."""
+    if not kind or PYTHON_TRACEBACK not in stack:
+        return None
+    lines = stack[max(0, stack.rfind('\n  File "')) :].split("\n")
+    for index, line in enumerate(lines):
+        raised, colon, message = line.partition(": ")
+        if colon and raised.rpartition(".")[2] == kind.rpartition(".")[2]:
+            return "\n".join((message, *lines[index + 1 :])).rstrip("\n")
+    return None
 
 
 def is_exception(view: View) -> bool:

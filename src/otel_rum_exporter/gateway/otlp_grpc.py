@@ -71,7 +71,9 @@ class GrpcDoor:
         try:
             bound: int = server.add_insecure_port(address)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}") from error
+            raise OSError(
+                f"cannot listen on {address} for gRPC; if another program does, choose another port"
+            ) from error
         return server, bound
 
     def _export(self, signal: Signal, body: bytes, context: grpc.ServicerContext) -> bytes:

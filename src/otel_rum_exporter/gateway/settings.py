@@ -5,7 +5,7 @@ Where telemetry goes and how is the exporter's own `Config`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 
 PREFIX = "OTEL_RUM_GATEWAY_"
 MIB = 1024 * 1024
+MAX_PORT = 65535
+
+
+def _port(example: int) -> Callable[[object], int]:
+    parse = whole(0, example)
+
+    def parse_port(value: object) -> int:
+        port = parse(value)
+        if port > MAX_PORT:
+            raise ValueError(f"is above {MAX_PORT}, so it is no port; use for example {example}")
+        return port
+
+    return parse_port
 
 
 class MonitorEntry(NamedTuple):
@@ -31,8 +44,8 @@ class GatewaySettings:
     """Every setting, validated. Build it with `GatewaySettings.read`."""
 
     host: str = row("127.0.0.1", "Address to listen on.")
-    http_port: int = row(4318, "Port of OTLP over HTTP; 0 takes a free one.", whole(0, 4318))
-    grpc_port: int = row(4317, "Port of OTLP over gRPC; 0 takes a free one.", whole(0, 4317))
+    http_port: int = row(4318, "Port of OTLP over HTTP; 0 takes a free one.", _port(4318))
+    grpc_port: int = row(4317, "Port of OTLP over gRPC; 0 takes a free one.", _port(4317))
     grpc: bool = row(True, "Serve OTLP over gRPC too.", truth)
     token: str | None = row(
         None,

@@ -23,6 +23,8 @@ def decode_file(content: bytes) -> Decoded:
     Raises:
         OtlpError: where nothing of it is OTLP.
     """
+    if not content:
+        raise OtlpError("it is empty")
     try:
         return decode_json_file(content)
     except OtlpError as error:

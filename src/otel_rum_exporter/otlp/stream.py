@@ -94,7 +94,7 @@ def _frames(stream: BinaryIO, offset: int) -> Iterator[Piece]:
 def _whole(stream: BinaryIO, offset: int) -> Iterator[Piece]:
     content = stream.read(MAX_BODY_BYTES + 1)
     _check_size("the file", len(content))
-    if content or not offset:
+    if content:
         yield Piece("the file", content, offset + len(content), decode_file)
 
 

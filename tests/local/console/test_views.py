@@ -203,6 +203,15 @@ def test_a_load_does_not_begin_before_the_view_of_its_page() -> None:
     assert [row["name"] for row in told["chapters"][1]["events"]] == ["page_view_event", "performance_navigation_event"]
 
 
+def test_a_load_belongs_to_its_own_view_of_a_page_seen_twice() -> None:
+    """The start of a load is computed, so rounding may put it before its view."""
+    first, again = 1795557352.821744, 1795557352.824778
+    loads = (load("/", 0.493777, 1795557352.822238), load("/", 0.486986, 1795557352.825265))
+    told = show("session", received(page_view("/", first), page_view("/", again), *loads), id="s")
+    names = [[row["name"] for row in chapter["events"]] for chapter in told["chapters"]]
+    assert names == [["page_view_event", "performance_navigation_event"]] * 2
+
+
 def test_each_event_has_its_verdict() -> None:
     """Kept, dropped with the reason, or kept without an attribute."""
     large = event("large", {"text": "x"}, 5)

@@ -13,6 +13,9 @@ from .received import Received
 from .scope import MAX_ROWS, Scope
 from .session_list import NO_SESSION, NOBODY, row
 
+_ROUNDING_SECONDS = 0.001
+"""How much later than the view a load may seem to have begun, since its start is computed."""
+
 _VITAL_OF = {vital.event_type: vital for vital in VITALS}
 
 
@@ -98,7 +101,8 @@ class _Starts:
         start = event.timestamp - (duration_millis(event) or 0) / 1000
         if kind(event) == "load":
             # Clients may round to seconds, and a load must not seem to begin before the view of its page.
-            return next((view for view in self._views[page(event)] if start <= view <= start + 1), start)
+            views = [view for view in self._views[page(event)] if start - _ROUNDING_SECONDS <= view <= start + 1]
+            return min(views, key=lambda view: abs(view - start), default=start)
         start_time = number(event.details, "startTime")
         if kind(event) == "resource" and start_time and page(event) in self._origins:
             # Counted from when the document of the page began.

@@ -8,7 +8,7 @@ export const title = () => "Errors";
 
 export function View({ data, route }) {
   return html`
-    <${Title} note=${data.total ? `${count(data.occurrences)} of ${plural(data.total, "kind")}` : ""}>Errors<//>
+    <${Title} note=${data.total ? `${plural(data.occurrences, "error")}, ${plural(data.total, "kind")}` : ""}>Errors<//>
     ${data.total ? html`<${ErrorRows} errors=${data.errors} route=${route} />` : html`<${NoMatch} what="errors" clear=${hasFilters(route) && here(route, noFilters)} />`}
   `;
 }
