@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import math
 import sys
+import tracemalloc
 from collections.abc import Callable
 from types import FrameType
 
@@ -25,6 +26,7 @@ from otel_rum_exporter.outbox import Outbox
 from otel_rum_exporter.request import body
 from otel_rum_exporter.telemetry import Ledger, Notices
 from otel_rum_exporter.transport import GZIP_LEVEL
+from tests.spans import make_span
 
 NOW = Moment(EPOCH_NS + 10**12, 0)
 BATCH = 512
@@ -101,6 +103,21 @@ def test_nothing_that_is_remembered_makes_the_next_span_dearer() -> None:
     first = _calls_per_span(conversion, made[BATCH : 2 * BATCH])
     conversion.spans(made[2 * BATCH : -BATCH], NOW)
     assert _calls_per_span(conversion, made[-BATCH:]) < first * 1.05
+
+
+def test_names_that_a_sender_makes_up_are_not_remembered() -> None:
+    """Long ones, very many, and keys of maps: whoever sends them to a gateway fills no memory."""
+    conversion = _conversion()
+    conversion.spans(spans(BATCH), NOW)
+    tracemalloc.start()
+    for number in range(60):
+        long = f"{number}" + "x" * 100_000
+        many = {f"{number}-{index}": 1 for index in range(2000)}
+        for attributes in ({long: 1}, many, {"map": {long: 1}}, {"map": many}):
+            conversion.spans([make_span("work", attributes), make_span(long)], NOW)
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 2_000_000
 
 
 def test_sessions_cost_no_more_calls_than_one() -> None:

@@ -15,6 +15,7 @@ from . import url
 from .anyvalue import MAX_DEPTH
 from .identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
 from .marks import MARKS
+from .view import are_usual
 
 NEVER_EXPORTED = frozenset(
     (
@@ -80,17 +81,17 @@ _QUERY = re.compile(
 
 def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str], depth: int = 0) -> dict[str, Any]:
     """Return the attributes that may leave, with URLs scrubbed; the same holds for maps among their values."""
-    return {
-        name: scrubbed(name, attributes[name], allowed_parameters, depth) for name in _exportable(tuple(attributes))
-    }
+    names = tuple(attributes)
+    wanted = _exportable(names) if are_usual(names) else [one for one in names if not is_private.__wrapped__(str(one))]
+    return {name: scrubbed(name, attributes[name], allowed_parameters, depth) for name in wanted}
 
 
 @lru_cache(maxsize=1024)
 def _exportable(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if not is_private(str(name)))
+    return tuple(name for name in names if not is_private(name))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def is_private(name: str) -> bool:
     """Say whether an attribute of this name never leaves."""
     header = _HEADER.fullmatch(name)

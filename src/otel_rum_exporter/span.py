@@ -13,7 +13,7 @@ from typing import Protocol
 from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from .anyvalue import json_text
-from .view import Attributes, Resource, Scope, View, epoch_ns, plain
+from .view import Attributes, Resource, Scope, View, epoch_ns, names_of, plain
 
 
 class SpanEvent(Protocol):
@@ -100,7 +100,7 @@ class SpanView(View):
             span=span,
             name=json_text(span.name),
             attributes=attributes,
-            names=tuple(attributes),
+            names=names_of(attributes),
             resource=span.resource,
             scope=span.instrumentation_scope,
             trace_id=trace_id,

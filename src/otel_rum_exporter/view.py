@@ -6,6 +6,7 @@ own. Nothing here knows RUM.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,11 @@ SpanKey = tuple[str, str]
 NS_PER_MILLI = 1_000_000
 _OBJECTS_BYTES = 1024
 """A span of the SDK and its view, without any attribute."""
+
+MAX_NAMES = 128
+MAX_NAMES_CHARS = 4096
+MAX_NAME_CHARS = 64
+"""No name that means something to the mapping is longer."""
 
 EARLIEST_EPOCH_NS = 946_684_800 * 1_000_000_000
 """The year 2000: an earlier time is a clock that was not set, or none of the epoch."""
@@ -158,6 +164,24 @@ def epoch_ns(time_ns: int | None) -> int:
     if time_ns is None:
         return 0
     return time_ns if 0 <= time_ns <= MAX_EPOCH_NS else min(max(time_ns, 0), MAX_EPOCH_NS)
+
+
+def are_usual(names: tuple[Any, ...]) -> bool:
+    """Say whether names are so few and so short that something may be remembered of them; a sender chooses them."""
+    try:
+        return len(names) <= MAX_NAMES and len("".join(names)) <= MAX_NAMES_CHARS
+    except TypeError:  # a map among values may have keys of any kind
+        return False
+
+
+def names_of(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of attributes; of very many or long ones, the first that are short enough to mean anything."""
+    names = tuple(attributes)
+    if are_usual(names):
+        return names
+    return tuple(
+        itertools.islice((name for name in names if isinstance(name, str) and len(name) <= MAX_NAME_CHARS), MAX_NAMES)
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -26,6 +26,9 @@ from .rum_event import Draft
 
 FALLBACK_TYPE = "otel.span"
 MAX_TYPE_CHARS = 256
+MAX_REMEMBERED_CHARS = 1024
+"""What becomes of longer names is made anew each time; a sender chooses them."""
+
 
 SPAN_FIELDS = (
     Field("name", note="the span's, ids of paths masked"),
@@ -64,7 +67,7 @@ def span_event(view: SpanView, config: Config) -> Iterator[Draft]:
     """Yield the custom event of a span, where custom events are wanted."""
     if config.custom_events:
         details = _details(view, config)
-        yield Draft(event_type(details["name"]), view.end_ns, details)
+        yield Draft(_type_of(details["name"]), view.end_ns, details)
 
 
 def is_named(view: LogView, _config: Config) -> bool:
@@ -76,10 +79,13 @@ def log_event(view: LogView, config: Config) -> Iterator[Draft]:
     """Yield the custom event of a named log record, where custom events are wanted."""
     if config.custom_events:
         details = _log_details(view, config)
-        yield Draft(event_type(details["name"]), view.end_ns, details)
+        yield Draft(_type_of(details["name"]), view.end_ns, details)
 
 
-@lru_cache(maxsize=1000)
+def _type_of(name: str) -> str:
+    return event_type(name) if len(name) <= MAX_REMEMBERED_CHARS else event_type.__wrapped__(name)
+
+
 @lru_cache(maxsize=1000)
 def event_type(span_name: str) -> str:
     """Return a span name as the type of a custom event: letters, digits, `_`, `.` and `-`, never one of RUM's own."""
@@ -137,7 +143,7 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
 
 def _name(view: View) -> str:
     """Return the name of a span, with ids of a path masked: HTTP's names hold one where no route is known."""
-    return _shown(view.name)
+    return _shown(view.name) if len(view.name) <= MAX_REMEMBERED_CHARS else _shown.__wrapped__(view.name)
 
 
 @lru_cache(maxsize=1000)
