@@ -197,7 +197,9 @@ def test_hostile_spans_are_trimmed_and_marked(rum: LocalRum, exporter: MakeExpor
     """200 attributes, strings of 200 KB, a stack of 100 KB: everything fits, and says that it was cut."""
     stack = "Traceback (most recent call last):\n" + '  File "f.py", line 1, in f\n' * 4000 + "RecursionError: deep\n"
     attributes = {f"key{n}": "x" * 200_000 for n in range(200)}
-    exporter().export([make_span("big", attributes, events=[exception_event("RecursionError", "deep", stack)])])
+    one = exporter()
+    one.export([make_span("big", attributes, events=[exception_event("RecursionError", "deep", stack)])])
+    assert one.force_flush()
     (big,) = rum.events("big")
     (error,) = rum.events("js_error_event")
     assert big.metadata["truncated"] is True

@@ -138,8 +138,8 @@ def settle(folder: Path, spools: list[Path], make: Make, rum: LocalRum, numbers:
     one = make(spool_directory=str(together))
     wait_until_taken(rum, numbers)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while left := _left(together):
-        assert time.monotonic() < deadline, f"{left} stay on the disk"
+    while (left := _left(together)) or one.ledger.stored:
+        assert time.monotonic() < deadline, f"{left} stay on the disk; {one.ledger}"
         time.sleep(0.05)
     assert (one.ledger.accepted, one.ledger.stored) == (one.ledger.delivered, 0), one.ledger
     one.shutdown(10_000)

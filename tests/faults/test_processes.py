@@ -243,8 +243,11 @@ def test_a_process_without_threads_ends_in_time_when_rum_never_answers(
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
-    rum.faults = [Fault(latency_seconds=30)]
     monkeypatch.setattr(threading.Thread, "start", refuse)
+    warm = exporter()
+    warm.export([account.span()])  # imports boto3, which takes as long as it takes
+    assert warm.force_flush()
+    rum.faults = [Fault(latency_seconds=30)]
     one = exporter(timeout_millis=1000)
     one.export([account.span()])
     assert one.ledger.stored == 1
