@@ -12,12 +12,11 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from .batch import Batch
 from .conversion import Converted
-from .events.rum_event import RumEvent
+from .courier import Courier
 from .outbox import Outbox, Shipment
 from .outcome import Outcome, Verdict
 from .rate import RequestRate
@@ -70,7 +69,6 @@ class Delivery:
         max_memory_bytes: int,
         between: Callable[[], None],
     ) -> None:
-        self._send = send
         self._outbox = outbox
         self._store = store
         self._rate = rate
@@ -85,8 +83,8 @@ class Delivery:
         self._senders: list[threading.Thread] = []
         self._in_flight: set[Shipment] = set()
         self._held: dict[int, list[Parcel]] = {}
-        self._latency_seconds = 0.0
         self._settlement = Settlement(outbox=outbox, store=store, rate=rate, ledger=ledger, notices=notices)
+        self._courier = Courier(send=send, store=store, ledger=ledger, give_up=self._give_up_lost)
         self._is_closed = False
         self._calls: dict[str, tuple[float, Callable[[], None]]] = {}
 
@@ -308,7 +306,7 @@ class Delivery:
         if self._settlement.failures_in_a_row:
             return 1
         rate = self._rate.per_second or UNLIMITED_REQUESTS_PER_SECOND
-        return max(1, min(MAX_IN_FLIGHT, math.ceil(rate * self._latency_seconds)))
+        return max(1, min(MAX_IN_FLIGHT, math.ceil(rate * self._courier.latency_seconds)))
 
     def _ship(self, shipment: Shipment) -> None:
         self._in_flight.add(shipment)
@@ -317,7 +315,7 @@ class Delivery:
             self._wake()
         outcome = None
         try:
-            outcome = self._outside_lock(lambda: self._sent(shipment))
+            outcome = self._outside_lock(lambda: self._courier.carry(shipment))
         finally:
             # Also where Ctrl-C or an exit came out of sending: the shipment stays, and so does delivery.
             self._in_flight.discard(shipment)
@@ -329,40 +327,10 @@ class Delivery:
                 self._settled.notify_all()
                 self._wake()
 
-    def _sent(self, shipment: Shipment) -> Outcome:
-        """Send a shipment; it is forgotten when RUM has taken it."""
-        events = self._events(shipment)
-        if not events:
-            return Outcome(Verdict.DELIVERED)
-        begun = time.monotonic()
-        outcome = self._send(Batch(shipment.key, events))
-        taken_seconds = time.monotonic() - begun
-        self._ledger.request(taken_seconds, outcome.reason)
-        if outcome.verdict is Verdict.DELIVERED:
-            self._latency_seconds = _latency(self._latency_seconds, taken_seconds)
-            self._store.remove(shipment.parcels)
-        elif outcome.verdict is Verdict.SPLIT and len(events) > 1:
-            self._halve(shipment, events)
-        elif outcome.verdict is Verdict.SPLIT:
-            return replace(outcome, message=f"{outcome.message} (event {events[0].id} of type {events[0].type})")
-        return outcome
-
-    def _events(self, shipment: Shipment) -> tuple[RumEvent, ...]:
-        """Return the events of a shipment; parcels whose events are lost leave it, and are counted."""
-        found = [(parcel, self._store.events(parcel)) for parcel in shipment.parcels]
-        lost = [parcel for parcel, events in found if events is None]
-        if lost and not self._is_closed:
-            shipment.parcels = [parcel for parcel, events in found if events is not None]
-            shipment.count = sum(parcel.count for parcel in shipment.parcels)
-            self._settlement.give_up(DropReason.DAMAGED, lost, "look at the disk of spool_directory")
-        return tuple(event for _, events in found for event in events or ())
-
-    def _halve(self, shipment: Shipment, events: tuple[RumEvent, ...]) -> None:
-        """Make two parcels of a shipment, to find the event for which it was refused."""
-        accepted_ns, middle = shipment.accepted_ns, len(events) // 2
-        halves = [Parcel.of(shipment.key, half, accepted_ns) for half in (events[:middle], events[middle:])]
-        self._store.replace(shipment.parcels, halves)
-        shipment.parcels = halves
+    def _give_up_lost(self, parcels: Sequence[Parcel]) -> None:
+        """Give up parcels that a disk has lost; after the end nobody can tell them from those that it still has."""
+        if not self._is_closed:
+            self._settlement.give_up(DropReason.DAMAGED, parcels, "look at the disk of spool_directory")
 
     def _outside_lock(self, call: Callable[[], T]) -> T | None:
         """Call without the lock; what it raises must not end the thread, and is logged."""
@@ -379,13 +347,3 @@ class Delivery:
 def _wait_seconds(seconds: float) -> float | None:
     """Return a wait as conditions take it: without end, or no longer than they can."""
     return None if seconds == math.inf else min(max(0.0, seconds), threading.TIMEOUT_MAX)
-
-
-def _latency(known_seconds: float, taken_seconds: float) -> float:
-    """Return what a request seems to take; at once when less than was known, and slowly when more.
-
-    In a busy process a request takes longer because it waits for the interpreter, which more senders only make worse.
-    """
-    if not 0 < known_seconds < taken_seconds:
-        return taken_seconds
-    return known_seconds + (taken_seconds - known_seconds) / 20
