@@ -12,6 +12,8 @@ const pause = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
 window.addEventListener("load", async () => {
   try {
     await pause(200);
+    // Spans and records travel apart; what happens on a page is told behind the page.
+    await spans.forceFlush();
     const buy = document.getElementById("buy");
     buy.addEventListener("click", () => fetch("/missing"));
     buy.click();
