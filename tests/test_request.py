@@ -51,7 +51,7 @@ def test_the_finished_body_is_the_one_that_boto3_makes_of_the_arguments(alias: s
     theirs, ours = json.loads(made[0].body), json.loads(body(sent))
     assert theirs.keys() == ours.keys()
     for mine, its in zip(ours.pop("RumEvents"), theirs.pop("RumEvents"), strict=True):
-        assert mine.pop("timestamp") == pytest.approx(its.pop("timestamp"), abs=1.0)
+        assert mine.pop("timestamp") == pytest.approx(its.pop("timestamp"), abs=1e-6)
         assert mine == its
     assert theirs == ours
 

@@ -72,7 +72,6 @@ class Delivery:
         self._outbox = outbox
         self._store = store
         self._rate = rate
-        self._ledger = ledger
         self._between = between
         self._max_memory_bytes = max_memory_bytes
         self.lock = threading.RLock()
