@@ -143,6 +143,8 @@ def test_storms_leave_neither_threads_nor_descriptors(
 
     def storm() -> None:
         with LocalRum() as rum:
+            # Other tests' servers may send for as long as all tests run.
+            others = set(threading.enumerate())
             one = exporter(endpoint=rum.url)
             for fault in STORM:
                 rum.faults = [fault]
@@ -150,7 +152,8 @@ def test_storms_leave_neither_threads_nor_descriptors(
                     one.export([account.span(session_id())])
             assert one.force_flush(60_000)
             threads = [thread for thread in threading.enumerate() if "otel-rum-delivery" in thread.name]
-            assert len(threads) <= delivery.MAX_IN_FLIGHT
+            threads = [thread for thread in threads if thread not in others]
+            assert 0 < len(threads) <= delivery.MAX_IN_FLIGHT
             one.shutdown()
             for thread in threads:
                 thread.join(10)
