@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind
 
 from .marks import SESSION_MINTED, SESSION_SAMPLED
 from .setting import UUID
-from .view import Resource, SpanKey, View, present, text
+from .view import Resource, SpanKey, View, text
 from .waiting import Waiting
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
@@ -43,6 +43,8 @@ PAGE_ID = "pageId"
 MAX_RESOURCES = 1000
 MAX_TRACES = 50_000
 """Traces remembered for spans that arrive when their parents are forgotten."""
+
+_STAMPS = frozenset((SESSION_MINTED, SESSION_SAMPLED))
 
 _HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
 
@@ -214,19 +216,14 @@ class Identities:
 
     def _claims(self, view: View, metadata: Mapping[str, Any]) -> Claims:
         is_nested = view.kind is SpanKind.SERVER
-        told = present(self._telling, view.names)
-        if not (told or metadata or is_nested):
+        if not (metadata or is_nested or view.shape.has(self._telling)):
             return _NOTHING
-        session = _known(view.text(*SESSION_ATTRIBUTES))
+        session, user = _known(view.text(*SESSION_ATTRIBUTES)), view.text(*self._user_attributes)
+        if not view.shape.has(_STAMPS):
+            return Claims(session, user, metadata, is_nested)
         sampled = view.attributes.get(SESSION_SAMPLED)
-        return Claims(
-            session,
-            view.text(*self._user_attributes),
-            metadata,
-            is_nested,
-            session is not None and view.attributes.get(SESSION_MINTED) is True,
-            sampled if isinstance(sampled, bool) else None,
-        )
+        is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
+        return Claims(session, user, metadata, is_nested, is_minted, sampled if isinstance(sampled, bool) else None)
 
     def _ancestor(self, view: View, claims: Claims) -> Claims:
         """Return what the parent claims, or else what the trace tells.
