@@ -118,7 +118,7 @@ class Conversion:
                 self._unmappable(view.name, error, _kind(view))
         released = [id(view) for view, _ in settled if self._held.pop(id(view), None) is not None] if self._held else []
         self._ledger.waiting = self._identities.waiting
-        self._ledger.accept(Tally.of(event.record for made in events.values() for event in made))
+        self._ledger.accept(Tally.of([event.record for made in events.values() for event in made]))
         return Converted(events, self._hold(settled, read, now) if self._holds else {}, released)
 
     def _hold(
@@ -167,16 +167,16 @@ class Conversion:
         if identity.is_minted and (origin.monitor.id, identity.session_id) not in self._sessions_started:
             self._remember_session(origin.monitor.id, identity.session_id)
             self._advise(view)
-            self._add(self._envelopes.session_start(view, identity, origin, now_ns), of_session, "")
+            start = self._envelopes.session_start(view, identity, origin, now_ns)
+            if start is None:
+                self._drop_too_large("")
+            else:
+                of_session.append(start)
         for index, event in enumerate(self._envelopes.events(view, drafts, identity, origin, now_ns)):
-            self._add(event, of_session, "" if index else _kind(view))
-
-    def _add(self, event: RumEvent | None, to: list[RumEvent], record: Record) -> None:
-        if event is None:
-            advice = "shorten the resource attributes that the settings carry as metadata"
-            self._drop(DropReason.TOO_LARGE, advice, record)
-        else:
-            to.append(event)
+            if event is None:
+                self._drop_too_large("" if index else _kind(view))
+            else:
+                of_session.append(event)
 
     def _drafts(self, view: View) -> list[Draft]:
         """Return what the mapping makes of a span or log record."""
@@ -200,7 +200,8 @@ class Conversion:
         """Say whether a session is sent: as whoever began it decided, or else by the settings' share."""
         if identity.is_sampled is not None:
             return identity.is_sampled
-        return is_sampled(identity.session_id, self._config.session_sample_rate)
+        rate = self._config.session_sample_rate
+        return rate >= 1 or is_sampled(identity.session_id, rate)
 
     def _with_policy_guarded(self, config: Config) -> Config:
         """Return settings whose function for pages cannot cost a span; where it fails, the page is guessed."""
@@ -242,6 +243,10 @@ class Conversion:
     def _unmappable(self, name: object, error: Exception, record: Record) -> None:
         self._drop(DropReason.UNMAPPABLE, f"please report this: {name!r:.100} gave {error!r:.200}", record)
 
+    def _drop_too_large(self, record: Record) -> None:
+        advice = "shorten the resource attributes that the settings carry as metadata"
+        self._drop(DropReason.TOO_LARGE, advice, record)
+
     def _drop(self, reason: DropReason, advice: str, record: Record) -> None:
         tally = Tally.of([record])
         self._ledger.accept(tally)
@@ -250,7 +255,7 @@ class Conversion:
 
 
 def _kind(view: View) -> Record:
-    return "span" if isinstance(view, SpanView) else "log"
+    return "span" if view.key else "log"
 
 
 def _hash_key(config: Config) -> bytes:

@@ -37,13 +37,13 @@ class Envelopes:
     ) -> list[RumEvent | None]:
         """Return the event of each draft of a span or log record; None for one that is too large."""
         own, shared = self._metadata(view, identity), origin.session_metadata
-        record: Record = "span" if isinstance(view, SpanView) else "log"
+        record: Record = "span" if view.key else "log"
         latest_ns = now_ns + LATEST_AHEAD_NS
         made = []
         for index, draft in enumerate(drafts):
             if not EARLIEST_EPOCH_NS <= draft.timestamp_ns <= latest_ns:
                 draft = draft._replace(timestamp_ns=now_ns)  # noqa: PLW2901 - the same one, at a time that can be true
-            made_id = _event_id(view, origin, draft, index)
+            made_id = id_within_span(*view.key, index) if view.key else _id_of_log(view, origin, draft, index)
             made.append(encode(draft, made_id, own, shared, "" if index else record))
         return made
 
@@ -76,8 +76,5 @@ class Envelopes:
         return dict(itertools.islice(found.items(), room))
 
 
-def _event_id(view: View, origin: Origin, draft: Draft, index: int) -> str:
-    """Return the id that an event has in every process that makes it of the same telemetry."""
-    if isinstance(view, SpanView):
-        return id_within_span(view.trace_id, view.span_id, index)
+def _id_of_log(view: View, origin: Origin, draft: Draft, index: int) -> str:
     return event_id(origin.monitor.id, *view.id_parts, draft.type, str(index))

@@ -77,13 +77,11 @@ USER_AGENTS = ("user_agent.original", "http.user_agent")
 ACCEPT_LANGUAGE = "http.request.header.accept_language"
 
 _SCREENS = frozenset(SCREEN_NAMES)
-_TELLING = frozenset(
-    (
-        *(name for _, names in TRACE_KEYS for name in names),
-        *(*DOCUMENT_URLS, *TARGETS, *HOSTS, *USER_AGENTS),
-        *("http.route", ACCEPT_LANGUAGE, INTERACTION, PAGE_TAGS),
-    )
-)
+_OF_DOCUMENT = frozenset((*DOCUMENT_URLS, *TARGETS, *HOSTS, *USER_AGENTS, ACCEPT_LANGUAGE))
+_TELLING = _OF_DOCUMENT | {
+    *(name for _, names in TRACE_KEYS for name in names),
+    *("http.route", INTERACTION, PAGE_TAGS),
+}
 """All attributes that tell something of the trace; most spans have none of them."""
 
 _MOBILE_SYSTEMS = frozenset({"android", "ios", "ipados"})
@@ -130,12 +128,13 @@ def of_trace(view: View) -> dict[str, Any]:
         screen = _quoted(view, *SCREEN_NAMES)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
     found = {key: _quoted(view, *names) for key, names in view.shape.found(_trace_keys)}
-    document = None if view.kind is SpanKind.SERVER else _document_url(view)
-    found["pageUrl"] = url.scrub(document) if document else None
-    found.update(_browser(view))
+    if view.shape.has(_OF_DOCUMENT):
+        document = None if view.kind is SpanKind.SERVER else _document_url(view)
+        found["pageUrl"] = url.scrub(document) if document else None
+        found.update(_browser(view))
+        found["domain"] = _domain(view)
+        found["browserLanguage"] = _first_language(view.header("accept_language"))
     found["pageId"] = page_id(view)
-    found["domain"] = _domain(view)
-    found["browserLanguage"] = _first_language(view.header("accept_language"))
     return {key: _cut(value) for key, value in found.items() if value} | _place(view)
 
 
