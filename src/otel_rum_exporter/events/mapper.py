@@ -85,8 +85,8 @@ class Mapper:
         """Say whether an exception was told before, and remember it; one without a stack is the same with any."""
         if known is None:
             return False
-        *error, raised_at = known
-        any_stack, no_stack = known._make((*error, None)), known._make((*error, ""))
+        trace_id, kind, message, raised_at = known
+        any_stack, no_stack = Fingerprint(trace_id, kind, message, None), Fingerprint(trace_id, kind, message, "")
         if (known if raised_at else any_stack) in self._told or no_stack in self._told:
             return True
         self._told.update({known: None, any_stack: None})
