@@ -104,13 +104,12 @@ def beside(name: str, *, per_second: int, seconds: float = 5.0) -> Figures:
     with Sink() as sink:
         measured = exporter(name, sink.endpoint)
         processor = BatchSpanProcessor(measured)
-        maker = Maker(tracer_of(processor))
+        feeding = _Feeding(Maker(tracer_of(processor)), per_second)
+        feeding.start()
+        # The first requests import what sends them. What lives on is the application's own, and not looked at again.
+        time.sleep(3)
         gc.collect()
         gc.freeze()
-        feeding = _Feeding(maker, per_second)
-        feeding.start()
-        # The first requests import what sends them.
-        time.sleep(3)
         cpu, own, fed = _cpu_seconds(), time.thread_time(), feeding.cpu_seconds()
         work, longest_seconds = _compute(seconds)
         own, fed = time.thread_time() - own, feeding.cpu_seconds() - fed
