@@ -113,6 +113,27 @@ def test_the_one_event_that_rum_refuses_is_found_and_dropped_alone(station: Call
     assert len(one.sent) <= 16
 
 
+def test_what_a_disk_has_lost_says_nothing_of_rum(station: Callable[..., Station]) -> None:
+    """Nothing was asked of it, so that it is as far away as it was before."""
+
+    class LosingStore(MemoryStore):
+        has_lost = False
+
+        def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
+            return None if self.has_lost else parcel.events
+
+    store = LosingStore()
+    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"), store=store)
+    for number in range(2):
+        one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
+        one.delivery.wait(LONG_SECONDS)
+    assert one.delivery._settlement.failures_in_a_row == 2
+    store.has_lost = True
+    one.delivery.farewell(LONG_SECONDS)
+    assert (one.ledger.delivered, one.ledger.dropped) == (0, {DropReason.DAMAGED: 2})
+    assert len(one.sent) == one.delivery._settlement.failures_in_a_row == 2
+
+
 def test_an_export_leaves_its_events_when_rum_asks_to_wait_longer(station: Callable[..., Station]) -> None:
     """A Retry-After beyond the deadline is not waited for; the events stay stored."""
     one = station(lambda _: Outcome(Verdict.RETRY, "x", retry_after_seconds=600.0))

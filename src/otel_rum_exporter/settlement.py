@@ -57,6 +57,8 @@ class Settlement:
 
     def settle(self, shipment: Shipment, outcome: Outcome, now: float) -> None:
         """Take note of an answer; the shipment is out of the outbox, and comes back where it is not settled."""
+        if not shipment.parcels:
+            return  # a disk has lost all of it, which says nothing of RUM
         monitor = shipment.key.app_monitor.id
         if outcome.verdict is Verdict.DELIVERED:
             self.progress_seconds = now
