@@ -23,7 +23,7 @@ from otel_rum_exporter.outcome import Outcome, Verdict
 from otel_rum_exporter.rate import RequestRate
 from otel_rum_exporter.settlement import MAX_BACKOFF_SECONDS, MAX_REFUSED_IN_A_ROW, backoff_seconds
 from otel_rum_exporter.spool import Spool
-from otel_rum_exporter.store import MemoryStore, Parcel, Store
+from otel_rum_exporter.store import PARCEL_BYTES, MemoryStore, Parcel, Store
 from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices, Tally
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
@@ -302,6 +302,41 @@ def test_above_the_memory_bound_the_oldest_events_are_dropped_and_counted(statio
     one.give(*range(100))
     assert one.ledger.dropped == {DropReason.OUTBOX_FULL: 100}
     assert one.ledger.stored == 0
+
+
+@pytest.mark.parametrize(
+    ("bounds", "reason", "setting"),
+    [
+        ({"max_bytes": 25 * PARCEL_BYTES}, DropReason.OUTBOX_FULL, "max_memory_bytes"),
+        ({"max_disk_bytes": 1000}, DropReason.SPOOL_FULL, "spool_max_bytes"),
+    ],
+)
+def test_what_leaves_is_counted_for_the_bound_that_was_exceeded(
+    bounds: dict[str, int],
+    reason: DropReason,
+    setting: str,
+    station: Callable[..., Station],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A parcel on disk weighs in memory too; wherever it was, it leaves all of it, and nothing else does."""
+
+    class SmallSpool(Spool):
+        def disk_limit_bytes(self) -> float:
+            return bounds.get("max_disk_bytes", super().disk_limit_bytes())
+
+    store = SmallSpool(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices())
+    one = station(
+        lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"), max_bytes=bounds.get("max_bytes", 10**9), store=store
+    )
+    for number in range(50):
+        one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
+    one.delivery.wait(0.0)
+    assert one.ledger.dropped.keys() == {reason}
+    assert f"raise {setting}" in caplog.text
+    one.delivery.close(0.0)
+    recovered = Spool(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices()).recover()
+    assert sum(parcel.count for parcel in recovered.parcels) == one.ledger.stored == 50 - one.ledger.dropped[reason]
 
 
 def test_where_no_thread_can_start_the_caller_sends(

@@ -41,12 +41,6 @@ MAX_IN_FLIGHT = 8
 UNLIMITED_REQUESTS_PER_SECOND = 250.0
 """The rate for which senders are added where the settings set none: more requests would be bound by this process."""
 
-EVICTIONS = (
-    (DropReason.OUTBOX_FULL, False, "max_memory_bytes"),
-    (DropReason.SPOOL_FULL, True, "spool_max_bytes"),
-)
-"""Why a parcel leaves before it is delivered, whether such a one is on disk, and the setting that bounds it."""
-
 FULL_SHARE = 0.75
 """Of the bounds: the rest is for what is accepted from those who cannot come again, and for requests on their way."""
 
@@ -136,13 +130,17 @@ class Delivery:
             if not self._stored_events:
                 self._settlement.progress_seconds = time.monotonic()
             self._outbox.add(parcels, time.monotonic())
-            evicted = self._outbox.evict(
-                max_memory_bytes=self._max_memory_bytes, max_disk_bytes=self._store.disk_limit_bytes()
+            evicted = (
+                (DropReason.OUTBOX_FULL, "max_memory_bytes", self._outbox.evict_from_memory(self._max_memory_bytes)),
+                (
+                    DropReason.SPOOL_FULL,
+                    "spool_max_bytes",
+                    self._outbox.evict_from_disk(self._store.disk_limit_bytes()),
+                ),
             )
             self._start()
             self._wake()
-        for reason, is_on_disk, setting in EVICTIONS:
-            leaving = [parcel for parcel in evicted if parcel.is_on_disk is is_on_disk]
+        for reason, setting, leaving in evicted:
             self._settlement.give_up(reason, leaving, f"raise {setting}, or look why RUM takes none")
 
     def expire(self, before_ns: int) -> None:

@@ -117,12 +117,13 @@ class Outbox:
         for lane in self._lanes.values():
             lane.hurry()
 
-    def evict(self, *, max_memory_bytes: float, max_disk_bytes: float) -> list[Parcel]:
-        """Remove and return what exceeds the bounds, oldest first."""
-        return [
-            *self._evict(self.memory_bytes, max_memory_bytes, lambda parcel: parcel.memory_bytes),
-            *self._evict(self.disk_bytes, max_disk_bytes, lambda parcel: parcel.disk_bytes),
-        ]
+    def evict_from_memory(self, max_bytes: float) -> list[Parcel]:
+        """Remove and return what exceeds a bound of memory, oldest first; what is on disk weighs there too."""
+        return self._evict(self.memory_bytes, max_bytes, lambda parcel: parcel.memory_bytes)
+
+    def evict_from_disk(self, max_bytes: float) -> list[Parcel]:
+        """Remove and return what exceeds a bound of the disk, oldest first."""
+        return self._evict(self.disk_bytes, max_bytes, lambda parcel: parcel.disk_bytes)
 
     def expire(self, before_ns: int) -> list[Parcel]:
         """Remove and return the shipments all of whose events were accepted before a time."""
