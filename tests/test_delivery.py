@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter import delivery as module
+from otel_rum_exporter import settlement
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.conversion import Converted
 from otel_rum_exporter.delivery import LIGHT_LOAD_EVENTS, Delivery
@@ -183,6 +184,32 @@ def test_an_export_does_not_wait_for_a_request_that_never_ends(
     assert one.delivery.flush(LONG_SECONDS)
 
 
+def test_while_requests_fail_in_a_row_an_export_does_not_wait(
+    station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application that ends spans as it answers is not slowed by an outage; after it, exports wait as before."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", LONG_SECONDS)
+    monkeypatch.setattr(settlement, "BACKOFF_SECONDS", 0.001)
+    is_back = threading.Event()
+    answers = iter([RETRY, RETRY])
+    one = station(lambda _: next(answers, None) or (DELIVERED if is_back.wait(LONG_SECONDS) else RETRY))
+    one.give(1)
+    one.delivery.wait(LONG_SECONDS)
+    assert len(one.sent) >= 2
+    for number in range(2, 5):
+        one.give(number)
+        caller = threading.Thread(target=one.delivery.wait, args=(LONG_SECONDS,), daemon=True)
+        caller.start()
+        caller.join(LONG_SECONDS / 6)
+        assert not caller.is_alive()
+    assert one.ledger.stored == 4
+    is_back.set()
+    assert one.delivery.flush(LONG_SECONDS)
+    one.give(5)
+    one.delivery.wait(LONG_SECONDS)
+    assert one.ledger.delivered == 5
+
+
 def test_under_heavy_load_an_export_does_not_wait(station: Callable[..., Station]) -> None:
     """With many sessions it would only keep the SDK from its queue; the outbox coalesces meanwhile."""
     release = threading.Event()
@@ -342,13 +369,14 @@ def test_what_leaves_is_counted_for_the_bound_that_was_exceeded(
 def test_where_no_thread_can_start_the_caller_sends(
     station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python 3.12 refuses threads while the interpreter ends."""
+    """Python 3.12 refuses threads while the interpreter ends; in an outage nobody else would find its end."""
+    monkeypatch.setattr(settlement, "BACKOFF_SECONDS", 0.001)
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    answers = iter([RETRY, DELIVERED])
+    answers = iter([RETRY, RETRY, RETRY, DELIVERED])
     one = station(lambda _: next(answers))
     one.give(1)
     one.delivery.wait(LONG_SECONDS)

@@ -1,7 +1,7 @@
 """When a shipment goes out: at the rate RUM takes, again when it failed, and never later than somebody waits for.
 
 A few threads send, as many as the latency needs. Who gave events waits for their delivery while the load is light and
-RUM answers, and otherwise leaves them in the outbox. Where the interpreter refuses to start a thread, as at its exit,
+RUM takes them, and otherwise leaves them in the outbox. Where the interpreter refuses to start a thread, as at its exit,
 the waiting caller sends instead.
 """
 
@@ -31,6 +31,9 @@ PATIENCE_SECONDS = 2.0
 
 LIGHT_LOAD_EVENTS = 512
 """With more events than these stored an export does not wait at all: it would only hold up the next one."""
+
+OUTAGE_FAILURES = 2
+"""With so many requests failed in a row an export does not wait either: delivery goes on without it."""
 
 FAREWELL_SECONDS = 1.0
 """The least that shutdown gives a last attempt, also after a long outage."""
@@ -151,14 +154,15 @@ class Delivery:
         self._settlement.give_up(DropReason.EXPIRED, expired, advice)
 
     def wait(self, timeout_seconds: float) -> None:
-        """Wait until nothing is stored, as long as the load is light and the rate allows more."""
+        """Wait until nothing is stored, as long as the load is light, the rate allows more, and RUM takes something."""
         deadline = time.monotonic() + min(timeout_seconds, PATIENCE_SECONDS)
         with self.lock:
             if threading.current_thread() in self._senders:
                 return  # a library logs as it sends, and the line comes here: nobody waits for himself
             while 0 < self._stored_events <= LIGHT_LOAD_EVENTS:
                 now = time.monotonic()
-                if self._rate.wait_seconds(now) > 0 or not self._advance(now, deadline):
+                is_outage = self._settlement.failures_in_a_row >= OUTAGE_FAILURES and self._has_senders
+                if is_outage or self._rate.wait_seconds(now) > 0 or not self._advance(now, deadline):
                     break
         self._between()
 
@@ -221,11 +225,16 @@ class Delivery:
     def _stored_events(self) -> int:
         return self._outbox.events + sum(shipment.count for shipment in self._in_flight)
 
+    @property
+    def _has_senders(self) -> bool:
+        """Whether delivery goes on by itself; where it does not, who waits must send."""
+        return any(thread.is_alive() for thread in self._senders)
+
     def _advance(self, now: float, limit: float) -> bool:
         """Wait for, or make, one step towards an empty outbox; false when none will be made before `limit`."""
         if self._is_closed or now >= limit or (self._go_at(now) >= limit and not self._in_flight):
             return False
-        if any(thread.is_alive() for thread in self._senders):
+        if self._has_senders:
             self._settled.wait(limit - now)
         else:
             try:

@@ -40,7 +40,7 @@ class Settlement:
     """Draw the consequences of answers. Not thread-safe: its owner calls it under a lock.
 
     `progress_seconds` is when RUM last settled something, on the clock of `settle`; `failures_in_a_row` counts the
-    requests since then that failed.
+    requests that failed since it last took one.
     """
 
     def __init__(self, *, outbox: Outbox, store: Store, rate: RequestRate, ledger: Ledger, notices: Notices) -> None:
