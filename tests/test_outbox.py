@@ -170,6 +170,19 @@ def test_what_is_too_old_expires() -> None:
     assert outbox.events == 2
 
 
+def test_what_another_process_left_may_be_older_than_what_came_before_it() -> None:
+    """It expires at its own time: not after what stands before it, and nothing younger with it."""
+    outbox = Outbox(max_events_per_request=2)
+    give(outbox, "a", 1, 2, accepted_ns=30)
+    give(outbox, "a", 3, 4, accepted_ns=10)
+    give(outbox, "a", 5, accepted_ns=30)
+    give(outbox, "a", 6, accepted_ns=20)
+    assert outbox.oldest_ns() == 10
+    assert ids(outbox.expire(25)) == ids([parcel("a", 3, 4)])
+    assert outbox.oldest_ns() == 20
+    assert ids(outbox.evict_from_memory(outbox.memory_bytes - 1)) == ids([parcel("a", 5, 6)])
+
+
 def test_an_empty_outbox_has_nothing_to_take() -> None:
     """And says so."""
     outbox = Outbox(max_events_per_request=1)
