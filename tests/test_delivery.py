@@ -493,11 +493,39 @@ def test_a_thread_that_ends_leaves_its_batch_to_another(
     one.give(1)
     assert begun.wait(LONG_SECONDS)
     one.give(2, key=BatchKey(KEY.app_monitor, "other", "u"))
-    while one.ledger.delivered == 0 or one.delivery._watched_until is None:
+    while one.ledger.delivered == 0 or not one.delivery._watch.is_kept:
         time.sleep(0.001)
     release.set()
     assert one.delivery.flush(10.0)
     assert one.ledger.delivered == 2
+
+
+def test_a_call_that_takes_long_holds_up_no_shipment(
+    station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking for what dead processes left may take as long as a disk does; another thread keeps watch meanwhile."""
+    soon = Outcome(Verdict.RETRY, "x", retry_after_seconds=0.3)
+    answers = iter([DELIVERED, DELIVERED, soon])
+    both = threading.Barrier(2)
+
+    def answer(batch: Batch) -> Outcome:
+        if batch.key.session_id in "ab":
+            both.wait(LONG_SECONDS)
+        return next(answers, DELIVERED)
+
+    one = station(answer)
+    monkeypatch.setattr(one.delivery, "_most_in_flight", lambda: 2)
+    for session in "ab":
+        one.give(session, key=BatchKey(KEY.app_monitor, session, "u"))
+    assert one.delivery.flush(LONG_SECONDS)
+    begun, release = threading.Event(), threading.Event()
+    one.give("c", key=BatchKey(KEY.app_monitor, "c", "u"))
+    while len(one.sent) < 3:
+        time.sleep(0.001)
+    one.delivery.call_after("call", 0.0, lambda: (begun.set(), release.wait(LONG_SECONDS))[0])
+    assert begun.wait(LONG_SECONDS)
+    assert one.delivery.flush(LONG_SECONDS / 6)
+    release.set()
 
 
 @given(st.integers(1, 2000), st.floats(0, 1))

@@ -1,8 +1,8 @@
 """When a shipment goes out: at the rate RUM takes, again when it failed, and never later than somebody waits for.
 
 A few threads send, as many as the latency needs. Who gave events waits for their delivery while the load is light and
-RUM takes them, and otherwise leaves them in the outbox. Where the interpreter refuses to start a thread, as at its exit,
-the waiting caller sends instead.
+RUM takes them, and otherwise leaves them in the outbox. Where the interpreter refuses to start a thread, as at its
+exit, the waiting caller sends instead.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .rate import RequestRate
 from .settlement import Settlement
 from .store import Parcel, Store
 from .telemetry import LOGGER, DropReason, Ledger, Notices
+from .watch import Watch
 
 T = TypeVar("T")
 
@@ -72,9 +73,7 @@ class Delivery:
         self._between = between
         self._max_memory_bytes = max_memory_bytes
         self.lock = threading.RLock()
-        self._work = threading.Condition(self.lock)
-        self._spare = threading.Condition(self.lock)
-        self._watched_until: float | None = None
+        self._watch = Watch(self.lock)
         self._settled = threading.Condition(self.lock)
         self._senders: list[threading.Thread] = []
         self._in_flight: set[Shipment] = set()
@@ -93,7 +92,7 @@ class Delivery:
         """Call a function once from a delivery thread; one of the same name that is still to come keeps its time."""
         with self.lock:
             self._calls.setdefault(name, (time.monotonic() + seconds, call))
-            self._wake()
+            self._watch.wake()
 
     @property
     def is_closed(self) -> bool:
@@ -142,7 +141,7 @@ class Delivery:
                 ),
             )
             self._start()
-            self._wake()
+            self._watch.wake()
         for reason, setting, leaving in evicted:
             self._settlement.give_up(reason, leaving, f"raise {setting}, or look why RUM takes none")
 
@@ -186,7 +185,7 @@ class Delivery:
             now = time.monotonic()
             self._outbox.hurry()
             self._rate.grant(now)
-            self._wake()
+            self._watch.wake()
             waited = now - self._settlement.progress_seconds if self._stored_events else 0.0
         self.flush(min(timeout_seconds, max(FAREWELL_SECONDS, timeout_seconds - waited)))
 
@@ -197,8 +196,8 @@ class Delivery:
             if self._is_closed:
                 return
             self._is_closed = True
-            for condition in (self._work, self._spare, self._settled):
-                condition.notify_all()
+            self._watch.end()
+            self._settled.notify_all()
             left = [*self._outbox.parcels(), *(parcel for one in self._in_flight for parcel in one.parcels)]
             lost = [parcel for parcel in left if not parcel.is_on_disk]
             self._settlement.drop(DropReason.SHUTDOWN, lost, self._settlement.last_advice)
@@ -240,8 +239,7 @@ class Delivery:
             try:
                 self._step(limit)
             finally:
-                # Others wait for whoever watches, and this one may leave.
-                self._spare.notify()
+                self._watch.pass_on()
         return True
 
     def _start(self) -> None:
@@ -270,33 +268,14 @@ class Delivery:
         now = time.monotonic()
         due = next((name for name, (at, _) in self._calls.items() if at <= now), None)
         if due is not None:
+            self._watch.pass_on()
             self._outside_lock(self._calls.pop(due)[1])
         elif self._go_at(now) > now:
             self._settled.notify_all()
-            self._watch(min([self._go_at(now), *(at for at, _ in self._calls.values())]), limit_seconds, now)
+            self._watch.keep(min([self._go_at(now), *(at for at, _ in self._calls.values())]), limit_seconds, now)
         else:
             self._rate.take(now)
             self._ship(self._outbox.take(now))
-
-    def _watch(self, until: float, limit: float, now: float) -> None:
-        """Wait for work until a moment; where another thread does so already, until that one is busy.
-
-        So each piece of work wakes one thread, not all that have nothing to do. Nobody waits beyond his own limit.
-        """
-        if self._watched_until is not None:
-            if until < self._watched_until:
-                self._work.notify()
-            self._spare.wait(_wait_seconds(limit - now))
-            return
-        self._watched_until = until
-        try:
-            self._work.wait(_wait_seconds(min(until, limit) - now))
-        finally:
-            self._watched_until = None
-
-    def _wake(self) -> None:
-        """Let a thread that has nothing to do look for work."""
-        (self._spare if self._watched_until is None else self._work).notify()
 
     def _go_at(self, now: float) -> float:
         """Return when the next shipment may go out; infinity when there is none, or enough are on their way."""
@@ -318,7 +297,7 @@ class Delivery:
         self._in_flight.add(shipment)
         if self._outbox.events and len(self._in_flight) < self._most_in_flight():
             self._start()
-            self._wake()
+            self._watch.wake()
         outcome = None
         try:
             outcome = self._outside_lock(lambda: self._courier.carry(shipment))
@@ -331,7 +310,7 @@ class Delivery:
             if outcome is None:
                 # This thread may be ending.
                 self._settled.notify_all()
-                self._wake()
+                self._watch.wake()
 
     def _give_up_lost(self, parcels: Sequence[Parcel]) -> None:
         """Give up parcels that a disk has lost; after the end nobody can tell them from those that it still has."""
@@ -348,8 +327,3 @@ class Delivery:
             return None
         finally:
             self.lock.acquire()
-
-
-def _wait_seconds(seconds: float) -> float | None:
-    """Return a wait as conditions take it: without end, or no longer than they can."""
-    return None if seconds == math.inf else min(max(0.0, seconds), threading.TIMEOUT_MAX)
