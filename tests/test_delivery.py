@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -453,6 +453,33 @@ def test_an_end_while_a_thread_reads_the_disk_loses_nothing(station: Callable[..
     assert sum(parcel.count for parcel in recovered.parcels) == 2
 
 
+def test_an_end_while_a_thread_forgets_what_rum_took_counts_it_as_delivered(
+    station: Callable[..., Station], tmp_path: Path
+) -> None:
+    """It is stored nowhere any more."""
+    begun, release = threading.Event(), threading.Event()
+
+    class SlowSpool(Spool):
+        def remove(self, parcels: Sequence[Parcel]) -> None:
+            super().remove(parcels)
+            if parcels:
+                begun.set()
+                release.wait(LONG_SECONDS)
+
+    def spool(kind: type[Spool]) -> Spool:
+        return kind(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices())
+
+    one = station(store=spool(SlowSpool))
+    one.give(1, 2)
+    assert begun.wait(LONG_SECONDS)
+    one.delivery.close(0.0)
+    release.set()
+    for thread in one.delivery._senders:
+        thread.join()
+    assert (one.ledger.delivered, one.ledger.stored, one.ledger.dropped) == (2, 0, {})
+    assert spool(Spool).recover() == ([], 0)
+
+
 def test_where_no_thread_can_start_the_caller_who_waits_longest_sends(
     station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -473,11 +500,28 @@ def test_where_no_thread_can_start_the_caller_who_waits_longest_sends(
     assert one.ledger.delivered == 1
 
 
+def test_an_exit_out_of_sending_does_not_end_delivery(station: Callable[..., Station]) -> None:
+    """One of a credential plugin's `sys.exit`, in the only thread, of an application that exports no more."""
+    exits = iter([SystemExit, SystemExit])
+
+    def answer(_: Batch) -> Outcome:
+        for error in exits:
+            raise error
+        return DELIVERED
+
+    one = station(answer)
+    one.give(1)
+    deadline = time.monotonic() + LONG_SECONDS / 6
+    while one.ledger.delivered == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_ends_leaves_its_batch_to_another(
     station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of a credential plugin's `sys.exit` does not stop delivery, though others have nothing to do just then."""
+    """As gevent ends one; delivery does not stop, though others have nothing to do just then."""
     begun, release = threading.Event(), threading.Event()
     exits = iter([True])
 
@@ -485,7 +529,7 @@ def test_a_thread_that_ends_leaves_its_batch_to_another(
         if batch.key == KEY and next(exits, False):
             begun.set()
             release.wait(LONG_SECONDS)
-            raise SystemExit
+            raise GeneratorExit
         return DELIVERED
 
     one = station(answer)
@@ -519,10 +563,15 @@ def test_a_call_that_takes_long_holds_up_no_shipment(
         one.give(session, key=BatchKey(KEY.app_monitor, session, "u"))
     assert one.delivery.flush(LONG_SECONDS)
     begun, release = threading.Event(), threading.Event()
+
+    def take_long() -> None:
+        begun.set()
+        release.wait(LONG_SECONDS)
+
     one.give("c", key=BatchKey(KEY.app_monitor, "c", "u"))
     while len(one.sent) < 3:
         time.sleep(0.001)
-    one.delivery.call_after("call", 0.0, lambda: (begun.set(), release.wait(LONG_SECONDS))[0])
+    one.delivery.call_after("call", 0.0, take_long)
     assert begun.wait(LONG_SECONDS)
     assert one.delivery.flush(LONG_SECONDS / 6)
     release.set()

@@ -7,6 +7,7 @@ exit, the waiting caller sends instead.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import threading
@@ -67,6 +68,7 @@ class Delivery:
         max_memory_bytes: int,
         between: Callable[[], None],
     ) -> None:
+        self._ledger = ledger
         self._outbox = outbox
         self._store = store
         self._rate = rate
@@ -257,11 +259,13 @@ class Delivery:
 
     def _run(self) -> None:
         while True:
-            with self.lock:
-                if self._is_closed:
-                    return
-                self._step(math.inf)
-            self._between()
+            # A credential plugin may exit as we send, which ends neither the process nor delivery.
+            with contextlib.suppress(SystemExit):
+                with self.lock:
+                    if self._is_closed:
+                        return
+                    self._step(math.inf)
+                self._between()
 
     def _step(self, limit_seconds: float) -> None:
         """Send the next shipment, or wait for the moment when one may go, at the latest until `limit_seconds`."""
@@ -307,6 +311,9 @@ class Delivery:
             if not self._is_closed:
                 cause = Outcome(Verdict.RETRY, "internal error")
                 self._settlement.settle(shipment, outcome or cause, time.monotonic())
+            elif outcome is not None and outcome.verdict is Verdict.DELIVERED:
+                # At the end only what was in memory alone was counted.
+                self._ledger.deliver(parcel.tally for parcel in shipment.parcels if parcel.is_on_disk)
             if outcome is None:
                 # This thread may be ending.
                 self._settled.notify_all()
