@@ -52,9 +52,9 @@ def json_object(values: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
     """Return a mapping as a JSON object, without the members that are None."""
     found = {}
     for key, value in values.items():
-        item = json_value(value, depth)
+        item = value if type(value) is str and value.isascii() else json_value(value, depth)
         if item is not None:
-            found[json_text(key)] = item
+            found[key if type(key) is str and key.isascii() else json_text(key)] = item
     return found
 
 

@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind
 
 from .marks import SESSION_MINTED, SESSION_SAMPLED
 from .setting import UUID
-from .view import Resource, SpanKey, View, present, text
+from .view import Resource, SpanKey, View, text
 from .waiting import Waiting
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
@@ -43,6 +43,8 @@ PAGE_ID = "pageId"
 MAX_RESOURCES = 1000
 MAX_TRACES = 50_000
 """Traces remembered for spans that arrive when their parents are forgotten."""
+
+_STAMPS = frozenset((SESSION_MINTED, SESSION_SAMPLED))
 
 _HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
 
@@ -81,7 +83,13 @@ class Claims(NamedTuple):
             return other
         if other is _NOTHING and not self.is_nested:
             return self
-        metadata = {**self.metadata, **other.metadata} if self.is_nested else {**other.metadata, **self.metadata}
+        first, last = (self, other) if self.is_nested else (other, self)
+        # Shared where one adds nothing: there are many spans below a page.
+        metadata = (
+            {**first.metadata, **last.metadata}
+            if first.metadata and last.metadata
+            else (first.metadata or last.metadata)
+        )
         if self.session is not None and self.session != other.session:
             return self._replace(metadata=metadata, is_nested=False)
         return Claims(
@@ -198,7 +206,9 @@ class Identities:
         while pending:
             view, claims = pending.pop()
             shows_page = PAGE_ID in claims.metadata and view.kind is not SpanKind.SERVER
-            claims = claims.over(self._ancestor(view, claims))
+            ancestor = self._ancestor(view, claims)
+            if ancestor is not _NOTHING or claims.is_nested:
+                claims = claims.over(ancestor)
             self._has_one_user |= claims.session is None or claims.is_minted
             identity = self._identity(view, claims, now.epoch_ns)
             settled.append((view, identity))
@@ -214,19 +224,16 @@ class Identities:
 
     def _claims(self, view: View, metadata: Mapping[str, Any]) -> Claims:
         is_nested = view.kind is SpanKind.SERVER
-        told = present(self._telling, view.names)
-        if not (told or metadata or is_nested):
+        if not (metadata or is_nested or view.shape.has(self._telling)):
             return _NOTHING
-        session = _known(view.text(*SESSION_ATTRIBUTES))
+        session, user = view.text(*SESSION_ATTRIBUTES), view.text(*self._user_attributes)
+        if session == NIL_UUID:
+            session = None
+        if not view.shape.has(_STAMPS):
+            return Claims(session, user, metadata, is_nested)
         sampled = view.attributes.get(SESSION_SAMPLED)
-        return Claims(
-            session,
-            view.text(*self._user_attributes),
-            metadata,
-            is_nested,
-            session is not None and view.attributes.get(SESSION_MINTED) is True,
-            sampled if isinstance(sampled, bool) else None,
-        )
+        is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
+        return Claims(session, user, metadata, is_nested, is_minted, sampled if isinstance(sampled, bool) else None)
 
     def _ancestor(self, view: View, claims: Claims) -> Claims:
         """Return what the parent claims, or else what the trace tells.
@@ -250,7 +257,7 @@ class Identities:
         return Identity(
             session_id,
             self._uuid("user", user) if user else NIL_UUID,
-            self._on_a_page(claims.metadata, session_id),
+            self._on_a_page(claims.metadata, session_id) if self._pages else claims.metadata,
             not session or claims.is_minted,
             claims.is_sampled,
         )

@@ -10,7 +10,7 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import TraceFlags
 
 from .anyvalue import json_object, json_text, json_value
-from .view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, names_of, plain, text
+from .view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, plain, shape_of, text
 
 
 class LogData(Protocol):
@@ -83,7 +83,7 @@ class LogView(View):
         return cls(
             name=json_text(data.event_name) if data.event_name else text(attributes, "event.name") or "",
             attributes=attributes,
-            names=names_of(attributes),
+            shape=shape_of(attributes),
             resource=record.resource,
             scope=record.instrumentation_scope,
             trace_id=trace_id,

@@ -19,14 +19,13 @@ from . import privacy, url
 from .anyvalue import json_text, json_value
 from .config import Config
 from .marks import PAGE_TAGS
-from .span import SpanView
+from .span import Dropped
 from .version import VERSION
-from .view import View, present, text
+from .view import View, text
 
 CLIENT_NAME = "otel-rum-exporter"
 MAX_VALUE_CHARS = 256
 MAX_PAGE_TAGS = 10
-LOSSES = ("dropped_attributes", "dropped_events", "dropped_links")
 RESERVED_KEYS = frozenset(
     (
         *("browserLanguage", "browserName", "browserVersion", "countryCode", "deviceType", "domain", "interaction"),
@@ -78,13 +77,11 @@ USER_AGENTS = ("user_agent.original", "http.user_agent")
 ACCEPT_LANGUAGE = "http.request.header.accept_language"
 
 _SCREENS = frozenset(SCREEN_NAMES)
-_TELLING = frozenset(
-    (
-        *(name for _, names in TRACE_KEYS for name in names),
-        *(*DOCUMENT_URLS, *TARGETS, *HOSTS, *USER_AGENTS),
-        *("http.route", ACCEPT_LANGUAGE, INTERACTION, PAGE_TAGS),
-    )
-)
+_OF_DOCUMENT = frozenset((*DOCUMENT_URLS, *TARGETS, *HOSTS, *USER_AGENTS, ACCEPT_LANGUAGE))
+_TELLING = _OF_DOCUMENT | {
+    *(name for _, names in TRACE_KEYS for name in names),
+    *("http.route", INTERACTION, PAGE_TAGS),
+}
 """All attributes that tell something of the trace; most spans have none of them."""
 
 _MOBILE_SYSTEMS = frozenset({"android", "ios", "ipados"})
@@ -125,19 +122,24 @@ def of_trace(view: View) -> dict[str, Any]:
     A CLIENT span tells its screen at most: its host and user agent are those of the application's own requests.
     """
     is_caller = view.kind is SpanKind.CLIENT or view.kind is SpanKind.PRODUCER
-    if not present(_SCREENS if is_caller else _TELLING, view.names):
+    if not view.shape.has(_SCREENS if is_caller else _TELLING):
         return {}
     if is_caller:
         screen = _quoted(view, *SCREEN_NAMES)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
-    found = {key: _quoted(view, *names) for key, names in TRACE_KEYS if present(names, view.names)}
-    document = None if view.kind is SpanKind.SERVER else _document_url(view)
-    found["pageUrl"] = url.scrub(document) if document else None
-    found.update(_browser(view))
+    found = {key: _quoted(view, *names) for key, names in view.shape.found(_trace_keys)}
+    if view.shape.has(_OF_DOCUMENT):
+        document = None if view.kind is SpanKind.SERVER else _document_url(view)
+        found["pageUrl"] = url.scrub(document) if document else None
+        found.update(_browser(view))
+        found["domain"] = _domain(view)
+        found["browserLanguage"] = _first_language(view.header("accept_language"))
     found["pageId"] = page_id(view)
-    found["domain"] = _domain(view)
-    found["browserLanguage"] = _first_language(view.header("accept_language"))
     return {key: _cut(value) for key, value in found.items() if value} | _place(view)
+
+
+def _trace_keys(names: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(key, told_by) for key, told_by in TRACE_KEYS if not set(told_by).isdisjoint(names)]
 
 
 def page_id(view: View) -> str | None:
@@ -198,16 +200,12 @@ def _domain(view: View) -> str | None:
     return url.hostname(document) if document else None
 
 
-def losses(view: SpanView) -> dict[str, int]:
+def losses(dropped: Dropped) -> dict[str, int]:
     """Return what the SDK left out of a span, as custom metadata.
 
     https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/#dropped-attributes-count
     """
-    span = view.span
-    if not (span.dropped_attributes or span.dropped_events or span.dropped_links):
-        return {}
-    counts = {name: getattr(span, name) for name in LOSSES}
-    return {f"otel_{name}_count": count for name, count in counts.items() if count}
+    return {f"otel_dropped_{name}_count": count for name, count in dropped._asdict().items() if count}
 
 
 def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:

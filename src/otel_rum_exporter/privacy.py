@@ -7,7 +7,7 @@ to what URLs keep (`url_query_parameters`) and name what goes along as metadata 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from . import url
 from .anyvalue import MAX_DEPTH
 from .identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
 from .marks import MARKS
-from .view import are_usual
+from .view import shape_of
 
 NEVER_EXPORTED = frozenset(
     (
@@ -70,6 +70,9 @@ _HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
 _SUSPICIOUS = re.compile("[@=:]")
 """What all that is scrubbed has, and most values of attributes have not."""
 
+_HARMLESS = frozenset((int, float, bool))
+"""Types of values that quote nothing."""
+
 _USER_INFO = re.compile(r"://[^/\s@'\"]+@")
 _QUERY = re.compile(
     r"""[?#;](?: (?<!;)[^\s?#=&'"<>]+                                # ?token=…, #access_token=…
@@ -81,12 +84,18 @@ _QUERY = re.compile(
 
 def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str], depth: int = 0) -> dict[str, Any]:
     """Return the attributes that may leave, with URLs scrubbed; the same holds for maps among their values."""
-    names = tuple(attributes)
-    wanted = _exportable(names) if are_usual(names) else [one for one in names if not is_private.__wrapped__(str(one))]
-    return {name: scrubbed(name, attributes[name], allowed_parameters, depth) for name in wanted}
+    shape = shape_of(attributes)
+    if len(shape.names) == len(attributes):
+        wanted: Iterable[str] = shape.found(_exportable)
+    else:
+        wanted = [name for name in attributes if not is_private.__wrapped__(str(name))]
+    found = {}
+    for name in wanted:
+        value = attributes[name]
+        found[name] = value if type(value) in _HARMLESS else scrubbed(name, value, allowed_parameters, depth)
+    return found
 
 
-@lru_cache(maxsize=1024)
 def _exportable(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if not is_private(name))
 

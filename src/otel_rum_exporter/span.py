@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from operator import attrgetter
+from typing import NamedTuple, Protocol
 
 from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from .anyvalue import json_text
-from .view import Attributes, Resource, Scope, View, epoch_ns, names_of, plain
+from .view import MAX_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, plain, shape_of
 
 
 class SpanEvent(Protocol):
@@ -69,13 +70,25 @@ class Span(Protocol):
     def dropped_links(self) -> int: ...
 
 
+class Dropped(NamedTuple):
+    """How many attributes, events and links of a span the SDK left out."""
+
+    attributes: int
+    events: int
+    links: int
+
+
 @dataclass(slots=True, kw_only=True)
 class SpanView(View):
-    """A span whose attributes and events were read once. `part` is a child that its own events tell."""
+    """A span whose attributes and events were read once.
+
+    `dropped` is None where the SDK left nothing out; `part` is a child that the span's own events tell.
+    """
 
     span: Span
     span_id: str
     events: Sequence[SpanEvent]
+    dropped: Dropped | None
     part: SpanView | None = None
 
     @property
@@ -92,24 +105,34 @@ class SpanView(View):
     @classmethod
     def of(cls, span: Span) -> SpanView:
         """Read a span once."""
-        context, parent = span.context, span.parent
+        context, parent, name, kind, resource, scope, start_ns, end_ns, told, events, *dropped = _READ(span)
         trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
-        start_ns = epoch_ns(span.start_time or span.end_time)
-        attributes = plain(span.attributes)
+        attributes = plain(told)
+        if not (start_ns and end_ns and 0 <= start_ns <= end_ns <= MAX_EPOCH_NS):
+            start_ns = epoch_ns(start_ns or end_ns)
+            end_ns = max(start_ns, epoch_ns(end_ns))
         return cls(
             span=span,
-            name=json_text(span.name),
+            name=name if type(name) is str and name.isascii() else json_text(name),
             attributes=attributes,
-            names=names_of(attributes),
-            resource=span.resource,
-            scope=span.instrumentation_scope,
+            shape=shape_of(attributes),
+            resource=resource,
+            scope=scope,
             trace_id=trace_id,
             span_id=span_id,
-            events=span.events,
+            events=events,
+            dropped=Dropped(*dropped) if any(dropped) else None,
             key=(trace_id, span_id),
             parent_key=None if parent is None else (trace_id, f"{parent.span_id:016x}"),
             is_parent_remote=parent is not None and parent.is_remote,
-            kind=span.kind,
+            kind=kind,
             start_ns=start_ns,
-            end_ns=max(start_ns, epoch_ns(span.end_time)),
+            end_ns=end_ns,
         )
+
+
+_READ = attrgetter(
+    *("context", "parent", "name", "kind", "resource", "instrumentation_scope", "start_time", "end_time"),
+    *("attributes", "events", "dropped_attributes", "dropped_events", "dropped_links"),
+)
+"""All that is read of every span: one call costs a third of as many in Python."""

@@ -7,14 +7,15 @@ own. Nothing here knows RUM.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from opentelemetry.trace import SpanKind
 
 from .anyvalue import MAX_SAFE_INTEGER, json_text, size_bytes
+
+T = TypeVar("T")
 
 Attributes = Mapping[str, Any] | None
 """Attribute values are whatever an application put there: read them with a view, never trust a type."""
@@ -25,6 +26,9 @@ SpanKey = tuple[str, str]
 NS_PER_MILLI = 1_000_000
 _OBJECTS_BYTES = 1024
 """A span of the SDK and its view, without any attribute."""
+
+MAX_SHAPES = 1024
+"""Shapes remembered, of at most so many names and characters; a sender chooses them."""
 
 MAX_NAMES = 128
 MAX_NAMES_CHARS = 4096
@@ -54,18 +58,65 @@ class Scope(Protocol):
     def version(self) -> str | None: ...
 
 
+class Shape:
+    """The names of attributes: what they tell by themselves is found out once for all telemetry that has the same.
+
+    Thread-safe.
+    """
+
+    __slots__ = ("_found", "_has", "names")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self._has: dict[frozenset[str], bool] = {}
+        self._found: dict[Callable[[tuple[str, ...]], Any], Any] = {}
+
+    def has(self, wanted: frozenset[str]) -> bool:
+        """Say whether one of the wanted attributes is among them; for sets that live as long as the process."""
+        answer = self._has.get(wanted)
+        if answer is None:
+            answer = self._has[wanted] = not wanted.isdisjoint(self.names)
+        return answer
+
+    def found(self, by: Callable[[tuple[str, ...]], T]) -> T:
+        """Return what a function, which lives as long as the process, finds out by the names."""
+        try:
+            answer: T = self._found[by]
+        except KeyError:
+            answer = self._found[by] = by(self.names)
+        return answer
+
+
+_shapes: dict[tuple[Any, ...], Shape] = {}
+
+
+def shape_of(attributes: Mapping[Any, Any]) -> Shape:
+    """Return the shape of attributes; of very many or long names, the first that are short enough to mean anything."""
+    names = tuple(attributes)
+    return _shapes.get(names) or _new_shape(names)
+
+
+def _new_shape(names: tuple[Any, ...]) -> Shape:
+    texts = tuple(name for name in names if isinstance(name, str))
+    if len(texts) <= MAX_NAMES and sum(map(len, texts)) <= MAX_NAMES_CHARS:
+        if len(_shapes) >= MAX_SHAPES:
+            _shapes.clear()
+        return _shapes.setdefault(names, Shape(texts))
+    return Shape(tuple(itertools.islice((name for name in texts if len(name) <= MAX_NAME_CHARS), MAX_NAMES)))
+
+
 @dataclass(slots=True, kw_only=True)
 class View:
     """A span or a log record, with its attributes read once.
 
-    `names` are those of the attributes: what they tell by themselves is found out once for all that have the same.
-    `kind` and `key` are None for a log record, which has no children; `parent_key` is the span that contains this, None
-    where there is none; `is_parent_remote` says that it is in another process. Times are ns since the epoch.
+    `shape` is that of the attributes. `kind` and `key` are None for a log record, which has no children; `parent_key`
+    is the span that contains this, None where there is none; `is_parent_remote` says that it is in another process.
+    Times are ns since the epoch.
     """
 
     name: str
     attributes: Mapping[str, Any]
-    names: tuple[str, ...]
+    shape: Shape
     resource: Resource
     scope: Scope | None
     trace_id: str
@@ -105,8 +156,11 @@ class View:
         attributes = self.attributes
         for name in names:
             value = attributes.get(name)
-            if value and isinstance(value, str):
-                return value if type(value) is str and value.isascii() else json_text(value)
+            if value:
+                if type(value) is str and value.isascii():
+                    return value
+                if isinstance(value, str):
+                    return json_text(value)
         return None
 
     def integer(self, *names: str) -> int | None:
@@ -164,27 +218,3 @@ def epoch_ns(time_ns: int | None) -> int:
     if time_ns is None:
         return 0
     return time_ns if 0 <= time_ns <= MAX_EPOCH_NS else min(max(time_ns, 0), MAX_EPOCH_NS)
-
-
-def are_usual(names: tuple[Any, ...]) -> bool:
-    """Say whether names are so few and so short that something may be remembered of them; a sender chooses them."""
-    try:
-        return len(names) <= MAX_NAMES and len("".join(names)) <= MAX_NAMES_CHARS
-    except TypeError:  # a map among values may have keys of any kind
-        return False
-
-
-def names_of(attributes: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of attributes; of very many or long ones, the first that are short enough to mean anything."""
-    names = tuple(attributes)
-    if are_usual(names):
-        return names
-    return tuple(
-        itertools.islice((name for name in names if isinstance(name, str) and len(name) <= MAX_NAME_CHARS), MAX_NAMES)
-    )
-
-
-@lru_cache(maxsize=4096)
-def present(wanted: tuple[str, ...] | frozenset[str], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return which of the wanted attributes are among those named, in the order in which they are wanted."""
-    return tuple(name for name in wanted if name in names)

@@ -20,7 +20,7 @@ SESSION = json.dumps({"version": "1.0.0", "domain": "shop.example"})
 def encoded(details: dict[str, Any], metadata: dict[str, Any] | None = None) -> RumEvent | None:
     """Encode details as a custom event."""
     draft = Draft("work", START_NS, details)
-    return encode(draft, id=event_id("x"), metadata=metadata or {}, session_metadata=SESSION)
+    return encode(draft, event_id("x"), json.dumps(metadata or {}), SESSION)
 
 
 def wire_bytes(event: RumEvent) -> int:

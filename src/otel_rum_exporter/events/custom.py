@@ -18,7 +18,6 @@ from .. import privacy, url
 from ..anyvalue import json_object, json_text, json_value
 from ..config import Config
 from ..log_record import LogView
-from ..metadata import LOSSES
 from ..span import SpanView
 from ..view import NS_PER_MILLI, View, epoch_ns, plain
 from .field import Field
@@ -99,7 +98,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
     span = view.span
     details: dict[str, Any] = {
         "name": _name(view),
-        "kind": span.kind.name,
+        "kind": view.span.kind.name,
         "startTime": _iso(view.start_ns),
         "durationMs": view.duration_millis,
         "traceId": view.trace_id,
@@ -107,23 +106,22 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
         "otel": _otel(view),
         "attributes": _attributes(view.attributes, config),
     }
-    if span.parent is not None:
-        details["parentSpanId"] = f"{span.parent.span_id:016x}"
-    events = [
-        {
-            "name": privacy.scrub_text(json_text(event.name)),
-            "time": _iso(event.timestamp),
-            "attributes": _attributes(plain(event.attributes), config),
-        }
-        for event in view.events
-        if event.name != "exception"
-    ]
+    if view.parent_key is not None:
+        details["parentSpanId"] = view.parent_key[1]
+    events = [event for event in view.events if event.name != "exception"] if view.events else ()
     if events:
-        details["events"] = events
-    if span.links:
+        details["events"] = [
+            {
+                "name": privacy.scrub_text(json_text(event.name)),
+                "time": _iso(event.timestamp),
+                "attributes": _attributes(plain(event.attributes), config),
+            }
+            for event in events
+        ]
+    links = span.links
+    if links:
         details["links"] = [
-            {"traceId": f"{link.context.trace_id:032x}", "spanId": f"{link.context.span_id:016x}"}
-            for link in span.links
+            {"traceId": f"{link.context.trace_id:032x}", "spanId": f"{link.context.span_id:016x}"} for link in links
         ]
     return details
 
@@ -155,21 +153,19 @@ def _shown(name: str) -> str:
 def _scope(view: View) -> dict[str, Any]:
     if view.scope is None:
         return {}
-    scope = {"name": view.scope.name, "version": view.scope.version}
-    return {"scope": {key: json_text(value) for key, value in scope.items() if value}}
+    scope = (("name", view.scope.name), ("version", view.scope.version))
+    return {"scope": {key: json_text(value) for key, value in scope if value}}
 
 
 def _otel(view: SpanView) -> dict[str, Any]:
-    span, status = view.span, view.span.status
+    status = view.span.status
     told = _scope(view)
     if status.status_code is not StatusCode.UNSET:
         told["status_code"] = status.status_code.name
     if status.description:
         told["status_description"] = privacy.scrub_text(json_text(status.description))
-    for name in LOSSES:
-        count = getattr(span, name)
-        if count:
-            told[f"{name}_count"] = count
+    if view.dropped is not None:
+        told.update((f"dropped_{name}_count", count) for name, count in view.dropped._asdict().items() if count)
     return told
 
 

@@ -90,7 +90,7 @@ HTTP_FIELDS = (
 
 def is_request(view: SpanView, _: Config) -> bool:
     """Say whether a span is an HTTP request."""
-    return method(view) is not None
+    return view.text(*METHODS) is not None
 
 
 def is_own_traffic(view: SpanView, _: Config) -> bool:

@@ -16,7 +16,7 @@ from .. import url
 from ..log_record import LogView
 from ..privacy import scrub_text
 from ..span import SpanView
-from ..view import View, number, plain, present, text
+from ..view import View, number, plain, text
 from .field import VERSION, VERSION_FIELD, Field, Holds
 from .rum_event import Draft
 from .trim import PYTHON_TRACEBACK, cut, cut_stack
@@ -80,7 +80,7 @@ _MAX_DEBUG_SEVERITY = 8
 
 def has_exceptions(view: View) -> bool:
     """Say at a glance whether `exceptions` may yield any."""
-    return not isinstance(view, SpanView) or bool(view.events) or bool(present(TELLING, view.names))
+    return not isinstance(view, SpanView) or bool(view.events) or view.shape.has(TELLING)
 
 
 def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -127,7 +127,7 @@ def _written_message(stack: str, kind: str) -> str | None:
 
 def is_exception(view: View) -> bool:
     """Say whether a span or log record is itself an exception, as a hang or a logged error is."""
-    if not present(TELLING, view.names):
+    if not view.shape.has(TELLING):
         return False
     return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
 

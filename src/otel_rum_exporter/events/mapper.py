@@ -15,7 +15,7 @@ from ..log_record import LogView
 from ..span import SpanView
 from ..view import SpanKey, View
 from . import document
-from .built_in import PREFIX
+from .built_in import BUILT_IN
 from .custom import FALLBACK_TYPE
 from .js_error import Fingerprint, exceptions, fingerprint, has_exceptions, js_error
 from .rules import LOG_RULES, SPAN_RULES, Rule, V
@@ -35,7 +35,7 @@ class Mapper:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._told: OrderedDict[Fingerprint, None] = OrderedDict()
-        self._custom_types: set[str] = set()
+        self._types = set(BUILT_IN)
         self._tellers: OrderedDict[document.Load, str] = OrderedDict()
         self._parts: OrderedDict[SpanKey, SpanView] = OrderedDict()
 
@@ -58,7 +58,8 @@ class Mapper:
             self._parts.popitem(last=False)
 
     def _drafts(self, rule: Rule[V], view: V) -> list[Draft]:
-        drafts = [self._capped(draft) for draft in rule.events(view, self._config)]
+        types = self._types
+        drafts = [draft if draft.type in types else self._capped(draft) for draft in rule.events(view, self._config)]
         if view.name in document.TELLERS:
             drafts = [draft for draft in drafts if self._is_teller(view, document.load_told(view, draft))]
         if rule.keeps_exceptions and has_exceptions(view):
@@ -84,8 +85,9 @@ class Mapper:
         """Say whether an exception was told before, and remember it; one without a stack is the same with any."""
         if known is None:
             return False
-        any_stack, no_stack = known._replace(raised_at=None), known._replace(raised_at="")
-        if (known if known.raised_at else any_stack) in self._told or no_stack in self._told:
+        trace_id, kind, message, raised_at = known
+        any_stack, no_stack = Fingerprint(trace_id, kind, message, None), Fingerprint(trace_id, kind, message, "")
+        if (known if raised_at else any_stack) in self._told or no_stack in self._told:
             return True
         self._told.update({known: None, any_stack: None})
         while len(self._told) > MAX_EXCEPTIONS:
@@ -93,9 +95,7 @@ class Mapper:
         return False
 
     def _capped(self, draft: Draft) -> Draft:
-        if draft.type.startswith(PREFIX) or draft.type in self._custom_types:
-            return draft
-        if len(self._custom_types) < MAX_CUSTOM_TYPES:
-            self._custom_types.add(draft.type)
+        if len(self._types) - len(BUILT_IN) < MAX_CUSTOM_TYPES:
+            self._types.add(draft.type)
             return draft
         return draft._replace(type=FALLBACK_TYPE)

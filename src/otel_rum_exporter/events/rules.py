@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import partial
 from typing import Generic, TypeVar
 
 from opentelemetry.trace import SpanKind
@@ -23,9 +23,6 @@ from . import custom, document, dom, http, js_error, override, page, resource, s
 from .rum_event import Draft
 
 V = TypeVar("V", bound=View)
-
-MAX_KINDS_OF_RECORDS = 1024
-"""Combinations of kind, name and attributes for which it is remembered which rows can fit."""
 
 
 def _always(_view: View, _config: Config) -> bool:
@@ -61,27 +58,31 @@ class Rules(Generic[V]):
     def __init__(self, *rows: Rule[V]) -> None:
         self._rows = rows
         self._names = frozenset(name for row in rows for name in row.named)
-        self._candidates = lru_cache(maxsize=MAX_KINDS_OF_RECORDS)(self._rows_for)
+        self._candidates = partial(_Candidates, rows)
 
     def __iter__(self) -> Iterator[Rule[V]]:
         return iter(self._rows)
 
     def decide(self, view: V, config: Config) -> Rule[V]:
         """Return the first rule that fits a span or log record; the last row of each table fits them all."""
-        for row in self._candidates(view.kind, view.name if view.name in self._names else "", view.names):
+        candidates: _Candidates[V] = view.shape.found(self._candidates)
+        for row in candidates[view.kind, view.name if view.name in self._names else ""]:
             if row.fits is _always or row.fits(view, config):
                 return row
         raise LookupError(view.name)
 
-    def _rows_for(self, kind: SpanKind | None, name: str, attributes: tuple[str, ...]) -> tuple[Rule[V], ...]:
-        """Return the rows that can fit: which attributes there are decides more than what they hold."""
-        return tuple(
-            row
-            for row in self._rows
-            if row.kind in {None, kind}
-            and (not row.named or name in row.named)
-            and (not row.having or not row.having.isdisjoint(attributes))
-        )
+
+class _Candidates(dict[tuple["SpanKind | None", str], tuple[Rule[V], ...]]):
+    """The rows that can fit, for a kind and a name: which attributes there are decides more than what they hold."""
+
+    def __init__(self, rows: Iterable[Rule[V]], attributes: tuple[str, ...]) -> None:
+        super().__init__()
+        self._rows = [row for row in rows if not row.having or not row.having.isdisjoint(attributes)]
+
+    def __missing__(self, key: tuple[SpanKind | None, str]) -> tuple[Rule[V], ...]:
+        kind, name = key
+        rows = (row for row in self._rows if row.kind in {None, kind} and (not row.named or name in row.named))
+        return self.setdefault(key, tuple(rows))
 
 
 def _is_excluded(view: View, config: Config) -> bool:

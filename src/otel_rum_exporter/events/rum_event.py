@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -67,24 +66,25 @@ class RumEvent(NamedTuple):
 
 def encode(
     draft: Draft,
-    *,
-    id: str,  # noqa: A002 - RUM's word
-    metadata: Mapping[str, Any],
+    event_id: str,
+    metadata: str,
     session_metadata: str,
     record: Record = "",
 ) -> RumEvent | None:
     """Return the event of a draft, trimmed to RUM's limit; None where even the trimmed one exceeds it."""
-    room = MAX_EVENT_BYTES - ENVELOPE_BYTES - len(draft.type) - _wire_bytes_of(session_metadata)
-    details = orjson.dumps(draft.details)
-    own = orjson.dumps(metadata) if metadata else b"{}"
-    if 2 * (len(details) + len(own)) > room and _wire_bytes(details) + _wire_bytes(own) > room:
-        for smaller, cut in trimmings(draft.details, {**metadata, TRUNCATED: True}):
-            details, own = orjson.dumps(smaller), orjson.dumps(cut)
-            if _wire_bytes(details) + _wire_bytes(own) <= room:
-                break
-        else:
-            return None
-    return RumEvent(id, draft.timestamp_ns, draft.type, details.decode(), own.decode(), session_metadata, record)
+    kind, timestamp_ns, content = draft
+    details = orjson.dumps(content).decode()
+    # No character takes more than four bytes on the wire.
+    if 4 * (len(kind) + len(details) + len(metadata) + len(session_metadata)) > MAX_EVENT_BYTES - ENVELOPE_BYTES:
+        room = MAX_EVENT_BYTES - ENVELOPE_BYTES - len(kind) - _wire_bytes(session_metadata)
+        if _wire_bytes(details) + _wire_bytes(metadata) > room:
+            for smaller, cut in trimmings(content, {**orjson.loads(metadata), TRUNCATED: True}):
+                details, metadata = orjson.dumps(smaller).decode(), orjson.dumps(cut).decode()
+                if _wire_bytes(details) + _wire_bytes(metadata) <= room:
+                    break
+            else:
+                return None
+    return RumEvent(event_id, timestamp_ns, kind, details, metadata, session_metadata, record)
 
 
 def event_id(*parts: str) -> str:
@@ -103,11 +103,7 @@ def id_within_span(trace_id: str, span_id: str, index: int) -> str:
     return f"{span_id[:8]}-{span_id[8:12]}-8{span_id[12:15]}-8{span_id[15]}{index:02x}-{trace_id[20:]}"
 
 
-@lru_cache(maxsize=1000)
-def _wire_bytes_of(session_metadata: str) -> int:
-    return _wire_bytes(session_metadata.encode())
-
-
-def _wire_bytes(json_text: bytes) -> int:
+def _wire_bytes(json_text: str) -> int:
     """Count the bytes of JSON that travels inside a JSON string, where quotes and backslashes are escaped."""
-    return len(json_text) + json_text.count(b'"') + json_text.count(b"\\")
+    size_bytes = len(json_text) if json_text.isascii() else len(json_text.encode())
+    return size_bytes + json_text.count('"') + json_text.count("\\")

@@ -14,12 +14,12 @@ import orjson
 from ..anyvalue import json_object
 from ..config import RESOURCE_APP_MONITOR_ID, Config
 from ..identity import ENDUSER_ID, SESSION_ATTRIBUTES, SESSION_SILENCE_NS, USER_ATTRIBUTES
+from ..origin import RESOURCE_ALIAS
 from ..otlp import DecodedResource
 from ..view import text
 from .sender import MAX_SENDERS, Sender
 from .settings import GatewaySettings
 
-RESOURCE_ALIAS = "aws.rum.appmonitor.alias"
 NOT_ALLOWED = "an app monitor that its resource names is not on the gateway's list"
 NO_MONITOR = f"neither resource nor gateway names an app monitor; set {RESOURCE_APP_MONITOR_ID}"
 TOO_LARGE = "a resource has more attributes than the gateway keeps"
