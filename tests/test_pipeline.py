@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter.pipeline import Pipeline
+from otel_rum_exporter import street
+from otel_rum_exporter.pipeline import OutboxFullError, Pipeline
+from otel_rum_exporter.telemetry import DropReason
 from tests.spans import make_config, make_span
 
 LONG_SECONDS = 30.0
@@ -75,3 +77,58 @@ def test_a_signal_handler_or_finalizer_may_end_spans_at_any_moment(*, is_stored:
     street.pipeline.close(LONG_SECONDS)
     assert (failures, street.pipeline.ledger.stored, street.pipeline.ledger.dropped) == ([], 0, {})
     assert street.pipeline.ledger.delivered > street.given > 400
+
+
+def test_threads_whose_spans_are_the_first_build_one_street(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are delivered, by the same threads and with the same sessions."""
+    built: list[street.Street] = []
+
+    class Counted(street.Street):
+        def __init__(self, *values: Any, **named: Any) -> None:
+            super().__init__(*values, **named)
+            built.append(self)
+
+    monkeypatch.setattr(street, "Street", Counted)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            pipeline, barrier = Pipeline(make_config(max_requests_per_second=0), Client()), threading.Barrier(4)
+            threads = [threading.Thread(target=_export_at_once, args=(pipeline, barrier)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            pipeline.close(LONG_SECONDS)
+            assert (len(built), pipeline.ledger.delivered) == (1, 4)
+            built.clear()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def _export_at_once(pipeline: Pipeline, barrier: threading.Barrier) -> None:
+    barrier.wait()
+    pipeline.export_spans([make_span(attributes={"session.id": "one"})])
+
+
+def test_a_pipeline_that_was_closed_before_its_first_span_stays_closed() -> None:
+    """A span that comes too late, from a thread that did not know, is counted; who can come again is told to."""
+    pipeline = Pipeline(make_config(), Client())
+    pipeline.close(1.0)
+    pipeline.export_spans([make_span(attributes={"session.id": "one"})])
+    assert pipeline.ledger.dropped == {DropReason.SHUTDOWN: 1}
+    with pytest.raises(OutboxFullError):
+        pipeline.accept_spans([make_span()])
+    assert pipeline.ledger.stored == 0
+
+
+def test_the_ledger_and_the_room_are_true_before_the_first_span_and_after() -> None:
+    """Who asked early sees what comes."""
+    pipeline = Pipeline(make_config(), Client())
+    ledger = pipeline.ledger
+    assert pipeline.has_room
+    assert pipeline.flush(0.0)
+    pipeline.export_spans([make_span(attributes={"session.id": "one"})])
+    assert pipeline.flush(LONG_SECONDS)
+    assert ledger.delivered == 1
+    pipeline.close(LONG_SECONDS)

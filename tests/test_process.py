@@ -161,6 +161,29 @@ def test_a_process_with_a_dead_endpoint_exits_within_12_seconds(dead_endpoint: s
     assert "events are lost" in done.stderr
 
 
+@pytest.mark.parametrize("spans", [1, 1200])
+@pytest.mark.parametrize("processor", ["SimpleSpanProcessor", "BatchSpanProcessor"])
+def test_a_script_whose_first_export_is_at_its_end_loses_nothing(processor: str, spans: int, rum: LocalRum) -> None:
+    """Every supported Python, also those that refuse threads at their end; all imports come then, too."""
+    code = f"""
+import atexit
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from otel_rum_exporter import RumSpanExporter
+provider = TracerProvider()
+exporter = RumSpanExporter(app_monitor_id={APP_MONITOR_ID!r}, endpoint={rum.url!r}, signing="none")
+provider.add_span_processor({processor}(exporter))
+
+@atexit.register
+def last():
+    for _ in range({spans}):
+        provider.get_tracer("app").start_span("work").end()
+"""
+    done = run([sys.executable, "-c", code], environment())
+    assert done.stderr == ""
+    assert len(rum.events("work")) == spans
+
+
 def test_a_script_that_ends_at_once_delivers_its_only_span(rum: LocalRum) -> None:
     """Every supported Python, also those that refuse threads at their end."""
     code = f"""
@@ -198,12 +221,42 @@ time.sleep({PROCESS_SECONDS})
     assert [event.type for event in rum.events("work")] == ["work"]
 
 
-def test_importing_and_constructing_it_does_not_import_boto3() -> None:
-    """boto3 costs a fifth of a second and 27 MB, and is needed with the first span only."""
-    code = f"""
+START = f"""
 import sys
+from opentelemetry.sdk._logs import export
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+before = set(sys.modules)
 from otel_rum_exporter import RumSpanExporter
-RumSpanExporter(app_monitor_id={APP_MONITOR_ID!r}, region="eu-west-1")
-assert not {{"boto3", "botocore", "google.protobuf", "starlette"}} & set(sys.modules), sys.modules
+exporter = RumSpanExporter(app_monitor_id={APP_MONITOR_ID!r}, region="eu-west-1")
 """
-    run([sys.executable, "-c", code], environment())
+IMPORTED = """
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def imported(code: str) -> set[str]:
+    """Return what a program imports that has the SDK already."""
+    return set(run([sys.executable, "-c", START + code + IMPORTED], environment()).stdout.split())
+
+
+def test_a_start_imports_neither_boto3_nor_what_makes_events() -> None:
+    """boto3 costs a tenth of a second and 27 MB, the mapping 20 ms and OpenSSL; they come with the first span."""
+    found = imported("")
+    assert not {"boto3", "botocore", "google.protobuf", "starlette", "orjson", "_hashlib", "difflib"} & found
+    assert {name for name in found if name.startswith("otel_rum_exporter")} == {
+        "otel_rum_exporter",
+        *(
+            f"otel_rum_exporter.{module}"
+            for module in ("config", "exporter", "fork", "pipeline", "setting", "sharing", "telemetry", "version")
+        ),
+    }
+
+
+def test_an_exporter_that_was_given_nothing_imports_nothing_more_to_say_so_and_to_end() -> None:
+    """A worker that serves nobody, a command that fails early: there is nothing to wait for, and nothing to build."""
+    assert "otel_rum_exporter.street" not in imported("""
+assert exporter.ledger.accepted == 0
+assert exporter.force_flush()
+exporter.shutdown()
+exporter.shutdown()
+""")

@@ -42,6 +42,6 @@ def test_those_who_come_and_go_at_the_same_time_close_nobodys_pipeline() -> None
         thread.start()
     for thread in threads:
         thread.join()
-    assert not first.pipeline._delivery.is_closed
+    assert not first.pipeline._is_closed
     first.leave(0.0)
-    assert first.pipeline._delivery.is_closed
+    assert first.pipeline._is_closed

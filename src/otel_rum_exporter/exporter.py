@@ -15,10 +15,11 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from .config import Config, ConfigError, Settings, unknown_variables
 from .sharing import SharedPipeline
 from .telemetry import Ledger, say
-from .transport import RumClient
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from .transport import RumClient
 
 
 class RumExporter:

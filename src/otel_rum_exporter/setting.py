@@ -6,11 +6,10 @@ A reader raises ValueError with what is wrong and how to mend it; who asked name
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import field
+from typing import Any, NamedTuple, TypeVar
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -20,8 +19,7 @@ MAX_METADATA_ATTRIBUTES = 9
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """What the table says of one setting; the documentation is made from it."""
 
     help: str
@@ -156,8 +154,7 @@ def rows_of(table: type) -> dict[str, Setting]:
     return {item.name: item.metadata["setting"] for item in dataclasses.fields(table)}
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A setting as it was found.
 
     `place` is the name of the argument or variable that it came from, None for the default; `value` is the default
@@ -178,6 +175,8 @@ def readings_of(
 
 def unknown_name(name: str, settings: Mapping[str, Setting]) -> str:
     """Return a line for a name that is none of the settings, with the likely one."""
+    import difflib
+
     near = difflib.get_close_matches(name, settings, n=1)
     return f"{name!r} is not a setting; " + (f"did you mean {near[0]!r}?" if near else "see the settings table")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from .config import Config
 from .pipeline import Pipeline
-from .transport import RumClient
+
+if TYPE_CHECKING:
+    from .transport import RumClient
 
 _Key = tuple[Config, int]
 

@@ -10,9 +10,10 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .events.rum_event import Record
+if TYPE_CHECKING:  # what is imported here costs the application's start
+    from .events.rum_event import Record
 
 LOGGER = logging.getLogger("otel_rum_exporter")
 QUIET_SECONDS = 60.0

@@ -18,6 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import otel_rum_exporter.street  # noqa: F401 - what a life would import with its first span
 from otel_rum_exporter import RumSpanExporter, delivery
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.transport import build_client

@@ -233,6 +233,76 @@ sys.stdin.read()
         parent.communicate()
 
 
+IN_THE_MIDST = """
+import importlib.abc, sys
+
+class InTheMidst(importlib.abc.MetaPathFinder):
+    \"\"\"Does something once, when the first export has imported half of what it needs.\"\"\"
+
+    def find_spec(self, name, path, target=None):
+        if name == "otel_rum_exporter.delivery":
+            sys.meta_path.remove(self)
+            between()
+
+sys.meta_path.insert(0, InTheMidst())
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+"""
+
+
+@IN_MEMORY
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_fork_while_the_first_export_imports_leaves_a_child_that_can_export(
+    rum: LocalRum, form: dict[str, Any], tmp_path: Path
+) -> None:
+    """It waits until the import is whole: what is half imported in the parent would stay so in the child."""
+    program = tmp_path / "fork.py"
+    program.write_text(
+        SETUP
+        + IN_THE_MIDST
+        + """
+import threading, time
+is_importing = threading.Event()
+
+def between():
+    is_importing.set()
+    time.sleep(0.3)
+
+first = threading.Thread(target=work, args=(0,))
+first.start()
+is_importing.wait()
+child = os.fork()
+if child == 0:
+    work(1)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+first.join()
+"""
+    )
+    run(program, rum, form)
+    wait_until_taken(rum, {0, 1})
+
+
+@IN_MEMORY
+def test_a_span_that_ends_while_the_first_export_imports_is_delivered(
+    rum: LocalRum, form: dict[str, Any], tmp_path: Path
+) -> None:
+    """Python calls signal handlers and finalizers also within an import, which must not see the half of it."""
+    program = tmp_path / "midst.py"
+    program.write_text(
+        SETUP
+        + IN_THE_MIDST
+        + """
+def between():
+    work(1)
+
+work(0)
+assert exporter.ledger.delivered == 2
+"""
+    )
+    run(program, rum, form)
+    wait_until_taken(rum, {0, 1})
+
+
 @pytest.mark.usefixtures("real_pauses")
 @IN_MEMORY
 def test_a_process_without_threads_ends_in_time_when_rum_never_answers(
