@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter import delivery as module
+from otel_rum_exporter import settlement
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.conversion import Converted
 from otel_rum_exporter.delivery import LIGHT_LOAD_EVENTS, Delivery
@@ -23,7 +24,7 @@ from otel_rum_exporter.outcome import Outcome, Verdict
 from otel_rum_exporter.rate import RequestRate
 from otel_rum_exporter.settlement import MAX_BACKOFF_SECONDS, MAX_REFUSED_IN_A_ROW, backoff_seconds
 from otel_rum_exporter.spool import Spool
-from otel_rum_exporter.store import MemoryStore, Parcel, Store
+from otel_rum_exporter.store import PARCEL_BYTES, MemoryStore, Parcel, Store
 from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices, Tally
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
@@ -113,6 +114,27 @@ def test_the_one_event_that_rum_refuses_is_found_and_dropped_alone(station: Call
     assert len(one.sent) <= 16
 
 
+def test_what_a_disk_has_lost_says_nothing_of_rum(station: Callable[..., Station]) -> None:
+    """Nothing was asked of it, so that it is as far away as it was before."""
+
+    class LosingStore(MemoryStore):
+        has_lost = False
+
+        def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
+            return None if self.has_lost else parcel.events
+
+    store = LosingStore()
+    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"), store=store)
+    for number in range(2):
+        one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
+        one.delivery.wait(LONG_SECONDS)
+    assert one.delivery._settlement.failures_in_a_row == 2
+    store.has_lost = True
+    one.delivery.farewell(LONG_SECONDS)
+    assert (one.ledger.delivered, one.ledger.dropped) == (0, {DropReason.DAMAGED: 2})
+    assert len(one.sent) == one.delivery._settlement.failures_in_a_row == 2
+
+
 def test_an_export_leaves_its_events_when_rum_asks_to_wait_longer(station: Callable[..., Station]) -> None:
     """A Retry-After beyond the deadline is not waited for; the events stay stored."""
     one = station(lambda _: Outcome(Verdict.RETRY, "x", retry_after_seconds=600.0))
@@ -160,6 +182,32 @@ def test_an_export_does_not_wait_for_a_request_that_never_ends(
     assert one.ledger.stored == 1
     release.set()
     assert one.delivery.flush(LONG_SECONDS)
+
+
+def test_while_requests_fail_in_a_row_an_export_does_not_wait(
+    station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application that ends spans as it answers is not slowed by an outage; after it, exports wait as before."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", LONG_SECONDS)
+    monkeypatch.setattr(settlement, "BACKOFF_SECONDS", 0.001)
+    is_back = threading.Event()
+    answers = iter([RETRY, RETRY])
+    one = station(lambda _: next(answers, None) or (DELIVERED if is_back.wait(LONG_SECONDS) else RETRY))
+    one.give(1)
+    one.delivery.wait(LONG_SECONDS)
+    assert len(one.sent) >= 2
+    for number in range(2, 5):
+        one.give(number)
+        caller = threading.Thread(target=one.delivery.wait, args=(LONG_SECONDS,), daemon=True)
+        caller.start()
+        caller.join(LONG_SECONDS / 6)
+        assert not caller.is_alive()
+    assert one.ledger.stored == 4
+    is_back.set()
+    assert one.delivery.flush(LONG_SECONDS)
+    one.give(5)
+    one.delivery.wait(LONG_SECONDS)
+    assert one.ledger.delivered == 5
 
 
 def test_under_heavy_load_an_export_does_not_wait(station: Callable[..., Station]) -> None:
@@ -283,16 +331,52 @@ def test_above_the_memory_bound_the_oldest_events_are_dropped_and_counted(statio
     assert one.ledger.stored == 0
 
 
+@pytest.mark.parametrize(
+    ("bounds", "reason", "setting"),
+    [
+        ({"max_bytes": 25 * PARCEL_BYTES}, DropReason.OUTBOX_FULL, "max_memory_bytes"),
+        ({"max_disk_bytes": 1000}, DropReason.SPOOL_FULL, "spool_max_bytes"),
+    ],
+)
+def test_what_leaves_is_counted_for_the_bound_that_was_exceeded(
+    bounds: dict[str, int],
+    reason: DropReason,
+    setting: str,
+    station: Callable[..., Station],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A parcel on disk weighs in memory too; wherever it was, it leaves all of it, and nothing else does."""
+
+    class SmallSpool(Spool):
+        def disk_limit_bytes(self) -> float:
+            return bounds.get("max_disk_bytes", super().disk_limit_bytes())
+
+    store = SmallSpool(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices())
+    one = station(
+        lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"), max_bytes=bounds.get("max_bytes", 10**9), store=store
+    )
+    for number in range(50):
+        one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
+    one.delivery.wait(0.0)
+    assert one.ledger.dropped.keys() == {reason}
+    assert f"raise {setting}" in caplog.text
+    one.delivery.close(0.0)
+    recovered = Spool(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices()).recover()
+    assert sum(parcel.count for parcel in recovered.parcels) == one.ledger.stored == 50 - one.ledger.dropped[reason]
+
+
 def test_where_no_thread_can_start_the_caller_sends(
     station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python 3.12 refuses threads while the interpreter ends."""
+    """Python 3.12 refuses threads while the interpreter ends; in an outage nobody else would find its end."""
+    monkeypatch.setattr(settlement, "BACKOFF_SECONDS", 0.001)
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    answers = iter([RETRY, DELIVERED])
+    answers = iter([RETRY, RETRY, RETRY, DELIVERED])
     one = station(lambda _: next(answers))
     one.give(1)
     one.delivery.wait(LONG_SECONDS)
@@ -369,6 +453,33 @@ def test_an_end_while_a_thread_reads_the_disk_loses_nothing(station: Callable[..
     assert sum(parcel.count for parcel in recovered.parcels) == 2
 
 
+def test_an_end_while_a_thread_forgets_what_rum_took_counts_it_as_delivered(
+    station: Callable[..., Station], tmp_path: Path
+) -> None:
+    """It is stored nowhere any more."""
+    begun, release = threading.Event(), threading.Event()
+
+    class SlowSpool(Spool):
+        def remove(self, parcels: Sequence[Parcel]) -> None:
+            super().remove(parcels)
+            if parcels:
+                begun.set()
+                release.wait(LONG_SECONDS)
+
+    def spool(kind: type[Spool]) -> Spool:
+        return kind(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices())
+
+    one = station(store=spool(SlowSpool))
+    one.give(1, 2)
+    assert begun.wait(LONG_SECONDS)
+    one.delivery.close(0.0)
+    release.set()
+    for thread in one.delivery._senders:
+        thread.join()
+    assert (one.ledger.delivered, one.ledger.stored, one.ledger.dropped) == (2, 0, {})
+    assert spool(Spool).recover() == ([], 0)
+
+
 def test_where_no_thread_can_start_the_caller_who_waits_longest_sends(
     station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,11 +500,28 @@ def test_where_no_thread_can_start_the_caller_who_waits_longest_sends(
     assert one.ledger.delivered == 1
 
 
+def test_an_exit_out_of_sending_does_not_end_delivery(station: Callable[..., Station]) -> None:
+    """One of a credential plugin's `sys.exit`, in the only thread, of an application that exports no more."""
+    exits = iter([SystemExit, SystemExit])
+
+    def answer(_: Batch) -> Outcome:
+        for error in exits:
+            raise error
+        return DELIVERED
+
+    one = station(answer)
+    one.give(1)
+    deadline = time.monotonic() + LONG_SECONDS / 6
+    while one.ledger.delivered == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_ends_leaves_its_batch_to_another(
     station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of a credential plugin's `sys.exit` does not stop delivery, though others have nothing to do just then."""
+    """As gevent ends one; delivery does not stop, though others have nothing to do just then."""
     begun, release = threading.Event(), threading.Event()
     exits = iter([True])
 
@@ -401,7 +529,7 @@ def test_a_thread_that_ends_leaves_its_batch_to_another(
         if batch.key == KEY and next(exits, False):
             begun.set()
             release.wait(LONG_SECONDS)
-            raise SystemExit
+            raise GeneratorExit
         return DELIVERED
 
     one = station(answer)
@@ -409,11 +537,44 @@ def test_a_thread_that_ends_leaves_its_batch_to_another(
     one.give(1)
     assert begun.wait(LONG_SECONDS)
     one.give(2, key=BatchKey(KEY.app_monitor, "other", "u"))
-    while one.ledger.delivered == 0 or one.delivery._watched_until is None:
+    while one.ledger.delivered == 0 or not one.delivery._watch.is_kept:
         time.sleep(0.001)
     release.set()
     assert one.delivery.flush(10.0)
     assert one.ledger.delivered == 2
+
+
+def test_a_call_that_takes_long_holds_up_no_shipment(
+    station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking for what dead processes left may take as long as a disk does; another thread keeps watch meanwhile."""
+    soon = Outcome(Verdict.RETRY, "x", retry_after_seconds=0.3)
+    answers = iter([DELIVERED, DELIVERED, soon])
+    both = threading.Barrier(2)
+
+    def answer(batch: Batch) -> Outcome:
+        if batch.key.session_id in "ab":
+            both.wait(LONG_SECONDS)
+        return next(answers, DELIVERED)
+
+    one = station(answer)
+    monkeypatch.setattr(one.delivery, "_most_in_flight", lambda: 2)
+    for session in "ab":
+        one.give(session, key=BatchKey(KEY.app_monitor, session, "u"))
+    assert one.delivery.flush(LONG_SECONDS)
+    begun, release = threading.Event(), threading.Event()
+
+    def take_long() -> None:
+        begun.set()
+        release.wait(LONG_SECONDS)
+
+    one.give("c", key=BatchKey(KEY.app_monitor, "c", "u"))
+    while len(one.sent) < 3:
+        time.sleep(0.001)
+    one.delivery.call_after("call", 0.0, take_long)
+    assert begun.wait(LONG_SECONDS)
+    assert one.delivery.flush(LONG_SECONDS / 6)
+    release.set()
 
 
 @given(st.integers(1, 2000), st.floats(0, 1))

@@ -137,9 +137,9 @@ def test_above_its_bound_the_oldest_leave() -> None:
     oldest = outbox.take(0.0)
     outbox.put_back(oldest, 0.0)
     room = outbox.memory_bytes * 2.1 / 5
-    assert ids(outbox.evict(max_memory_bytes=room, max_disk_bytes=0)) == ids(parcel("a", number) for number in range(3))
+    assert ids(outbox.evict_from_memory(room)) == ids(parcel("a", number) for number in range(3))
     assert outbox.events == 2
-    assert outbox.evict(max_memory_bytes=room, max_disk_bytes=0) == []
+    assert outbox.evict_from_memory(room) == []
 
 
 def test_what_is_on_disk_has_a_bound_of_its_own() -> None:
@@ -150,10 +150,12 @@ def test_what_is_on_disk_has_a_bound_of_its_own() -> None:
         stored.place, stored.events = "disk", None
         outbox.add([stored], 0.0)
     give(outbox, "a", "in memory", accepted_ns=9)
-    assert outbox.evict(max_memory_bytes=10**6, max_disk_bytes=10**6) == []
-    evicted = outbox.evict(max_memory_bytes=10**6, max_disk_bytes=outbox.disk_bytes / 2)
+    assert outbox.evict_from_disk(outbox.disk_bytes) == []
+    evicted = outbox.evict_from_disk(outbox.disk_bytes / 2)
     assert {one.accepted_ns for one in evicted} == {0, 1, 2}
     assert outbox.disk_bytes == parcel("a", 3).size_bytes
+    assert len(outbox.evict_from_memory(0)) == 2
+    assert (outbox.events, outbox.memory_bytes, outbox.disk_bytes) == (0, 0, 0)
 
 
 def test_what_is_too_old_expires() -> None:
@@ -166,6 +168,19 @@ def test_what_is_too_old_expires() -> None:
     assert ids(outbox.expire(20)) == ids([parcel("a", 1)])
     assert outbox.oldest_ns() == 10
     assert outbox.events == 2
+
+
+def test_what_another_process_left_may_be_older_than_what_came_before_it() -> None:
+    """It expires at its own time: not after what stands before it, and nothing younger with it."""
+    outbox = Outbox(max_events_per_request=2)
+    give(outbox, "a", 1, 2, accepted_ns=30)
+    give(outbox, "a", 3, 4, accepted_ns=10)
+    give(outbox, "a", 5, accepted_ns=30)
+    give(outbox, "a", 6, accepted_ns=20)
+    assert outbox.oldest_ns() == 10
+    assert ids(outbox.expire(25)) == ids([parcel("a", 3, 4)])
+    assert outbox.oldest_ns() == 20
+    assert ids(outbox.evict_from_memory(outbox.memory_bytes - 1)) == ids([parcel("a", 5, 6)])
 
 
 def test_an_empty_outbox_has_nothing_to_take() -> None:

@@ -77,12 +77,14 @@ def test_throttling_halves_once_a_second_and_success_recovers_slowly() -> None:
     assert rate.per_second == 50.0
 
 
-def test_the_last_attempt_of_a_process_is_granted() -> None:
-    """However slowly the rate has become."""
-    rate = RequestRate(1, 0.0)
+@pytest.mark.parametrize("limit", [1, 1000])
+def test_the_last_attempt_of_a_process_is_granted(limit: int) -> None:
+    """However slowly the rate has become, and however many permits were waited for."""
+    rate = RequestRate(limit, 0.0)
     for second in range(5):
         rate.throttled(float(second))
-    assert rate.wait_seconds(5.0) > 0
+    while not rate.wait_seconds(5.0):
+        rate.take(5.0)
     rate.grant(5.0)
     assert rate.wait_seconds(5.0) == 0.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -182,6 +183,37 @@ def test_a_damaged_file_in_use_is_followed_by_a_new_one(
     assert spool.events(old) == (event(1),)
     spool.remove([old])
     assert len(files(tmp_path / "spool")) == len(files(tmp_path / "spool", ".damaged")) == 1
+
+
+def test_a_disk_that_gives_damaged_files_only_is_not_filled_with_them(
+    make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nor is the process with their descriptors."""
+
+    def put(*_: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    monkeypatch.setattr(SpoolFile, "put", put)
+    spool = make()
+    for number in range(5):
+        stored = parcel("a", number)
+        spool.replace((), [stored])
+        assert spool.events(stored) == (event(number),)
+    assert files(tmp_path / "spool") == []
+    assert len(files(tmp_path / "spool", ".damaged")) == module.MAX_DAMAGED_FILES
+
+
+def test_a_directory_that_was_emptied_is_used_again(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """Programs that clear temporary files take it for one; what is written to a file without a name dies with us."""
+    spool = make()
+    old, new = parcel("a", 1), parcel("a", 2)
+    spool.replace((), [old])
+    shutil.rmtree(tmp_path / "spool")
+    spool.replace((), [new])
+    assert [spool.events(one) for one in (old, new)] == [(event(1),), (event(2),)]
+    spool.remove([old])
+    spool.close()
+    assert [one.tally for one in make().recover().parcels] == [new.tally]
 
 
 def test_of_damaged_files_only_the_last_are_kept(make: Callable[..., Spool], tmp_path: Path) -> None:

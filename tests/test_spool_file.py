@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from otel_rum_exporter import spool_file as module
 from otel_rum_exporter.spool_file import PAGE_BYTES, SpoolFile, wal
 from otel_rum_exporter.store import Parcel
 from tests.parcels import batch_key, event, ids, parcel
@@ -51,6 +52,14 @@ def test_what_was_put_comes_back_after_a_restart(tmp_path: Path) -> None:
     assert (found.key, found.tally, found.accepted_ns) == (key, stored.tally, 7)
     assert file.events(found) == expected
     file.close()
+
+
+def test_a_file_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk each export tries again."""
+    monkeypatch.setattr(module, "_LOCK", (*module._LOCK, "INSERT INTO nowhere VALUES (1)"))
+    with pytest.raises(sqlite3.OperationalError):
+        SpoolFile.create(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_belongs_to_one_process(tmp_path: Path) -> None:

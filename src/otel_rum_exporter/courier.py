@@ -38,11 +38,14 @@ class Courier:
         self._give_up = give_up
         self.latency_seconds = 0.0
 
-    def carry(self, shipment: Shipment) -> Outcome:
-        """Send a shipment once, and say what came of it; it is forgotten when RUM has taken it, halved when refused."""
+    def carry(self, shipment: Shipment) -> Outcome | None:
+        """Send a shipment once, and say what came of it; it is forgotten when RUM has taken it, halved when refused.
+
+        None where all of its events are lost, and nothing was asked of RUM.
+        """
         events = self._events(shipment)
         if not events:
-            return Outcome(Verdict.DELIVERED)
+            return None
         begun = time.monotonic()
         outcome = self._send(Batch(shipment.key, events))
         taken_seconds = time.monotonic() - begun

@@ -1,12 +1,13 @@
 """When a shipment goes out: at the rate RUM takes, again when it failed, and never later than somebody waits for.
 
 A few threads send, as many as the latency needs. Who gave events waits for their delivery while the load is light and
-RUM answers, and otherwise leaves them in the outbox. Where the interpreter refuses to start a thread, as at its exit,
-the waiting caller sends instead.
+RUM takes them, and otherwise leaves them in the outbox. Where the interpreter refuses to start a thread, as at its
+exit, the waiting caller sends instead.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import threading
@@ -23,6 +24,7 @@ from .rate import RequestRate
 from .settlement import Settlement
 from .store import Parcel, Store
 from .telemetry import LOGGER, DropReason, Ledger, Notices
+from .watch import Watch
 
 T = TypeVar("T")
 
@@ -32,6 +34,9 @@ PATIENCE_SECONDS = 2.0
 LIGHT_LOAD_EVENTS = 512
 """With more events than these stored an export does not wait at all: it would only hold up the next one."""
 
+OUTAGE_FAILURES = 2
+"""With so many requests failed in a row an export does not wait either: delivery goes on without it."""
+
 FAREWELL_SECONDS = 1.0
 """The least that shutdown gives a last attempt, also after a long outage."""
 
@@ -40,12 +45,6 @@ MAX_IN_FLIGHT = 8
 
 UNLIMITED_REQUESTS_PER_SECOND = 250.0
 """The rate for which senders are added where the settings set none: more requests would be bound by this process."""
-
-EVICTIONS = (
-    (DropReason.OUTBOX_FULL, False, "max_memory_bytes"),
-    (DropReason.SPOOL_FULL, True, "spool_max_bytes"),
-)
-"""Why a parcel leaves before it is delivered, whether such a one is on disk, and the setting that bounds it."""
 
 FULL_SHARE = 0.75
 """Of the bounds: the rest is for what is accepted from those who cannot come again, and for requests on their way."""
@@ -69,15 +68,14 @@ class Delivery:
         max_memory_bytes: int,
         between: Callable[[], None],
     ) -> None:
+        self._ledger = ledger
         self._outbox = outbox
         self._store = store
         self._rate = rate
         self._between = between
         self._max_memory_bytes = max_memory_bytes
         self.lock = threading.RLock()
-        self._work = threading.Condition(self.lock)
-        self._spare = threading.Condition(self.lock)
-        self._watched_until: float | None = None
+        self._watch = Watch(self.lock)
         self._settled = threading.Condition(self.lock)
         self._senders: list[threading.Thread] = []
         self._in_flight: set[Shipment] = set()
@@ -96,7 +94,7 @@ class Delivery:
         """Call a function once from a delivery thread; one of the same name that is still to come keeps its time."""
         with self.lock:
             self._calls.setdefault(name, (time.monotonic() + seconds, call))
-            self._wake()
+            self._watch.wake()
 
     @property
     def is_closed(self) -> bool:
@@ -136,13 +134,17 @@ class Delivery:
             if not self._stored_events:
                 self._settlement.progress_seconds = time.monotonic()
             self._outbox.add(parcels, time.monotonic())
-            evicted = self._outbox.evict(
-                max_memory_bytes=self._max_memory_bytes, max_disk_bytes=self._store.disk_limit_bytes()
+            evicted = (
+                (DropReason.OUTBOX_FULL, "max_memory_bytes", self._outbox.evict_from_memory(self._max_memory_bytes)),
+                (
+                    DropReason.SPOOL_FULL,
+                    "spool_max_bytes",
+                    self._outbox.evict_from_disk(self._store.disk_limit_bytes()),
+                ),
             )
             self._start()
-            self._wake()
-        for reason, is_on_disk, setting in EVICTIONS:
-            leaving = [parcel for parcel in evicted if parcel.is_on_disk is is_on_disk]
+            self._watch.wake()
+        for reason, setting, leaving in evicted:
             self._settlement.give_up(reason, leaving, f"raise {setting}, or look why RUM takes none")
 
     def expire(self, before_ns: int) -> None:
@@ -153,14 +155,15 @@ class Delivery:
         self._settlement.give_up(DropReason.EXPIRED, expired, advice)
 
     def wait(self, timeout_seconds: float) -> None:
-        """Wait until nothing is stored, as long as the load is light and the rate allows more."""
+        """Wait until nothing is stored, as long as the load is light, the rate allows more, and RUM takes something."""
         deadline = time.monotonic() + min(timeout_seconds, PATIENCE_SECONDS)
         with self.lock:
             if threading.current_thread() in self._senders:
                 return  # a library logs as it sends, and the line comes here: nobody waits for himself
             while 0 < self._stored_events <= LIGHT_LOAD_EVENTS:
                 now = time.monotonic()
-                if self._rate.wait_seconds(now) > 0 or not self._advance(now, deadline):
+                is_outage = self._settlement.failures_in_a_row >= OUTAGE_FAILURES and self._has_senders
+                if is_outage or self._rate.wait_seconds(now) > 0 or not self._advance(now, deadline):
                     break
         self._between()
 
@@ -184,7 +187,7 @@ class Delivery:
             now = time.monotonic()
             self._outbox.hurry()
             self._rate.grant(now)
-            self._wake()
+            self._watch.wake()
             waited = now - self._settlement.progress_seconds if self._stored_events else 0.0
         self.flush(min(timeout_seconds, max(FAREWELL_SECONDS, timeout_seconds - waited)))
 
@@ -195,8 +198,8 @@ class Delivery:
             if self._is_closed:
                 return
             self._is_closed = True
-            for condition in (self._work, self._spare, self._settled):
-                condition.notify_all()
+            self._watch.end()
+            self._settled.notify_all()
             left = [*self._outbox.parcels(), *(parcel for one in self._in_flight for parcel in one.parcels)]
             lost = [parcel for parcel in left if not parcel.is_on_disk]
             self._settlement.drop(DropReason.SHUTDOWN, lost, self._settlement.last_advice)
@@ -223,18 +226,22 @@ class Delivery:
     def _stored_events(self) -> int:
         return self._outbox.events + sum(shipment.count for shipment in self._in_flight)
 
+    @property
+    def _has_senders(self) -> bool:
+        """Whether delivery goes on by itself; where it does not, who waits must send."""
+        return any(thread.is_alive() for thread in self._senders)
+
     def _advance(self, now: float, limit: float) -> bool:
         """Wait for, or make, one step towards an empty outbox; false when none will be made before `limit`."""
         if self._is_closed or now >= limit or (self._go_at(now) >= limit and not self._in_flight):
             return False
-        if any(thread.is_alive() for thread in self._senders):
+        if self._has_senders:
             self._settled.wait(limit - now)
         else:
             try:
                 self._step(limit)
             finally:
-                # Others wait for whoever watches, and this one may leave.
-                self._spare.notify()
+                self._watch.pass_on()
         return True
 
     def _start(self) -> None:
@@ -252,44 +259,27 @@ class Delivery:
 
     def _run(self) -> None:
         while True:
-            with self.lock:
-                if self._is_closed:
-                    return
-                self._step(math.inf)
-            self._between()
+            # A credential plugin may exit as we send, which ends neither the process nor delivery.
+            with contextlib.suppress(SystemExit):
+                with self.lock:
+                    if self._is_closed:
+                        return
+                    self._step(math.inf)
+                self._between()
 
     def _step(self, limit_seconds: float) -> None:
         """Send the next shipment, or wait for the moment when one may go, at the latest until `limit_seconds`."""
         now = time.monotonic()
         due = next((name for name, (at, _) in self._calls.items() if at <= now), None)
         if due is not None:
+            self._watch.pass_on()
             self._outside_lock(self._calls.pop(due)[1])
         elif self._go_at(now) > now:
             self._settled.notify_all()
-            self._watch(min([self._go_at(now), *(at for at, _ in self._calls.values())]), limit_seconds, now)
+            self._watch.keep(min([self._go_at(now), *(at for at, _ in self._calls.values())]), limit_seconds, now)
         else:
             self._rate.take(now)
             self._ship(self._outbox.take(now))
-
-    def _watch(self, until: float, limit: float, now: float) -> None:
-        """Wait for work until a moment; where another thread does so already, until that one is busy.
-
-        So each piece of work wakes one thread, not all that have nothing to do. Nobody waits beyond his own limit.
-        """
-        if self._watched_until is not None:
-            if until < self._watched_until:
-                self._work.notify()
-            self._spare.wait(_wait_seconds(limit - now))
-            return
-        self._watched_until = until
-        try:
-            self._work.wait(_wait_seconds(min(until, limit) - now))
-        finally:
-            self._watched_until = None
-
-    def _wake(self) -> None:
-        """Let a thread that has nothing to do look for work."""
-        (self._spare if self._watched_until is None else self._work).notify()
 
     def _go_at(self, now: float) -> float:
         """Return when the next shipment may go out; infinity when there is none, or enough are on their way."""
@@ -311,7 +301,7 @@ class Delivery:
         self._in_flight.add(shipment)
         if self._outbox.events and len(self._in_flight) < self._most_in_flight():
             self._start()
-            self._wake()
+            self._watch.wake()
         outcome = None
         try:
             outcome = self._outside_lock(lambda: self._courier.carry(shipment))
@@ -321,10 +311,13 @@ class Delivery:
             if not self._is_closed:
                 cause = Outcome(Verdict.RETRY, "internal error")
                 self._settlement.settle(shipment, outcome or cause, time.monotonic())
+            elif outcome is not None and outcome.verdict is Verdict.DELIVERED:
+                # At the end only what was in memory alone was counted.
+                self._ledger.deliver(parcel.tally for parcel in shipment.parcels if parcel.is_on_disk)
             if outcome is None:
                 # This thread may be ending.
                 self._settled.notify_all()
-                self._wake()
+                self._watch.wake()
 
     def _give_up_lost(self, parcels: Sequence[Parcel]) -> None:
         """Give up parcels that a disk has lost; after the end nobody can tell them from those that it still has."""
@@ -341,8 +334,3 @@ class Delivery:
             return None
         finally:
             self.lock.acquire()
-
-
-def _wait_seconds(seconds: float) -> float | None:
-    """Return a wait as conditions take it: without end, or no longer than they can."""
-    return None if seconds == math.inf else min(max(0.0, seconds), threading.TIMEOUT_MAX)

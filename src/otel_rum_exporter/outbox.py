@@ -44,8 +44,8 @@ class Shipment:
 
     @property
     def accepted_ns(self) -> int:
-        """When the first of its events was accepted."""
-        return self.parcels[0].accepted_ns
+        """When the first of its events was accepted; what another process left may stand behind what came later."""
+        return min(parcel.accepted_ns for parcel in self.parcels)
 
     def add(self, parcel: Parcel) -> None:
         self.parcels.append(parcel)
@@ -117,18 +117,19 @@ class Outbox:
         for lane in self._lanes.values():
             lane.hurry()
 
-    def evict(self, *, max_memory_bytes: float, max_disk_bytes: float) -> list[Parcel]:
-        """Remove and return what exceeds the bounds, oldest first."""
-        return [
-            *self._evict(self.memory_bytes, max_memory_bytes, lambda parcel: parcel.memory_bytes),
-            *self._evict(self.disk_bytes, max_disk_bytes, lambda parcel: parcel.disk_bytes),
-        ]
+    def evict_from_memory(self, max_bytes: float) -> list[Parcel]:
+        """Remove and return what exceeds a bound of memory, oldest first; what is on disk weighs there too."""
+        return self._evict(self.memory_bytes, max_bytes, lambda parcel: parcel.memory_bytes)
+
+    def evict_from_disk(self, max_bytes: float) -> list[Parcel]:
+        """Remove and return what exceeds a bound of the disk, oldest first."""
+        return self._evict(self.disk_bytes, max_bytes, lambda parcel: parcel.disk_bytes)
 
     def expire(self, before_ns: int) -> list[Parcel]:
         """Remove and return the shipments all of whose events were accepted before a time."""
-        if (self.oldest_ns() or before_ns) >= before_ns:
-            return []
-        return self._discard([one for one in self._shipments() if one.parcels[-1].accepted_ns < before_ns])
+        return self._discard(
+            [one for one in self._shipments() if all(parcel.accepted_ns < before_ns for parcel in one.parcels)]
+        )
 
     def parcels(self) -> list[Parcel]:
         """Return everything that waits."""
@@ -136,7 +137,7 @@ class Outbox:
 
     def oldest_ns(self) -> int | None:
         """Return when the oldest event that waits was accepted; None where none waits."""
-        return min((shipment.accepted_ns for lane in self._lanes.values() for shipment in lane.heads()), default=None)
+        return min((shipment.accepted_ns for shipment in self._shipments()), default=None)
 
     def _evict(self, weight: float, limit: float, weigh: Callable[[Parcel], int]) -> list[Parcel]:
         if weight <= limit:
@@ -145,8 +146,10 @@ class Outbox:
         excess = weight - limit * (1 - EVICTION_SLACK)
         chosen: list[Shipment] = []
         for shipment in sorted(self._shipments(), key=lambda one: one.accepted_ns):
+            if excess <= 0:
+                break
             freed = sum(map(weigh, shipment.parcels))
-            if excess > 0 and freed:
+            if freed:
                 chosen.append(shipment)
                 excess -= freed
         return self._discard(chosen)
@@ -238,14 +241,6 @@ class _Lane:
     def hurry(self) -> None:
         self.paused_until = -math.inf
         self._failed = [(-math.inf, number, shipment) for _, number, shipment in self._failed]
-
-    def heads(self) -> Iterator[Shipment]:
-        """Yield shipments of which one is the oldest."""
-        if self.full:
-            yield self.full[0]
-        if self._open:
-            yield self._first_open()
-        yield from (shipment for _, _, shipment in self._failed)
 
     def shipments(self) -> Iterator[Shipment]:
         yield from self.full

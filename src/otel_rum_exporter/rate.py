@@ -76,6 +76,7 @@ class RequestRate:
         """Allow one request at once, whatever the rate: the last attempt of a process is not put off."""
         self._refill(now_seconds)
         self._permits = max(self._permits, 1.0)
+        self._wanted = 1.0
 
     def _refill(self, now_seconds: float) -> None:
         elapsed = max(0.0, now_seconds - self._refilled_seconds)

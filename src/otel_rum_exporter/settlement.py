@@ -40,7 +40,7 @@ class Settlement:
     """Draw the consequences of answers. Not thread-safe: its owner calls it under a lock.
 
     `progress_seconds` is when RUM last settled something, on the clock of `settle`; `failures_in_a_row` counts the
-    requests since then that failed.
+    requests that failed since it last took one.
     """
 
     def __init__(self, *, outbox: Outbox, store: Store, rate: RequestRate, ledger: Ledger, notices: Notices) -> None:
@@ -57,6 +57,8 @@ class Settlement:
 
     def settle(self, shipment: Shipment, outcome: Outcome, now: float) -> None:
         """Take note of an answer; the shipment is out of the outbox, and comes back where it is not settled."""
+        if not shipment.parcels:
+            return  # a disk has lost all of it, which says nothing of RUM
         monitor = shipment.key.app_monitor.id
         if outcome.verdict is Verdict.DELIVERED:
             self.progress_seconds = now

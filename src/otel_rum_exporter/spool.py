@@ -131,7 +131,7 @@ class Spool:
                 is_damage = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
                 if is_damage and self._current is not None:
                     self._current.is_damaged = True
-                self._current = None if is_damage else self._current
+                    self._leave(self._current)
                 if is_last or not is_damage:
                     self.is_failing = True
                     self._warn("cannot be written", error, "events are in memory alone until it can be")
@@ -142,13 +142,19 @@ class Spool:
         return []
 
     def _writable(self) -> SpoolFile:
-        if self._current is not None and self._current.size_bytes() > MAX_FILE_BYTES:
-            self._current = None
+        # Somebody may have deleted it, and then nobody could take over what is written to it.
+        if self._current is not None and not 0 < self._current.size_bytes() <= MAX_FILE_BYTES:
+            self._leave(self._current)
         if self._current is None:
             self._prepare()
             self._current = SpoolFile.create(self._directory)
             self._files.add(self._current)
         return self._current
+
+    def _leave(self, current: SpoolFile) -> None:
+        """Write no more to the file in use; it stays for as long as it holds something."""
+        self._current = None
+        self._tidy(current)
 
     def _prepare(self) -> None:
         """Make the directory, for this user alone.

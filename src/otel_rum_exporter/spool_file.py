@@ -92,7 +92,11 @@ class SpoolFile:
         """Return a new file in a directory; raises OSError or `sqlite3.Error` where none can be made."""
         path = directory / f"{uuid.uuid4().hex}{SUFFIX}"
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        return cls(path)
+        try:
+            return cls(path)
+        except BaseException:
+            _delete(path)
+            raise
 
     @classmethod
     def adopt(cls, path: Path) -> SpoolFile | None:
@@ -172,13 +176,10 @@ class SpoolFile:
     def discard(self) -> None:
         """Close the file and delete it, or set it aside for people to look at where it is damaged."""
         self.close()
-        with contextlib.suppress(OSError):
-            if self.is_damaged:
+        if self.is_damaged:
+            with contextlib.suppress(OSError):
                 self.path.replace(self.path.with_suffix(DAMAGED_SUFFIX))
-            else:
-                self.path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            wal(self.path).unlink(missing_ok=True)
+        _delete(self.path)
 
     def _rescue(self, damaged_log: bytes) -> None:
         """Take over what stands behind the damage of the log, from a copy whose log is mended."""
@@ -264,6 +265,13 @@ def size_bytes(path: Path) -> int:
 def wal(path: Path) -> Path:
     """Return the path of a database's write-ahead log."""
     return path.with_name(path.name + _WAL_SUFFIX)
+
+
+def _delete(path: Path) -> None:
+    """Delete a database and its log, as far as the disk lets them go."""
+    for file in (path, wal(path)):
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> tuple[sqlite3.Connection, bytes]:

@@ -74,6 +74,23 @@ def test_a_spool_that_cannot_be_made_leaves_the_outbox_in_memory(
     assert sum("events are in memory alone" in line for line in caplog.messages) == 1
 
 
+@pytest.mark.usefixtures("hasty")
+def test_a_spool_that_is_emptied_while_the_process_runs_is_used_again(
+    rum: LocalRum, account: Account, exporter: Make, form: dict[str, Any]
+) -> None:
+    """What it held is delivered, and what comes later survives the process."""
+    rum.faults = [Fault(status=503)]
+    one = exporter()
+    one.export([account.span()])
+    shutil.rmtree(form["spool_directory"])
+    one.export([account.span()])
+    assert [path.suffix for path in Path(form["spool_directory"]).glob("*/*.db")] == [".db"]
+    rum.faults = []
+    account.wait_until_all_are_taken()
+    assert one.force_flush()
+    account.assert_balanced(one.ledger)
+
+
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync", "ftruncate", "unlink", "openat"])

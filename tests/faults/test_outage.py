@@ -91,6 +91,26 @@ def test_delivery_resumes_within_five_seconds_however_long_the_outage(
     account.assert_balanced(one.ledger)
 
 
+@pytest.mark.usefixtures("real_pauses")
+def test_an_outage_does_not_slow_an_application_that_exports_each_span(
+    rum: LocalRum, account: Account, exporter: Make
+) -> None:
+    """All of its exports take less time than one of them waits for RUM; when it is back, they wait for it again."""
+    rum.faults = [OUTAGE]
+    one = exporter()
+    one.export([account.span()])
+    begun = time.monotonic()
+    for _ in range(10):
+        one.export([account.span()])
+    assert time.monotonic() - begun < delivery.PATIENCE_SECONDS
+    rum.faults = []
+    account.wait_until_all_are_taken()
+    assert one.force_flush()
+    one.export([account.span()])
+    assert account.taken().keys() == account.given
+    account.assert_balanced(one.ledger)
+
+
 @pytest.mark.usefixtures("hasty")
 @IN_MEMORY
 def test_the_memory_bound_holds_in_an_outage_and_each_event_beyond_it_is_counted(
