@@ -1,5 +1,6 @@
 """Whose span it is: own claims, the trace's, the resource's, the process's."""
 
+import tracemalloc
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -252,3 +253,34 @@ def test_any_other_id_becomes_a_stable_uuid_that_depends_on_key_and_kind(value: 
     assert made == to_uuid(f"u{value}", kind="session", key=b"a")
     assert made != to_uuid(f"u{value}", kind="user", key=b"a")
     assert made != to_uuid(f"u{value}", kind="session", key=b"b")
+
+
+def test_metadata_that_is_too_long_to_be_remembered_is_inherited_as_its_page(identities: Identities) -> None:
+    """Whoever sends it decides on its size; the span itself has all of it."""
+    long = {"pageId": "/cart", "title": "Cart", "pageUrl": "u" * 800, "aws:userAgent": "a" * 800}
+    request = make_span("request", {"session.id": A})
+    whole = assign(identities, [request], {"request": long})["request"]
+    late = assign(identities, [make_span("late", parent=request)])["late"]
+    assert whole.metadata == long
+    assert late.metadata == {"pageId": "/cart", "title": "Cart"}
+
+
+@pytest.mark.parametrize("name", ["session.id", "user.id"])
+def test_a_long_id_stands_for_the_same_as_ever(identities: Identities, name: str) -> None:
+    """It is remembered by its UUID, which is the same in every process."""
+    found = assign(identities, [make_span("one", {name: "é" * 1000})])["one"]
+    expected = to_uuid("é" * 1000, kind=name.partition(".")[0], key=b"key")
+    assert expected in {found.session_id, found.user_id}
+
+
+def test_what_is_remembered_of_hostile_traces_is_bounded(identities: Identities) -> None:
+    """Whatever a sender puts into its spans, each takes a few KiB until it is forgotten."""
+    spans = [make_span(f"{number}", {"session.id": f"{number}" + "ß" * 5000}) for number in range(500)]
+    said = {span.name: {f"key{part}": f"{span.name} {part}" + "é" * 250 for part in range(20)} for span in spans}
+    pairs = [(SpanView.of(span), said[span.name]) for span in spans]
+    tracemalloc.start()
+    identities.assign(pairs, at(NOW_NS))
+    del pairs, spans, said
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 500 * 4096

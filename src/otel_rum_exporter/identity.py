@@ -40,9 +40,17 @@ MAX_REMEMBERED = 10_000
 PAGE_ID = "pageId"
 """RUM's metadata that says where in the application something happened."""
 
+_PLACE = (PAGE_ID, "title", "domain")
+
 MAX_RESOURCES = 1000
-MAX_TRACES = 50_000
+MAX_TRACES = 20_000
 """Traces remembered for spans that arrive when their parents are forgotten."""
+
+MAX_INHERITED_CHARS = 1024
+"""Metadata longer than this is inherited as its page alone: it is remembered, and whoever sends it decides on it."""
+
+MAX_ID_CHARS = 256
+"""Ids of sessions and users longer than this are remembered as their UUIDs."""
 
 _STAMPS = frozenset((SESSION_MINTED, SESSION_SAMPLED))
 
@@ -76,6 +84,13 @@ class Claims(NamedTuple):
     is_nested: bool = False
     is_minted: bool = False
     is_sampled: bool | None = None
+
+    @property
+    def inherited(self) -> Claims:
+        """What is remembered of them for those below."""
+        if len("".join(map(str, self.metadata.values()))) <= MAX_INHERITED_CHARS:
+            return self
+        return self._replace(metadata={key: self.metadata[key] for key in _PLACE if key in self.metadata})
 
     def over(self, other: Claims) -> Claims:
         """Return these claims, completed by an ancestor's; what it says of another session is not for this one."""
@@ -212,8 +227,10 @@ class Identities:
             self._has_one_user |= claims.session is None or claims.is_minted
             identity = self._identity(view, claims, now.epoch_ns)
             settled.append((view, identity))
+            if claims.metadata is not ancestor.metadata:
+                claims = claims.inherited
             if shows_page:
-                self._pages[identity.session_id] = identity.metadata
+                self._pages[identity.session_id] = claims.metadata
                 self._pages.move_to_end(identity.session_id)
             if view.key is not None:
                 self._ended[view.key] = claims
@@ -229,6 +246,10 @@ class Identities:
         session, user = view.text(*SESSION_ATTRIBUTES), view.text(*self._user_attributes)
         if session == NIL_UUID:
             session = None
+        elif session and len(session) > MAX_ID_CHARS:
+            session = self._uuid.__wrapped__("session", session)
+        if user and len(user) > MAX_ID_CHARS:
+            user = self._uuid.__wrapped__("user", user)
         if not view.shape.has(_STAMPS):
             return Claims(session, user, metadata, is_nested)
         sampled = view.attributes.get(SESSION_SAMPLED)
