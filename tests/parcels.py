@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from otel_rum_exporter.batch import AppMonitor, BatchKey
-from otel_rum_exporter.events.rum_event import RumEvent, event_id
+from otel_rum_exporter.events.rum_event import RumEvent
 from otel_rum_exporter.store import Parcel
+from otel_rum_exporter.uuids import event_id
 
 
 def batch_key(session: str = "s", monitor: str = "m") -> BatchKey:

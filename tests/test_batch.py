@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
-from otel_rum_exporter.events.rum_event import RumEvent, event_id
+from otel_rum_exporter.events.rum_event import RumEvent
+from otel_rum_exporter.uuids import event_id
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
 

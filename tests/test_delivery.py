@@ -18,7 +18,7 @@ from otel_rum_exporter import settlement
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.conversion import Converted
 from otel_rum_exporter.delivery import LIGHT_LOAD_EVENTS, Delivery
-from otel_rum_exporter.events.rum_event import RumEvent, event_id
+from otel_rum_exporter.events.rum_event import RumEvent
 from otel_rum_exporter.outbox import Outbox
 from otel_rum_exporter.outcome import Outcome, Verdict
 from otel_rum_exporter.rate import RequestRate
@@ -26,6 +26,7 @@ from otel_rum_exporter.settlement import MAX_BACKOFF_SECONDS, MAX_REFUSED_IN_A_R
 from otel_rum_exporter.spool import Spool
 from otel_rum_exporter.store import PARCEL_BYTES, MemoryStore, Parcel, Store
 from otel_rum_exporter.telemetry import LOGGER, DropReason, Ledger, Notices, Tally
+from otel_rum_exporter.uuids import event_id
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
 DELIVERED = Outcome(Verdict.DELIVERED)

@@ -5,15 +5,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
 from otel_rum_exporter import identity as module
 from otel_rum_exporter import waiting
-from otel_rum_exporter.identity import NIL_UUID, SESSION_SILENCE_NS, Identities, Identity, Moment, to_uuid
+from otel_rum_exporter.identity import NIL_UUID, SESSION_SILENCE_NS, Identities, Identity, Moment
 from otel_rum_exporter.span import SpanView
+from otel_rum_exporter.uuids import to_uuid
 from otel_rum_exporter.waiting import WAIT_NS
 from tests.spans import make_span
 
@@ -229,30 +228,6 @@ def test_a_session_of_its_own_has_no_user_of_another(identities: Identities) -> 
     assert (found["message"].session_id, found["message"].user_id) == (B, NIL_UUID)
     other = SpanContext(request.context.trace_id, 7, is_remote=True)
     assert assign(identities, [make_span("consume", parent=other, kind=SpanKind.CONSUMER)])["consume"].is_minted
-
-
-@pytest.mark.parametrize("value", [A, A.upper(), "6f9619ff-8b86-d011-b42d-00cf4fc964ff"])
-def test_a_uuid_goes_verbatim(value: str) -> None:
-    """Ids of browsers and phones keep joining what AWS's own clients report."""
-    assert value == to_uuid(value, kind="session", key=b"")
-
-
-def test_32_hex_digits_get_dashes() -> None:
-    """OTel's browser and Android SDKs make ids of this form."""
-    assert to_uuid("0123456789ABCDEF0123456789abcdef", kind="session", key=b"") == (
-        "01234567-89ab-cdef-0123-456789abcdef"
-    )
-
-
-@given(st.text(st.characters(codec=None), min_size=1))
-def test_any_other_id_becomes_a_stable_uuid_that_depends_on_key_and_kind(value: str) -> None:
-    """RUM takes UUIDs only; the hash keeps session, user and applications apart."""
-    made = to_uuid(f"u{value}", kind="session", key=b"a")
-    assert uuid.UUID(made).version == 8
-    assert uuid.UUID(made).variant == uuid.RFC_4122
-    assert made == to_uuid(f"u{value}", kind="session", key=b"a")
-    assert made != to_uuid(f"u{value}", kind="user", key=b"a")
-    assert made != to_uuid(f"u{value}", kind="session", key=b"b")
 
 
 def test_metadata_that_is_too_long_to_be_remembered_is_inherited_as_its_page(identities: Identities) -> None:

@@ -11,8 +11,9 @@ import pytest
 from botocore.config import Config as BotoConfig
 
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
-from otel_rum_exporter.events.rum_event import RumEvent, event_id
+from otel_rum_exporter.events.rum_event import RumEvent
 from otel_rum_exporter.request import body, parameters
+from otel_rum_exporter.uuids import event_id
 from tests.spans import APP_MONITOR_ID, START_NS
 
 SESSION_ID = "11111111-1111-4111-8111-111111111111"

@@ -17,10 +17,11 @@ from botocore.config import Config as BotoConfig
 
 from otel_rum_exporter import __version__
 from otel_rum_exporter.batch import AppMonitor, Batch, BatchKey
-from otel_rum_exporter.events.rum_event import RumEvent, event_id
+from otel_rum_exporter.events.rum_event import RumEvent
 from otel_rum_exporter.local import Credentials, Fault, LocalRum
 from otel_rum_exporter.outcome import Verdict
 from otel_rum_exporter.transport import MIN_COMPRESSED_BYTES, Transport
+from otel_rum_exporter.uuids import event_id
 from tests.spans import APP_MONITOR_ID, START_NS, make_config
 
 SESSION_ID = "11111111-1111-4111-8111-111111111111"

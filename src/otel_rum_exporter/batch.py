@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .events.rum_event import RumEvent, event_id
+from .events.rum_event import RumEvent
+from .uuids import event_id
 
 
 class AppMonitor(NamedTuple):

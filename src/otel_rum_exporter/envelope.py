@@ -14,11 +14,12 @@ import orjson
 from . import metadata
 from .config import Config
 from .events import session
-from .events.rum_event import Draft, Record, RumEvent, encode, event_id, id_within_span
+from .events.rum_event import Draft, Record, RumEvent, encode
 from .identity import Identity
 from .origin import Origin
 from .setting import MAX_METADATA_ATTRIBUTES
 from .span import SpanView
+from .uuids import event_id, id_within_span
 from .view import EARLIEST_EPOCH_NS, View
 
 LATEST_AHEAD_NS = 3600 * 1_000_000_000

@@ -7,9 +7,6 @@ for it. Nothing here has a clock or randomness: time and new ids are passed in.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -19,7 +16,7 @@ from typing import Any, NamedTuple
 from opentelemetry.trace import SpanKind
 
 from .marks import SESSION_MINTED, SESSION_SAMPLED
-from .setting import UUID
+from .uuids import to_uuid
 from .view import Resource, SpanKey, View, text
 from .waiting import Waiting
 
@@ -53,8 +50,6 @@ MAX_ID_CHARS = 256
 """Ids of sessions and users longer than this are remembered as their UUIDs."""
 
 _STAMPS = frozenset((SESSION_MINTED, SESSION_SAMPLED))
-
-_HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
 
 
 class Identity(NamedTuple):
@@ -243,18 +238,19 @@ class Identities:
         is_nested = view.kind is SpanKind.SERVER
         if not (metadata or is_nested or view.shape.has(self._telling)):
             return _NOTHING
-        session, user = view.text(*SESSION_ATTRIBUTES), view.text(*self._user_attributes)
-        if session == NIL_UUID:
-            session = None
-        elif session and len(session) > MAX_ID_CHARS:
-            session = self._uuid.__wrapped__("session", session)
-        if user and len(user) > MAX_ID_CHARS:
-            user = self._uuid.__wrapped__("user", user)
+        session = self._known("session", view.text(*SESSION_ATTRIBUTES))
+        user = self._known("user", view.text(*self._user_attributes))
         if not view.shape.has(_STAMPS):
             return Claims(session, user, metadata, is_nested)
         sampled = view.attributes.get(SESSION_SAMPLED)
         is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
         return Claims(session, user, metadata, is_nested, is_minted, sampled if isinstance(sampled, bool) else None)
+
+    def _known(self, kind: str, told: str | None) -> str | None:
+        """Return an id as it is remembered."""
+        if told is None or told == NIL_UUID:
+            return None
+        return told if len(told) <= MAX_ID_CHARS else self._uuid.__wrapped__(kind, told)
 
     def _ancestor(self, view: View, claims: Claims) -> Claims:
         """Return what the parent claims, or else what the trace tells.
@@ -289,8 +285,9 @@ class Identities:
         if told is None or told[0] is not resource:
             if len(self._resources) >= MAX_RESOURCES:
                 self._resources.clear()
-            session = _known(text(resource.attributes, *SESSION_ATTRIBUTES))
-            told = (resource, session, text(resource.attributes, *self._user_attributes))
+            session = self._known("session", text(resource.attributes, *SESSION_ATTRIBUTES))
+            user = self._known("user", text(resource.attributes, *self._user_attributes))
+            told = (resource, session, user)
             self._resources[id(resource)] = told
         return told
 
@@ -306,36 +303,6 @@ class Identities:
             return metadata
         page = self._pages.get(session_id)
         return {**page, **metadata} if page and metadata else page or metadata
-
-
-def to_uuid(value: str, *, kind: str, key: bytes) -> str:
-    """Return the UUID that stands for a session or user id in RUM, which accepts nothing else.
-
-    A UUID goes verbatim, 32 hex digits (as OTel's browser and Android SDKs make them) get dashes, anything
-    else becomes a keyed hash in the form of RFC 9562 version 8; `kind` keeps equal ids of different kinds
-    apart.
-    """
-    if UUID.fullmatch(value):
-        return value
-    if _HEX_32.fullmatch(value):
-        return dashed(value.lower())
-    material = b"\0".join((kind.encode(), value.encode("utf-8", "surrogatepass")))
-    digest = hmac.new(key, material, hashlib.sha256).hexdigest()
-    return uuid_of_digest(digest)
-
-
-def uuid_of_digest(digits: str) -> str:
-    """Return the UUID, version 8, that the first 32 hex digits of a digest make."""
-    return dashed(f"{digits[:12]}8{digits[13:16]}{'89ab'[int(digits[16], 16) % 4]}{digits[17:32]}")
-
-
-def dashed(digits: str) -> str:
-    """Return 32 hex digits in the form of a UUID."""
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"
-
-
-def _known(session: str | None) -> str | None:
-    return None if session == NIL_UUID else session
 
 
 def _end_ns(settled: _Settled) -> int:

@@ -1,15 +1,13 @@
 """Encoding within RUM's limit: trimmed in order, marked, and never over it."""
 
 import json
-import uuid
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.anyvalue import json_object
-from otel_rum_exporter.events.rum_event import MAX_EVENT_BYTES, Draft, RumEvent, encode, event_id, id_within_span
+from otel_rum_exporter.events.rum_event import MAX_EVENT_BYTES, Draft, RumEvent, encode
 from otel_rum_exporter.events.trim import PYTHON_TRACEBACK, cut_stack, trimmings
 from tests.spans import START_NS
 from tests.test_anyvalue import ANY_VALUES
@@ -20,7 +18,7 @@ SESSION = json.dumps({"version": "1.0.0", "domain": "shop.example"})
 def encoded(details: dict[str, Any], metadata: dict[str, Any] | None = None) -> RumEvent | None:
     """Encode details as a custom event."""
     draft = Draft("work", START_NS, details)
-    return encode(draft, event_id("x"), json.dumps(metadata or {}), SESSION)
+    return encode(draft, "00000000-0000-8000-8000-000000000000", json.dumps(metadata or {}), SESSION)
 
 
 def wire_bytes(event: RumEvent) -> int:
@@ -93,25 +91,3 @@ def test_a_python_traceback_keeps_its_end_and_any_other_stack_its_beginning() ->
 def test_a_cut_stack_is_never_longer_than_asked(text: str, limit: int, is_python: bool) -> None:  # noqa: FBT001
     """Whatever the text."""
     assert len(cut_stack(f"{PYTHON_TRACEBACK}\n{text}" if is_python else text, limit)) <= limit
-
-
-def test_ids_are_the_same_for_the_same_event_and_uuids_in_form() -> None:
-    """A retry, or a second process that maps the same span, sends the same event."""
-    assert event_id("m", "t", "s", "k", "0") == event_id("m", "t", "s", "k", "0")
-    assert event_id("ab", "c") != event_id("a", "bc")
-    assert event_id("lone \ud800 surrogate")
-
-
-@pytest.mark.parametrize("parts", [("a",), ("a", "b")])
-def test_an_id_has_36_characters(parts: tuple[str, ...]) -> None:
-    """RUM's pattern for ids."""
-    made = event_id(*parts)
-    assert [len(group) for group in made.split("-")] == [8, 4, 4, 4, 12]
-
-
-@given(st.sets(st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(0, 600)), min_size=2, max_size=200))
-def test_ids_within_spans_differ_wherever_anything_differs(places: set[tuple[int, int, int]]) -> None:
-    """Also where somebody numbers traces and spans instead of drawing lots."""
-    made = {id_within_span(f"{trace:032x}", f"{span:016x}", index) for trace, span, index in places}
-    assert len(made) == len(places)
-    assert all(uuid.UUID(one).version == 8 and uuid.UUID(one).variant == uuid.RFC_4122 for one in made)

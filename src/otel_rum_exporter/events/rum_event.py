@@ -6,14 +6,12 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-cu
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from ..identity import uuid_of_digest
 from .trim import trimmings
 
 MAX_EVENT_BYTES = 6000
@@ -21,9 +19,6 @@ MAX_EVENT_BYTES = 6000
 
 ENVELOPE_BYTES = 140
 """An event's own id, timestamp and member names, beside its type, details and metadata."""
-
-MAX_INDEXED = 256
-"""So many events of a span have their number within their id."""
 
 OBJECT_BYTES = 400
 """What an event weighs in memory beside its details and metadata: the object, its id, its place in a batch."""
@@ -85,22 +80,6 @@ def encode(
             else:
                 return None
     return RumEvent(event_id, timestamp_ns, kind, details, metadata, session_metadata, record)
-
-
-def event_id(*parts: str) -> str:
-    """Return the same UUID for the same parts in every process, so that a retry is the same event."""
-    digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
-    return uuid_of_digest(digest)
-
-
-def id_within_span(trace_id: str, span_id: str, index: int) -> str:
-    """Return the id of one of the events of a span, made of its own ids: the same in every process.
-
-    A UUID of version 8: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
-    """
-    if index >= MAX_INDEXED:
-        return event_id(trace_id, span_id, str(index))
-    return f"{span_id[:8]}-{span_id[8:12]}-8{span_id[12:15]}-8{span_id[15]}{index:02x}-{trace_id[20:]}"
 
 
 def _wire_bytes(json_text: str) -> int:
