@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from otel_rum_exporter import sharing
 from otel_rum_exporter.sharing import SharedPipeline
 from tests.spans import make_config
 
@@ -26,6 +27,28 @@ def _switching() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
+
+
+def test_who_comes_as_the_last_one_leaves_has_a_pipeline_that_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never one that somebody is about to close."""
+    client, came = Client(), []
+    coming = threading.Thread(target=lambda: came.append(SharedPipeline(make_config(), client)))
+
+    class Shares(set[SharedPipeline]):
+        """Somebody comes, or tries to, while the last one looks whether anybody is left."""
+
+        def __iter__(self) -> Iterator[SharedPipeline]:
+            left = [*super().__iter__()]
+            coming.start()
+            coming.join(0.2)
+            return iter(left)
+
+    monkeypatch.setattr(sharing, "_shares", Shares())
+    SharedPipeline(make_config(), client).leave(0.0)
+    coming.join()
+    monkeypatch.setattr(sharing, "_shares", set(came))
+    assert not came[0].pipeline._is_closed
+    came[0].leave(0.0)
 
 
 def test_those_who_come_and_go_at_the_same_time_close_nobodys_pipeline() -> None:

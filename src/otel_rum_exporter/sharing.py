@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from .config import Config
+from .fork import UNFORKED
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -18,10 +19,9 @@ _pipelines: dict[tuple[int, _Key], Pipeline] = {}
 
 
 class SharedPipeline:
-    """A share in the pipeline of a Config and client; the last to leave closes it.
+    """A share in the pipeline of a Config and client; the last to leave closes it. Thread-safe.
 
-    Thread-safe without a lock, which another thread of a forking process could hold for ever in its child:
-    `setdefault` is atomic, and so is each step on a set of objects that are equal to themselves alone.
+    Who comes and who leaves do so one after the other, so that nobody gets a pipeline that is being closed.
     """
 
     def __init__(self, config: Config, client: RumClient | None) -> None:
@@ -29,8 +29,10 @@ class SharedPipeline:
         self._client = client
         self._key: _Key = (config, id(client))
         self._of_process: dict[int, Pipeline] = {}
-        _shares.add(self)
-        self.pipeline.start()
+        with UNFORKED:
+            _shares.add(self)
+            pipeline = self.pipeline
+        pipeline.start()
 
     @property
     def pipeline(self) -> Pipeline:
@@ -39,16 +41,22 @@ class SharedPipeline:
         found = self._of_process.get(process_id)
         if found is None:
             place = (process_id, self._key)
-            found = _pipelines.get(place) or _pipelines.setdefault(place, Pipeline(self._config, self._client))
-            self._of_process[process_id] = found
+            with UNFORKED:
+                found = _pipelines.get(place)
+                if found is None:
+                    found = _pipelines[place] = Pipeline(self._config, self._client)
+                self._of_process[process_id] = found
         return found
 
     def leave(self, timeout_seconds: float) -> None:
         """Deliver what is stored within `timeout_seconds`; close the pipeline when nobody else shares it."""
-        pipeline = self.pipeline
-        _shares.discard(self)
-        if any(share._key == self._key for share in _shares.copy()):  # noqa: SLF001 - of this class
-            pipeline.farewell(timeout_seconds)
-        else:
-            _pipelines.pop((os.getpid(), self._key), None)
+        with UNFORKED:
+            pipeline = self.pipeline
+            _shares.discard(self)
+            is_last = all(share._key != self._key for share in _shares)  # noqa: SLF001 - of this class
+            if is_last:
+                _pipelines.pop((os.getpid(), self._key), None)
+        if is_last:
             pipeline.close(timeout_seconds)
+        else:
+            pipeline.farewell(timeout_seconds)
