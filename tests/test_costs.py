@@ -31,7 +31,7 @@ from tests.spans import make_span
 NOW = Moment(EPOCH_NS + 10**12, 0)
 BATCH = 512
 SPANS = 4 * BATCH
-MAX_CALLS = 112
+MAX_CALLS = 98
 
 
 def _conversion() -> Conversion:
