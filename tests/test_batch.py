@@ -1,4 +1,4 @@
-"""A batch: stable ids, shared metadata said once, halves."""
+"""A batch: stable ids, shared metadata said once."""
 
 import json
 
@@ -22,15 +22,6 @@ def test_the_same_events_are_the_same_request() -> None:
     """A retry after a restart is recognisable by its BatchId."""
     assert Batch(KEY, (event("a"), event("b"))).id == Batch(KEY, (event("a"), event("b"))).id
     assert Batch(KEY, (event("a"), event("b"))).id != Batch(KEY, (event("a"),)).id
-
-
-def test_halves_hold_all_events_in_order() -> None:
-    """Splitting loses nothing."""
-    batch = Batch(KEY, tuple(event(str(number)) for number in range(5)))
-    first, second = batch.halves()
-    assert batch.events == first.events + second.events
-    assert first.events
-    assert second.events
 
 
 OBJECTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2))

@@ -113,7 +113,8 @@ def test_names_that_a_sender_makes_up_are_not_remembered() -> None:
     for number in range(60):
         long = f"{number}" + "x" * 100_000
         many = {f"{number}-{index}": 1 for index in range(2000)}
-        for attributes in ({long: 1}, many, {"map": {long: 1}}, {"map": many}):
+        numbers = dict.fromkeys(range(number, number + 2000), 1)
+        for attributes in ({long: 1}, many, {"map": {long: 1}}, {"map": many}, {"map": numbers}):
             conversion.spans([make_span("work", attributes), make_span(long)], NOW)
     held_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -538,7 +538,7 @@ def test_a_thread_that_ends_leaves_its_batch_to_another(
     one.give(1)
     assert begun.wait(LONG_SECONDS)
     one.give(2, key=BatchKey(KEY.app_monitor, "other", "u"))
-    while one.ledger.delivered == 0 or not one.delivery._watch.is_kept:
+    while one.ledger.delivered == 0 or one.delivery._watch._until is None:
         time.sleep(0.001)
     release.set()
     assert one.delivery.flush(10.0)
@@ -575,6 +575,32 @@ def test_a_call_that_takes_long_holds_up_no_shipment(
     one.delivery.call_after("call", 0.0, take_long)
     assert begun.wait(LONG_SECONDS)
     assert one.delivery.flush(LONG_SECONDS / 6)
+    release.set()
+
+
+def test_a_request_that_takes_long_holds_up_no_call(
+    station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waited long enough for its parents goes on, while the thread that kept watch sends."""
+    both, begun, release, called = threading.Barrier(2), *(threading.Event() for _ in range(3))
+
+    def answer(batch: Batch) -> Outcome:
+        if batch.key.session_id in "ab":
+            both.wait(LONG_SECONDS)
+        else:
+            begun.set()
+            release.wait(LONG_SECONDS)
+        return DELIVERED
+
+    one = station(answer)
+    monkeypatch.setattr(one.delivery, "_most_in_flight", lambda: 2)
+    for session in "ab":
+        one.give(session, key=BatchKey(KEY.app_monitor, session, "u"))
+    assert one.delivery.flush(LONG_SECONDS)
+    one.delivery.call_after("call", 0.3, called.set)
+    one.give("c", key=BatchKey(KEY.app_monitor, "c", "u"))
+    assert begun.wait(LONG_SECONDS)
+    assert called.wait(LONG_SECONDS / 6)
     release.set()
 
 

@@ -259,3 +259,12 @@ def test_what_is_remembered_of_hostile_traces_is_bounded(identities: Identities)
     held_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held_bytes < 500 * 4096
+
+
+def test_a_user_said_to_be_nobody_is_nobody(identities: Identities) -> None:
+    """Who logged out is not whoever the parent belongs to."""
+    page = make_span("page", {"session.id": A, "user.id": "ann"})
+    action = make_span("logged out", {"session.id": A, "user.id": NIL_UUID}, parent=page)
+    found = assign(identities, [action, page])
+    assert found["logged out"].user_id == NIL_UUID
+    assert found["page"].user_id != NIL_UUID

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from opentelemetry import metrics
@@ -14,13 +16,16 @@ from opentelemetry.util._once import Once
 
 from otel_rum_exporter import RumLogExporter, RumSpanExporter, delivery
 from otel_rum_exporter.local import Fault, LocalRum
-from otel_rum_exporter.metrics import _observed, is_enabled
+from otel_rum_exporter.metrics import _observed, is_enabled, observe
+from otel_rum_exporter.pipeline import Pipeline
 from tests.logs import make_log
-from tests.spans import APP_MONITOR_ID, make_span
+from tests.spans import APP_MONITOR_ID, make_config, make_span
 
 SWITCH = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 SPAN_EXPORTER = "otel_rum_exporter.exporter.RumSpanExporter"
 LOG_EXPORTER = "otel_rum_exporter.exporter.RumLogExporter"
+
+LONG_SECONDS = 20.0
 
 Points = dict[str, list[Any]]
 
@@ -162,3 +167,41 @@ def test_each_pipeline_is_told_apart_and_one_that_is_gone_no_longer(
     assert len(now - both) == 1
     second.shutdown()
     third.shutdown()
+
+
+@pytest.mark.usefixtures("read")
+def test_a_gauge_of_the_application_may_end_a_span_while_another_thread_exports_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The meter provider has a lock while it asks, and wants it for our instruments."""
+    monkeypatch.setenv(SWITCH, "true")
+    pipeline = Pipeline(make_config(), Mock())
+    asked, begun = threading.Event(), threading.Event()
+
+    def observing(*pipeline: Any) -> None:
+        begun.set()
+        observe(*pipeline)
+
+    def rows(_: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+        asked.set()
+        assert begun.wait(LONG_SECONDS)
+        pipeline.export_spans([make_span()])
+        yield metrics.Observation(1)
+
+    monkeypatch.setattr("otel_rum_exporter.street.observe", observing)
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", provider)
+    provider.get_meter("application").create_observable_gauge("rows", [rows])
+    threads = [
+        threading.Thread(target=reader.collect, daemon=True),
+        threading.Thread(target=pipeline.export_spans, args=([make_span()],), daemon=True),
+    ]
+    threads[0].start()
+    assert asked.wait(LONG_SECONDS)
+    threads[1].start()
+    for thread in threads:
+        thread.join(LONG_SECONDS)
+    assert not any(thread.is_alive() for thread in threads)
+    pipeline.close(1.0)
+    provider.shutdown()

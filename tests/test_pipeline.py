@@ -132,3 +132,12 @@ def test_the_ledger_and_the_room_are_true_before_the_first_span_and_after() -> N
     assert pipeline.flush(LONG_SECONDS)
     assert ledger.delivered == 1
     pipeline.close(LONG_SECONDS)
+
+
+def test_what_waits_in_a_pipeline_that_is_built_after_its_end_is_counted() -> None:
+    """The first export is about to build it as another thread shuts down."""
+    pipeline = Pipeline(make_config(), Client())
+    pipeline.close(0.0)
+    pipeline.export_spans([make_span(parent=make_span())])
+    assert pipeline.ledger.waiting == 0
+    assert pipeline.ledger.dropped[DropReason.SHUTDOWN] == pipeline.ledger.accepted > 0

@@ -89,6 +89,13 @@ def test_the_last_attempt_of_a_process_is_granted(limit: int) -> None:
     assert rate.wait_seconds(5.0) == 0.0
 
 
+def test_after_the_grant_no_request_waits_for_a_portion() -> None:
+    """What is left of a process's time is used to its end."""
+    rate = RequestRate(50, 0.0)
+    rate.grant(0.0)
+    assert sent_until(rate, 1.1) >= 104
+
+
 @given(st.integers(1, 100), st.lists(st.sampled_from(["throttled", "succeeded", "take"]), max_size=60))
 def test_whatever_happens_the_rate_stays_between_its_bounds_and_sending_goes_on(
     limit: int, happenings: list[str]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from otel_rum_exporter import sharing
+from otel_rum_exporter.pipeline import Pipeline
 from otel_rum_exporter.sharing import SharedPipeline
 from tests.spans import make_config
 
@@ -37,11 +38,11 @@ def test_who_comes_as_the_last_one_leaves_has_a_pipeline_that_is_open(monkeypatc
     class Shares(set[SharedPipeline]):
         """Somebody comes, or tries to, while the last one looks whether anybody is left."""
 
-        def __iter__(self) -> Iterator[SharedPipeline]:
-            left = [*super().__iter__()]
+        def copy(self) -> set[SharedPipeline]:
+            left = super().copy()
             coming.start()
             coming.join(0.2)
-            return iter(left)
+            return left
 
     monkeypatch.setattr(sharing, "_shares", Shares())
     SharedPipeline(make_config(), client).leave(0.0)
@@ -49,6 +50,41 @@ def test_who_comes_as_the_last_one_leaves_has_a_pipeline_that_is_open(monkeypatc
     monkeypatch.setattr(sharing, "_shares", set(came))
     assert not came[0].pipeline._is_closed
     came[0].leave(0.0)
+
+
+def test_a_signal_handler_that_exports_as_the_pipeline_is_made_uses_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes in the midst of the same thread's work, which no lock keeps out."""
+    client, is_first = Client(), iter([True])
+    inner: list[SharedPipeline] = []
+
+    def making(*given: Any) -> Pipeline:
+        if next(is_first, False):
+            inner.append(SharedPipeline(make_config(), client))
+        return Pipeline(*given)
+
+    monkeypatch.setattr(sharing, "Pipeline", making)
+    outer = SharedPipeline(make_config(), client)
+    assert outer.pipeline is inner[0].pipeline
+    outer.leave(0.0)
+    inner[0].leave(0.0)
+
+
+def test_a_signal_handler_may_leave_in_the_midst_of_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks whether others are left does not stumble over one who goes."""
+    client = Client()
+    one, other = SharedPipeline(make_config(), client), SharedPipeline(make_config(timeout_millis=1), client)
+
+    class Key(tuple[Any, ...]):
+        __slots__ = ()
+
+        def __ne__(self, key: object) -> bool:
+            other.leave(0.0)
+            return True
+
+    monkeypatch.setattr(other, "_key", Key(other._key))
+    one.leave(0.0)
+    assert one.pipeline._is_closed
+    assert other.pipeline._is_closed
 
 
 def test_those_who_come_and_go_at_the_same_time_close_nobodys_pipeline() -> None:

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/API_PutRumEvents.h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -64,11 +64,6 @@ class Batch:
         """Return the whole metadata of each event, as JSON text, for services that know no SessionMetadata."""
         sessions = self._sessions()
         return [_below(sessions[event.session_metadata], event) for event in self.events]
-
-    def halves(self) -> tuple[Batch, Batch]:
-        """Return two batches in place of one that was refused, to find the event it was refused for."""
-        middle = len(self.events) // 2
-        return replace(self, events=self.events[:middle]), replace(self, events=self.events[middle:])
 
     def _sessions(self) -> dict[str, dict[str, Any]]:
         """Return the sessions' metadata by its JSON text; mostly there is one."""

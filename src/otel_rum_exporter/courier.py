@@ -71,7 +71,7 @@ class Courier:
 
     def _halve(self, shipment: Shipment, events: tuple[RumEvent, ...]) -> None:
         """Make two parcels of a shipment, to find the event for which it was refused."""
-        accepted_ns, middle = shipment.accepted_ns, len(events) // 2
+        accepted_ns, middle = int(shipment.oldest_ns), len(events) // 2
         halves = [Parcel.of(shipment.key, half, accepted_ns) for half in (events[:middle], events[middle:])]
         self._store.replace(shipment.parcels, halves)
         shipment.parcels = halves

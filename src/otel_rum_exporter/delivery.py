@@ -302,6 +302,8 @@ class Delivery:
         if self._outbox.events and len(self._in_flight) < self._most_in_flight():
             self._start()
             self._watch.wake()
+        elif self._calls:
+            self._watch.pass_on()
         outcome = None
         try:
             outcome = self._outside_lock(lambda: self._courier.carry(shipment))

@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import threading
 
-UNFORKED = threading.RLock()
-"""Hold it while a module is imported by a thread, or SQLite is at work: a fork waits until nobody does."""
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=UNFORKED.acquire, after_in_parent=UNFORKED.release, after_in_child=UNFORKED.release)
+def fork_lock() -> threading.RLock:
+    """Return a lock that a fork waits for until nobody holds it, and that both processes have afterwards."""
+    lock = threading.RLock()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    return lock
+
+
+UNFORKED = fork_lock()
+"""Hold it while a module is imported by a thread, or SQLite is at work."""

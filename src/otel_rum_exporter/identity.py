@@ -247,8 +247,8 @@ class Identities:
         return Claims(session, user, metadata, is_nested, is_minted, sampled if isinstance(sampled, bool) else None)
 
     def _known(self, kind: str, told: str | None) -> str | None:
-        """Return an id as it is remembered."""
-        if told is None or told == NIL_UUID:
+        """Return an id as it is remembered; there is no session whose id is nil."""
+        if told is None or (kind == "session" and told == NIL_UUID):
             return None
         return told if len(told) <= MAX_ID_CHARS else self._uuid.__wrapped__(kind, told)
 

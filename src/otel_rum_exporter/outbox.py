@@ -29,6 +29,7 @@ class Shipment:
     """The parcels of one request. `attempts` counts those that failed.
 
     It has waited since `since_seconds`, on the clock of `Outbox.take`, which nobody sets as they may that of the wall.
+    Its events were accepted from `oldest_ns` to `newest_ns`; what another process left may stand behind later ones.
     """
 
     key: BatchKey
@@ -36,20 +37,21 @@ class Shipment:
     parcels: list[Parcel] = field(default_factory=list)
     count: int = 0
     attempts: int = 0
+    oldest_ns: float = math.inf
+    newest_ns: float = -math.inf
 
     @classmethod
     def of(cls, parcel: Parcel) -> Shipment:
         """Return the shipment of one parcel."""
-        return cls(parcel.key, parcels=[parcel], count=parcel.count)
-
-    @property
-    def accepted_ns(self) -> int:
-        """When the first of its events was accepted; what another process left may stand behind what came later."""
-        return min(parcel.accepted_ns for parcel in self.parcels)
+        made = cls(parcel.key)
+        made.add(parcel)
+        return made
 
     def add(self, parcel: Parcel) -> None:
         self.parcels.append(parcel)
         self.count += parcel.count
+        self.oldest_ns = min(self.oldest_ns, parcel.accepted_ns)
+        self.newest_ns = max(self.newest_ns, parcel.accepted_ns)
 
 
 class Outbox:
@@ -127,9 +129,7 @@ class Outbox:
 
     def expire(self, before_ns: int) -> list[Parcel]:
         """Remove and return the shipments all of whose events were accepted before a time."""
-        return self._discard(
-            [one for one in self._shipments() if all(parcel.accepted_ns < before_ns for parcel in one.parcels)]
-        )
+        return self._discard([one for one in self._shipments() if one.newest_ns < before_ns])
 
     def parcels(self) -> list[Parcel]:
         """Return everything that waits."""
@@ -137,7 +137,8 @@ class Outbox:
 
     def oldest_ns(self) -> int | None:
         """Return when the oldest event that waits was accepted; None where none waits."""
-        return min((shipment.accepted_ns for shipment in self._shipments()), default=None)
+        oldest_ns = min((shipment.oldest_ns for shipment in self._shipments()), default=math.inf)
+        return None if oldest_ns == math.inf else int(oldest_ns)
 
     def _evict(self, weight: float, limit: float, weigh: Callable[[Parcel], int]) -> list[Parcel]:
         if weight <= limit:
@@ -145,7 +146,7 @@ class Outbox:
         # A little more than must be, because finding the oldest means sorting all.
         excess = weight - limit * (1 - EVICTION_SLACK)
         chosen: list[Shipment] = []
-        for shipment in sorted(self._shipments(), key=lambda one: one.accepted_ns):
+        for shipment in sorted(self._shipments(), key=lambda one: one.oldest_ns):
             if excess <= 0:
                 break
             freed = sum(map(weigh, shipment.parcels))

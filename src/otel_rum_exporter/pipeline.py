@@ -38,7 +38,7 @@ class Pipeline:
         self._is_closed = False
 
     def start(self) -> None:
-        """Begin to deliver what dead processes left on disk; without it, and without a spool, the first export does."""
+        """Where there is a spool, begin to deliver what dead processes left; else the first export begins."""
         if self._config.spool_directory:
             self._open().delivery.start()
 
@@ -96,24 +96,29 @@ class Pipeline:
 
     def _open(self) -> Street:
         """Return the street; who comes first imports and builds it."""
-        if self._street is None:
-            with UNFORKED:
-                from .street import Street
-            with self._lock:
-                if self._street is None:
-                    street = Street(
-                        self._config,
-                        self._client,
-                        ledger=self.ledger,
-                        notices=self._notices,
-                        release=self._release,
-                        between=self._catch_up,
-                    )
-                    self._locks.append(street.delivery.lock)
-                    self._street = street
-                    if self._is_closed:
-                        street.close(0.0)
-        return self._street
+        if self._street is not None:
+            return self._street
+        with UNFORKED:
+            from .street import Street
+        with self._lock:
+            if self._street is not None:
+                return self._street
+            street = Street(
+                self._config,
+                self._client,
+                ledger=self.ledger,
+                notices=self._notices,
+                release=self._release,
+                between=self._catch_up,
+            )
+            self._locks.append(street.delivery.lock)
+            self._street = street
+            if self._is_closed:
+                street.take(lambda conversion, now: conversion.close(now))
+                street.close(0.0)
+        # With no lock held: a meter provider has locks of its own, and calls functions that may come here.
+        street.observe()
+        return street
 
     def _export(self, convert: Convert) -> None:
         if self._accept(convert):

@@ -30,6 +30,7 @@ class RequestRate:
         self._rate = self._limit
         self._permits = self._limit
         self._wanted = 1.0
+        self._portion_seconds = PORTION_SECONDS
         self._refilled_seconds = now_seconds
         self._halved_seconds = -math.inf
         self._raised_seconds = -math.inf
@@ -45,7 +46,7 @@ class RequestRate:
             return 0.0
         self._refill(now_seconds)
         if self._permits < 1.0 - ROUNDING:
-            self._wanted = max(1.0, self._rate * PORTION_SECONDS)
+            self._wanted = max(1.0, self._rate * self._portion_seconds)
         missing = self._wanted - self._permits
         if missing > ROUNDING:
             return missing / self._rate
@@ -73,10 +74,11 @@ class RequestRate:
             self._raised_seconds = now_seconds
 
     def grant(self, now_seconds: float) -> None:
-        """Allow one request at once, whatever the rate: the last attempt of a process is not put off."""
+        """Allow one request at once, and from now on none waits for a portion: the last attempt is not put off."""
         self._refill(now_seconds)
         self._permits = max(self._permits, 1.0)
         self._wanted = 1.0
+        self._portion_seconds = 0.0
 
     def _refill(self, now_seconds: float) -> None:
         elapsed = max(0.0, now_seconds - self._refilled_seconds)

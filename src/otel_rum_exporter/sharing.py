@@ -6,13 +6,16 @@ import os
 from typing import TYPE_CHECKING
 
 from .config import Config
-from .fork import UNFORKED
+from .fork import fork_lock
 from .pipeline import Pipeline
 
 if TYPE_CHECKING:
     from .transport import RumClient
 
 _Key = tuple[Config, int]
+
+_turn = fork_lock()
+"""Of a thread that comes or leaves. A signal handler of the same thread may come in between: each step is whole."""
 
 _shares: set[SharedPipeline] = set()
 _pipelines: dict[tuple[int, _Key], Pipeline] = {}
@@ -21,7 +24,7 @@ _pipelines: dict[tuple[int, _Key], Pipeline] = {}
 class SharedPipeline:
     """A share in the pipeline of a Config and client; the last to leave closes it. Thread-safe.
 
-    Who comes and who leaves do so one after the other, so that nobody gets a pipeline that is being closed.
+    Threads come and leave one after the other, so that none gets a pipeline that another is closing.
     """
 
     def __init__(self, config: Config, client: RumClient | None) -> None:
@@ -29,7 +32,7 @@ class SharedPipeline:
         self._client = client
         self._key: _Key = (config, id(client))
         self._of_process: dict[int, Pipeline] = {}
-        with UNFORKED:
+        with _turn:
             _shares.add(self)
             pipeline = self.pipeline
         pipeline.start()
@@ -41,19 +44,17 @@ class SharedPipeline:
         found = self._of_process.get(process_id)
         if found is None:
             place = (process_id, self._key)
-            with UNFORKED:
-                found = _pipelines.get(place)
-                if found is None:
-                    found = _pipelines[place] = Pipeline(self._config, self._client)
-                self._of_process[process_id] = found
+            with _turn:
+                found = _pipelines.get(place) or _pipelines.setdefault(place, Pipeline(self._config, self._client))
+                found = self._of_process.setdefault(process_id, found)
         return found
 
     def leave(self, timeout_seconds: float) -> None:
         """Deliver what is stored within `timeout_seconds`; close the pipeline when nobody else shares it."""
-        with UNFORKED:
+        with _turn:
             pipeline = self.pipeline
             _shares.discard(self)
-            is_last = all(share._key != self._key for share in _shares)  # noqa: SLF001 - of this class
+            is_last = all(share._key != self._key for share in _shares.copy())  # noqa: SLF001 - of this class
             if is_last:
                 _pipelines.pop((os.getpid(), self._key), None)
         if is_last:

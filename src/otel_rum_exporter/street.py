@@ -14,6 +14,7 @@ from typing import TypeAlias
 from .config import Config
 from .conversion import Conversion, Converted
 from .delivery import Delivery
+from .fork import UNFORKED
 from .identity import Moment
 from .metrics import is_enabled, observe
 from .outbox import Outbox
@@ -70,8 +71,11 @@ class Street:
         )
         if config.spool_directory:
             self.delivery.call_after("recover", 0.0, self._recover)
+
+    def observe(self) -> None:
+        """Tell OpenTelemetry's metrics of it, where they are wanted."""
         if is_enabled(os.environ):
-            observe(ledger, self.delivery)
+            observe(self._ledger, self.delivery)
 
     def take(self, convert: Convert) -> None:
         """Convert, and give the events to the delivery. Not thread-safe: its owner calls it under a lock."""
@@ -106,7 +110,8 @@ class Street:
 def _store(config: Config, notices: Notices) -> Store:
     if not config.spool_directory:
         return MemoryStore()
-    from .spool import Spool
+    with UNFORKED:
+        from .spool import Spool
 
     destination = f"{config.endpoint or ''} {config.region or ''} {config.signing}"
     return Spool(config.spool_directory, destination=destination, max_bytes=config.spool_max_bytes, notices=notices)

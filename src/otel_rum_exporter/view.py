@@ -98,7 +98,7 @@ def shape_of(attributes: Mapping[Any, Any]) -> Shape:
 
 def _new_shape(names: tuple[Any, ...]) -> Shape:
     texts = tuple(name for name in names if isinstance(name, str))
-    if len(texts) <= MAX_NAMES and sum(map(len, texts)) <= MAX_NAMES_CHARS:
+    if len(texts) == len(names) <= MAX_NAMES and sum(map(len, texts)) <= MAX_NAMES_CHARS:
         if len(_shapes) >= MAX_SHAPES:
             _shapes.clear()
         return _shapes.setdefault(names, Shape(texts))

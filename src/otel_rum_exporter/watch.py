@@ -14,11 +14,6 @@ class Watch:
         self._spare = threading.Condition(lock)
         self._until: float | None = None
 
-    @property
-    def is_kept(self) -> bool:
-        """Whether a thread waits for work."""
-        return self._until is not None
-
     def keep(self, until: float, limit: float, now: float) -> None:
         """Wait for work until a moment; where another thread does so already, until that one is busy.
 
@@ -37,7 +32,7 @@ class Watch:
 
     def wake(self) -> None:
         """Let a thread that has nothing to do look for work."""
-        (self._work if self.is_kept else self._spare).notify()
+        (self._spare if self._until is None else self._work).notify()
 
     def pass_on(self) -> None:
         """Let another thread keep watch, from one that may not come back soon."""

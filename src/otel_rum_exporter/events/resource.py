@@ -9,7 +9,6 @@ from .. import url
 from ..config import Config
 from ..log_record import LogView
 from ..span import SpanView
-from ..view import number
 from . import timing
 from .field import VERSION, VERSION_FIELD, Field, Holds
 from .rum_event import Draft
@@ -63,9 +62,7 @@ _TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items()
 def requested(view: SpanView, target: str | None, config: Config) -> Draft:
     """Return the resource event of an HTTP request made, with its timings where a browser made it."""
     details = _details(target, "fetch", view.duration_millis, config)
-    transferred = number(view.attributes, *timing.TRANSFER_SIZES)
-    if transferred is not None:
-        details["transferSize"] = transferred
+    details.update(timing.size_of_span(view))
     if view.events:
         details |= timing.fields(timing.NETWORK, timing.moments_of_span(view))
     return Draft(RESOURCE_EVENT, view.end_ns, details)

@@ -69,7 +69,7 @@ def encode(
     """Return the event of a draft, trimmed to RUM's limit; None where even the trimmed one exceeds it."""
     kind, timestamp_ns, content = draft
     details = orjson.dumps(content).decode()
-    # No character takes more than four bytes on the wire.
+    # No character takes more than four bytes as RUM reads it.
     if 4 * (len(kind) + len(details) + len(metadata) + len(session_metadata)) > MAX_EVENT_BYTES - ENVELOPE_BYTES:
         room = MAX_EVENT_BYTES - ENVELOPE_BYTES - len(kind) - _wire_bytes(session_metadata)
         if _wire_bytes(details) + _wire_bytes(metadata) > room:
