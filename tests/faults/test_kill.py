@@ -147,7 +147,10 @@ def settle(folder: Path, spools: list[Path], make: Make, rum: LocalRum, numbers:
 
 def _left(folder: Path) -> list[str]:
     """Return what is left of spools, without files that a process had only begun to make."""
-    files = {file.name: file.stat().st_size for file in folder.glob("*/*")}
+    files = {}
+    for file in folder.glob("*/*"):
+        with contextlib.suppress(FileNotFoundError):  # delivered, and deleted just now
+            files[file.name] = file.stat().st_size
     begun = {name for name, size in files.items() if name.endswith(".db") and not size}
     return [name for name in files if re.sub(r"-\w+$", "", name) not in begun]
 
