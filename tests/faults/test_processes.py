@@ -314,10 +314,10 @@ def test_a_process_without_threads_ends_in_time_when_rum_never_answers(
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    warm = exporter()
-    warm.export([account.span()])  # imports boto3, which takes as long as it takes
-    assert warm.force_flush()
-    rum.faults = [Fault(latency_seconds=30)]
+    exporter().export([account.span()])  # imports boto3, which takes as long as it takes
     one = exporter(timeout_millis=1000)
+    one.export([account.span()])  # and so does making a client
+    assert one.force_flush()
+    rum.faults = [Fault(latency_seconds=30)]
     one.export([account.span()])
     assert one.ledger.stored == 1
