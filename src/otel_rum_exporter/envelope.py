@@ -1,4 +1,4 @@
-"""What goes around the details of an event: its id, its time, its metadata and whose it is.
+"""What goes around the details of an event: its id, its time and its metadata.
 
 Three layers of metadata meet here: of the resource (`origin.py`), of the trace (`identity.py`) and of the span itself.
 """
