@@ -12,6 +12,7 @@ import pytest
 
 from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter.local import LocalRum
+from tests.leaks import no_leaks
 from tests.spans import APP_MONITOR_ID
 
 hypothesis.settings.register_profile(
@@ -24,6 +25,26 @@ hypothesis.settings.load_profile("project")
 
 # A shell that starts this in the background lets it ignore Ctrl-C, and so would the processes that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_leaks_of_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves something open; it is the first of its fixtures, so the others have ended."""
+    if "no_leaks_of_module" in request.fixturenames:
+        yield
+    else:
+        with no_leaks():
+            yield
+
+
+@pytest.fixture(scope="module")
+def no_leaks_of_module() -> Iterator[None]:
+    """Fail a module that leaves something open. A fixture that tests share requests this first.
+
+    Its tests cannot be told apart: a server that they share opens connections and threads with any of them.
+    """
+    with no_leaks():
+        yield
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class Reply:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[LocalRum]:
+def running(no_leaks_of_module: None) -> Iterator[LocalRum]:
     """Serve all tests of a module, since starting and stopping takes longer than most of them."""
     with LocalRum() as rum:
         yield rum
