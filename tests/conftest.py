@@ -27,6 +27,12 @@ hypothesis.settings.load_profile("project")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return two workers per core: many tests wait for processes and pauses, which takes no processor."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(autouse=True)
 def no_leaks_of_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves something open; it is the first of its fixtures, so the others have ended."""
