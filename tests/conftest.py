@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
+import botocore.session
 import hypothesis
 import pytest
 
@@ -22,6 +24,9 @@ hypothesis.settings.register_profile(
     derandomize=bool(os.environ.get("CI")),
 )
 hypothesis.settings.load_profile("project")
+
+# Each exporter makes a botocore session of its own, and reading AWS's data files takes most of the time for it.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 # A shell that starts this in the background lets it ignore Ctrl-C, and so would the processes that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
