@@ -44,10 +44,11 @@ def running(no_leaks_of_module: None) -> Iterator[LocalRum]:
 
 
 @pytest.fixture
-def rum(running: LocalRum) -> LocalRum:
-    """Give a stand-in that knows nothing of other tests."""
+def rum(running: LocalRum) -> Iterator[LocalRum]:
+    """Give the stand-in of the module; what tests send and set is cleared, its app monitors are not."""
     running.clear()
-    return running
+    yield running
+    running.clear()
 
 
 @pytest.fixture
