@@ -5,14 +5,16 @@ VENV ?= .venv
 ROUNDS ?= 5
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+WORDS = src tests docs examples benchmarks .github $(wildcard *.md)
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo test lint docs screenshots bench bench-profile bench-gateway compare soak clean
+.PHONY: help demo test lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
 	@echo 'make test   run the test suite against the built package'
 	@echo 'make lint   check style, types, architecture and generated documentation'
+	@echo 'make words  check the words of prose, names and files against .codespell/words.txt and common misspellings'
 	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
 	@echo 'make docs   write the generated parts of the documentation'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
@@ -34,6 +36,10 @@ lint: $(VENV)/lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md
+
+# The project's own word list first, then codespell's list of misspellings.
+words: $(VENV)/lint
+	$(BIN)/codespell --dictionary .codespell/words.txt --dictionary - $(WORDS)
 
 docs: $(VENV)/lint
 	$(BIN)/cog -r docs/settings.md docs/mapping.md docs/gateway.md
