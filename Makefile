@@ -35,6 +35,7 @@ lint: $(VENV)/lint
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/jactionlint --shellcheck= --pyflakes=
 	$(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md
 
 # The project's own word list first, then codespell's list of misspellings.
