@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 PageViews: TypeAlias = "Literal['auto', 'all', 'none'] | Callable[[Any], bool | None]"
 
+SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
+"""A session ends after 30 minutes without an event, as in AWS's web client (`sessionLengthSeconds`)."""
+
 PREFIX = "OTEL_EXPORTER_AWS_RUM_"
 RESOURCE_APP_MONITOR_ID = "aws.rum.appmonitor.id"
 

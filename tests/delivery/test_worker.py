@@ -23,7 +23,6 @@ from otel_rum_exporter.delivery.spool.directory import Spool
 from otel_rum_exporter.delivery.storage import PARCEL_BYTES, MemoryStore, Parcel, Store
 from otel_rum_exporter.delivery.worker import LIGHT_LOAD_EVENTS, Delivery
 from otel_rum_exporter.ledger import DropReason, Ledger, Tally
-from otel_rum_exporter.mapping.converter import Converted
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.rum.errors import Outcome, Verdict
 from otel_rum_exporter.rum.event import RumEvent
@@ -66,7 +65,7 @@ class Station:
     def give(self, *names: object, key: BatchKey = KEY) -> None:
         events = [RumEvent(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
         self.ledger.accept(Tally(len(events)))
-        self.delivery.accept(Converted({key: events}, {}, ()), 0)
+        self.delivery.accept({key: events}, 0)
 
     def _send(self, batch: Batch) -> Outcome:
         self.sent.append(batch)

@@ -16,13 +16,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
+from otel_rum_exporter._attributes import USER_ATTRIBUTES
 from otel_rum_exporter._log import Notices
 from otel_rum_exporter.ledger import Ledger
 from otel_rum_exporter.mapping.converter import Conversion
 from otel_rum_exporter.mapping.event_types import PREFIX
-from otel_rum_exporter.mapping.identity import NIL_UUID, USER_ATTRIBUTES, Moment
+from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.rum.batch import BatchKey
 from otel_rum_exporter.rum.event import RumEvent
+from otel_rum_exporter.rum.ids import NIL_UUID
 from tests.logs import make_log
 from tests.spans import START_NS, exception_event, make_config, make_span
 

@@ -8,12 +8,13 @@ import pytest
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 
+from otel_rum_exporter.config import SESSION_SILENCE_NS
 from otel_rum_exporter.mapping import identity as module
 from otel_rum_exporter.mapping import pending
-from otel_rum_exporter.mapping.identity import NIL_UUID, SESSION_SILENCE_NS, Identities, Identity, Moment
+from otel_rum_exporter.mapping.identity import Identities, Identity, Moment
 from otel_rum_exporter.mapping.pending import WAIT_NS
 from otel_rum_exporter.mapping.span_view import SpanView
-from otel_rum_exporter.rum.ids import to_uuid
+from otel_rum_exporter.rum.ids import NIL_UUID, to_uuid
 from tests.spans import make_span
 
 A = "11111111-1111-4111-8111-111111111111"

@@ -24,8 +24,8 @@ from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter._config_fields import UUID
+from otel_rum_exporter.config import SESSION_SILENCE_NS
 from otel_rum_exporter.local import LocalRum
-from otel_rum_exporter.mapping.identity import SESSION_SILENCE_NS
 from otel_rum_exporter.sessions.context import MAX_ID_CHARS, Session, bind
 from otel_rum_exporter.sessions.processor import RumSessionProcessor
 

@@ -12,13 +12,13 @@ import itertools
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from .._log import LOGGER, Notices
 from ..ledger import DropReason, Ledger
-from ..mapping.converter import Converted
-from ..rum.batch import Batch
+from ..rum.batch import Batch, Events
 from ..rum.errors import Outcome, Verdict
 from .idle_wait import Watch
 from .queue import Outbox, Shipment
@@ -111,14 +111,25 @@ class Delivery:
                 or self._outbox.disk_bytes > self._store.disk_limit_bytes() * FULL_SHARE
             )
 
-    def accept(self, converted: Converted, accepted_ns: int) -> None:
-        """Store events, and what waits to become such; when this returns all are as safe as the store makes them."""
+    def accept(
+        self,
+        events: Events,
+        accepted_ns: int,
+        *,
+        provisional: Mapping[int, Events] = MappingProxyType({}),
+        resolved: Sequence[int] = (),
+    ) -> None:
+        """Store events; when this returns, they are as safe as the store makes them.
+
+        `provisional` are events to store without delivering them, by a handle; `resolved` are the handles of earlier
+        ones to remove in the same step, because their final events are among `events`.
+        """
         with self.lock:
-            parcels = self._outbox.pack(converted.events, accepted_ns)
-        released = [parcel for handle in converted.settled for parcel in self._held.pop(handle, ())]
+            parcels = self._outbox.pack(events, accepted_ns)
+        released = [parcel for handle in resolved for parcel in self._held.pop(handle, ())]
         held = {
-            handle: [Parcel.of(key, items, accepted_ns) for key, items in events.items()]
-            for handle, events in converted.held.items()
+            handle: [Parcel.of(key, items, accepted_ns) for key, items in of_handle.items()]
+            for handle, of_handle in provisional.items()
         }
         if not self._is_closed:
             self._store.replace(released, [*parcels, *itertools.chain.from_iterable(held.values())])

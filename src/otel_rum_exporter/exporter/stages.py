@@ -86,7 +86,7 @@ class Street:
         if next_release_seconds is not None:
             self.delivery.call_after("release", next_release_seconds, self._release)
         if any(converted):
-            self.delivery.accept(converted, now.epoch_ns)
+            self.delivery.accept(converted.events, now.epoch_ns, provisional=converted.held, resolved=converted.settled)
 
     def close(self, timeout_seconds: float) -> None:
         """Deliver what is stored within the time given, and count the rest as dropped."""

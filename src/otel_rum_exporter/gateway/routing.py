@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..config import RESOURCE_APP_MONITOR_ID, Config
+from .._attributes import ENDUSER_ID, SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from ..config import RESOURCE_APP_MONITOR_ID, SESSION_SILENCE_NS, Config
 from ..mapping.app_monitor import RESOURCE_ALIAS
 from ..mapping.attribute_values import json_object
-from ..mapping.identity import ENDUSER_ID, SESSION_ATTRIBUTES, SESSION_SILENCE_NS, USER_ATTRIBUTES
 from ..mapping.record_view import text
 from ..otlp import DecodedResource
 from .client import MAX_SENDERS, Sender

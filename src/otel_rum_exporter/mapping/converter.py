@@ -16,7 +16,7 @@ from .._attributes import EVENT_TYPE
 from .._log import Notices
 from ..config import RESOURCE_APP_MONITOR_ID, Config
 from ..ledger import DropReason, Ledger, Record, Tally
-from ..rum.batch import BatchKey
+from ..rum.batch import BatchKey, Events
 from ..rum.event import Draft, RumEvent
 from . import metadata, override
 from .app_monitor import Origins
@@ -30,7 +30,6 @@ from .sampling import is_sampled
 from .span_view import Span, SpanView
 
 V = TypeVar("V", bound=View)
-Events = Mapping[BatchKey, Sequence[RumEvent]]
 
 
 class Converted(NamedTuple):

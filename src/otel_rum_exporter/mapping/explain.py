@@ -20,12 +20,13 @@ from ..ledger import DropReason, Ledger
 from ..otlp import Decoded, DecodedSpan
 from ..rum.batch import BatchKey
 from ..rum.event import RumEvent
+from ..rum.ids import NIL_UUID
 from ..rum.truncation import cut
 from .converter import Conversion
 from .event_types import PREFIX
 from .events import page_load, web_vital
 from .events.js_error import JS_ERROR_EVENT
-from .identity import NIL_UUID, Identity, Moment
+from .identity import Identity, Moment
 from .log_view import LogView
 from .mapper import Mapper
 from .record_view import View

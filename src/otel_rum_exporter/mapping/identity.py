@@ -15,21 +15,11 @@ from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
-from .._attributes import SESSION_MINTED, SESSION_SAMPLED
-from ..rum.ids import to_uuid
+from .._attributes import ENDUSER_ID, SESSION_ATTRIBUTES, SESSION_MINTED, SESSION_SAMPLED, USER_ATTRIBUTES
+from ..config import SESSION_SILENCE_NS
+from ..rum.ids import NIL_UUID, to_uuid
 from .pending import Waiting
 from .record_view import Resource, SpanKey, View, text
-
-NIL_UUID = "00000000-0000-0000-0000-000000000000"
-"""What AWS's own client sends for a user it does not know; as a session id it means that there is none."""
-
-SESSION_ATTRIBUTES = ("session.id", "splunk.rumSessionId")
-USER_ATTRIBUTES = ("enduser.pseudo.id", "user.hash", "app.installation.id", "user.id", "user.anonymous_id")
-ENDUSER_ID = "enduser.id"
-"""Tells the user too where the settings want it: it may be a name that people know."""
-
-SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
-"""A session ends after 30 minutes without an event, as in AWS's web client (`sessionLengthSeconds`)."""
 
 MAX_REMEMBERED = 10_000
 """Spans remembered for children that arrive later, ids whose UUID is, and sessions whose page is."""

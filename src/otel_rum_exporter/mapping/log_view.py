@@ -9,8 +9,9 @@ import orjson
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import TraceFlags
 
+from .._attributes import plain
 from .attribute_values import json_object, json_text, json_value
-from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, plain, shape_of, text
+from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, shape_of, text
 
 
 class LogData(Protocol):

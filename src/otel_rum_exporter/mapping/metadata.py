@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from opentelemetry.trace import SpanKind
 
-from .._attributes import PAGE_TAGS
+from .._attributes import INTERACTION, PAGE_TAGS, PARENT_SCREENS, SCREEN_NAMES
 from .._version import VERSION
 from ..config import Config
 from . import redaction, urls
@@ -50,10 +50,6 @@ DEVICE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("osVersion", ("os.version",)),
 )
 """Of the user's own device only: a server's operating system is not the user's."""
-
-SCREEN_NAMES = ("app.screen.name", "screen.name")
-PARENT_SCREENS = ("app.screen.parent_screen.name", "last.screen.name", "app.screen.previous.name")
-INTERACTION = "app.screen.interaction"
 
 TRACE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("title", SCREEN_NAMES),

@@ -184,17 +184,6 @@ class View:
         return json_text(first) if isinstance(first, str) and first else None
 
 
-def plain(attributes: Attributes) -> Mapping[str, Any]:
-    """Copy attributes into a plain dict.
-
-    The SDK's mapping locks for every key it is asked for; its own `copy` locks once.
-    """
-    if attributes is None:
-        return {}
-    copy = getattr(attributes, "copy", None)
-    return copy() if callable(copy) else dict(attributes)
-
-
 def text(attributes: Mapping[str, Any], *names: str) -> str | None:
     """Return the first of the named attributes that is a non-empty string."""
     for name in names:

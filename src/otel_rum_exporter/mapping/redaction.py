@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from .._attributes import MARKS
+from .._attributes import MARKS, SESSION_ATTRIBUTES, USER_ATTRIBUTES
 from . import urls
 from .attribute_values import MAX_DEPTH
-from .identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
 from .record_view import shape_of
 
 NEVER_EXPORTED = frozenset(

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from opentelemetry.trace import SpanKind
 
-from .._attributes import EVENT_TYPE
+from .._attributes import EVENT_TYPE, SCREEN_NAMES
 from ..config import Config
 from ..rum.event import Draft
 from . import override
@@ -31,7 +31,6 @@ from .events import (
     xray,
 )
 from .log_view import LogView
-from .metadata import SCREEN_NAMES
 from .record_view import View
 from .span_view import SpanView
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from .. import config
-from .._attributes import EVENT_DETAILS
+from .._attributes import EVENT_DETAILS, SESSION_ATTRIBUTES, USER_ATTRIBUTES
 from ..config import Config
 from ..otlp import decode_json
 from ..rum.event import MAX_EVENT_BYTES
@@ -21,7 +21,6 @@ from .events.performance_resource import FILE_TYPES
 from .events.web_vital import VITALS
 from .explain import explain, text_lines
 from .fields import Field
-from .identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
 from .mapper import MAX_CUSTOM_TYPES
 from .metadata import DEVICE_KEYS, RESOURCE_KEYS, TRACE_KEYS
 from .rules import LOG_RULES, SPAN_RULES, Rule

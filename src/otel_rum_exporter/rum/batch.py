@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/API_PutRumEvents.h
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -35,6 +36,10 @@ class BatchKey(NamedTuple):
     app_monitor: AppMonitor
     session_id: str
     user_id: str
+
+
+Events = Mapping[BatchKey, Sequence[RumEvent]]
+"""Events by app monitor, session and user."""
 
 
 @dataclass(frozen=True, slots=True)

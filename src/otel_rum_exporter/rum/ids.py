@@ -8,6 +8,9 @@ import re
 
 from .._config_fields import UUID
 
+NIL_UUID = "00000000-0000-0000-0000-000000000000"
+"""What AWS's own client sends for a user it does not know; as a session id it means that there is none."""
+
 MAX_INDEXED = 256
 """So many events of a span have their number within their id."""
 

@@ -8,9 +8,10 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ..mapping.identity import SESSION_SILENCE_NS
-from ..mapping.record_view import NS_PER_MILLI
+from ..config import SESSION_SILENCE_NS
 from .context import Session
+
+NS_PER_MILLI = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

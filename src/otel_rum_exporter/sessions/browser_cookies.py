@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import orjson
 
 from .._config_fields import UUID
-from ..mapping.identity import NIL_UUID
+from ..rum.ids import NIL_UUID
 from .context import Session
 
 SESSION_COOKIE = "cwr_s"

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from .._attributes import SESSION_MINTED, SESSION_SAMPLED
-from ..mapping.identity import NIL_UUID
+from ..rum.ids import NIL_UUID
 
 SESSION_ID = "session.id"
 USER_ID = "user.id"

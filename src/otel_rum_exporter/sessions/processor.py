@@ -14,12 +14,20 @@ from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
 from opentelemetry.sdk.trace import Span, SpanProcessor
 from opentelemetry.trace import SpanKind
 
-from .._attributes import SCREEN_PARENT_MILLIS, SCREEN_SHOWN, SESSION_MINTED, SESSION_SAMPLED
+from .._attributes import (
+    INTERACTION,
+    PARENT_SCREENS,
+    SCREEN_NAMES,
+    SCREEN_PARENT_MILLIS,
+    SCREEN_SHOWN,
+    SESSION_ATTRIBUTES,
+    SESSION_MINTED,
+    SESSION_SAMPLED,
+    USER_ATTRIBUTES,
+    plain,
+)
 from .._log import Notices
 from .._version import VERSION
-from ..mapping.identity import SESSION_ATTRIBUTES, USER_ATTRIBUTES
-from ..mapping.metadata import INTERACTION, PARENT_SCREENS, SCREEN_NAMES
-from ..mapping.record_view import plain, text
 from .app_session import ProgramSession, Screen
 from .context import SESSION_ID, USER_ID, Session, bound
 from .user_id_file import remembered_user_id
@@ -96,7 +104,7 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
             data = log_record.log_record
             own = plain(data.attributes)
             found = self._found(own, data.context)
-            if text(own, *SCREEN_NAMES) is None:
+            if _text(own, *SCREEN_NAMES) is None:
                 found.update(self._on_screen(found, is_root=False))
             if isinstance(data.attributes, Mapping):
                 data.attributes.update(found)  # type: ignore[attr-defined] # the SDK's can be written to
@@ -116,11 +124,11 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
 
     def _found(self, own: Mapping[str, Any], context: Context | None) -> Attributes:
         """Return what is to be put on a span; nothing where it names its session itself."""
-        if text(own, *SESSION_ATTRIBUTES):
+        if _text(own, *SESSION_ATTRIBUTES):
             return {}
         session = _of_parent(context) or bound() or _in_baggage(context) or self._tell() or self._inherited(context)
         attributes: Attributes = {**session.attributes()} if session else {}
-        if USER_ID in attributes and text(own, *USER_ATTRIBUTES):
+        if USER_ID in attributes and _text(own, *USER_ATTRIBUTES):
             del attributes[USER_ID]
         return attributes
 
@@ -132,12 +140,12 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         """Return the session of the program, which may be newer than the parent's, or else the parent's user."""
         if self._program is not None:
             return self._program.current()
-        user_id = text(plain(getattr(trace.get_current_span(context), "attributes", None)), *USER_ATTRIBUTES)
+        user_id = _text(plain(getattr(trace.get_current_span(context), "attributes", None)), *USER_ATTRIBUTES)
         return Session(None, user_id) if user_id else None
 
     def _screen(self, own: Mapping[str, Any], span: Span, found: Attributes) -> Attributes:
         """Return the screen that a span shows, since it names one and nothing caused it, or that it happened on."""
-        name, program = text(own, *SCREEN_NAMES), self._program
+        name, program = _text(own, *SCREEN_NAMES), self._program
         if program is None or span.kind is SpanKind.SERVER:
             return {}
         if name is None:
@@ -170,10 +178,10 @@ def _of_parent(context: Context | None) -> Session | None:
     It goes before what is bound, which a task that serves many requests has from the one that started it.
     """
     parent = plain(getattr(trace.get_current_span(context), "attributes", None))
-    session_id, sampled = text(parent, *SESSION_ATTRIBUTES), parent.get(SESSION_SAMPLED)
+    session_id, sampled = _text(parent, *SESSION_ATTRIBUTES), parent.get(SESSION_SAMPLED)
     if session_id is None or SESSION_MINTED in parent:
         return None
-    return Session(session_id, text(parent, *USER_ATTRIBUTES), sampled if isinstance(sampled, bool) else None)
+    return Session(session_id, _text(parent, *USER_ATTRIBUTES), sampled if isinstance(sampled, bool) else None)
 
 
 def _in_baggage(context: Context | None) -> Session | None:
@@ -191,3 +199,9 @@ def _attributes(screen: Screen) -> Attributes:
 
 def _new_id() -> str:
     return str(uuid.uuid4())
+
+
+def _text(attributes: Mapping[str, Any], *names: str) -> str | None:
+    """Return the first of the named attributes that is a non-empty string."""
+    values = (attributes.get(name) for name in names)
+    return next((value for value in values if isinstance(value, str) and value), None)

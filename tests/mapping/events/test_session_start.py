@@ -2,7 +2,7 @@
 
 import pytest
 
-from otel_rum_exporter.mapping.identity import NIL_UUID
+from otel_rum_exporter.rum.ids import NIL_UUID
 from tests.logs import make_log
 from tests.mapping.drafts import drafts_of, mapped, types
 from tests.spans import START_NS

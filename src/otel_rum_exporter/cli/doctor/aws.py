@@ -7,11 +7,11 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from ...config import variable
-from ...mapping.identity import NIL_UUID
 from ...mapping.urls import scrub
 from ...rum.client import build_client
 from ...rum.credentials import GUEST, client_of
 from ...rum.errors import outcome_of
+from ...rum.ids import NIL_UUID
 from .context import Subject
 from .result import Finding, Unknown, failed, of_error, ok, warning
 

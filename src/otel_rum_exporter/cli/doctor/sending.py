@@ -9,12 +9,12 @@ import orjson
 
 from ..._version import VERSION
 from ...config import variable
-from ...mapping.identity import NIL_UUID
 from ...rum.batch import AppMonitor, Batch, BatchKey
 from ...rum.client import Transport
 from ...rum.credentials import GUEST
 from ...rum.errors import Verdict
 from ...rum.event import RumEvent
+from ...rum.ids import NIL_UUID
 from .app_monitor import ACCESS_DENIED
 from .context import Subject
 from .policy import PUT, attach, resource_statement

@@ -14,13 +14,14 @@ from typing import Any
 
 from opentelemetry.trace import StatusCode
 
+from ..._attributes import plain
 from ...config import Config
 from ...rum.event import Draft
 from .. import redaction, urls
 from ..attribute_values import json_object, json_text, json_value
 from ..fields import Field
 from ..log_view import LogView
-from ..record_view import NS_PER_MILLI, View, epoch_ns, plain
+from ..record_view import NS_PER_MILLI, View, epoch_ns
 from ..span_view import SpanView
 
 FALLBACK_TYPE = "otel.span"

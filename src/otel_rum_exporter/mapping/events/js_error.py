@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
+from ..._attributes import plain
 from ...rum.event import Draft
 from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import View, number, plain, text
+from ..record_view import View, number, text
 from ..redaction import scrub_text
 from ..span_view import SpanView
 

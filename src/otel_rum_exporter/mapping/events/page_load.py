@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..._attributes import SESSION_ATTRIBUTES
 from ...config import Config
 from ...rum.event import Draft
-from ..identity import SESSION_ATTRIBUTES
 from ..log_view import LogView
 from ..metadata import MAX_VALUE_CHARS, page_id
 from ..record_view import View, text

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..._attributes import SCREEN_PARENT_MILLIS
+from ..._attributes import INTERACTION, PARENT_SCREENS, SCREEN_PARENT_MILLIS
 from ...config import Config
 from ...rum.event import Draft
 from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
-from ..metadata import INTERACTION, PARENT_SCREENS, page_id
+from ..metadata import page_id
 from ..record_view import NS_PER_MILLI, View
 from ..redaction import scrub_text
 from ..span_view import SpanView

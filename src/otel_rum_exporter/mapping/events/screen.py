@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..._attributes import SCREEN_SHOWN
+from ..._attributes import SCREEN_NAMES, SCREEN_SHOWN
 from ...config import Config
 from ...rum.event import Draft
 from ..log_view import LogView
-from ..metadata import SCREEN_NAMES
 from ..span_view import SpanView
 from . import page_view
 

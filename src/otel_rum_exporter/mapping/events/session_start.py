@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..._attributes import SESSION_ATTRIBUTES
 from ...config import Config
 from ...rum.event import Draft
+from ...rum.ids import NIL_UUID
 from ..fields import VERSION, VERSION_FIELD
-from ..identity import NIL_UUID, SESSION_ATTRIBUTES
 from ..log_view import LogView
 from ..record_view import View, text
 

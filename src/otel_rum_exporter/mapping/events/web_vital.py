@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ..._attributes import SESSION_ATTRIBUTES
 from ...config import Config
 from ...rum.event import Draft
-from .. import urls
+from .. import fields, urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
-from ..identity import SESSION_ATTRIBUTES
 from ..log_view import LogView
 from ..record_view import number, text
 from ..span_view import SpanView
