@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from benchmarks.corpus import EPOCH_NS, spans
 from benchmarks.gateway import in_json, in_protobuf
-from otel_rum_exporter._log import Notices
+from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.delivery.queue import Outbox
 from otel_rum_exporter.ledger import Ledger
@@ -37,7 +37,7 @@ MAX_CALLS = 98
 
 def _conversion() -> Conversion:
     config = Config.read({"app_monitor_id": "1c9a2b4e-8f30-4d63-9c55-7e1d2a3b4c5d", "region": "eu-central-1"}, {})
-    return Conversion(config, new_id=lambda: "", ledger=Ledger(), notices=Notices())
+    return Conversion(config, new_id=lambda: "", ledger=Ledger(), log=RateLimitedLog())
 
 
 def _bodies(made: list[ReadableSpan]) -> list[bytes]:

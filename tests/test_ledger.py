@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from otel_rum_exporter._log import LOGGER, Notices
+from otel_rum_exporter._log import LOGGER, RateLimitedLog
 from otel_rum_exporter.ledger import DropReason, Ledger, Tally
 
 
@@ -22,32 +22,32 @@ def test_the_ledger_adds_up() -> None:
 def test_a_notice_is_written_once_a_minute_or_once_for_all(caplog: pytest.LogCaptureFixture) -> None:
     """An exporter in trouble must not flood its host."""
     now = 1000.0
-    notices = Notices(lambda: now)
+    log = RateLimitedLog(lambda: now)
     for moment in (1000.0, 1059.0, 1060.0):
         now = moment
-        notices.warn("kind", "again %d", moment)
-        notices.warn("single", "once", is_once=True)
-    notices.write()
+        log.warning("kind", "again %d", moment)
+        log.warning("single", "once", is_once=True)
+    log.write()
     assert caplog.messages == ["CloudWatch RUM: again 1000", "CloudWatch RUM: once", "CloudWatch RUM: again 1060"]
 
 
 def test_a_line_of_losses_counts_all_since_the_last_one(caplog: pytest.LogCaptureFixture) -> None:
     """A minute of losses is not told by its first."""
     now = 1000.0
-    notices = Notices(lambda: now)
+    log = RateLimitedLog(lambda: now)
     for moment, count in ((1000.0, 1), (1001.0, 5), (1070.0, 2)):
         now = moment
-        notices.warn_of_loss(DropReason.REFUSED, count, "mend it")
-    notices.write()
+        log.warn_of_loss(DropReason.REFUSED, count, "mend it")
+    log.write()
     assert [line.split(" ", 3)[2][:1] + " events" for line in caplog.messages] == ["1 events", "7 events"]
 
 
 def test_nothing_is_written_before_it_may_be(caplog: pytest.LogCaptureFixture) -> None:
     """A log handler may end a span, which must find no lock held."""
-    notices = Notices()
-    notices.warn("kind", "later")
+    log = RateLimitedLog()
+    log.warning("kind", "later")
     assert not caplog.messages
-    notices.write()
+    log.write()
     assert caplog.messages == ["CloudWatch RUM: later"]
 
 
@@ -61,8 +61,8 @@ def test_a_broken_log_handler_does_not_reach_the_caller() -> None:
     handler = Broken()
     LOGGER.addHandler(handler)
     try:
-        notices = Notices()
-        notices.warn("kind", "x")
-        notices.write()
+        log = RateLimitedLog()
+        log.warning("kind", "x")
+        log.write()
     finally:
         LOGGER.removeHandler(handler)

@@ -17,7 +17,7 @@ QUIET_SECONDS = 60.0
 MAX_LINES = 100
 
 
-def say(level: int, message: str, *values: object) -> None:
+def log_line(level: int, message: str, *values: object) -> None:
     """Log a line, with who speaks before it; on stderr too where it would reach nothing but OTel's own handler.
 
     OTel's logging instrumentation gives the root logger a handler, so that Python's last resort no longer shows
@@ -35,7 +35,7 @@ def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:
         logger = logger.parent if logger.propagate else None
 
 
-class Notices:
+class RateLimitedLog:
     """Log lines about the exporter, each kind at most once a minute, so that trouble does not flood its host.
 
     Thread-safe. Lines are collected by `warn`, under whatever lock the caller holds, and written by `write`, which
@@ -68,7 +68,7 @@ class Notices:
         while self._lines:
             try:
                 message, values = self._lines.popleft()
-                say(logging.WARNING, message, *values)
+                log_line(logging.WARNING, message, *values)
             except IndexError:
                 return
             except Exception:  # noqa: BLE001 - a broken log handler is not the telemetry's trouble

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter._log import LOGGER, Notices
+from otel_rum_exporter._log import LOGGER, RateLimitedLog
 from otel_rum_exporter.delivery import retry
 from otel_rum_exporter.delivery import worker as module
 from otel_rum_exporter.delivery.queue import Outbox
@@ -49,7 +49,7 @@ class Station:
     ) -> None:
         self.sent: list[Batch] = []
         self.ledger = Ledger()
-        notices = Notices()
+        log = RateLimitedLog()
         self._answer = answer
         self.delivery = Delivery(
             send=self._send,
@@ -57,9 +57,9 @@ class Station:
             store=store or MemoryStore(),
             rate=RequestRate(rate, 0.0),
             ledger=self.ledger,
-            notices=notices,
+            log=log,
             max_memory_bytes=max_bytes,
-            between=notices.write,
+            between=log.write,
         )
 
     def give(self, *names: object, key: BatchKey = KEY) -> None:
@@ -353,7 +353,7 @@ def test_what_leaves_is_counted_for_the_bound_that_was_exceeded(
         def disk_limit_bytes(self) -> float:
             return bounds.get("max_disk_bytes", super().disk_limit_bytes())
 
-    store = SmallSpool(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices())
+    store = SmallSpool(str(tmp_path), destination="x", max_bytes=10**8, log=RateLimitedLog())
     one = station(
         lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"), max_bytes=bounds.get("max_bytes", 10**9), store=store
     )
@@ -363,7 +363,7 @@ def test_what_leaves_is_counted_for_the_bound_that_was_exceeded(
     assert one.ledger.dropped.keys() == {reason}
     assert f"raise {setting}" in caplog.text
     one.delivery.close(0.0)
-    recovered = Spool(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices()).recover()
+    recovered = Spool(str(tmp_path), destination="x", max_bytes=10**8, log=RateLimitedLog()).recover()
     assert sum(parcel.count for parcel in recovered.parcels) == one.ledger.stored == 50 - one.ledger.dropped[reason]
 
 
@@ -440,7 +440,7 @@ def test_an_end_while_a_thread_reads_the_disk_loses_nothing(station: Callable[..
             return super().events(parcel)
 
     def spool(kind: type[Spool]) -> Spool:
-        return kind(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices())
+        return kind(str(tmp_path), destination="x", max_bytes=10**8, log=RateLimitedLog())
 
     one = station(store=spool(SlowSpool))
     one.give(1, 2)
@@ -468,7 +468,7 @@ def test_an_end_while_a_thread_forgets_what_rum_took_counts_it_as_delivered(
                 release.wait(LONG_SECONDS)
 
     def spool(kind: type[Spool]) -> Spool:
-        return kind(str(tmp_path), destination="x", max_bytes=10**8, notices=Notices())
+        return kind(str(tmp_path), destination="x", max_bytes=10**8, log=RateLimitedLog())
 
     one = station(store=spool(SlowSpool))
     one.give(1, 2)

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter._attributes import USER_ATTRIBUTES
-from otel_rum_exporter._log import Notices
+from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.ledger import Ledger
 from otel_rum_exporter.mapping.converter import Conversion
 from otel_rum_exporter.mapping.event_types import PREFIX
@@ -36,14 +36,14 @@ class Converted:
     """What became of some telemetry, and what was said about it."""
 
     def __init__(self, records: list[ReadableSpan] | list[ReadableLogRecord], **settings: Any) -> None:
-        self.ledger, notices, now = Ledger(), Notices(), Moment(START_NS, 0)
+        self.ledger, log, now = Ledger(), RateLimitedLog(), Moment(START_NS, 0)
         ids = (str(uuid.UUID(int=number)) for number in itertools.count(1))
-        conversion = Conversion(make_config(**settings), new_id=lambda: next(ids), ledger=self.ledger, notices=notices)
+        conversion = Conversion(make_config(**settings), new_id=lambda: next(ids), ledger=self.ledger, log=log)
         convert: Any = conversion.log_records if isinstance(records[0], ReadableLogRecord) else conversion.spans
         by_key = [*convert(records, now).events.items(), *conversion.close(now).events.items()]
         self.keys: list[BatchKey] = [key for key, _ in by_key]
         self.events: list[RumEvent] = [event for _, events in by_key for event in events]
-        notices.write()
+        log.write()
 
     @property
     def types(self) -> list[str]:
@@ -175,7 +175,7 @@ def test_the_application_of_a_request_is_that_of_the_resource() -> None:
 def holding() -> tuple[Conversion, Ledger]:
     """Make a conversion for a store that survives the process."""
     ledger, ids = Ledger(), map("00000000-0000-4000-8000-{:012}".format, itertools.count(1))
-    return Conversion(make_config(), new_id=lambda: next(ids), ledger=ledger, notices=Notices(), holds=True), ledger
+    return Conversion(make_config(), new_id=lambda: next(ids), ledger=ledger, log=RateLimitedLog(), holds=True), ledger
 
 
 def test_a_span_that_waits_has_events_already_in_case_its_parent_never_comes() -> None:

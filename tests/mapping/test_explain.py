@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, Status
 
-from otel_rum_exporter._log import Notices
+from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.config import Config, ConfigError
 from otel_rum_exporter.ledger import Ledger
 from otel_rum_exporter.mapping.converter import Conversion
@@ -110,7 +110,7 @@ def test_the_events_are_those_of_the_exporter() -> None:
     page = make_span("GET /cart", PAGE, kind=SpanKind.SERVER, events=[exception_event()])
     spans = [make_span("work", {"a": 1}, parent=page), page, make_span("alone")]
     ids = map("00000000-0000-4000-8000-{:012}".format, itertools.count(1))
-    conversion = Conversion(make_config(), new_id=lambda: next(ids), ledger=Ledger(), notices=Notices())
+    conversion = Conversion(make_config(), new_id=lambda: next(ids), ledger=Ledger(), log=RateLimitedLog())
     sent = [event for events in conversion.spans(spans, Moment(NOW_NS, 0)).events.values() for event in events]
     told = [event for record in _explain(*spans).records for event in record.events]
     assert sorted(told, key=lambda event: event.id) == sorted(sent, key=lambda event: event.id)

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from otel_rum_exporter.mapping import metadata
+from otel_rum_exporter import _attributes
 from otel_rum_exporter.mapping.event_types import BUILT_IN
 from otel_rum_exporter.mapping.events import js_error, timing, xray
 from otel_rum_exporter.mapping.events.web_vital import VITALS
@@ -31,8 +31,8 @@ NAMES = sorted(
         *(
             *timing.TRANSFER_SIZES,
             *("location.href", "browser.document.url.full", "url.full", "http.url"),
-            *metadata.PARENT_SCREENS,
-            *metadata.SCREEN_NAMES,
+            *_attributes.PARENT_SCREENS,
+            *_attributes.SCREEN_NAMES,
         ),
         *(*js_error.TYPES, *js_error.FILES, *js_error.LINES, *xray.CONTENT_LENGTHS, *VITALS),
         *("browser.web_vital.name", "browser.web_vital.value", "browser.element.attributes", "prev.href"),

@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from .._log import Notices
+from .._log import RateLimitedLog
 from ..ledger import DropReason, Ledger
 from ..rum.errors import Outcome, Verdict
 from .queue import Outbox, Shipment
@@ -44,12 +44,12 @@ class Settlement:
     requests that failed since it last took one.
     """
 
-    def __init__(self, *, outbox: Outbox, store: Store, rate: RequestRate, ledger: Ledger, notices: Notices) -> None:
+    def __init__(self, *, outbox: Outbox, store: Store, rate: RequestRate, ledger: Ledger, log: RateLimitedLog) -> None:
         self._outbox = outbox
         self._store = store
         self._rate = rate
         self._ledger = ledger
-        self._notices = notices
+        self._log = log
         self._failures: Counter[str] = Counter()
         self._refused_in_a_row: Counter[str] = Counter()
         self._last_failure: Outcome | None = None
@@ -89,7 +89,7 @@ class Settlement:
         tallies = [parcel.tally for parcel in parcels]
         if tallies:
             self._ledger.drop(reason, tallies)
-            self._notices.warn_of_loss(reason, sum(tally.events for tally in tallies), advice)
+            self._log.warn_of_loss(reason, sum(tally.events for tally in tallies), advice)
 
     @property
     def last_advice(self) -> str:
@@ -116,7 +116,7 @@ class Settlement:
         if outcome.verdict is Verdict.THROTTLED or outcome.retry_after_seconds or self._failures[monitor] > 1:
             pause = max(backoff_seconds(self._failures[monitor], fraction), asked)
             self._outbox.pause(shipment.key, now + pause)
-        self._notices.warn(
+        self._log.warn(
             f"undelivered {outcome.reason}",
             "a request was not taken (%s); %d events are kept%s, and sent again. To do: %s.",
             outcome.cause,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
-from .._log import LOGGER, Notices
+from .._log import LOGGER, RateLimitedLog
 from ..ledger import DropReason, Ledger
 from ..rum.batch import Batch, Events
 from ..rum.errors import Outcome, Verdict
@@ -65,7 +65,7 @@ class Delivery:
         store: Store,
         rate: RequestRate,
         ledger: Ledger,
-        notices: Notices,
+        log: RateLimitedLog,
         max_memory_bytes: int,
         between: Callable[[], None],
     ) -> None:
@@ -81,7 +81,7 @@ class Delivery:
         self._senders: list[threading.Thread] = []
         self._in_flight: set[Shipment] = set()
         self._held: dict[int, list[Parcel]] = {}
-        self._settlement = Settlement(outbox=outbox, store=store, rate=rate, ledger=ledger, notices=notices)
+        self._settlement = Settlement(outbox=outbox, store=store, rate=rate, ledger=ledger, log=log)
         self._courier = Courier(send=send, store=store, ledger=ledger, give_up=self._give_up_lost)
         self._is_closed = False
         self._calls: dict[str, tuple[float, Callable[[], None]]] = {}

@@ -12,7 +12,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from .._log import say
+from .._log import log_line
 from ..config import Config, ConfigError, Settings, unknown_variables
 from ..ledger import Ledger
 from .registry import SharedPipeline
@@ -47,10 +47,10 @@ class RumExporter:
         except ConfigError as error:
             if settings or client is not None:
                 raise
-            say(logging.ERROR, "nothing is sent: %s.", error)
+            log_line(logging.ERROR, "nothing is sent: %s.", error)
         else:
             for line in unknown_variables(os.environ):
-                say(logging.WARNING, "%s.", line)
+                log_line(logging.WARNING, "%s.", line)
             self._shared = SharedPipeline(config, client)
 
     @property

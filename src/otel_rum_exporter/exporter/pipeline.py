@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .._fork import UNFORKED
-from .._log import Notices
+from .._log import RateLimitedLog
 from ..config import Config
 from ..ledger import Ledger
 
@@ -30,11 +30,11 @@ class Pipeline:
         self.ledger = Ledger()
         self._config = config
         self._client = client
-        self._notices = Notices()
+        self._log = RateLimitedLog()
         self._timeout_seconds = config.timeout_millis / 1000
         self._lock = threading.RLock()
         self._deferred: deque[Convert] = deque()
-        self._locks = [self._lock, self.ledger.lock, self._notices.lock, UNFORKED]
+        self._locks = [self._lock, self.ledger.lock, self._log.lock, UNFORKED]
         self._street: Street | None = None
         self._is_closed = False
 
@@ -108,7 +108,7 @@ class Pipeline:
                 self._config,
                 self._client,
                 ledger=self.ledger,
-                notices=self._notices,
+                log=self._log,
                 release=self._release,
                 between=self._catch_up,
             )
@@ -152,7 +152,7 @@ class Pipeline:
             with self._lock:
                 if self._deferred:
                     street.take(self._deferred.popleft())
-        self._notices.write()
+        self._log.write()
 
     def _release(self) -> None:
         self._accept(lambda conversion, now: conversion.release(now))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from .._fork import UNFORKED
-from .._log import Notices
+from .._log import RateLimitedLog
 from ..config import Config
 from ..delivery.queue import Outbox
 from ..delivery.rate_limiter import RequestRate
@@ -43,21 +43,21 @@ class Street:
         client: RumClient | None,
         *,
         ledger: Ledger,
-        notices: Notices,
+        log: RateLimitedLog,
         release: Callable[[], None],
         between: Callable[[], None],
     ) -> None:
         self._ledger = ledger
-        self._notices = notices
+        self._log = log
         self._release = release
         self._conversion = Conversion(
             config,
             new_id=lambda: str(uuid.uuid4()),
             ledger=ledger,
-            notices=notices,
+            log=log,
             holds=config.spool_directory is not None,
         )
-        self.store = _store(config, notices)
+        self.store = _store(config, log)
         self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
         self._transport = Transport(config, client)
         self.delivery = Delivery(
@@ -66,7 +66,7 @@ class Street:
             store=self.store,
             rate=RequestRate(config.max_requests_per_second, time.monotonic()),
             ledger=ledger,
-            notices=notices,
+            log=log,
             max_memory_bytes=config.max_memory_bytes,
             between=between,
         )
@@ -100,7 +100,7 @@ class Street:
             self._ledger.recover(Tally.total((Tally(lost_events), *(parcel.tally for parcel in parcels))))
             if lost_events:
                 self._ledger.drop(DropReason.DAMAGED, [Tally(lost_events)])
-                self._notices.warn_of_loss(DropReason.DAMAGED, lost_events, "look at the disk of spool_directory")
+                self._log.warn_of_loss(DropReason.DAMAGED, lost_events, "look at the disk of spool_directory")
             if parcels:
                 self.delivery.take_over(parcels)
             self.delivery.expire(time.time_ns() - self._max_age_ns)
@@ -108,11 +108,11 @@ class Street:
             self.delivery.call_after("recover", RECOVER_SECONDS, self._recover)
 
 
-def _store(config: Config, notices: Notices) -> Store:
+def _store(config: Config, log: RateLimitedLog) -> Store:
     if not config.spool_directory:
         return MemoryStore()
     with UNFORKED:
         from ..delivery.spool.directory import Spool
 
     destination = f"{config.endpoint or ''} {config.region or ''} {config.signing}"
-    return Spool(config.spool_directory, destination=destination, max_bytes=config.spool_max_bytes, notices=notices)
+    return Spool(config.spool_directory, destination=destination, max_bytes=config.spool_max_bytes, log=log)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from opentelemetry.trace import SpanKind
 
 from .._attributes import EVENT_TYPE
-from .._log import Notices
+from .._log import RateLimitedLog
 from ..config import RESOURCE_APP_MONITOR_ID, Config
 from ..ledger import DropReason, Ledger, Record, Tally
 from ..rum.batch import BatchKey, Events
@@ -54,13 +54,13 @@ class Conversion:
     """
 
     def __init__(
-        self, config: Config, *, new_id: Callable[[], str], ledger: Ledger, notices: Notices, holds: bool = False
+        self, config: Config, *, new_id: Callable[[], str], ledger: Ledger, log: RateLimitedLog, holds: bool = False
     ) -> None:
         self._config = config
         self._holds = holds
         self._held: dict[int, list[Draft]] = {}
         self._ledger = ledger
-        self._notices = notices
+        self._log = log
         self._identities = Identities(new_id=new_id, hash_key=_hash_key(config), has_enduser_id=config.enduser_id)
         self._mapper = Mapper(self._with_policy_guarded(config))
         self._origins = Origins(config)
@@ -182,7 +182,7 @@ class Conversion:
         """Return what the mapping makes of a span or log record."""
         fault = override.fault(view) if EVENT_TYPE in view.attributes else None
         if fault:
-            self._notices.warn(
+            self._log.warn(
                 "override",
                 "the event that %r tells by rum.event.type is not sent, as RUM would drop it: %s. It is mapped as if "
                 "nothing had been told. To do: mend it; docs/mapping.md has the fields.",
@@ -213,7 +213,7 @@ class Conversion:
             try:
                 return is_page(span)
             except Exception as error:  # noqa: BLE001 - telemetry must not depend on it
-                self._notices.warn(
+                self._log.warn(
                     "page_views",
                     "the function given as page_views failed: %r. What is a page is guessed instead. To do: repair it.",
                     error,
@@ -225,14 +225,14 @@ class Conversion:
     def _advise(self, view: View) -> None:
         """Tell a server without sessions, once, how to have some."""
         if isinstance(view, SpanView) and view.dropped is not None and view.dropped.attributes:
-            self._notices.warn(
+            self._log.warn(
                 "lost session",
                 "%r has no session, and had more attributes than the SDK keeps: the oldest are lost, and the session "
                 "may be among them. To do: set OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT higher.",
                 view.name[:100],
             )
         elif view.kind is SpanKind.SERVER:
-            self._notices.warn(
+            self._log.warn(
                 "no session",
                 "a request served carries no session, so all users share the session of this process. To do: add "
                 "RumSessionMiddleware, or set the span attribute session.id on each request's span to an id that logs "
@@ -251,7 +251,7 @@ class Conversion:
         tally = Tally.of([record])
         self._ledger.accept(tally)
         self._ledger.drop(reason, [tally])
-        self._notices.warn_of_loss(reason, 1, advice)
+        self._log.warn_of_loss(reason, 1, advice)
 
 
 def _kind(view: View) -> Record:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .._log import Notices
+from .._log import RateLimitedLog
 from ..config import Config, variable
 from ..ledger import DropReason, Ledger
 from ..otlp import Decoded, DecodedSpan
@@ -101,19 +101,19 @@ def config_of(environment: Mapping[str, str]) -> Config:
 
 def explain(decoded: Decoded, config: Config, now_ns: int) -> Explanation:
     """Explain what would become of everything decoded, were it exported now, by one process, and spans first."""
-    notices, now = _Remarks(), Moment(now_ns, 0)
-    conversion = _Watched(config, notices)
+    log, now = _Remarks(), Moment(now_ns, 0)
+    conversion = _Watched(config, log)
     conversion.spans(decoded.spans, now)
     conversion.log_records(decoded.log_records, now)
     conversion.close(now)
     if conversion.has_minted:
-        notices.warn("minted", _MINTED)
+        log.warning("minted", _MINTED)
     if config.app_monitor_id == MADE_UP_APP_MONITOR_ID and not config.id_hash_key:
-        notices.warn("no monitor", _NO_MONITOR)
+        log.warning("no monitor", _NO_MONITOR)
     views = [SpanView.of(one) if isinstance(one, DecodedSpan) else LogView.of(one) for one in decoded.records]
     web_vital.supersede(view for view in views if isinstance(view, LogView))
     explained = tuple(_explained(view, conversion.outcomes, config) for view in views)
-    return Explanation(explained, tuple(map(str, decoded.faults)), tuple(notices.told.values()))
+    return Explanation(explained, tuple(map(str, decoded.faults)), tuple(log.told.values()))
 
 
 def text_lines(explanation: Explanation) -> Iterator[str]:
@@ -198,7 +198,7 @@ class _Outcome(NamedTuple):
     lost: DropReason | None
 
 
-class _Remarks(Notices):
+class _Remarks(RateLimitedLog):
     """Keep what the exporter would log."""
 
     def __init__(self) -> None:
@@ -213,8 +213,8 @@ class _Remarks(Notices):
 class _Watched(Conversion):
     """A conversion that remembers what became of each record, by what tells it from others."""
 
-    def __init__(self, config: Config, notices: Notices) -> None:
-        super().__init__(config, new_id=self._new_session_id, ledger=Ledger(), notices=notices)
+    def __init__(self, config: Config, log: RateLimitedLog) -> None:
+        super().__init__(config, new_id=self._new_session_id, ledger=Ledger(), log=log)
         self._minted = 0
         self.outcomes: dict[tuple[str, ...], deque[_Outcome]] = defaultdict(deque)
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from .._log import Notices
+from .._log import RateLimitedLog
 from ..config import variable
 from .browser_cookies import browser_session
 from .context import Session, bind
@@ -54,7 +54,7 @@ class _RumSession:
         self._told = session
         self._app_monitor_id = app_monitor_id or os.environ.get(variable("app_monitor_id"))
         self._tracer_provider = tracer_provider
-        self._notices = Notices()
+        self._log = RateLimitedLog()
 
     def _begin(self, request: Mapping[str, Any], cookies: Callable[[Mapping[str, Any]], str]) -> Session | None:
         """Return the session of a request, and tell its span; never raise."""
@@ -65,13 +65,13 @@ class _RumSession:
             if session is not None and getattr(span, "kind", None) is SpanKind.SERVER:
                 span.set_attributes(session.attributes())
         except Exception as fault:  # noqa: BLE001 - telemetry must not stop the application
-            self._notices.warn(
+            self._log.warn(
                 "no session found",
                 "a request goes without its session: %r. To do: repair the function given to the middleware, or report "
                 "this where none was given.",
                 fault,
             )
-            self._notices.write()
+            self._log.write()
             return None
         return session
 

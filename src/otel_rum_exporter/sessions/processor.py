@@ -26,7 +26,7 @@ from .._attributes import (
     USER_ATTRIBUTES,
     plain,
 )
-from .._log import Notices
+from .._log import RateLimitedLog
 from .._version import VERSION
 from .app_session import ProgramSession, Screen
 from .context import SESSION_ID, USER_ID, Session, bound
@@ -67,7 +67,7 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         self._told = session
         self._tracer_provider = tracer_provider
         self._now_ns = now_ns
-        self._notices = Notices()
+        self._log = RateLimitedLog()
         self._program: ProgramSession | None = None
         if state_directory is not None:
             self._begin_program(remembered_user_id(state_directory, _new_id))
@@ -163,13 +163,13 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         return {SCREEN: screen.name, SCREEN_SHOWN: False} if is_root else {SCREEN: screen.name}
 
     def _failed(self, fault: Exception) -> None:
-        self._notices.warn(
+        self._log.warn(
             "no session found",
             "a span goes without its session: %r. To do: repair the function given to RumSessionProcessor, or report "
             "this where none was given.",
             fault,
         )
-        self._notices.write()
+        self._log.write()
 
 
 def _of_parent(context: Context | None) -> Session | None:

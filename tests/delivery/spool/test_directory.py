@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_rum_exporter._log import Notices
+from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.delivery.spool import directory as module
 from otel_rum_exporter.delivery.spool.directory import Spool
 from otel_rum_exporter.delivery.spool.file import SpoolFile
@@ -31,9 +31,9 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Spool]]:
         directory: Path = tmp_path / "spool",
         destination: str = "eu",
         max_bytes: int = 100 * MIB,
-        notices: Notices | None = None,
+        log: RateLimitedLog | None = None,
     ) -> Spool:
-        made.append(Spool(str(directory), destination=destination, max_bytes=max_bytes, notices=notices or Notices()))
+        made.append(Spool(str(directory), destination=destination, max_bytes=max_bytes, log=log or RateLimitedLog()))
         return made[-1]
 
     yield spool
@@ -114,10 +114,10 @@ def test_a_directory_of_somebody_else_is_refused(
     directory = tmp_path / "spool"
     directory.mkdir()
     os.chown(directory, 12345, 12345)
-    notices = Notices()
+    log = RateLimitedLog()
     stored = parcel("a", 1)
-    make(directory, notices=notices).replace((), [stored])
-    notices.write()
+    make(directory, log=log).replace((), [stored])
+    log.write()
     assert stored.place is None
     assert stored.events == (event(1),)
     assert "belongs to user 12345" in caplog.text
@@ -129,10 +129,10 @@ def test_a_link_in_place_of_the_directory_is_refused(
     """It may lead anywhere."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "spool").symlink_to(tmp_path / "elsewhere")
-    notices = Notices()
+    log = RateLimitedLog()
     stored = parcel("a", 1)
-    make(notices=notices).replace((), [stored])
-    notices.write()
+    make(log=log).replace((), [stored])
+    log.write()
     assert stored.place is None
     assert "is no directory of its own" in caplog.text
 
@@ -141,8 +141,8 @@ def test_where_the_disk_fails_events_stay_in_memory_and_one_line_tells(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And they are on disk again as soon as it works."""
-    notices = Notices()
-    spool = make(notices=notices)
+    log = RateLimitedLog()
+    spool = make(log=log)
     spool.replace((), [parcel("a", 0)])
     full = sqlite3.OperationalError("database or disk is full")
     with monkeypatch.context() as patch:
@@ -150,7 +150,7 @@ def test_where_the_disk_fails_events_stay_in_memory_and_one_line_tells(
         failed = [parcel("a", number) for number in range(3)]
         for one in failed:
             spool.replace((), [one])
-    notices.write()
+    log.write()
     assert [spool.events(one) for one in failed] == [(event(number),) for number in range(3)]
     assert len(caplog.messages) == 1
     assert "database or disk is full" in caplog.text

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..._fork import UNFORKED
-from ..._log import Notices
+from ..._log import RateLimitedLog
 from ...rum.event import RumEvent
 from ..storage import Parcel, Recovered
 from .file import DAMAGED_SUFFIX, SUFFIX, Contents, Place, SpoolFile, size_bytes, wal
@@ -42,12 +42,12 @@ class Spool:
     Programs that send to different places never deliver each other's events: `destination` names theirs.
     """
 
-    def __init__(self, directory: str, *, destination: str, max_bytes: int, notices: Notices) -> None:
+    def __init__(self, directory: str, *, destination: str, max_bytes: int, log: RateLimitedLog) -> None:
         self._root = Path(directory)
         self._directory = self._root / hashlib.blake2b(destination.encode(), digest_size=8).hexdigest()
         self._max_bytes = max_bytes
         self._limit_bytes = float(max_bytes)
-        self._notices = notices
+        self._log = log
         self._lock = UNFORKED
         self._current: SpoolFile | None = None
         self._files: set[SpoolFile] = set()
@@ -227,7 +227,7 @@ class Spool:
                 path.unlink(missing_ok=True)
 
     def _warn(self, what: str, error: Exception, so_what: str) -> None:
-        self._notices.warn(
+        self._log.warn(
             f"spool {what}",
             "the spool %s %s (%s); %s. To do: look at the disk, its free space and who may write there.",
             self._directory,
