@@ -25,8 +25,8 @@ def test_a_notice_is_written_once_a_minute_or_once_for_all(caplog: pytest.LogCap
     log = RateLimitedLog(lambda: now)
     for moment in (1000.0, 1059.0, 1060.0):
         now = moment
-        log.warning("kind", "again %d", moment)
-        log.warning("single", "once", is_once=True)
+        log.add("kind", "again %d", moment)
+        log.add("single", "once", is_once=True)
     log.write()
     assert caplog.messages == ["CloudWatch RUM: again 1000", "CloudWatch RUM: once", "CloudWatch RUM: again 1060"]
 
@@ -37,7 +37,7 @@ def test_a_line_of_losses_counts_all_since_the_last_one(caplog: pytest.LogCaptur
     log = RateLimitedLog(lambda: now)
     for moment, count in ((1000.0, 1), (1001.0, 5), (1070.0, 2)):
         now = moment
-        log.warn_of_loss(DropReason.REFUSED, count, "mend it")
+        log.add_loss(DropReason.REFUSED, count, "mend it")
     log.write()
     assert [line.split(" ", 3)[2][:1] + " events" for line in caplog.messages] == ["1 events", "7 events"]
 
@@ -45,7 +45,7 @@ def test_a_line_of_losses_counts_all_since_the_last_one(caplog: pytest.LogCaptur
 def test_nothing_is_written_before_it_may_be(caplog: pytest.LogCaptureFixture) -> None:
     """A log handler may end a span, which must find no lock held."""
     log = RateLimitedLog()
-    log.warning("kind", "later")
+    log.add("kind", "later")
     assert not caplog.messages
     log.write()
     assert caplog.messages == ["CloudWatch RUM: later"]
@@ -62,7 +62,7 @@ def test_a_broken_log_handler_does_not_reach_the_caller() -> None:
     LOGGER.addHandler(handler)
     try:
         log = RateLimitedLog()
-        log.warning("kind", "x")
+        log.add("kind", "x")
         log.write()
     finally:
         LOGGER.removeHandler(handler)

@@ -49,13 +49,13 @@ class RateLimitedLog:
         self._lost: Counter[DropReason] = Counter()
         self._lines: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MAX_LINES)
 
-    def warn(self, kind: str, message: str, *values: object, is_once: bool = False) -> None:
+    def add(self, kind: str, message: str, *values: object, is_once: bool = False) -> None:
         """Collect a warning unless its kind was collected within the last minute, or ever where `is_once`."""
         with self.lock:
             if self._is_due(kind, is_once=is_once):
                 self._lines.append((message, values))
 
-    def warn_of_loss(self, reason: DropReason, count: int, advice: str) -> None:
+    def add_loss(self, reason: DropReason, count: int, advice: str) -> None:
         """Collect the loss of events; one line tells all of its reason since the last one."""
         with self.lock:
             self._lost[reason] += count

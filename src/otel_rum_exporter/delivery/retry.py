@@ -89,7 +89,7 @@ class Settlement:
         tallies = [parcel.tally for parcel in parcels]
         if tallies:
             self._ledger.drop(reason, tallies)
-            self._log.warn_of_loss(reason, sum(tally.events for tally in tallies), advice)
+            self._log.add_loss(reason, sum(tally.events for tally in tallies), advice)
 
     @property
     def last_advice(self) -> str:
@@ -116,7 +116,7 @@ class Settlement:
         if outcome.verdict is Verdict.THROTTLED or outcome.retry_after_seconds or self._failures[monitor] > 1:
             pause = max(backoff_seconds(self._failures[monitor], fraction), asked)
             self._outbox.pause(shipment.key, now + pause)
-        self._log.warn(
+        self._log.add(
             f"undelivered {outcome.reason}",
             "a request was not taken (%s); %d events are kept%s, and sent again. To do: %s.",
             outcome.cause,

@@ -100,7 +100,7 @@ class Street:
             self._ledger.recover(Tally.total((Tally(lost_events), *(parcel.tally for parcel in parcels))))
             if lost_events:
                 self._ledger.drop(DropReason.DAMAGED, [Tally(lost_events)])
-                self._log.warn_of_loss(DropReason.DAMAGED, lost_events, "look at the disk of spool_directory")
+                self._log.add_loss(DropReason.DAMAGED, lost_events, "look at the disk of spool_directory")
             if parcels:
                 self.delivery.take_over(parcels)
             self.delivery.expire(time.time_ns() - self._max_age_ns)

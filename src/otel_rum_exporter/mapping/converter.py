@@ -182,7 +182,7 @@ class Conversion:
         """Return what the mapping makes of a span or log record."""
         fault = override.fault(view) if EVENT_TYPE in view.attributes else None
         if fault:
-            self._log.warn(
+            self._log.add(
                 "override",
                 "the event that %r tells by rum.event.type is not sent, as RUM would drop it: %s. It is mapped as if "
                 "nothing had been told. To do: mend it; docs/mapping.md has the fields.",
@@ -213,7 +213,7 @@ class Conversion:
             try:
                 return is_page(span)
             except Exception as error:  # noqa: BLE001 - telemetry must not depend on it
-                self._log.warn(
+                self._log.add(
                     "page_views",
                     "the function given as page_views failed: %r. What is a page is guessed instead. To do: repair it.",
                     error,
@@ -225,14 +225,14 @@ class Conversion:
     def _advise(self, view: View) -> None:
         """Tell a server without sessions, once, how to have some."""
         if isinstance(view, SpanView) and view.dropped is not None and view.dropped.attributes:
-            self._log.warn(
+            self._log.add(
                 "lost session",
                 "%r has no session, and had more attributes than the SDK keeps: the oldest are lost, and the session "
                 "may be among them. To do: set OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT higher.",
                 view.name[:100],
             )
         elif view.kind is SpanKind.SERVER:
-            self._log.warn(
+            self._log.add(
                 "no session",
                 "a request served carries no session, so all users share the session of this process. To do: add "
                 "RumSessionMiddleware, or set the span attribute session.id on each request's span to an id that logs "
@@ -251,7 +251,7 @@ class Conversion:
         tally = Tally.of([record])
         self._ledger.accept(tally)
         self._ledger.drop(reason, [tally])
-        self._log.warn_of_loss(reason, 1, advice)
+        self._log.add_loss(reason, 1, advice)
 
 
 def _kind(view: View) -> Record:

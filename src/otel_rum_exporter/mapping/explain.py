@@ -107,9 +107,9 @@ def explain(decoded: Decoded, config: Config, now_ns: int) -> Explanation:
     conversion.log_records(decoded.log_records, now)
     conversion.close(now)
     if conversion.has_minted:
-        log.warning("minted", _MINTED)
+        log.add("minted", _MINTED)
     if config.app_monitor_id == MADE_UP_APP_MONITOR_ID and not config.id_hash_key:
-        log.warning("no monitor", _NO_MONITOR)
+        log.add("no monitor", _NO_MONITOR)
     views = [SpanView.of(one) if isinstance(one, DecodedSpan) else LogView.of(one) for one in decoded.records]
     web_vital.supersede(view for view in views if isinstance(view, LogView))
     explained = tuple(_explained(view, conversion.outcomes, config) for view in views)
@@ -205,7 +205,7 @@ class _Remarks(RateLimitedLog):
         super().__init__()
         self.told: dict[str, str] = {}
 
-    def warn(self, kind: str, message: str, *values: object, is_once: bool = False) -> None:
+    def add(self, kind: str, message: str, *values: object, is_once: bool = False) -> None:
         del is_once
         self.told.setdefault(kind, message % values if values else message)
 

@@ -65,7 +65,7 @@ class _RumSession:
             if session is not None and getattr(span, "kind", None) is SpanKind.SERVER:
                 span.set_attributes(session.attributes())
         except Exception as fault:  # noqa: BLE001 - telemetry must not stop the application
-            self._log.warn(
+            self._log.add(
                 "no session found",
                 "a request goes without its session: %r. To do: repair the function given to the middleware, or report "
                 "this where none was given.",

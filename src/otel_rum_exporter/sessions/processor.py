@@ -163,7 +163,7 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         return {SCREEN: screen.name, SCREEN_SHOWN: False} if is_root else {SCREEN: screen.name}
 
     def _failed(self, fault: Exception) -> None:
-        self._log.warn(
+        self._log.add(
             "no session found",
             "a span goes without its session: %r. To do: repair the function given to RumSessionProcessor, or report "
             "this where none was given.",

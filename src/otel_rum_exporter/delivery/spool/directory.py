@@ -227,7 +227,7 @@ class Spool:
                 path.unlink(missing_ok=True)
 
     def _warn(self, what: str, error: Exception, so_what: str) -> None:
-        self._log.warn(
+        self._log.add(
             f"spool {what}",
             "the spool %s %s (%s); %s. To do: look at the disk, its free space and who may write there.",
             self._directory,
