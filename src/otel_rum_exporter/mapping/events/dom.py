@@ -1,0 +1,55 @@
+"""What people do: `dom_event`, from clicks and other interactions that a browser or an application tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...config import Config
+from ...rum.event import Draft
+from ..fields import Field, told
+from ..log_view import LogView
+from ..record_view import View, text
+from ..span_view import SpanView
+
+DOM_EVENT = "com.amazon.rum.dom_event"
+DOM_VERSION = "1.1.0"
+
+CLICKS = frozenset({"browser.user_action.click", "app.widget.click", "app.screen.click"})
+"""Names of log records that are clicks."""
+
+DOM_FIELDS = (
+    Field("version", note=f"`{DOM_VERSION}`", is_required=True, choices=frozenset({DOM_VERSION})),
+    Field("event", ("event_type",), "or `click`", is_required=True),
+    Field("element", ("target_element", "browser.tag_name", "app.widget.name"), "or `screen`, for `app.screen.click`"),
+    Field("elementId", ("app.widget.id",), "or the `id` of `browser.element.attributes`"),
+    Field("cssLocator", ("target_xpath", "browser.css_selector")),
+    Field("interactionId", ("app.screen.id",), "of a span, its own id"),
+)
+
+
+def is_interaction(view: SpanView, _: Config) -> bool:
+    """Say whether a span is the handling of an event of the DOM."""
+    return view.text("event_type") is not None and view.text("target_element") is not None
+
+
+def span_event(view: SpanView, _: Config) -> Iterator[Draft]:
+    """Yield the event of an interaction; all that it caused has its span as ancestor."""
+    details = {**_details(view, view.text("event_type") or ""), "interactionId": view.span_id}
+    yield Draft(DOM_EVENT, view.start_ns, details)
+
+
+def log_event(view: LogView, _: Config) -> Iterator[Draft]:
+    """Yield the event of a click."""
+    details = _details(view, "click")
+    if view.name == "app.screen.click":
+        details.setdefault("element", "screen")
+    attributes = view.attributes.get("browser.element.attributes")
+    element_id = text(attributes, "id") if isinstance(attributes, Mapping) else None
+    if element_id:
+        details.setdefault("elementId", element_id)
+    yield Draft(DOM_EVENT, view.start_ns, details)
+
+
+def _details(view: View, event: str) -> dict[str, Any]:
+    return {"version": DOM_VERSION, **told(DOM_FIELDS, view.attributes), "event": event}

@@ -1,0 +1,203 @@
+"""HTTP requests, made and served: `http_event`, beside the resource event of a request made.
+
+AWS's web client decides what these mean: a response of any status is a `response`, and `error` is for
+requests that got none. `http_event` has no duration; the resource event carries it. Attributes are read
+in the stable conventions first, then in the old ones:
+https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+
+from ...config import Config
+from ...rum.event import Draft
+from ...rum.truncation import cut
+from .. import urls
+from ..attribute_values import json_text
+from ..fields import VERSION, VERSION_FIELD, Field, Holds
+from ..log_view import LogView
+from ..redaction import scrub_text
+from ..span_view import SpanView
+from . import performance_resource
+from .js_error import ERROR_FIELDS, MAX_MESSAGE_CHARS, exceptions, js_error_details
+
+HTTP_EVENT = "com.amazon.rum.http_event"
+
+MAX_ERROR_STACK_CHARS = 1000
+
+_TYPE_BEFORE_MESSAGE = re.compile(r"[A-Za-z_][\w.]{0,200}(?=: )")
+"""How the SDK describes the status of a span that an exception left."""
+
+_OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
+
+
+HOSTS = {
+    SpanKind.CLIENT: ("server.address", "http.host", "net.peer.name"),
+    SpanKind.SERVER: ("server.address", "http.host", "net.host.name"),
+}
+PORTS = {SpanKind.CLIENT: ("server.port", "net.peer.port"), SpanKind.SERVER: ("server.port", "net.host.port")}
+TARGETS = {
+    SpanKind.CLIENT: ("url.path", "http.target", "url.template"),
+    SpanKind.SERVER: ("url.path", "http.target", "http.route"),
+}
+"""Attributes that tell the pieces of a request's URL, first present first."""
+
+METHODS = ("http.request.method", "http.method")
+STATUSES = ("http.response.status_code", "http.status_code")
+WHOLE_URLS = ("url.full", "http.url")
+
+_SERVICE, _OPERATION = "rpc.service", "rpc.method"
+OWN_TRAFFIC = frozenset((_SERVICE, _OPERATION, *WHOLE_URLS))
+"""Attributes that can tell a call to RUM itself."""
+
+HTTP_FIELDS = (
+    VERSION_FIELD,
+    Field("trace_id", note="the trace, in X-Ray's form", chars=35),
+    Field("segment_id", note="the span", chars=16),
+    Field(
+        "request",
+        note="what was asked for",
+        holds=Holds.OBJECT,
+        is_required=True,
+        members=(
+            Field("method", METHODS, "of an unknown one, `http.request.method_original`", is_required=True),
+            Field("url", WHOLE_URLS, "or put together of scheme, host, port and path"),
+        ),
+    ),
+    Field(
+        "response",
+        note="where one came",
+        holds=Holds.OBJECT,
+        members=(
+            Field("status", STATUSES, holds=Holds.NUMBER, is_required=True),
+            Field("statusText", ("http.status_text",), "or HTTP's own for the status"),
+        ),
+    ),
+    Field(
+        "error",
+        note="where no response came: the exception of the span, or its status",
+        holds=Holds.OBJECT,
+        members=(Field("version", note=f"`{VERSION}`"), *ERROR_FIELDS),
+    ),
+)
+
+
+def is_request(view: SpanView, _: Config) -> bool:
+    """Say whether a span is an HTTP request."""
+    return view.text(*METHODS) is not None
+
+
+def is_own_traffic(view: SpanView, _: Config) -> bool:
+    """Say whether a CLIENT span is a call to RUM itself, whoever in the process made it."""
+    if view.attributes.get(_SERVICE) == "RUM" or view.attributes.get(_OPERATION) == "PutRumEvents":
+        return True
+    target = view.text(*WHOLE_URLS)
+    if target is None or ("/appmonitors/" not in target and "dataplane.rum" not in target):
+        return False
+    host = urls.hostname(target) or ""
+    return host.startswith("dataplane.rum") or bool(_OWN_PATH.fullmatch(urls.path(target)))
+
+
+def is_within_span(view: LogView, _: Config) -> bool:
+    """Say whether a log record of a request's failure is within a span, which tells it better."""
+    return bool(view.span_id)
+
+
+def client_events(view: SpanView, config: Config) -> list[Draft]:
+    """Return the resource event of a request made, and its `http_event` where the settings want it."""
+    target = request_url(view)
+    made = [performance_resource.requested(view, target, config)]
+    code = status(view)
+    failed = code is None or not 200 <= code <= 299
+    if config.http_events == "all" or (failed and config.http_events == "failed"):
+        made.append(_http_event(view, target, config))
+    return made
+
+
+def server_events(view: SpanView, config: Config) -> Iterator[Draft]:
+    """Yield the `http_event` of a request served where the settings want it: failed is 400 and above."""
+    code = status(view)
+    failed = code is None or code >= 400
+    if config.http_events == "all" or (failed and config.http_events == "failed"):
+        yield _http_event(view, request_url(view), config)
+
+
+def method(view: SpanView) -> str | None:
+    """Return the request's method; None where the span is no HTTP request."""
+    name = view.text(*METHODS)
+    return (view.text("http.request.method_original") or name) if name == "_OTHER" else name
+
+
+def status(view: SpanView) -> int | None:
+    """Return the response's status; None where no response came."""
+    code = view.integer(*STATUSES)
+    return code if code and code > 0 else None
+
+
+def request_url(view: SpanView) -> str | None:
+    """Return the URL of a request, put together where the instrumentation tells it in pieces."""
+    whole = view.text(*WHOLE_URLS)
+    if whole is not None:
+        return whole
+    kind = SpanKind.CLIENT if view.kind is SpanKind.CLIENT else SpanKind.SERVER
+    target = view.text(*TARGETS[kind])
+    if target is None:
+        return None
+    query = view.text("url.query")
+    return urls.compose(
+        view.text("url.scheme", "http.scheme"),
+        view.text(*HOSTS[kind]),
+        view.integer(*PORTS[kind]),
+        f"{target}?{query}" if query and "?" not in target else target,
+    )
+
+
+def _http_event(view: SpanView, target: str | None, config: Config) -> Draft:
+    request = {"method": method(view)}
+    if target:
+        request["url"] = urls.scrub(target, config.url_query_parameters)
+    details: dict[str, Any] = {
+        "version": VERSION,
+        "request": request,
+        "trace_id": xray_trace_id(view.trace_id),
+        "segment_id": view.span_id,
+    }
+    code = status(view)
+    if code is None:
+        details["error"] = failure(view)
+    else:
+        details["response"] = {"status": code, "statusText": _status_text(view, code)}
+    return Draft(HTTP_EVENT, view.end_ns, details)
+
+
+def failure(view: SpanView) -> dict[str, Any]:
+    """Return why a request got no response, as RUM describes an error."""
+    for _, exception in exceptions(view):
+        return js_error_details(exception, MAX_ERROR_STACK_CHARS)
+    kind, told = view.text("error.type"), json_text(view.span.status.description or "")
+    if kind is None or kind.isdigit():
+        named = _TYPE_BEFORE_MESSAGE.match(told)
+        kind = named[0] if named else "Error"
+    details = {"version": VERSION, "type": cut(scrub_text(kind), MAX_MESSAGE_CHARS)}
+    return details | ({"message": cut(scrub_text(told), MAX_MESSAGE_CHARS)} if told else {})
+
+
+def _status_text(view: SpanView, code: int) -> str:
+    told = view.text("http.status_text")
+    if told:
+        return told
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return ""
+
+
+def xray_trace_id(trace_id: str) -> str:
+    """Return a trace id in X-Ray's form, the only one that the schema of `http_event` admits."""
+    return f"1-{trace_id[:8]}-{trace_id[8:]}"

@@ -1,0 +1,108 @@
+"""Resources loaded, by a browser or by the application: `performance_resource_event`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...config import Config
+from ...rum.event import Draft
+from .. import urls
+from ..fields import VERSION, VERSION_FIELD, Field, Holds
+from ..log_view import LogView
+from ..span_view import SpanView
+from . import timing
+
+RESOURCE_EVENT = "com.amazon.rum.performance_resource_event"
+
+FILE_TYPES = {
+    "stylesheet": ("css", "less"),
+    "document": ("htm", "html", "php", "xhtml", "xml"),
+    "script": ("js", "mjs", "ts"),
+    "image": ("bmp", "gif", "ico", "jpeg", "jpg", "png", "svg", "tif", "tiff", "webp"),
+    "font": ("eot", "otf", "ttf", "woff", "woff2"),
+}
+"""RUM's `fileType`, and the extensions that tell it; everything else is `other`."""
+
+INITIATORS = {
+    "css": "stylesheet",
+    "frame": "document",
+    "iframe": "document",
+    "image": "image",
+    "img": "image",
+    "input": "image",
+    "script": "script",
+}
+"""What a browser loaded the resource for, and the `fileType` that this tells where no extension does."""
+
+RESOURCE_FIELDS = (
+    VERSION_FIELD,
+    Field("targetUrl", ("url.full", "http.url"), "or put together of scheme, host, port and path"),
+    Field(
+        "initiatorType",
+        ("browser.resource_timing.initiator_type",),
+        "or `fetch` for a request made, `other` for `resourceFetch`",
+        is_required=True,
+    ),
+    Field("startTime", note="`fetchStart` of a log record, else 0", holds=Holds.NUMBER),
+    Field(
+        "duration",
+        ("browser.resource_timing.duration",),
+        "or the span's, in milliseconds",
+        holds=Holds.NUMBER,
+        is_required=True,
+    ),
+    Field("fileType", note="of the URL's extension, or of `initiatorType`", is_required=True),
+    *timing.NETWORK_FIELDS,
+)
+
+_TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items() for extension in extensions}
+
+
+def requested(view: SpanView, target: str | None, config: Config) -> Draft:
+    """Return the resource event of an HTTP request made, with its timings where a browser made it."""
+    details = _details(target, "fetch", view.duration_millis, config)
+    details.update(timing.size_of_span(view))
+    if view.events:
+        details |= timing.fields(timing.NETWORK, timing.moments_of_span(view))
+    return Draft(RESOURCE_EVENT, view.end_ns, details)
+
+
+def fetched(view: SpanView, config: Config) -> Iterator[Draft]:
+    """Yield the resource event of what a document loaded, with its timings from the events of the span."""
+    details = _details(view.text("url.full", "http.url"), "other", view.duration_millis, config)
+    details |= timing.fields(timing.NETWORK, timing.moments_of_span(view)) | timing.size_of_span(view)
+    yield Draft(RESOURCE_EVENT, view.end_ns, details)
+
+
+def timed(view: LogView, config: Config) -> Iterator[Draft]:
+    """Yield the resource event of a log record, with its timings from the attributes."""
+    moments = timing.moments_of_log(view)
+    initiator = view.text("browser.resource_timing.initiator_type") or "other"
+    duration = view.number("browser.resource_timing.duration") or 0
+    details = _details(view.text("url.full"), initiator, duration, config)
+    details |= timing.fields(timing.NETWORK, moments) | timing.sizes_of_log(view)
+    details["startTime"] = moments.get("fetchStart", 0)
+    yield Draft(RESOURCE_EVENT, view.end_ns, details)
+
+
+def file_type(target: str | None, initiator: str = "") -> str:
+    """Return RUM's file type of a URL by its extension, or else by what it was loaded for."""
+    # Most addresses of an API have no dot in their last part, and need not be taken apart.
+    has_dot = target is not None and "." in target.partition("?")[0].rpartition("/")[2]
+    name = urls.path(target).rpartition("/")[2] if target and has_dot else ""
+    known = _TYPE_OF_EXTENSION.get(name.rpartition(".")[2].lower()) if "." in name else None
+    return known or INITIATORS.get(initiator, "other")
+
+
+def _details(target: str | None, initiator: str, duration_millis: float, config: Config) -> dict[str, Any]:
+    details: dict[str, Any] = {
+        "version": VERSION,
+        "initiatorType": initiator,
+        "startTime": 0,
+        "duration": duration_millis,
+        "fileType": file_type(target, initiator),
+    }
+    if target:
+        details["targetUrl"] = urls.scrub(target, config.url_query_parameters)
+    return details
