@@ -17,6 +17,7 @@ help:
 	@echo 'make words  check the words of prose, names and files against .codespell/words.txt and common misspellings'
 	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
 	@echo 'make docs   write the generated parts of the documentation'
+	@echo 'make docs-site  build the documentation as a website in build/site; a broken link fails'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
 	@echo 'make bench  measure beside other exporters, and draw docs/performance.png (ROUNDS=5 ONLY="one session")'
 	@echo 'make bench-profile  draw where the time goes: profile.svg, a flame graph'
@@ -44,6 +45,10 @@ words: $(VENV)/lint
 
 docs: $(VENV)/lint
 	$(BIN)/cog -r docs/settings.md docs/mapping.md docs/gateway.md
+
+docs-site: $(VENV)/site
+	@$(BIN)/python docs/site_pages.py
+	@$(BIN)/zensical build --strict --clean
 
 screenshots: $(VENV)/package
 	@$(PIP) --group screenshots
@@ -98,4 +103,10 @@ $(VENV)/bench: $(VENV)/package
 $(VENV)/lint: $(VENV)/test
 	@echo 'Installing the lint tools ...'
 	@$(PIP) --group lint
+	@touch $@
+
+# The API reference is read from the source, so the package itself is not needed.
+$(VENV)/site: $(VENV)/python
+	@echo 'Installing the site generator ...'
+	@$(PIP) --group site
 	@touch $@
