@@ -1,4 +1,4 @@
-"""The code blocks of README.md run as readers run them, against a local RUM; so does the example of CONTRIBUTING.md.
+"""The code blocks of README.md run as readers run them, against a local RUM.
 
 Three things differ from a reader's machine. `pip install` and `opentelemetry-bootstrap` need a network and change the
 environment, so stand-ins check their arguments and install nothing. `make` prints its commands and does not run them:
@@ -14,11 +14,9 @@ import subprocess
 import sys
 import textwrap
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -28,9 +26,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter.local import LocalRum
-from otel_rum_exporter.mapping.span_view import SpanView
-from tests.mapping.drafts import check as check_draft
-from tests.spans import APP_MONITOR_ID, make_config, make_span
+from tests.spans import APP_MONITOR_ID
 
 pytest_plugins = ["pytester"]
 
@@ -275,14 +271,12 @@ CHECKS: dict[str, Check] = {
 """By a text that the block contains; the first that fits decides."""
 
 
-def _blocks(file: str, *languages: str) -> Iterator[str]:
-    """Yield the fenced blocks of these languages, in a list or not."""
-    for token in MarkdownIt().parse((ROOT / file).read_text(encoding="utf-8")):
-        if token.type == "fence" and token.info.strip() in languages:
-            yield token.content
-
-
-README = list(_blocks("README.md", "sh", "python", "json", "yaml"))
+README = [
+    token.content
+    for token in MarkdownIt().parse((ROOT / "README.md").read_text(encoding="utf-8"))
+    if token.type == "fence" and token.info.strip() in {"sh", "python", "json", "yaml"}
+]
+"""The fenced blocks, in a list or not."""
 
 
 @pytest.mark.parametrize("block", README, ids=lambda block: block.split("\n", 1)[0][:40])
@@ -301,14 +295,3 @@ def test_a_block_of_the_readme_does_what_it_says(
 def test_the_readme_has_a_block_for_each_use() -> None:
     """Blocks are found at all; only the installation may be a part of another block."""
     assert {text for text in CHECKS if any(text in block for block in README)} == CHECKS.keys()
-
-
-def test_the_event_family_of_contributing_makes_its_event() -> None:
-    """The module of the worked example agrees with the code, and its event with RUM's schema."""
-    code = next(_blocks("CONTRIBUTING.md", "python"))
-    module: Any = ModuleType("otel_rum_exporter.mapping.events.time_to_interactive")
-    module.__package__ = "otel_rum_exporter.mapping.events"
-    exec(code, vars(module))
-    (draft,) = module.span_event(SpanView.of(make_span("TimeToInteractive")), make_config())
-    check_draft(draft)
-    assert draft.details == {"version": "1.0.0", "value": 120}
