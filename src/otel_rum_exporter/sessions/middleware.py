@@ -67,8 +67,8 @@ class _RumSession:
         except Exception as error:  # noqa: BLE001 - telemetry must not stop the application
             self._log.add(
                 "session lookup failed",
-                "reading the session of a request failed (%r); its events belong to the process session. To fix: correct "
-                "the function given as session=; if there is none, report this.",
+                "reading the session of a request failed (%r); its events belong to the process session. To fix: "
+                "correct the function given as session=; if there is none, report this.",
                 error,
             )
             self._log.write()

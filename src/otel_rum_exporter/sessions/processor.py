@@ -143,7 +143,10 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         return Session.of(*ids) if ids else None
 
     def _inherited(self, context: Context | None) -> Session | None:
-        """Return the application's session, which may be newer than the parent span's, else the parent span's user."""
+        """Return the application's session, else the parent span's user.
+
+        The application's session may be newer than the parent span's.
+        """
         if self._app_session is not None:
             return self._app_session.current()
         user_id = _text(plain(getattr(trace.get_current_span(context), "attributes", None)), *USER_ATTRIBUTES)
@@ -171,8 +174,8 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
     def _failed(self, error: Exception) -> None:
         self._log.add(
             "session lookup failed",
-            "reading the session of a span failed (%r); it belongs to the process session. To fix: correct the function "
-            "given to RumSessionProcessor; if there is none, report this.",
+            "reading the session of a span failed (%r); it belongs to the process session. To fix: correct the "
+            "function given to RumSessionProcessor; if there is none, report this.",
             error,
         )
         self._log.write()
