@@ -16,7 +16,7 @@ from opentelemetry.trace import StatusCode
 
 from ..._attributes import plain
 from ...config import Config
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from .. import redaction, urls
 from ..attribute_values import json_object, json_text, json_value
 from ..fields import Field
@@ -63,11 +63,11 @@ LOG_FIELDS = (
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def span_event(view: SpanView, config: Config) -> Iterator[Draft]:
+def span_event(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield the custom event of a span, where custom events are wanted."""
     if config.custom_events:
         details = _details(view, config)
-        yield Draft(_type_of(details["name"]), view.end_ns, details)
+        yield EventDraft(_type_of(details["name"]), view.end_ns, details)
 
 
 def is_named(view: LogView, _config: Config) -> bool:
@@ -75,11 +75,11 @@ def is_named(view: LogView, _config: Config) -> bool:
     return bool(view.name)
 
 
-def log_event(view: LogView, config: Config) -> Iterator[Draft]:
+def log_event(view: LogView, config: Config) -> Iterator[EventDraft]:
     """Yield the custom event of a named log record, where custom events are wanted."""
     if config.custom_events:
         details = _log_details(view, config)
-        yield Draft(_type_of(details["name"]), view.end_ns, details)
+        yield EventDraft(_type_of(details["name"]), view.end_ns, details)
 
 
 def _type_of(name: str) -> str:

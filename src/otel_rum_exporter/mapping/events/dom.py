@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...config import Config
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from ..fields import Field, told
 from ..log_view import LogView
 from ..record_view import View, text
@@ -33,13 +33,13 @@ def is_interaction(view: SpanView, _: Config) -> bool:
     return view.text("event_type") is not None and view.text("target_element") is not None
 
 
-def span_event(view: SpanView, _: Config) -> Iterator[Draft]:
+def span_event(view: SpanView, _: Config) -> Iterator[EventDraft]:
     """Yield the event of an interaction; all that it caused has its span as ancestor."""
     details = {**_details(view, view.text("event_type") or ""), "interactionId": view.span_id}
-    yield Draft(DOM_EVENT, view.start_ns, details)
+    yield EventDraft(DOM_EVENT, view.start_ns, details)
 
 
-def log_event(view: LogView, _: Config) -> Iterator[Draft]:
+def log_event(view: LogView, _: Config) -> Iterator[EventDraft]:
     """Yield the event of a click."""
     details = _details(view, "click")
     if view.name == "app.screen.click":
@@ -48,7 +48,7 @@ def log_event(view: LogView, _: Config) -> Iterator[Draft]:
     element_id = text(attributes, "id") if isinstance(attributes, Mapping) else None
     if element_id:
         details.setdefault("elementId", element_id)
-    yield Draft(DOM_EVENT, view.start_ns, details)
+    yield EventDraft(DOM_EVENT, view.start_ns, details)
 
 
 def _details(view: View, event: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from ...config import Config
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from ...rum.truncation import cut
 from .. import urls
 from ..attribute_values import json_text
@@ -109,7 +109,7 @@ def is_within_span(view: LogView, _: Config) -> bool:
     return bool(view.span_id)
 
 
-def client_events(view: SpanView, config: Config) -> list[Draft]:
+def client_events(view: SpanView, config: Config) -> list[EventDraft]:
     """Return the resource event of a request made, and its `http_event` where the settings want it."""
     target = request_url(view)
     made = [performance_resource.requested(view, target, config)]
@@ -120,7 +120,7 @@ def client_events(view: SpanView, config: Config) -> list[Draft]:
     return made
 
 
-def server_events(view: SpanView, config: Config) -> Iterator[Draft]:
+def server_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield the `http_event` of a request served where the settings want it: failed is 400 and above."""
     code = status(view)
     failed = code is None or code >= 400
@@ -158,7 +158,7 @@ def request_url(view: SpanView) -> str | None:
     )
 
 
-def _http_event(view: SpanView, target: str | None, config: Config) -> Draft:
+def _http_event(view: SpanView, target: str | None, config: Config) -> EventDraft:
     request = {"method": method(view)}
     if target:
         request["url"] = urls.scrub(target, config.url_query_parameters)
@@ -173,7 +173,7 @@ def _http_event(view: SpanView, target: str | None, config: Config) -> Draft:
         details["error"] = failure(view)
     else:
         details["response"] = {"status": code, "statusText": _status_text(view, code)}
-    return Draft(HTTP_EVENT, view.end_ns, details)
+    return EventDraft(HTTP_EVENT, view.end_ns, details)
 
 
 def failure(view: SpanView) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from opentelemetry.trace import SpanKind
 
 from ..._attributes import plain
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
@@ -139,9 +139,9 @@ def is_logged_error(view: LogView) -> bool:
     return is_error and not 1 <= view.severity <= _MAX_DEBUG_SEVERITY
 
 
-def js_error(timestamp_ns: int, exception: Mapping[str, Any]) -> Draft:
+def js_error(timestamp_ns: int, exception: Mapping[str, Any]) -> EventDraft:
     """Return the error event of an exception."""
-    return Draft(JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS))
+    return EventDraft(JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS))
 
 
 def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..._attributes import SESSION_ATTRIBUTES
 from ...config import Config
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from ..log_view import LogView
 from ..metadata import MAX_VALUE_CHARS, page_id
 from ..record_view import View, text
@@ -33,7 +33,7 @@ class Load(NamedTuple):
     event_type: str
 
 
-def load_told(view: View, draft: Draft) -> Load | None:
+def load_told(view: View, draft: EventDraft) -> Load | None:
     """Return what a draft tells of a document's load that others may tell too; None where nobody else does."""
     if draft.type not in _TOLD_TWICE or view.attributes.get("browser.navigation.same_document") is True:
         return None
@@ -42,7 +42,7 @@ def load_told(view: View, draft: Draft) -> Load | None:
     return Load(session, shown, draft.type) if session else None
 
 
-def loaded(view: SpanView, config: Config) -> Iterator[Draft]:
+def loaded(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield page view, navigation and first contentful paint of a document loaded, with the timings of its fetch."""
     moments = timing.moments_of_span(view)
     fetch = view.part
@@ -52,13 +52,13 @@ def loaded(view: SpanView, config: Config) -> Iterator[Draft]:
     details = page_view.navigation("navigation", start_millis=0, duration_millis=view.duration_millis)
     details |= timing.fields(timing.NAVIGATION, moments) | timing.size_of_span(fetch or view)
     details["navigationTimingLevel"] = timing.NAVIGATION_TIMING_LEVEL
-    yield Draft(page_view.NAVIGATION_EVENT, view.end_ns, details)
+    yield EventDraft(page_view.NAVIGATION_EVENT, view.end_ns, details)
     painted = moments.get("firstContentfulPaint", -1)
     if painted >= 0:
         yield web_vital.vital("fcp", painted, view.end_ns)
 
 
-def route_changed(view: SpanView, config: Config) -> Iterator[Draft]:
+def route_changed(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield page view and navigation of a change of route within a document."""
     yield from page_view.page_view(view, config)
     yield page_view.route_change(view)
@@ -69,7 +69,7 @@ def are_pages_wanted(_: LogView, config: Config) -> bool:
     return config.page_views != "none"
 
 
-def timed(view: LogView, _: Config) -> Iterator[Draft]:
+def timed(view: LogView, _: Config) -> Iterator[EventDraft]:
     """Yield the navigation of a log record, with its timings from the attributes."""
     moments = timing.moments_of_log(view)
     duration = view.number("browser.resource_timing.duration", "browser.navigation_timing.duration")
@@ -86,4 +86,4 @@ def timed(view: LogView, _: Config) -> Iterator[Draft]:
     redirects = view.integer("browser.navigation_timing.redirect_count")
     if redirects is not None:
         details["redirectCount"] = redirects
-    yield Draft(page_view.NAVIGATION_EVENT, view.end_ns, details)
+    yield EventDraft(page_view.NAVIGATION_EVENT, view.end_ns, details)

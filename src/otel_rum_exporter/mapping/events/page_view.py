@@ -9,7 +9,7 @@ from typing import Any
 
 from ..._attributes import INTERACTION, PARENT_SCREENS, SCREEN_PARENT_MILLIS
 from ...config import Config
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..metadata import page_id
@@ -96,7 +96,7 @@ def is_page_served(view: SpanView, config: Config) -> bool:
     return config.page_views == "all" or (code < 300 and _looks_like_page(view))
 
 
-def page_served(view: SpanView, config: Config) -> Iterator[Draft]:
+def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield page view and navigation of a page served; its duration is the server's part of the load."""
     yield from page_view(view, config)
     details = navigation("navigation", start_millis=0, duration_millis=view.duration_millis)
@@ -104,11 +104,11 @@ def page_served(view: SpanView, config: Config) -> Iterator[Draft]:
     hop = _NEXT_HOP.get(view.text("network.protocol.version", "http.flavor") or "")
     if hop:
         details["nextHopProtocol"] = hop
-    yield Draft(NAVIGATION_EVENT, view.end_ns, details)
+    yield EventDraft(NAVIGATION_EVENT, view.end_ns, details)
     yield from http_event.server_events(view, config)
 
 
-def page_view(view: View, config: Config) -> Iterator[Draft]:
+def page_view(view: View, config: Config) -> Iterator[EventDraft]:
     """Yield the view of the page or screen that a span or log record shows, where page views are wanted."""
     if config.page_views == "none":
         return
@@ -127,14 +127,14 @@ def page_view(view: View, config: Config) -> Iterator[Draft]:
     if referrer:
         details["referrer"] = urls.scrub(referrer, config.url_query_parameters)
         details["referrerDomain"] = urls.hostname(referrer) or ""
-    yield Draft(PAGE_VIEW_EVENT, view.start_ns, details)
+    yield EventDraft(PAGE_VIEW_EVENT, view.start_ns, details)
 
 
-def route_change(view: SpanView) -> Draft:
+def route_change(view: SpanView) -> EventDraft:
     """Return the navigation within an application; it starts at an epoch time, as in AWS's web client."""
     start_millis = view.start_ns / NS_PER_MILLI
     details = navigation("route_change", start_millis=start_millis, duration_millis=view.duration_millis)
-    return Draft(NAVIGATION_EVENT, view.end_ns, details)
+    return EventDraft(NAVIGATION_EVENT, view.end_ns, details)
 
 
 def navigation(initiator: str, *, start_millis: float, duration_millis: float) -> dict[str, Any]:

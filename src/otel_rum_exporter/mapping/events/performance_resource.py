@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...config import Config
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
@@ -59,23 +59,23 @@ RESOURCE_FIELDS = (
 _TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items() for extension in extensions}
 
 
-def requested(view: SpanView, target: str | None, config: Config) -> Draft:
+def requested(view: SpanView, target: str | None, config: Config) -> EventDraft:
     """Return the resource event of an HTTP request made, with its timings where a browser made it."""
     details = _details(target, "fetch", view.duration_millis, config)
     details.update(timing.size_of_span(view))
     if view.events:
         details |= timing.fields(timing.NETWORK, timing.moments_of_span(view))
-    return Draft(RESOURCE_EVENT, view.end_ns, details)
+    return EventDraft(RESOURCE_EVENT, view.end_ns, details)
 
 
-def fetched(view: SpanView, config: Config) -> Iterator[Draft]:
+def fetched(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield the resource event of what a document loaded, with its timings from the events of the span."""
     details = _details(view.text("url.full", "http.url"), "other", view.duration_millis, config)
     details |= timing.fields(timing.NETWORK, timing.moments_of_span(view)) | timing.size_of_span(view)
-    yield Draft(RESOURCE_EVENT, view.end_ns, details)
+    yield EventDraft(RESOURCE_EVENT, view.end_ns, details)
 
 
-def timed(view: LogView, config: Config) -> Iterator[Draft]:
+def timed(view: LogView, config: Config) -> Iterator[EventDraft]:
     """Yield the resource event of a log record, with its timings from the attributes."""
     moments = timing.moments_of_log(view)
     initiator = view.text("browser.resource_timing.initiator_type") or "other"
@@ -83,7 +83,7 @@ def timed(view: LogView, config: Config) -> Iterator[Draft]:
     details = _details(view.text("url.full"), initiator, duration, config)
     details |= timing.fields(timing.NETWORK, moments) | timing.sizes_of_log(view)
     details["startTime"] = moments.get("fetchStart", 0)
-    yield Draft(RESOURCE_EVENT, view.end_ns, details)
+    yield EventDraft(RESOURCE_EVENT, view.end_ns, details)
 
 
 def file_type(target: str | None, initiator: str = "") -> str:

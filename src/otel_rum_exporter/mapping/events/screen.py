@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..._attributes import SCREEN_NAMES, SCREEN_SHOWN
 from ...config import Config
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from ..log_view import LogView
 from ..span_view import SpanView
 from . import page_view
@@ -35,13 +35,13 @@ def is_shown(view: SpanView, config: Config) -> bool:
     )
 
 
-def shown(view: SpanView, config: Config) -> Iterator[Draft]:
+def shown(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield page view and navigation of a screen."""
     yield from page_view.page_view(view, config)
     yield page_view.route_change(view)
 
 
-def first_drawn(view: SpanView, _: Config) -> Iterator[Draft]:
+def first_drawn(view: SpanView, _: Config) -> Iterator[EventDraft]:
     """Yield the navigation to a screen; another record tells its view."""
     yield page_view.route_change(view)
 

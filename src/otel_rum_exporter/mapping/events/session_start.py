@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..._attributes import SESSION_ATTRIBUTES
 from ...config import Config
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from ...rum.ids import NIL_UUID
 from ..fields import VERSION, VERSION_FIELD
 from ..log_view import LogView
@@ -16,9 +16,9 @@ SESSION_START_EVENT = "com.amazon.rum.session_start_event"
 SESSION_START_FIELDS = (VERSION_FIELD,)
 
 
-def session_start(timestamp_ns: int) -> Draft:
+def session_start(timestamp_ns: int) -> EventDraft:
     """Return the event that opens a session."""
-    return Draft(SESSION_START_EVENT, timestamp_ns, {"version": VERSION})
+    return EventDraft(SESSION_START_EVENT, timestamp_ns, {"version": VERSION})
 
 
 def is_started(view: LogView, _: Config) -> bool:
@@ -32,6 +32,6 @@ def previous(view: View) -> str | None:
     return view.text("session.previous_id") if view.name == "session.start" else None
 
 
-def started(view: LogView, _: Config) -> Iterator[Draft]:
+def started(view: LogView, _: Config) -> Iterator[EventDraft]:
     """Yield the event of a session that another SDK opened."""
     yield session_start(view.start_ns)

@@ -12,7 +12,7 @@ import orjson
 
 from ..._attributes import SESSION_ATTRIBUTES
 from ...config import Config
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from .. import fields, urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
@@ -135,7 +135,7 @@ def is_span_of_vitals(view: SpanView, _: Config) -> bool:
     return any(view.number(name) is not None for name in VITALS)
 
 
-def span_events(view: SpanView, _: Config) -> Iterator[Draft]:
+def span_events(view: SpanView, _: Config) -> Iterator[EventDraft]:
     """Yield the event of each web vital that a span tells."""
     for name in VITALS:
         value = view.number(name)
@@ -172,19 +172,19 @@ def is_vital(view: LogView, _: Config) -> bool:
     return _told(view) is not None
 
 
-def log_event(view: LogView, config: Config) -> Iterator[Draft]:
+def log_event(view: LogView, config: Config) -> Iterator[EventDraft]:
     """Yield the event of a web vital."""
     told = _told(view)
     if told is not None:
         yield vital(*told, view.end_ns, _attribution(told[0], view.body, config))
 
 
-def vital(name: str, value: float, timestamp_ns: int, attribution: Mapping[str, Any] | None = None) -> Draft:
+def vital(name: str, value: float, timestamp_ns: int, attribution: Mapping[str, Any] | None = None) -> EventDraft:
     """Return the event of a web vital."""
     details: dict[str, Any] = {"version": VERSION, "value": value}
     if attribution:
         details["attribution"] = attribution
-    return Draft(VITALS[name].type, timestamp_ns, details)
+    return EventDraft(VITALS[name].type, timestamp_ns, details)
 
 
 def _told(view: LogView) -> tuple[str, float] | None:

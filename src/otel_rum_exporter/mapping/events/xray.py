@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...config import Config
-from ...rum.event import Draft
+from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut
 from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
@@ -122,7 +122,7 @@ _NOT_OF_NAMES = re.compile(r"[^\w .:/%&#=+\-@]")
 _PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9}), in ([^\n]+)', re.MULTILINE)
 
 
-def trace_events(view: SpanView, config: Config) -> Iterator[Draft]:
+def trace_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield the X-Ray event of a request made, where the settings want it."""
     if not config.xray_events:
         return
@@ -139,7 +139,7 @@ def trace_events(view: SpanView, config: Config) -> Iterator[Draft]:
         **flags,
         "subsegments": [{"id": view.span_id, **_request(view, config), **times, **flags}],
     }
-    yield Draft(XRAY_TRACE_EVENT, view.end_ns, details)
+    yield EventDraft(XRAY_TRACE_EVENT, view.end_ns, details)
 
 
 def segment_id(span_id: str) -> str:
