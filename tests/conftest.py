@@ -52,7 +52,7 @@ def no_leaks_of_test(request: pytest.FixtureRequest) -> Iterator[None]:
 def no_leaks_of_module() -> Iterator[None]:
     """Fail a module that leaves something open. A fixture that tests share requests this first.
 
-    Its tests cannot be told apart: a server that they share opens connections and threads with any of them.
+    It cannot be traced to one test: the shared server may open connections and threads in any of them.
     """
     with no_leaks():
         yield

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from otel_rum_exporter import sharing
+from otel_rum_exporter.exporter import registry
 
 WAIT_SECONDS = 5.0
 """How long a thread, connection or process that is ending may take to end."""
@@ -48,8 +48,8 @@ def no_leaks() -> Iterator[None]:
 
 def _open_resources() -> Counter[Hashable]:
     """Return what this process holds. Descriptors and child processes are known on Linux only."""
-    own = [pipeline for (pid, _), pipeline in sharing._pipelines.items() if pid == os.getpid()]
-    return Counter([*sharing._shares, *own, *threading.enumerate(), *_descriptors(), *_child_processes()])
+    own = [pipeline for (pid, _), pipeline in registry._pipelines.items() if pid == os.getpid()]
+    return Counter([*registry._shares, *own, *threading.enumerate(), *_descriptors(), *_child_processes()])
 
 
 def _descriptors() -> Iterator[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter import environment_variables
+from otel_rum_exporter import _env_vars
 from otel_rum_exporter.config import PREFIX, Config, ConfigError, Settings, table, unknown_variables, variable
 
 MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
@@ -101,9 +101,9 @@ def test_more_metadata_attributes_than_rum_keeps_are_a_fault() -> None:
 def test_the_keyword_the_yaml_key_and_the_variable_are_one_name() -> None:
     """What the exporter accepts, what the table documents and what the command line offers cannot differ."""
     assert set(table()) == set(get_type_hints(Settings))
-    offered = {name for name in dir(environment_variables) if name.startswith("OTEL_")}
+    offered = {name for name in dir(_env_vars) if name.startswith("OTEL_")}
     assert {variable(name) for name in table()} == offered
-    assert all(getattr(environment_variables, name) == name for name in offered)
+    assert all(getattr(_env_vars, name) == name for name in offered)
 
 
 @given(

@@ -17,15 +17,16 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from benchmarks.corpus import EPOCH_NS, spans
 from benchmarks.gateway import in_json, in_protobuf
-from otel_rum_exporter.batch import Batch
+from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.config import Config
-from otel_rum_exporter.conversion import Conversion
-from otel_rum_exporter.identity import Moment
+from otel_rum_exporter.delivery.queue import Outbox
+from otel_rum_exporter.ledger import Ledger
+from otel_rum_exporter.mapping.converter import Conversion
+from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.otlp import Decoded, Signal, decode_json, decode_protobuf
-from otel_rum_exporter.outbox import Outbox
-from otel_rum_exporter.request import body
-from otel_rum_exporter.telemetry import Ledger, Notices
-from otel_rum_exporter.transport import GZIP_LEVEL
+from otel_rum_exporter.rum.batch import Batch
+from otel_rum_exporter.rum.client import GZIP_LEVEL
+from otel_rum_exporter.rum.request import body
 from tests.spans import make_span
 
 NOW = Moment(EPOCH_NS + 10**12, 0)
@@ -36,7 +37,7 @@ MAX_CALLS = 98
 
 def _conversion() -> Conversion:
     config = Config.read({"app_monitor_id": "1c9a2b4e-8f30-4d63-9c55-7e1d2a3b4c5d", "region": "eu-central-1"}, {})
-    return Conversion(config, new_id=lambda: "", ledger=Ledger(), notices=Notices())
+    return Conversion(config, new_id=lambda: "", ledger=Ledger(), log=RateLimitedLog())
 
 
 def _bodies(made: list[ReadableSpan]) -> list[bytes]:

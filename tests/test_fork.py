@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import os, threading, time
-from otel_rum_exporter.fork import UNFORKED
+from otel_rum_exporter._fork import UNFORKED
 begun, steps = threading.Event(), []
 
 def work():

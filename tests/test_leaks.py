@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_rum_exporter.sharing import SharedPipeline
+from otel_rum_exporter.exporter.registry import SharedPipeline
 from tests import leaks
 from tests.leaks import no_leaks
 from tests.spans import make_config

@@ -84,7 +84,7 @@ def test_the_plugin_costs_nothing_where_it_is_not_used(pytester: pytest.Pytester
     )
     pytester.makepyfile("def test_without(): pass")
     result = pytester.runpytest_subprocess()
-    expected = "loaded: otel_rum_exporter otel_rum_exporter.pytest_plugin otel_rum_exporter.version"
+    expected = "loaded: otel_rum_exporter otel_rum_exporter._version otel_rum_exporter.pytest_plugin"
     assert expected in result.outlines
 
 

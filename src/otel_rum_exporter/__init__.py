@@ -3,13 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .version import VERSION
+from ._version import VERSION
 
 if TYPE_CHECKING:
     from .config import ConfigError
-    from .exporter import RumLogExporter, RumSpanExporter
-    from .middleware import RumSessionMiddleware, RumSessionWsgiMiddleware
-    from .processor import RumSessionProcessor
+    from .exporter.exporters import RumLogExporter, RumSpanExporter
+    from .sessions.middleware import RumSessionMiddleware, RumSessionWsgiMiddleware
+    from .sessions.processor import RumSessionProcessor
 
 __all__ = [
     "ConfigError",
@@ -25,11 +25,11 @@ __version__ = VERSION
 
 _MODULES = {
     "ConfigError": "config",
-    "RumLogExporter": "exporter",
-    "RumSessionMiddleware": "middleware",
-    "RumSessionProcessor": "processor",
-    "RumSessionWsgiMiddleware": "middleware",
-    "RumSpanExporter": "exporter",
+    "RumLogExporter": "exporter.exporters",
+    "RumSessionMiddleware": "sessions.middleware",
+    "RumSessionProcessor": "sessions.processor",
+    "RumSessionWsgiMiddleware": "sessions.middleware",
+    "RumSpanExporter": "exporter.exporters",
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
-from .setting import (
+from ._config_fields import (
     Reading,
     Setting,
     function_or,
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 PageViews: TypeAlias = "Literal['auto', 'all', 'none'] | Callable[[Any], bool | None]"
+
+SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
+"""A session ends after 30 minutes without an event, as in AWS's web client (`sessionLengthSeconds`)."""
 
 PREFIX = "OTEL_EXPORTER_AWS_RUM_"
 RESOURCE_APP_MONITOR_ID = "aws.rum.appmonitor.id"

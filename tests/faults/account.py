@@ -9,8 +9,8 @@ from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_rum_exporter.ledger import DropReason, Ledger
 from otel_rum_exporter.local import LocalRum
-from otel_rum_exporter.telemetry import DropReason, Ledger
 from tests.spans import make_span
 
 PATIENCE_SECONDS = 60.0

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter import RumSpanExporter, delivery, rate, settlement
+from otel_rum_exporter import RumSpanExporter
+from otel_rum_exporter.delivery import rate_limiter, retry, worker
 from otel_rum_exporter.local import LocalRum
 from tests.faults.account import MOST_EVENTS, Account
 from tests.spans import APP_MONITOR_ID
@@ -71,16 +72,16 @@ def real_pauses() -> None:
 def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten all pauses alike, where the test is about what comes of them."""
     if "real_pauses" not in request.fixturenames:
-        monkeypatch.setattr(delivery, "PATIENCE_SECONDS", 0.3)
-        monkeypatch.setattr(settlement, "BACKOFF_SECONDS", 0.02)
-        monkeypatch.setattr(settlement, "MAX_BACKOFF_SECONDS", 0.3)
-        monkeypatch.setattr(rate, "MIN_REQUESTS_PER_SECOND", 10)
+        monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(retry, "BACKOFF_SECONDS", 0.02)
+        monkeypatch.setattr(retry, "MAX_BACKOFF_SECONDS", 0.3)
+        monkeypatch.setattr(rate_limiter, "MIN_REQUESTS_PER_SECOND", 10)
 
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let exports wait no longer than a moment."""
-    monkeypatch.setattr(delivery, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.05)
 
 
 class PunctualExporter(RumSpanExporter):

@@ -18,10 +18,11 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import otel_rum_exporter.street  # noqa: F401 - what a life would import with its first span
-from otel_rum_exporter import RumSpanExporter, delivery
+import otel_rum_exporter.exporter.stages  # noqa: F401 - what a life would import with its first span
+from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter.config import Config
-from otel_rum_exporter.transport import build_client
+from otel_rum_exporter.delivery import worker
+from otel_rum_exporter.rum.client import build_client
 from tests import spans
 from tests.spans import APP_MONITOR_ID, make_span
 
@@ -32,7 +33,7 @@ def live(told: dict[str, Any], client: Any) -> None:
     """Take over what the last life left, accept spans, deliver them, and end."""
     if told["calm"]:
         threading.Thread.start = _refuse  # type: ignore[method-assign, assignment]
-    delivery.PATIENCE_SECONDS = 0.0 if told["calm"] else 0.02
+    worker.PATIENCE_SECONDS = 0.0 if told["calm"] else 0.02
     spans._numbers = itertools.count(told["first"] + 1)
     accepted = os.open(told["accepted"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     one = RumSpanExporter(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter import settlement
+from otel_rum_exporter.delivery import retry
 from otel_rum_exporter.local import CAPTIVE_PORTAL, Fault, LocalRum
 from tests.faults.account import Account, session_id
 from tests.faults.conftest import IN_MEMORY
@@ -80,7 +80,7 @@ def test_retry_after_is_obeyed_also_by_other_sessions(
 
 def test_an_absurd_retry_after_is_cut(rum: LocalRum, account: Account, exporter: Make, monkeypatch: Any) -> None:
     """Whatever a proxy says, the events go out in the end."""
-    monkeypatch.setattr(settlement, "MAX_RETRY_AFTER_SECONDS", 0.5)
+    monkeypatch.setattr(retry, "MAX_RETRY_AFTER_SECONDS", 0.5)
     rum.faults = [Fault(status=503, retry_after=999_999_999, times=1), Fault(status=429, retry_after="soon", times=1)]
     one = exporter()
     one.export(account.spans(2))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter import delivery, settlement
+from otel_rum_exporter.delivery import retry, worker
 from otel_rum_exporter.local import Credentials, Fault, LocalRum
 from tests.faults.account import Account
 from tests.faults.conftest import IN_MEMORY
@@ -26,8 +26,8 @@ SIGNED = {"signing": "sigv4", "region": "eu-west-1"}
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exporter: Make) -> None:
     """Ask again soon what a person must mend, and find no credentials of this machine."""
-    monkeypatch.setattr(settlement, "WAIT_VERDICT_SECONDS", 0.2)
-    monkeypatch.setattr(delivery, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(retry, "WAIT_VERDICT_SECONDS", 0.2)
+    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from otel_rum_exporter.delivery.spool.file import PAGE_BYTES
+from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.local import Fault, LocalRum
-from otel_rum_exporter.spool_file import PAGE_BYTES
-from otel_rum_exporter.telemetry import DropReason
 from tests.faults.account import PATIENCE_SECONDS, Account, assert_same_ids, session_id, taken, wait_until_taken
 from tests.faults.conftest import IS_LONG, ON_DISK
 from tests.faults.test_kill import Nursery, nursery, traced  # noqa: F401 - a fixture

@@ -12,7 +12,8 @@ from opentelemetry.instrumentation.logging.handler import LoggingHandler
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 
-from otel_rum_exporter import RumLogExporter, delivery
+from otel_rum_exporter import RumLogExporter
+from otel_rum_exporter.delivery import worker
 from otel_rum_exporter.local import Fault, LocalRum
 from tests.spans import APP_MONITOR_ID
 
@@ -23,7 +24,7 @@ CHATTER = ("botocore", "urllib3", OWN)
 @pytest.fixture(params=[SimpleLogRecordProcessor, BatchLogRecordProcessor], ids=["simple", "batch"])
 def processor(request: pytest.FixtureRequest, rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Send what the root logger is told to a stand-in, whatever its level."""
-    monkeypatch.setattr(delivery, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.5)
     exporter = RumLogExporter(app_monitor_id=APP_MONITOR_ID, endpoint=rum.url, signing="none")
     options = {"schedule_delay_millis": 50} if request.param is BatchLogRecordProcessor else {}
     provider = LoggerProvider(shutdown_on_exit=False)

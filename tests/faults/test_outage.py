@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter import delivery, settlement
+from otel_rum_exporter.delivery import retry, worker
+from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.local import Fault, LocalRum
-from otel_rum_exporter.telemetry import DropReason
 from tests.faults.account import Account, session_id, taken
 from tests.faults.conftest import IN_MEMORY, LONG
 
@@ -65,7 +65,7 @@ def test_delivery_resumes_within_five_seconds_however_long_the_outage(
 ) -> None:
     """A day of failures, whose pauses are a thousandth, makes the next pause no longer than four seconds."""
     rum.faults = [OUTAGE]
-    real = settlement.backoff_seconds
+    real = retry.backoff_seconds
     pauses: list[float] = []
 
     def accelerated(failures: int, fraction: float) -> float:
@@ -73,7 +73,7 @@ def test_delivery_resumes_within_five_seconds_however_long_the_outage(
         return pauses[-1] / 1000
 
     with monkeypatch.context() as patch:
-        patch.setattr(settlement, "backoff_seconds", accelerated)
+        patch.setattr(retry, "backoff_seconds", accelerated)
         one = exporter()
         for _ in range(4):
             one.export(account.spans(3, session_id()))
@@ -81,7 +81,7 @@ def test_delivery_resumes_within_five_seconds_however_long_the_outage(
         while len(pauses) < 200:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-    assert max(pauses) <= settlement.MAX_BACKOFF_SECONDS
+    assert max(pauses) <= retry.MAX_BACKOFF_SECONDS
     time.sleep(0.1)  # the pauses from now on are real ones
     recovered = time.time()
     rum.faults = []
@@ -102,7 +102,7 @@ def test_an_outage_does_not_slow_an_application_that_exports_each_span(
     begun = time.monotonic()
     for _ in range(10):
         one.export([account.span()])
-    assert time.monotonic() - begun < delivery.PATIENCE_SECONDS
+    assert time.monotonic() - begun < worker.PATIENCE_SECONDS
     rum.faults = []
     account.wait_until_all_are_taken()
     assert one.force_flush()
@@ -173,7 +173,7 @@ def test_storms_leave_neither_threads_nor_descriptors(
             assert one.force_flush(60_000)
             threads = [thread for thread in threading.enumerate() if "otel-rum-delivery" in thread.name]
             threads = [thread for thread in threads if thread not in others]
-            assert 0 < len(threads) <= delivery.MAX_IN_FLIGHT
+            assert 0 < len(threads) <= worker.MAX_IN_FLIGHT
             one.shutdown()
             for thread in threads:
                 thread.join(10)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.local import LocalRum
-from otel_rum_exporter.telemetry import DropReason
 from tests.faults.account import Account, session_id, wait_until_taken
 from tests.faults.refusing_proxy import refusing_proxy
 

@@ -18,8 +18,8 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.local import Fault, LocalRum
-from otel_rum_exporter.telemetry import DropReason
 from tests.faults.account import PATIENCE_SECONDS, Account, assert_same_ids, session_id, taken, wait_until_taken
 from tests.faults.conftest import DEADLINE_SLACK_SECONDS, IN_MEMORY
 from tests.spans import APP_MONITOR_ID
@@ -213,7 +213,7 @@ def test_a_fork_while_the_first_request_is_made_leaves_a_child_that_can_send(
         SETUP
         + """
 import sys, time
-from otel_rum_exporter import delivery
+from otel_rum_exporter.delivery import worker as delivery
 delivery.PATIENCE_SECONDS = 0.1
 provider.add_span_processor(SimpleSpanProcessor(exporter))
 work(0)
@@ -240,7 +240,7 @@ class InTheMidst(importlib.abc.MetaPathFinder):
     \"\"\"Does something once, when the first export has imported half of what it needs.\"\"\"
 
     def find_spec(self, name, path, target=None):
-        if name == "otel_rum_exporter.delivery":
+        if name == "otel_rum_exporter.delivery.worker":
             sys.meta_path.remove(self)
             between()
 

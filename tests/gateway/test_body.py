@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.gateway.body import Budget, decompressed
-from otel_rum_exporter.gateway.refusal import Reason, RefusedError
+from otel_rum_exporter.gateway.error_response import Reason, RefusedError
 
 MIB = 1024 * 1024
 CONTENTS = st.binary(max_size=200) | st.integers(0, 3 * MIB).map(lambda size: b"x" * size)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from otel_rum_exporter.gateway import GatewaySettings
-from otel_rum_exporter.gateway.gateway import config_of
+from otel_rum_exporter.gateway.application import config_of
 from otel_rum_exporter.local import LocalRum
 from tests.gateway.asgi import Client
 from tests.gateway.bodies import PROTOBUF, spans

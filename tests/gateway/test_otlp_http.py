@@ -17,10 +17,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from otel_rum_exporter.delivery.spool.file import SpoolFile
 from otel_rum_exporter.gateway import Gateway, GatewaySettings, otlp_http
 from otel_rum_exporter.gateway.receiver import MAX_RECORDS
 from otel_rum_exporter.local import LocalRum
-from otel_rum_exporter.spool_file import SpoolFile
 from tests.gateway.asgi import Client
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
 from tests.gateway.conftest import MakeGateway

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from otel_rum_exporter.gateway import GatewaySettings
-from otel_rum_exporter.gateway.gateway import config_of
+from otel_rum_exporter.gateway.application import config_of
+from otel_rum_exporter.gateway.client import Sender, address_of
 from otel_rum_exporter.gateway.routing import (
     MAX_REMEMBERED_BYTES,
     MAX_RESOURCE_BYTES,
@@ -18,7 +19,6 @@ from otel_rum_exporter.gateway.routing import (
     Routing,
     bound_ids,
 )
-from otel_rum_exporter.gateway.sender import Sender, address_of
 from otel_rum_exporter.local import LocalRum
 from otel_rum_exporter.otlp import DecodedResource
 from tests.gateway.asgi import Client

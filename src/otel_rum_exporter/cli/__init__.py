@@ -21,7 +21,7 @@ _EXTRAS = {"local": "local", "demo": "demo", "gateway": "gateway"}
 def main() -> None:
     """Run the command line; the entry point of `otel-rum`."""
     try:
-        from .commands import otel_rum
+        from .program import otel_rum
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get("".join(sys.argv[1:2]), "cli")
         fail(f"{error.name} is not installed: pip install 'otel-rum-exporter[{extra}]'", MISUSED)

@@ -15,7 +15,7 @@ from .settings import GatewaySettings, MonitorEntry
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from .gateway import Gateway
+    from .application import Gateway
 
     app: Starlette
 
@@ -38,7 +38,7 @@ def _from_environment() -> Gateway:
 
 def _gateway_class() -> type[Gateway]:
     try:
-        from .gateway import Gateway
+        from .application import Gateway
     except ModuleNotFoundError as error:
         message = (
             f"otel_rum_exporter.gateway needs the package {error.name!r}, which is not installed: "

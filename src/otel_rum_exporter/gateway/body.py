@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .refusal import Reason, RefusedError
+from .error_response import Reason, RefusedError
 
 MAX_BODIES = 4
 """Bodies of the largest size that may be held at once."""

@@ -9,8 +9,8 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
+from ..ledger import DropReason, Ledger
 from ..otlp import Signal
-from ..telemetry import DropReason, Ledger
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -13,12 +13,12 @@ from typing import NoReturn
 import grpc
 
 from ..otlp import Signal
-from .answer import Encoding, accepted, refused
 from .body import Budget
+from .client import Sender, address_of, require_token
+from .error_response import Reason, RefusedError
 from .metrics import Counts
 from .receiver import Receiver
-from .refusal import Reason, RefusedError
-from .sender import Sender, address_of, require_token
+from .response import Encoding, accepted, refused
 from .settings import GatewaySettings
 
 LOGGER = logging.getLogger("otel_rum_exporter")

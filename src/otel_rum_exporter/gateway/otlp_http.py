@@ -21,14 +21,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..ledger import Ledger
 from ..otlp import Signal
-from ..telemetry import Ledger
-from .answer import Encoding, accepted, refused
 from .body import ENCODINGS, Budget, decompressed, too_large
+from .client import Sender, address_of, require_token
+from .error_response import Reason, RefusedError
 from .metrics import CONTENT_TYPE, Counts, exposition
 from .receiver import Receipt, Receiver
-from .refusal import Reason, RefusedError
-from .sender import Sender, address_of, require_token
+from .response import Encoding, accepted, refused
 from .settings import GatewaySettings
 
 LOGGER = logging.getLogger("otel_rum_exporter")

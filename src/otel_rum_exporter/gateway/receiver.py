@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..config import Config
+from ..exporter.pipeline import OutboxFullError, Pipeline
 from ..otlp import (
     Decoded,
     DecodedLogRecord,
@@ -19,12 +20,11 @@ from ..otlp import (
     decode_json,
     decode_protobuf,
 )
-from ..pipeline import OutboxFullError, Pipeline
-from .answer import Encoding
+from .client import Buckets, Sender
+from .error_response import Reason, RefusedError
 from .metrics import Counts
-from .refusal import Reason, RefusedError
+from .response import Encoding
 from .routing import NoRouteError, Route, Routing, bound_ids
-from .sender import Buckets, Sender
 from .settings import GatewaySettings
 
 MAX_RECORDS = 100_000

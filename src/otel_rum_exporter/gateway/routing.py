@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..anyvalue import json_object
-from ..config import RESOURCE_APP_MONITOR_ID, Config
-from ..identity import ENDUSER_ID, SESSION_ATTRIBUTES, SESSION_SILENCE_NS, USER_ATTRIBUTES
-from ..origin import RESOURCE_ALIAS
+from .._attributes import ENDUSER_ID, SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from ..config import RESOURCE_APP_MONITOR_ID, SESSION_SILENCE_NS, Config
+from ..mapping.app_monitor import RESOURCE_ALIAS
+from ..mapping.attribute_values import json_object
+from ..mapping.record_view import text
 from ..otlp import DecodedResource
-from ..view import text
-from .sender import MAX_SENDERS, Sender
+from .client import MAX_SENDERS, Sender
 from .settings import GatewaySettings
 
 NOT_ALLOWED = "an app monitor that its resource names is not on the gateway's list"

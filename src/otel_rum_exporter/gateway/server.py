@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import uvicorn
 
+from .application import Gateway, config_of
 from .connection import Connection
-from .gateway import Gateway, config_of
 from .settings import GatewaySettings
 
 if TYPE_CHECKING:

@@ -9,8 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._config_fields import (
+    UUID,
+    Setting,
+    markdown_of,
+    names_list,
+    readings_of,
+    row,
+    rows_of,
+    truth,
+    unknown_name,
+    whole,
+)
 from ..config import ConfigError
-from ..setting import UUID, Setting, markdown_of, names_list, readings_of, row, rows_of, truth, unknown_name, whole
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -1,12 +1,12 @@
 """A stand-in of the RUM data plane for development and tests: the public names of the sub-package, and nothing else."""
 
 try:
+    from .app_monitor import AppMonitor
     from .archive import ArchiveError
     from .fault import CAPTIVE_PORTAL, Fault
-    from .monitor import AppMonitor
     from .record import Batch, Dropped, Event, Events, Exchange, Refusal, Removed, Verdict
     from .server import LocalRum
-    from .signature import Credentials
+    from .sigv4 import Credentials
 except ModuleNotFoundError as error:
     message = (
         f"otel_rum_exporter.local needs the package {error.name!r}, which is not installed: "

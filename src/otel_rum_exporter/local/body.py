@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 
-from .answer import Refused
-from .jsontext import parse, quote
+from .json_text import parse, quote
+from .response import Refused
 
 DEFAULT_MAX_BYTES = 10 * 1024 * 1024
 

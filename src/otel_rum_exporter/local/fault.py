@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from .answer import Answer
+from .response import Answer
 
 Cut = Literal["before_reading", "before_answer", "in_answer"]
 

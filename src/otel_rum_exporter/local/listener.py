@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .wire import TRANSPORT
+from .http_response import TRANSPORT
 
 _LOGGERS = ("uvicorn.error", "uvicorn.access")
 

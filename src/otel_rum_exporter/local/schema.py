@@ -13,7 +13,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 
-from .jsontext import quote
+from .json_text import quote
 
 METADATA = "metadata"
 

@@ -11,19 +11,19 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from .app_monitor import AppMonitor, AppMonitors
 from .archive import Archive
+from .authentication import Gate
 from .body import DEFAULT_MAX_BYTES
 from .console import Console
-from .control import ControlPlane
-from .dataplane import DataPlane
+from .control_plane import ControlPlane
 from .fault import Fault, Faults
-from .gate import Gate
 from .host import ANY_ADDRESS, is_loopback
 from .listener import Listener
-from .monitor import AppMonitor, AppMonitors
+from .put_events import DataPlane
 from .quota import Quota
 from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
-from .signature import Credentials
+from .sigv4 import Credentials
 from .store import DEFAULT_MAX_EVENTS, Store
 
 _logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .jsontext import quote
+from .json_text import quote
 from .record import RUM_PREFIX, Event
 
 

@@ -6,7 +6,9 @@ itself, and is reported. https://opentelemetry.io/docs/specs/otlp/
 
 from __future__ import annotations
 
-from .decoded import (
+from .file import decode_file, decode_json_file
+from .json import decode_json
+from .model import (
     Decoded,
     DecodedEvent,
     DecodedLink,
@@ -20,9 +22,7 @@ from .decoded import (
     Signal,
     TooManyRecordsError,
 )
-from .file import decode_file, decode_json_file
-from .from_json import decode_json
-from .from_protobuf import decode_protobuf
+from .protobuf import decode_protobuf
 from .stream import Piece, pieces
 
 __all__ = [

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .decoded import Decoded, Fault, OtlpError, Signal
-from .from_json import decode_json
-from .from_protobuf import decode_protobuf
+from .json import decode_json
+from .model import Decoded, Fault, OtlpError, Signal
+from .protobuf import decode_protobuf
 
 _LENGTH_BYTES = 4
 

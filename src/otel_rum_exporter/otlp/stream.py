@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from . import zstd
-from .decoded import Decoded, OtlpError
 from .file import decode_file
-from .from_json import decode_json
+from .json import decode_json
+from .model import Decoded, OtlpError
 
 MAX_BODY_BYTES = 128 * 1024 * 1024
 """Of one body. As a length it is less than the first bytes of any message of protobuf, which are field and length."""

@@ -6,7 +6,7 @@ import contextlib
 import importlib
 from typing import Any
 
-from .decoded import OtlpError
+from .model import OtlpError
 
 MAGIC = b"\x28\xb5\x2f\xfd"
 

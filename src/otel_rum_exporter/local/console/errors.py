@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from ..record import Event
 from .axis import Axis
-from .field import Json, kind, page, text
+from .event_fields import Json, kind, page, text
 from .received import Received
 from .scope import Scope
 from .session_list import device, whose

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from ..record import Event
 from .axis import Axis
 from .errors import error_list
-from .field import PAGE_VIEW, Json, duration_millis, kind, number, outcome
-from .measure import VITALS, apdex, percentile, vital
+from .event_fields import PAGE_VIEW, Json, duration_millis, kind, number, outcome
 from .pages import page_rows
 from .received import Received
 from .scope import Scope
 from .session_list import NOBODY, in_scope, row
+from .statistics import VITALS, apdex, percentile, vital
 
 _ROWS = 5
 _RECENT_SECONDS = 3600

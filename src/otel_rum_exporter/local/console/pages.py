@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from ..record import Event
-from .field import NAVIGATION, PAGE_VIEW, Json, duration_millis, is_problem, kind, number, page
-from .measure import VITALS, apdex, percentile, vital
+from .event_fields import NAVIGATION, PAGE_VIEW, Json, duration_millis, is_problem, kind, number, page
 from .received import Received
 from .scope import Scope
+from .statistics import VITALS, apdex, percentile, vital
 
 _MAX_PAGES = 200
 _LCP = VITALS[0]

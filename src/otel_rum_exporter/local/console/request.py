@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..record import Batch
-from .field import Json
+from .event_fields import Json
 from .received import Received
 from .scope import Scope
 

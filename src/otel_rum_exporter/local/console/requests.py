@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from ..record import Event
 from ..session import summary
-from .field import Json, duration_millis, kind, number, outcome, page, text
-from .measure import percentile
+from .event_fields import Json, duration_millis, kind, number, outcome, page, text
 from .received import Received
 from .scope import Scope
 from .session_list import whose
+from .statistics import percentile
 
 _MAX_URLS = 200
 _MAX_SAMPLES = 50

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ..record import Event
-from .field import Json, page, text
+from .event_fields import Json, page, text
 
 MAX_ROWS = 500
 _MAX_CHOICES = 100

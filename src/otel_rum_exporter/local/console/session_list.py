@@ -8,7 +8,7 @@ from itertools import groupby
 from ..record import Event
 from ..session import Session, sessions
 from .axis import Axis
-from .field import PAGE_VIEW, Json, is_problem, kind, page, text
+from .event_fields import PAGE_VIEW, Json, is_problem, kind, page, text
 from .received import Received
 from .scope import MAX_ROWS, Scope
 

@@ -18,16 +18,16 @@ from ..session import Session, sessions
 from ..store import Store
 from .assets import Assets
 from .errors import error_list, error_story
-from .field import Json
-from .losses import loss_list, totals
+from .event_fields import Json
 from .overview import overview
 from .pages import page_list
 from .received import Received
+from .refused import loss_list, totals
 from .request import refusal_story, request_story
 from .requests import request_list
 from .scope import Scope, choices
 from .session_list import session_list
-from .session_story import session_story
+from .session_timeline import session_story
 
 VIEWS: Mapping[str, Callable[[Received, Scope], Json | None]] = {
     "overview": overview,

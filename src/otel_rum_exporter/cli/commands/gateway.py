@@ -1,0 +1,66 @@
+"""`otel-rum gateway`: an OTLP receiver, until somebody ends it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from functools import partial
+
+import click
+
+from ...config import ConfigError
+from ...gateway.settings import GatewaySettings, table
+from .. import FAILED, MISUSED, fail
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _takes_settings(function: Callable[..., None]) -> Callable[..., None]:
+    for name, setting in reversed(table().items()):
+        if not setting.secret:
+            told = f"{setting.help.replace('`', '')} [default: {setting.default}]"
+            function = click.option(f"--{name.replace('_', '-')}", name, metavar="TEXT", help=told)(function)
+    return function
+
+
+@click.command(short_help="Receive OTLP over HTTP and gRPC, and send it to RUM.")
+@_takes_settings
+@click.option("--json", "as_json", is_flag=True, help="Say where it is in a line of JSON, for machines.")
+def gateway(*, as_json: bool, **given: str | None) -> None:
+    """Receive OTLP over HTTP and gRPC, and send it to RUM, until Ctrl-C or SIGTERM.
+
+    Collectors, services in any language and pages in browsers send to it. An option is also the variable
+    OTEL_RUM_GATEWAY_... of its name; the token is only that, OTEL_RUM_GATEWAY_TOKEN, since others on this computer see
+    a command's options. Where telemetry goes, and how, is said by the variables OTEL_EXPORTER_AWS_RUM_...
+
+    \b
+    Examples:
+      otel-rum gateway
+      otel-rum gateway --allowed-origins https://shop.example --keep-user-agent true
+      OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY=/var/lib/rum otel-rum gateway --host 0.0.0.0 --workers 2
+    """  # noqa: D301 - click's mark for a paragraph that is not wrapped
+    try:
+        from ...gateway.server import serve
+
+        serve(GatewaySettings.read(given, os.environ), os.environ, partial(_announce, as_json=as_json))
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is not installed: pip install 'otel-rum-exporter[gateway]'", MISUSED)
+    except ConfigError as error:
+        fail(str(error), MISUSED)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            todo = "stop the program that uses the port, or choose another with --http-port or --grpc-port"
+            fail(f"cannot listen: {error.strerror}; {todo}", FAILED)
+        fail(str(error), FAILED)
+
+
+def _announce(bound: GatewaySettings, *, as_json: bool) -> None:
+    url, target = f"http://{bound.host}:{bound.http_port}", f"{bound.host}:{bound.grpc_port}" if bound.grpc else None
+    if as_json:
+        click.echo(json.dumps({"http": url, "grpc": target}))
+    else:
+        click.echo(f"OTLP over HTTP on {url}" + (f"\nOTLP over gRPC on {target}" if target else ""))
+    if bound.token is None and bound.host not in _LOOPBACK:
+        click.echo(f"warning: whoever can reach {bound.host} can send telemetry; set a token.", err=True)

@@ -1,0 +1,1 @@
+"""Events to RUM: queue, rate, retries and storage. Knows no spans."""

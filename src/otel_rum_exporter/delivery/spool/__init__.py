@@ -1,0 +1,1 @@
+"""Events on disk, in a directory that processes share."""

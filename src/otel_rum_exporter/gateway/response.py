@@ -1,0 +1,58 @@
+"""What a receiver answers, in the encoding of the request: export responses, and `google.rpc.Status` for all else."""
+
+from __future__ import annotations
+
+import enum
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from ..otlp import Signal
+from .error_response import Reason, RefusedError
+
+MAX_MESSAGE_CHARS = 1000
+
+
+class Encoding(enum.Enum):
+    """The encodings of OTLP, by their media type."""
+
+    PROTOBUF = "application/x-protobuf"
+    JSON = "application/json"
+
+
+def accepted(signal: Signal, encoding: Encoding, rejected: int = 0, message: str = "") -> bytes:
+    """Return the export response; its `partial_success` is unset where all was taken."""
+    message = message[:MAX_MESSAGE_CHARS]
+    if signal is Signal.TRACES:
+        spans = ExportTraceServiceResponse()
+        if rejected:
+            spans.partial_success.rejected_spans = rejected
+            spans.partial_success.error_message = message
+        return _written(spans, encoding)
+    logs = ExportLogsServiceResponse()
+    if rejected:
+        logs.partial_success.rejected_log_records = rejected
+        logs.partial_success.error_message = message
+    return _written(logs, encoding)
+
+
+def refused(error: RefusedError, encoding: Encoding) -> bytes:
+    """Return the status that tells why; one that is worth a retry says when."""
+    status = Status(code=error.reason.value.grpc_code, message=error.message[:MAX_MESSAGE_CHARS])
+    if error.retry_after_seconds is not None:
+        status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=error.retry_after_seconds)))
+    elif error.reason is Reason.UNDECODABLE:
+        violation = BadRequest.FieldViolation(field="body", description=status.message)
+        status.details.add().Pack(BadRequest(field_violations=[violation]))
+    return _written(status, encoding)
+
+
+def _written(message: Message, encoding: Encoding) -> bytes:
+    if encoding is Encoding.JSON:
+        return MessageToJson(message, indent=None).encode()
+    return message.SerializeToString()

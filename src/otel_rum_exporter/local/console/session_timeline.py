@@ -1,0 +1,149 @@
+"""The view of one session: every event on its place in time, page by page, with what RUM would do to it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from ..record import Dropped, Event, Removed
+from ..session import Session, sessions, short_type, summary
+from .event_fields import NAVIGATION, PAGE_VIEW, Json, duration_millis, is_problem, kind, number, page
+from .received import Received
+from .scope import MAX_ROWS, Scope
+from .session_list import NO_SESSION, NOBODY, row
+from .statistics import SATISFIED_BELOW_MILLIS, TOLERATED_BELOW_MILLIS, VITALS
+
+_ROUNDING_SECONDS = 0.001
+"""How much later than the view a load may seem to have begun, since its start is computed."""
+
+_VITAL_OF = {vital.event_type: vital for vital in VITALS}
+
+
+def session_story(received: Received, scope: Scope) -> Json | None:
+    """Tell the session `id` of the query; None when nothing of it is here."""
+    asked = scope.query.get("id", "")
+    monitor = scope.wanted.get("monitor")
+
+    def is_asked(event: Event) -> bool:
+        return (event.session_id or NO_SESSION) == asked and monitor in {None, event.app_monitor_id}
+
+    dropped = {id(drop.event): drop for drop in received.dropped if is_asked(drop.event)}
+    own = [event for event in received.events if is_asked(event)]
+    found = sessions([*own, *(drop.event for drop in dropped.values())])
+    if not found:
+        return None
+    session = found[0]
+    rows = _rows(session, dropped, received.removed)
+    kinds = Counter(row["kind"] for row in rows)
+    wanted = scope.query.get("kind")
+    rows = [row for row in rows if wanted in {None, "", row["kind"]}]
+    offset, limit = scope.number("offset", 0, 10**9), scope.number("limit", MAX_ROWS, MAX_ROWS)
+    return {
+        **row(session),
+        "users": [user for user in session.user_ids if user != NOBODY],
+        "kinds": kinds,
+        "total": len(rows),
+        "offset": offset,
+        "limit": limit,
+        "chapters": _chapters(rows[offset : offset + limit]),
+    }
+
+
+def _rows(session: Session, dropped: dict[int, Dropped], removed: Iterable[Removed]) -> list[Json]:
+    lost: dict[str, list[Json]] = defaultdict(list)
+    for one in removed:
+        lost[one.event_id].append({"key": one.key, "value": one.value, "reason": one.reason})
+    starts = _Starts(session.events)
+    seen: Counter[str] = Counter()
+    rows = []
+    for event in session.events:
+        seen[event.id] += 1
+        drop = dropped.get(id(event))
+        rows.append(
+            {
+                "key": event.id if seen[event.id] == 1 else f"{event.id}~{seen[event.id]}",
+                "id": event.id,
+                "kind": kind(event),
+                "type": event.type,
+                "name": short_type(event.type),
+                "summary": summary(event),
+                "start": starts.of(event),
+                "timestamp": event.timestamp,
+                "duration_millis": duration_millis(event),
+                "rating": _rating(event),
+                "problem": is_problem(event),
+                "page": page(event),
+                "batch_id": event.batch_id,
+                "dropped": drop.reason if drop else None,
+                "removed": lost[event.id],
+                "details": event.details,
+                "metadata": event.metadata,
+            }
+        )
+    # Whatever clocks and rounding say, a session begins with its start.
+    return sorted(rows, key=lambda row: (row["kind"] != "session", row["start"], row["kind"] != "page"))
+
+
+class _Starts:
+    """When each event of a session began: RUM's timestamps are those of its end."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._views: dict[str, list[float]] = defaultdict(list)
+        self._origins: dict[str, float] = {}
+        for event in events:
+            if event.type == PAGE_VIEW:
+                self._views[page(event)].append(event.timestamp)
+            elif event.type == NAVIGATION:
+                before = (duration_millis(event) or 0) + (number(event.details, "startTime") or 0)
+                self._origins[page(event)] = event.timestamp - before / 1000
+
+    def of(self, event: Event) -> float:
+        start = event.timestamp - (duration_millis(event) or 0) / 1000
+        if kind(event) == "load":
+            # Clients may round to seconds, and a load must not seem to begin before the view of its page.
+            views = [view for view in self._views[page(event)] if start - _ROUNDING_SECONDS <= view <= start + 1]
+            return min(views, key=lambda view: abs(view - start), default=start)
+        start_time = number(event.details, "startTime")
+        if kind(event) == "resource" and start_time and page(event) in self._origins:
+            # Counted from when the document of the page began.
+            return self._origins[page(event)] + start_time / 1000
+        return start
+
+
+def _rating(event: Event) -> str | None:
+    vital = _VITAL_OF.get(event.type)
+    value = number(event.details, "value")
+    if vital and value is not None:
+        return vital.rating(value)
+    millis = duration_millis(event)
+    if kind(event) != "load" or millis is None:
+        return None
+    if millis < SATISFIED_BELOW_MILLIS:
+        return "good"
+    return "fair" if millis < TOLERATED_BELOW_MILLIS else "poor"
+
+
+def _chapters(rows: Sequence[Json]) -> list[Json]:
+    """Begin a chapter at each page view, so that a waterfall spans what one page did and not the silence between.
+
+    What comes before the first view belongs to it, unless it happened on another page.
+    """
+    chapters: list[list[Json]] = [[]]
+    for each in rows:
+        begins = each["type"] == PAGE_VIEW and any(
+            other["type"] == PAGE_VIEW or other["page"] not in {"", each["page"]} for other in chapters[-1]
+        )
+        if begins:
+            chapters.append([])
+        chapters[-1].append(each)
+    return [_chapter(each) for each in chapters if each]
+
+
+def _chapter(rows: Sequence[Json]) -> Json:
+    ends = [max(each["timestamp"], each["start"] + (each["duration_millis"] or 0) / 1000) for each in rows]
+    return {
+        "page": next((each["page"] for each in rows if each["page"]), ""),
+        "start": min(each["start"] for each in rows),
+        "end": max(ends),
+        "events": rows,
+    }

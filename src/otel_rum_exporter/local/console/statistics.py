@@ -1,0 +1,80 @@
+"""Figures: percentiles, Apdex with CloudWatch RUM's thresholds, web vitals with those of web.dev."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..record import RUM_PREFIX
+from .event_fields import Json
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-metrics.html
+# NavigationSatisfiedTransaction, NavigationToleratedTransaction, NavigationFrustratedTransaction
+SATISFIED_BELOW_MILLIS = 2000
+TOLERATED_BELOW_MILLIS = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Vital:
+    """A web vital: good up to one value, poor above another, which are milliseconds where `unit` says so."""
+
+    name: str
+    title: str
+    event_type: str
+    unit: str
+    good: float
+    poor: float
+
+    def rating(self, value: float) -> str:
+        """Return `good`, `fair` (needs improvement) or `poor`."""
+        if value <= self.good:
+            return "good"
+        return "fair" if value <= self.poor else "poor"
+
+
+# https://web.dev/articles/vitals, and the articles of the single metrics
+VITALS = (
+    Vital("LCP", "Largest contentful paint", f"{RUM_PREFIX}largest_contentful_paint_event", "ms", 2500, 4000),
+    Vital("INP", "Interaction to next paint", f"{RUM_PREFIX}interaction_to_next_paint_event", "ms", 200, 500),
+    Vital("CLS", "Cumulative layout shift", f"{RUM_PREFIX}cumulative_layout_shift_event", "", 0.1, 0.25),
+    Vital("FCP", "First contentful paint", f"{RUM_PREFIX}first_contentful_paint_event", "ms", 1800, 3000),
+    Vital("TTFB", "Time to first byte", f"{RUM_PREFIX}time_to_first_byte_event", "ms", 800, 1800),
+    Vital("FID", "First input delay", f"{RUM_PREFIX}first_input_delay_event", "ms", 100, 300),
+)
+
+
+def percentile(values: Sequence[float], percent: int) -> float | None:
+    """Return the smallest value that `percent` of all values do not exceed; None when there are none."""
+    if not values:
+        return None
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def apdex(load_millis: Sequence[float]) -> Json:
+    """Count satisfied, tolerated and frustrated page loads; the score is None when there were none."""
+    satisfied = sum(millis < SATISFIED_BELOW_MILLIS for millis in load_millis)
+    frustrated = sum(millis >= TOLERATED_BELOW_MILLIS for millis in load_millis)
+    tolerated = len(load_millis) - satisfied - frustrated
+    return {
+        "score": (satisfied + tolerated / 2) / len(load_millis) if load_millis else None,
+        "satisfied": satisfied,
+        "tolerated": tolerated,
+        "frustrated": frustrated,
+    }
+
+
+def vital(measured: Vital, values: Sequence[float]) -> Json:
+    """Tell a web vital by its 75th percentile, and how many values are good, fair and poor."""
+    p75 = percentile(values, 75)
+    ratings = [measured.rating(value) for value in values]
+    return {
+        "name": measured.name,
+        "title": measured.title,
+        "unit": measured.unit,
+        "good_up_to": measured.good,
+        "poor_above": measured.poor,
+        "p75": p75,
+        "rating": None if p75 is None else measured.rating(p75),
+        **{rating: ratings.count(rating) for rating in ("good", "fair", "poor")},
+    }

@@ -1,0 +1,291 @@
+"""The contract of PutRumEvents: one decoded request in, what RUM would keep of it out.
+
+Pure: no clock, no HTTP, no store. What RUM refuses raises `Violation`; what it documents as dropped or removed without
+a word comes back as such. Members and patterns are those of the service model,
+https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/API_PutRumEvents.html.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import schema
+from .app_monitor import AppMonitor
+from .json_text import dump, parse, quote
+from .record import RUM_PREFIX, Dropped, Event, Removed, Verdict
+
+# "Each event must be under 6 KB serialized (including metadata). Larger events are dropped silently."
+# aws-rum-web, docs/troubleshooting.md
+MAX_EVENT_BYTES = 6 * 1024
+
+# A session replay carries pictures of whole pages, which AWS plays back, so the limit cannot be meant for it.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-session-replay.html
+_REPLAY = f"{RUM_PREFIX}rrweb_event"
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-custom-metadata.html
+MAX_CUSTOM_ATTRIBUTES = 10
+MAX_VALUE_CHARACTERS = 256
+_CUSTOM_KEY = re.compile(r"(?!pageTags)(?!aws:)[a-zA-Z0-9_:]{1,128}")
+
+# Ten digits before the point: from September 2001 to November 2286. Milliseconds and monotonic clocks fall outside.
+_EARLIEST_SECONDS, _LATEST_SECONDS = 1_000_000_000, 9_999_999_999
+
+_UUID = re.compile(r"[a-fA-F0-9]{8}-([a-fA-F0-9]{4}-){3}[a-fA-F0-9]{12}")
+_EVENT_TYPE = re.compile(r"[a-zA-Z0-9_.-]{1,256}")
+_MAX_ALIAS_CHARACTERS = 255
+
+
+class Violation(ValueError):  # noqa: N818 - a violation of the contract, not an error of this program
+    """Something in a request that RUM answers with a ValidationException, and what that means for its events."""
+
+    def __init__(self, message: str, verdicts: tuple[Verdict, ...] = ()) -> None:
+        super().__init__(message)
+        self.verdicts = verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What a request holds, sorted into what RUM keeps, drops and removes."""
+
+    app_monitor_id: str
+    batch_id: str
+    app_monitor: dict[str, Any]
+    user_id: str | None
+    session_id: str | None
+    alias: str | None
+    session_metadata: dict[str, Any]
+    events: tuple[Event, ...]
+    dropped: tuple[Dropped, ...]
+    removed: tuple[Removed, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    app_monitor_id: str
+    monitor: AppMonitor
+    batch_id: str
+    user_id: str | None
+    session_id: str | None
+    metadata: dict[str, Any]
+
+
+def admit(app_monitor_id: str, body: object, monitor: AppMonitor | None = None) -> Admitted:
+    """Read one decoded body for an app monitor that is configured so; raise Violation for what RUM refuses."""
+    _matching(_UUID, app_monitor_id, "the app monitor id in the path", "a UUID")
+    request = _members(
+        body,
+        "the request body",
+        required=("BatchId", "AppMonitorDetails", "UserDetails", "RumEvents"),
+        optional=("Alias", "SessionMetadata"),
+    )
+    app_monitor = _app_monitor(request["AppMonitorDetails"], app_monitor_id)
+    user = _members(request["UserDetails"], "UserDetails", optional=("userId", "sessionId"))
+    sender = _Sender(
+        app_monitor_id=app_monitor_id,
+        monitor=monitor or AppMonitor(),
+        batch_id=_uuid(request["BatchId"], "BatchId"),
+        user_id=_uuid(user["userId"], "UserDetails.userId") if "userId" in user else None,
+        session_id=_uuid(user["sessionId"], "UserDetails.sessionId") if "sessionId" in user else None,
+        metadata=_json_object(request.get("SessionMetadata", "{}"), "SessionMetadata"),
+    )
+    alias = _alias(request["Alias"]) if "Alias" in request else None
+    judged = _judge_all(request["RumEvents"], sender)
+    return Admitted(
+        app_monitor_id=app_monitor_id,
+        batch_id=sender.batch_id,
+        app_monitor=app_monitor,
+        user_id=sender.user_id,
+        session_id=sender.session_id,
+        alias=alias,
+        session_metadata=sender.metadata,
+        events=tuple(event for event, _ in judged if isinstance(event, Event)),
+        dropped=tuple(event for event, _ in judged if isinstance(event, Dropped)),
+        removed=tuple(attribute for _, removed in judged for attribute in removed),
+        verdicts=tuple(_verdict(*one) for one in judged),
+    )
+
+
+def _judge_all(values: object, sender: _Sender) -> list[tuple[Event | Dropped, list[Removed]]]:
+    if not isinstance(values, list):
+        raise Violation(f"RumEvents must be a list, is {quote(values)}")
+    judged = []
+    violations: dict[int, str] = {}
+    for n, value in enumerate(values):
+        at = f"RumEvents[{n}]"
+        try:
+            judged.append(_judge(_event(value, at, sender), at, sender.monitor))
+        except Violation as violation:
+            violations[n] = str(violation)
+    if violations:
+        innocent = f"refused with its request, because of RumEvents[{next(iter(violations))}]"
+        verdicts = tuple(
+            Verdict(_text(value, "id"), _text(value, "type"), "refused", violations.get(n, innocent))
+            for n, value in enumerate(values)
+        )
+        raise Violation(next(iter(violations.values())), verdicts)
+    return judged
+
+
+def _verdict(event: Event | Dropped, removed: list[Removed]) -> Verdict:
+    if isinstance(event, Dropped):
+        return Verdict(event.event.id, event.event.type, "dropped", event.reason)
+    lost = "; ".join(f"attribute {quote(one.key)} removed: {one.reason}" for one in removed)
+    return Verdict(event.id, event.type, "accepted", lost or None)
+
+
+def _text(event: object, member: str) -> str | None:
+    value = event.get(member) if isinstance(event, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _event(value: object, at: str, sender: _Sender) -> Event:
+    members = _members(value, at, required=("id", "timestamp", "type", "details"), optional=("metadata",))
+    return Event(
+        id=_uuid(members["id"], f"{at}.id"),
+        timestamp=_timestamp(members["timestamp"], f"{at}.timestamp"),
+        type=_event_type(members["type"], f"{at}.type"),
+        details=_json_object(members["details"], f"{at}.details"),
+        metadata={**sender.metadata, **_json_object(members.get("metadata", "{}"), f"{at}.metadata")},
+        session_id=sender.session_id,
+        user_id=sender.user_id,
+        app_monitor_id=sender.app_monitor_id,
+        batch_id=sender.batch_id,
+    )
+
+
+def _judge(sent: Event, at: str, monitor: AppMonitor) -> tuple[Event | Dropped, list[Removed]]:
+    removed = _refused_attributes(sent)
+    refused_keys = {attribute.key for attribute in removed}
+    metadata = {key: value for key, value in sent.metadata.items() if key not in refused_keys}
+    problem = schema.violation(schema.METADATA, metadata, f"{at}.metadata")
+    if problem:
+        raise Violation(f"{problem} (the event's own metadata merged over SessionMetadata)")
+    if sent.type.startswith(RUM_PREFIX):
+        problem = schema.violation(sent.type.removeprefix(RUM_PREFIX), sent.details, f"{at}.details")
+        if problem:
+            raise Violation(problem)
+    reason = _why_dropped(sent, monitor)
+    return (Dropped(sent, reason), []) if reason else (replace(sent, metadata=metadata), removed)
+
+
+def _why_dropped(event: Event, monitor: AppMonitor) -> str | None:
+    if not monitor.custom_events and not event.type.startswith(RUM_PREFIX):
+        return "custom events are not enabled in the app monitor"
+    # "collected only if the app monitor has X-Ray tracing activated"
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-datacollected.html
+    if not monitor.xray and event.type == f"{RUM_PREFIX}xray_trace_event":
+        return "X-Ray tracing is not enabled in the app monitor"
+    domain = event.metadata.get("domain")
+    if not monitor.takes_domain(domain):
+        return f"its domain {quote(domain)} is none of the app monitor's: {', '.join(monitor.domains)}"
+    size = event_bytes(event)
+    if size > MAX_EVENT_BYTES and event.type != _REPLAY:
+        return f"{size} bytes with its merged metadata, RUM keeps at most {MAX_EVENT_BYTES}"
+    return None
+
+
+def event_bytes(event: Event) -> int:
+    """Measure an event as one compact JSON object in UTF-8: id, timestamp, type, details and merged metadata."""
+    measured = {
+        "id": event.id,
+        "timestamp": event.timestamp,
+        "type": event.type,
+        "metadata": event.metadata,
+        "details": event.details,
+    }
+    return len(dump(measured).encode())
+
+
+def _refused_attributes(event: Event) -> list[Removed]:
+    removed = []
+    kept = 0
+    for key, value in event.metadata.items():
+        if key in schema.METADATA_MEMBERS:
+            continue
+        if not _CUSTOM_KEY.fullmatch(key):
+            reason = "the key must be 1 to 128 of A-Z a-z 0-9 _ : and not begin with aws: or pageTags"
+        elif not isinstance(value, (str, int, float)):
+            reason = "the value must be a string, a number or a boolean"
+        elif isinstance(value, str) and len(value) > MAX_VALUE_CHARACTERS:
+            reason = f"the value has {len(value)} characters, at most {MAX_VALUE_CHARACTERS} are kept"
+        elif kept == MAX_CUSTOM_ATTRIBUTES:
+            reason = f"RUM keeps at most {MAX_CUSTOM_ATTRIBUTES} custom attributes of an event"
+        else:
+            kept += 1
+            continue
+        removed.append(Removed(event.id, event.type, key, value, reason))
+    return removed
+
+
+def _app_monitor(value: object, app_monitor_id: str) -> dict[str, Any]:
+    details = _members(value, "AppMonitorDetails", optional=("id", "name", "version"))
+    for name, member in details.items():
+        if not isinstance(member, str):
+            raise Violation(f"AppMonitorDetails.{name} must be a string, is {quote(member)}")
+    if details.get("id", app_monitor_id) != app_monitor_id:
+        raise Violation(
+            f"AppMonitorDetails.id {quote(details['id'])} is not the id in the path, {quote(app_monitor_id)}"
+        )
+    return details
+
+
+def _alias(value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= _MAX_ALIAS_CHARACTERS:
+        raise Violation(f"Alias must be a string of 1 to {_MAX_ALIAS_CHARACTERS} characters, is {quote(value)}")
+    return value
+
+
+def _event_type(value: object, at: str) -> str:
+    event_type = _matching(_EVENT_TYPE, value, at, "1 to 256 of A-Z a-z 0-9 _ . -")
+    if event_type.startswith(RUM_PREFIX) and event_type.removeprefix(RUM_PREFIX) not in schema.EVENT_TYPES:
+        raise Violation(f"{at} {quote(event_type)} is none of RUM's event types, and {RUM_PREFIX} is RUM's own prefix")
+    return event_type
+
+
+def _timestamp(value: object, at: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Violation(f"{at} must be a number of epoch seconds, is {quote(value)}")
+    if not _EARLIEST_SECONDS <= value <= _LATEST_SECONDS:
+        hint = ", which looks like milliseconds" if value > _LATEST_SECONDS else ""
+        raise Violation(f"{at} must be epoch seconds between 2001 and 2286, is {quote(value)}{hint}")
+    return value
+
+
+def _uuid(value: object, at: str) -> str:
+    return _matching(_UUID, value, at, "a UUID of 36 characters")
+
+
+def _matching(pattern: re.Pattern[str], value: object, at: str, what: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise Violation(f"{at} must be {what}, is {quote(value)}")
+    return value
+
+
+def _json_object(value: object, at: str) -> dict[str, Any]:
+    if not isinstance(value, str):
+        raise Violation(f"{at} must be a string that holds a JSON object, is {quote(value)}")
+    try:
+        document = parse(value)
+    except ValueError as error:
+        raise Violation(f"{at} must hold a JSON object, is {quote(value)}: {error}") from error
+    if not isinstance(document, dict):
+        raise Violation(f"{at} must hold a JSON object, holds {quote(document)}")
+    return document
+
+
+def _members(
+    value: object, at: str, *, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Violation(f"{at} must be a JSON object, is {quote(value)}")
+    prefix = "" if at == "the request body" else f"{at}."
+    for name in required:
+        if name not in value:
+            raise Violation(f"{prefix}{name} is required")
+    for name in value:
+        if name not in (*required, *optional):
+            raise Violation(f"{at} has the unknown member {quote(name)}")
+    return value

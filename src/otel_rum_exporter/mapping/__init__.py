@@ -1,0 +1,1 @@
+"""Spans and log records to RUM events: pure, without clock, randomness, environment or I/O."""

@@ -1,0 +1,184 @@
+"""Spans and log records without a built-in event: a custom event with the whole content.
+
+Scope, status and dropped counts are under `otel`, as OpenTelemetry asks of exporters to other formats:
+https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any
+
+from opentelemetry.trace import StatusCode
+
+from ..._attributes import plain
+from ...config import Config
+from ...rum.event import EventDraft
+from .. import redaction, urls
+from ..attribute_values import json_object, json_text, json_value
+from ..fields import Field
+from ..log_view import LogView
+from ..record_view import NS_PER_MILLI, View, epoch_ns
+from ..span_view import SpanView
+
+FALLBACK_TYPE = "otel.span"
+MAX_TYPE_CHARS = 256
+MAX_REMEMBERED_CHARS = 1024
+"""Longer names are not cached, because a client chooses them."""
+
+
+SPAN_FIELDS = (
+    Field("name", note="the span's, with path ids masked"),
+    Field("kind", note="the span's, as `INTERNAL`"),
+    Field("startTime", note="ISO 8601, in UTC"),
+    Field("durationMs", note="in milliseconds"),
+    Field("traceId", note="32 hex digits"),
+    Field("spanId", note="16 hex digits"),
+    Field("parentSpanId", note="16 hex digits"),
+    Field("otel.scope", note="`name` and `version` of the instrumentation"),
+    Field("otel.status_code", note="`OK` or `ERROR`"),
+    Field("otel.status_description", note="the description of the status"),
+    Field("otel.dropped_attributes_count", note="if the SDK dropped some"),
+    Field("otel.dropped_events_count", note="if the SDK dropped some"),
+    Field("otel.dropped_links_count", note="if the SDK dropped some"),
+    Field("attributes", note="the span's, except what is never sent"),
+    Field("events", note="`name`, `time` and `attributes` of each, except exceptions"),
+    Field("links", note="`traceId` and `spanId` of each"),
+)
+LOG_FIELDS = (
+    Field("name", note="the event's, with path ids masked"),
+    Field("time", note="ISO 8601, in UTC"),
+    Field("otel.scope", note="`name` and `version` of the instrumentation"),
+    Field("severityNumber", note="OTel's, 1 to 24"),
+    Field("traceId", note="32 hex digits, within a span"),
+    Field("spanId", note="16 hex digits, within a span"),
+    Field("body", note="as JSON"),
+    Field("attributes", note="the record's, except what is never sent"),
+)
+"""Custom events have no schema. These fields are for the documentation; a test compares them with what is sent."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def span_event(view: SpanView, config: Config) -> Iterator[EventDraft]:
+    """Yield the custom event of a span, if custom events are enabled."""
+    if config.custom_events:
+        details = _details(view, config)
+        yield EventDraft(_type_of(details["name"]), view.end_ns, details)
+
+
+def is_named(view: LogView, _config: Config) -> bool:
+    """Return whether a log record is an event: it has a name, unlike a plain log line."""
+    return bool(view.name)
+
+
+def log_event(view: LogView, config: Config) -> Iterator[EventDraft]:
+    """Yield the custom event of a named log record, if custom events are enabled."""
+    if config.custom_events:
+        details = _log_details(view, config)
+        yield EventDraft(_type_of(details["name"]), view.end_ns, details)
+
+
+def _type_of(name: str) -> str:
+    return event_type(name) if len(name) <= MAX_REMEMBERED_CHARS else event_type.__wrapped__(name)
+
+
+@lru_cache(maxsize=1000)
+def event_type(span_name: str) -> str:
+    """Return the custom event type for a span name: letters, digits, `_`, `.` and `-`, never a built-in type."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", span_name).strip("_")[:MAX_TYPE_CHARS]
+    if not name:
+        return FALLBACK_TYPE
+    return f"otel.{name}"[:MAX_TYPE_CHARS] if name.lower().startswith("com.amazon.") else name
+
+
+def _details(view: SpanView, config: Config) -> dict[str, Any]:
+    span = view.span
+    details: dict[str, Any] = {
+        "name": _name(view),
+        "kind": view.span.kind.name,
+        "startTime": _iso(view.start_ns),
+        "durationMs": view.duration_millis,
+        "traceId": view.trace_id,
+        "spanId": view.span_id,
+        "otel": _otel(view),
+        "attributes": _attributes(view.attributes, config),
+    }
+    if view.parent_key is not None:
+        details["parentSpanId"] = view.parent_key[1]
+    events = [event for event in view.events if event.name != "exception"] if view.events else ()
+    if events:
+        details["events"] = [
+            {
+                "name": redaction.scrub_text(json_text(event.name)),
+                "time": _iso(event.timestamp),
+                "attributes": _attributes(plain(event.attributes), config),
+            }
+            for event in events
+        ]
+    links = span.links
+    if links:
+        details["links"] = [
+            {"traceId": f"{link.context.trace_id:032x}", "spanId": f"{link.context.span_id:016x}"} for link in links
+        ]
+    return details
+
+
+def _log_details(view: LogView, config: Config) -> dict[str, Any]:
+    details: dict[str, Any] = {"name": _name(view), "time": _iso(view.end_ns), "otel": _scope(view)}
+    if view.severity:
+        details["severityNumber"] = view.severity
+    if view.trace_id:
+        details |= {"traceId": view.trace_id, "spanId": view.span_id}
+    body = json_value(redaction.scrubbed("body", view.body, config.url_query_parameters))
+    if body is not None:
+        details["body"] = body
+    details["attributes"] = _attributes(view.attributes, config)
+    return details
+
+
+def _name(view: View) -> str:
+    """Return the name of a span with path ids masked: names of HTTP spans without a route contain the path."""
+    return _shown(view.name) if len(view.name) <= MAX_REMEMBERED_CHARS else _shown.__wrapped__(view.name)
+
+
+@lru_cache(maxsize=1000)
+def _shown(name: str) -> str:
+    name = redaction.scrub_text(name)
+    return urls.mask_ids(name) if "/" in name else name
+
+
+def _scope(view: View) -> dict[str, Any]:
+    if view.scope is None:
+        return {}
+    scope = (("name", view.scope.name), ("version", view.scope.version))
+    return {"scope": {key: json_text(value) for key, value in scope if value}}
+
+
+def _otel(view: SpanView) -> dict[str, Any]:
+    status = view.span.status
+    found = _scope(view)
+    if status.status_code is not StatusCode.UNSET:
+        found["status_code"] = status.status_code.name
+    if status.description:
+        found["status_description"] = redaction.scrub_text(json_text(status.description))
+    if view.dropped is not None:
+        found.update((f"dropped_{name}_count", count) for name, count in view.dropped._asdict().items() if count)
+    return found
+
+
+def _attributes(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    return json_object(redaction.exportable(attributes, config.url_query_parameters))
+
+
+def _iso(time_ns: int | None) -> str:
+    millis = epoch_ns(time_ns) // NS_PER_MILLI
+    return f"{_iso_second(millis // 1000)}.{millis % 1000:03}Z"
+
+
+@lru_cache(maxsize=1000)
+def _iso_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()

@@ -1,0 +1,202 @@
+"""HTTP requests, made and served: `http_event`, and the resource event of a request made.
+
+As in AWS's web client, a response of any status is a `response`, and `error` is for requests without a response.
+`http_event` has no duration; the resource event has it. Stable semantic conventions are read first, then old ones:
+https://opentelemetry.io/docs/specs/semconv/http/http-spans/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+
+from ...config import Config
+from ...rum.event import EventDraft
+from ...rum.truncation import cut
+from .. import urls
+from ..attribute_values import json_text
+from ..fields import VERSION, VERSION_FIELD, Field, Holds
+from ..log_view import LogView
+from ..redaction import scrub_text
+from ..span_view import SpanView
+from . import performance_resource
+from .js_error import ERROR_FIELDS, MAX_MESSAGE_CHARS, exceptions, js_error_details
+
+HTTP_EVENT = "com.amazon.rum.http_event"
+
+MAX_ERROR_STACK_CHARS = 1000
+
+_TYPE_BEFORE_MESSAGE = re.compile(r"[A-Za-z_][\w.]{0,200}(?=: )")
+"""The exception's type at the start of a status description that the SDK sets for an unhandled exception."""
+
+_OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
+
+
+HOSTS = {
+    SpanKind.CLIENT: ("server.address", "http.host", "net.peer.name"),
+    SpanKind.SERVER: ("server.address", "http.host", "net.host.name"),
+}
+PORTS = {SpanKind.CLIENT: ("server.port", "net.peer.port"), SpanKind.SERVER: ("server.port", "net.host.port")}
+TARGETS = {
+    SpanKind.CLIENT: ("url.path", "http.target", "url.template"),
+    SpanKind.SERVER: ("url.path", "http.target", "http.route"),
+}
+"""Source attributes for the parts of a request's URL, in order of precedence."""
+
+METHODS = ("http.request.method", "http.method")
+STATUSES = ("http.response.status_code", "http.status_code")
+WHOLE_URLS = ("url.full", "http.url")
+
+_SERVICE, _OPERATION = "rpc.service", "rpc.method"
+OWN_TRAFFIC = frozenset((_SERVICE, _OPERATION, *WHOLE_URLS))
+"""Attributes that identify a request to RUM itself."""
+
+HTTP_FIELDS = (
+    VERSION_FIELD,
+    Field("trace_id", note="the trace, in X-Ray's form", chars=35),
+    Field("segment_id", note="the span", chars=16),
+    Field(
+        "request",
+        note="the request",
+        holds=Holds.OBJECT,
+        is_required=True,
+        members=(
+            Field("method", METHODS, "if that is `_OTHER`, `http.request.method_original`", is_required=True),
+            Field("url", WHOLE_URLS, "else composed of scheme, host, port and path"),
+        ),
+    ),
+    Field(
+        "response",
+        note="if there was one",
+        holds=Holds.OBJECT,
+        members=(
+            Field("status", STATUSES, holds=Holds.NUMBER, is_required=True),
+            Field("statusText", ("http.status_text",), "else the standard phrase of the status"),
+        ),
+    ),
+    Field(
+        "error",
+        note="if there was no response: the span's exception, else its status",
+        holds=Holds.OBJECT,
+        members=(Field("version", note=f"`{VERSION}`"), *ERROR_FIELDS),
+    ),
+)
+
+
+def is_request(view: SpanView, _: Config) -> bool:
+    """Return whether a span is an HTTP request."""
+    return view.text(*METHODS) is not None
+
+
+def is_own_traffic(view: SpanView, _: Config) -> bool:
+    """Return whether a CLIENT span is a request to RUM itself, from any code in the process."""
+    if view.attributes.get(_SERVICE) == "RUM" or view.attributes.get(_OPERATION) == "PutRumEvents":
+        return True
+    target = view.text(*WHOLE_URLS)
+    if target is None or ("/appmonitors/" not in target and "dataplane.rum" not in target):
+        return False
+    host = urls.hostname(target) or ""
+    return host.startswith("dataplane.rum") or bool(_OWN_PATH.fullmatch(urls.path(target)))
+
+
+def is_within_span(view: LogView, _: Config) -> bool:
+    """Return whether a log record belongs to a span; the span reports the failed request with more detail."""
+    return bool(view.span_id)
+
+
+def client_events(view: SpanView, config: Config) -> list[EventDraft]:
+    """Return the resource event of a request made, and its `http_event` if the settings ask for it."""
+    target = request_url(view)
+    made = [performance_resource.requested(view, target, config)]
+    code = status(view)
+    failed = code is None or not 200 <= code <= 299
+    if config.http_events == "all" or (failed and config.http_events == "failed"):
+        made.append(_http_event(view, target, config))
+    return made
+
+
+def server_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
+    """Yield the `http_event` of a request served if the settings ask for it; failed means status 400 or above."""
+    code = status(view)
+    failed = code is None or code >= 400
+    if config.http_events == "all" or (failed and config.http_events == "failed"):
+        yield _http_event(view, request_url(view), config)
+
+
+def method(view: SpanView) -> str | None:
+    """Return the request's method; None if the span is no HTTP request."""
+    name = view.text(*METHODS)
+    return (view.text("http.request.method_original") or name) if name == "_OTHER" else name
+
+
+def status(view: SpanView) -> int | None:
+    """Return the response's status; None if there was no response."""
+    code = view.integer(*STATUSES)
+    return code if code and code > 0 else None
+
+
+def request_url(view: SpanView) -> str | None:
+    """Return the URL of a request, composed of its parts if the span has no whole URL."""
+    whole = view.text(*WHOLE_URLS)
+    if whole is not None:
+        return whole
+    kind = SpanKind.CLIENT if view.kind is SpanKind.CLIENT else SpanKind.SERVER
+    target = view.text(*TARGETS[kind])
+    if target is None:
+        return None
+    query = view.text("url.query")
+    return urls.compose(
+        view.text("url.scheme", "http.scheme"),
+        view.text(*HOSTS[kind]),
+        view.integer(*PORTS[kind]),
+        f"{target}?{query}" if query and "?" not in target else target,
+    )
+
+
+def _http_event(view: SpanView, target: str | None, config: Config) -> EventDraft:
+    request = {"method": method(view)}
+    if target:
+        request["url"] = urls.scrub(target, config.url_query_parameters)
+    details: dict[str, Any] = {
+        "version": VERSION,
+        "request": request,
+        "trace_id": xray_trace_id(view.trace_id),
+        "segment_id": view.span_id,
+    }
+    code = status(view)
+    if code is None:
+        details["error"] = failure(view)
+    else:
+        details["response"] = {"status": code, "statusText": _status_text(view, code)}
+    return EventDraft(HTTP_EVENT, view.end_ns, details)
+
+
+def failure(view: SpanView) -> dict[str, Any]:
+    """Return the error of a request without a response, in RUM's form."""
+    for _, exception in exceptions(view):
+        return js_error_details(exception, MAX_ERROR_STACK_CHARS)
+    kind, description = view.text("error.type"), json_text(view.span.status.description or "")
+    if kind is None or kind.isdigit():
+        named = _TYPE_BEFORE_MESSAGE.match(description)
+        kind = named[0] if named else "Error"
+    details = {"version": VERSION, "type": cut(scrub_text(kind), MAX_MESSAGE_CHARS)}
+    return details | ({"message": cut(scrub_text(description), MAX_MESSAGE_CHARS)} if description else {})
+
+
+def _status_text(view: SpanView, code: int) -> str:
+    given = view.text("http.status_text")
+    if given:
+        return given
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return ""
+
+
+def xray_trace_id(trace_id: str) -> str:
+    """Return a trace id in X-Ray's form; the schema of `http_event` accepts no other."""
+    return f"1-{trace_id[:8]}-{trace_id[8:]}"

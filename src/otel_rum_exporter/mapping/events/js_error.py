@@ -1,0 +1,221 @@
+"""Exceptions on spans and log records: `js_error_event`, RUM's event for errors in any language.
+
+https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from opentelemetry.trace import SpanKind
+
+from ..._attributes import plain
+from ...rum.event import EventDraft
+from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
+from .. import urls
+from ..fields import VERSION, VERSION_FIELD, Field, Holds
+from ..log_view import LogView
+from ..record_view import View, number, text
+from ..redaction import scrub_text
+from ..span_view import SpanView
+
+JS_ERROR_EVENT = "com.amazon.rum.js_error_event"
+
+MAX_STACK_CHARS = 4000
+"""AWS's web client keeps 1,000 characters. Python tracebacks are longer, and an event may have 6 KB."""
+
+MAX_MESSAGE_CHARS = 1000
+
+MAX_STACKS = 128
+"""Parsed stacks to keep: an application fails repeatedly at the same places."""
+
+TYPES = ("exception.type", "error.type")
+FILES = ("code.file.path", "code.filepath")
+LINES = ("code.line.number", "code.lineno")
+"""Source attributes of RUM's `type`, `filename` and `lineno`; a stack takes precedence for the last two."""
+
+ERROR_FIELDS = (
+    Field("type", TYPES, "else `Error`"),
+    Field(
+        "message",
+        ("exception.message",),
+        "else the span's status description; of a log record, the message in its Python traceback, else body or name",
+    ),
+    Field("filename", note=f"of the stack's innermost frame, else {' or '.join(f'`{name}`' for name in FILES)}"),
+    Field("lineno", note=f"of that frame, else {' or '.join(f'`{name}`' for name in LINES)}", holds=Holds.NUMBER),
+    Field("colno", note="of that frame, in JavaScript stacks", holds=Holds.NUMBER),
+    Field("stack", ("exception.stacktrace",)),
+)
+"""Fields of an error, also inside an `http_event`."""
+
+JS_ERROR_FIELDS = (VERSION_FIELD, *ERROR_FIELDS)
+
+SPLUNK_ATTRIBUTES: tuple[tuple[str, str], ...] = (
+    ("exception.type", "error.object"),
+    ("exception.message", "error.message"),
+    ("exception.stacktrace", "error.stack"),
+)
+"""OpenTelemetry's exception attributes, and those that Splunk's browser agent sets instead."""
+
+EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
+EXCEPTION_ATTRIBUTES = frozenset((*EXCEPTION, "component"))
+"""A span or log record that is an exception has at least one of these attributes."""
+
+_PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
+_SCRIPT_FRAME = re.compile(r"((?:https?|file)://[^\s()]{1,500}?):(\d{1,9}):(\d{1,9})")
+
+ERROR_NAMES = frozenset({"exception", "app.crash", "device.crash", "device.anr"})
+"""Names of log records that are errors; names that end in `.exception` are errors too."""
+
+HTTP_EXCEPTIONS = frozenset(
+    {"BadRequest", "Forbidden", "HTTPException", "Http404", "NotFound", "PermissionDenied", "RequestValidationError"}
+)
+"""Exceptions that Django, Flask and FastAPI turn into a 4xx response."""
+
+_MAX_DEBUG_SEVERITY = 8
+"""SeverityNumber DEBUG4: errors logged for debugging did not affect a user."""
+
+
+def has_exceptions(view: View) -> bool:
+    """Return whether `exceptions` can yield anything; cheaper than calling it."""
+    return not isinstance(view, SpanView) or bool(view.events) or view.shape.has(EXCEPTION_ATTRIBUTES)
+
+
+def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield time (ns since the epoch) and attributes of each exception on a span or log record."""
+    if isinstance(view, LogView):
+        if is_logged_error(view):
+            fallback = view.body if isinstance(view.body, str) else view.name
+            yield view.end_ns, {**view.attributes, "exception.message": _logged_message(view.attributes) or fallback}
+    elif isinstance(view, SpanView):
+        if is_exception(view):
+            exception = _as_otel_exception(view) if _is_splunk_error(view) else view.attributes
+            message = text(exception, "exception.message") or view.span.status.description or ""
+            yield view.end_ns, {**exception, "exception.message": message}
+        for event in view.events:
+            if event.name == "exception":
+                exception = plain(event.attributes)
+                if not _is_http_response(view, exception):
+                    yield event.timestamp or view.end_ns, exception
+
+
+def _logged_message(exception: Mapping[str, Any]) -> str | None:
+    """Return the message of a logged exception, taken from its traceback.
+
+    OpenTelemetry's `logging` handler records only the exception's first argument as its message: 2 for a missing
+    file. Spans record the whole message, and both must become one error.
+    """
+    message = text(exception, "exception.message")
+    written = _written_message(text(exception, "exception.stacktrace") or "", text(exception, "exception.type") or "")
+    # A traceback whose text starts with the message has notes added to it.
+    return message if written is None or (message and written.startswith(message)) else written
+
+
+def _written_message(stack: str, kind: str) -> str | None:
+    """Return the text after the exception's type at the end of a Python traceback; None if there is none."""
+    if not kind or PYTHON_TRACEBACK not in stack:
+        return None
+    lines = stack[max(0, stack.rfind('\n  File "')) :].split("\n")
+    for index, line in enumerate(lines):
+        raised, colon, message = line.partition(": ")
+        if colon and raised.rpartition(".")[2] == kind.rpartition(".")[2]:
+            return "\n".join((message, *lines[index + 1 :])).rstrip("\n")
+    return None
+
+
+def is_exception(view: View) -> bool:
+    """Return whether a span or log record is itself an exception, such as a hang or a logged error."""
+    if not view.shape.has(EXCEPTION_ATTRIBUTES):
+        return False
+    return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
+
+
+def is_logged_error(view: LogView) -> bool:
+    """Return whether a log record reports an exception."""
+    is_error = is_exception(view) or view.name in ERROR_NAMES or view.name.endswith(".exception")
+    return is_error and not 1 <= view.severity <= _MAX_DEBUG_SEVERITY
+
+
+def js_error(timestamp_ns: int, exception: Mapping[str, Any]) -> EventDraft:
+    """Return the error event of an exception."""
+    return EventDraft(JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS))
+
+
+def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict[str, Any]:
+    """Return an exception in RUM's form, also for use inside an `http_event`."""
+    details: dict[str, Any] = {
+        "version": VERSION,
+        "type": cut(scrub_text(text(exception, *TYPES) or "Error"), MAX_MESSAGE_CHARS),
+        "message": cut(scrub_text(text(exception, "exception.message") or ""), MAX_MESSAGE_CHARS),
+    }
+    stack = text(exception, "exception.stacktrace")
+    file_name = text(exception, *FILES)
+    if file_name:
+        details["filename"] = file_name
+        line = number(exception, *LINES)
+        details |= {} if line is None else {"lineno": line}
+    if stack:
+        details.update(_stack_fields(stack, max_stack_chars))
+    return details
+
+
+class Fingerprint(NamedTuple):
+    """What two records of one exception have in common; `raised_at` is empty if no stack was recorded."""
+
+    trace_id: str
+    type: str
+    message: str
+    raised_at: str | None
+
+
+def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | None:
+    """Return the fingerprint of an exception; None outside a trace, where records cannot be related.
+
+    Python records an exception on every span that it leaves. Each traceback has more frames at its start, and all end
+    with the frame that raised. `logging` names the type without its module.
+    """
+    if not trace_id:
+        return None
+    stack = text(exception, "exception.stacktrace") or ""
+    kind, message = text(exception, "exception.type") or "", text(exception, "exception.message") or ""
+    innermost = stack[max(0, stack.rfind('\n  File "')) :] if PYTHON_TRACEBACK in stack else stack
+    raised_at = innermost.strip()[:MAX_MESSAGE_CHARS]
+    return Fingerprint(trace_id, kind.rpartition(".")[2][:MAX_MESSAGE_CHARS], message[:MAX_MESSAGE_CHARS], raised_at)
+
+
+def _is_http_response(view: SpanView, exception: Mapping[str, Any]) -> bool:
+    """Return whether a framework turned the exception into a 4xx response: no error, and the status reports it."""
+    status = view.integer("http.response.status_code", "http.status_code") or 0
+    kind = text(exception, "exception.type") or ""
+    return view.kind is SpanKind.SERVER and 400 <= status < 500 and kind.rpartition(".")[2] in HTTP_EXCEPTIONS
+
+
+def _is_splunk_error(view: View) -> bool:
+    return view.attributes.get("component") == "error" and view.text("error.message", "error.stack") is not None
+
+
+def _as_otel_exception(view: View) -> dict[str, Any]:
+    return {**view.attributes, **{name: view.text(source) for name, source in SPLUNK_ATTRIBUTES}}
+
+
+@lru_cache(maxsize=MAX_STACKS)
+def _stack_fields(stack: str, max_stack_chars: int) -> dict[str, Any]:
+    # Cut first because recursion makes stacks of any length; keep twice the limit because scrubbing shortens them.
+    text_of_stack = cut_stack(scrub_text(cut_stack(stack, 2 * max_stack_chars)), max_stack_chars)
+    return {**_raised_at(stack), "stack": text_of_stack}
+
+
+def _raised_at(stack: str) -> dict[str, Any]:
+    """Return file and line of the innermost frame: the last of a Python traceback, the first of a JavaScript stack."""
+    if PYTHON_TRACEBACK in stack:
+        # Stacks are long, so look at the last frame before searching the whole text.
+        last = _PYTHON_FRAME.match(stack, stack.rfind("\n", 0, max(0, stack.rfind('File "'))) + 1)
+        found = last or next(reversed(list(_PYTHON_FRAME.finditer(stack))), None)
+        return {"filename": found[1], "lineno": int(found[2])} if found else {}
+    frame = _SCRIPT_FRAME.search(stack, 0, MAX_STACK_CHARS)
+    if frame is None:
+        return {}
+    return {"filename": urls.scrub(frame[1]), "lineno": int(frame[2]), "colno": int(frame[3])}

@@ -1,0 +1,105 @@
+"""Log records, as the SDK gives them and as the mapping reads them: of events, which have a name, and exceptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.trace import TraceFlags
+
+from .._attributes import plain
+from .attribute_values import json_object, json_text, json_value
+from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, shape_of, text
+
+
+class LogData(Protocol):
+    """What was logged: `opentelemetry._logs.LogRecord`."""
+
+    @property
+    def timestamp(self) -> int | None: ...
+    @property
+    def observed_timestamp(self) -> int | None: ...
+    @property
+    def trace_id(self) -> int | None: ...
+    @property
+    def span_id(self) -> int | None: ...
+    @property
+    def trace_flags(self) -> TraceFlags | None: ...
+    @property
+    def severity_number(self) -> SeverityNumber | None: ...
+    @property
+    def body(self) -> Any: ...
+    @property
+    def attributes(self) -> Attributes: ...
+    @property
+    def event_name(self) -> str | None: ...
+
+
+class LogRecord(Protocol):
+    """A log record with its origin: the part of `opentelemetry.sdk._logs.ReadableLogRecord` that RUM needs."""
+
+    @property
+    def log_record(self) -> LogData: ...
+    @property
+    def resource(self) -> Resource: ...
+    @property
+    def instrumentation_scope(self) -> Scope | None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class LogView(View):
+    """A log record whose attributes were read once; `name` is the event's, empty for a plain line.
+
+    `is_superseded` says that a later record tells the same thing better.
+    """
+
+    body: Any
+    severity: int
+    span_id: str
+    is_superseded: bool = False
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """Name, attributes and body."""
+        return self.name, self.attributes, self.body
+
+    @property
+    def id_parts(self) -> tuple[str, ...]:
+        """Time, name and content: log records have no id."""
+        content = orjson.dumps([json_object(self.attributes), json_value(self.body)], option=orjson.OPT_SORT_KEYS)
+        return self.trace_id, self.span_id, str(self.end_ns), self.name, content.decode()
+
+    @classmethod
+    def of(cls, record: LogRecord) -> LogView:
+        """Read a log record once. One within a span belongs to it."""
+        data = record.log_record
+        attributes = plain(data.attributes)
+        trace_id = f"{data.trace_id:032x}" if data.trace_id else ""
+        span_id = f"{data.span_id:016x}" if data.trace_id and data.span_id else ""
+        told_ns = epoch_ns(data.timestamp)
+        # OTel's browser instrumentations put times since the page's beginning where the epoch's belong.
+        time_ns = told_ns if told_ns >= EARLIEST_EPOCH_NS else epoch_ns(data.observed_timestamp) or told_ns
+        return cls(
+            name=json_text(data.event_name) if data.event_name else text(attributes, "event.name") or "",
+            attributes=attributes,
+            shape=shape_of(attributes),
+            resource=record.resource,
+            scope=record.instrumentation_scope,
+            trace_id=trace_id,
+            span_id=span_id,
+            key=None,
+            parent_key=(trace_id, span_id) if span_id and _is_exported(data) else None,
+            is_parent_remote=False,
+            kind=None,
+            start_ns=time_ns,
+            end_ns=time_ns,
+            body=data.body,
+            severity=data.severity_number.value if data.severity_number else 0,
+        )
+
+
+def _is_exported(data: LogData) -> bool:
+    """Say whether the span of a log record will come; one that was not sampled never does."""
+    return data.trace_flags is None or bool(data.trace_flags & TraceFlags.SAMPLED)

@@ -1,0 +1,139 @@
+"""Finished spans, as the SDK gives them and as the mapping reads them.
+
+The protocols name exactly the members of the SDK's `ReadableSpan` that become RUM data, so an SDK span is used
+as it is, without a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple, Protocol
+
+from opentelemetry.trace import SpanContext, SpanKind, Status
+
+from .._attributes import plain
+from .attribute_values import json_text
+from .record_view import MAX_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, shape_of
+
+
+class SpanEvent(Protocol):
+    """A moment within a span, such as an exception; `timestamp` is ns since the epoch."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def attributes(self) -> Attributes: ...
+
+
+class SpanLink(Protocol):
+    """A reference to another span."""
+
+    @property
+    def context(self) -> SpanContext: ...
+
+
+class Span(Protocol):
+    """A finished span: the part of `opentelemetry.sdk.trace.ReadableSpan` that RUM has a place for."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> SpanKind: ...
+    @property
+    def context(self) -> SpanContext: ...
+    @property
+    def parent(self) -> SpanContext | None: ...
+    @property
+    def start_time(self) -> int | None: ...
+    @property
+    def end_time(self) -> int | None: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def attributes(self) -> Attributes: ...
+    @property
+    def events(self) -> Sequence[SpanEvent]: ...
+    @property
+    def links(self) -> Sequence[SpanLink]: ...
+    @property
+    def resource(self) -> Resource: ...
+    @property
+    def instrumentation_scope(self) -> Scope | None: ...
+    @property
+    def dropped_attributes(self) -> int: ...
+    @property
+    def dropped_events(self) -> int: ...
+    @property
+    def dropped_links(self) -> int: ...
+
+
+class Dropped(NamedTuple):
+    """How many attributes, events and links of a span the SDK left out."""
+
+    attributes: int
+    events: int
+    links: int
+
+
+@dataclass(slots=True, kw_only=True)
+class SpanView(View):
+    """A span whose attributes and events were read once.
+
+    `dropped` is None where the SDK left nothing out; `part` is a child that the span's own events tell.
+    """
+
+    span: Span
+    span_id: str
+    events: Sequence[SpanEvent]
+    dropped: Dropped | None
+    part: SpanView | None = None
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """Name and attributes, its own and those of its events, and its links."""
+        events = [(event.name, plain(event.attributes)) for event in self.events]
+        return self.name, self.attributes, events, self.span.links
+
+    @property
+    def id_parts(self) -> tuple[str, ...]:
+        """Trace and span id."""
+        return self.trace_id, self.span_id
+
+    @classmethod
+    def of(cls, span: Span) -> SpanView:
+        """Read a span once."""
+        context, parent, name, kind, resource, scope, start_ns, end_ns, told, events, *dropped = _READ(span)
+        trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+        attributes = plain(told)
+        if not (start_ns and end_ns and 0 <= start_ns <= end_ns <= MAX_EPOCH_NS):
+            start_ns = epoch_ns(start_ns or end_ns)
+            end_ns = max(start_ns, epoch_ns(end_ns))
+        return cls(
+            span=span,
+            name=name if type(name) is str and name.isascii() else json_text(name),
+            attributes=attributes,
+            shape=shape_of(attributes),
+            resource=resource,
+            scope=scope,
+            trace_id=trace_id,
+            span_id=span_id,
+            events=events,
+            dropped=Dropped(*dropped) if any(dropped) else None,
+            key=(trace_id, span_id),
+            parent_key=None if parent is None else (trace_id, f"{parent.span_id:016x}"),
+            is_parent_remote=parent is not None and parent.is_remote,
+            kind=kind,
+            start_ns=start_ns,
+            end_ns=end_ns,
+        )
+
+
+_READ = attrgetter(
+    *("context", "parent", "name", "kind", "resource", "instrumentation_scope", "start_time", "end_time"),
+    *("attributes", "events", "dropped_attributes", "dropped_events", "dropped_links"),
+)
+"""All that is read of every span: one call costs a third of as many in Python."""

@@ -1,0 +1,176 @@
+"""Fields of a protobuf message in OTLP's JSON form, read with their type, each fault with the path to it.
+
+OTLP departs from protobuf's own JSON: ids are hex, enums are integers, and keys are lowerCamelCase only.
+Unknown fields are ignored, and null is a field that was not set:
+https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import orjson
+
+from .model import MalformedError
+
+Message = Mapping[str, Any]
+T = TypeVar("T")
+
+MAX_UINT32 = 2**32 - 1
+MAX_UINT64 = 2**64 - 1
+
+_QUOTED_CHARS = 60
+_HEX = frozenset("0123456789abcdefABCDEF")
+_URL_SAFE_BASE64 = str.maketrans("-_", "+/")
+
+
+def parse(body: bytes | str) -> Any:
+    """Parse JSON.
+
+    The standard library takes what the faster parser refuses and exporters send: the halves of surrogate pairs that
+    JavaScript escapes, a byte order mark, NaN.
+
+    Raises:
+        ValueError: where it is not JSON, or nested too deeply.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise ValueError(str(error)) from None
+
+
+def message(value: object) -> Message:
+    """Return a value that is a message."""
+    if isinstance(value, dict):
+        return value
+    raise MalformedError("", f"is {_quoted(value)}, not an object")
+
+
+def text(fields: Message, name: str) -> str:
+    """Return a string; empty where there is none."""
+    value = fields.get(name)
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    raise MalformedError(name, f"is {_quoted(value)}, not a string")
+
+
+def truth(fields: Message, name: str) -> bool:
+    """Return a boolean."""
+    value = fields.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise MalformedError(name, f"is {_quoted(value)}, neither true nor false")
+
+
+def integer(fields: Message, name: str, low: int = 0, high: int = MAX_UINT64) -> int:
+    """Return an integer within a range, written as a number or as a string."""
+    value = fields.get(name)
+    if value is None:
+        return 0
+    number = _whole(value)
+    if number is not None and low <= number <= high:
+        return number
+    raise MalformedError(name, f"is {_quoted(value)}, not an integer from {low} to {high}")
+
+
+def number(fields: Message, name: str) -> float:
+    """Return a number; those JSON has no form for are written as words, such as "NaN"."""
+    value = fields.get(name)
+    try:
+        if value is None:
+            return 0.0
+        if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            return float(value)
+    except (ValueError, OverflowError):
+        pass
+    raise MalformedError(name, f"is {_quoted(value)}, not a number")
+
+
+def data(fields: Message, name: str) -> bytes:
+    """Return bytes, written in Base64 of either alphabet, with padding or without."""
+    written = text(fields, name).translate(_URL_SAFE_BASE64).rstrip("=")
+    try:
+        return base64.b64decode(written + "=" * (-len(written) % 4), validate=True)
+    except ValueError:
+        raise MalformedError(name, f"is {_quoted(written)}, not Base64") from None
+
+
+def hex_id(fields: Message, name: str, digits: int) -> int:
+    """Return an id; 0, which is no id, where there is none."""
+    value = text(fields, name)
+    if not value:
+        return 0
+    if len(value) == digits and _HEX.issuperset(value):
+        return int(value, 16)
+    raise MalformedError(name, f"is {_quoted(value)}, not {digits} hex digits")
+
+
+def enum(fields: Message, name: str, names: Mapping[str, int]) -> int:
+    """Return the number of an enum's member; its name is tolerated, though OTLP forbids it."""
+    value = fields.get(name)
+    if isinstance(value, str) and value in names:
+        return names[value]
+    return integer(fields, name, -(2**31), 2**31 - 1)
+
+
+def items(fields: Message, name: str) -> list[Any]:
+    """Return the members of a repeated field, unread."""
+    value = fields.get(name)
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return value
+    raise MalformedError(name, f"is {_quoted(value)}, not a list")
+
+
+def each(fields: Message, name: str, read: Callable[[Message], T]) -> tuple[T, ...]:
+    """Return the messages of a repeated field as `read` makes them."""
+    found = []
+    for index, item in enumerate(items(fields, name)):
+        try:
+            found.append(read(message(item)))
+        except MalformedError as fault:
+            raise fault.within(f"{name}[{index}]") from None
+    return tuple(found)
+
+
+def submessage(fields: Message, name: str, read: Callable[[Message], T]) -> T | None:
+    """Return the message in a field as `read` makes it; None where there is none."""
+    value = fields.get(name)
+    if value is None:
+        return None
+    try:
+        return read(message(value))
+    except MalformedError as fault:
+        raise fault.within(name) from None
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str) and value.isascii() and value.removeprefix("-").isdigit() and len(value) <= 20:
+        return int(value)
+    return None
+
+
+def _quoted(value: object) -> str:
+    """Return a value as an error message shows it: text and numbers themselves, of anything else its kind."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= _QUOTED_CHARS else f"{value[:_QUOTED_CHARS]}...")
+    if isinstance(value, bool) or value is None:
+        return orjson.dumps(value).decode()
+    if isinstance(value, (int, float)):
+        return f"{value!r:.{_QUOTED_CHARS}}"
+    return "a list" if isinstance(value, list) else "an object"

@@ -1,0 +1,1 @@
+"""The wire format of `PutRumEvents`, and the only door to boto3."""

@@ -1,0 +1,208 @@
+"""What the exporter tells OpenTelemetry about itself, read by a real MeterProvider."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.util._once import Once
+
+from otel_rum_exporter import RumLogExporter, RumSpanExporter
+from otel_rum_exporter.delivery import worker
+from otel_rum_exporter.exporter.metrics import _observed, is_enabled, observe
+from otel_rum_exporter.exporter.pipeline import Pipeline
+from otel_rum_exporter.local import Fault, LocalRum
+from tests.logs import make_log
+from tests.spans import APP_MONITOR_ID, make_config, make_span
+
+SWITCH = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
+SPAN_EXPORTER = "otel_rum_exporter.exporter.RumSpanExporter"
+LOG_EXPORTER = "otel_rum_exporter.exporter.RumLogExporter"
+
+LONG_SECONDS = 20.0
+
+Points = dict[str, list[Any]]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Points]]:
+    """Read the metrics of a global meter provider of this test alone, by their names."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", None)
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER_SET_ONCE", Once())
+    metrics.set_meter_provider(provider)
+    _observed.clear()
+
+    def points() -> Points:
+        data = reader.get_metrics_data()
+        found: Points = {}
+        for resource in data.resource_metrics if data else ():
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics if scope.scope.name == "otel_rum_exporter" else ():
+                    found.setdefault(metric.name, []).extend(metric.data.data_points)
+        return found
+
+    yield points
+    provider.shutdown()
+
+
+def by_error(points: list[Any], component: str) -> dict[Any, int]:
+    """Return the values of a component by their `error.type`."""
+    return {
+        point.attributes.get("error.type"): point.value
+        for point in points
+        if point.attributes["otel.component.type"] == component and point.value
+    }
+
+
+@pytest.mark.parametrize(("value", "expected"), [("true", True), (" TRUE", True), ("1", False), ("false", False)])
+def test_they_are_switched_as_the_sdks_own(value: str, expected: bool) -> None:  # noqa: FBT001 - a case of a table
+    """Off unless the variable is true."""
+    assert is_enabled({SWITCH: value}) is expected
+    assert not is_enabled({})
+
+
+def test_without_the_switch_there_are_none(
+    read: Callable[[], Points], exporter: Callable[..., RumSpanExporter]
+) -> None:
+    """Nobody pays for what nobody asked for."""
+    exporter().export([make_span()])
+    assert read() == {}
+
+
+def test_exported_spans_are_counted_with_the_reason_of_their_loss(
+    read: Callable[[], Points], rum: LocalRum, exporter: Callable[..., RumSpanExporter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delivered ones have no `error.type`; what is on its way is in flight, and in the outbox."""
+    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.2)
+    one = exporter()
+    monkeypatch.setenv(SWITCH, "true")
+    one.shutdown()
+    one = exporter(max_events_per_request=50)
+    one.export([make_span() for _ in range(3)])
+    assert one.force_flush()
+    points = read()
+    assert by_error(points["otel.sdk.exporter.span.exported"], SPAN_EXPORTER) == {None: 3}
+    assert by_error(points["otel.sdk.exporter.span.inflight"], SPAN_EXPORTER) == {}
+    rum.faults = [Fault(status=503)]
+    one.export([make_span() for _ in range(2)])
+    points = read()
+    assert by_error(points["otel.sdk.exporter.span.inflight"], SPAN_EXPORTER) == {None: 2}
+    (events,), (size,), (age,), (rate,) = (
+        points[f"otel_rum_exporter.outbox.{name}"] for name in ("events", "size", "age", "rate")
+    )
+    assert events.value == 2
+    assert size.value > 1000
+    assert age.value > 0
+    assert rate.value == 50
+    one.shutdown(1000)
+    points = read()
+    assert by_error(points["otel.sdk.exporter.span.exported"], SPAN_EXPORTER) == {None: 3, "shutdown": 2}
+    assert by_error(points["otel.sdk.exporter.span.inflight"], SPAN_EXPORTER) == {}
+
+
+def test_each_request_has_its_duration_and_the_reason_of_its_failure(
+    read: Callable[[], Points], rum: LocalRum, exporter: Callable[..., RumSpanExporter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By AWS's error code, or the exception."""
+    monkeypatch.setenv(SWITCH, "true")
+    rum.faults = [Fault(status=429, times=1), Fault(cut="before_answer", times=1)]
+    one = exporter(max_requests_per_second=0)
+    one.export([make_span()])
+    assert one.force_flush()
+    points = read()["otel.sdk.exporter.operation.duration"]
+    assert {point.attributes.get("error.type"): point.count for point in points} == {
+        None: 1,
+        "ThrottlingException": 1,
+        "ConnectionClosedError": 1,
+    }
+    assert all(0 < point.sum < 60 for point in points)
+
+
+def test_log_records_have_twins_of_their_own(
+    read: Callable[[], Points], rum: LocalRum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted apart from spans; plain lines, which stay at home, are exported as far as OTel is concerned."""
+    monkeypatch.setenv(SWITCH, "true")
+    one = RumLogExporter(app_monitor_id=APP_MONITOR_ID, endpoint=rum.url, signing="none")
+    one.export([make_log("cart.filled"), make_log(body="a plain line")])
+    assert one.force_flush()
+    points = read()
+    assert by_error(points["otel.sdk.exporter.log.exported"], LOG_EXPORTER) == {None: 2}
+    assert by_error(points["otel.sdk.exporter.span.exported"], SPAN_EXPORTER) == {}
+    one.shutdown()
+
+
+def test_each_pipeline_is_told_apart_and_one_that_is_gone_no_longer(
+    read: Callable[[], Points], rum: LocalRum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are exporters of different settings, also those that are made after others have ended."""
+    monkeypatch.setenv(SWITCH, "true")
+
+    def components() -> set[Any]:
+        gc.collect()
+        exported = read().get("otel.sdk.exporter.span.exported", ())
+        return {point.attributes["otel.component.name"] for point in exported}
+
+    def made(**settings: Any) -> RumSpanExporter:
+        one = RumSpanExporter(app_monitor_id=APP_MONITOR_ID, endpoint=rum.url, signing="none", **settings)
+        one.export([make_span()])
+        return one
+
+    first, second = made(), made(max_events_per_request=7)
+    both = components()
+    assert len(both) == 2
+    first.shutdown()
+    del first
+    third = made(max_events_per_request=9)
+    now = components()
+    assert len(now) == 2
+    assert len(now - both) == 1
+    second.shutdown()
+    third.shutdown()
+
+
+@pytest.mark.usefixtures("read")
+def test_a_gauge_of_the_application_may_end_a_span_while_another_thread_exports_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The meter provider has a lock while it asks, and wants it for our instruments."""
+    monkeypatch.setenv(SWITCH, "true")
+    pipeline = Pipeline(make_config(), Mock())
+    asked, begun = threading.Event(), threading.Event()
+
+    def observing(*pipeline: Any) -> None:
+        begun.set()
+        observe(*pipeline)
+
+    def rows(_: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+        asked.set()
+        assert begun.wait(LONG_SECONDS)
+        pipeline.export_spans([make_span()])
+        yield metrics.Observation(1)
+
+    monkeypatch.setattr("otel_rum_exporter.exporter.stages.observe", observing)
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", provider)
+    provider.get_meter("application").create_observable_gauge("rows", [rows])
+    threads = [
+        threading.Thread(target=reader.collect, daemon=True),
+        threading.Thread(target=pipeline.export_spans, args=([make_span()],), daemon=True),
+    ]
+    threads[0].start()
+    assert asked.wait(LONG_SECONDS)
+    threads[1].start()
+    for thread in threads:
+        thread.join(LONG_SECONDS)
+    assert not any(thread.is_alive() for thread in threads)
+    pipeline.close(1.0)
+    provider.shutdown()

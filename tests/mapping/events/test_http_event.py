@@ -1,0 +1,196 @@
+"""HTTP spans, in both conventions, as AWS's web client would report the same requests."""
+
+from typing import Any
+
+import pytest
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from otel_rum_exporter.config import Config
+from otel_rum_exporter.mapping.events import http_event
+from otel_rum_exporter.mapping.rules import SPAN_RULES
+from otel_rum_exporter.mapping.span_view import SpanView
+from tests.spans import exception_event, make_config, make_span
+
+CLIENT_OK = [
+    pytest.param({"http.method": "GET", "http.url": "https://a.example/p.css?q=1", "http.status_code": 200}, id="old"),
+    pytest.param(
+        {"http.request.method": "GET", "url.full": "https://a.example/p.css?q=1", "http.response.status_code": 200},
+        id="stable",
+    ),
+]
+
+
+def client(attributes: dict[str, Any], config: Config | None = None, **span: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Map one CLIENT span to (short type, details)."""
+    view = SpanView.of(make_span("GET", attributes, kind=SpanKind.CLIENT, **span))
+    return [
+        (draft.type.rpartition(".")[2], dict(draft.details))
+        for draft in http_event.client_events(view, config or make_config())
+    ]
+
+
+def server(attributes: dict[str, Any], config: Config | None = None, **span: Any) -> list[dict[str, Any]]:
+    """Map one SERVER span to the details of its http_events."""
+    view = SpanView.of(make_span("GET", attributes, kind=SpanKind.SERVER, **span))
+    return [dict(draft.details) for draft in http_event.server_events(view, config or make_config())]
+
+
+@pytest.mark.parametrize("attributes", CLIENT_OK)
+def test_a_request_made_is_a_resource_with_its_duration(attributes: dict[str, Any]) -> None:
+    """`http_event` has no duration; the resource event has it, in old and stable conventions."""
+    assert client(attributes) == [
+        (
+            "performance_resource_event",
+            {
+                "version": "1.0.0",
+                "initiatorType": "fetch",
+                "startTime": 0,
+                "duration": 120.0,
+                "fileType": "stylesheet",
+                "targetUrl": "https://a.example/p.css",
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize("status", [301, 404, 500, 599, 199])
+def test_any_status_outside_the_two_hundreds_is_a_failed_request(status: int) -> None:
+    """AWS's web client records every response that is not `response.ok`, including redirects."""
+    (_, details) = client({"http.method": "GET", "http.url": "http://a.example/", "http.status_code": status})[1]
+    assert details["response"]["status"] == status
+    assert "error" not in details
+
+
+def test_http_events_can_be_all_or_none() -> None:
+    """The setting decides, not the status."""
+    ok = {"http.method": "GET", "http.status_code": 200}
+    assert len(client(ok, make_config(http_events="all"))) == 2
+    assert len(client({**ok, "http.status_code": 500}, make_config(http_events="none"))) == 1
+
+
+def test_a_request_without_response_has_an_error() -> None:
+    """A connection error has an `error` and no `response`, and the ids that link it to its trace."""
+    stack = 'Traceback (most recent call last):\n  File "a.py", line 7, in f\n    g()\nConnectionError: refused\n'
+    span = make_span(
+        "POST",
+        {"http.request.method": "POST", "url.full": "http://u:p@dead.example:1/x#f"},
+        kind=SpanKind.CLIENT,
+        events=[exception_event("requests.exceptions.ConnectionError", "refused", stack)],
+        status=Status(StatusCode.ERROR, "ConnectionError: refused"),
+    )
+    view = SpanView.of(span)
+    *_, draft = http_event.client_events(view, make_config())
+    assert draft.details == {
+        "version": "1.0.0",
+        "request": {"method": "POST", "url": "http://dead.example:1/x"},
+        "trace_id": f"1-{view.trace_id[:8]}-{view.trace_id[8:]}",
+        "segment_id": view.span_id,
+        "error": {
+            "version": "1.0.0",
+            "type": "requests.exceptions.ConnectionError",
+            "message": "refused",
+            "filename": "a.py",
+            "lineno": 7,
+            "stack": stack,
+        },
+    }
+    assert len(draft.details["trace_id"]) == 35
+
+
+def test_without_exception_the_error_comes_from_error_type_and_status() -> None:
+    """The aiohttp instrumentation and browsers record no exception event. A status code is no error type."""
+    attributes = {"http.request.method": "GET", "error.type": "timeout"}
+    error = client(attributes, status=Status(StatusCode.ERROR, "took too long"))[1][1]["error"]
+    assert error == {"version": "1.0.0", "type": "timeout", "message": "took too long"}
+    assert client({**attributes, "error.type": "500"})[1][1]["error"] == {"version": "1.0.0", "type": "Error"}
+    named = client({"http.method": "GET"}, status=Status(StatusCode.ERROR, "http.client.BadStatusLine: x"))[1][1][
+        "error"
+    ]
+    assert (named["type"], named["message"]) == ("http.client.BadStatusLine", "http.client.BadStatusLine: x")
+    unnamed = client({"http.method": "GET"}, status=Status(StatusCode.ERROR, "no answer: gone"))[1][1]["error"]
+    assert unnamed["type"] == "Error"
+
+
+def test_an_unknown_method_keeps_its_name() -> None:
+    """It is in `http.request.method_original`."""
+    view = SpanView.of(make_span("x", {"http.request.method": "_OTHER", "http.request.method_original": "PURGE"}))
+    assert http_event.method(view) == "PURGE"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        pytest.param(
+            {
+                "http.scheme": "https",
+                "http.host": "shop.example:8443",
+                "net.host.port": 8443,
+                "http.target": "/p?token=1",
+            },
+            "https://shop.example:8443/p",
+            id="WSGI, old",
+        ),
+        pytest.param(
+            {
+                "url.scheme": "https",
+                "server.address": "shop.example:443",
+                "server.port": 443,
+                "url.path": "/p",
+                "url.query": "token=1",
+            },
+            "https://shop.example/p",
+            id="WSGI, stable",
+        ),
+        pytest.param({"http.url": "http://shop.example/p?token=1"}, "http://shop.example/p", id="ASGI, old"),
+        pytest.param({}, None, id="Django, stable, without RAW_URI"),
+    ],
+)
+def test_the_url_of_a_request_served_is_composed(attributes: dict[str, Any], expected: str | None) -> None:
+    """Server instrumentations set the parts of a URL, some with the port twice."""
+    (details,) = server({"http.method": "GET", "http.status_code": 500, **attributes})
+    assert expected == details["request"].get("url")
+
+
+@pytest.mark.parametrize(("status", "count"), [(200, 0), (302, 0), (404, 1), (503, 1), (None, 1)])
+def test_a_request_served_failed_from_400_on(status: int | None, count: int) -> None:
+    """A redirect is a normal response; a missing status is a failure."""
+    attributes = {"http.request.method": "GET"} | ({} if status is None else {"http.response.status_code": status})
+    assert len(server(attributes)) == count
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"http.scheme": "https", "net.peer.name": "api.example", "net.peer.port": 8443, "http.target": "/x?token=1"},
+        {"url.scheme": "https", "server.address": "api.example", "server.port": 8443, "url.template": "/x"},
+    ],
+)
+def test_the_url_of_a_request_made_is_composed(attributes: dict[str, Any]) -> None:
+    """Some client instrumentations set no whole URL."""
+    details = client({"http.method": "GET", "http.status_code": 200, **attributes})[0][1]
+    assert details["targetUrl"] == "https://api.example:8443/x"
+
+
+def test_query_parameters_stay_only_when_listed() -> None:
+    """The allow-list applies to every URL."""
+    attributes = {"http.method": "GET", "http.url": "http://a.example/?q=tea&token=s", "http.status_code": 500}
+    config = make_config(url_query_parameters="q")
+    assert client(attributes, config)[0][1]["targetUrl"] == "http://a.example/?q=tea"
+    assert client(attributes, config)[1][1]["request"]["url"] == "http://a.example/?q=tea"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"url.full": "https://dataplane.rum.eu-west-1.amazonaws.com/appmonitors/x"},
+        {"http.url": "http://127.0.0.1:8787/appmonitors/00000000-aaaa-4bbb-8ccc-000000000001/"},
+        {"rpc.service": "RUM", "rpc.method": "PutRumEvents"},
+    ],
+)
+def test_requests_to_rum_itself_are_detected(attributes: dict[str, Any]) -> None:
+    """Telemetry about sending telemetry is not sent."""
+    view = SpanView.of(make_span("x", attributes, kind=SpanKind.CLIENT))
+    assert http_event.is_own_traffic(view, make_config())
+    assert SPAN_RULES.decide(view, make_config()).name == "a call to RUM itself"
+    served = SpanView.of(make_span("x", attributes, kind=SpanKind.SERVER))
+    assert SPAN_RULES.decide(served, make_config()).name != "a call to RUM itself"

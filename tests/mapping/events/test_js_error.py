@@ -1,0 +1,178 @@
+"""Exceptions as RUM's errors."""
+
+import json
+import traceback
+from typing import Any
+
+import pytest
+from opentelemetry._logs import SeverityNumber
+
+from otel_rum_exporter.mapping.events.js_error import JS_ERROR_EVENT, fingerprint, js_error_details
+from otel_rum_exporter.mapping.log_view import LogView
+from otel_rum_exporter.mapping.mapper import Mapper
+from otel_rum_exporter.mapping.span_view import SpanView
+from tests.logs import make_log
+from tests.mapping.drafts import mapped, types
+from tests.spans import exception_event, make_config, make_span
+
+STACK = """Traceback (most recent call last):
+  File "/app/outer.py", line 3, in outer
+    inner()
+  File "/app/inner.py", line 12, in inner
+    raise ValueError("no")
+ValueError: no
+"""
+
+
+def exception(stack: str = STACK, message: str = "no") -> dict[str, str]:
+    """Make the attributes of a recorded exception."""
+    return {"exception.type": "ValueError", "exception.message": message, "exception.stacktrace": stack}
+
+
+def test_a_python_exception_has_the_line_that_raised_it() -> None:
+    """The innermost frame is the last of a Python traceback."""
+    assert js_error_details(exception(), 4000) == {
+        "version": "1.0.0",
+        "type": "ValueError",
+        "message": "no",
+        "filename": "/app/inner.py",
+        "lineno": 12,
+        "stack": STACK,
+    }
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        "TypeError: x\n    at f (http://a.example:3000/app.js?v=SECRET:1:20)\n    at g (http://a.example:3000/b.js:7:1)",
+        "f@http://a.example:3000/app.js:1:20\n@http://a.example:3000/b.js:7:1",
+    ],
+)
+def test_a_javascript_exception_has_the_place_that_raised_it(stack: str) -> None:
+    """The innermost frame is the first. The stack is unchanged because RUM applies source maps to it."""
+    details = js_error_details(exception(stack), 4000)
+    assert details["stack"] == stack.replace("?v=SECRET", "")
+    assert (details["filename"], details["lineno"], details["colno"]) == ("http://a.example:3000/app.js", 1, 20)
+
+
+def test_message_and_type_are_always_text() -> None:
+    """RUM refuses an error without a text message."""
+    assert js_error_details({"exception.message": 42}, 4000) == {"version": "1.0.0", "type": "Error", "message": ""}
+
+
+def test_one_exception_on_nested_spans_has_one_fingerprint() -> None:
+    """Python records it on each span that it leaves, with more frames at the start."""
+    head, _, tail = STACK.partition("\n")
+    longer = f'{head}\n  File "/app/main.py", line 1, in <module>\n    outer()\n{tail}'
+    assert fingerprint("t", exception()) == fingerprint("t", exception(longer))
+    assert fingerprint("t", exception()) != fingerprint("t", exception(message="other"))
+    assert fingerprint("t", exception()) != fingerprint("u", exception())
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "body", "expected"),
+    [
+        ("exception", {"exception.type": "TypeError", "exception.message": "x"}, None, ("TypeError", "x")),
+        ("ValueError", {"exception.type": "ValueError"}, "Exception in thread", ("ValueError", "Exception in thread")),
+        (None, {"exception.type": "KeyError", "exception.message": "'a'"}, "Failed", ("KeyError", "'a'")),
+        (None, {"exception.message": "no type"}, None, ("Error", "no type")),
+        ("app.crash", {"exception.type": "E", "exception.message": "m"}, None, ("E", "m")),
+        ("device.crash", {"exception.type": "crash", "recovered_context": False}, None, ("crash", "device.crash")),
+        ("device.anr", {"exception.stacktrace": "main\n  at a.b.C"}, None, ("Error", "device.anr")),
+        ("db.client.operation.exception", {"exception.type": "Lost"}, None, ("Lost", "db.client.operation.exception")),
+        ("app.crash", {"error.type": "SIGSEGV"}, None, ("SIGSEGV", "app.crash")),
+    ],
+)
+def test_every_form_of_a_logged_exception_is_an_error(
+    name: str | None, attributes: dict[str, Any], body: Any, expected: tuple[str, str]
+) -> None:
+    """Exception attributes or certain names make a log record an error."""
+    ((kind, details),) = mapped(make_log(name, attributes, body=body, severity=SeverityNumber.ERROR))
+    assert (kind, details["type"], details["message"]) == ("js_error_event", *expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (KeyError("sku"), "'sku'"),
+        (FileNotFoundError(2, "No such file or directory", "a.txt"), "[Errno 2] No such file or directory: 'a.txt'"),
+        (ValueError("a", 1), "('a', 1)"),
+        (ValueError("two\nlines"), "two\nlines"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "'utf-8' codec can't decode byte 0xff in position 0: bad"),
+        (json.JSONDecodeError("no", "{", 1), "no: line 1 column 2 (char 1)"),
+    ],
+)
+def test_a_logged_exception_has_the_message_that_the_span_records(error: Exception, expected: str) -> None:
+    """OpenTelemetry's `logging` handler records only the exception's first argument as message."""
+    stack = traced(error)
+    logged = {
+        "exception.type": type(error).__name__,
+        "exception.message": str(error.args[0]),
+        "exception.stacktrace": stack,
+    }
+    span = make_span(events=[exception_event(type(error).__qualname__, str(error), stack)])
+    mapper = Mapper(make_config())
+    drafts = [*mapper.drafts(LogView.of(make_log(None, logged, span=span))), *mapper.drafts(SpanView.of(span))]
+    assert [draft.details["message"] for draft in drafts if draft.type == JS_ERROR_EVENT] == [expected]
+
+
+def test_notes_of_a_logged_exception_are_no_part_of_its_message() -> None:
+    """They follow the message at the end of a traceback."""
+    stack = f"{STACK}a note\nanother\n"
+    ((_, details),) = mapped(make_log(None, exception(stack)))
+    assert details["message"] == "no"
+
+
+def traced(error: Exception) -> str:
+    """Raise an exception, and return its traceback."""
+    try:
+        raise error
+    except type(error) as caught:
+        return "".join(traceback.format_exception(type(caught), caught, caught.__traceback__))
+
+
+def test_an_exception_logged_at_debug_level_is_no_error() -> None:
+    """It did not affect a user; with an event name it is a custom event."""
+    attributes = {"exception.type": "ValueError"}
+    assert not types(make_log(None, attributes, severity=SeverityNumber.DEBUG4))
+    assert types(make_log("retry", attributes, severity=SeverityNumber.DEBUG)) == ["retry"]
+    assert types(make_log("retry", attributes, severity=None)) == ["js_error_event"]
+
+
+def test_the_log_record_of_a_failed_request_is_left_to_its_span() -> None:
+    """OTel's instrumentations log `http.client.request.exception` within the request's span."""
+    attributes = {"exception.type": "ConnectionError"}
+    assert not types(make_log("http.client.request.exception", attributes, span=make_span()))
+    assert types(make_log("http.client.request.exception", attributes)) == ["js_error_event"]
+
+
+def test_an_ios_hang_span_is_an_error() -> None:
+    """AWS's SDK sets the exception attributes on the span itself."""
+    attributes = {"exception.type": "hang", "exception.message": "Hang detected", "exception.stacktrace": "0 main"}
+    assert mapped(make_span("device.hang", attributes)) == [
+        ("js_error_event", {"version": "1.0.0", "type": "hang", "message": "Hang detected", "stack": "0 main"})
+    ]
+
+
+def test_a_splunk_error_span_is_an_error() -> None:
+    """Splunk's agent uses its own attribute names."""
+    attributes = {
+        "component": "error",
+        "error": True,
+        "error.object": "TypeError",
+        "error.message": "x is undefined",
+        "error.stack": "TypeError: x is undefined\n    at f (https://a.example/app.js:1:20)",
+    }
+    ((kind, details),) = mapped(make_span("onerror", attributes))
+    assert (kind, details["type"], details["message"], details["lineno"]) == (
+        "js_error_event",
+        "TypeError",
+        "x is undefined",
+        1,
+    )
+
+
+def test_a_message_contains_no_secrets_of_urls() -> None:
+    """HTTP libraries include the whole URL in their messages."""
+    details = js_error_details({"exception.message": "Max retries: https://u:p@a.example/x?token=SECRET refused"}, 4000)
+    assert details["message"] == "Max retries: https://a.example/x refused"

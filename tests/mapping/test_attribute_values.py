@@ -1,0 +1,95 @@
+"""AnyValue to JSON is total, and follows OTel's rules for what JSON cannot say."""
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_rum_exporter.mapping.attribute_values import MAX_SAFE_INTEGER, json_object, json_value, size_bytes
+
+ANY_VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.binary(max_size=50)
+    | st.text(st.characters(codec=None), max_size=50),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (float("nan"), "NaN"),
+        (float("inf"), "Infinity"),
+        (float("-inf"), "-Infinity"),
+        (b"\x00\xff", "AP8="),
+        (MAX_SAFE_INTEGER, MAX_SAFE_INTEGER),
+        (MAX_SAFE_INTEGER + 1, str(MAX_SAFE_INTEGER + 1)),
+        ("a\ud800b", "a?b"),
+        ((1, None, "x"), [1, None, "x"]),
+        ({"a": {"b": b"!"}, "none": None}, {"a": {"b": "IQ=="}}),
+        (True, True),
+        (None, None),
+    ],
+)
+def test_values_that_json_cannot_say_take_the_form_otel_gives_them(value: object, expected: object) -> None:
+    """NaN, bytes, huge integers and lone surrogates have one documented form each."""
+    assert expected == json_value(value)
+
+
+def test_an_integer_too_long_for_decimal_digits_becomes_hexadecimal() -> None:
+    """Python refuses to write integers of thousands of digits in decimal."""
+    assert json_value(1 << 20_000) == "0x1" + "0" * 5000
+
+
+def test_a_value_whose_text_raises_becomes_the_name_of_its_type() -> None:
+    """A foreign object cannot stop an export."""
+
+    class Hostile:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert json_value(Hostile()) == "<Hostile>"
+
+
+def test_deep_nesting_ends_in_text() -> None:
+    """A value nested a thousand times becomes JSON of bounded depth."""
+    value: list[Any] = []
+    for _ in range(1000):
+        value = [value]
+    orjson.dumps(json_value(value))
+
+
+@given(st.dictionaries(st.text(st.characters(codec=None), max_size=8), ANY_VALUES, max_size=6))
+def test_every_attribute_map_becomes_strict_json(attributes: dict[str, Any]) -> None:
+    """Whatever an application sets, two independent encoders accept it, NaN forbidden."""
+    found = json_object(attributes)
+    assert json.loads(json.dumps(found, allow_nan=False)) == orjson.loads(orjson.dumps(found))
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10_000, b"x" * 10_000, {"x" * 10_000: 1}, [["x" * 5000], {"k": ("x" * 5000,)}]]
+)
+def test_the_size_of_a_value_counts_all_that_is_in_it(value: object) -> None:
+    """Wherever it stands."""
+    assert 10_000 < size_bytes(value) < 11_000
+
+
+def test_the_size_of_many_small_values_is_not_small() -> None:
+    """A million of nothing takes memory too; depth ends no estimate."""
+    value: list[Any] = [None] * 1_000
+    for _ in range(10_000):
+        value = [value]
+    assert 500_000 < size_bytes(value) < 1_000_000
+
+
+@given(ANY_VALUES)
+def test_every_value_has_a_size(value: object) -> None:
+    """Whatever an application sets."""
+    assert size_bytes(value) > 0

@@ -1,0 +1,76 @@
+"""The page that tells what becomes of a span is made from the mapping, and is complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from otel_rum_exporter import config
+from otel_rum_exporter.mapping import tables
+from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
+
+PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"
+
+OF_DELIVERY = {
+    *("app_monitor_id", "app_monitor_name", "region", "endpoint", "alias", "signing", "compression", "timeout_millis"),
+    *("max_events_per_request", "max_requests_per_second", "max_memory_bytes"),
+    *("identity_pool_id", "guest_role_arn"),
+    *("spool_directory", "spool_max_bytes", "spool_max_age_seconds"),
+}
+"""Settings that change how events are sent, not which."""
+
+MAKERS = [
+    tables.span_rules,
+    tables.log_rules,
+    tables.claims,
+    tables.metadata_keys,
+    tables.event_fields,
+    tables.custom_fields,
+    tables.file_types,
+    tables.web_vitals,
+    tables.never_exported,
+    tables.limits,
+    tables.settings,
+    tables.example,
+]
+
+
+def test_every_rule_has_its_row_in_order() -> None:
+    """A reader finds the row of a span as the mapping does, from the top."""
+    for rules, table in ((SPAN_RULES, tables.span_rules()), (LOG_RULES, tables.log_rules())):
+        rows = [line.split(" | ")[1:3] for line in table.splitlines()[2:]]
+        assert [row[0] for row in rows] == [rule.name for rule in rules]
+        assert [row[1].removesuffix(" |") for row in rows] == [rule.becomes for rule in rules]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_tables_are_whole(make: object) -> None:
+    """Every row of a table has as many cells as its head."""
+    assert callable(make)
+    for table in make().split("\n\n"):
+        rows = [line for line in table.splitlines() if line.startswith("| ")]
+        assert len({row.replace("\\|", "").count("|") for row in rows}) <= 1
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_the_page_is_up_to_date(make: object) -> None:
+    """What the page shows is what the mapping says now: `make docs` writes it."""
+    assert callable(make)
+    if not PAGE.exists():
+        pytest.skip("the page is not part of what is tested")
+    assert make() in PAGE.read_text(encoding="utf-8")
+
+
+def test_every_setting_is_of_the_mapping_or_of_delivery() -> None:
+    """A new setting says which of the two it changes."""
+    assert {*tables.SETTINGS} | OF_DELIVERY == config.table().keys()
+    assert not {*tables.SETTINGS} & OF_DELIVERY
+
+
+def test_the_example_shows_what_is_left_behind() -> None:
+    """The coupon in the query, and the user's address, are in the span and not in the events."""
+    span, _, told = tables.example().partition("SERVER POST /checkout")
+    for secret in ("coupon=SUMMER", "ann@example.com"):
+        assert secret in span
+        assert secret not in told

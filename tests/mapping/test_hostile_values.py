@@ -1,0 +1,146 @@
+"""Mapping is total: whatever stands in attributes, every rule makes events that RUM takes."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from otel_rum_exporter import _attributes
+from otel_rum_exporter.mapping.event_types import BUILT_IN
+from otel_rum_exporter.mapping.events import js_error, timing, xray
+from otel_rum_exporter.mapping.events.web_vital import VITALS
+from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
+from tests.logs import make_log
+from tests.mapping.drafts import drafts_of
+from tests.mapping.test_attribute_values import ANY_VALUES
+from tests.mapping.test_rules import LOGS, OF_AN_EXPORT, SPANS
+from tests.spans import START_NS, make_config, make_span
+
+MOMENTS = sorted({name for row in timing.NAVIGATION for name in (row.at, row.since) if name})
+
+NAMES = sorted(
+    {
+        *(name for moment in MOMENTS for name in timing.attributes_of(moment)),
+        *(name for one in BUILT_IN.values() for field in one.fields for name in field.told_by),
+        *(name for pair in js_error.SPLUNK_ATTRIBUTES for name in pair),
+        *(
+            *timing.TRANSFER_SIZES,
+            *("location.href", "browser.document.url.full", "url.full", "http.url"),
+            *_attributes.PARENT_SCREENS,
+            *_attributes.SCREEN_NAMES,
+        ),
+        *(*js_error.TYPES, *js_error.FILES, *js_error.LINES, *xray.CONTENT_LENGTHS, *VITALS),
+        *("browser.web_vital.name", "browser.web_vital.value", "browser.element.attributes", "prev.href"),
+        *(
+            "browser.resource_timing.transfer_size",
+            "browser.resource_timing.encoded_body_size",
+            "browser.resource_timing.decoded_body_size",
+        ),
+        *("browser.resource_timing.duration", "browser.resource_timing.initiator_type"),
+        *("browser.resource_timing.next_hop_protocol", "browser.navigation_timing.redirect_count"),
+        *("browser.navigation_timing.type", "app.screen.interaction", "event_type", "component", "session.id"),
+        *("http.request.method", "http.method", "http.response.status_code", "http.status_code", "http.status_text"),
+        *("http.route", "url.path", "url.query", "http.target", "server.address", "server.port", "net.peer.name"),
+        *("http.request.header.referer", "http.response.header.content_type", "network.protocol.version"),
+        *("rpc.service", "asgi.event.type", "event.name", "rum.event.details"),
+    }
+)
+"""Every attribute that some rule reads, but for the one by which an application speaks for itself."""
+
+PLAUSIBLE = st.sampled_from(
+    [
+        *(
+            "https://u:p@a.example:8443/x/4711?y=z#f",
+            "http://[",
+            "/a/b?c",
+            "//",
+            "GET",
+            "_OTHER",
+            "click",
+            "error",
+            "200",
+        ),
+        *(*VITALS, "CLS", "back_forward", "prerender", "script", "1.1", "complete", "RUM", "{}", '{"loadState": 1}'),
+        *(0, 1, 200, 404, 429, 500, 600, -1, 5e-324, 1e300, 0.1, 2**53, 2**64, True),
+        *(["https://a.example/?q=1"], ["text/html"], [1], {"id": "x"}, {"id": 1}),
+    ]
+)
+VALUES = PLAUSIBLE | ANY_VALUES
+ATTRIBUTES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=12)
+TOLD_NAMES = ["version", "pageId", "value", "event", "request", "response", "error", "interaction", "attribution"]
+TOLD_DETAILS = st.dictionaries(
+    st.sampled_from([*TOLD_NAMES, *sorted({field.name for one in BUILT_IN.values() for field in one.fields})]),
+    VALUES | st.just("1.0.0") | st.dictionaries(st.sampled_from(["method", "status", "type", "loadState"]), VALUES),
+    max_size=4,
+)
+STRANGE_TEXTS = st.text(st.characters(codec=None), max_size=60)
+CONFIGS = [make_config(xray_events=True, http_events="all", page_views="all"), make_config(page_views="none")]
+
+
+def _span(like: ReadableSpan, attributes: dict[str, Any], moments: dict[str, int], name: str | None) -> ReadableSpan:
+    span = make_span(
+        like.name if name is None else name,
+        {**(like.attributes or {}), **attributes},
+        kind=like.kind,
+        events=[Event(name, attributes, timestamp=START_NS + at) for name, at in moments.items()],
+        status=Status(StatusCode.ERROR, "?" * (len(attributes) % 2)),
+    )
+    span._instrumentation_scope = like.instrumentation_scope or InstrumentationScope("kitchen")
+    return span
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@given(
+    like=st.sampled_from([span for rule, span in SPANS if rule != "`rum.event.type`"]),
+    attributes=ATTRIBUTES,
+    moments=st.dictionaries(
+        st.sampled_from([*MOMENTS, "firstContentfulPaint", "exception"]),
+        st.integers(min_value=-(2**63), max_value=2**63),
+        max_size=6,
+    ),
+    name=st.none() | STRANGE_TEXTS,
+)
+def test_any_span_makes_events_that_rum_takes(
+    config: Any, like: ReadableSpan, attributes: dict[str, Any], moments: dict[str, int], name: str | None
+) -> None:
+    """Of every rule, with any values in every attribute that any rule reads."""
+    drafts_of(_span(like, attributes, moments, name), config)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@given(
+    like=st.sampled_from([record for rule, record in LOGS if rule != "`rum.event.type`"]),
+    attributes=ATTRIBUTES,
+    body=VALUES | st.dictionaries(st.sampled_from(["name", "value"]), VALUES),
+    name=st.none() | STRANGE_TEXTS,
+)
+def test_any_log_record_makes_events_that_rum_takes(
+    config: Any, like: ReadableLogRecord, attributes: dict[str, Any], body: Any, name: str | None
+) -> None:
+    """Of every rule, with any values in every attribute that any rule reads, and any body."""
+    record = like.log_record
+    merged = {**(record.attributes or {}), **attributes}
+    drafts_of(make_log(record.event_name if name is None else name, merged, body=body), config)
+
+
+@given(
+    kind=ANY_VALUES | STRANGE_TEXTS | st.just("order.placed") | st.sampled_from([*BUILT_IN]),
+    details=VALUES | STRANGE_TEXTS | TOLD_DETAILS,
+    make=st.sampled_from([make_log, make_span]),
+)
+def test_any_override_is_carried_out_or_none(kind: Any, details: Any, make: Any) -> None:
+    """Nothing that an application says can make an event that RUM would drop."""
+    attributes = {"rum.event.type": kind, "rum.event.details": details}
+    drafts_of(make("x", attributes))
+
+
+def test_every_rule_is_fuzzed() -> None:
+    """The spans and log records above are those of the tables."""
+    assert {name for name, _ in SPANS} == {rule.name for rule in SPAN_RULES}
+    assert {name for name, _ in LOGS} | {OF_AN_EXPORT} == {rule.name for rule in LOG_RULES}
+    assert SpanKind.SERVER in {span.kind for _, span in SPANS}

@@ -1,0 +1,271 @@
+"""Whose span it is: own claims, the trace's, the resource's, the process's."""
+
+import tracemalloc
+import uuid
+from collections.abc import Mapping, Sequence
+
+import pytest
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import SpanContext, SpanKind
+
+from otel_rum_exporter.config import SESSION_SILENCE_NS
+from otel_rum_exporter.mapping import identity as module
+from otel_rum_exporter.mapping import pending
+from otel_rum_exporter.mapping.identity import Identities, Identity, Moment
+from otel_rum_exporter.mapping.pending import WAIT_NS
+from otel_rum_exporter.mapping.span_view import SpanView
+from otel_rum_exporter.rum.ids import NIL_UUID, to_uuid
+from tests.spans import make_span
+
+A = "11111111-1111-4111-8111-111111111111"
+B = "22222222-2222-4222-8222-222222222222"
+NOW_NS = 1_795_000_000_000_000_000
+
+
+@pytest.fixture
+def identities() -> Identities:
+    """Make ids that count up."""
+    ids = iter(str(uuid.UUID(int=number)) for number in range(1, 100))
+    return Identities(new_id=lambda: next(ids), hash_key=b"key")
+
+
+def at(now_ns: int) -> Moment:
+    """Return a moment at which both clocks show the same."""
+    return Moment(now_ns, now_ns)
+
+
+def assign(
+    identities: Identities,
+    spans: Sequence[ReadableSpan],
+    said: Mapping[str, Mapping[str, str]] | None = None,
+    now_ns: int = NOW_NS,
+) -> dict[str, Identity]:
+    """Assign identities to spans, by the names of those settled; `said` is trace metadata by span name."""
+    pairs = [(SpanView.of(span), (said or {}).get(span.name, {})) for span in spans]
+    return {view.name: identity for view, identity in identities.assign(pairs, at(now_ns))}
+
+
+def test_a_child_inherits_from_its_nearest_ancestor_though_it_ends_first(identities: Identities) -> None:
+    """Children reach the exporter before the request that carries the session."""
+    request = make_span("request", {"session.id": A, "user.id": B})
+    inner_request = make_span("inner request", {"session.id": B}, parent=request)
+    child = make_span("query", parent=inner_request)
+    grandchild = make_span("socket", parent=child)
+    found = assign(identities, [grandchild, child, inner_request, request])
+    assert {name: identity.session_id for name, identity in found.items()} == {
+        "socket": B,
+        "query": B,
+        "inner request": B,
+        "request": A,
+    }
+    assert {name for name, identity in found.items() if identity.user_id == B} == {"request"}
+
+
+def test_a_child_waits_for_its_parent_over_any_number_of_batches(identities: Identities) -> None:
+    """A batch that ends in the middle of a request tears no session apart."""
+    request = make_span("request", {"session.id": A})
+    child = make_span("child", parent=request)
+    grandchild = make_span("grandchild", parent=child)
+    assert assign(identities, [grandchild]) == {}
+    assert assign(identities, [child]) == {}
+    found = assign(identities, [request], {"request": {"pageId": "/cart"}})
+    assert {(one.session_id, one.metadata["pageId"]) for one in found.values()} == {(A, "/cart")}
+    assert set(found) == {"request", "child", "grandchild"}
+    assert (identities.close(at(NOW_NS)), identities.waiting) == ([], 0)
+
+
+def test_a_child_that_ends_after_its_parent_still_inherits(identities: Identities) -> None:
+    """What a request started may outlive it."""
+    request = make_span("request", {"session.id": A})
+    assign(identities, [request], {"request": {"pageId": "/cart"}})
+    late = assign(identities, [make_span("late", parent=request)])["late"]
+    assert (late.session_id, late.metadata) == (A, {"pageId": "/cart"})
+
+
+def test_a_wait_ends_after_half_a_minute_with_what_the_trace_has_told(identities: Identities) -> None:
+    """A request without end cannot hold its children back for ever."""
+    endless = make_span("endless", {"session.id": A})
+    assign(identities, [make_span("other", {"session.id": B}, parent=endless)])
+    assign(identities, [make_span("child", parent=endless)])
+    assert identities.next_release_seconds(at(NOW_NS)) == WAIT_NS / 1_000_000_000
+    assert identities.release(at(NOW_NS + WAIT_NS - 1)) == []
+    released = {view.name: one.session_id for view, one in identities.release(at(NOW_NS + WAIT_NS))}
+    assert released == {"other": B, "child": B}
+    assert identities.next_release_seconds(at(NOW_NS)) is None
+
+
+def test_in_a_program_of_one_user_nobody_waits(identities: Identities) -> None:
+    """Where no span names a session, a parent has nothing to tell."""
+    assign(identities, [make_span("root")])
+    found = assign(identities, [make_span("child", parent=make_span("main"))])
+    assert found["child"].is_minted
+
+
+def test_a_resource_speaks_for_its_silent_spans(identities: Identities) -> None:
+    """A kiosk or a phone names its session once."""
+    found = assign(identities, [make_span(resource={"session.id": A, "user.id": B})])["work"]
+    assert (found.session_id, found.user_id, found.is_minted) == (A, B, False)
+
+
+def test_what_nobody_claims_belongs_to_the_process_until_half_an_hour_of_silence(identities: Identities) -> None:
+    """A session of a single-user program ends as one of AWS's web client does."""
+    first = assign(identities, [make_span()])["work"]
+    second = assign(identities, [make_span()], now_ns=NOW_NS + SESSION_SILENCE_NS)["work"]
+    third = assign(identities, [make_span()], now_ns=NOW_NS + 2 * SESSION_SILENCE_NS + 1)["work"]
+    assert first == second
+    assert first.is_minted
+    assert first.user_id == NIL_UUID
+    assert first.session_id != third.session_id
+
+
+def test_the_user_of_a_single_user_program_stays_on_the_screen_shown_last(identities: Identities) -> None:
+    """An error between two screens happened on the first."""
+    menu = {"pageId": "menu", "title": "menu"}
+    assign(identities, [make_span("show")], {"show": menu})
+    assert assign(identities, [make_span("fails")])["fails"].metadata == menu
+    later = assign(identities, [make_span("next day")], now_ns=NOW_NS + 2 * SESSION_SILENCE_NS)
+    assert later["next day"].metadata == {}
+
+
+def test_what_tells_no_page_is_on_the_one_that_its_session_showed_last(identities: Identities) -> None:
+    """Errors and web vitals of OTel's browser instrumentations come without a page; sessions are kept apart."""
+    cart, api = {"pageId": "/cart", "domain": "shop.example"}, {"pageId": "/api/stock"}
+    served = make_span("served", {"session.id": A}, kind=SpanKind.SERVER)
+    part = make_span("part", parent=served)
+    assign(identities, [make_span("document", {"session.id": A}), part, served], {"document": cart, "served": api})
+    errors = [make_span("error", {"session.id": A}), make_span("other's", {"session.id": B})]
+    found = assign(identities, errors, {"error": {"browserName": "Firefox"}})
+    assert found["error"].metadata == {**cart, "browserName": "Firefox"}
+    assert found["other's"].metadata == {}
+
+
+def test_a_request_of_the_application_to_itself_is_part_of_the_page_that_caused_it(identities: Identities) -> None:
+    """The user is on the page, not on the API behind it; two requests of one browser page stay two."""
+    page = make_span("page", {"session.id": A}, kind=SpanKind.SERVER)
+    call = make_span("call", parent=page, kind=SpanKind.CLIENT)
+    remote = SpanContext(call.context.trace_id, call.context.span_id, is_remote=True)
+    api = make_span("api", parent=remote, kind=SpanKind.SERVER)
+    said = {"page": {"pageId": "/cart"}, "api": {"pageId": "/api/stock"}}
+    found = assign(identities, [api, call, page], said)
+    assert {name: one.metadata["pageId"] for name, one in found.items()} == dict.fromkeys(found, "/cart")
+
+    browser = SpanContext(99, 98, is_remote=True)
+    requests = [make_span(name, parent=browser, kind=SpanKind.SERVER) for name in ("one", "two")]
+    found = assign(identities, requests, {"one": {"pageId": "/one"}, "two": {"pageId": "/two"}})
+    assert [found["one"].metadata["pageId"], found["two"].metadata["pageId"]] == ["/one", "/two"]
+
+
+def test_a_session_that_is_not_recorded_stays_so_for_all_that_the_trace_gives_it(identities: Identities) -> None:
+    """Also for a later request of the trace, which has a page of its own."""
+    browser = SpanContext(77, 76, is_remote=True)
+    not_recorded = {"session.id": A, "rum.session.sampled": False}
+    assign(identities, [make_span("one", not_recorded, parent=browser, kind=SpanKind.SERVER)])
+    two = make_span("two", parent=browser, kind=SpanKind.SERVER)
+    found = assign(identities, [two], {"two": {"pageId": "/two"}})["two"]
+    assert (found.session_id, found.is_sampled, found.metadata) == (A, False, {"pageId": "/two"})
+
+
+def test_the_nil_session_id_means_that_there_is_none(identities: Identities) -> None:
+    """AWS's client sends the nil id before it has a session."""
+    assert assign(identities, [make_span("a", {"session.id": NIL_UUID})])["a"].is_minted
+
+
+def test_a_loop_of_parents_ends(identities: Identities) -> None:
+    """Corrupt telemetry, spans that are each other's parent, is let go when its time is over."""
+    one = make_span("one", {"session.id": A})
+    two = make_span("two", parent=one)
+    one._parent = two.context
+    assert assign(identities, [one, two]) == {}
+    assert len(identities.release(at(NOW_NS + WAIT_NS))) == 2
+
+
+def test_what_is_remembered_is_bounded(identities: Identities, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of any age remembers the same number of spans and traces, and lets only so many wait."""
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
+    monkeypatch.setattr(module, "MAX_TRACES", 10)
+    monkeypatch.setattr(pending, "MAX_WAITING", 10)
+    for number in range(50):
+        assign(identities, [make_span("page", {"session.id": f"{A}{number}"})], {"page": {"pageId": "/"}})
+        assign(identities, [make_span(f"w{number}", parent=make_span("unseen"))])
+    assert len(identities._ended) == len(identities._traces) == len(identities._pages) == 10
+    assert len(identities.close(at(NOW_NS))) == 10
+
+
+def test_spans_that_wait_take_little_memory_however_large_they_are(
+    identities: Identities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender whose parents never end holds no more than the bound, whatever part of a span it makes large."""
+    monkeypatch.setattr(pending, "MAX_WAITING_BYTES", 100_000)
+    large, known = "x" * 10_000, {"session.id": A}
+    for _ in range(100):
+        assign(identities, [make_span("attribute", {**known, "text": large}, parent=make_span("unseen"))])
+        events = [Event("moment", {"text": large})]
+        assign(identities, [make_span("event", known, parent=make_span("unseen"), events=events)])
+        assign(identities, [make_span(large, known, parent=make_span("unseen"))])
+    assert 5 < identities.waiting < 10
+
+
+def test_a_span_that_has_waited_for_long_is_not_released_by_those_that_came_and_went(
+    identities: Identities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under load, a slow request keeps its children as a quick one does."""
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
+    monkeypatch.setattr(module, "MAX_TRACES", 10)
+    monkeypatch.setattr(pending, "MAX_WAITING", 10)
+    slow = make_span("slow", {"session.id": A})
+    assign(identities, [make_span("child", parent=slow)])
+    for number in range(50):
+        quick = make_span(f"q{number}", {"session.id": B})
+        assert len(assign(identities, [make_span(f"c{number}", parent=quick), quick])) == 2
+    assert identities.waiting == 1
+    assert assign(identities, [slow])["child"].session_id == A
+
+
+def test_a_session_of_its_own_has_no_user_of_another(identities: Identities) -> None:
+    """A message of one user handled within the request of another is the first one's."""
+    request = make_span("request", {"session.id": A, "user.id": B})
+    message = make_span("message", {"session.id": B}, parent=request)
+    found = assign(identities, [message, request])
+    assert (found["message"].session_id, found["message"].user_id) == (B, NIL_UUID)
+    other = SpanContext(request.context.trace_id, 7, is_remote=True)
+    assert assign(identities, [make_span("consume", parent=other, kind=SpanKind.CONSUMER)])["consume"].is_minted
+
+
+def test_metadata_that_is_too_long_to_be_remembered_is_inherited_as_its_page(identities: Identities) -> None:
+    """Whoever sends it decides on its size; the span itself has all of it."""
+    long = {"pageId": "/cart", "title": "Cart", "pageUrl": "u" * 800, "aws:userAgent": "a" * 800}
+    request = make_span("request", {"session.id": A})
+    whole = assign(identities, [request], {"request": long})["request"]
+    late = assign(identities, [make_span("late", parent=request)])["late"]
+    assert whole.metadata == long
+    assert late.metadata == {"pageId": "/cart", "title": "Cart"}
+
+
+@pytest.mark.parametrize("name", ["session.id", "user.id"])
+def test_a_long_id_stands_for_the_same_as_ever(identities: Identities, name: str) -> None:
+    """It is remembered by its UUID, which is the same in every process."""
+    found = assign(identities, [make_span("one", {name: "é" * 1000})])["one"]
+    expected = to_uuid("é" * 1000, kind=name.partition(".")[0], key=b"key")
+    assert expected in {found.session_id, found.user_id}
+
+
+def test_what_is_remembered_of_hostile_traces_is_bounded(identities: Identities) -> None:
+    """Whatever a sender puts into its spans, each takes a few KiB until it is forgotten."""
+    spans = [make_span(f"{number}", {"session.id": f"{number}" + "ß" * 5000}) for number in range(500)]
+    said = {span.name: {f"key{part}": f"{span.name} {part}" + "é" * 250 for part in range(20)} for span in spans}
+    pairs = [(SpanView.of(span), said[span.name]) for span in spans]
+    tracemalloc.start()
+    identities.assign(pairs, at(NOW_NS))
+    del pairs, spans, said
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 500 * 4096
+
+
+def test_a_user_said_to_be_nobody_is_nobody(identities: Identities) -> None:
+    """Who logged out is not whoever the parent belongs to."""
+    page = make_span("page", {"session.id": A, "user.id": "ann"})
+    action = make_span("logged out", {"session.id": A, "user.id": NIL_UUID}, parent=page)
+    found = assign(identities, [action, page])
+    assert found["logged out"].user_id == NIL_UUID
+    assert found["page"].user_id != NIL_UUID

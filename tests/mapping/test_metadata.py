@@ -1,0 +1,165 @@
+"""RUM's metadata: what the resource, the trace and the span say."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.trace import SpanKind
+
+from otel_rum_exporter import __version__
+from otel_rum_exporter.mapping import metadata
+from otel_rum_exporter.mapping.metadata import MAX_PAGE_TAGS
+from otel_rum_exporter.mapping.span_view import SpanView
+from tests.mapping.test_attribute_values import ANY_VALUES
+from tests.spans import make_config, make_span
+
+
+def trace(attributes: dict[str, Any], kind: SpanKind = SpanKind.SERVER) -> dict[str, Any]:
+    """Read what a span says of everything below it."""
+    return metadata.of_trace(SpanView.of(make_span("x", attributes, kind=kind)))
+
+
+def test_a_server_s_resource_says_nothing_of_the_user_s_device() -> None:
+    """os.* of a server is not the user's; the domain falls back to the service."""
+    resource = {"service.name": "shop", "os.name": "Debian", "os.version": "12"}
+    expected = {
+        "version": "1.0.0",
+        "aws:client": "otel-rum-exporter",
+        "aws:clientVersion": __version__,
+        "domain": "shop",
+        "platformType": "web",
+    }
+    assert expected == metadata.of_resource(resource, make_config(), is_server=True)
+    client = metadata.of_resource(resource, make_config(), is_server=False)
+    assert client == {**expected, "deviceType": "desktop", "osName": "Debian", "osVersion": "12"}
+
+
+def test_a_phone_is_a_mobile_device() -> None:
+    """RUM's dimensions are device, system and country."""
+    resource = {"os.name": "iOS", "client.geo.country.iso_code": "CH", "app.build_id": "1.0+b7"}
+    found = metadata.of_resource(resource, make_config(domain="app.example"), is_server=False)
+    assert (found["deviceType"], found["countryCode"], found["domain"]) == ("mobile", "CH", "app.example")
+    assert "aws:releaseId" not in found
+
+
+def test_a_browser_tells_its_brand_and_its_region() -> None:
+    """Neither the engine nor the brand that browsers make up."""
+    resource = {
+        "browser.brands": ("Not;A=Brand 99", "Chromium 139", "Google Chrome 139"),
+        "geo.region.iso_code": "CA-QC",
+        "browser.mobile": True,
+    }
+    found = metadata.of_resource(resource, make_config(), is_server=False)
+    assert (found["browserName"], found["browserVersion"]) == ("Google Chrome", "139")
+    assert (found["subdivisionCode"], found["deviceType"]) == ("QC", "mobile")
+
+
+def test_a_request_served_tells_page_domain_and_browser_of_all_below_it() -> None:
+    """RUM parses the user agent itself."""
+    attributes = {
+        "http.route": "users/<int:uid>/",
+        "server.address": "shop.example:8443",
+        "user_agent.original": "Mozilla/5.0 (iPhone) Mobile/15E148",
+        "http.request.header.accept_language": ("de-CH,de;q=0.9",),
+    }
+    assert trace(attributes) == {
+        "pageId": "/users/<int:uid>/",
+        "domain": "shop.example",
+        "aws:userAgent": "Mozilla/5.0 (iPhone) Mobile/15E148",
+        "deviceType": "mobile",
+        "browserLanguage": "de-CH",
+    }
+
+
+def test_a_screen_tells_its_place_in_the_session() -> None:
+    """As ADOT's SDKs tell it; RUM's own client has both on every event of the page."""
+    attributes = {"screen.name": "Cart", "app.screen.interaction": 3, "app.screen.parent_screen.name": "Home"}
+    expected = {"pageId": "Cart", "title": "Cart", "interaction": 3, "parentPageId": "Home"}
+    assert trace(attributes, SpanKind.INTERNAL) == expected
+
+
+def test_a_page_may_have_tags() -> None:
+    """RUM groups pages by them; whatever is no list of texts is none."""
+    tags = {"http.route": "/cart", "rum.page.tags": ("checkout", 7, "x" * 300)}
+    assert trace(tags)["pageTags"] == ["checkout", "x" * 256]
+    assert "pageTags" not in trace({**tags, "rum.page.tags": "checkout"})
+    assert len(trace({**tags, "rum.page.tags": ["t"] * 50})["pageTags"]) == MAX_PAGE_TAGS
+
+
+def test_a_document_tells_its_url_without_secrets() -> None:
+    """Of a browser's document only: a request served is told by its route."""
+    url = "https://me:pw@shop.example/cart/42?token=SECRET#top"
+    found = trace({"browser.document.url.full": url}, SpanKind.INTERNAL)
+    assert found == {"pageUrl": "https://shop.example/cart/42", "pageId": "/cart/*", "domain": "shop.example"}
+    assert "pageUrl" not in trace({"url.full": url, "http.route": "/cart/<id>"})
+
+
+def test_an_http_library_is_nobody_s_browser() -> None:
+    """A request of another service tells its page, and no browser."""
+    assert trace({"http.route": "/api/x", "user_agent.original": "python-requests/2.34"}) == {"pageId": "/api/x"}
+
+
+def test_a_path_without_route_is_a_page_with_masked_ids() -> None:
+    """A 404 by scanner does not make a page id each."""
+    assert trace({"http.target": "/users/42?x=1"})["pageId"] == "/users/*"
+
+
+def test_a_request_made_says_nothing_of_the_user() -> None:
+    """`python-requests` is not the user's browser, and the callee is not the domain."""
+    attributes = {"user_agent.original": "python-requests/2", "server.address": "api.example", "http.route": "/x"}
+    assert trace(attributes, SpanKind.CLIENT) == {}
+
+
+def test_custom_attributes_take_the_keys_and_values_that_rum_keeps() -> None:
+    """Dots become underscores, reserved names get a prefix, values are scalars of at most 256 characters."""
+    attributes = {"tenant.id": "a" * 300, "version": "7", "roles": ["a", "b"], "ratio": float("nan"), "beta": True}
+    names = ("tenant.id", "version", "roles", "ratio", "beta", "missing")
+    assert metadata.custom(attributes, make_config(metadata_attributes=names)) == {
+        "tenant_id": "a" * 256,
+        "otel_version": "7",
+        "roles": '["a","b"]',
+        "ratio": "NaN",
+        "beta": True,
+    }
+
+
+def test_two_names_that_collide_keep_the_first() -> None:
+    """`a.b` and `a_b` are one key in RUM."""
+    assert metadata.custom({"a.b": 1, "a_b": 2}, make_config(metadata_attributes=["a.b", "a_b"])) == {"a_b": 1}
+
+
+@given(st.text(min_size=1, max_size=300))
+def test_any_attribute_name_becomes_a_key_that_rum_keeps(name: str) -> None:
+    """The rule is AWS's; what breaks it would be removed silently."""
+    key = metadata.custom_key(name)
+    assert re.fullmatch(r"(?!pageTags)(?!aws:)[a-zA-Z0-9_:]{1,128}", key)
+    assert key not in metadata.RESERVED_KEYS
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                *("http.route", "http.target", "server.address", "url.path", "user_agent.original", "screen.name"),
+                *("http.request.header.accept_language", "os.name", "browser.document.url.full"),
+                *("geo.country.iso_code", "rum.page.tags", "app.screen.interaction", "location.href"),
+            ]
+        ),
+        ANY_VALUES,
+    ),
+    st.sampled_from(SpanKind),
+)
+def test_metadata_is_text_whatever_the_attributes_are(attributes: dict[str, Any], kind: SpanKind) -> None:
+    """Total over any attribute values; every built-in value but two is a short string."""
+    found = {**trace(attributes, kind), **metadata.of_resource(attributes, make_config(), is_server=False)}
+    tags, interaction = found.pop("pageTags", []), found.pop("interaction", 0)
+    assert isinstance(interaction, int)
+    assert all(isinstance(value, str) and len(value) <= 256 for value in (*found.values(), *tags))
+
+
+@pytest.mark.parametrize("key", ["pageTags", "aws:x", "domain"])
+def test_a_built_in_key_cannot_be_overwritten_by_an_attribute(key: str) -> None:
+    """An attribute named like RUM's own does not change what RUM says."""
+    assert metadata.custom_key(key).startswith("otel_")

@@ -1,0 +1,115 @@
+"""What never leaves: secrets planted where instrumentations and people put them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_rum_exporter.mapping.redaction import exportable, is_private, scrub_text
+
+HEADERS = ("x_forwarded_for", "forwarded", "x_real_ip", "authorization", "cookie", "x_auth_token", "x_csrf_token")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "session.id",
+            "user.id",
+            "user.email",
+            "enduser.id",
+            "client.address",
+            "client.ip",
+            "net.peer.ip",
+            "url.query",
+        ),
+        *(f"http.request.header.{header}" for header in HEADERS),
+        *(
+            "http.response.header.set-cookie",
+            "http.request.header.x-forwarded-for",
+            "db.statement",
+            "db.query.parameter.0",
+        ),
+        *("http.response.header.set_cookie", "db.password", "app.api_key", "API-Key", "aws.secret.arn", "auth.Token"),
+    ],
+)
+def test_what_names_a_person_or_opens_a_door_stays_at_home(name: str) -> None:
+    """RUM knows session and user by their ids; secrets it must not know at all."""
+    assert is_private(name)
+    assert exportable({name: "SECRET", "kept": 1}, ()) == {"kept": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["http.route", "user_agent.original", "db.operation.name", "service.name", "http.request.header.accept"]
+)
+def test_what_tells_of_the_application_may_leave(name: str) -> None:
+    """The tables name what is private, and nothing by accident."""
+    assert exportable({name: "x"}, ()) == {name: "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("http.url", "https://u:p@a.example/x?token=SECRET&q=tea", "https://a.example/x?q=tea"),
+        ("http.target", "/x?token=SECRET", "/x"),
+        ("http.request.header.referer", ("https://a.example/x?token=SECRET",), ["https://a.example/x"]),
+        ("http.response.header.location", ["/next?token=SECRET"], ["/next"]),
+        ("url.full", 42, 42),
+    ],
+)
+def test_urls_lose_their_secrets_wherever_they_stand(name: str, value: Any, expected: Any) -> None:
+    """Captured headers are lists; the settings' parameters stay."""
+    assert exportable({name: value}, ("q",)) == {name: expected}
+
+
+def test_maps_among_values_are_filtered_too() -> None:
+    """Attributes may be nested since the SDK's 1.45."""
+    nested = {"request": {"url.full": "https://a.example/x?token=SECRET", "user.email": "SECRET", "kept": 1}}
+    assert exportable(nested, ()) == {"request": {"url.full": "https://a.example/x", "kept": 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "HTTPConnectionPool(host='a', port=9): Max retries exceeded with url: /x?token=SECRET&email=b@c (Caused by",
+            "HTTPConnectionPool(host='a', port=9): Max retries exceeded with url: /x (Caused by",
+        ),
+        (
+            "404 Client Error for url: http://u:SECRET@a.example/n?token=SECRET",
+            "404 Client Error for url: http://a.example/n",
+        ),
+        ('requests.get("https://a.example/x?token=SECRET")', 'requests.get("https://a.example/x")'),
+        ("is a == b ? a : b", "is a == b ? a : b"),
+        ("login failed: user=ann, password=SECRET.", "login failed: user=ann, password=***"),
+        ("cannot read {'api_key': 'SECRET', 'retries': 3}", "cannot read {'api_key': ***, 'retries': 3}"),
+        ('{"access_token":"SECRET","ok":true}', '{"access_token":***,"ok":true}'),
+        ("sent Authorization: Bearer SECRET\nto a.example", "sent Authorization: ***\nto a.example"),
+        ("{'Cookie': 'id=SECRET; b=SECRET'}", "{'Cookie': '***'}"),
+        ("AWS_SECRET_ACCESS_KEY=SECRET python app.py", "AWS_SECRET_ACCESS_KEY=*** python app.py"),
+        ("    token = read_token(path)", "    token = read_token(path)"),
+        ("Unexpected token: <", "Unexpected token: <"),
+        ("KeyError: 'token'", "KeyError: 'token'"),
+        ("really? yes", "really? yes"),
+    ],
+)
+def test_text_that_quotes_urls_loses_their_secrets(text: str, expected: str) -> None:
+    """Exceptions of HTTP libraries quote the URL that failed."""
+    assert expected == scrub_text(text)
+
+
+@pytest.mark.parametrize("part", ["token", 'password"', "cookie:", "token.-", "secret='", "authorization ", "key="])
+def test_text_is_scrubbed_in_linear_time(part: str) -> None:
+    """Whatever an application puts into a message; a quadratic pattern would take minutes here."""
+    scrub_text(part * 20_000 + "=")
+
+
+@given(st.text(max_size=60), st.text("abcXYZ-_.~%", min_size=1, max_size=10))
+def test_no_query_of_a_url_in_a_text_survives(around: str, path: str) -> None:
+    """Whatever stands around it."""
+    found = scrub_text(f"{around} https://a.example/{path}?token=SECRET {around}")
+    assert not re.search(r"token=SECRET", found)

@@ -1,0 +1,150 @@
+"""The tables of rules: which row decides over which span and log record, and what it says it becomes."""
+
+import json
+from typing import Any
+
+import pytest
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanKind
+
+from otel_rum_exporter.mapping.event_types import PREFIX
+from otel_rum_exporter.mapping.events.web_vital import VITALS
+from otel_rum_exporter.mapping.log_view import LogView
+from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
+from otel_rum_exporter.mapping.span_view import SpanView
+from tests.logs import make_log
+from tests.mapping.drafts import drafts_of
+from tests.spans import make_config, make_span
+
+CONFIG = make_config(xray_events=True, excluded_names="health*")
+CLIENT, SERVER, INTERNAL = SpanKind.CLIENT, SpanKind.SERVER, SpanKind.INTERNAL
+PAGE_VIEW = {
+    "rum.event.type": "com.amazon.rum.page_view_event",
+    "rum.event.details": json.dumps({"version": "1.0.0", "pageId": "/"}),
+}
+
+
+def _lifecycle(name: str, attributes: dict[str, Any]) -> ReadableSpan:
+    span = make_span(name, attributes)
+    span._instrumentation_scope = InstrumentationScope("io.opentelemetry.lifecycle")
+    return span
+
+
+def _words(kind: str) -> set[str]:
+    """Return the words by which a row may name a type of event."""
+    words = {"what `rum.event.type` says"}
+    words |= {f"`{kind.removeprefix(PREFIX)}`"} if kind.startswith(PREFIX) else {"a custom event"}
+    return words | ({"the event of each web vital"} if kind in {vital.type for vital in VITALS.values()} else set())
+
+
+SPANS: list[tuple[str, ReadableSpan]] = [
+    ("a call to RUM itself", make_span("RUM", {"rpc.service": "RUM"}, kind=CLIENT)),
+    ("one whose name or scope is in `EXCLUDED_NAMES`", make_span("healthy", {**PAGE_VIEW, "exception.type": "E"})),
+    ("a message of an ASGI request", make_span("GET / http send", {"asgi.event.type": "http.response.start"})),
+    ("`rum.event.type` = `none`", make_span("x", {"rum.event.type": "none", "exception.type": "E"})),
+    ("`rum.event.type`", make_span("x", {**PAGE_VIEW, "exception.type": "E"})),
+    ("a document loaded: `documentLoad`", make_span("documentLoad", {"url.full": "https://a.example/"})),
+    ("a document fetched: `documentFetch`", make_span("documentFetch", {"url.full": "https://a.example/"})),
+    ("a resource fetched: `resourceFetch`", make_span("resourceFetch", {"url.full": "https://a.example/a.css"})),
+    ("a route changed: `routeChange`", make_span("routeChange", {"location.href": "https://a.example/b"})),
+    ("web vitals: `webvitals`", make_span("webvitals", {"lcp": 900.5})),
+    (
+        "an interaction: `event_type` and `target_element`",
+        make_span("click", {"event_type": "click", "target_element": "BUTTON"}),
+    ),
+    ("the start of an application: `AppStart`", make_span("AppStart", {"screen.name": "Home", "start.type": "cold"})),
+    (
+        "a screen drawn: `app.screen.time_to_first_…`",
+        make_span("app.screen.time_to_first_draw", {"screen.name": "Home"}),
+    ),
+    ("a screen of Android shown", _lifecycle("Resumed", {"screen.name": "Home"})),
+    ("another step in a screen's life", _lifecycle("Paused", {"screen.name": "Home"})),
+    ("an exception as a span", make_span("device.hang", {"exception.type": "hang"})),
+    ("an HTTP request made", make_span("GET", {"http.method": "GET"}, kind=CLIENT)),
+    (
+        "a page served",
+        make_span("GET /", {"http.method": "GET", "http.route": "/", "http.status_code": 200}, kind=SERVER),
+    ),
+    (
+        "an HTTP request served",
+        make_span("POST /", {"http.method": "POST", "http.route": "/", "http.status_code": 200}, kind=SERVER),
+    ),
+    ("an HTTP request served", make_span("GET", {"http.method": "GET", "http.status_code": 500}, kind=SERVER)),
+    ("a screen shown", make_span("show", {"app.screen.name": "Home"})),
+    ("anything else", make_span("SELECT", {"db.system": "sqlite"}, kind=CLIENT)),
+    ("anything else", make_span("take", {}, kind=SpanKind.CONSUMER)),
+    ("anything else", make_span("GET", {"user_agent.synthetic.type": "bot"})),
+]
+
+OF_AN_EXPORT = "a web vital that a later record of the same export corrects"
+"""The one row that a single record never reaches; `test_web_vital.py` has it."""
+
+LOGS: list[tuple[str, ReadableLogRecord]] = [
+    ("one whose name or scope is in `EXCLUDED_NAMES`", make_log("health", {"exception.type": "E"})),
+    ("`rum.event.type` = `none`", make_log("exception", {"rum.event.type": "none", "exception.type": "E"})),
+    ("`rum.event.type`", make_log("exception", {**PAGE_VIEW, "exception.type": "E"})),
+    (
+        "a failed request's own log",
+        make_log("http.client.request.exception", {"exception.type": "E"}, span=make_span("GET")),
+    ),
+    ("an exception", make_log("session.start", {"exception.type": "E", "session.id": "a"})),
+    ("a session opened: `session.start`", make_log("session.start", {"session.id": "a"})),
+    (
+        "a web vital: `browser.web_vital`",
+        make_log("browser.web_vital", {"browser.web_vital.name": "cls", "browser.web_vital.value": 0}),
+    ),
+    ("a page shown: `browser.navigation`", make_log("browser.navigation", {"url.full": "https://a.example/"})),
+    ("a document loaded: `browser.navigation_timing`", make_log("browser.navigation_timing")),
+    ("a resource loaded: `browser.resource_timing`", make_log("browser.resource_timing")),
+    ("a click", make_log("app.screen.click")),
+    (
+        "a screen shown: `app.screen.view_did_appear`",
+        make_log("app.screen.view_did_appear", {"screen.name": "Home"}),
+    ),
+    ("any other named event", make_log("feature_flag.evaluation", {"feature_flag.key": "k"})),
+    ("any other named event", make_log(None, {"event.name": "device.app.lifecycle"})),
+    ("a line without a name", make_log(body="started")),
+]
+
+
+@pytest.mark.parametrize(("rule", "span"), SPANS)
+def test_the_first_row_that_fits_a_span_decides(rule: str, span: ReadableSpan) -> None:
+    """Each row has a span that it, and no row before it, takes."""
+    assert rule == SPAN_RULES.decide(SpanView.of(span), CONFIG).name
+
+
+@pytest.mark.parametrize(("rule", "record"), LOGS)
+def test_the_first_row_that_fits_a_log_record_decides(rule: str, record: ReadableLogRecord) -> None:
+    """Each row has a log record that it, and no row before it, takes."""
+    assert rule == LOG_RULES.decide(LogView.of(record), CONFIG).name
+
+
+def test_every_row_has_an_example() -> None:
+    """A row that nothing reaches is dead; each name stands once in its table."""
+    assert {rule.name for rule in SPAN_RULES} == {name for name, _ in SPANS}
+    assert {rule.name for rule in LOG_RULES} == {name for name, _ in LOGS} | {OF_AN_EXPORT}
+    assert len({rule.name for rule in SPAN_RULES}) == len(list(SPAN_RULES))
+    assert len({rule.name for rule in LOG_RULES}) == len(list(LOG_RULES))
+
+
+@pytest.mark.parametrize(("name", "record"), [*SPANS, *LOGS])
+def test_a_row_says_what_it_makes(name: str, record: ReadableSpan | ReadableLogRecord) -> None:
+    """The documentation is made from `becomes`; exceptions become errors besides, unless the row leaves them out."""
+    rows: dict[str, Any] = {row.name: row for row in (SPAN_RULES if isinstance(record, ReadableSpan) else LOG_RULES)}
+    row = rows[name]
+    made = {draft.type for draft in drafts_of(record, CONFIG)}
+    if row.keeps_exceptions and row.becomes != "`js_error_event`":
+        made.discard("com.amazon.rum.js_error_event")
+    for kind in made:
+        assert any(words in row.becomes for words in _words(kind))
+    assert not made or row.becomes != "nothing"
+
+
+def test_synthetic_users_are_users() -> None:
+    """A canary's requests stay what they are: RUM is where people look for them."""
+    attributes = {"http.method": "GET", "http.status_code": 200, "user_agent.synthetic.type": "test"}
+    assert [draft.type for draft in drafts_of(make_span("GET", attributes, kind=CLIENT))] == [
+        "com.amazon.rum.performance_resource_event"
+    ]

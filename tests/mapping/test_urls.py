@@ -1,0 +1,104 @@
+"""URLs lose what may be secret, and paths lose what is no name."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_rum_exporter.mapping import urls
+
+
+@pytest.mark.parametrize(
+    ("given_url", "allowed", "expected"),
+    [
+        ("https://a.example/p?q=1#f", (), "https://a.example/p"),
+        ("https://me:pw@a.example:8443/p", (), "https://a.example:8443/p"),
+        ("https://a.example/p?token=s&page=2&x", ("page",), "https://a.example/p?page=2"),
+        ("https://a.example/p?", (), "https://a.example/p"),
+        ("https://a.example/@ann?x=1", (), "https://a.example/@ann"),
+        ("/relative?x=1", (), "/relative"),
+        ("https://a.example/cart;jsessionid=SECRET/x", (), "https://a.example/cart/x"),
+        ("http://[::1/broken?secret=1", (), "http://[::1/broken"),
+        ("http://me:pw@[::1/broken?secret=1", (), "[::1/broken"),
+    ],
+)
+def test_scrub_keeps_only_what_is_allowed(given_url: str, allowed: tuple[str, ...], expected: str) -> None:
+    """User info, fragment and unlisted query parameters never stay, in malformed URLs neither."""
+    assert expected == urls.scrub(given_url, allowed)
+
+
+@given(st.from_regex(r"https?://[a-z.:/%@;=&?#-]{0,30}", fullmatch=True))
+def test_scrub_takes_the_short_way_only_where_it_is_the_long_one(given_url: str) -> None:
+    """Most URLs are not taken apart; a parameter that no URL has makes it look at each."""
+    assert urls.scrub(given_url) == urls.scrub(given_url, ["no such parameter"])
+
+
+@given(st.from_regex(r"https?://[a-z.:/%=&?#-]{0,30}", fullmatch=True))
+def test_the_short_way_to_a_path_is_the_long_one(given_url: str) -> None:
+    """As the standard library reads it."""
+    assert urls.path(given_url) == (urlsplit(given_url).path or "/")
+
+
+@given(st.text(max_size=40), st.sampled_from(["?", "#"]))
+def test_scrub_is_total_and_loses_every_query(prefix: str, separator: str) -> None:
+    """For any text, what stands behind `?` or `#` is gone."""
+    assert "SECRET" not in urls.scrub(f"{prefix}{separator}SECRET")
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "expected"),
+    [
+        ("shop.example", 443, "https://shop.example/p"),
+        ("shop.example:8443", 8443, "https://shop.example:8443/p"),
+        ("shop.example:8443", None, "https://shop.example:8443/p"),
+        ("[::1]:8443", 8443, "https://[::1]:8443/p"),
+        ("[::1]", 443, "https://[::1]/p"),
+        ("::1", 8443, "https://[::1]:8443/p"),
+        ("me:pw@shop.example", 443, "https://shop.example/p"),
+        (None, 443, "/p"),
+    ],
+)
+def test_compose_counts_a_port_once_and_omits_the_default(host: str | None, port: int | None, expected: str) -> None:
+    """OTel's `server.address` may contain the port that `server.port` says again."""
+    assert expected == urls.compose("https", host, port, "/p")
+
+
+def test_a_target_that_is_a_url_already_stays_one() -> None:
+    """Requests to proxies have targets in absolute form."""
+    assert urls.compose("http", "proxy", 80, "http://other/x") == "http://other/x"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/users/42/orders", "/users/*/orders"),
+        ("/o/7f9c24e8-3b12-4c5d-9e8f-0a1b2c3d4e5f", "/o/*"),
+        ("/blob/5f3a9c01deadbeef", "/blob/*"),
+        ("/reset/eyJhbGciOiJIUzI1NiJ9abc", "/reset/*"),
+        ("/products/teapot", "/products/teapot"),
+        ("/v1/decade", "/v1/decade"),
+        ("/", "/"),
+    ],
+)
+def test_mask_ids_leaves_names_and_masks_ids(path: str, expected: str) -> None:
+    """A path without a route becomes one page, not one page an id."""
+    assert expected == urls.mask_ids(path)
+
+
+@pytest.mark.parametrize(
+    "target", ["https://a.example/pay;jsessionid=SECRET/x?y=z", "/pay;a=b;c=d/x#y", "http://[/pay;x"]
+)
+def test_a_path_has_no_parameters(target: str) -> None:
+    """Servers of Java keep sessions there, and paths become the names of pages."""
+    assert "SECRET" not in urls.path(target)
+    assert ";" not in urls.path(target)
+
+
+@given(st.text(max_size=60))
+def test_every_reader_of_urls_is_total(text: str) -> None:
+    """No text that an instrumentation calls a URL raises."""
+    urls.hostname(text)
+    urls.path(text)
+    urls.mask_ids(text)
+    urls.split_host(text)

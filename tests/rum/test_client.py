@@ -1,0 +1,258 @@
+"""One request, one outcome: boto3's real client against a real server."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore
+import botocore.httpsession
+import pytest
+from botocore.config import Config as BotoConfig
+
+from otel_rum_exporter import __version__
+from otel_rum_exporter.local import Credentials, Fault, LocalRum
+from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
+from otel_rum_exporter.rum.client import MIN_COMPRESSED_BYTES, Transport
+from otel_rum_exporter.rum.errors import Verdict
+from otel_rum_exporter.rum.event import RumEvent
+from otel_rum_exporter.rum.ids import event_id
+from tests.spans import APP_MONITOR_ID, START_NS, make_config
+
+SESSION_ID = "11111111-1111-4111-8111-111111111111"
+NIL = "00000000-0000-0000-0000-000000000000"
+SHARED = json.dumps({"version": "1.0.0", "domain": "shop.example"})
+
+
+@pytest.fixture(autouse=True)
+def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the machine's own AWS settings out."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+
+
+def batch(*details: str, alias: str | None = None) -> Batch:
+    """Make a batch of custom events."""
+    events = (
+        RumEvent(event_id(str(number)), START_NS + 123_456_000, "work", one, '{"pageId":"/"}', SHARED)
+        for number, one in enumerate(details or ("{}",))
+    )
+    return Batch(BatchKey(AppMonitor(APP_MONITOR_ID, "monitor", "1.2", alias), SESSION_ID, NIL), tuple(events))
+
+
+def transport(rum: LocalRum, client: Any = None, **settings: object) -> Transport:
+    """Make a transport to the stand-in."""
+    return Transport(make_config(**{"endpoint": rum.url, "signing": "none", **settings}), client)
+
+
+def test_a_batch_arrives_as_it_was_planned(rum: LocalRum) -> None:
+    """Ids, times to the microsecond, monitor, user, alias and metadata."""
+    sent = batch('{"a":"é"}', alias="front")
+    assert transport(rum).send(sent).verdict is Verdict.DELIVERED
+    (got,) = rum.batches
+    assert (got.app_monitor_id, got.batch_id, got.alias) == (APP_MONITOR_ID, sent.id, "front")
+    assert got.app_monitor == {"id": APP_MONITOR_ID, "name": "monitor", "version": "1.2"}
+    assert (got.session_id, got.user_id) == (SESSION_ID, NIL)
+    assert got.session_metadata == {"version": "1.0.0", "domain": "shop.example"}
+    (event,) = got.events
+    assert (event.id, event.details) == (sent.events[0].id, {"a": "é"})
+    assert event.timestamp == pytest.approx(START_NS / 1e9 + 0.123456, abs=1e-5)
+    assert event.metadata == {"version": "1.0.0", "domain": "shop.example", "pageId": "/"}
+    assert not got.signed
+    assert (rum.refused, rum.dropped, rum.removed) == ((), (), ())
+
+
+def test_the_user_agent_names_the_exporter_and_its_version(rum: LocalRum) -> None:
+    """OTel asks exporters to say who they are."""
+    transport(rum).send(batch())
+    assert f"otel-rum-exporter/{__version__}" in rum.batches[0].headers["user-agent"]
+
+
+def test_a_large_body_is_compressed_and_a_small_one_is_not(rum: LocalRum) -> None:
+    """Gzip from 2 KB on, and not at all where it is switched off."""
+    big = batch(json.dumps({"text": "x" * MIN_COMPRESSED_BYTES}))
+    transport(rum).send(big)
+    transport(rum).send(batch())
+    transport(rum, compression="none").send(big)
+    assert [got.headers.get("content-encoding") for got in rum.batches] == ["gzip", None, None]
+
+
+def test_a_signed_request_carries_a_signature_of_service_and_region(
+    rum: LocalRum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signing is botocore's own, with the normal credential chain, over the compressed body."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+    big = batch(json.dumps({"text": "x" * MIN_COMPRESSED_BYTES}))
+    assert transport(rum, signing="sigv4", region="eu-west-1").send(big).verdict is Verdict.DELIVERED
+    assert rum.batches[0].signed
+
+
+def test_without_session_metadata_in_the_model_each_event_carries_all_of_it(rum: LocalRum, tmp_path: Path) -> None:
+    """Botocore before 1.44.5 does not know SessionMetadata, and raises when it is given."""
+    client = old_client(rum, tmp_path)
+    with pytest.raises(botocore.exceptions.ParamValidationError, match="SessionMetadata"):
+        client.put_rum_events(
+            Id=APP_MONITOR_ID, BatchId=NIL, AppMonitorDetails={}, UserDetails={}, RumEvents=[], SessionMetadata="{}"
+        )
+    assert transport(rum, client).send(batch()).verdict is Verdict.DELIVERED
+    (got,) = rum.batches
+    assert got.session_metadata == {}
+    assert got.events[0].metadata == {"version": "1.0.0", "domain": "shop.example", "pageId": "/"}
+    assert not rum.refused
+
+
+def old_client(rum: LocalRum, folder: Path) -> Any:
+    """Make a boto3 client whose model is the one of an older botocore."""
+    session = boto3.session.Session(region_name="us-east-1")
+    loader = session._session.get_component("data_loader")
+    model = copy.deepcopy(loader.load_service_model("rum", "service-2"))
+    model["shapes"]["PutRumEventsRequest"]["members"].pop("SessionMetadata", None)
+    place = folder / "rum" / "2018-05-10"
+    place.mkdir(parents=True)
+    (place / "service-2.json").write_text(json.dumps(model))
+    other = botocore.session.get_session()
+    other.set_config_variable("data_path", str(folder))
+    return boto3.session.Session(botocore_session=other, region_name="us-east-1").client(
+        "rum",
+        endpoint_url=rum.url,
+        config=BotoConfig(signature_version=botocore.UNSIGNED, inject_host_prefix=False),
+    )
+
+
+def test_a_client_that_is_passed_in_is_used_as_it_is(rum: LocalRum) -> None:
+    """A stub of one method is enough, and gets the arguments of boto3's method."""
+    calls: list[dict[str, Any]] = []
+
+    class Stub:
+        def put_rum_events(self, **parameters: Any) -> None:
+            calls.append(parameters)
+
+    assert transport(rum, Stub()).send(batch()).verdict is Verdict.DELIVERED
+    assert calls[0]["Id"] == APP_MONITOR_ID
+    assert not rum.requests
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (429, "ThrottlingException", Verdict.THROTTLED),
+        (500, "InternalServerException", Verdict.RETRY),
+        (503, "ServiceUnavailable", Verdict.RETRY),
+        (403, "AccessDeniedException", Verdict.WAIT),
+        (403, "SomethingElse", Verdict.WAIT),
+        (404, "ResourceNotFoundException", Verdict.WAIT),
+        (400, "ValidationException", Verdict.SPLIT),
+        (413, "RequestEntityTooLargeException", Verdict.SPLIT),
+    ],
+)
+def test_an_answer_means_what_the_table_says_after_a_single_request(
+    rum: LocalRum, status: int, code: str, expected: Verdict
+) -> None:
+    """Botocore's own retries are off: one call, one request, one outcome, with the server's Retry-After."""
+    rum.answer(status, error_type=code, retry_after_seconds=7, message="told")
+    outcome = transport(rum).send(batch())
+    assert (outcome.verdict, outcome.reason, outcome.retry_after_seconds) == (expected, code, 7.0)
+    assert "told" in outcome.message
+    assert len(rum.requests) == 1
+
+
+@pytest.mark.parametrize(("header", "expected"), [("Wed, 01 Jan 2020 00:00:00 GMT", 0.0), ("soon", None)])
+def test_a_throttling_answer_whose_retry_after_botocore_cannot_read_is_one_all_the_same(
+    rum: LocalRum, header: str, expected: float | None
+) -> None:
+    """Its model says that the header is a whole number, and it raises where it is not."""
+    rum.faults = [Fault(status=429, retry_after=header)]
+    outcome = transport(rum).send(batch())
+    assert (outcome.verdict, outcome.reason) == (Verdict.THROTTLED, "ThrottlingException")
+    assert outcome.retry_after_seconds == expected
+
+
+def test_no_server_no_region_and_no_credentials_are_outcomes_not_exceptions() -> None:
+    """Nothing that keeps a request from leaving is raised into the application, and each says what to do."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    refused = Transport(make_config(endpoint=url, signing="none")).send(batch())
+    assert (refused.verdict, refused.reason) == (Verdict.RETRY, "EndpointConnectionError")
+    no_region = Transport(make_config()).send(batch())
+    assert (no_region.verdict, no_region.reason) == (Verdict.WAIT, "NoRegionError")
+    assert "OTEL_EXPORTER_AWS_RUM_REGION" in no_region.advice
+    no_credentials = Transport(make_config(endpoint=url, region="eu-west-1")).send(batch())
+    assert (no_credentials.verdict, no_credentials.reason) == (Verdict.WAIT, "NoCredentialsError")
+    assert "OTEL_EXPORTER_AWS_RUM_SIGNING" in no_credentials.advice
+
+
+def test_credentials_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """boto3 looks for them once for each client; so after a refusal the next request has a new one."""
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    with LocalRum(credentials=Credentials("AKIDSECOND", "example")) as rum:
+        one = transport(rum, signing="sigv4", region="eu-west-1")
+        assert one.send(batch()).reason == "NoCredentialsError"
+        file.write_text("[default]\naws_access_key_id = AKIDFIRST\naws_secret_access_key = example\n")
+        refused = one.send(batch())
+        assert (refused.verdict, refused.reason) == (Verdict.WAIT, "UnrecognizedClientException")
+        file.write_text("[default]\naws_access_key_id = AKIDSECOND\naws_secret_access_key = example\n")
+        assert one.send(batch()).verdict is Verdict.DELIVERED
+
+
+def test_a_page_in_place_of_rum_is_tried_again(captive_portal: str) -> None:
+    """A captive portal answers 200 with HTML; nothing was delivered."""
+    outcome = Transport(make_config(endpoint=captive_portal, signing="none")).send(batch())
+    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "NotRum")
+
+
+@pytest.fixture
+def captive_portal() -> Any:
+    """Serve a web page to every request."""
+    import http.server
+    import threading
+
+    class Portal(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", "13")
+            self.end_headers()
+            self.wfile.write(b"<html></html>")
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Portal) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_real_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an endpoint setting botocore's own rules decide, host prefix included."""
+    asked: list[str] = []
+
+    def intercept(_: object, request: Any) -> Any:
+        asked.append(request.url)
+        return botocore.awsrequest.AWSResponse(request.url, 200, {}, io.BytesIO())
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+    monkeypatch.setattr(botocore.httpsession.URLLib3Session, "send", intercept)
+    one = Transport(make_config(region="eu-central-1"))
+    one.send(batch())
+    told = batch()
+    one.send(replace(told, key=told.key._replace(app_monitor=told.key.app_monitor._replace(region="us-west-2"))))
+    assert asked == [
+        f"https://dataplane.rum.{region}.amazonaws.com/appmonitors/{APP_MONITOR_ID}/"
+        for region in ("eu-central-1", "us-west-2")
+    ]
