@@ -10,7 +10,7 @@ import pytest
 
 from otel_rum_exporter.local import AppMonitor, LocalRum
 from otel_rum_exporter.local.app_monitor import AppMonitors
-from otel_rum_exporter.local.validation import admit
+from otel_rum_exporter.local.validation import validate
 
 Make = Callable[..., Any]
 OTHER = "99999999-9999-4999-8999-999999999999"
@@ -45,11 +45,11 @@ def test_what_is_not_enabled_is_dropped_without_a_word(
     reason: str,
 ) -> None:
     """The request is accepted, the event is not, and the verdict tells why."""
-    admitted = admit(app_monitor, body(event(event_type, details)), monitor)
-    assert admitted.events == ()
-    assert [dropped.reason for dropped in admitted.dropped] == [reason]
-    assert [(verdict.outcome, verdict.reason) for verdict in admitted.verdicts] == [("dropped", reason)]
-    assert len(admit(app_monitor, body(event(event_type, details)), AppMonitor()).events) == 1
+    valid = validate(app_monitor, body(event(event_type, details)), monitor)
+    assert valid.events == ()
+    assert [dropped.reason for dropped in valid.dropped] == [reason]
+    assert [(decision.outcome, decision.reason) for decision in valid.decisions] == [("dropped", reason)]
+    assert len(validate(app_monitor, body(event(event_type, details)), AppMonitor()).events) == 1
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_is_not_enabled_is_dropped_without_a_word(
 )
 def test_domains_fit_whole_or_below_a_star(domain: str, is_taken: bool) -> None:  # noqa: FBT001 - a row of a table
     """A name that only ends alike is another one."""
-    assert AppMonitor(domains=("shop.example", "*.apps.example")).takes_domain(domain) is is_taken
+    assert AppMonitor(domains=("shop.example", "*.apps.example")).accepts_domain(domain) is is_taken
 
 
 def test_app_monitors_are_created_by_their_first_request(body: Make, app_monitor: str, post_to: Make) -> None:
@@ -137,16 +137,16 @@ def test_an_alias_lets_unsigned_requests_in(
 def test_every_event_of_a_refused_request_has_a_verdict(post: Make, body: Make, event: Make, rum: LocalRum) -> None:
     """The guilty ones each their reason, the others whose fault it is."""
     post(body(event("good"), event("bad", details="no JSON"), event("worse", id="1"), event("fine")))
-    assert [(one.event_type, one.outcome) for one in rum.verdicts] == [
+    assert [(one.event_type, one.outcome) for one in rum.decisions] == [
         (name, "refused") for name in ("good", "bad", "worse", "fine")
     ]
     innocent = "refused with its request, because of RumEvents[1]"
-    assert [rum.verdicts[n].reason for n in (0, 3)] == [innocent, innocent]
-    assert str(rum.verdicts[1].reason).startswith("RumEvents[1].details")
-    assert str(rum.verdicts[2].reason).startswith("RumEvents[2].id")
-    (refusal,) = rum.refused
-    assert refusal.message == rum.verdicts[1].reason
-    assert len(refusal.raw["RumEvents"]) == 4
+    assert [rum.decisions[n].reason for n in (0, 3)] == [innocent, innocent]
+    assert str(rum.decisions[1].reason).startswith("RumEvents[1].details")
+    assert str(rum.decisions[2].reason).startswith("RumEvents[2].id")
+    (refused_request,) = rum.refused
+    assert refused_request.message == rum.decisions[1].reason
+    assert len(refused_request.raw["RumEvents"]) == 4
 
 
 def test_verdicts_come_in_order_of_arrival(post: Make, body: Make, event: Make, rum: LocalRum) -> None:
@@ -154,18 +154,18 @@ def test_verdicts_come_in_order_of_arrival(post: Make, body: Make, event: Make, 
     post(body(event("first", metadata={"not a key": 1})))
     post(body(event("second", details="[]")))
     post(body(event("third", details={"text": "x" * 7000}), event("fourth")))
-    assert [(one.event_type, one.outcome) for one in rum.verdicts] == [
+    assert [(one.event_type, one.outcome) for one in rum.decisions] == [
         ("first", "accepted"),
         ("second", "refused"),
         ("third", "dropped"),
         ("fourth", "accepted"),
     ]
-    assert str(rum.verdicts[0].reason).startswith('attribute "not a key" removed: the key must be')
-    assert rum.verdicts[3].reason is None
+    assert str(rum.decisions[0].reason).startswith('attribute "not a key" removed: the key must be')
+    assert rum.decisions[3].reason is None
 
 
 def test_verdicts_of_what_is_no_event_at_all(post: Make, body: Make, rum: LocalRum) -> None:
     """Their id and type are not known."""
     assert post(body(RumEvents=[1, {"id": 2, "type": []}])).status == 400
-    assert [(one.event_id, one.event_type) for one in rum.verdicts] == [(None, None)] * 2
+    assert [(one.event_id, one.event_type) for one in rum.decisions] == [(None, None)] * 2
     assert json.dumps(rum.refused[0].raw)

@@ -14,13 +14,13 @@ import pytest
 
 from otel_rum_exporter.local import ArchiveError, LocalRum
 from otel_rum_exporter.local.archive import Archive
-from otel_rum_exporter.local.record import Batch, Dropped, Event, Refusal, Removed, Verdict
+from otel_rum_exporter.local.record import Batch, Dropped, Event, RefusedRequest, Removed, Decision
 from otel_rum_exporter.local.store import Store
 
 Make = Callable[..., Any]
 SHOP = "11111111-1111-4111-8111-111111111111"
 EVENT = Event("e", 1.0, "checkout", {"text": "\ud800 é"}, {}, "s", None, "m", "b")
-VERDICT = Verdict("e", "checkout", "accepted")
+VERDICT = Decision("e", "checkout", "accepted")
 BATCH = Batch(
     "m",
     {},
@@ -35,11 +35,11 @@ BATCH = Batch(
     signed=False,
     body_bytes=2,
     raw={"a": [1]},
-    verdicts=(VERDICT,),
+    decisions=(VERDICT,),
 )
 DROPPED = Dropped(EVENT, "too large")
 REMOVED = Removed("e", "checkout", "key", [1], "no")
-REFUSAL = Refusal(400, "ValidationException", "no", "/", 1.0, raw=[1], verdicts=(replace(VERDICT, outcome="refused"),))
+REFUSAL = RefusedRequest(400, "ValidationException", "no", "/", 1.0, raw=[1], decisions=(replace(VERDICT, outcome="refused"),))
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_what_was_received_is_there_after_a_restart(tmp_path: Path, body: Make, 
     with LocalRum(data=file) as second:
         assert second.batches == first.batches
         assert (second.refused, second.dropped, second.removed) == (first.refused, first.dropped, first.removed)
-        assert second.verdicts == first.verdicts
+        assert second.decisions == first.decisions
         assert [one.name for one in second.app_monitors] == ["shop"]
         post_to(second, SHOP, sent[0])
         assert len(second.events) == 2
@@ -96,7 +96,7 @@ def test_the_file_is_bounded(archive: Archive) -> None:
     batch = replace(BATCH, events=(EVENT,) * 5)
     for n in range(400):
         archive.add((replace(batch, received_at=float(n)), (), ()))
-    kept = [one[0].received_at for one in archive.read() if not isinstance(one, Refusal)]
+    kept = [one[0].received_at for one in archive.read() if not isinstance(one, RefusedRequest)]
     assert len(kept) < 250
     assert kept[-10:] == [float(n) for n in range(390, 400)]
 

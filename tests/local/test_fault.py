@@ -224,7 +224,7 @@ def test_a_refused_request_stays_refused_when_its_answer_is_lost(rum: LocalRum, 
     rum.faults = [Fault(cut="before_answer")]
     with pytest.raises(ConnectionError):
         post(body(BatchId="1"))
-    assert [refusal.status for refusal in rum.refused] == [400]
+    assert [refused_request.status for refused_request in rum.refused] == [400]
 
 
 def test_faults_cost_the_other_connections_nothing(rum: LocalRum, post: Make, body: Make, begin: Make) -> None:

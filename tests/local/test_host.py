@@ -2,7 +2,7 @@
 
 import pytest
 
-from otel_rum_exporter.local.host import is_loopback, is_own
+from otel_rum_exporter.local.host import is_loopback, is_own_name
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from otel_rum_exporter.local.host import is_loopback, is_own
 )
 def test_own_hosts_are_told_from_foreign_ones(*, header: str, bound: str, own: bool) -> None:
     """Loopback, the bound host, and any address when bound to all of them."""
-    assert is_own(header, bound) is own
+    assert is_own_name(header, bound) is own
 
 
 @pytest.mark.parametrize(("name", "loopback"), [("::1", True), ("LOCALHOST", True), ("0.0.0.0", False), ("a.b", False)])

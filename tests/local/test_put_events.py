@@ -59,8 +59,8 @@ def test_a_refused_request_is_recorded(post: Make, body: Make, rum: LocalRum) ->
     """The answer and the record say the same."""
     reply = post(body(BatchId="1"))
     assert (reply.status, reply.headers["x-amzn-errortype"]) == (400, "ValidationException")
-    (refusal,) = rum.refused
-    assert (refusal.status, refusal.error_type, refusal.message) == (400, "ValidationException", reply.message)
+    (refused_request,) = rum.refused
+    assert (refused_request.status, refused_request.error_type, refused_request.message) == (400, "ValidationException", reply.message)
     assert rum.batches == ()
 
 
@@ -141,7 +141,7 @@ def test_another_operation_is_unknown(post: Make, body: Make, rum: LocalRum, pat
     reply = post(body(), path=path)
     assert (reply.status, reply.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
     assert reply.message == f"POST {path} is not an operation of RUM's data plane"
-    assert [refusal.path for refusal in rum.refused] == [path]
+    assert [refused_request.path for refused_request in rum.refused] == [path]
 
 
 def test_what_browsers_ask_for_beside_the_page_is_not_recorded(call: Make, rum: LocalRum) -> None:

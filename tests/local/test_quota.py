@@ -46,5 +46,5 @@ def test_a_throttled_request_reaches_boto3_as_such(boto: Any, rum: LocalRum, bod
     finally:
         rum.max_requests_per_second = None
     assert caught.value.response["retryAfterSeconds"] == 1
-    assert [refusal.error_type for refusal in rum.refused] == ["ThrottlingException"]
+    assert [refused_request.error_type for refused_request in rum.refused] == ["ThrottlingException"]
     assert rum.batches == ()

@@ -20,7 +20,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from botocore.exceptions import ClientError
 
 from otel_rum_exporter.local import Credentials, LocalRum
-from otel_rum_exporter.local.sigv4 import SentRequest, WrongSignature, verify
+from otel_rum_exporter.local.sigv4 import SentRequest, SignatureError, verify
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "a-session-token"
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
@@ -54,7 +54,7 @@ def _changed(request: SentRequest, name: str, change: Callable[[str], str]) -> S
 
 
 def _error(request: SentRequest, credentials: Credentials = CREDENTIALS, now: datetime = NOW) -> tuple[str, str]:
-    with pytest.raises(WrongSignature) as caught:
+    with pytest.raises(SignatureError) as caught:
         verify(request, credentials, now.timestamp())
     return caught.value.error_type, caught.value.message
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from otel_rum_exporter.local.record import Batch, Dropped, Event, Exchange, Refusal
+from otel_rum_exporter.local.record import Batch, Dropped, Event, Exchange, RefusedRequest
 from otel_rum_exporter.local.store import Store
 
 EVENT = Event("e", 1.0, "checkout", {}, {}, "s", "u", "m", "b")
 BATCH = Batch("m", {}, "b", "u", "s", None, {}, (EVENT,), 1.0, {}, signed=False, body_bytes=2, raw={})
-REFUSAL = Refusal(400, "ValidationException", "BatchId is required", "/appmonitors/m", 1.0)
+REFUSAL = RefusedRequest(400, "ValidationException", "BatchId is required", "/appmonitors/m", 1.0)
 
 
 def _batch(*types: str) -> Batch:

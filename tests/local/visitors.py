@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 APP_MONITOR = "7f3c2a10-5e1d-4b7a-9c55-0d6c8b1e4f21"
-NOBODY = "00000000-0000-0000-0000-000000000000"
+ANONYMOUS_USER = "00000000-0000-0000-0000-000000000000"
 RUM = "com.amazon.rum."
 V1 = {"version": "1.0.0"}
 SHOP = "https://tea.example"
@@ -53,7 +53,7 @@ class Visitor:
         self._at = begin
         self.events: list[dict[str, Any]] = []
         self.session_id = self._uuid()
-        self.user_id = self._uuid() if dice.random() < 0.6 else NOBODY
+        self.user_id = self._uuid() if dice.random() < 0.6 else ANONYMOUS_USER
         browser, version, system, device = dice.choice(BROWSERS)
         self.session_metadata = V1 | {
             "domain": "tea.example",

@@ -4,7 +4,7 @@ try:
     from .app_monitor import AppMonitor
     from .archive import ArchiveError
     from .fault import CAPTIVE_PORTAL, Fault
-    from .record import Batch, Dropped, Event, Events, Exchange, Refusal, Removed, Verdict
+    from .record import Batch, Dropped, Event, Events, Exchange, RefusedRequest, Removed, Decision
     from .server import LocalRum
     from .sigv4 import Credentials
 except ModuleNotFoundError as error:

@@ -48,7 +48,7 @@ class AppMonitor:
         if self.name and not _NAME.fullmatch(self.name):
             raise ValueError(f"an app monitor's name must be 1 to 255 of A-Z a-z 0-9 . - _ #, is {self.name!r}")
 
-    def takes_domain(self, domain: object) -> bool:
+    def accepts_domain(self, domain: object) -> bool:
         """Tell whether events of this domain are ingested."""
         return not self.domains or any(_fits(str(domain).lower(), pattern.lower()) for pattern in self.domains)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .record import Batch, Dropped, Event, Refusal, Removed, Verdict
+from .record import Batch, Dropped, Event, RefusedRequest, Removed, Decision
 
 _logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _FORGET = """DELETE FROM record WHERE id <= (SELECT id FROM (
     SELECT id, SUM(events) OVER (ORDER BY id DESC) AS so_far FROM record) WHERE so_far > ? ORDER BY id DESC LIMIT 1)"""
 _ADDED_BETWEEN_FORGETTING = 200
 
-Received = tuple[Batch, tuple[Dropped, ...], tuple[Removed, ...]] | Refusal
+Received = tuple[Batch, tuple[Dropped, ...], tuple[Removed, ...]] | RefusedRequest
 
 
 class ArchiveError(Exception):
@@ -71,7 +71,7 @@ class Archive:
         """Keep one request; a file that cannot be written costs what it should have kept, and one line in the log."""
         document: dict[str, Any] = {"refusal": received}
         events = 1
-        if not isinstance(received, Refusal):
+        if not isinstance(received, RefusedRequest):
             document = dict(zip(("batch", "dropped", "removed"), received, strict=True))
             events = max(1, len(received[0].events))
         content = json.dumps(document, default=_members)
@@ -124,15 +124,15 @@ def _members(value: Any) -> dict[str, Any]:
 
 def _received(document: dict[str, Any]) -> Received:
     if "refusal" in document:
-        return Refusal(**document["refusal"] | _verdicts(document["refusal"]))
+        return RefusedRequest(**document["refusal"] | _decisions(document["refusal"]))
     batch: dict[str, Any] = document["batch"]
     events = tuple(Event(**event) for event in batch["events"])
     return (
-        Batch(**batch | _verdicts(batch) | {"events": events}),
+        Batch(**batch | _decisions(batch) | {"events": events}),
         tuple(Dropped(Event(**one["event"]), one["reason"]) for one in document["dropped"]),
         tuple(Removed(**one) for one in document["removed"]),
     )
 
 
-def _verdicts(record: dict[str, Any]) -> dict[str, Any]:
-    return {"verdicts": tuple(Verdict(**one) for one in record["verdicts"])}
+def _decisions(record: dict[str, Any]) -> dict[str, Any]:
+    return {"verdicts": tuple(Decision(**one) for one in record["verdicts"])}

@@ -8,13 +8,13 @@ from starlette.requests import Request
 
 from . import sigv4
 from .app_monitor import AppMonitor
-from .host import is_own
+from .host import is_own_name
 from .json_text import quote
-from .response import Refused
-from .sigv4 import Credentials, SentRequest, WrongSignature, verify
+from .response import RequestError
+from .sigv4 import Credentials, SentRequest, SignatureError, verify
 
 
-class Gate:
+class Authenticator:
     """Judge senders. Without credentials every signature is as good as any other, and none is as good as one."""
 
     def __init__(self, credentials: Credentials | None, bound_host: str) -> None:
@@ -27,8 +27,8 @@ class Gate:
             return
         try:
             verify(_sent_request(request, sent), self._credentials, time.time())
-        except WrongSignature as wrong:
-            raise Refused(403, wrong.message, wrong.error_type) from wrong
+        except SignatureError as wrong:
+            raise RequestError(403, wrong.message, wrong.error_type) from wrong
 
     def check_policy(self, request: Request, monitor: AppMonitor, alias: str | None) -> None:
         """Raise Refused when the request is not signed, and no resource policy of the app monitor lets it in."""
@@ -36,19 +36,19 @@ class Gate:
             return
         if monitor.aliases:
             told = "tells no Alias" if alias is None else f"tells the Alias {quote(alias)}"
-            raise Refused(403, f"the request is not signed and {told}, which no resource policy allows")
+            raise RequestError(403, f"the request is not signed and {told}, which no resource policy allows")
         if self._credentials is not None:
-            raise Refused(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+            raise RequestError(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
 
     def check_reader(self, request: Request, sent: bytes) -> None:
         """Raise Refused when the request may not read what is here.
 
         A page on the web that rebinds its own name to this computer, to read what is here, still sends that name.
         """
-        if not is_own(request.headers.get("host", ""), self._bound_host):
-            raise Refused(421, "this server is read under the names of this computer only, such as localhost")
+        if not is_own_name(request.headers.get("host", ""), self._bound_host):
+            raise RequestError(421, "this server is read under the names of this computer only, such as localhost")
         if self._credentials is not None and not is_signed(request):
-            raise Refused(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+            raise RequestError(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
         self.check_signature(request, sent)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 
 from .json_text import parse, quote
-from .response import Refused
+from .response import RequestError
 
 DEFAULT_MAX_BYTES = 10 * 1024 * 1024
 
@@ -30,14 +30,14 @@ async def receive(request: Request, max_bytes: int) -> bytes:
     try:
         return await asyncio.wait_for(_receive(request, max_bytes), _TIMEOUT_SECONDS)
     except asyncio.TimeoutError:
-        raise Refused(408, f"the body did not arrive within {_TIMEOUT_SECONDS} s", "RequestTimeoutException") from None
+        raise RequestError(408, f"the body did not arrive within {_TIMEOUT_SECONDS} s", "RequestTimeoutException") from None
 
 
 def decode(sent: bytes, headers: Mapping[str, str], max_bytes: int) -> object:
     """Return the JSON document in a body; raise Refused when there is none, or more than `max_bytes` in plain."""
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
-        raise Refused(
+        raise RequestError(
             415,
             f"Content-Encoding {quote(encoding)} is not supported, gzip is",
             "UnsupportedMediaTypeException",
@@ -46,7 +46,7 @@ def decode(sent: bytes, headers: Mapping[str, str], max_bytes: int) -> object:
     try:
         return parse(plain.decode("utf-8"))
     except ValueError as error:
-        raise Refused(400, f"the body is not JSON: {error}", "SerializationException") from error
+        raise RequestError(400, f"the body is not JSON: {error}", "SerializationException") from error
 
 
 async def _receive(request: Request, max_bytes: int) -> bytes:
@@ -68,14 +68,14 @@ def _gunzip(sent: bytes, max_bytes: int) -> bytes:
     try:
         plain = stream.decompress(sent, max_bytes + 1)
     except zlib.error as error:
-        raise Refused(400, f"the body is not gzip: {error}", "SerializationException") from error
+        raise RequestError(400, f"the body is not gzip: {error}", "SerializationException") from error
     if len(plain) > max_bytes:
         raise _too_large(max_bytes)
     if not stream.eof or stream.unused_data:
         what = "goes on after its end" if stream.eof else "ends too early"
-        raise Refused(400, f"the body is not gzip: the stream {what}", "SerializationException")
+        raise RequestError(400, f"the body is not gzip: the stream {what}", "SerializationException")
     return plain
 
 
-def _too_large(max_bytes: int) -> Refused:
-    return Refused(413, f"the body is larger than {max_bytes} bytes")
+def _too_large(max_bytes: int) -> RequestError:
+    return RequestError(413, f"the body is larger than {max_bytes} bytes")

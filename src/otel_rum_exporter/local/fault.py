@@ -95,19 +95,19 @@ class Fault:
         return f"Fault({', '.join(f'{name}={value!r}' for name, value in told)})"
 
     @property
-    def is_spoiling(self) -> bool:
+    def changes_delivery(self) -> bool:
         """Whether the answer does not go out at once and whole."""
         return bool(self.cut or self.latency_seconds or self.drip_seconds or self.endless_seconds)
 
     @property
-    def is_judging(self) -> bool:
+    def validates_request(self) -> bool:
         """Whether the stand-in reads the request and answers what it deserves, however that answer arrives."""
         return self.answer is None and self.cut != "before_reading"
 
     @property
-    def takes(self) -> bool:
+    def keeps_events(self) -> bool:
         """Whether what a valid request carried is kept."""
-        return self.is_judging if self.taken is None else self.taken
+        return self.validates_request if self.taken is None else self.taken
 
     @property
     def answer(self) -> Answer | None:
@@ -141,7 +141,7 @@ class _Pending:
     left: int | None
     random: random.Random = field(repr=False)
 
-    def strikes(self) -> bool:
+    def applies(self) -> bool:
         return self.left != 0 and (self.fault.probability == 1 or self.random.random() < self.fault.probability)
 
 
@@ -170,7 +170,7 @@ class Faults:
     def take(self) -> Fault | None:
         """Return the fault of the next request, None when all is well."""
         with self._lock:
-            struck = next((one for one in self._pending if one.strikes()), None)
+            struck = next((one for one in self._pending if one.applies()), None)
             if struck is None:
                 return None
             if struck.left is not None:

@@ -18,7 +18,7 @@ def is_loopback(name: str) -> bool:
     return address.is_loopback
 
 
-def is_own(host_header: str, bound_host: str) -> bool:
+def is_own_name(host_header: str, bound_host: str) -> bool:
     """Tell whether a Host header, with any port, names this computer.
 
     A page on the web that rebinds its own name to this computer, to read what is here, still sends that name.

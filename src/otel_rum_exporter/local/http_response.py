@@ -57,7 +57,7 @@ def _retry_after(answer: Answer) -> dict[str, str]:
     return {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
 
 
-class SpoiledResponse(Response):
+class FaultyResponse(Response):
     """An answer that a fault gets in the way of. White space before a JSON body changes nothing of its meaning."""
 
     def __init__(self, intact: Response, fault: Fault) -> None:
@@ -68,7 +68,7 @@ class SpoiledResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what the fault lets through."""
         fault = self._fault
-        if await client_leaves(receive, fault.latency_seconds):
+        if await client_disconnects(receive, fault.latency_seconds):
             return
         if fault.cut == "in_answer":
             await self._send_half(send)
@@ -95,7 +95,7 @@ class SpoiledResponse(Response):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             await send({"type": "http.response.body", "body": padding, "more_body": True})
-            if await client_leaves(receive, pause_seconds):
+            if await client_disconnects(receive, pause_seconds):
                 return
         await send({"type": "http.response.body", "body": self.body})
 
@@ -103,7 +103,7 @@ class SpoiledResponse(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
 
-async def client_leaves(receive: Receive, seconds: float) -> bool:
+async def client_disconnects(receive: Receive, seconds: float) -> bool:
     """Wait so long, and tell whether the client went away meanwhile; its request must have been read."""
     if seconds <= 0:
         return False

@@ -21,7 +21,7 @@ def parse(text: str) -> object:
     """Read one JSON document; raise ValueError for anything that is not JSON or nests deeper than `MAX_DEPTH`."""
     too_deep = f"nested deeper than {MAX_DEPTH} levels"
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(text, parse_constant=_reject_constant, parse_float=_finite)
     except RecursionError:
         raise ValueError(too_deep) from None
     if _deeper_than(MAX_DEPTH, value):
@@ -54,7 +54,7 @@ def _children(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
 
 

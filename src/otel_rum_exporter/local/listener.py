@@ -56,7 +56,7 @@ class Listener:
             target=self._server.run, args=([self._listener],), name=f"otel-rum-local-{self.port}", daemon=True
         )
         for name in _LOGGERS:
-            logging.getLogger(name).addFilter(self._is_loud)
+            logging.getLogger(name).addFilter(self._is_not_quiet)
         self._thread.start()
 
     def stop(self) -> None:
@@ -65,9 +65,9 @@ class Listener:
         self._thread.join()
         self._listener.close()
         for name in _LOGGERS:
-            logging.getLogger(name).removeFilter(self._is_loud)
+            logging.getLogger(name).removeFilter(self._is_not_quiet)
 
-    def _is_loud(self, record: logging.LogRecord) -> bool:
+    def _is_not_quiet(self, record: logging.LogRecord) -> bool:
         # uvicorn's loggers belong to the whole process, so only what this thread says is kept quiet.
         return record.thread != self._thread.ident or record.levelno >= logging.ERROR
 
@@ -79,24 +79,24 @@ class _Connection(H11Protocol):
         super().connection_made(transport)
         # A copy of this becomes the state of each request.
         self.app_state = {TRANSPORT: transport}
-        self._watch_head()
+        self._start_head_timer()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._watch_head()
+        self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._stop_watching()
+        self._stop_head_timer()
 
-    def _watch_head(self) -> None:
+    def _start_head_timer(self) -> None:
         # The web server has a time-out for silence between requests only, and none for a head that trickles in.
         if self.conn.their_state is not h11.IDLE:
-            self._stop_watching()
+            self._stop_head_timer()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self.transport.abort)
 
-    def _stop_watching(self) -> None:
+    def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

@@ -33,7 +33,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Decision:
     """What became of one event that was sent: kept, refused, or what RUM would drop without telling.
 
     `reason` is None for an accepted event that lost nothing. Id and type are None where they could not be read.
@@ -67,11 +67,11 @@ class Batch:
     signed: bool
     body_bytes: int
     raw: dict[str, Any]
-    verdicts: tuple[Verdict, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedRequest:
     """One request that broke the contract and what it was told; `received_at` is in epoch seconds.
 
     `raw` is the decoded body, None when it was not read. `verdicts` has one of each event in it, in order.
@@ -83,7 +83,7 @@ class Refusal:
     path: str
     received_at: float
     raw: Any = None
-    verdicts: tuple[Verdict, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Answer:
         return self.message or f"planned answer {self.status}"
 
 
-class Refused(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
+class RequestError(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
     """A request that is answered at once."""
 
     def __init__(

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from .app_monitor import AppMonitor, AppMonitors
 from .archive import Archive
-from .authentication import Gate
+from .authentication import Authenticator
 from .body import DEFAULT_MAX_BYTES
 from .console import Console
 from .control_plane import ControlPlane
@@ -22,7 +22,7 @@ from .host import ANY_ADDRESS, is_loopback
 from .listener import Listener
 from .put_events import DataPlane
 from .quota import Quota
-from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
+from .record import Batch, Dropped, Events, Exchange, RefusedRequest, Removed, Decision
 from .sigv4 import Credentials
 from .store import DEFAULT_MAX_EVENTS, Store
 
@@ -68,9 +68,9 @@ class LocalRum:
         self._monitors = AppMonitors(app_monitors)
         self._faults = Faults()
         self._quota = Quota(max_requests_per_second)
-        gate = Gate(credentials, host)
-        self._data_plane = DataPlane(self._store, self._monitors, gate, self._faults, self._quota, max_body_bytes)
-        control_plane = ControlPlane(self._store, self._monitors, gate, max_body_bytes)
+        authenticator = Authenticator(credentials, host)
+        self._data_plane = DataPlane(self._store, self._monitors, authenticator, self._faults, self._quota, max_body_bytes)
+        control_plane = ControlPlane(self._store, self._monitors, authenticator, max_body_bytes)
         self._application = _application(self._data_plane, control_plane, Console(self._store, host))
         self._listener: Listener | None = None
 
@@ -127,7 +127,7 @@ class LocalRum:
         return self._store.events
 
     @property
-    def refused(self) -> tuple[Refusal, ...]:
+    def refused(self) -> tuple[RefusedRequest, ...]:
         """The requests that broke the contract, oldest first."""
         return self._store.refused
 
@@ -142,9 +142,9 @@ class LocalRum:
         return self._store.removed
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
+    def decisions(self) -> tuple[Decision, ...]:
         """What became of each event, oldest first: accepted, refused with its request, or dropped silently; and why."""
-        return self._store.verdicts
+        return self._store.decisions
 
     @property
     def app_monitors(self) -> tuple[AppMonitor, ...]:

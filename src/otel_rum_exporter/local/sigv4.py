@@ -50,7 +50,7 @@ class SentRequest:
         return ",".join(" ".join(value.split()) for key, value in self.headers if key == name)
 
 
-class WrongSignature(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
+class SignatureError(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
     """A signature that AWS does not accept, with the name of its error and its message."""
 
     def __init__(self, error_type: str, message: str) -> None:
@@ -85,7 +85,7 @@ def verify(request: SentRequest, credentials: Credentials, now: float) -> None:
     _check_date(authorization, now)
     expected = _sign(request, authorization, credentials.secret_access_key)
     if not hmac.compare_digest(expected, authorization.signature):
-        raise WrongSignature(
+        raise SignatureError(
             "InvalidSignatureException",
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
             "Access Key and signing method. Consult the service documentation for details.",
@@ -105,11 +105,11 @@ def _authorization(request: SentRequest) -> _Authorization:
         token, date = query.get("X-Amz-Security-Token", ""), query.get("X-Amz-Date", "")
         expires = query.get("X-Amz-Expires", "")
     if not algorithm and not fields:
-        raise WrongSignature("MissingAuthenticationTokenException", "Missing Authentication Token")
+        raise SignatureError("MissingAuthenticationTokenException", "Missing Authentication Token")
     access_key_id, scope = _scope(algorithm, fields)
     signed_headers = tuple(fields["SignedHeaders"].split(";"))
     if "host" not in signed_headers:
-        raise WrongSignature("InvalidSignatureException", "'Host' must be a 'SignedHeader' in the AWS Authorization.")
+        raise SignatureError("InvalidSignatureException", "'Host' must be a 'SignedHeader' in the AWS Authorization.")
     lifetime_seconds = float(expires) if _EXPIRES.fullmatch(expires) else _MAX_SKEW_SECONDS
     return _Authorization(access_key_id, token, date, scope, signed_headers, fields["Signature"], lifetime_seconds)
 
@@ -118,17 +118,17 @@ def _scope(algorithm: str, fields: dict[str, str]) -> tuple[str, tuple[str, str,
     missing = [name for name in _FIELDS if name not in fields]
     if algorithm != _ALGORITHM or missing:
         what = f"requires {', '.join(missing)}" if missing else f"must begin with {_ALGORITHM}"
-        raise WrongSignature("IncompleteSignatureException", f"Authorization header {what}.")
+        raise SignatureError("IncompleteSignatureException", f"Authorization header {what}.")
     access_key_id, *scope = fields["Credential"].split("/")
     if len(scope) != 4 or scope[3] != _TERM or not _SIGNATURE.fullmatch(fields["Signature"]):
-        raise WrongSignature(
+        raise SignatureError(
             "IncompleteSignatureException",
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, and "
             "Signature 64 hexadecimal digits.",
         )
     if scope[2] != _SERVICE:
         message = f"Credential should be scoped to correct service: '{_SERVICE}'."
-        raise WrongSignature("InvalidSignatureException", message)
+        raise SignatureError("InvalidSignatureException", message)
     return access_key_id, (scope[0], scope[1], scope[2])
 
 
@@ -136,7 +136,7 @@ def _check_credentials(authorization: _Authorization, credentials: Credentials) 
     told = (authorization.access_key_id.encode(), authorization.session_token.encode())
     known = (credentials.access_key_id.encode(), (credentials.session_token or "").encode())
     if not all(hmac.compare_digest(*pair) for pair in zip(told, known, strict=True)):
-        raise WrongSignature("UnrecognizedClientException", "The security token included in the request is invalid.")
+        raise SignatureError("UnrecognizedClientException", "The security token included in the request is invalid.")
 
 
 def _check_date(authorization: _Authorization, now: float) -> None:
@@ -145,22 +145,22 @@ def _check_date(authorization: _Authorization, now: float) -> None:
         signed_at = datetime.strptime(date, _DATE).replace(tzinfo=timezone.utc)
     except ValueError:
         message = "Authorization header requires existence of an 'X-Amz-Date' header."
-        raise WrongSignature("IncompleteSignatureException", message) from None
+        raise SignatureError("IncompleteSignatureException", message) from None
     if date[:8] != scope_date:
         message = (
             f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: {scope_date}"
         )
-        raise WrongSignature("InvalidSignatureException", message)
+        raise SignatureError("InvalidSignatureException", message)
     age_seconds = now - signed_at.timestamp()
     here = datetime.fromtimestamp(now, timezone.utc).strftime(_DATE)
     if age_seconds > authorization.lifetime_seconds:
         message = (
             f"Signature expired: {date} is now earlier than {here} by more than {authorization.lifetime_seconds:g} s."
         )
-        raise WrongSignature("InvalidSignatureException", message)
+        raise SignatureError("InvalidSignatureException", message)
     if age_seconds < -_MAX_SKEW_SECONDS:
         message = f"Signature not yet current: {date} is still later than {here} by more than {_MAX_SKEW_SECONDS} s."
-        raise WrongSignature("InvalidSignatureException", message)
+        raise SignatureError("InvalidSignatureException", message)
 
 
 def _sign(request: SentRequest, authorization: _Authorization, secret: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from .archive import Archive
-from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
+from .record import Batch, Dropped, Events, Exchange, RefusedRequest, Removed, Decision
 
 DEFAULT_MAX_EVENTS = 10_000
 
@@ -29,7 +29,7 @@ class Store:
         self._batches: deque[Batch] = deque()
         self._kept = 0
         self._revision = 0
-        self._refused: deque[Refusal] = deque(maxlen=max_events)
+        self._refused: deque[RefusedRequest] = deque(maxlen=max_events)
         self._dropped: deque[Dropped] = deque(maxlen=max_events)
         self._removed: deque[Removed] = deque(maxlen=max_events)
         self._requests: deque[Exchange] = deque(maxlen=max_events)
@@ -43,7 +43,7 @@ class Store:
         with self._changed:
             self._forget()
             for received in self._archive.read():
-                if isinstance(received, Refusal):
+                if isinstance(received, RefusedRequest):
                     self._refused.append(received)
                 else:
                     self._add(*received)
@@ -72,7 +72,7 @@ class Store:
             return self._events()
 
     @property
-    def refused(self) -> tuple[Refusal, ...]:
+    def refused(self) -> tuple[RefusedRequest, ...]:
         """The requests that broke the contract."""
         with self._changed:
             return tuple(self._refused)
@@ -96,13 +96,13 @@ class Store:
             return tuple(self._requests)
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
+    def decisions(self) -> tuple[Decision, ...]:
         """What became of each event in the accepted and refused requests, in order of arrival."""
         with self._changed:
-            requests: list[Batch | Refusal] = sorted(
+            requests: list[Batch | RefusedRequest] = sorted(
                 (*self._batches, *self._refused), key=lambda request: request.received_at
             )
-            return tuple(verdict for request in requests for verdict in request.verdicts)
+            return tuple(decision for request in requests for decision in request.decisions)
 
     @property
     def event_counts(self) -> dict[str, int]:
@@ -116,7 +116,7 @@ class Store:
         with self._changed:
             types = Counter(event.type for event in self._events())
             arrived = ", ".join(f"{number} x {name}" for name, number in types.items())
-            refused = "; ".join(f"{refusal.status} {refusal.message}" for refusal in self._refused)
+            refused = "; ".join(f"{refusal.status} {refusal.message}" for refused_request in self._refused)
             dropped = "; ".join(f"{dropped.event.type}: {dropped.reason}" for dropped in self._dropped)
             return f"arrived: {arrived or 'nothing'}; refused: {refused or 'nothing'}; dropped: {dropped or 'nothing'}"
 
@@ -129,13 +129,13 @@ class Store:
                 self._archive.add(received)
             self._changed.notify_all()
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refused_request: RefusedRequest) -> None:
         """Keep a refused request."""
         with self._changed:
-            self._refused.append(refusal)
+            self._refused.append(refused_request)
             self._revision += 1
             if self._archive:
-                self._archive.add(refusal)
+                self._archive.add(refused_request)
 
     def answered(self, exchange: Exchange) -> None:
         """Keep that a request was answered."""

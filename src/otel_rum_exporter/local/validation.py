@@ -14,7 +14,7 @@ from typing import Any
 from . import schema
 from .app_monitor import AppMonitor
 from .json_text import dump, parse, quote
-from .record import RUM_PREFIX, Dropped, Event, Removed, Verdict
+from .record import RUM_PREFIX, Dropped, Event, Removed, Decision
 
 # "Each event must be under 6 KB serialized (including metadata). Larger events are dropped silently."
 # aws-rum-web, docs/troubleshooting.md
@@ -40,13 +40,13 @@ _MAX_ALIAS_CHARACTERS = 255
 class Violation(ValueError):  # noqa: N818 - a violation of the contract, not an error of this program
     """Something in a request that RUM answers with a ValidationException, and what that means for its events."""
 
-    def __init__(self, message: str, verdicts: tuple[Verdict, ...] = ()) -> None:
+    def __init__(self, message: str, decisions: tuple[Decision, ...] = ()) -> None:
         super().__init__(message)
-        self.verdicts = verdicts
+        self.decisions = decisions
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class ValidRequest:
     """What a request holds, sorted into what RUM keeps, drops and removes."""
 
     app_monitor_id: str
@@ -59,11 +59,11 @@ class Admitted:
     events: tuple[Event, ...]
     dropped: tuple[Dropped, ...]
     removed: tuple[Removed, ...]
-    verdicts: tuple[Verdict, ...]
+    decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Sender:
+class _Context:
     app_monitor_id: str
     monitor: AppMonitor
     batch_id: str
@@ -72,7 +72,7 @@ class _Sender:
     metadata: dict[str, Any]
 
 
-def admit(app_monitor_id: str, body: object, monitor: AppMonitor | None = None) -> Admitted:
+def validate(app_monitor_id: str, body: object, monitor: AppMonitor | None = None) -> ValidRequest:
     """Read one decoded body for an app monitor that is configured so; raise Violation for what RUM refuses."""
     _matching(_UUID, app_monitor_id, "the app monitor id in the path", "a UUID")
     request = _members(
@@ -83,7 +83,7 @@ def admit(app_monitor_id: str, body: object, monitor: AppMonitor | None = None) 
     )
     app_monitor = _app_monitor(request["AppMonitorDetails"], app_monitor_id)
     user = _members(request["UserDetails"], "UserDetails", optional=("userId", "sessionId"))
-    sender = _Sender(
+    context = _Context(
         app_monitor_id=app_monitor_id,
         monitor=monitor or AppMonitor(),
         batch_id=_uuid(request["BatchId"], "BatchId"),
@@ -92,23 +92,23 @@ def admit(app_monitor_id: str, body: object, monitor: AppMonitor | None = None) 
         metadata=_json_object(request.get("SessionMetadata", "{}"), "SessionMetadata"),
     )
     alias = _alias(request["Alias"]) if "Alias" in request else None
-    judged = _judge_all(request["RumEvents"], sender)
-    return Admitted(
+    judged = _check_events(request["RumEvents"], context)
+    return ValidRequest(
         app_monitor_id=app_monitor_id,
-        batch_id=sender.batch_id,
+        batch_id=context.batch_id,
         app_monitor=app_monitor,
-        user_id=sender.user_id,
-        session_id=sender.session_id,
+        user_id=context.user_id,
+        session_id=context.session_id,
         alias=alias,
-        session_metadata=sender.metadata,
+        session_metadata=context.metadata,
         events=tuple(event for event, _ in judged if isinstance(event, Event)),
         dropped=tuple(event for event, _ in judged if isinstance(event, Dropped)),
         removed=tuple(attribute for _, removed in judged for attribute in removed),
-        verdicts=tuple(_verdict(*one) for one in judged),
+        decisions=tuple(_decision(*one) for one in judged),
     )
 
 
-def _judge_all(values: object, sender: _Sender) -> list[tuple[Event | Dropped, list[Removed]]]:
+def _check_events(values: object, context: _Context) -> list[tuple[Event | Dropped, list[Removed]]]:
     if not isinstance(values, list):
         raise Violation(f"RumEvents must be a list, is {quote(values)}")
     judged = []
@@ -116,24 +116,24 @@ def _judge_all(values: object, sender: _Sender) -> list[tuple[Event | Dropped, l
     for n, value in enumerate(values):
         at = f"RumEvents[{n}]"
         try:
-            judged.append(_judge(_event(value, at, sender), at, sender.monitor))
+            judged.append(_judge(_event(value, at, context), at, context.monitor))
         except Violation as violation:
             violations[n] = str(violation)
     if violations:
         innocent = f"refused with its request, because of RumEvents[{next(iter(violations))}]"
-        verdicts = tuple(
-            Verdict(_text(value, "id"), _text(value, "type"), "refused", violations.get(n, innocent))
+        decisions = tuple(
+            Decision(_text(value, "id"), _text(value, "type"), "refused", violations.get(n, innocent))
             for n, value in enumerate(values)
         )
-        raise Violation(next(iter(violations.values())), verdicts)
+        raise Violation(next(iter(violations.values())), decisions)
     return judged
 
 
-def _verdict(event: Event | Dropped, removed: list[Removed]) -> Verdict:
+def _decision(event: Event | Dropped, removed: list[Removed]) -> Decision:
     if isinstance(event, Dropped):
-        return Verdict(event.event.id, event.event.type, "dropped", event.reason)
+        return Decision(event.event.id, event.event.type, "dropped", event.reason)
     lost = "; ".join(f"attribute {quote(one.key)} removed: {one.reason}" for one in removed)
-    return Verdict(event.id, event.type, "accepted", lost or None)
+    return Decision(event.id, event.type, "accepted", lost or None)
 
 
 def _text(event: object, member: str) -> str | None:
@@ -141,23 +141,23 @@ def _text(event: object, member: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _event(value: object, at: str, sender: _Sender) -> Event:
+def _event(value: object, at: str, context: _Context) -> Event:
     members = _members(value, at, required=("id", "timestamp", "type", "details"), optional=("metadata",))
     return Event(
         id=_uuid(members["id"], f"{at}.id"),
         timestamp=_timestamp(members["timestamp"], f"{at}.timestamp"),
         type=_event_type(members["type"], f"{at}.type"),
         details=_json_object(members["details"], f"{at}.details"),
-        metadata={**sender.metadata, **_json_object(members.get("metadata", "{}"), f"{at}.metadata")},
-        session_id=sender.session_id,
-        user_id=sender.user_id,
-        app_monitor_id=sender.app_monitor_id,
-        batch_id=sender.batch_id,
+        metadata={**context.metadata, **_json_object(members.get("metadata", "{}"), f"{at}.metadata")},
+        session_id=context.session_id,
+        user_id=context.user_id,
+        app_monitor_id=context.app_monitor_id,
+        batch_id=context.batch_id,
     )
 
 
 def _judge(sent: Event, at: str, monitor: AppMonitor) -> tuple[Event | Dropped, list[Removed]]:
-    removed = _refused_attributes(sent)
+    removed = _removed_attributes(sent)
     refused_keys = {attribute.key for attribute in removed}
     metadata = {key: value for key, value in sent.metadata.items() if key not in refused_keys}
     problem = schema.violation(schema.METADATA, metadata, f"{at}.metadata")
@@ -179,7 +179,7 @@ def _why_dropped(event: Event, monitor: AppMonitor) -> str | None:
     if not monitor.xray and event.type == f"{RUM_PREFIX}xray_trace_event":
         return "X-Ray tracing is not enabled in the app monitor"
     domain = event.metadata.get("domain")
-    if not monitor.takes_domain(domain):
+    if not monitor.accepts_domain(domain):
         return f"its domain {quote(domain)} is none of the app monitor's: {', '.join(monitor.domains)}"
     size = event_bytes(event)
     if size > MAX_EVENT_BYTES and event.type != _REPLAY:
@@ -199,7 +199,7 @@ def event_bytes(event: Event) -> int:
     return len(dump(measured).encode())
 
 
-def _refused_attributes(event: Event) -> list[Removed]:
+def _removed_attributes(event: Event) -> list[Removed]:
     removed = []
     kept = 0
     for key, value in event.metadata.items():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.local import Batch, Dropped, Exchange, Refusal, Removed, Verdict
+from otel_rum_exporter.local import Batch, Dropped, Exchange, RefusedRequest, Removed, Decision
 from otel_rum_exporter.local import schema as schemas
 from otel_rum_exporter.local.console.received import Received
 from otel_rum_exporter.local.console.scope import MAX_ROWS, Scope, choices
@@ -336,11 +336,11 @@ def test_pages_have_views_load_times_and_problems() -> None:
 
 def test_losses_of_one_reason_are_one_row() -> None:
     """With how often, and the latest."""
-    refused = [Refusal(400, "ValidationException", "BatchId is required", "/appmonitors/x", NOW + at) for at in (1, 2)]
+    refused = [RefusedRequest(400, "ValidationException", "BatchId is required", "/appmonitors/x", NOW + at) for at in (1, 2)]
     told = show(
         "refused",
         received(
-            refused=(*refused, Refusal(413, "TooLarge", "the body is too large", "/y", NOW)),
+            refused=(*refused, RefusedRequest(413, "TooLarge", "the body is too large", "/y", NOW)),
             dropped=(Dropped(event("large", {"name": "cart"}), "too large"),),
             removed=(Removed("1", RUM + "http_event", "a.b", 1, "no dots"),) * 3,
             requests=(
@@ -361,9 +361,9 @@ def test_losses_of_one_reason_are_one_row() -> None:
 
 def test_a_request_is_told_with_all_its_tries() -> None:
     """A request that was throttled first was answered twice."""
-    verdicts = (Verdict("1", "a", "accepted"), Verdict("2", "b", "dropped", "too large"))
+    decisions = (Decision("1", "a", "accepted"), Decision("2", "b", "dropped", "too large"))
     raw: dict[str, Any] = {"RumEvents": [{}] * 300}
-    batch = Batch(MONITOR, {}, "b", "u", "s", None, {}, (), NOW, {"host": "x"}, True, 512, raw, verdicts)
+    batch = Batch(MONITOR, {}, "b", "u", "s", None, {}, (), NOW, {"host": "x"}, True, 512, raw, decisions)
     tries = tuple(Exchange("/", {}, True, status, "b", NOW) for status in (None, 429, 200))
     told = show("request", received(batches=(batch,), requests=tries), batch="b")
     assert [one["status"] for one in told["answers"]] == [None, 429, 200]
@@ -376,10 +376,10 @@ def test_a_request_is_told_with_all_its_tries() -> None:
 def test_a_refused_request_is_told_with_the_verdict_on_each_event(raw: Any) -> None:
     """Whatever its body was."""
     at = NOW + 0.123456
-    verdicts = (Verdict("1", "a", "refused", "no id"), Verdict(None, None, "refused"))
-    refusal = Refusal(400, "ValidationException", "no id", "/appmonitors/x", at, raw, verdicts)
-    (row,) = show("refused", received(refused=(refusal,)))["refused"]
-    told = show("refusal", received(refused=(refusal,)), at=row["at"])
+    decisions = (Decision("1", "a", "refused", "no id"), Decision(None, None, "refused"))
+    refused_request = RefusedRequest(400, "ValidationException", "no id", "/appmonitors/x", at, raw, decisions)
+    (row,) = show("refused", received(refused=(refused_request,)))["refused"]
+    told = show("refusal", received(refused=(refused_request,)), at=row["at"])
     assert (told["body"], [one["reason"] for one in told["verdicts"]]) == (raw, ["no id", None])
 
 
@@ -408,5 +408,5 @@ def crowd() -> Received:
         )
         for n in range(50_000)
     ]
-    refused = tuple(Refusal(400, "ValidationException", f"message {n}", "/", NOW + n) for n in range(1000))
+    refused = tuple(RefusedRequest(400, "ValidationException", f"message {n}", "/", NOW + n) for n in range(1000))
     return received(*events, dropped=tuple(Dropped(one, f"reason {one.id}") for one in events[:1000]), refused=refused)

@@ -12,7 +12,7 @@ from .axis import Axis
 from .event_fields import Json, kind, page, text
 from .received import Received
 from .scope import Scope
-from .session_list import device, whose
+from .session_list import device, session_and_user
 
 _MAX_GROUPS = 200
 _MAX_OCCURRENCES = 50
@@ -32,7 +32,7 @@ def error_list(received: Received, scope: Scope) -> Json:
     return {"total": len(found), "occurrences": len(every), "errors": found[:_MAX_GROUPS]}
 
 
-def error_story(received: Received, scope: Scope) -> Json | None:
+def error_detail(received: Received, scope: Scope) -> Json | None:
     """Tell the group `key` of the query with its latest occurrences; None when there is none of it."""
     group = _groups(received, scope).get(scope.query.get("key", ""))
     if not group:
@@ -44,7 +44,7 @@ def error_story(received: Received, scope: Scope) -> Json | None:
         "chart": {"start": axis.start, "step_seconds": axis.step_seconds},
         "occurrences": [
             {
-                **whose(event),
+                **session_and_user(event),
                 "event": event.id,
                 "timestamp": event.timestamp,
                 "page": page(event),

@@ -12,7 +12,7 @@ from .event_fields import PAGE_VIEW, Json, duration_millis, kind, number, outcom
 from .pages import page_rows
 from .received import Received
 from .scope import Scope
-from .session_list import NOBODY, in_scope, row
+from .session_list import ANONYMOUS_USER, in_scope, row
 from .statistics import VITALS, apdex, percentile, vital
 
 _ROWS = 5
@@ -31,7 +31,7 @@ def overview(received: Received, scope: Scope) -> Json:
             values[event.type].append(value)
     return {
         "events": len(events),
-        "users": len({event.user_id for event in events} - {None, NOBODY}),
+        "users": len({event.user_id for event in events} - {None, ANONYMOUS_USER}),
         "apdex": apdex([millis for _, millis in loads]),
         "load_p75_millis": percentile([millis for _, millis in loads], 75),
         "vitals": [vital(each, values[each.event_type]) for each in VITALS],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..record import Batch, Dropped, Event, Exchange, Refusal, Removed
+from ..record import Batch, Dropped, Event, Exchange, RefusedRequest, Removed
 from ..store import Store
 
 
@@ -15,7 +15,7 @@ class Received:
     events: tuple[Event, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     removed: tuple[Removed, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[RefusedRequest, ...] = ()
     requests: tuple[Exchange, ...] = ()
     batches: tuple[Batch, ...] = ()
 

@@ -10,7 +10,7 @@ from ..session import short_type, summary
 from .event_fields import Json
 from .received import Received
 from .scope import Scope
-from .session_list import whose
+from .session_list import session_and_user
 
 _MAX_GROUPS = 100
 
@@ -28,7 +28,7 @@ def loss_list(received: Received, scope: Scope) -> Json:
             (short_type(one.event.type), one.reason),
             one.event.timestamp,
             {
-                **whose(one.event),
+                **session_and_user(one.event),
                 "event": one.event.id,
                 "summary": summary(one.event),
             },

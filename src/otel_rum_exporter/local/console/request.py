@@ -15,7 +15,7 @@ _MAX_TRIES = 20
 _MAX_EVENTS = 100
 
 
-def request_story(received: Received, scope: Scope) -> Json | None:
+def request_detail(received: Received, scope: Scope) -> Json | None:
     """Tell the requests whose BatchId is the `batch` of the query; None when there is none."""
     asked = scope.query.get("batch", "")
     batches = [batch for batch in received.batches if batch.batch_id == asked][-_MAX_TRIES:]
@@ -28,17 +28,17 @@ def request_story(received: Received, scope: Scope) -> Json | None:
     }
 
 
-def refusal_story(received: Received, scope: Scope) -> Json | None:
+def refused_request_detail(received: Received, scope: Scope) -> Json | None:
     """Tell the refused request that was received `at` the time of the query, with the verdict on each of its events."""
     asked = scope.query.get("at", "")
-    refusal = next((one for one in received.refused if str(one.received_at) == asked), None)
-    if refusal is None:
+    refused_request = next((one for one in received.refused if str(one.received_at) == asked), None)
+    if refused_request is None:
         return None
     return {
-        "path": refusal.path,
-        "received_at": refusal.received_at,
-        "verdicts": [asdict(verdict) for verdict in refusal.verdicts[:_MAX_EVENTS]],
-        "body": _shortened(refusal.raw),
+        "path": refused_request.path,
+        "received_at": refused_request.received_at,
+        "verdicts": [asdict(decision) for decision in refused_request.decisions[:_MAX_EVENTS]],
+        "body": _shortened(refused_request.raw),
     }
 
 
@@ -49,7 +49,7 @@ def _request(batch: Batch) -> Json:
         "signed": batch.signed,
         "body_bytes": batch.body_bytes,
         "events": len(batch.raw.get("RumEvents", ())),
-        "verdicts": Counter(verdict.outcome for verdict in batch.verdicts),
+        "verdicts": Counter(decision.outcome for decision in batch.decisions),
         "headers": dict(batch.headers),
         "body": _shortened(batch.raw),
     }

@@ -10,7 +10,7 @@ from ..session import summary
 from .event_fields import Json, duration_millis, kind, number, outcome, page, text
 from .received import Received
 from .scope import Scope
-from .session_list import whose
+from .session_list import session_and_user
 from .statistics import percentile
 
 _MAX_URLS = 200
@@ -75,7 +75,7 @@ def _samples(group: Sequence[Event]) -> list[Json]:
     latest = sorted(group, key=lambda event: event.timestamp, reverse=True)[:_MAX_SAMPLES]
     return [
         {
-            **whose(event),
+            **session_and_user(event),
             "event": event.id,
             "timestamp": event.timestamp,
             "summary": summary(event),

@@ -12,7 +12,7 @@ from .event_fields import PAGE_VIEW, Json, is_problem, kind, page, text
 from .received import Received
 from .scope import MAX_ROWS, Scope
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+ANONYMOUS_USER = "00000000-0000-0000-0000-000000000000"
 """The user id of AWS's client for someone it may not know."""
 
 NO_SESSION = "none"
@@ -50,7 +50,7 @@ def row(session: Session) -> Json:
     return {
         "id": session.id or NO_SESSION,
         "monitor": session.app_monitor_id,
-        "user": next((user for user in reversed(session.user_ids) if user != NOBODY), None),
+        "user": next((user for user in reversed(session.user_ids) if user != ANONYMOUS_USER), None),
         "first": session.first,
         "last": session.last,
         "events": len(session.events),
@@ -64,12 +64,12 @@ def row(session: Session) -> Json:
     }
 
 
-def whose(event: Event) -> Json:
+def session_and_user(event: Event) -> Json:
     """Tell the session and the known user of an event."""
     return {
         "session": event.session_id or NO_SESSION,
         "monitor": event.app_monitor_id,
-        "user": None if event.user_id == NOBODY else event.user_id,
+        "user": None if event.user_id == ANONYMOUS_USER else event.user_id,
     }
 
 

@@ -10,7 +10,7 @@ from ..session import Session, sessions, short_type, summary
 from .event_fields import NAVIGATION, PAGE_VIEW, Json, duration_millis, is_problem, kind, number, page
 from .received import Received
 from .scope import MAX_ROWS, Scope
-from .session_list import NO_SESSION, NOBODY, row
+from .session_list import NO_SESSION, ANONYMOUS_USER, row
 from .statistics import SATISFIED_BELOW_MILLIS, TOLERATED_BELOW_MILLIS, VITALS
 
 _ROUNDING_SECONDS = 0.001
@@ -19,7 +19,7 @@ _ROUNDING_SECONDS = 0.001
 _VITAL_OF = {vital.event_type: vital for vital in VITALS}
 
 
-def session_story(received: Received, scope: Scope) -> Json | None:
+def session_detail(received: Received, scope: Scope) -> Json | None:
     """Tell the session `id` of the query; None when nothing of it is here."""
     asked = scope.query.get("id", "")
     monitor = scope.wanted.get("monitor")
@@ -40,12 +40,12 @@ def session_story(received: Received, scope: Scope) -> Json | None:
     offset, limit = scope.number("offset", 0, 10**9), scope.number("limit", MAX_ROWS, MAX_ROWS)
     return {
         **row(session),
-        "users": [user for user in session.user_ids if user != NOBODY],
+        "users": [user for user in session.user_ids if user != ANONYMOUS_USER],
         "kinds": kinds,
         "total": len(rows),
         "offset": offset,
         "limit": limit,
-        "chapters": _chapters(rows[offset : offset + limit]),
+        "chapters": _visits(rows[offset : offset + limit]),
     }
 
 
@@ -123,23 +123,23 @@ def _rating(event: Event) -> str | None:
     return "fair" if millis < TOLERATED_BELOW_MILLIS else "poor"
 
 
-def _chapters(rows: Sequence[Json]) -> list[Json]:
+def _visits(rows: Sequence[Json]) -> list[Json]:
     """Begin a chapter at each page view, so that a waterfall spans what one page did and not the silence between.
 
     What comes before the first view belongs to it, unless it happened on another page.
     """
-    chapters: list[list[Json]] = [[]]
+    visits: list[list[Json]] = [[]]
     for each in rows:
         begins = each["type"] == PAGE_VIEW and any(
-            other["type"] == PAGE_VIEW or other["page"] not in {"", each["page"]} for other in chapters[-1]
+            other["type"] == PAGE_VIEW or other["page"] not in {"", each["page"]} for other in visits[-1]
         )
         if begins:
-            chapters.append([])
-        chapters[-1].append(each)
-    return [_chapter(each) for each in chapters if each]
+            visits.append([])
+        visits[-1].append(each)
+    return [_visit(each) for each in visits if each]
 
 
-def _chapter(rows: Sequence[Json]) -> Json:
+def _visit(rows: Sequence[Json]) -> Json:
     ends = [max(each["timestamp"], each["start"] + (each["duration_millis"] or 0) / 1000) for each in rows]
     return {
         "page": next((each["page"] for each in rows if each["page"]), ""),

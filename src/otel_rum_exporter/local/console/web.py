@@ -13,33 +13,33 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ..host import is_own
+from ..host import is_own_name
 from ..session import Session, sessions
 from ..store import Store
 from .assets import Assets
-from .errors import error_list, error_story
+from .errors import error_list, error_detail
 from .event_fields import Json
 from .overview import overview
 from .pages import page_list
 from .received import Received
 from .refused import loss_list, totals
-from .request import refusal_story, request_story
+from .request import refused_request_detail, request_detail
 from .requests import request_list
 from .scope import Scope, choices
 from .session_list import session_list
-from .session_timeline import session_story
+from .session_timeline import session_detail
 
 VIEWS: Mapping[str, Callable[[Received, Scope], Json | None]] = {
     "overview": overview,
     "sessions": session_list,
-    "session": session_story,
+    "session": session_detail,
     "errors": error_list,
-    "error": error_story,
+    "error": error_detail,
     "http": request_list,
     "pages": page_list,
     "refused": loss_list,
-    "request": request_story,
-    "refusal": refusal_story,
+    "request": request_detail,
+    "refusal": refused_request_detail,
 }
 """What can be asked at `/api/console/{view}`; None is answered with 404."""
 
@@ -86,7 +86,7 @@ class Console:
 
     def _own(self, endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
-            if is_own(request.headers.get("host", ""), self._bound_host):
+            if is_own_name(request.headers.get("host", ""), self._bound_host):
                 return await endpoint(request)
             message = "This page is shown under the names of this computer only, such as localhost or 127.0.0.1.\n"
             return PlainTextResponse(message, 421, _HEADERS)
