@@ -1,4 +1,4 @@
-"""A stand-in of the RUM data plane for development and tests: the public names of the sub-package, and nothing else."""
+"""A local RUM data plane for development and tests. This module only exports the public names."""
 
 try:
     from .app_monitor import AppMonitor

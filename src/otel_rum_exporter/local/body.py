@@ -1,6 +1,6 @@
-"""The body of an HTTP request: bytes off the wire, decompressed within a limit, and read as JSON.
+"""HTTP request bodies: receive, decompress within a limit, and parse as JSON.
 
-Which answer a bad body gets is part of `Refused`; what a good one means is not known here.
+A bad body raises `RequestError`, which has the answer. `validation` checks the content.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from .response import RequestError
 
 DEFAULT_MAX_BYTES = 10 * 1024 * 1024
 
-# A client that is still writing would meet a closed connection in place of the 413, so what is too much is read on and
-# thrown away, up to this many times the limit.
+# A client that is still writing gets a closed connection in place of the 413, so the rest of a body that is too large
+# is read and ignored, up to this multiple of the limit.
 _DRAIN_FACTOR = 4
 
 _TIMEOUT_SECONDS = 60.0
@@ -26,7 +26,7 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 async def receive(request: Request, max_bytes: int) -> bytes:
-    """Read the body as it was sent; raise Refused when it is longer than `max_bytes` or takes too long."""
+    """Receive the body as sent; raise RequestError when it is longer than `max_bytes` or takes too long."""
     try:
         return await asyncio.wait_for(_receive(request, max_bytes), _TIMEOUT_SECONDS)
     except asyncio.TimeoutError:
@@ -34,12 +34,12 @@ async def receive(request: Request, max_bytes: int) -> bytes:
 
 
 def decode(sent: bytes, headers: Mapping[str, str], max_bytes: int) -> object:
-    """Return the JSON document in a body; raise Refused when there is none, or more than `max_bytes` in plain."""
+    """Return the JSON document of a body; raise RequestError when it is invalid or above `max_bytes` decompressed."""
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
         raise RequestError(
             415,
-            f"Content-Encoding {quote(encoding)} is not supported, gzip is",
+            f"Content-Encoding {quote(encoding)} is not supported; use gzip",
             "UnsupportedMediaTypeException",
         )
     plain = _gunzip(sent, max_bytes) if encoding == "gzip" else sent
@@ -72,8 +72,8 @@ def _gunzip(sent: bytes, max_bytes: int) -> bytes:
     if len(plain) > max_bytes:
         raise _too_large(max_bytes)
     if not stream.eof or stream.unused_data:
-        what = "goes on after its end" if stream.eof else "ends too early"
-        raise RequestError(400, f"the body is not gzip: the stream {what}", "SerializationException")
+        problem = "has data after its end" if stream.eof else "is truncated"
+        raise RequestError(400, f"the body is not gzip: the stream {problem}", "SerializationException")
     return plain
 
 

@@ -1,6 +1,6 @@
-"""The operations that read: GetAppMonitor, ListAppMonitors, GetResourcePolicy and GetAppMonitorData.
+"""The read operations: GetAppMonitor, ListAppMonitors, GetResourcePolicy and GetAppMonitorData.
 
-Paths and members are those of the service model, https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/.
+Paths and members follow the service model, https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FILTERS: dict[str, Callable[[Event], object]] = {
 
 
 class ControlPlane:
-    """Answer those who read, from a store and its app monitors."""
+    """Answers read operations from a store and its app monitors."""
 
     def __init__(self, store: Store, monitors: AppMonitors, authenticator: Authenticator, max_body_bytes: int) -> None:
         self._store = store
@@ -48,7 +48,7 @@ class ControlPlane:
 
     @property
     def routes(self) -> list[Route]:
-        """The paths of the service model."""
+        """The routes of the service model."""
         table = (
             ("/appmonitor/{name}", "GET", self._get_app_monitor),
             ("/appmonitor/{name}/policy", "GET", self._get_resource_policy),
@@ -64,8 +64,8 @@ class ControlPlane:
                 self._authenticator.check_reader(request, sent)
                 document = decode(sent, request.headers, self._max_body_bytes) if sent else {}
                 return json_response(read(request, document))
-            except RequestError as refused:
-                return error_response(refused.answer)
+            except RequestError as error:
+                return error_response(error.answer)
             except ClientDisconnect:
                 return Response(status_code=400)
 
@@ -101,7 +101,7 @@ class ControlPlane:
         return {"PolicyDocument": json.dumps(document), "PolicyRevisionId": "1"}
 
     def _list_app_monitors(self, request: Request, document: Any) -> dict[str, Any]:
-        if document:  # this operation has no body; one of PutRumEvents forgot the id in its path
+        if document:  # this operation has no body: it is a PutRumEvents request without the id in its path
             raise HTTPException(404)
         query = request.query_params
         summaries = [_summary(monitor) for monitor in self._monitors]
@@ -125,7 +125,7 @@ class ControlPlane:
         name = request.path_params["name"]
         monitor = self._monitors.find_name(name)
         if monitor is None:
-            raise RequestError(404, f"there is no app monitor of the name {quote(name)}")
+            raise RequestError(404, f"no app monitor has the name {quote(name)}")
         return monitor
 
 
@@ -162,7 +162,7 @@ def _time_range(value: object) -> tuple[float, float]:
     for name, moment in (("After", after), ("Before", before)):
         if isinstance(moment, bool) or not isinstance(moment, (int, float)):
             raise RequestError(400, f"TimeRange.{name} must be a number of epoch milliseconds, is {quote(moment)}")
-    return after, before  # type: ignore[return-value]  # both are numbers by now
+    return after, before  # type: ignore[return-value]  # the loop checked both
 
 
 def _filter(filters: object) -> Callable[[Event], bool]:
@@ -182,7 +182,7 @@ def _filter(filters: object) -> Callable[[Event], bool]:
 
 
 def _data(monitor: AppMonitor, event: Event) -> str:
-    """Write an event as RUM does in its answers and in CloudWatch Logs."""
+    """Format an event as RUM does in its answers and in CloudWatch Logs."""
     return dump(
         {
             "event_timestamp": round(event.timestamp * 1000),
