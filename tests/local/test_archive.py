@@ -14,13 +14,13 @@ import pytest
 
 from otel_rum_exporter.local import ArchiveError, LocalRum
 from otel_rum_exporter.local.archive import Archive
-from otel_rum_exporter.local.record import Batch, Dropped, Event, RefusedRequest, Removed, Decision
+from otel_rum_exporter.local.record import Batch, Decision, Dropped, Event, RefusedRequest, Removed
 from otel_rum_exporter.local.store import Store
 
 Make = Callable[..., Any]
 SHOP = "11111111-1111-4111-8111-111111111111"
 EVENT = Event("e", 1.0, "checkout", {"text": "\ud800 é"}, {}, "s", None, "m", "b")
-VERDICT = Decision("e", "checkout", "accepted")
+DECISION = Decision("e", "checkout", "accepted")
 BATCH = Batch(
     "m",
     {},
@@ -35,11 +35,13 @@ BATCH = Batch(
     signed=False,
     body_bytes=2,
     raw={"a": [1]},
-    decisions=(VERDICT,),
+    decisions=(DECISION,),
 )
 DROPPED = Dropped(EVENT, "too large")
 REMOVED = Removed("e", "checkout", "key", [1], "no")
-REFUSAL = RefusedRequest(400, "ValidationException", "no", "/", 1.0, raw=[1], decisions=(replace(VERDICT, outcome="refused"),))
+REFUSED = RefusedRequest(
+    400, "ValidationException", "no", "/", 1.0, raw=[1], decisions=(replace(DECISION, outcome="refused"),)
+)
 
 
 @pytest.fixture
@@ -85,10 +87,10 @@ def test_a_stopped_stand_in_goes_on_where_it_was(tmp_path: Path, body: Make, pos
 def test_every_value_comes_back_as_it_was(archive: Archive) -> None:
     """Lone surrogates too, which UTF-8 has no bytes for."""
     archive.add((BATCH, (DROPPED,), (REMOVED,)))
-    archive.add(REFUSAL)
+    archive.add(REFUSED)
     archive.close()
     archive.open()
-    assert list(archive.read()) == [(BATCH, (DROPPED,), (REMOVED,)), REFUSAL]
+    assert list(archive.read()) == [(BATCH, (DROPPED,), (REMOVED,)), REFUSED]
 
 
 def test_the_file_is_bounded(archive: Archive) -> None:

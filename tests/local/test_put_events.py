@@ -60,7 +60,11 @@ def test_a_refused_request_is_recorded(post: Make, body: Make, rum: LocalRum) ->
     reply = post(body(BatchId="1"))
     assert (reply.status, reply.headers["x-amzn-errortype"]) == (400, "ValidationException")
     (refused_request,) = rum.refused
-    assert (refused_request.status, refused_request.error_type, refused_request.message) == (400, "ValidationException", reply.message)
+    assert (refused_request.status, refused_request.error_type, refused_request.message) == (
+        400,
+        "ValidationException",
+        reply.message,
+    )
     assert rum.batches == ()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter.local.validation import MAX_EVENT_BYTES, Violation, validate, event_bytes
+from otel_rum_exporter.local.validation import MAX_EVENT_BYTES, Violation, event_bytes, validate
 
 Make = Callable[..., Any]
 
@@ -180,7 +180,9 @@ def test_details_that_break_the_closed_schema_are_refused(
     assert refused_request(body(event(HTTP, details))) == message
 
 
-def test_a_value_outside_of_an_enumeration_is_refused_with_the_choices(body: Make, event: Make, refused_request: Make) -> None:
+def test_a_value_outside_of_an_enumeration_is_refused_with_the_choices(
+    body: Make, event: Make, refused_request: Make
+) -> None:
     """The allowed values are part of the message."""
     details = {"version": "1.0.0", "initiatorType": "tap", "startTime": 0, "duration": 1}
     message = refused_request(body(event("com.amazon.rum.performance_navigation_event", details)))

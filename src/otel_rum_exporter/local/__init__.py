@@ -4,7 +4,7 @@ try:
     from .app_monitor import AppMonitor
     from .archive import ArchiveError
     from .fault import CAPTIVE_PORTAL, Fault
-    from .record import Batch, Dropped, Event, Events, Exchange, RefusedRequest, Removed, Decision
+    from .record import Batch, Decision, Dropped, Event, Events, Exchange, RefusedRequest, Removed
     from .server import LocalRum
     from .sigv4 import Credentials
 except ModuleNotFoundError as error:
@@ -20,13 +20,13 @@ __all__ = [
     "ArchiveError",
     "Batch",
     "Credentials",
+    "Decision",
     "Dropped",
     "Event",
     "Events",
     "Exchange",
     "Fault",
     "LocalRum",
-    "Refusal",
+    "RefusedRequest",
     "Removed",
-    "Verdict",
 ]

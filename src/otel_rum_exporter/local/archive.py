@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .record import Batch, Dropped, Event, RefusedRequest, Removed, Decision
+from .record import Batch, Decision, Dropped, Event, RefusedRequest, Removed
 
 _logger = logging.getLogger(__name__)
 

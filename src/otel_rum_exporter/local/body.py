@@ -30,7 +30,9 @@ async def receive(request: Request, max_bytes: int) -> bytes:
     try:
         return await asyncio.wait_for(_receive(request, max_bytes), _TIMEOUT_SECONDS)
     except asyncio.TimeoutError:
-        raise RequestError(408, f"the body did not arrive within {_TIMEOUT_SECONDS} s", "RequestTimeoutException") from None
+        raise RequestError(
+            408, f"the body did not arrive within {_TIMEOUT_SECONDS} s", "RequestTimeoutException"
+        ) from None
 
 
 def decode(sent: bytes, headers: Mapping[str, str], max_bytes: int) -> object:

@@ -1,7 +1,7 @@
-"""PutRumEvents: routes, and from an HTTP request to what is kept of it.
+"""PutRumEvents: its routes, and the steps from an HTTP request to stored records.
 
-Bodies are read in `body`, senders judged in `gate`, contents in `contract`; what comes of it is kept in `store`. Bad
-input never gets a 5xx.
+`body` reads the body, `authentication` checks the client, `validation` checks the content, `store` keeps the result.
+Invalid input never gets a 5xx.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .fault import Fault, Faults
 from .http_response import FaultyResponse, error_response, response
 from .json_text import quote
 from .quota import Quota
-from .record import Batch, Exchange, RefusedRequest, Decision
+from .record import Batch, Decision, Exchange, RefusedRequest
 from .response import Answer, RequestError
 from .store import Store
 from .validation import ValidRequest, Violation, validate
@@ -31,7 +31,7 @@ from .validation import ValidRequest, Violation, validate
 _CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "x-amz-security-token"})
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# RUM is for browsers: pages of every origin may send, and read how they were answered.
+# Browsers send to RUM: pages of any origin may send and may read the answer.
 _CORS = Middleware(
     CORSMiddleware,
     allow_origins=["*"],
@@ -52,7 +52,7 @@ class _RequestHead:
 
 @dataclass(slots=True)
 class _Result:
-    """What a request deserves, and how far it was read: `admitted` is None when it was refused."""
+    """The answer to a request and the parts of it that were read. `valid` is None for a refused request."""
 
     answer: Answer
     sent_bytes: int = 0
@@ -62,10 +62,16 @@ class _Result:
 
 
 class DataPlane:
-    """Answer PutRumEvents requests and keep what they carried in a store."""
+    """Answers PutRumEvents requests and keeps their events in a store."""
 
     def __init__(
-        self, store: Store, monitors: AppMonitors, authenticator: Authenticator, faults: Faults, quota: Quota, max_body_bytes: int
+        self,
+        store: Store,
+        monitors: AppMonitors,
+        authenticator: Authenticator,
+        faults: Faults,
+        quota: Quota,
+        max_body_bytes: int,
     ) -> None:
         self._store = store
         self._monitors = monitors
@@ -77,12 +83,12 @@ class DataPlane:
 
     @property
     def routes(self) -> list[Route]:
-        """The path of the service model, which ends in a slash, and the one of AWS's web client, which does not."""
+        """The path of the service model, with a final slash, and of AWS's web client, without one."""
         paths = ("/appmonitors/{app_monitor_id}", "/appmonitors/{app_monitor_id}/")
         return [Route(path, self.put_rum_events, methods=["POST", "OPTIONS"], middleware=[_CORS]) for path in paths]
 
     async def put_rum_events(self, request: Request) -> Response:
-        """Judge a request and keep it or refuse it, unless a fault strikes it."""
+        """Validate a request and store the result, unless a fault replaces that."""
         if request.method != "POST":
             return await self.unknown_operation(request)
         head = _request_head(request)
@@ -91,7 +97,7 @@ class DataPlane:
             self._store.answered(_exchange(head, None, None))
             return FaultyResponse(Response(), fault)
         try:
-            result = await self._judge(request)
+            result = await self._check(request)
         except ClientDisconnect:
             return Response(status_code=400)
         answer = fault.answer or result.answer
@@ -100,27 +106,27 @@ class DataPlane:
         self._keep(head, result, fault)
         return FaultyResponse(response(answer), fault) if fault.changes_delivery else response(answer)
 
-    async def _judge(self, request: Request) -> _Result:
+    async def _check(self, request: Request) -> _Result:
         result = _Result(Answer())
         app_monitor_id = request.path_params["app_monitor_id"]
         try:
             sent = await receive(request, self._max_body_bytes)
             result.sent_bytes = len(sent)
             self._authenticator.check_signature(request, sent)
-            self._spend()
+            self._check_quota()
             monitor = self._monitor(app_monitor_id)
             result.document = decode(sent, request.headers, self._max_body_bytes)
             valid = validate(app_monitor_id, result.document, monitor)
             self._authenticator.check_policy(request, monitor, valid.alias)
             result.valid = valid
-        except RequestError as refused:
-            result.answer = refused.answer
+        except RequestError as error:
+            result.answer = error.answer
         except Violation as violation:
             result.answer = Answer(400, message=str(violation))
             result.decisions = violation.decisions
         return result
 
-    def _spend(self) -> None:
+    def _check_quota(self) -> None:
         wait_seconds = self._quota.wait_seconds(time.monotonic())
         if wait_seconds is not None:
             raise RequestError(429, "Rate exceeded", retry_after=wait_seconds)
@@ -128,7 +134,7 @@ class DataPlane:
     def _monitor(self, app_monitor_id: str) -> AppMonitor:
         monitor = self._monitors.find(app_monitor_id)
         if monitor is None:
-            raise RequestError(404, f"there is no app monitor of the id {quote(app_monitor_id)}")
+            raise RequestError(404, f"no app monitor has the id {quote(app_monitor_id)}")
         return monitor
 
     def _keep(self, head: _RequestHead, result: _Result, fault: Fault) -> None:
@@ -142,7 +148,7 @@ class DataPlane:
             self._store.accept(batch, valid.dropped, valid.removed)
 
     async def unknown_operation(self, request: Request, _: Exception | None = None) -> Response:
-        """Answer what is no PutRumEvents request; one that carries something is kept as refused."""
+        """Answer a request that is not PutRumEvents; store it as refused unless its method only reads."""
         message = f"{request.method} {request.scope['path']} is not an operation of RUM's data plane"
         answer = Answer(404, "UnknownOperationException", message)
         if request.method not in _READING_METHODS:
@@ -154,7 +160,7 @@ class DataPlane:
 
 def _request_head(request: Request) -> _RequestHead:
     return _RequestHead(
-        path=request.scope["path"],  # of any Host, where the web framework's URL wants one that makes sense
+        path=request.scope["path"],  # request.url raises for an invalid Host header
         headers={name: value for name, value in request.headers.items() if name not in _CREDENTIAL_HEADERS},
         signed=is_signed(request),
         received_at=time.time(),

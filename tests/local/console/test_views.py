@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.local import Batch, Dropped, Exchange, RefusedRequest, Removed, Decision
+from otel_rum_exporter.local import Batch, Decision, Dropped, Exchange, RefusedRequest, Removed
 from otel_rum_exporter.local import schema as schemas
 from otel_rum_exporter.local.console.received import Received
 from otel_rum_exporter.local.console.scope import MAX_ROWS, Scope, choices
@@ -336,7 +336,9 @@ def test_pages_have_views_load_times_and_problems() -> None:
 
 def test_losses_of_one_reason_are_one_row() -> None:
     """With how often, and the latest."""
-    refused = [RefusedRequest(400, "ValidationException", "BatchId is required", "/appmonitors/x", NOW + at) for at in (1, 2)]
+    refused = [
+        RefusedRequest(400, "ValidationException", "BatchId is required", "/appmonitors/x", NOW + at) for at in (1, 2)
+    ]
     told = show(
         "refused",
         received(

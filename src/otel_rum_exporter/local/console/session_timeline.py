@@ -10,7 +10,7 @@ from ..session import Session, sessions, short_type, summary
 from .event_fields import NAVIGATION, PAGE_VIEW, Json, duration_millis, is_problem, kind, number, page
 from .received import Received
 from .scope import MAX_ROWS, Scope
-from .session_list import NO_SESSION, ANONYMOUS_USER, row
+from .session_list import ANONYMOUS_USER, NO_SESSION, row
 from .statistics import SATISFIED_BELOW_MILLIS, TOLERATED_BELOW_MILLIS, VITALS
 
 _ROUNDING_SECONDS = 0.001

@@ -17,7 +17,7 @@ from ..host import is_own_name
 from ..session import Session, sessions
 from ..store import Store
 from .assets import Assets
-from .errors import error_list, error_detail
+from .errors import error_detail, error_list
 from .event_fields import Json
 from .overview import overview
 from .pages import page_list
