@@ -147,7 +147,7 @@ class _Pending:
 
 
 class Faults:
-    """An ordered list of faults. Thread-safe. At most one applies to a request: the first whose probability allows it."""
+    """A thread-safe list of faults. The first one whose probability allows it applies to a request."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -79,7 +79,7 @@ def is_signed(authorization_header: str, query: str) -> bool:
 
 
 def verify(request: SentRequest, credentials: Credentials, now: float) -> None:
-    """Raise WrongSignature unless these credentials signed the request recently; `now` is in epoch seconds."""
+    """Raise SignatureError unless these credentials signed the request recently; `now` is in epoch seconds."""
     authorization = _authorization(request)
     _check_credentials(authorization, credentials)
     _check_date(authorization, now)
@@ -154,7 +154,8 @@ def _check_date(authorization: _Authorization, now: float) -> None:
     age_seconds = now - signed_at.timestamp()
     server_time = datetime.fromtimestamp(now, timezone.utc).strftime(_DATE)
     if age_seconds > authorization.lifetime_seconds:
-        message = f"Signature expired: {date} is now earlier than {server_time} by more than {authorization.lifetime_seconds:g} s."
+        lifetime = f"{authorization.lifetime_seconds:g} s"
+        message = f"Signature expired: {date} is now earlier than {server_time} by more than {lifetime}."
         raise SignatureError("InvalidSignatureException", message)
     if age_seconds < -_MAX_SKEW_SECONDS:
         message = (

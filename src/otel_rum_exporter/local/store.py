@@ -113,7 +113,7 @@ class Store:
         with self._changed:
             types = Counter(event.type for event in self._events())
             accepted = ", ".join(f"{number} x {name}" for name, number in types.items())
-            refused = "; ".join(f"{refusal.status} {refusal.message}" for refused_request in self._refused)
+            refused = "; ".join(f"{one.status} {one.message}" for one in self._refused)
             dropped = "; ".join(f"{dropped.event.type}: {dropped.reason}" for dropped in self._dropped)
             return f"accepted: {accepted or 'none'}; refused: {refused or 'none'}; dropped: {dropped or 'none'}"
 

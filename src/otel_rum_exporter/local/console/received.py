@@ -1,4 +1,4 @@
-"""Everything received at one moment, as every view gets it."""
+"""A snapshot of all received records: the input of each view."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..store import Store
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The records of a store, oldest first."""
+    """A snapshot of the records of a store, oldest first."""
 
     events: tuple[Event, ...] = ()
     dropped: tuple[Dropped, ...] = ()
@@ -21,5 +21,5 @@ class Received:
 
     @classmethod
     def by(cls, store: Store) -> Received:
-        """Take what a store has now."""
+        """Return a snapshot of a store."""
         return cls(store.events, store.dropped, store.removed, store.refused, store.requests, store.batches)

@@ -1,4 +1,4 @@
-"""The view of what RUM would not keep: requests refused, events dropped, attributes removed, each with the reason."""
+"""The view of losses: refused requests, dropped events and removed attributes, with their reasons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_GROUPS = 100
 
 
 def loss_list(received: Received, scope: Scope) -> Json:
-    """Tell what was lost for the same reason as one row, the latest first."""
+    """Return the losses, one row per reason, the latest first."""
     start, end = scope.since or float("-inf"), scope.until or float("inf")
     refused = _grouped(
         ((one.status, one.error_type, one.message), one.received_at, {"path": one.path, "at": one.received_at})
@@ -51,7 +51,7 @@ def loss_list(received: Received, scope: Scope) -> Json:
 
 
 def totals(received: Received) -> Json:
-    """Count what was lost."""
+    """Return the number of losses of each kind."""
     return {"refused": len(received.refused), "dropped": len(received.dropped), "removed": len(received.removed)}
 
 
