@@ -26,7 +26,7 @@ class Axis:
 
     @classmethod
     def over(cls, first: float, last: float) -> Axis:
-        """Return an axis from `first` to `last`, both included, with the shortest round step that needs at most `MAX_STEPS`.
+        """Return an axis from `first` to `last`, both included: the shortest round step that needs at most `MAX_STEPS`.
 
         An axis with fewer than `MIN_STEPS` begins earlier.
         """

@@ -88,11 +88,11 @@ def device(events: Iterable[Event]) -> Json:
 def strip(events: tuple[Event, ...]) -> str:
     """Return a session as one character per time step: `x` error, `h` failed request, `p` page, `e` any other event."""
     axis = Axis(events[0].timestamp, (events[-1].timestamp - events[0].timestamp) / _STRIP_STEPS or 1, _STRIP_STEPS)
-    characters = [" "] * _STRIP_STEPS
+    cells = [" "] * _STRIP_STEPS
     rank = " ephx"
     for event in events:
         character = _STRIP_CHARACTERS.get(kind(event), "e")
         character = "e" if character == "h" and not is_problem(event) else character
         index = axis.index(event.timestamp)
-        characters[index] = max(characters[index], character, key=rank.index)
-    return "".join(characters)
+        cells[index] = max(cells[index], character, key=rank.index)
+    return "".join(cells)
