@@ -1,4 +1,4 @@
-"""The file: what it keeps, who may read it, and what happens when it cannot be used."""
+"""The archive file: content, permissions and failures."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
     made.close()
 
 
-def test_what_was_received_is_there_after_a_restart(tmp_path: Path, body: Make, event: Make, post_to: Make) -> None:
-    """Events, refusals, drops and app monitors, and later requests after them."""
+def test_restart_restores_all_records(tmp_path: Path, body: Make, event: Make, post_to: Make) -> None:
+    """Also app monitors; later requests are appended."""
     sent = [
         body(event("good", metadata={"not a key": 1}), AppMonitorDetails={"name": "shop"}),
         body(event(details={"text": "x" * 7000})),
@@ -75,8 +75,8 @@ def test_what_was_received_is_there_after_a_restart(tmp_path: Path, body: Make, 
         assert len(third.events) == 2
 
 
-def test_a_stopped_stand_in_goes_on_where_it_was(tmp_path: Path, body: Make, post_to: Make) -> None:
-    """Starting again neither loses nor repeats."""
+def test_stopped_server_continues_after_start(tmp_path: Path, body: Make, post_to: Make) -> None:
+    """No event is lost or repeated."""
     rum = LocalRum(data=tmp_path / "rum.db")
     for n in range(1, 3):
         with rum:
@@ -84,8 +84,8 @@ def test_a_stopped_stand_in_goes_on_where_it_was(tmp_path: Path, body: Make, pos
         assert len(rum.events) == n
 
 
-def test_every_value_comes_back_as_it_was(archive: Archive) -> None:
-    """Lone surrogates too, which UTF-8 has no bytes for."""
+def test_read_returns_equal_records(archive: Archive) -> None:
+    """Lone surrogates too, which UTF-8 cannot encode."""
     archive.add((BATCH, (DROPPED,), (REMOVED,)))
     archive.add(REFUSED)
     archive.close()
@@ -93,8 +93,8 @@ def test_every_value_comes_back_as_it_was(archive: Archive) -> None:
     assert list(archive.read()) == [(BATCH, (DROPPED,), (REMOVED,)), REFUSED]
 
 
-def test_the_file_is_bounded(archive: Archive) -> None:
-    """The oldest go, and the latest that the memory would keep stay."""
+def test_file_size_is_limited(archive: Archive) -> None:
+    """The oldest records are deleted, the latest stay."""
     batch = replace(BATCH, events=(EVENT,) * 5)
     for n in range(400):
         archive.add((replace(batch, received_at=float(n)), (), ()))
@@ -103,16 +103,16 @@ def test_the_file_is_bounded(archive: Archive) -> None:
     assert kept[-10:] == [float(n) for n in range(390, 400)]
 
 
-def test_clearing_empties_the_file(archive: Archive) -> None:
-    """What was forgotten does not come back."""
+def test_clear_empties_the_file(archive: Archive) -> None:
+    """Cleared records do not return after a restart."""
     store = Store(archive=archive)
     store.accept(BATCH)
     store.clear()
     assert list(archive.read()) == []
 
 
-def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
-    """Also when it was there before, and the files beside it."""
+def test_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    """Also an existing file, and the files beside it."""
     file = tmp_path / "rum.db"
     file.touch(mode=0o644)
     with LocalRum(data=file):
@@ -146,8 +146,8 @@ def _in_use(file: Path) -> Archive:
         (lambda file: file.symlink_to("/nowhere/at/all"), "No such file"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_left_alone(tmp_path: Path, make: Callable[[Path], Any], why: str) -> None:
-    """The error names it and tells what to do."""
+def test_unusable_file_raises_and_stays_unchanged(tmp_path: Path, make: Callable[[Path], Any], why: str) -> None:
+    """The error has the path, the cause and the fix."""
     file = tmp_path / "some.db"
     in_use = make(file)
     before = file.read_bytes() if file.is_file() else None
@@ -157,8 +157,8 @@ def test_a_file_that_cannot_be_used_is_left_alone(tmp_path: Path, make: Callable
     assert in_use is None or in_use.close() is None
 
 
-def test_a_file_that_stops_working_costs_only_the_file(archive: Archive, caplog: pytest.LogCaptureFixture) -> None:
-    """The stand-in goes on in memory, and says so once."""
+def test_write_error_is_logged_once_and_memory_stays(archive: Archive, caplog: pytest.LogCaptureFixture) -> None:
+    """The server continues in memory."""
     store = Store(archive=archive)
     assert archive._connection is not None
     archive._connection.execute("PRAGMA query_only=ON")

@@ -1,4 +1,4 @@
-"""The operations that read, asked by boto3 over real HTTP."""
+"""The read operations, through boto3 over HTTP."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def _pages(reader: Any, **arguments: Any) -> list[str]:
     return [json.loads(event)["metadata"]["pageId"] for event in answer["Events"]]
 
 
-def test_an_app_monitor_is_told_as_it_is_configured(reader: Any) -> None:
-    """What a check of the configuration looks at is there."""
+def test_get_app_monitor_returns_the_configuration(reader: Any) -> None:
+    """It has the members that a check of the configuration reads."""
     shop = reader.get_app_monitor(Name="shop")["AppMonitor"]
     assert (shop["Id"], shop["Name"], shop["State"], shop["DomainList"]) == (SHOP, "shop", "ACTIVE", ["shop.example"])
     assert (shop["CustomEvents"], shop["AppMonitorConfiguration"]["EnableXRay"]) == ({"Status": "DISABLED"}, True)
@@ -70,29 +70,29 @@ def test_an_app_monitor_is_told_as_it_is_configured(reader: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", ["get_app_monitor", "get_resource_policy", "get_app_monitor_data"])
-def test_an_unknown_name_is_not_found(reader: Any, operation: str) -> None:
-    """The error is the one that boto3 knows."""
+def test_unknown_name_raises_resource_not_found(reader: Any, operation: str) -> None:
+    """boto3 maps the error to its exception."""
     more = {"TimeRange": {"After": 0}} if operation == "get_app_monitor_data" else {}
     with pytest.raises(reader.exceptions.ResourceNotFoundException, match="nobody"):
         getattr(reader, operation)(Name="nobody", **more)
 
 
-def test_a_resource_policy_names_its_aliases(reader: Any) -> None:
-    """Where there is none, that is told."""
+def test_resource_policy_contains_the_aliases(reader: Any) -> None:
+    """Without a policy, boto3 raises PolicyNotFoundException."""
     policy = json.loads(reader.get_resource_policy(Name="app")["PolicyDocument"])
     assert policy["Statement"][0]["Condition"] == {"StringEquals": {"rum:alias": ["blue"]}}
     with pytest.raises(reader.exceptions.PolicyNotFoundException):
         reader.get_resource_policy(Name="shop")
 
 
-def test_app_monitors_are_listed_page_by_page(reader: Any) -> None:
-    """boto3's paginator reads them all."""
+def test_list_app_monitors_is_paged(reader: Any) -> None:
+    """boto3's paginator returns all of them."""
     pages = list(reader.get_paginator("list_app_monitors").paginate(PaginationConfig={"PageSize": 1}))
     assert [[one["Name"] for one in page["AppMonitorSummaries"]] for page in pages] == [["shop"], ["app"]]
 
 
-def test_events_are_read_as_rum_writes_them(reader: Any, send: Make) -> None:
-    """The form is that of RUM's copy in CloudWatch Logs."""
+def test_event_data_has_the_format_of_rum(reader: Any, send: Make) -> None:
+    """It is the format of RUM's copy in CloudWatch Logs."""
     send({"pageId": "/cart", "interaction": 1})
     (text,) = reader.get_app_monitor_data(Name="shop", TimeRange={"After": 0})["Events"]
     event = json.loads(text)
@@ -104,21 +104,21 @@ def test_events_are_read_as_rum_writes_them(reader: Any, send: Make) -> None:
     assert {"pageId=/cart", "interaction=1"} <= set(event["metadata_values"])
 
 
-def test_events_are_those_of_their_app_monitor(reader: Any, send: Make, body: Make, event: Make) -> None:
-    """Another one's are not shown."""
+def test_events_are_filtered_by_app_monitor(reader: Any, send: Make, body: Make, event: Make) -> None:
+    """Events of other app monitors are not returned."""
     send({"pageId": "/"})
     reader.put_rum_events(Id=APP, **body(event(), AppMonitorDetails={}, Alias="blue"))
     assert len(reader.get_app_monitor_data(Name="app", TimeRange={"After": 0})["Events"]) == 1
 
 
-def test_events_are_those_of_a_time_range(reader: Any, send: Make) -> None:
-    """Milliseconds, both ends included."""
+def test_events_are_filtered_by_time_range(reader: Any, send: Make) -> None:
+    """In milliseconds, both ends included."""
     send(*({"pageId": f"/{n}"} for n in range(4)))
     assert _pages(reader, TimeRange={"After": 1_790_000_001_000, "Before": 1_790_000_002_000}) == ["/1", "/2"]
 
 
-def test_events_are_filtered(reader: Any, send: Make) -> None:
-    """Every filter must fit, one of its values suffices, and Invert turns it round."""
+def test_events_are_filtered_by_dimensions(reader: Any, send: Make) -> None:
+    """All filters must match, with any of their values; Invert negates the result."""
     send({"pageId": "/a", "browserName": "Chrome"}, {"pageId": "/b", "browserName": "Firefox"}, {"pageId": "/c"})
     chrome = {"Name": "Browser", "Values": ["Chrome"]}
     assert _pages(reader, Filters=[chrome]) == ["/a"]
@@ -128,8 +128,8 @@ def test_events_are_filtered(reader: Any, send: Make) -> None:
     assert _pages(reader, Filters=[{"Name": "EventType", "Values": [PAGE_VIEW]}]) == ["/a", "/b", "/c"]
 
 
-def test_events_come_page_by_page(reader: Any, send: Make) -> None:
-    """boto3's paginator reads them all, once each."""
+def test_event_data_is_paged(reader: Any, send: Make) -> None:
+    """boto3's paginator returns each event once."""
     send(*({"pageId": f"/{n}"} for n in range(7)))
     pages = reader.get_paginator("get_app_monitor_data").paginate(
         Name="shop", TimeRange={"After": 0}, PaginationConfig={"PageSize": 3}
@@ -151,8 +151,10 @@ def test_events_come_page_by_page(reader: Any, send: Make) -> None:
         ("/appmonitors?maxResults=many", b"", "MaxResults must be a number"),
     ],
 )
-def test_what_makes_no_sense_is_told(kept: LocalRum, call_to: Make, path: str, content: bytes, message: str) -> None:
-    """A 400 quotes what was wrong."""
+def test_invalid_parameter_is_answered_with_400(
+    kept: LocalRum, call_to: Make, path: str, content: bytes, message: str
+) -> None:
+    """The message quotes the value."""
     kept.clear()
     reply = call_to(kept, "POST", path, content)
     assert reply.status == 400
@@ -163,16 +165,16 @@ def test_what_makes_no_sense_is_told(kept: LocalRum, call_to: Make, path: str, c
     ("method", "path"),
     [("GET", "/appmonitor/shop"), ("POST", "/appmonitor/shop/data"), ("POST", "/appmonitors"), ("GET", "/api/events")],
 )
-def test_a_page_that_rebinds_its_name_reads_nothing(kept: LocalRum, call_to: Make, method: str, path: str) -> None:
-    """Its requests still carry its own name as Host."""
+def test_foreign_host_name_reads_nothing(kept: LocalRum, call_to: Make, method: str, path: str) -> None:
+    """This protects against DNS rebinding."""
     reply = call_to(kept, method, path, b"", {"Host": "evil.example"})
     assert reply.status == 421
     assert b"shop" not in reply.body
 
 
 @pytest.mark.parametrize("path", ["/../../etc/passwd", "/..%2f..%2fetc/passwd", "/appmonitor/..%2f..%2fetc%2fpasswd"])
-def test_no_path_leads_to_a_file(kept: LocalRum, call_to: Make, path: str) -> None:
-    """Nothing is read by name."""
+def test_paths_never_reach_the_file_system(kept: LocalRum, call_to: Make, path: str) -> None:
+    """No file is read by its name."""
     reply = call_to(kept, "GET", path)
     assert reply.status == 404
     assert b"root:" not in reply.body

@@ -167,8 +167,8 @@ def _wait_for_all(rum: LocalRum) -> Counter[str]:
     return Counter(event.type for event in rum.events)
 
 
-def test_nothing_of_what_the_client_sends_is_refused(visit: Callable[..., list[str]]) -> None:
-    """Unsigned, from a page of another origin, compressed, by fetch and by beacon."""
+def test_requests_of_the_web_client_are_accepted(visit: Callable[..., list[str]]) -> None:
+    """Unsigned, from another origin, compressed, by fetch and by beacon."""
     with LocalRum(app_monitors=[AppMonitor(id=MONITOR, name="shop", domains=("127.0.0.1",), is_public=True)]) as rum:
         said = visit(rum)
         counts = _wait_for_all(rum)
@@ -187,8 +187,8 @@ def test_nothing_of_what_the_client_sends_is_refused(visit: Callable[..., list[s
         assert any(batch.headers["content-type"].startswith("text/plain") for batch in rum.batches)
 
 
-def test_what_the_client_signs_passes(visit: Callable[..., list[str]]) -> None:
-    """Its signer is another one than boto3's."""
+def test_signature_of_the_web_client_is_accepted(visit: Callable[..., list[str]]) -> None:
+    """Its signer differs from boto3's."""
     credentials = {"accessKeyId": KEY, "secretAccessKey": SECRET, "sessionToken": TOKEN}
     with LocalRum(credentials=Credentials(KEY, SECRET, TOKEN)) as rum:
         said = visit(rum, credentials)

@@ -100,8 +100,8 @@ def one_visitor(seed: int) -> dict[str, Any]:
     return Visitor(dice, time.time() - 60).body(dice)
 
 
-def test_an_empty_console_teaches_how_to_send(rum: LocalRum, visit: Open) -> None:
-    """The recipe for one event works as it is shown, and the page fills itself."""
+def test_empty_console_shows_a_recipe_that_works(rum: LocalRum, visit: Open) -> None:
+    """The curl recipe sends an event, and the page then shows it."""
     page = visit(rum)
     expect(page.locator("h1")).to_have_text("Waiting for the first event")
     page.screenshot(path=ARTIFACTS / "welcome.png")
@@ -117,8 +117,8 @@ def test_an_empty_console_teaches_how_to_send(rum: LocalRum, visit: Open) -> Non
     expect(page.locator(".sessions")).to_contain_text("/hello")
 
 
-def test_the_overview_shows_figures_vitals_and_sessions(busy: LocalRum, visit: Open) -> None:
-    """The figures are those of what was sent."""
+def test_overview_shows_totals_vitals_and_sessions(busy: LocalRum, visit: Open) -> None:
+    """The totals match the received events."""
     page = visit(busy)
     figures = dict(re.findall(r"(.+)\n+([\d,]+)", page.locator(".figures").inner_text()))
     assert int(figures["Page views"]) == len(busy.events("page_view_event"))
@@ -132,8 +132,8 @@ def test_the_overview_shows_figures_vitals_and_sessions(busy: LocalRum, visit: O
 
 
 @pytest.mark.parametrize("name", ["sessions", "pages", "errors", "http", "refused"])
-def test_every_view_is_one_click_away(busy: LocalRum, visit: Open, name: str) -> None:
-    """And says so: in the navigation, the title, the heading, which has the focus."""
+def test_navigation_link_opens_the_view(busy: LocalRum, visit: Open, name: str) -> None:
+    """Navigation, title and heading show the view, and the heading has the focus."""
     page = visit(busy)
     link = page.get_by_role("navigation", name="Views").locator(f"a[href='/{name}']")
     link.click()
@@ -145,8 +145,8 @@ def test_every_view_is_one_click_away(busy: LocalRum, visit: Open, name: str) ->
     page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
 
 
-def test_news_appears_by_itself_and_leaves_the_rest_alone(rum: LocalRum, visit: Open) -> None:
-    """What is focused stays so, and what was drawn is not drawn anew."""
+def test_new_session_appears_and_keeps_other_rows_and_focus(rum: LocalRum, visit: Open) -> None:
+    """The page updates rows in place."""
     send(rum, one_visitor(1))
     page = visit(rum)
     row = page.locator(".sessions a").first
@@ -159,8 +159,8 @@ def test_news_appears_by_itself_and_leaves_the_rest_alone(rum: LocalRum, visit: 
     assert page.evaluate("document.activeElement.mark") == "the same"
 
 
-def test_pausing_keeps_the_page_still(rum: LocalRum, visit: Open) -> None:
-    """Until it is resumed, when it catches up."""
+def test_paused_page_updates_after_resume(rum: LocalRum, visit: Open) -> None:
+    """A paused page ignores new sessions."""
     send(rum, one_visitor(1))
     page = visit(rum)
     page.get_by_role("button", name="Live").click()
@@ -171,8 +171,10 @@ def test_pausing_keeps_the_page_still(rum: LocalRum, visit: Open) -> None:
     expect(page.locator(".sessions li")).to_have_count(2)
 
 
-def test_a_slow_answer_is_waited_for(rum: LocalRum, visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    """News that comes before it does not take its place, or a large store would never be seen."""
+def test_slow_view_is_shown_despite_newer_revisions(
+    rum: LocalRum, visit: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer revision does not abort a running request, else a large store would never be shown."""
     questions = []
 
     def slow(*question: Any) -> Any:
@@ -188,8 +190,8 @@ def test_a_slow_answer_is_waited_for(rum: LocalRum, visit: Open, monkeypatch: py
     expect(page.locator(".figures strong").first).to_have_text("2", timeout=20_000)
 
 
-def test_a_filter_stands_in_the_url_and_goes_back(busy: LocalRum, visit: Open) -> None:
-    """A filtered view can be shared, and Back undoes it."""
+def test_filter_is_in_the_url_and_in_the_history(busy: LocalRum, visit: Open) -> None:
+    """A filtered URL can be shared, and Back removes the filter."""
     page = visit(busy, "/sessions")
     everything = page.locator("h1 small").inner_text()
     page.get_by_label("browser", exact=True).select_option("Firefox")
@@ -209,8 +211,8 @@ def test_a_filter_stands_in_the_url_and_goes_back(busy: LocalRum, visit: Open) -
     expect(shared.get_by_label("browser", exact=True)).to_have_value("Firefox")
 
 
-def test_a_search_is_one_step_of_the_history(busy: LocalRum, visit: Open) -> None:
-    """However many letters it took; nothing found is said, with the way out."""
+def test_search_is_one_history_entry(busy: LocalRum, visit: Open) -> None:
+    """A search without results offers a link that clears it."""
     page = visit(busy, "/errors")
     page.keyboard.press("/")
     page.keyboard.type("coupon", delay=250)
@@ -225,8 +227,8 @@ def test_a_search_is_one_step_of_the_history(busy: LocalRum, visit: Open) -> Non
     expect(page).to_have_url(f"{busy.url}/errors")
 
 
-def test_from_the_overview_down_to_an_event_and_its_request(busy: LocalRum, visit: Open) -> None:
-    """A session, its timeline, an event with its raw JSON, and the request that carried it."""
+def test_overview_links_to_session_event_and_request(busy: LocalRum, visit: Open) -> None:
+    """The event shows its JSON and the body of its request."""
     page = visit(busy)
     session = page.locator(".sessions a", has=page.locator(".chip.bad")).first
     session.click()
@@ -247,8 +249,8 @@ def test_from_the_overview_down_to_an_event_and_its_request(busy: LocalRum, visi
     expect(page.locator("h1")).to_contain_text("Overview")
 
 
-def test_an_error_leads_to_whom_it_hit(busy: LocalRum, visit: Open) -> None:
-    """The stack trace, and from there the event in its session."""
+def test_error_view_links_to_the_event_in_its_session(busy: LocalRum, visit: Open) -> None:
+    """Both show the stack trace."""
     page = visit(busy, "/errors")
     page.locator(".errors a", has_text="TypeError").click()
     expect(page.locator(".stack")).to_contain_text("at Cart.render")
@@ -257,8 +259,8 @@ def test_an_error_leads_to_whom_it_hit(busy: LocalRum, visit: Open) -> None:
     expect(page.locator(".detail .stack")).to_contain_text("at Cart.render")
 
 
-def test_a_url_leads_to_who_asked(busy: LocalRum, visit: Open) -> None:
-    """By its status first."""
+def test_http_view_filters_by_status_and_shows_requests(busy: LocalRum, visit: Open) -> None:
+    """The requests of a URL are listed."""
     page = visit(busy, "/http")
     page.get_by_role("navigation", name="How requests ended").get_by_text("5xx").click()
     expect(page).to_have_url(re.compile("status=5xx"))
@@ -268,8 +270,8 @@ def test_a_url_leads_to_who_asked(busy: LocalRum, visit: Open) -> None:
     page.screenshot(path=ARTIFACTS / "http-url.png", full_page=True)
 
 
-def test_what_rum_would_not_keep_has_its_reason(busy: LocalRum, visit: Open) -> None:
-    """Refused, dropped and removed; the dropped event is in its session, crossed out."""
+def test_refused_view_shows_reasons_and_links_to_the_dropped_event(busy: LocalRum, visit: Open) -> None:
+    """Refused requests, dropped events and removed attributes have reasons."""
     page = visit(busy, "/refused")
     expect(page.locator("main")).to_contain_text("which looks like milliseconds")
     expect(page.locator("main")).to_contain_text("RUM keeps at most 6144")
@@ -282,8 +284,8 @@ def test_what_rum_would_not_keep_has_its_reason(busy: LocalRum, visit: Open) -> 
     expect(page.locator(".event.dropped")).to_contain_text("would be dropped")
 
 
-def test_the_chart_can_be_walked_and_zoomed_with_keys(busy: LocalRum, visit: Open) -> None:
-    """What a mouse can do, the keyboard can."""
+def test_chart_supports_arrow_keys_and_enter(busy: LocalRum, visit: Open) -> None:
+    """Keys move the cursor and zoom."""
     page = visit(busy)
     chart = page.get_by_role("application").first
     chart.focus()
@@ -296,8 +298,8 @@ def test_the_chart_can_be_walked_and_zoomed_with_keys(busy: LocalRum, visit: Ope
     expect(page).to_have_url(f"{busy.url}/")
 
 
-def test_everything_can_be_done_with_keys(busy: LocalRum, visit: Open) -> None:
-    """Views by number, rows by letter, up again, and help that tells all of it."""
+def test_keys_navigate_views_rows_and_help(busy: LocalRum, visit: Open) -> None:
+    """No step needs a pointer."""
     page = visit(busy)
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the content")).to_be_focused()
@@ -321,8 +323,8 @@ def test_everything_can_be_done_with_keys(busy: LocalRum, visit: Open) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/sessions", "/pages", "/errors", "/http", "/refused", "session"])
-def test_nothing_is_wider_than_a_phone(busy: LocalRum, visit: Open, path: str) -> None:
-    """The page scrolls one way."""
+def test_page_fits_the_width_of_a_phone(busy: LocalRum, visit: Open, path: str) -> None:
+    """The page does not scroll horizontally."""
     name = path.strip("/") or "overview"
     if path == "session":
         path = f"/sessions/{busy.dropped[0].event.session_id}"
@@ -333,8 +335,8 @@ def test_nothing_is_wider_than_a_phone(busy: LocalRum, visit: Open, path: str) -
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["/", "/sessions", "/pages", "/errors", "/http", "/refused", "session"])
-def test_text_has_contrast_in_light_and_dark(busy: LocalRum, visit: Open, scheme: str, path: str) -> None:
-    """4.5 to 1 at least, as WCAG 2 asks for, for every text on the page."""
+def test_text_contrast_meets_wcag(busy: LocalRum, visit: Open, scheme: str, path: str) -> None:
+    """Each text has at least 4.5 to 1, in light and dark."""
     name = path.strip("/") or "overview"
     if path == "session":
         event = busy.dropped[0].event
@@ -346,8 +348,8 @@ def test_text_has_contrast_in_light_and_dark(busy: LocalRum, visit: Open, scheme
     assert low == []
 
 
-def test_the_page_has_landmarks_and_names(busy: LocalRum, visit: Open) -> None:
-    """One heading, one main part, and no control or image without a name."""
+def test_page_has_landmarks_and_accessible_names(busy: LocalRum, visit: Open) -> None:
+    """Each control and image has a name."""
     page = visit(busy)
     assert [page.locator(tag).count() for tag in ("h1", "main", "header", "footer")] == [1, 1, 1, 1]
     nameless = page.evaluate(
@@ -359,8 +361,8 @@ def test_the_page_has_landmarks_and_names(busy: LocalRum, visit: Open) -> None:
     assert page.evaluate("document.querySelectorAll('svg:not([aria-hidden], [role=img])').length") == 0
 
 
-def test_text_from_telemetry_is_text_everywhere(rum: LocalRum, visit: Open) -> None:
-    """Markup in every member that takes text, in every view: shown, and never run."""
+def test_markup_in_telemetry_is_shown_as_text(rum: LocalRum, visit: Open) -> None:
+    """Each view shows markup from any text member and never runs it."""
     body = hostile()
     send(rum, body, {**one_visitor(3), "BatchId": HOSTILE}, {**one_visitor(4), HOSTILE: 1})
     session = body["UserDetails"]["sessionId"]
@@ -421,8 +423,8 @@ def hostile() -> dict[str, Any]:
     return body
 
 
-def test_a_server_that_is_gone_is_told_and_found_again(browser: Browser) -> None:
-    """What was shown stays, with a word about it."""
+def test_page_reports_a_stopped_server_and_reconnects(browser: Browser) -> None:
+    """The last data stays visible."""
     first = LocalRum()
     first.start()
     port = int(first.url.rpartition(":")[2])

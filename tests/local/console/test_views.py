@@ -1,4 +1,4 @@
-"""Each view of what was received, as JSON."""
+"""The views of the console, as JSON."""
 
 import json
 from typing import Any
@@ -48,8 +48,8 @@ def show(view: str, what: Received, **query: Any) -> Any:
 
 
 @given(st.lists(events, max_size=12), st.lists(events, max_size=3), st.sampled_from(sorted(VIEWS)))
-def test_no_view_fails_on_details_of_any_shape(kept: Any, lost: Any, view: str) -> None:
-    """Events may break the schema of their type, and are shown all the same."""
+def test_views_accept_details_of_any_structure(kept: Any, lost: Any, view: str) -> None:
+    """Events that violate the schema of their type are shown too."""
     everything = received(*kept, dropped=tuple(Dropped(one, "why") for one in lost))
     asked = {"id": "s", "batch": "b", "key": "", "url": "(no URL)", "q": "a"}
     for query in (asked, {"id": "none"}, {"sort": "p75_millis", "kind": "load", "from": "1700000000"}):
@@ -58,19 +58,19 @@ def test_no_view_fails_on_details_of_any_shape(kept: Any, lost: Any, view: str) 
 
 
 @pytest.mark.parametrize("view", ["overview", "sessions", "errors", "http", "pages", "refused"])
-def test_nothing_received_is_a_view_too(view: str) -> None:
-    """The first thing anybody sees."""
+def test_views_accept_an_empty_store(view: str) -> None:
+    """An empty store has empty views."""
     assert show(view, received()) is not None
 
 
 @pytest.mark.parametrize("view", ["session", "error", "request", "refusal"])
-def test_what_is_not_here_is_told_so(view: str) -> None:
-    """A link may be older than what is kept."""
+def test_view_of_an_unknown_item_is_none(view: str) -> None:
+    """A link can be older than the stored records."""
     assert show(view, received(page_view("/")), id="x", key="x", batch="x", at="x") is None
 
 
-def test_the_overview_counts_what_happened() -> None:
-    """Sessions, people, page views, errors, and requests by how they ended."""
+def test_overview_counts_sessions_users_pages_errors_and_requests() -> None:
+    """Requests are counted by outcome."""
     told = show(
         "overview",
         received(
@@ -91,8 +91,8 @@ def test_the_overview_counts_what_happened() -> None:
     assert chart == {"sessions": 2, "page_views": 3, "errors": 1, "4xx": 1, "5xx": 1, "failed": 1}
 
 
-def test_the_overview_has_apdex_load_times_and_vitals() -> None:
-    """Over all, and the load time over time."""
+def test_overview_has_apdex_load_times_and_vitals() -> None:
+    """Load times are also a series over time."""
     paints = [event("largest_contentful_paint_event", {"value": value}) for value in (1000, 3000, 5000)]
     told = show("overview", received(load("/", 1000, 1), load("/", 3000, 30), load("/", 9000, 59), *paints))
     assert told["apdex"]["score"] == 0.5
@@ -102,15 +102,15 @@ def test_the_overview_has_apdex_load_times_and_vitals() -> None:
     assert (lcp["name"], lcp["good"], lcp["fair"], lcp["poor"]) == ("LCP", 1, 1, 1)
 
 
-def test_the_overview_is_narrowed_by_the_filters() -> None:
-    """Only what fits counts."""
+def test_overview_counts_matching_events_only() -> None:
+    """The filters of the URL apply."""
     told = show("overview", received(page_view("/"), page_view("/cart")), page="/cart")
     assert told["events"] == 1
     assert [row["page"] for row in told["pages"]["rows"]] == ["/cart"]
 
 
-def test_the_latest_session_comes_first_with_its_way_and_its_problems() -> None:
-    """The row of a session."""
+def test_session_row_has_pages_and_problems_and_latest_is_first() -> None:
+    """The content of a row."""
     told = show(
         "sessions",
         received(
@@ -131,8 +131,8 @@ def test_the_latest_session_comes_first_with_its_way_and_its_problems() -> None:
     assert "x" in row["strip"]
 
 
-def test_sessions_come_in_pages_and_can_be_those_with_problems() -> None:
-    """No list is longer than what one can look at."""
+def test_session_list_is_paged_and_filters_problems() -> None:
+    """The list has a limited length."""
     many = received(*(page_view("/", at, session_id=f"s{at}") for at in range(120)), error("a", 200, session_id="s7"))
     told = show("sessions", many, offset=50)
     assert (told["total"], told["offset"], len(told["sessions"])) == (120, 50, 50)
@@ -140,16 +140,16 @@ def test_sessions_come_in_pages_and_can_be_those_with_problems() -> None:
     assert [row["id"] for row in show("sessions", many, only="problems")["sessions"]] == ["s7"]
 
 
-def test_a_session_is_shown_whole_when_one_event_fits() -> None:
-    """Whoever saw the cart is of interest, and so is what they did before."""
+def test_session_is_listed_with_all_events_when_one_matches() -> None:
+    """The row counts events that do not match."""
     told = show(
         "sessions", received(page_view("/"), page_view("/cart", 1), page_view("/", session_id="t")), page="/cart"
     )
     assert [(row["id"], row["events"]) for row in told["sessions"]] == [("s", 2)]
 
 
-def test_a_session_has_a_chapter_for_each_page_view() -> None:
-    """What comes before the first page view belongs to it."""
+def test_session_has_one_visit_per_page_view() -> None:
+    """Events before the first page view belong to its visit."""
     told = show(
         "session",
         received(
@@ -166,15 +166,15 @@ def test_a_session_has_a_chapter_for_each_page_view() -> None:
     assert told["chapters"][0]["events"][0]["name"] == "session_start_event"
 
 
-def test_what_happened_on_another_page_is_no_part_of_the_first_view() -> None:
-    """A page that was not found has no view; a chapter is named after its own."""
+def test_events_of_another_page_are_a_visit_of_their_own() -> None:
+    """A page that was not found has no page view; its visit has its name."""
     failed = request("/sale", 404, 0, metadata={"pageId": "/sale"})
     told = show("session", received(failed, page_view("/", 1)), id="s")
     assert [chapter["page"] for chapter in told["chapters"]] == ["/sale", "/"]
 
 
-def test_an_event_begins_as_long_before_its_timestamp_as_it_took() -> None:
-    """RUM's timestamps are those of the end; resources count from the begin of their document."""
+def test_event_starts_its_duration_before_its_timestamp() -> None:
+    """RUM's timestamps are end times; resources are relative to their document."""
     resource = {"targetUrl": "/tea.css", "startTime": 300, "duration": 100, "fileType": "stylesheet"}
     told = show(
         "session",
@@ -197,14 +197,14 @@ def test_an_event_begins_as_long_before_its_timestamp_as_it_took() -> None:
     ]
 
 
-def test_a_load_does_not_begin_before_the_view_of_its_page() -> None:
-    """A client that rounds to seconds tells a load that ended too early."""
+def test_load_does_not_start_before_its_page_view() -> None:
+    """A client that rounds to seconds reports the end of a load too early."""
     told = show("session", received(page_view("/", 0), page_view("/cart", 10), load("/cart", 900, 10.5)), id="s")
     assert [row["name"] for row in told["chapters"][1]["events"]] == ["page_view_event", "performance_navigation_event"]
 
 
-def test_a_load_belongs_to_its_own_view_of_a_page_seen_twice() -> None:
-    """The start of a load is computed, so rounding may put it before its view."""
+def test_load_of_a_page_viewed_twice_belongs_to_the_nearest_view() -> None:
+    """Rounding may put the computed start before the page view."""
     first, again = 1795557352.821744, 1795557352.824778
     loads = (load("/", 0.493777, 1795557352.822238), load("/", 0.486986, 1795557352.825265))
     told = show("session", received(page_view("/", first), page_view("/", again), *loads), id="s")
@@ -212,8 +212,8 @@ def test_a_load_belongs_to_its_own_view_of_a_page_seen_twice() -> None:
     assert names == [["page_view_event", "performance_navigation_event"]] * 2
 
 
-def test_each_event_has_its_verdict() -> None:
-    """Kept, dropped with the reason, or kept without an attribute."""
+def test_session_events_have_drop_reasons_and_removed_attributes() -> None:
+    """Accepted, dropped and changed events differ."""
     large = event("large", {"text": "x"}, 5)
     told = show(
         "session",
@@ -229,22 +229,22 @@ def test_each_event_has_its_verdict() -> None:
     assert (second["name"], second["dropped"], second["removed"]) == ("large", "too large", [])
 
 
-def test_events_of_one_id_have_keys_of_their_own() -> None:
-    """A request that was repeated brings the same ids again."""
+def test_events_with_equal_ids_have_different_keys() -> None:
+    """A repeated request has the same event ids."""
     told = show("session", received(event("a", id="1"), event("a", id="1"), event("a", id="2")), id="s")
     assert [row["key"] for row in told["chapters"][0]["events"]] == ["1", "1~2", "2"]
 
 
-def test_a_long_session_comes_in_pages_and_by_kind() -> None:
-    """The page never gets more than it can show."""
+def test_session_events_are_paged_and_filtered_by_kind() -> None:
+    """The page gets a limited number of events."""
     many = received(*(event("a", at=at) for at in range(MAX_ROWS + 10)), error("b", 9999))
     told = show("session", many, id="s", offset=MAX_ROWS)
     assert (told["total"], told["kinds"], len(told["chapters"][0]["events"])) == (511, {"custom": 510, "error": 1}, 11)
     assert show("session", many, id="s", kind="error")["total"] == 1
 
 
-def test_sessions_of_two_monitors_are_two_even_with_one_id() -> None:
-    """An id is told with its monitor."""
+def test_equal_session_ids_of_two_app_monitors_are_two_sessions() -> None:
+    """A session is identified by id and app monitor."""
     other = "22222222-2222-4222-8222-222222222222"
     both = received(page_view("/"), page_view("/", 5, app_monitor_id=other), page_view("/a", 6, app_monitor_id=other))
     assert show("sessions", both)["total"] == 2
@@ -253,7 +253,7 @@ def test_sessions_of_two_monitors_are_two_even_with_one_id() -> None:
 
 
 def test_errors_that_differ_in_numbers_only_are_one_group() -> None:
-    """The latest speaks for it."""
+    """The group shows the latest message."""
     told = show(
         "errors",
         received(
@@ -270,8 +270,8 @@ def test_errors_that_differ_in_numbers_only_are_one_group() -> None:
     assert (told["total"], told["occurrences"]) == (2, 3)
 
 
-def test_an_error_leads_to_the_sessions_it_hit() -> None:
-    """The latest first."""
+def test_error_detail_lists_sessions_latest_first() -> None:
+    """Each occurrence has its session."""
     hit = received(error("a", 1), error("a", 2, session_id="t", metadata={"pageId": "/cart", "browserName": "Edge"}))
     (group,) = show("errors", hit)["errors"]
     told = show("error", hit, key=group["key"])
@@ -282,8 +282,8 @@ def test_an_error_leads_to_the_sessions_it_hit() -> None:
     assert sum(told["counts"]) == 2
 
 
-def test_requests_are_grouped_by_url_without_its_query() -> None:
-    """How they ended is told by one type of event, how long they took by another."""
+def test_requests_are_grouped_by_url_without_query() -> None:
+    """Outcomes come from `http_event`, durations from resources."""
     timed = [
         event("performance_resource_event", {"targetUrl": "/api", "duration": millis, "fileType": "other"}, millis)
         for millis in (10, 20, 30, 40)
@@ -298,14 +298,14 @@ def test_requests_are_grouped_by_url_without_its_query() -> None:
 
 
 @pytest.mark.parametrize(("status", "urls"), [("4xx", ["/a"]), ("5xx", ["/b"]), ("failed", ["/c"]), ("ok", ["/d"])])
-def test_requests_can_be_those_that_ended_so(status: str, urls: list[str]) -> None:
-    """As the figures of the overview link to them."""
+def test_requests_are_filtered_by_outcome(status: str, urls: list[str]) -> None:
+    """The overview links to these filters."""
     every = received(request("/a", 404), request("/b", 503), request("/c", 0), request("/d", 200))
     assert [row["url"] for row in show("http", every, status=status)["urls"]] == urls
 
 
-def test_a_url_leads_to_those_who_asked() -> None:
-    """With the event, to open it in its session."""
+def test_url_detail_lists_requests_with_session_and_event() -> None:
+    """The page links to the event in its session."""
     told = show("http", received(request("/a", 404, 1), request("/a", 200, 2), request("/b", 200)), url="/a")
     assert [(one["session"], one["event"], one["outcome"]) for one in told["detail"]["samples"]] == [
         ("s", "http_event-2", "ok"),
@@ -314,7 +314,7 @@ def test_a_url_leads_to_those_who_asked() -> None:
 
 
 def test_pages_have_views_load_times_and_problems() -> None:
-    """The most seen first, or as asked."""
+    """The most viewed first, or in the requested order."""
     here: dict[str, Any] = {"metadata": {"pageId": "/cart"}}
     many = received(
         page_view("/"),
@@ -334,8 +334,8 @@ def test_pages_have_views_load_times_and_problems() -> None:
     assert [row["page"] for row in show("pages", many, sort="p75_millis")["pages"]] == ["/cart", "/"]
 
 
-def test_losses_of_one_reason_are_one_row() -> None:
-    """With how often, and the latest."""
+def test_losses_with_equal_reasons_are_one_row() -> None:
+    """A row has the count and the latest loss."""
     refused = [
         RefusedRequest(400, "ValidationException", "BatchId is required", "/appmonitors/x", NOW + at) for at in (1, 2)
     ]
@@ -361,8 +361,8 @@ def test_losses_of_one_reason_are_one_row() -> None:
     assert told["answers"] == [[0, 1], [200, 1], [429, 1]]
 
 
-def test_a_request_is_told_with_all_its_tries() -> None:
-    """A request that was throttled first was answered twice."""
+def test_request_detail_lists_all_attempts() -> None:
+    """A throttled request has two answers."""
     decisions = (Decision("1", "a", "accepted"), Decision("2", "b", "dropped", "too large"))
     raw: dict[str, Any] = {"RumEvents": [{}] * 300}
     batch = Batch(MONITOR, {}, "b", "u", "s", None, {}, (), NOW, {"host": "x"}, True, 512, raw, decisions)
@@ -375,8 +375,8 @@ def test_a_request_is_told_with_all_its_tries() -> None:
 
 
 @pytest.mark.parametrize("raw", [None, [], {"RumEvents": 1}, {"RumEvents": [1, 2]}])
-def test_a_refused_request_is_told_with_the_verdict_on_each_event(raw: Any) -> None:
-    """Whatever its body was."""
+def test_refused_request_detail_has_a_decision_per_event(raw: Any) -> None:
+    """For any request body."""
     at = NOW + 0.123456
     decisions = (Decision("1", "a", "refused", "no id"), Decision(None, None, "refused"))
     refused_request = RefusedRequest(400, "ValidationException", "no id", "/appmonitors/x", at, raw, decisions)
@@ -386,8 +386,8 @@ def test_a_refused_request_is_told_with_the_verdict_on_each_event(raw: Any) -> N
 
 
 @pytest.mark.parametrize("view", sorted(VIEWS))
-def test_a_view_of_many_events_is_small(crowd: Received, view: str) -> None:
-    """The server counts, the page gets what it shows: the same whether there are fifty events or fifty thousand."""
+def test_view_size_is_limited_for_many_events(crowd: Received, view: str) -> None:
+    """Fifty thousand events give about the size of fifty."""
     at = crowd.refused[0].received_at
     told = show(view, crowd, id="s7", key="x", batch="b", at=at, url="/api/7")
     assert len(json.dumps(told)) < 250_000
