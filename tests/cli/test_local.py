@@ -121,7 +121,7 @@ def test_data_stays_in_its_file(serve: Serve, tmp_path: Path) -> None:
     assert _outcome(serve("--data", file)) == "taken"
     ended = run("local", "--port", "0", "--data", file)
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-    assert ended.stderr.startswith(f"otel-rum: cannot keep what is received in {file}: database is locked")
+    assert ended.stderr.startswith(f"otel-rum: cannot store received requests in {file}: database is locked")
 
 
 @pytest.mark.parametrize(

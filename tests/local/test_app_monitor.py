@@ -20,18 +20,26 @@ XRAY = {"name": "a", "id": "b70ccac107c23ef4", "trace_id": "1-6b03f0c0-70a497119
 @pytest.mark.parametrize(
     ("monitor", "event_type", "details", "reason"),
     [
-        (AppMonitor(custom_events=False), "checkout", {}, "custom events are not enabled in the app monitor"),
+        (
+            AppMonitor(custom_events=False),
+            "checkout",
+            {},
+            "custom events are disabled in the app monitor, so RUM drops the event. To fix: enable custom events",
+        ),
         (
             AppMonitor(xray=False),
             "com.amazon.rum.xray_trace_event",
             XRAY,
-            "X-Ray tracing is not enabled in the app monitor",
+            "X-Ray tracing is disabled in the app monitor, so RUM drops the event. To fix: enable X-Ray tracing",
         ),
         (
             AppMonitor(domains=("a.example", "*.b.example")),
             "com.amazon.rum.session_start_event",
             {"version": "1.0.0"},
-            'its domain "shop.example" is none of the app monitor\'s: a.example, *.b.example',
+            (
+                'the app monitor accepts a.example, *.b.example and not the domain "shop.example", so RUM drops the '
+                "event. To fix: add the domain"
+            ),
         ),
     ],
 )
@@ -53,7 +61,7 @@ def test_event_that_the_configuration_excludes_is_dropped(
 
 
 @pytest.mark.parametrize(
-    ("domain", "is_taken"),
+    ("domain", "is_accepted"),
     [
         ("shop.example", True),
         ("SHOP.example", True),
@@ -64,9 +72,9 @@ def test_event_that_the_configuration_excludes_is_dropped(
         ("", False),
     ],
 )
-def test_domain_matches_exactly_or_as_subdomain_of_a_wildcard(domain: str, is_taken: bool) -> None:  # noqa: FBT001 - a row of a table
+def test_domain_matches_exactly_or_as_subdomain_of_a_wildcard(domain: str, is_accepted: bool) -> None:  # noqa: FBT001 - a row of a table
     """A name with the same ending does not match."""
-    assert AppMonitor(domains=("shop.example", "*.apps.example")).accepts_domain(domain) is is_taken
+    assert AppMonitor(domains=("shop.example", "*.apps.example")).accepts_domain(domain) is is_accepted
 
 
 def test_first_request_creates_the_app_monitor(body: Make, app_monitor: str, post_to: Make) -> None:
@@ -140,8 +148,10 @@ def test_every_event_of_a_refused_request_has_a_decision(post: Make, body: Make,
     assert [(one.event_type, one.outcome) for one in rum.decisions] == [
         (name, "refused") for name in ("good", "bad", "worse", "fine")
     ]
-    innocent = "refused with its request, because of RumEvents[1]"
-    assert [rum.decisions[n].reason for n in (0, 3)] == [innocent, innocent]
+    other = (
+        "RumEvents[1] in the same request is invalid, so RUM refuses the whole request. To fix: correct RumEvents[1]"
+    )
+    assert [rum.decisions[n].reason for n in (0, 3)] == [other, other]
     assert str(rum.decisions[1].reason).startswith("RumEvents[1].details")
     assert str(rum.decisions[2].reason).startswith("RumEvents[2].id")
     (refused_request,) = rum.refused

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,7 @@ REFUSED = RefusedRequest(
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
-    """Open a new file."""
+    """Open a new archive."""
     made = Archive(tmp_path / "rum.db", max_events=50)
     made.open()
     yield made
@@ -151,20 +153,36 @@ def test_unusable_file_raises_and_stays_unchanged(tmp_path: Path, make: Callable
     file = tmp_path / "some.db"
     in_use = make(file)
     before = file.read_bytes() if file.is_file() else None
-    with pytest.raises(ArchiveError, match=rf"cannot keep what is received in .*some\.db: .*{why}.*; name a new file"):
+    with pytest.raises(
+        ArchiveError, match=rf"cannot store received requests in .*some\.db: .*{why}.*To fix: name a new file"
+    ):
         LocalRum(data=file).start()
     assert (file.read_bytes() if file.is_file() else None) == before
     assert in_use is None or in_use.close() is None
 
 
-def test_write_error_is_logged_once_and_memory_stays(archive: Archive, caplog: pytest.LogCaptureFixture) -> None:
+class FullDisk(sqlite3.Connection):
+    """A connection that cannot insert."""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql.startswith("INSERT"):
+            raise sqlite3.OperationalError("database or disk is full")
+        return super().execute(sql, *values)
+
+
+def test_write_error_is_logged_once_and_memory_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The server continues in memory."""
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=FullDisk))
+    archive = Archive(tmp_path / "rum.db", max_events=50)
+    archive.open()
     store = Store(archive=archive)
-    assert archive._connection is not None
-    archive._connection.execute("PRAGMA query_only=ON")
     with caplog.at_level(logging.WARNING):
         store.accept(BATCH)
         store.accept(BATCH)
     assert len(store.events) == 2
     (record,) = caplog.records
-    assert record.getMessage().startswith("what is received is no longer kept in ")
+    assert re.search(
+        r"writing to .* failed \(.*\); received requests stay in memory only. To fix: ", record.getMessage()
+    )

@@ -12,6 +12,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from otel_rum_exporter.local import AppMonitor, LocalRum
+from tests.local.http_client import call
 
 Make = Callable[..., Any]
 SHOP = "11111111-1111-4111-8111-111111111111"
@@ -20,8 +21,8 @@ PAGE_VIEW = "com.amazon.rum.page_view_event"
 
 
 @pytest.fixture(scope="module")
-def kept(no_leaks_of_module: None) -> Iterator[LocalRum]:
-    """Serve two app monitors."""
+def server(no_leaks_of_module: None) -> Iterator[LocalRum]:
+    """Run a server with two app monitors."""
     monitors = [
         AppMonitor(id=SHOP, name="shop", domains=("shop.example",), custom_events=False, created_at=1_790_000_000),
         AppMonitor(id=APP, name="app", aliases=("blue",), xray=False),
@@ -31,18 +32,18 @@ def kept(no_leaks_of_module: None) -> Iterator[LocalRum]:
 
 
 @pytest.fixture(scope="module")
-def reader(kept: LocalRum) -> Iterator[Any]:
-    """Give boto3's client."""
+def reader(server: LocalRum) -> Iterator[Any]:
+    """Return boto3's client."""
     config = Config(inject_host_prefix=False, signature_version=UNSIGNED, retries={"total_max_attempts": 1})
-    client = boto3.client("rum", region_name="eu-west-1", endpoint_url=kept.url, config=config)
+    client = boto3.client("rum", region_name="eu-west-1", endpoint_url=server.url, config=config)
     yield client
     client.close()
 
 
 @pytest.fixture
-def send(kept: LocalRum, reader: Any, body: Make, event: Make) -> Make:
-    """Deliver page views with this metadata, one a second."""
-    kept.clear()
+def send(server: LocalRum, reader: Any, body: Make, event: Make) -> Make:
+    """Send page views with this metadata, one per second."""
+    server.clear()
 
     def deliver(*metadata: dict[str, Any], **members: Any) -> None:
         events = [
@@ -73,8 +74,8 @@ def test_get_app_monitor_returns_the_configuration(reader: Any) -> None:
 def test_unknown_name_raises_resource_not_found(reader: Any, operation: str) -> None:
     """boto3 maps the error to its exception."""
     more = {"TimeRange": {"After": 0}} if operation == "get_app_monitor_data" else {}
-    with pytest.raises(reader.exceptions.ResourceNotFoundException, match="nobody"):
-        getattr(reader, operation)(Name="nobody", **more)
+    with pytest.raises(reader.exceptions.ResourceNotFoundException, match="unknown"):
+        getattr(reader, operation)(Name="unknown", **more)
 
 
 def test_resource_policy_contains_the_aliases(reader: Any) -> None:
@@ -151,12 +152,10 @@ def test_event_data_is_paged(reader: Any, send: Make) -> None:
         ("/appmonitors?maxResults=many", b"", "MaxResults must be a number"),
     ],
 )
-def test_invalid_parameter_is_answered_with_400(
-    kept: LocalRum, call_to: Make, path: str, content: bytes, message: str
-) -> None:
+def test_invalid_parameter_is_answered_with_400(server: LocalRum, path: str, content: bytes, message: str) -> None:
     """The message quotes the value."""
-    kept.clear()
-    reply = call_to(kept, "POST", path, content)
+    server.clear()
+    reply = call(server, "POST", path, content)
     assert reply.status == 400
     assert reply.message.startswith(message)
 
@@ -165,16 +164,16 @@ def test_invalid_parameter_is_answered_with_400(
     ("method", "path"),
     [("GET", "/appmonitor/shop"), ("POST", "/appmonitor/shop/data"), ("POST", "/appmonitors"), ("GET", "/api/events")],
 )
-def test_foreign_host_name_reads_nothing(kept: LocalRum, call_to: Make, method: str, path: str) -> None:
-    """This protects against DNS rebinding."""
-    reply = call_to(kept, method, path, b"", {"Host": "evil.example"})
+def test_foreign_host_name_reads_nothing(server: LocalRum, method: str, path: str) -> None:
+    """The check protects against DNS rebinding."""
+    reply = call(server, method, path, b"", {"Host": "evil.example"})
     assert reply.status == 421
     assert b"shop" not in reply.body
 
 
 @pytest.mark.parametrize("path", ["/../../etc/passwd", "/..%2f..%2fetc/passwd", "/appmonitor/..%2f..%2fetc%2fpasswd"])
-def test_paths_never_reach_the_file_system(kept: LocalRum, call_to: Make, path: str) -> None:
+def test_paths_never_reach_the_file_system(server: LocalRum, path: str) -> None:
     """No file is read by its name."""
-    reply = call_to(kept, "GET", path)
+    reply = call(server, "GET", path)
     assert reply.status == 404
     assert b"root:" not in reply.body

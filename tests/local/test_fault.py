@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from otel_rum_exporter.local import CAPTIVE_PORTAL, Fault, LocalRum
-from otel_rum_exporter.local import fault as fault_module
 from otel_rum_exporter.local.fault import Faults
+from tests.local.http_client import open_connection, start_post
 
 Make = Callable[..., Any]
 DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
@@ -26,22 +25,21 @@ DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
 
 @pytest.fixture
 def deliver(boto: Any, body: Make, app_monitor: str) -> Callable[[], Any]:
-    """Deliver one event by boto3."""
+    """Send one event with boto3."""
     return lambda: boto.put_rum_events(Id=app_monitor, **body())
 
 
 @pytest.fixture
 def connection(rum: LocalRum) -> Iterator[http.client.HTTPConnection]:
-    """Connect, to look at answers byte by byte."""
-    address = urlsplit(rum.url)
-    made = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    """Open a connection whose answers the test reads byte by byte."""
+    made = open_connection(rum)
     yield made
     made.close()
 
 
 @pytest.fixture
 def begin(connection: http.client.HTTPConnection, body: Make, app_monitor: str) -> Callable[[], Any]:
-    """Send one event on that connection and return the answer, its body not yet read."""
+    """Send one event on the connection; return the answer before its body is read."""
 
     def send() -> http.client.HTTPResponse:
         connection.request("POST", f"/appmonitors/{app_monitor}/", json.dumps(body()))
@@ -90,13 +88,13 @@ def test_error_has_the_format_of_aws(rum: LocalRum, post: Make, body: Make, retr
 def test_probability_is_met_and_repeatable() -> None:
     """Equal seeds choose equal requests, other seeds others."""
 
-    def struck(seed: int) -> list[bool]:
+    def applied(seed: int) -> list[bool]:
         faults = Faults()
         faults.set([Fault(status=500, probability=0.3, seed=seed)])
         return [faults.take() is not None for _ in range(2000)]
 
-    assert sum(struck(1)) == pytest.approx(600, abs=100)
-    assert struck(1) == struck(1) != struck(2)
+    assert sum(applied(1)) == pytest.approx(600, abs=100)
+    assert applied(1) == applied(1) != applied(2)
 
 
 def test_next_fault_applies_when_the_first_does_not() -> None:
@@ -195,10 +193,8 @@ def test_fault_ends_when_the_client_disconnects(fault: Fault, body: Make, app_mo
     """No thread and no shutdown waits for it."""
     with LocalRum() as rum:
         rum.faults = [fault]
-        address = urlsplit(rum.url)
         for is_last in (False, True):
-            connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
-            connection.request("POST", f"/appmonitors/{app_monitor}/", json.dumps(body()))
+            connection = start_post(rum, app_monitor, json.dumps(body()))
             rum.wait_for()
             if not is_last:
                 connection.close()
@@ -234,17 +230,13 @@ def test_fault_leaves_other_connections_open(rum: LocalRum, post: Make, body: Ma
     assert begin().status == 200
 
 
-def test_event_counts_include_events_no_longer_stored(body: Make, event: Make) -> None:
+def test_event_counts_include_events_no_longer_stored(body: Make, event: Make, app_monitor: str, post_to: Make) -> None:
     """Dropped events are counted too."""
     with LocalRum(max_events=2) as rum:
-        address = urlsplit(rum.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
         ids = [f"00000000-0000-4000-8000-{n:012}" for n in range(10)]
         small, large = [event(id=one) for one in ids[:9]], event(id=ids[9], details={"text": "x" * 7000})
         for sent in ([*small, large], small[:3]):
-            connection.request("POST", "/appmonitors/11111111-1111-4111-8111-111111111111/", json.dumps(body(*sent)))
-            assert connection.getresponse().read() == b""
-        connection.close()
+            assert post_to(rum, app_monitor, body(*sent)) == (200, None)
         assert rum.event_counts == dict.fromkeys(ids, 1) | dict.fromkeys(ids[:3], 2)
         assert len(rum.events) == 2
         rum.clear()
@@ -257,13 +249,30 @@ def test_event_counts_include_events_no_longer_stored(body: Make, event: Make) -
         ("status=429,retry_after=2,times=5", Fault(status=429, retry_after="2", times=5)),
         ("cut=before_answer,taken=false,probability=0.5", Fault(cut="before_answer", taken=False, probability=0.5)),
         ("retry_after=Tue, 24 Nov 2026 12:00:00 GMT,status=503", Fault(retry_after=DATE, status=503)),
-        ("latency_seconds=3", Fault(latency_seconds=3)),
+        (
+            "error_type=Slow,message=no,content=<p>,latency_seconds=3,drip_seconds=1,endless_seconds=2,seed=7",
+            Fault(
+                error_type="Slow",
+                message="no",
+                content="<p>",
+                latency_seconds=3,
+                drip_seconds=1,
+                endless_seconds=2,
+                seed=7,
+            ),
+        ),
     ],
 )
 def test_parse_reads_all_fields_of_a_fault(text: str, fault: Fault) -> None:
     """The command line uses this format."""
     assert Fault.parse(text) == fault
-    assert set(fault_module._PARSERS) == {member.name for member in fields(Fault)}
+
+
+def test_parse_of_an_unknown_field_lists_all_fields() -> None:
+    """Each field of a fault can be parsed."""
+    with pytest.raises(ValueError, match="unknown fault field 'colour'") as caught:
+        Fault.parse("colour=red")
+    assert str(caught.value).partition("; use ")[2].split(", ") == [field.name for field in fields(Fault)]
 
 
 @pytest.mark.parametrize("text", ["", "status", "status=x", "colour=red", "taken=maybe", "times=0", "cut=off"])

@@ -16,7 +16,7 @@ NAMES = sorted({*schema.EVENT_TYPES, schema.METADATA})
 
 
 def _normalised(node: Any, *, names: bool = False) -> Any:
-    """Leave only what validates; inside of a table of names, a member called `title` is a name and stays."""
+    """Keep the validating keywords only; in a table of names, `title` is a name and stays."""
     if isinstance(node, list):
         return [_normalised(item) for item in node]
     if not isinstance(node, dict):

@@ -1,6 +1,5 @@
 """`LocalRum`: start and stop, waiting, planned answers and delay."""
 
-import http.client
 import json
 import logging
 import select
@@ -15,15 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from otel_rum_exporter.local import LocalRum
+from tests.local.http_client import address, open_socket, start_post
 
 Make = Callable[..., Any]
-
-
-def _address(rum: LocalRum) -> tuple[str, int]:
-    address = urlsplit(rum.url)
-    assert address.hostname
-    assert address.port
-    return address.hostname, address.port
+APP_MONITOR = "11111111-1111-4111-8111-111111111111"
 
 
 def test_url_accepts_connections_after_start() -> None:
@@ -31,7 +25,7 @@ def test_url_accepts_connections_after_start() -> None:
     rum = LocalRum()
     rum.start()
     try:
-        with socket.create_connection(_address(rum), timeout=10):
+        with open_socket(rum):
             pass
     finally:
         rum.stop()
@@ -39,7 +33,7 @@ def test_url_accepts_connections_after_start() -> None:
 
 def test_url_raises_when_not_running() -> None:
     """The message has the fix."""
-    with pytest.raises(RuntimeError, match=r"before start\(\)"):
+    with pytest.raises(RuntimeError, match=r"call start\(\)"):
         _ = LocalRum().url
 
 
@@ -47,16 +41,16 @@ def test_stop_ends_thread_and_socket() -> None:
     """The port is free again."""
     before = set(threading.enumerate())
     with LocalRum() as rum:
-        address = _address(rum)
+        bound = address(rum)
     assert set(threading.enumerate()) <= before
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(address, timeout=10)
+        socket.create_connection(bound, timeout=10)
 
 
 def test_records_stay_after_stop() -> None:
     """Assertions may follow the `with` block."""
     with LocalRum() as rum:
-        connection = _send(rum, b"{}")
+        connection = start_post(rum, APP_MONITOR, b"{}")
         connection.getresponse().close()
         connection.close()
     assert len(rum.refused) == 1
@@ -76,7 +70,7 @@ def test_start_and_stop_are_idempotent_and_repeatable() -> None:
 def test_start_raises_when_the_port_is_in_use() -> None:
     """In the calling thread."""
     with LocalRum() as rum, pytest.raises(OSError, match="in use"):
-        LocalRum(port=_address(rum)[1]).start()
+        LocalRum(port=address(rum)[1]).start()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +80,7 @@ def test_url_is_reachable_for_every_host(host: str, shown: str) -> None:
     """A server bound to all addresses has the loopback address as its url."""
     with LocalRum(host=host) as rum:
         assert urlsplit(rum.url).hostname == shown
-        connection = _send(rum, b"{}")
+        connection = start_post(rum, APP_MONITOR, b"{}")
         assert connection.getresponse().status == 400
         connection.close()
 
@@ -162,10 +156,10 @@ def test_request_with_a_planned_answer_is_not_validated(rum: LocalRum, post: Mak
     assert post(body()).status == 200
 
 
-def test_events_are_stored_before_the_delay(rum: LocalRum, body: Make) -> None:
+def test_events_are_stored_before_the_delay(rum: LocalRum, body: Make, app_monitor: str) -> None:
     """Also when the client disconnects early."""
     rum.delay_seconds = 3600
-    connection = _send(rum, json.dumps(body()))
+    connection = start_post(rum, app_monitor, json.dumps(body()))
     assert len(rum.wait_for()) == 1
     assert select.select([connection.sock], [], [], 0)[0] == []
     connection.close()
@@ -179,11 +173,11 @@ def test_delay_is_at_least_the_given_time(rum: LocalRum, post: Make, body: Make)
     assert time.monotonic() - began >= 0.05
 
 
-def test_stop_does_not_wait_for_a_delayed_answer(body: Make) -> None:
+def test_stop_does_not_wait_for_a_delayed_answer(body: Make, app_monitor: str) -> None:
     """A delay of an hour does not block `stop`."""
     with LocalRum() as rum:
         rum.delay_seconds = 3600
-        connection = _send(rum, json.dumps(body()))
+        connection = start_post(rum, app_monitor, json.dumps(body()))
         rum.wait_for()
         began = time.monotonic()
     assert time.monotonic() - began < 5
@@ -193,7 +187,7 @@ def test_stop_does_not_wait_for_a_delayed_answer(body: Make) -> None:
 def test_stop_does_not_wait_for_an_upload() -> None:
     """A missing body does not block `stop`."""
     with LocalRum() as rum:
-        connection = socket.create_connection(_address(rum), timeout=10)
+        connection = open_socket(rum)
         connection.sendall(
             b"POST /appmonitors/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
         )
@@ -212,9 +206,3 @@ def test_clear_removes_records_answers_and_delay(rum: LocalRum, boto: Any, body:
     assert (rum.batches, rum.events, rum.requests, rum.delay_seconds) == ((), (), (), 0.0)
     boto.put_rum_events(Id=app_monitor, **body())
     assert len(rum.events) == 1
-
-
-def _send(rum: LocalRum, content: bytes | str) -> http.client.HTTPConnection:
-    connection = http.client.HTTPConnection(*_address(rum), timeout=10)
-    connection.request("POST", "/appmonitors/11111111-1111-4111-8111-111111111111/", content)
-    return connection

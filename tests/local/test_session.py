@@ -59,9 +59,9 @@ def test_summary_accepts_details_that_violate_the_schema() -> None:
 
 def test_session_with_a_login_is_one_session() -> None:
     """It has both users; its events are ordered by timestamp."""
-    (session,) = sessions([page_view("/cart", 5, user_id="ada"), page_view("/", 0, user_id="nobody")])
+    (session,) = sessions([page_view("/cart", 5, user_id="ada"), page_view("/", 0, user_id="guest")])
     assert (session.user_ids, [one.timestamp for one in session.events]) == (
-        ("nobody", "ada"),
+        ("guest", "ada"),
         [session.first, session.last],
     )
 

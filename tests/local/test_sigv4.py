@@ -38,7 +38,7 @@ def _signed(
     headers: dict[str, str] | None = None,
     sign: Callable[..., Any] = botocore.auth.SigV4Auth,
 ) -> SentRequest:
-    """Sign as botocore does, with its clock at `at`."""
+    """Sign a request with botocore, with its clock at `at`."""
     address = urlsplit(url)
     request = AWSRequest(
         "POST", url, {"Host": address.netloc, "Content-Type": "application/json"} | (headers or {}), body

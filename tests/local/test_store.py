@@ -10,7 +10,7 @@ from otel_rum_exporter.local.store import Store
 
 EVENT = Event("e", 1.0, "checkout", {}, {}, "s", "u", "m", "b")
 BATCH = Batch("m", {}, "b", "u", "s", None, {}, (EVENT,), 1.0, {}, signed=False, body_bytes=2, raw={})
-REFUSAL = RefusedRequest(400, "ValidationException", "BatchId is required", "/appmonitors/m", 1.0)
+REFUSED = RefusedRequest(400, "ValidationException", "BatchId is required", "/appmonitors/m", 1.0)
 
 
 def _batch(*types: str) -> Batch:
@@ -66,17 +66,17 @@ def test_wait_for_timeout_has_the_summary() -> None:
     """The message has accepted, refused and dropped events."""
     store = Store()
     store.accept(_batch("a", "a"), [Dropped(EVENT, "6145 bytes")])
-    store.refuse(REFUSAL)
+    store.refuse(REFUSED)
     with pytest.raises(TimeoutError) as caught:
         store.wait_for("b", count=1, timeout_seconds=0)
     assert str(caught.value) == (
-        "waited 0 s for 1 x b; arrived: 2 x a; refused: 400 BatchId is required; dropped: checkout: 6145 bytes"
+        "waited 0 s for 1 x b; accepted: 2 x a; refused: 400 BatchId is required; dropped: checkout: 6145 bytes"
     )
 
 
 def test_wait_for_timeout_of_an_empty_store_lists_none() -> None:
     """For each kind of record."""
-    with pytest.raises(TimeoutError, match="any event; arrived: nothing; refused: nothing; dropped: nothing"):
+    with pytest.raises(TimeoutError, match="any event; accepted: none; refused: none; dropped: none"):
         Store().wait_for(None, count=1, timeout_seconds=0)
 
 
@@ -84,7 +84,7 @@ def test_clear_removes_all_records() -> None:
     """The limit starts at zero again."""
     store = Store(max_events=2)
     store.accept(_batch("a", "b"), [Dropped(EVENT, "too large")])
-    store.refuse(REFUSAL)
+    store.refuse(REFUSED)
     store.answered(Exchange("/", {}, signed=False, status=200, batch_id=None, received_at=1.0))
     store.clear()
     assert [store.batches, store.events, store.refused, store.dropped, store.removed, store.requests] == [()] * 6
@@ -94,5 +94,5 @@ def test_clear_removes_all_records() -> None:
 
 def test_wait_for_more_than_the_limit_raises() -> None:
     """It could only time out."""
-    with pytest.raises(ValueError, match="waiting for 3 events, where only the last 2 are kept"):
+    with pytest.raises(ValueError, match="cannot wait for 3 events: only the latest 2 are kept"):
         Store(max_events=2).wait_for(None, count=3, timeout_seconds=10)
