@@ -127,6 +127,6 @@ def test_the_version_of_a_schema_need_not_be_told() -> None:
 )
 def test_why_an_override_is_none_is_said(attributes: dict[str, Any], expected: str | None) -> None:
     """RUM itself would drop the event without a word."""
-    said = override.fault(SpanView.of(make_span("x", attributes)))
+    said = override.problem(SpanView.of(make_span("x", attributes)))
     assert (said or "").startswith(expected or "")
     assert (said is None) is (expected is None)
