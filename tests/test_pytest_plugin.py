@@ -55,7 +55,7 @@ def test_a_failed_test_reports_what_arrived(pytester: pytest.Pytester) -> None:
     )
     result = pytester.runpytest_subprocess("-k", "test_wrong")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*- local RUM -*", "arrived: *1 x com.amazon.rum.js_error_event*; refused: nothing*"])
+    result.stdout.fnmatch_lines(["*- local RUM -*", "accepted: *1 x com.amazon.rum.js_error_event*; refused: none*"])
 
 
 def test_a_missing_extra_is_one_line_where_the_fixture_is_used(pytester: pytest.Pytester) -> None:
