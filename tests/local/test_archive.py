@@ -122,13 +122,20 @@ def test_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     assert modes == {"rum.db": 0o600, "rum.db-wal": 0o600}
 
 
-def _text(file: Path) -> None:
-    file.write_text("Dear diary, " * 100, encoding="utf-8")
+def _text_file(file: Path) -> None:
+    file.write_text("not a database " * 100, encoding="utf-8")
 
 
-def _foreign(file: Path) -> None:
+def _other_database(file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE TABLE bookmark (url TEXT)")
+    connection.close()
+
+
+def _previous_version(file: Path) -> None:
+    _in_use(file).close()
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA user_version=1")
     connection.close()
 
 
@@ -141,8 +148,9 @@ def _in_use(file: Path) -> Archive:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (_text, "not a database"),
-        (_foreign, "another program"),
+        (_text_file, "not a database"),
+        (_other_database, "another program"),
+        (_previous_version, "another program or version"),
         (Path.mkdir, "Is a directory"),
         (_in_use, "locked"),
         (lambda file: file.symlink_to("/nowhere/at/all"), "No such file"),

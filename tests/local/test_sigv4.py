@@ -164,15 +164,15 @@ def test_clock_skew_of_five_minutes_is_accepted(seconds: int, message: str) -> N
 
 
 @pytest.fixture(scope="module")
-def guarded(no_leaks_of_module: None) -> Iterator[LocalRum]:
-    """Serve a stand-in that knows its credentials."""
+def server(no_leaks_of_module: None) -> Iterator[LocalRum]:
+    """Run a server with credentials."""
     with LocalRum(credentials=Credentials(KEY, SECRET, TOKEN)) as rum:
         yield rum
 
 
 @pytest.fixture
-def client(guarded: LocalRum) -> Iterator[Callable[..., Any]]:
-    """Make clients of boto3 for that stand-in."""
+def client(server: LocalRum) -> Iterator[Callable[..., Any]]:
+    """Make boto3 clients for that server."""
     made = []
 
     def make(secret: str = SECRET, **config: Any) -> Any:
@@ -180,7 +180,7 @@ def client(guarded: LocalRum) -> Iterator[Callable[..., Any]]:
             boto3.client(
                 "rum",
                 region_name="eu-central-1",
-                endpoint_url=guarded.url,
+                endpoint_url=server.url,
                 aws_access_key_id=KEY,
                 aws_secret_access_key=secret,
                 aws_session_token=TOKEN,
@@ -189,17 +189,17 @@ def client(guarded: LocalRum) -> Iterator[Callable[..., Any]]:
         )
         return made[-1]
 
-    guarded.clear()
+    server.clear()
     yield make
     for one in made:
         one.close()
 
 
-def test_boto3_with_the_right_secret_is_accepted(guarded: LocalRum, client: Make, body: Make, app_monitor: str) -> None:
+def test_boto3_with_the_right_secret_is_accepted(server: LocalRum, client: Make, body: Make, app_monitor: str) -> None:
     """For sending and reading."""
     right = client()
     right.put_rum_events(Id=app_monitor, **body())
-    assert [batch.signed for batch in guarded.batches] == [True]
+    assert [batch.signed for batch in server.batches] == [True]
     (summary,) = right.list_app_monitors()["AppMonitorSummaries"]
     data = right.get_app_monitor_data(Name=summary["Name"], TimeRange={"After": 0})
     assert len(data["Events"]) == 1
@@ -207,7 +207,7 @@ def test_boto3_with_the_right_secret_is_accepted(guarded: LocalRum, client: Make
 
 @pytest.mark.parametrize("operation", ["put_rum_events", "list_app_monitors"])
 def test_boto3_with_a_wrong_secret_is_refused(
-    guarded: LocalRum, client: Make, body: Make, app_monitor: str, operation: str
+    server: LocalRum, client: Make, body: Make, app_monitor: str, operation: str
 ) -> None:
     """With AWS's error, for sending and reading."""
     arguments = {"Id": app_monitor, **body()} if operation == "put_rum_events" else {}
@@ -215,7 +215,7 @@ def test_boto3_with_a_wrong_secret_is_refused(
         getattr(client("wrong"), operation)(**arguments)
     assert caught.value.response["Error"]["Code"] == "InvalidSignatureException"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-    assert guarded.batches == ()
+    assert server.batches == ()
 
 
 @pytest.mark.parametrize("operation", ["put_rum_events", "list_app_monitors"])

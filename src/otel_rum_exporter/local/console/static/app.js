@@ -73,18 +73,18 @@ function Offline({ error, retry }) {
 }
 
 class Filters extends Component {
-  // The search waits until the user pauses typing; the draft survives redraws until then. A search is one history
+  // The search waits until the user pauses typing; the typed text survives redraws until then. A search is one history
   // entry, with any number of letters.
   type = (event) => {
-    this.draft = event.target.value;
+    this.typed = event.target.value;
     clearTimeout(this.timer);
     this.timer = setTimeout(this.search, 200);
   };
 
   search = () => {
-    if (this.draft == null) return;
-    const q = this.draft;
-    this.draft = null;
+    if (this.typed == null) return;
+    const q = this.typed;
+    this.typed = null;
     this.props.go(here(this.props.route, { q }), { replace: this.isTyping, stay: true });
     this.isTyping = true;
   };
@@ -104,7 +104,7 @@ class Filters extends Component {
     const zoomed = value("from") || value("to");
     const offered = Object.entries(DIMENSIONS).filter(([name]) => value(name) || choices[name].length > 1);
     return html`<form class="filters" role="search" aria-label="Filters" onSubmit=${(event) => event.preventDefault()}>
-      <input id="search" type="search" placeholder="Search ids, pages, URLs, messages" aria-label="Search" value=${this.draft ?? value("q")}
+      <input id="search" type="search" placeholder="Search ids, pages, URLs, messages" aria-label="Search" value=${this.typed ?? value("q")}
         onInput=${this.type} onBlur=${this.leave} autocomplete="off" spellcheck="false" />
       <${Choice} name="range" label="Time" value=${zoomed ? "zoom" : value("range")} change=${change("range")}
         options=${zoomed ? [["zoom", "Part of the chart"], ...RANGES] : RANGES} />
