@@ -1,4 +1,4 @@
-"""The pytest plugin, as the tests of its users see it: each test here runs a pytest of its own."""
+"""The pytest plugin: each test runs pytest on a test file of a user."""
 
 from __future__ import annotations
 
@@ -91,6 +91,4 @@ def test_unused_plugin_imports_only_itself_and_the_package(pytester: pytest.Pyte
 def test_fixtures_option_shows_the_fixture(pytester: pytest.Pytester) -> None:
     """`pytest --fixtures` has its first line."""
     result = pytester.runpytest_subprocess("--fixtures")
-    result.stdout.fnmatch_lines(
-        ["local_rum*pytest_plugin.py*", "    Run a local CloudWatch RUM for one test*"]
-    )
+    result.stdout.fnmatch_lines(["local_rum*pytest_plugin.py*", "    Run a local CloudWatch RUM for one test*"])
