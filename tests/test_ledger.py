@@ -14,7 +14,7 @@ def test_the_ledger_adds_up() -> None:
     ledger.accept(Tally(10, spans=7))
     ledger.deliver([Tally(4, spans=3), Tally(2, spans=1)])
     ledger.drop(DropReason.REFUSED, [Tally(1, spans=1)])
-    assert ledger.inflight == Tally(3, spans=2)
+    assert ledger.in_flight == Tally(3, spans=2)
     assert ledger.stored == 3
     assert repr(ledger) == "Ledger(accepted=10, delivered=6, stored=3, dropped={'REFUSED': 1})"
 

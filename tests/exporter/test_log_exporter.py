@@ -145,6 +145,6 @@ def test_a_log_record_within_a_span_that_is_not_sampled_does_not_wait_for_it(
     tracer = TracerProvider(sampler=ALWAYS_OFF).get_tracer("app")
     with tracer.start_as_current_span("request"):
         logs.get_logger("app").emit(LogRecord(event_name="cart.filled", attributes={"session.id": A}))
-    assert exporter.ledger.waiting == 0
+    assert exporter.ledger.pending == 0
     logs.shutdown()
     assert [event.type for event in rum.events] == ["cart.filled"]

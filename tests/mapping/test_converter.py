@@ -188,7 +188,7 @@ def test_a_span_that_waits_has_events_already_in_case_its_parent_never_comes() -
     (key,) = held
     assert key.session_id != A
     assert not first.events
-    assert (ledger.accepted, ledger.waiting) == (0, 1)
+    assert (ledger.accepted, ledger.pending) == (0, 1)
     second = conversion.spans([parent], Moment(START_NS, 0))
     assert second.settled == [handle]
     assert not second.held

@@ -117,7 +117,7 @@ class Conversion:
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 self._unmappable(view.name, error, _kind(view))
         released = [id(view) for view, _ in settled if self._held.pop(id(view), None) is not None] if self._held else []
-        self._ledger.waiting = self._identities.waiting
+        self._ledger.pending = self._identities.waiting
         self._ledger.accept(Tally.of([event.record for made in events.values() for event in made]))
         return Converted(events, self._hold(settled, read, now) if self._holds else {}, released)
 
