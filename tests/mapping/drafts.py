@@ -20,7 +20,7 @@ from otel_rum_exporter.mapping.event_types import PREFIX
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.span_view import SpanView
-from otel_rum_exporter.rum.event import Draft
+from otel_rum_exporter.rum.event import EventDraft
 from tests.spans import make_config
 
 AWS_FOLDER = os.environ.get("RUM_EVENT_SCHEMAS")
@@ -31,7 +31,7 @@ def view_of(record: ReadableSpan | ReadableLogRecord) -> SpanView | LogView:
     return SpanView.of(record) if isinstance(record, ReadableSpan) else LogView.of(record)
 
 
-def drafts_of(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> list[Draft]:
+def drafts_of(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> list[EventDraft]:
     """Map one record, and check what comes out."""
     drafts = Mapper(config or make_config()).drafts(view_of(record))
     for draft in drafts:
@@ -51,7 +51,7 @@ def types(record: ReadableSpan | ReadableLogRecord, config: Config | None = None
     return [name for name, _ in mapped(record, config)]
 
 
-def check(draft: Draft) -> None:
+def check(draft: EventDraft) -> None:
     """Raise unless the event is one that RUM takes, as JSON."""
     details = json.loads(orjson.dumps(draft.details))
     if not draft.type.startswith(PREFIX):

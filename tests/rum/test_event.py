@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.mapping.attribute_values import json_object
-from otel_rum_exporter.rum.event import MAX_EVENT_BYTES, Draft, RumEvent, encode
+from otel_rum_exporter.rum.event import MAX_EVENT_BYTES, EventDraft, RumEvent, encode
 from otel_rum_exporter.rum.truncation import PYTHON_TRACEBACK, cut_stack, trimmings
 from tests.mapping.test_attribute_values import ANY_VALUES
 from tests.spans import START_NS
@@ -17,7 +17,7 @@ SESSION = json.dumps({"version": "1.0.0", "domain": "shop.example"})
 
 def encoded(details: dict[str, Any], metadata: dict[str, Any] | None = None) -> RumEvent | None:
     """Encode details as a custom event."""
-    draft = Draft("work", START_NS, details)
+    draft = EventDraft("work", START_NS, details)
     return encode(draft, "00000000-0000-8000-8000-000000000000", json.dumps(metadata or {}), SESSION)
 
 

@@ -17,7 +17,7 @@ from .._log import RateLimitedLog
 from ..config import RESOURCE_APP_MONITOR_ID, Config
 from ..ledger import DropReason, Ledger, Record, Tally
 from ..rum.batch import BatchKey, Events
-from ..rum.event import Draft, RumEvent
+from ..rum.event import EventDraft, RumEvent
 from . import metadata, override
 from .app_monitor import Origins
 from .event_builder import Envelopes
@@ -58,7 +58,7 @@ class Conversion:
     ) -> None:
         self._config = config
         self._holds = holds
-        self._held: dict[int, list[Draft]] = {}
+        self._held: dict[int, list[EventDraft]] = {}
         self._ledger = ledger
         self._log = log
         self._identities = Identities(new_id=new_id, hash_key=_hash_key(config), has_enduser_id=config.enduser_id)
@@ -156,7 +156,7 @@ class Conversion:
                 _kind(view),
             )
             return
-        drafts: Sequence[Draft] = ()
+        drafts: Sequence[EventDraft] = ()
         if self._is_recorded(identity):
             known = self._held.get(id(view)) if self._held else None
             drafts = self._drafts(view) if known is None else known
@@ -178,7 +178,7 @@ class Conversion:
             else:
                 of_session.append(event)
 
-    def _drafts(self, view: View) -> list[Draft]:
+    def _drafts(self, view: View) -> list[EventDraft]:
         """Return what the mapping makes of a span or log record."""
         fault = override.fault(view) if EVENT_TYPE in view.attributes else None
         if fault:

@@ -14,7 +14,7 @@ import orjson
 from .._config_fields import MAX_METADATA_ATTRIBUTES
 from ..config import Config
 from ..ledger import Record
-from ..rum.event import Draft, RumEvent, encode
+from ..rum.event import EventDraft, RumEvent, encode
 from ..rum.ids import event_id, id_within_span
 from . import metadata
 from .app_monitor import Origin
@@ -35,7 +35,7 @@ class Envelopes:
         self._uuid_of_session = uuid_of_session
 
     def events(
-        self, view: View, drafts: Sequence[Draft], identity: Identity, origin: Origin, now_ns: int
+        self, view: View, drafts: Sequence[EventDraft], identity: Identity, origin: Origin, now_ns: int
     ) -> list[RumEvent | None]:
         """Return the event of each draft of a span or log record; None for one that is too large."""
         own, shared = self._metadata(view, identity), origin.session_metadata
@@ -78,5 +78,5 @@ class Envelopes:
         return dict(itertools.islice(found.items(), room))
 
 
-def _id_of_log(view: View, origin: Origin, draft: Draft, index: int) -> str:
+def _id_of_log(view: View, origin: Origin, draft: EventDraft, index: int) -> str:
     return event_id(origin.monitor.id, *view.id_parts, draft.type, str(index))

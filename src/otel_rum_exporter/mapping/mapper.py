@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from ..config import Config
-from ..rum.event import Draft
+from ..rum.event import EventDraft
 from .event_types import BUILT_IN
 from .events import page_load
 from .events.custom import FALLBACK_TYPE
@@ -39,7 +39,7 @@ class Mapper:
         self._tellers: OrderedDict[page_load.Load, str] = OrderedDict()
         self._parts: OrderedDict[SpanKey, SpanView] = OrderedDict()
 
-    def drafts(self, view: View) -> list[Draft]:
+    def drafts(self, view: View) -> list[EventDraft]:
         """Return the events of a span or log record; none where the tables say that it is not for RUM."""
         if isinstance(view, SpanView):
             if self._parts:
@@ -57,11 +57,11 @@ class Mapper:
         if len(self._parts) > MAX_PARTS:
             self._parts.popitem(last=False)
 
-    def _drafts(self, rule: Rule[V], view: V) -> list[Draft]:
+    def _drafts(self, rule: Rule[V], view: V) -> list[EventDraft]:
         types = self._types
         drafts = [draft if draft.type in types else self._capped(draft) for draft in rule.events(view, self._config)]
-        if view.name in page_load.TELLERS:
-            drafts = [draft for draft in drafts if self._is_teller(view, page_load.load_told(view, draft))]
+        if view.name in page_load.LOAD_RECORDS:
+            drafts = [draft for draft in drafts if self._is_teller(view, page_load.load_of(view, draft))]
         if rule.keeps_exceptions and has_exceptions(view):
             drafts.extend(self._errors(view))
         return drafts
@@ -76,7 +76,7 @@ class Mapper:
             self._tellers.popitem(last=False)
         return teller == view.name
 
-    def _errors(self, view: View) -> Iterator[Draft]:
+    def _errors(self, view: View) -> Iterator[EventDraft]:
         for timestamp_ns, exception in exceptions(view):
             if not self._is_told(fingerprint(view.trace_id, exception)):
                 yield js_error(timestamp_ns, exception)
@@ -94,7 +94,7 @@ class Mapper:
             self._told.popitem(last=False)
         return False
 
-    def _capped(self, draft: Draft) -> Draft:
+    def _capped(self, draft: EventDraft) -> EventDraft:
         if len(self._types) - len(BUILT_IN) < MAX_CUSTOM_TYPES:
             self._types.add(draft.type)
             return draft

@@ -16,7 +16,7 @@ import orjson
 
 from .._attributes import EVENT_DETAILS, EVENT_TYPE
 from ..config import Config
-from ..rum.event import Draft
+from ..rum.event import EventDraft
 from . import fields
 from .attribute_values import json_object
 from .event_types import BUILT_IN, PREFIX
@@ -62,13 +62,13 @@ def fault(view: View) -> str | None:
     return None
 
 
-def events(view: View, config: Config) -> Iterator[Draft]:
+def events(view: View, config: Config) -> Iterator[EventDraft]:
     """Yield the event that the application told; a custom one where custom events are wanted."""
     told = _told(view)
     built_in = BUILT_IN.get(told.type)
     if built_in is not None or (told.details is not None and config.custom_events):
         is_at_start = built_in is not None and built_in.is_at_start
-        yield Draft(told.type, view.start_ns if is_at_start else view.end_ns, told.details or {})
+        yield EventDraft(told.type, view.start_ns if is_at_start else view.end_ns, told.details or {})
     elif isinstance(view, SpanView):
         yield from (draft._replace(type=told.type) for draft in custom.span_event(view, config))
     elif isinstance(view, LogView):

@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 
 from .._attributes import EVENT_TYPE, SCREEN_NAMES
 from ..config import Config
-from ..rum.event import Draft
+from ..rum.event import EventDraft
 from . import override
 from .events import (
     custom,
@@ -41,7 +41,7 @@ def _always(_view: View, _config: Config) -> bool:
     return True
 
 
-def _nothing(_view: View, _config: Config) -> Iterable[Draft]:
+def _nothing(_view: View, _config: Config) -> Iterable[EventDraft]:
     return ()
 
 
@@ -55,7 +55,7 @@ class Rule(Generic[V]):
 
     name: str
     becomes: str
-    events: Callable[[V, Config], Iterable[Draft]] = _nothing
+    events: Callable[[V, Config], Iterable[EventDraft]] = _nothing
     fits: Callable[[V, Config], bool] = _always
     kind: SpanKind | None = None
     named: frozenset[str] = frozenset()
@@ -112,12 +112,12 @@ def _is_logged_error(view: LogView, _: Config) -> bool:
     return js_error.is_logged_error(view)
 
 
-def _request_made(view: SpanView, config: Config) -> Iterable[Draft]:
+def _request_made(view: SpanView, config: Config) -> Iterable[EventDraft]:
     made = http_event.client_events(view, config)
     return (*xray.trace_events(view, config), *made) if config.xray_events else made
 
 
-def _failed_or_custom(view: SpanView, config: Config) -> Iterable[Draft]:
+def _failed_or_custom(view: SpanView, config: Config) -> Iterable[EventDraft]:
     return tuple(http_event.server_events(view, config)) or custom.span_event(view, config)
 
 
@@ -186,7 +186,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
     Rule("a screen drawn: `app.screen.time_to_first_…`", _NAVIGATION, screen.first_drawn, named=screen.FIRST_DRAWN),
     Rule("a screen of Android shown", _PAGE_VIEW, page_view.page_view, screen.is_lifecycle_shown, named=screen.SHOWN),
     Rule("another step in a screen's life", _CUSTOM, custom.span_event, screen.is_lifecycle),
-    Rule("an exception as a span", _ERROR, fits=_is_exception, having=js_error.TELLING),
+    Rule("an exception as a span", _ERROR, fits=_is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
     Rule(
         "an HTTP request made",
         f"{_RESOURCE}, `http_event` if it failed, `xray_trace_event` if wanted",

@@ -28,7 +28,7 @@ TRUNCATED = "truncated"
 """Custom metadata attribute that marks a trimmed event; the details of built-in events have no room for it."""
 
 
-class Draft(NamedTuple):
+class EventDraft(NamedTuple):
     """An event before it has an identity. `timestamp_ns` is since the epoch."""
 
     type: str
@@ -57,7 +57,7 @@ class RumEvent(NamedTuple):
 
 
 def encode(
-    draft: Draft,
+    draft: EventDraft,
     event_id: str,
     metadata: str,
     session_metadata: str,
