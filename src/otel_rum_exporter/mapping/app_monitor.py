@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .._config_fields import UUID
+from .._uuid import UUID
 from ..config import RESOURCE_APP_MONITOR_ID, Config
 from ..rum.batch import AppMonitor
 from . import metadata
