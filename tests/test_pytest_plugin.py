@@ -1,4 +1,4 @@
-"""The pytest plugin, as the tests of its users see it: each test here runs a pytest of its own."""
+"""The pytest plugin in the tests of its users: each test here runs its own pytest."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ USER_TEST = """
         assert local_rum.events("com.amazon.rum.js_error_event") == local_rum.events("js_error_event")
         assert not local_rum.refused and not local_rum.dropped
 
-    def test_another_test_knows_nothing_of_it(local_rum):
+    def test_another_test_has_another_stand_in(local_rum):
         assert local_rum.events == ()
 """
 
 
 def test_a_users_test_asserts_on_events(pytester: pytest.Pytester) -> None:
-    """The fixture is there without an import, and new for each test."""
+    """The fixture needs no import, and is new for each test."""
     pytester.makepyfile(USER_TEST)
     pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=2)
 
 
 def test_a_failed_test_reports_what_arrived(pytester: pytest.Pytester) -> None:
-    """Nobody has to ask what was sent instead."""
+    """The report shows which events were sent instead."""
     pytester.makepyfile(
         USER_TEST
         + """
@@ -73,7 +73,7 @@ def test_a_missing_extra_is_one_line_where_the_fixture_is_used(pytester: pytest.
 
 
 def test_the_plugin_costs_nothing_where_it_is_not_used(pytester: pytest.Pytester) -> None:
-    """Of this package pytest loads the plugin and the package itself, and nothing of what they need."""
+    """Only the plugin and the package itself are loaded, and none of their dependencies."""
     pytester.makeconftest(
         """
         import sys
@@ -88,9 +88,9 @@ def test_the_plugin_costs_nothing_where_it_is_not_used(pytester: pytest.Pytester
     assert expected in result.outlines
 
 
-def test_the_fixture_tells_what_it_is(pytester: pytest.Pytester) -> None:
+def test_pytest_lists_the_fixture_with_its_description(pytester: pytest.Pytester) -> None:
     """`pytest --fixtures` has one line for it."""
     result = pytester.runpytest_subprocess("--fixtures")
     result.stdout.fnmatch_lines(
-        ["local_rum*pytest_plugin.py*", "    Serve a stand-in of CloudWatch RUM, for one test*"]
+        ["local_rum*pytest_plugin.py*", "    Serve a stand-in for CloudWatch RUM, for one test*"]
     )
