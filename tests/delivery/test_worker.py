@@ -363,7 +363,9 @@ def test_what_leaves_is_counted_for_the_bound_that_was_exceeded(
     assert one.ledger.dropped.keys() == {reason}
     assert f"raise {setting}" in caplog.text
     one.delivery.close(0.0)
-    recovered = Spool(str(tmp_path), destination="x", max_bytes=10**8, log=RateLimitedLog()).recover()
+    later = Spool(str(tmp_path), destination="x", max_bytes=10**8, log=RateLimitedLog())
+    recovered = later.recover()
+    later.close()
     assert sum(parcel.count for parcel in recovered.parcels) == one.ledger.stored == 50 - one.ledger.dropped[reason]
 
 
@@ -450,7 +452,9 @@ def test_an_end_while_a_thread_reads_the_disk_loses_nothing(station: Callable[..
     for thread in one.delivery._senders:
         thread.join()
     assert (one.ledger.stored, one.ledger.dropped, one.sent) == (2, {}, [])
-    recovered = spool(Spool).recover()
+    later = spool(Spool)
+    recovered = later.recover()
+    later.close()
     assert sum(parcel.count for parcel in recovered.parcels) == 2
 
 

@@ -24,7 +24,7 @@ SIGNED = {"signing": "sigv4", "region": "eu-west-1"}
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exporter: Make) -> None:  # noqa: ARG001 - clears the variables
+def _soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exporter: Make) -> None:
     """Ask again soon what a person must mend, and find no credentials of this machine."""
     monkeypatch.setattr(retry, "WAIT_VERDICT_SECONDS", 0.2)
     monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.1)

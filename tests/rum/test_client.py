@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import socket
@@ -114,7 +115,7 @@ def old_client(rum: LocalRum, folder: Path) -> Any:
     """Make a boto3 client whose model is the one of an older botocore."""
     session = boto3.session.Session(region_name="us-east-1")
     loader = session._session.get_component("data_loader")
-    model = loader.load_service_model("rum", "service-2")
+    model = copy.deepcopy(loader.load_service_model("rum", "service-2"))
     model["shapes"]["PutRumEventsRequest"]["members"].pop("SessionMetadata", None)
     place = folder / "rum" / "2018-05-10"
     place.mkdir(parents=True)

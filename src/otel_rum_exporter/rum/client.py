@@ -70,6 +70,7 @@ class Transport:
         self._client = client
         self._of_region: dict[str | None, RumClient] = {}
         self._building = threading.Lock()
+        self._is_closed = False
 
     def send(self, batch: Batch) -> Outcome:
         """Send one batch once, and say what came of it; never raises."""
@@ -81,10 +82,14 @@ class Transport:
                 if outcome.reason in STALE_CREDENTIALS:
                     self._of_region.pop(batch.key.app_monitor.region, None)
                 return outcome
+            finally:
+                if self._is_closed:  # this request returned its connection to the pool after `close`
+                    self.close()
         return NOT_RUM if is_web_page(answer) else Outcome(Verdict.DELIVERED)
 
     def close(self) -> None:
-        """Close the connections that wait for another request."""
+        """Close the connections that wait for another request; one in use closes when its request ends."""
+        self._is_closed = True
         clients: list[Any] = list(self._of_region.values())
         for client in clients:
             client.close()

@@ -289,9 +289,9 @@ def test_eight_processes_share_a_directory_and_each_event_is_taken_over_once(tmp
 import sys, os
 from otel_rum_exporter.delivery.spool.directory import Spool
 from otel_rum_exporter.delivery.spool.file import SpoolFile
-from otel_rum_exporter._log import Notices
+from otel_rum_exporter._log import RateLimitedLog
 from tests.delivery.queued import parcel
-spool = Spool(sys.argv[1], destination="eu", max_bytes=10**9, notices=Notices())
+spool = Spool(sys.argv[1], destination="eu", max_bytes=10**9, log=RateLimitedLog())
 spool.replace((), [parcel(sys.argv[2], f"{sys.argv[2]}/{number}") for number in range(20)])
 if sys.argv[3] == "dies":
     os._exit(0)

@@ -267,7 +267,9 @@ def test_ctrl_c_at_a_commit_leaves_no_transaction_open(tmp_path: Path) -> None:
                     raise strike
             return self._connection.execute(statement)
 
-    file = SpoolFile.create(tmp_path / "..")
+    (tmp_path / "first").mkdir()
+    file = SpoolFile.create(tmp_path / "first")
+    connection = file._connection
     file._connection = Interrupted(file._connection)  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
         file.put([parcel("a", 1)])
@@ -280,6 +282,8 @@ def test_ctrl_c_at_a_commit_leaves_no_transaction_open(tmp_path: Path) -> None:
     (stored,) = found.contents().parcels
     assert found.events(stored) == (event(2),)
     found.discard()
+    file._connection = connection
+    file.close()
 
 
 def test_a_parcel_without_a_place_is_in_no_file(tmp_path: Path) -> None:
