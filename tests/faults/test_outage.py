@@ -121,7 +121,7 @@ def test_the_memory_bound_holds_in_an_outage_and_each_event_beyond_it_is_counted
     one = exporter(max_memory_bytes=1024 * 1024)
     for _ in range(30):
         one.export(account.spans(100, session_id()))
-    assert one._shared.pipeline._open().delivery.stored_bytes <= 1024 * 1024
+    assert one._shared.pipeline._delivery.stored_bytes <= 1024 * 1024
     dropped = one.ledger.dropped[DropReason.QUEUE_FULL]
     assert dropped > 0
     rum.faults = []
