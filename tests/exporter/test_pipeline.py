@@ -17,6 +17,7 @@ import otel_rum_exporter
 from otel_rum_exporter.exporter.pipeline import Pipeline, QueueFullError
 from otel_rum_exporter.exporter.registry import SharedPipeline
 from otel_rum_exporter.ledger import DropReason
+from otel_rum_exporter.mapping.converter import Conversion, Converted
 from tests.spans import make_config, make_span
 
 LONG_SECONDS = 30.0
@@ -64,6 +65,22 @@ def one_span(session: str = "one") -> Callable[[Pipeline], None]:
     return lambda pipeline: pipeline.add_spans([span])
 
 
+@pytest.fixture
+def _one_conversion_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail where a conversion begins within another one, which would see half of its change."""
+    spans, converting = Conversion.spans, threading.Lock()
+
+    def checked(*given: Any) -> Converted:
+        assert converting.acquire(blocking=False)
+        try:
+            return spans(*given)
+        finally:
+            converting.release()
+
+    monkeypatch.setattr(Conversion, "spans", checked)
+
+
+@pytest.mark.usefixtures("_one_conversion_at_a_time")
 @pytest.mark.parametrize("is_spooled", [False, True])
 def test_a_signal_handler_or_finalizer_may_export_at_any_moment(*, is_spooled: bool, tmp_path: Path) -> None:
     """Python runs them between any two steps, also within a change; another thread exports meanwhile."""
