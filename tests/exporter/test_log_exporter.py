@@ -55,8 +55,8 @@ def test_an_exception_on_nested_spans_and_in_the_log_is_one_error(
                     raise
     logs.shutdown()
     spans.shutdown()
-    (told,) = rum.events("js_error_event")
-    assert (told.session_id, told.metadata["pageId"], told.details["message"]) == (A, "/", "no")
+    (error,) = rum.events("js_error_event")
+    assert (error.session_id, error.metadata["pageId"], error.details["message"]) == (A, "/", "no")
     assert not rum.events("session_start_event")
     assert not rum.refused
 
