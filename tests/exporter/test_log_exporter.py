@@ -55,8 +55,8 @@ def test_an_exception_on_nested_spans_and_in_the_log_is_one_error(
                     raise
     logs.shutdown()
     spans.shutdown()
-    (error,) = rum.events("js_error_event")
-    assert (error.session_id, error.metadata["pageId"], error.details["message"]) == (A, "/", "no")
+    (sent,) = rum.events("js_error_event")
+    assert (sent.session_id, sent.metadata["pageId"], sent.details["message"]) == (A, "/", "no")
     assert not rum.events("session_start_event")
     assert not rum.refused
 

@@ -17,7 +17,7 @@ import otel_rum_exporter
 from otel_rum_exporter.exporter.pipeline import Pipeline, QueueFullError
 from otel_rum_exporter.exporter.registry import SharedPipeline
 from otel_rum_exporter.ledger import DropReason
-from otel_rum_exporter.mapping.converter import Conversion, Converted
+from otel_rum_exporter.mapping.converter import Converted, Converter
 from tests.spans import make_config, make_span
 
 LONG_SECONDS = 30.0
@@ -68,7 +68,7 @@ def one_span(session: str = "one") -> Callable[[Pipeline], None]:
 @pytest.fixture
 def _one_conversion_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail where a conversion begins within another one, which would see half of its change."""
-    spans, converting = Conversion.spans, threading.Lock()
+    spans, converting = Converter.spans, threading.Lock()
 
     def checked(*given: Any) -> Converted:
         assert converting.acquire(blocking=False)
@@ -77,7 +77,7 @@ def _one_conversion_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         finally:
             converting.release()
 
-    monkeypatch.setattr(Conversion, "spans", checked)
+    monkeypatch.setattr(Converter, "spans", checked)
 
 
 @pytest.mark.usefixtures("_one_conversion_at_a_time")

@@ -1,4 +1,4 @@
-"""The stages of one pipeline, wired for one Config: conversion, queue, delivery, client.
+"""The stages of one pipeline, wired for one Config: converter, queue, delivery, client.
 
 Its imports are slow, so `registry` imports it with the first telemetry.
 """
@@ -20,14 +20,14 @@ from ..delivery.rate_limiter import RequestRate
 from ..delivery.storage import MemoryStore, Store
 from ..delivery.worker import Delivery
 from ..ledger import DropReason, Ledger, Tally
-from ..mapping.converter import Conversion, Converted
+from ..mapping.converter import Converted, Converter
 from ..mapping.identity import Moment
 from ..mapping.log_view import LogRecord
 from ..mapping.span_view import Span
 from ..rum.client import RumClient, Transport
 from .metrics import is_enabled, observe
 
-Convert: TypeAlias = Callable[[Conversion, Moment], Converted]
+Convert: TypeAlias = Callable[[Converter, Moment], Converted]
 
 RECOVER_SECONDS = 5.0
 """How often the spool is searched for events of processes that have ended."""
@@ -47,8 +47,8 @@ class Pipeline:
         self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
         self._is_spooled = config.spool_directory is not None
         self._lock = DeferringLock()
-        self._conversion = Conversion(
-            config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, log=self._log, holds=self._is_spooled
+        self._converter = Converter(
+            config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, log=self._log, is_durable=self._is_spooled
         )
         self._store = _store(config, self._log)
         self._transport = Transport(config, client)
@@ -76,11 +76,11 @@ class Pipeline:
 
     def add_spans(self, spans: Sequence[Span]) -> None:
         """Convert spans, and queue their events."""
-        self._add(lambda conversion, now: conversion.spans(spans, now))
+        self._add(lambda converter, now: converter.spans(spans, now))
 
     def add_log_records(self, records: Sequence[LogRecord]) -> None:
         """Convert log records, and queue their events."""
-        self._add(lambda conversion, now: conversion.log_records(records, now))
+        self._add(lambda converter, now: converter.log_records(records, now))
 
     def accept_spans(self, spans: Sequence[Span]) -> None:
         """Add spans that their sender can send again.
@@ -105,7 +105,7 @@ class Pipeline:
 
     def release(self) -> None:
         """Convert every pending record now; from now on no record waits for its parent."""
-        call_unlocked(lambda: self._add(lambda conversion, now: conversion.close(now)))
+        call_unlocked(lambda: self._add(lambda converter, now: converter.close(now)))
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until every accepted event is delivered or dropped; return false if time runs out.
@@ -127,14 +127,13 @@ class Pipeline:
     def _add(self, convert: Convert) -> None:
         with self._lock:
             now = Moment(time.time_ns(), time.monotonic_ns())
-            converted = convert(self._conversion, now)
-            next_release_seconds = self._conversion.next_release_seconds(now)
-            if next_release_seconds is not None:
-                self._delivery.call_after("release", next_release_seconds, self._release_expired)
-            if any(converted):
-                self._delivery.accept(
-                    converted.events, now.epoch_ns, provisional=converted.held, resolved=converted.settled
-                )
+            converted = convert(self._converter, now)
+            next_expiry_seconds = self._converter.next_expiry_seconds(now)
+            if next_expiry_seconds is not None:
+                self._delivery.call_after("expire", next_expiry_seconds, self._expire_pending)
+            events, provisional, resolved = converted.events, converted.provisional, converted.resolved
+            if events or provisional or resolved:
+                self._delivery.accept(events, now.epoch_ns, provisional=provisional, resolved=resolved)
         self._log.write()
 
     def _accept(self, add: Callable[[], None]) -> None:
@@ -150,9 +149,9 @@ class Pipeline:
     def _is_safe(self) -> bool:
         return not (self._store.is_failing or self._delivery.is_closed)
 
-    def _release_expired(self) -> None:
+    def _expire_pending(self) -> None:
         """Convert the records that have waited long enough for their parents."""
-        self._add(lambda conversion, now: conversion.release(now))
+        self._add(lambda converter, now: converter.expire(now))
 
     def _recover(self) -> None:
         """Queue the events that processes left in the spool when they ended; drop those that are too old."""
