@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 URL = "http://gateway.example"
 
 
-class Client:
+class AsgiClient:
     """Ask an application; in a `with` block it also begins and ends with the lifespan protocol, as servers do it."""
 
     def __init__(self, app: ASGIApp, address: str = "192.0.2.1") -> None:
@@ -22,7 +22,7 @@ class Client:
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._lifespan: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> Client:  # noqa: PYI034 - typing.Self begins with Python 3.11
+    def __enter__(self) -> AsgiClient:  # noqa: PYI034 - typing.Self begins with Python 3.11
         self._loop.run_until_complete(self._begin())
         return self
 

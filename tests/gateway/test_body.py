@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.gateway.body import Budget, decompressed
-from otel_rum_exporter.gateway.error_response import Reason, RefusedError
+from otel_rum_exporter.gateway.error_response import Reason, RequestError
 
 MIB = 1024 * 1024
 CONTENTS = st.binary(max_size=200) | st.integers(0, 3 * MIB).map(lambda size: b"x" * size)
@@ -46,7 +46,7 @@ def test_what_does_not_compress_is_unpacked_in_steps() -> None:
 @pytest.mark.parametrize("cut", [1, 5, 12, -1, -9])
 def test_a_body_that_is_cut_off_is_refused(cut: int) -> None:
     """Also where all of its content is there, and only the checksum is not."""
-    with pytest.raises(RefusedError, match="the body is not gzip") as raised:
+    with pytest.raises(RequestError, match="the body is not gzip") as raised:
         _unpack(gzip.compress(b"content " * 100)[:cut], "gzip")
     assert raised.value.reason is Reason.UNDECODABLE
 
@@ -55,7 +55,7 @@ def test_the_limit_is_of_what_is_in_a_body() -> None:
     """To the byte; what is above it is never built."""
     assert len(_unpack(gzip.compress(b"x" * MIB), "gzip", MIB)) == MIB
     taken: list[int] = []
-    with pytest.raises(RefusedError) as raised:
+    with pytest.raises(RequestError) as raised:
         decompressed(gzip.compress(b"x" * 50 * MIB), "gzip", MIB, taken.append)
     assert raised.value.reason is Reason.TOO_LARGE
     assert sum(taken) <= MIB
@@ -66,9 +66,9 @@ def test_all_bodies_have_one_budget() -> None:
     budget = Budget(10)
     with budget.hold() as first:
         first(6)
-        with budget.hold() as second, pytest.raises(RefusedError):
+        with budget.hold() as second, pytest.raises(RequestError):
             second(5)
-        assert budget.held_bytes == 6
+        assert budget.reserved_bytes == 6
     with budget.hold() as third:
         third(10)
-    assert budget.held_bytes == 0
+    assert budget.reserved_bytes == 0

@@ -247,14 +247,14 @@ def test_a_collector(rum: LocalRum, make_gateway: MakeGateway, serve: Serve, tmp
         *(f"127.0.0.1:{ports[1]}", "--exporter", "otlp", "--otlp-exporter-endpoint", _http(bound)),
         *("--otlp-exporter-protocol", "http", "--batch-timeout", "200ms"),
     ]
-    gateway.refuse()
+    gateway.stop_accepting()
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{ports[0]}/v1/traces"
         _wait_for(url)
         _send_as_python(OTLPSpanExporter(url))
-        while 'answer="503"' not in httpx.get(f"{_http(bound)}/metrics").text:
+        while 'response="503"' not in httpx.get(f"{_http(bound)}/metrics").text:
             time.sleep(0.05)
         gateway.resume()
         assert _types(rum.wait_for(count=4, timeout_seconds=30)) == EXPECTED_OF_PYTHON

@@ -13,7 +13,7 @@ import yaml
 from otel_rum_exporter.gateway import GatewaySettings
 from otel_rum_exporter.gateway.application import config_of
 from otel_rum_exporter.local import LocalRum
-from tests.gateway.asgi import Client
+from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import PROTOBUF, spans
 from tests.spans import APP_MONITOR_ID
 
@@ -56,7 +56,7 @@ def test_the_gateway_is_a_part_of_an_application(rum: LocalRum, monkeypatch: pyt
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
-    with Client(module.app) as client:
+    with AsgiClient(module.app) as client:
         assert client.get("/").text == "hello\n"
         assert client.post("/otlp/v1/traces", spans("work"), PROTOBUF).status_code == 200
     assert [event.type for event in rum.events] == ["work"]

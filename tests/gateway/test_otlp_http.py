@@ -21,7 +21,7 @@ from otel_rum_exporter.delivery.spool.file import SpoolFile
 from otel_rum_exporter.gateway import Gateway, GatewaySettings, otlp_http
 from otel_rum_exporter.gateway.receiver import MAX_RECORDS
 from otel_rum_exporter.local import LocalRum
-from tests.gateway.asgi import Client
+from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
 from tests.gateway.conftest import MakeGateway
 from tests.spans import APP_MONITOR_ID, START_NS
@@ -34,14 +34,14 @@ SESSION = "0f0e0d0c-0b0a-4908-8706-050403020100"
     ("headers", "body"),
     [(PROTOBUF, spans("add_to_cart", session_id=SESSION)), (JSON, json_spans({"name": "add_to_cart"}))],
 )
-def test_spans_become_events(rum: LocalRum, client: Client, headers: dict[str, str], body: bytes) -> None:
+def test_spans_become_events(rum: LocalRum, client: AsgiClient, headers: dict[str, str], body: bytes) -> None:
     """Both encodings reach RUM through the exporter's mapping."""
     assert client.post("/v1/traces", body, headers).status_code == 200
     (event,) = rum.wait_for("add_to_cart")
     assert event.app_monitor_id == APP_MONITOR_ID
 
 
-def test_log_records_become_events(rum: LocalRum, client: Client) -> None:
+def test_log_records_become_events(rum: LocalRum, client: AsgiClient) -> None:
     """Those with an event name do."""
     record = {"timeUnixNano": str(START_NS), "eventName": "coupon_used"}
     body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
@@ -49,14 +49,14 @@ def test_log_records_become_events(rum: LocalRum, client: Client) -> None:
     rum.wait_for("coupon_used")
 
 
-def test_deflate_is_understood(rum: LocalRum, client: Client) -> None:
+def test_deflate_is_understood(rum: LocalRum, client: AsgiClient) -> None:
     """It is gzip without its header, and costs nothing to take."""
     headers = {**PROTOBUF, "content-encoding": "deflate"}
     assert client.post("/v1/traces", zlib.compress(spans("work")), headers).status_code == 200
     rum.wait_for("work")
 
 
-def test_partial_success_counts_and_tells(client: Client) -> None:
+def test_partial_success_counts_and_tells(client: AsgiClient) -> None:
     """What is malformed is rejected alone, and the answer says where and why."""
     body = json_spans({}, {"spanId": "0" * 16}, {"name": 5})
     partial = client.post("/v1/traces", body, JSON).json()["partialSuccess"]
@@ -67,7 +67,7 @@ def test_partial_success_counts_and_tells(client: Client) -> None:
     }
 
 
-def test_a_token_is_required_where_one_is_set(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
+def test_a_token_is_required_where_one_is_set(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
     """Of telemetry and of metrics; health is for everybody."""
     client = connect(make_gateway(token="secret").app)
     for shown in (
@@ -87,7 +87,7 @@ def test_a_token_is_required_where_one_is_set(make_gateway: MakeGateway, connect
 
 
 def test_a_full_outbox_refuses_and_tells_when_to_come_again(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., Client]
+    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
 ) -> None:
     """Nothing that was acknowledged leaves for what comes later; when there is room again, it is taken."""
     rum.answer(503, times=1_000_000)
@@ -107,7 +107,7 @@ def test_a_full_outbox_refuses_and_tells_when_to_come_again(
 def test_what_is_not_on_disk_is_not_acknowledged(
     rum: LocalRum,
     make_gateway: MakeGateway,
-    connect: Callable[..., Client],
+    connect: Callable[..., AsgiClient],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -130,7 +130,7 @@ def test_what_is_not_on_disk_is_not_acknowledged(
     assert len(rum.events("work")) == 1
 
 
-def test_a_gateway_that_closes_refuses(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
+def test_a_gateway_that_closes_refuses(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
     """Senders keep what they have, and come again to its successor."""
     gateway = make_gateway()
     client = connect(gateway.app)
@@ -143,13 +143,13 @@ def test_a_gateway_that_closes_refuses(make_gateway: MakeGateway, connect: Calla
 def test_closing_delivers_what_was_accepted(rum: LocalRum, make_gateway: MakeGateway) -> None:
     """The lifespan of the application ends with it."""
     rum.delay_seconds = 0.05
-    with Client(make_gateway().app) as client:
+    with AsgiClient(make_gateway().app) as client:
         for number in range(20):
             client.post("/v1/traces", spans(f"work_{number}", session_id=f"session {number}"), PROTOBUF)
     assert len(rum.events) == 20
 
 
-def test_rates_of_one_address_have_a_bound(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
+def test_rates_of_one_address_have_a_bound(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
     """What is above it is refused, and told when to come again; another address is served."""
     gateway = make_gateway(client_requests_per_second=3)
     flood, other = connect(gateway.app), connect(gateway.app, address="192.0.2.2")
@@ -176,7 +176,7 @@ def test_a_proxy_is_believed_only_where_it_is_trusted(
     assert found == [200, 200, 200, 429]
 
 
-def test_bytes_of_one_address_have_a_bound(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
+def test_bytes_of_one_address_have_a_bound(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
     """They are counted decompressed; one request may go over, and the next one waits for it."""
     client = connect(make_gateway(client_bytes_per_second=1000).app)
     body, headers = gzip.compress(b"{" + b" " * 100_000 + b"}"), {**JSON, "content-encoding": "gzip"}
@@ -186,7 +186,7 @@ def test_bytes_of_one_address_have_a_bound(make_gateway: MakeGateway, connect: C
 
 
 def test_an_app_monitor_is_chosen_from_the_list(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., Client]
+    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
 ) -> None:
     """By id or by alias; any other is refused, and so is a known one by a wrong alias."""
     client = connect(make_gateway(app_monitors=f"{OTHER_MONITOR}=shop").app)
@@ -207,7 +207,7 @@ def test_an_app_monitor_is_chosen_from_the_list(
     assert events == {"default": APP_MONITOR_ID, "id": OTHER_MONITOR, "alias": OTHER_MONITOR}
 
 
-def test_one_app_monitor_crowds_out_no_other(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
+def test_one_app_monitor_crowds_out_no_other(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
     """Each has a quota of its own, and what is over it is refused for now."""
     client = connect(make_gateway(app_monitors=OTHER_MONITOR, max_records_per_second=2).app)
     many = json_spans(*[{}] * 20, resource={"aws.rum.appmonitor.id": OTHER_MONITOR})
@@ -216,7 +216,7 @@ def test_one_app_monitor_crowds_out_no_other(make_gateway: MakeGateway, connect:
     assert client.post("/v1/traces", json_spans({}), JSON).status_code == 200
 
 
-def test_too_many_records_are_refused(client: Client) -> None:
+def test_too_many_records_are_refused(client: AsgiClient) -> None:
     """Two bytes may be a span; memory holds a bounded number of them."""
     body = b"\x0a\x00" * (MAX_RECORDS + 1)
     assert client.post("/v1/traces", body, PROTOBUF).status_code == 413
@@ -238,7 +238,7 @@ def test_bodies_in_flight_have_a_bound(make_gateway: MakeGateway, serve: Callabl
     threads = [threading.Thread(target=lambda: httpx.post(url, content=slowly(), headers=JSON)) for _ in range(4)]
     for thread in threads:
         thread.start()
-    while "otel_rum_gateway_held_bytes 360004" not in httpx.get(url.replace("v1/traces", "metrics")).text:
+    while "otel_rum_gateway_in_flight_bytes 360004" not in httpx.get(url.replace("v1/traces", "metrics")).text:
         time.sleep(0.01)
     statuses.append(httpx.post(url, content=b"{" + b" " * 90_000 + b"}", headers=JSON).status_code)
     more.set()
@@ -263,7 +263,7 @@ def test_a_body_that_does_not_come_is_given_up(
 
 
 def test_an_error_of_ours_is_told_as_one(
-    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    client: AsgiClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The sender learns nothing of it but that it is one."""
 
@@ -277,7 +277,7 @@ def test_an_error_of_ours_is_told_as_one(
 
 
 def test_it_mounts_under_another_application(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., Client]
+    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
 ) -> None:
     """Its paths are then below that one's."""
     client = connect(Starlette(routes=[Mount("/otlp", make_gateway().app)]))
@@ -293,13 +293,13 @@ def test_the_application_of_the_environment(rum: LocalRum, monkeypatch: pytest.M
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_ENDPOINT", rum.url)
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_SIGNING", "none")
     otel_rum_exporter.gateway._from_environment.cache_clear()
-    with Client(otel_rum_exporter.gateway.app) as client:
+    with AsgiClient(otel_rum_exporter.gateway.app) as client:
         client.post("/v1/traces", spans("work"), PROTOBUF)
     assert [event.type for event in rum.events] == ["work"]
     otel_rum_exporter.gateway._from_environment.cache_clear()
 
 
-def test_metrics_are_what_was_done(rum: LocalRum, client: Client) -> None:
+def test_metrics_are_what_was_done(rum: LocalRum, client: AsgiClient) -> None:
     """Requests by answer, records by signal, and the ledger of events."""
     client.post("/v1/traces", json_spans({}, {"spanId": ""}), JSON)
     client.post("/v1/traces", b"{", JSON)
@@ -308,8 +308,8 @@ def test_metrics_are_what_was_done(rum: LocalRum, client: Client) -> None:
         time.sleep(0.01)
     told = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line[0] != "#")
     assert {name.removeprefix("otel_rum_"): int(value) for name, value in told.items() if value != "0"} == {
-        'gateway_requests_total{transport="http",answer="200"}': 1,
-        'gateway_requests_total{transport="http",answer="400"}': 1,
+        'gateway_requests_total{transport="http",response="200"}': 1,
+        'gateway_requests_total{transport="http",response="400"}': 1,
         'gateway_records_total{signal="traces"}': 2,
         'gateway_rejected_records_total{signal="traces"}': 1,
         "events_accepted_total": 1,

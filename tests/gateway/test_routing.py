@@ -10,9 +10,9 @@ import pytest
 
 from otel_rum_exporter.gateway import GatewaySettings
 from otel_rum_exporter.gateway.application import config_of
-from otel_rum_exporter.gateway.client import Sender, address_of
+from otel_rum_exporter.gateway.client import Client, address_of
 from otel_rum_exporter.gateway.routing import (
-    MAX_REMEMBERED_BYTES,
+    MAX_CACHED_BYTES,
     MAX_RESOURCE_BYTES,
     TOO_LARGE,
     NoRouteError,
@@ -21,13 +21,13 @@ from otel_rum_exporter.gateway.routing import (
 )
 from otel_rum_exporter.local import LocalRum
 from otel_rum_exporter.otlp import DecodedResource
-from tests.gateway.asgi import Client
+from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON, json_spans
 from tests.gateway.conftest import MakeGateway
 from tests.spans import START_NS, make_config
 
 MINUTE_NS = 60 * 1_000_000_000
-SENDER = Sender("192.0.2.1")
+CLIENT = Client("192.0.2.1")
 CHROME = (
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36"
 )
@@ -39,16 +39,16 @@ def _routing(**settings: object) -> Routing:
     return Routing(make_config(), GatewaySettings.read(settings, {}), lambda: f"session {next(numbers)}")
 
 
-def _session(routing: Routing, sender: Sender = SENDER, now_ns: int = START_NS, **attributes: str) -> object:
+def _session(routing: Routing, client: Client = CLIENT, now_ns: int = START_NS, **attributes: str) -> object:
     resource = DecodedResource({"service.name": "shop", **attributes})
-    return routing.route(resource, sender, now_ns).resource.attributes["session.id"]
+    return routing.route(resource, client, now_ns).resource.attributes["session.id"]
 
 
 def test_what_names_no_session_has_that_of_its_sender() -> None:
     """One address and one resource are one session; another of either is another."""
     routing = _routing()
     assert _session(routing) == _session(routing) == "session 1"
-    assert _session(routing, Sender("192.0.2.2")) == "session 2"
+    assert _session(routing, Client("192.0.2.2")) == "session 2"
     assert _session(routing, instance="b") == "session 3"
     assert _session(routing) == "session 1"
 
@@ -68,17 +68,17 @@ def test_such_a_session_ends_after_half_an_hour_of_silence() -> None:
 def test_a_resource_keeps_the_session_it_names() -> None:
     """By any of the names that the exporter knows."""
     routing = _routing()
-    told = routing.route(DecodedResource({"session.id": SESSION}), SENDER, START_NS)
+    told = routing.route(DecodedResource({"session.id": SESSION}), CLIENT, START_NS)
     assert told.resource.attributes["session.id"] == SESSION
     resource = DecodedResource({"splunk.rumSessionId": SESSION})
-    assert "session.id" not in routing.route(resource, SENDER, START_NS).resource.attributes
+    assert "session.id" not in routing.route(resource, CLIENT, START_NS).resource.attributes
 
 
 def test_a_route_is_one_object_while_it_is_remembered() -> None:
     """So that what is made of its resource is made once; a large one is not remembered."""
     routing = _routing()
-    for size, is_same in ((10, True), (MAX_REMEMBERED_BYTES, False)):
-        first, second = (routing.route(DecodedResource({"k": "x" * size}), SENDER, START_NS) for _ in range(2))
+    for size, is_same in ((10, True), (MAX_CACHED_BYTES, False)):
+        first, second = (routing.route(DecodedResource({"k": "x" * size}), CLIENT, START_NS) for _ in range(2))
         assert (first is second) is is_same
         assert first == second
 
@@ -89,9 +89,9 @@ def test_without_a_default_an_app_monitor_must_be_named() -> None:
     settings = GatewaySettings.read({"app_monitors": monitor}, {})
     routing = Routing(config_of(settings, {}), settings)
     with pytest.raises(NoRouteError, match=r"aws\.rum\.appmonitor\.id"):
-        routing.route(DecodedResource({}), SENDER, START_NS)
+        routing.route(DecodedResource({}), CLIENT, START_NS)
     told = DecodedResource({"aws.rum.appmonitor.id": monitor})
-    assert routing.route(told, SENDER, START_NS).monitor_id == monitor
+    assert routing.route(told, CLIENT, START_NS).monitor_id == monitor
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_sender_of_ipv6_is_its_network(host: str, address: str) -> None:
     assert address_of(host) == address
 
 
-def test_sessions_from_the_internet_are_uuids_in_rum(rum: LocalRum, client: Client) -> None:
+def test_sessions_from_the_internet_are_uuids_in_rum(rum: LocalRum, client: AsgiClient) -> None:
     """Whatever stands where a session's id belongs, RUM gets a UUID: a given one as it is, all else hashed."""
     ids = [SESSION, "x" * 5000, "a\x00b", "'; drop", "00000000-0000-0000-0000-000000000000"]
     found = [
@@ -123,7 +123,7 @@ def test_sessions_from_the_internet_are_uuids_in_rum(rum: LocalRum, client: Clie
     assert rum.refused == ()
 
 
-def test_long_ids_are_not_remembered(rum: LocalRum, client: Client) -> None:
+def test_long_ids_are_not_remembered(rum: LocalRum, client: AsgiClient) -> None:
     """A digest stands for one, wherever it is, and tells it from others."""
     ids = [letter * 100_000 for letter in "ab"]
     for number, told in enumerate(ids):
@@ -137,14 +137,14 @@ def test_long_ids_are_not_remembered(rum: LocalRum, client: Client) -> None:
     assert (len(attributes["user.id"]), attributes["session.id"]) == (64, SESSION)
 
 
-def test_a_resource_has_a_bound(client: Client) -> None:
+def test_a_resource_has_a_bound(client: AsgiClient) -> None:
     """Nobody's has so many attributes, and it is remembered for long."""
     body = json_spans({}, resource={"x": "y" * MAX_RESOURCE_BYTES})
     partial = client.post("/v1/traces", body, JSON).json()["partialSuccess"]
     assert (partial["rejectedSpans"], partial["errorMessage"]) == ("1", f"1 rejected: {TOO_LARGE}")
 
 
-def test_a_server_s_telemetry_says_nothing_of_a_browser_s(rum: LocalRum, client: Client) -> None:
+def test_a_server_s_telemetry_says_nothing_of_a_browser_s(rum: LocalRum, client: AsgiClient) -> None:
     """A server's operating system is not its users'; a page's and a telephone's is, also beside a server's."""
     server = {"service.name": "api", "os.type": "linux"}
     client.post("/v1/traces", json_spans({"name": "serve", "kind": 2}, resource=server), JSON)
@@ -166,7 +166,7 @@ def test_a_server_s_telemetry_says_nothing_of_a_browser_s(rum: LocalRum, client:
 def test_browser_and_country_are_taken_only_when_asked_for(
     rum: LocalRum,
     make_gateway: MakeGateway,
-    connect: Callable[..., Client],
+    connect: Callable[..., AsgiClient],
     settings: dict[str, object],
     expected: tuple[str | None, str | None],
 ) -> None:
@@ -180,7 +180,7 @@ def test_browser_and_country_are_taken_only_when_asked_for(
 
 
 def test_only_browsers_and_countries_are_believed(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., Client]
+    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
 ) -> None:
     """A Collector's user agent is no visitor's, a header may hold anything, and telemetry goes before both."""
     client = connect(make_gateway(keep_user_agent=True, country_header="X-Country").app)
