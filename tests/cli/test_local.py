@@ -121,15 +121,15 @@ def test_data_stays_in_its_file(serve: Serve, tmp_path: Path) -> None:
     assert _outcome(serve("--data", file)) == "taken"
     ended = run("local", "--port", "0", "--data", file)
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-    assert ended.stderr.startswith(f"otel-rum: cannot keep what is received in {file}: database is locked")
+    assert ended.stderr.startswith(f"otel-rum: cannot store received requests in {file}: database is locked")
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (("--access-key", "AKID"), "--access-key and --secret-key go together"),
-        (("--fault", "colour=red"), "a fault has no 'colour' in 'colour=red'; it has status, error_type,"),
-        (("--fault", "status=1"), "'status=1' is no fault: a Fault cannot have status=1"),
+        (("--fault", "colour=red"), "'colour=red' has the unknown fault field 'colour'; use status, error_type,"),
+        (("--fault", "status=1"), "'status=1' is not a valid fault: a Fault cannot have status=1"),
         (("--app-monitor", "shop"), "an app monitor's id must be a UUID, is 'shop'"),
     ],
 )

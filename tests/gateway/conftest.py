@@ -20,7 +20,7 @@ MakeGateway = Callable[..., Gateway]
 
 @pytest.fixture
 def make_gateway(rum: LocalRum) -> Iterator[MakeGateway]:
-    """Make gateways that send to `rum`, and close them; exporter settings go into `config`."""
+    """Make gateways that send to `rum`; `config` has exporter settings."""
     made: list[Gateway] = []
 
     def make(config: dict[str, Any] | None = None, **settings: Any) -> Gateway:
@@ -35,7 +35,7 @@ def make_gateway(rum: LocalRum) -> Iterator[MakeGateway]:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., AsgiClient]]:
-    """Make clients of applications, without a socket between them."""
+    """Make clients that call applications without a socket."""
     made: list[AsgiClient] = []
 
     def make(app: ASGIApp, **arguments: Any) -> AsgiClient:
@@ -55,7 +55,7 @@ def client(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> Asg
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Gateway], GatewaySettings]]:
-    """Serve gateways on free ports, which are those of the settings returned."""
+    """Serve gateways on free ports, which the returned settings contain."""
     running: list[tuple[Server, threading.Thread]] = []
 
     def run(gateway: Gateway) -> GatewaySettings:

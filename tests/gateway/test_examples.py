@@ -22,8 +22,8 @@ KINDS = ("receivers", "processors", "exporters", "connectors", "extensions")
 
 
 @pytest.mark.parametrize("name", ["collector.yaml", "collector-routing.yaml"])
-def test_a_collector_knows_every_component_that_its_pipelines_name(name: str) -> None:
-    """And every component is used."""
+def test_collector_pipelines_name_defined_components(name: str) -> None:
+    """Every component is used."""
     config: dict[str, Any] = yaml.safe_load((EXAMPLES / name).read_text(encoding="utf-8"))
     pipelines = config["service"]["pipelines"].values()
     used = {part for pipeline in pipelines for parts in pipeline.values() for part in parts}
@@ -31,8 +31,8 @@ def test_a_collector_knows_every_component_that_its_pipelines_name(name: str) ->
     assert used | set(config["service"].get("extensions", [])) == defined
 
 
-def test_the_settings_of_the_unit_are_settings() -> None:
-    """Of the gateway and of the exporter; the unit gives the last delivery its time."""
+def test_the_unit_sets_existing_settings() -> None:
+    """Of the gateway and the exporter; the unit allows time for the final flush."""
     lines = (EXAMPLES / "gateway.env").read_text(encoding="utf-8").splitlines()
     environment = dict(line.split("=", 1) for line in lines)
     unit = configparser.ConfigParser(strict=False, delimiters="=")
@@ -47,8 +47,8 @@ def test_the_settings_of_the_unit_are_settings() -> None:
     assert unit["Service"]["ExecStart"].endswith("otel-rum gateway")
 
 
-def test_the_gateway_is_a_part_of_an_application(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below its path, beside the application's own pages; the end of the application delivers."""
+def test_the_gateway_is_mounted_in_an_application(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the application's own pages; its shutdown delivers."""
     for name, value in {"APP_MONITOR_ID": APP_MONITOR_ID, "ENDPOINT": rum.url, "SIGNING": "none"}.items():
         monkeypatch.setenv(f"OTEL_EXPORTER_AWS_RUM_{name}", value)
     found = importlib.util.spec_from_file_location("embedded", EXAMPLES / "embedded.py")

@@ -23,9 +23,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter import RumSpanExporter
-from otel_rum_exporter._config_fields import UUID
+from otel_rum_exporter._uuid import UUID
 from otel_rum_exporter.config import SESSION_SILENCE_NS
 from otel_rum_exporter.local import LocalRum
+from otel_rum_exporter.sessions import processor as processor_module
 from otel_rum_exporter.sessions.context import MAX_ID_CHARS, Session, bind
 from otel_rum_exporter.sessions.processor import RumSessionProcessor
 
@@ -44,8 +45,16 @@ class Clock:
     def __init__(self) -> None:
         self.now_ns = 1_795_000_000_000_000_000
 
-    def __call__(self) -> int:
+    def time_ns(self) -> int:
         return self.now_ns
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Replace the clock of the processor."""
+    made = Clock()
+    monkeypatch.setattr(processor_module, "time", made)
+    return made
 
 
 @pytest.fixture
@@ -191,10 +200,9 @@ def test_a_program_has_one_session_from_its_first_screen_on(set_up: SetUp) -> No
     assert "app.screen.name" not in attributes_of(provider, kind=SpanKind.SERVER)
 
 
-def test_a_program_ends_its_session_after_30_minutes_of_silence(set_up: SetUp) -> None:
+def test_a_program_ends_its_session_after_30_minutes_of_silence(set_up: SetUp, clock: Clock) -> None:
     """Not before, however long it lasts; a parent of the old session does not hold the new one back."""
-    clock = Clock()
-    provider, processor = set_up(now_ns=clock)
+    provider, processor = set_up()
     processor.new_session()
     parent: Any = provider.get_tracer("test").start_span("main")
     first = parent.attributes["session.id"]
@@ -220,10 +228,9 @@ def test_new_session_is_another_one_on_no_screen_with_the_same_user(set_up: SetU
     assert "user.id" not in attributes_of(provider)
 
 
-def test_screens_are_counted_within_their_session(set_up: SetUp, finished: InMemorySpanExporter) -> None:
+def test_screens_are_counted_within_their_session(set_up: SetUp, finished: InMemorySpanExporter, clock: Clock) -> None:
     """From 0, with the one before; a screen that the application shows in a span of its own counts too."""
-    clock = Clock()
-    provider, processor = set_up(now_ns=clock)
+    provider, processor = set_up()
     processor.page_view("menu")
     clock.now_ns += 250_000_000
     soup = attributes_of(provider, attributes={"app.screen.name": "soup"})

@@ -77,7 +77,7 @@ class Replay:
     @property
     def unsent(self) -> int:
         """The events read that are neither delivered nor dropped; they are in the files still."""
-        return self.ledger.stored + self.ledger.waiting
+        return self.ledger.stored + self.ledger.pending
 
     def send(self, account: FileAccount, stream: BinaryIO) -> Iterator[Piece]:
         """Send a file from where its account begins, and yield each body when it is accepted.
@@ -147,7 +147,7 @@ class Replay:
                 raise StalledError(f"RUM has taken nothing for {self._patience_seconds:.0f} s")
             time.sleep(POLL_SECONDS / 10)
         self._settled_at = time.monotonic()
-        self._note_delivered(math.inf if not self.ledger.waiting else began - WAIT_SECONDS)
+        self._note_delivered(math.inf if not self.ledger.pending else began - WAIT_SECONDS)
 
     def _note_delivered(self, read_before_seconds: float) -> None:
         """Note what was read early enough to wait for parents no more: it is delivered."""

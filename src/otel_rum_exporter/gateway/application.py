@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from .._attributes import RESOURCE_APP_MONITOR_ID
 from ..config import Config
 from ..exporter.registry import SharedPipeline
-from ..ledger import Ledger
+from ..ledger import LedgerSnapshot
 from ..rum.client import RumClient
 from .body import MAX_BODIES, Budget
 from .metrics import Counts
@@ -66,9 +66,9 @@ class Gateway:
         return GrpcReceiver(self._receiver, self.settings, self._counts, self._budget)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> LedgerSnapshot:
         """The counts of this process's events."""
-        return self._shared.pipeline.ledger
+        return self._shared.ledger
 
     def stop_accepting(self) -> None:
         """Reject further requests as retryable; clients keep their telemetry."""

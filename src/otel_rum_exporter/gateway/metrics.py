@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
-from ..ledger import DropReason, Ledger
+from ..ledger import DropReason, LedgerSnapshot
 from ..otlp import Signal
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,7 +36,7 @@ class Counts:
             self.rejected[signal] += rejected
 
 
-def exposition(counts: Counts, ledger: Ledger, reserved_bytes: int) -> str:
+def exposition(counts: Counts, ledger: LedgerSnapshot, reserved_bytes: int) -> str:
     """Return all metrics."""
     requests = {f'transport="{transport}",response="{status}"': n for (transport, status), n in counts.requests.items()}
     lines = [
@@ -52,7 +52,7 @@ def exposition(counts: Counts, ledger: Ledger, reserved_bytes: int) -> str:
             "events_stored", "gauge", "RUM events accepted, neither delivered nor dropped yet.", {"": ledger.stored}
         ),
         *_family(
-            "records_waiting", "gauge", "Spans and log records that wait for their parents.", {"": ledger.waiting}
+            "records_waiting", "gauge", "Spans and log records that wait for their parents.", {"": ledger.pending}
         ),
         *_family(
             "records_filtered_total", "counter", "Spans and log records that become no event.", {"": ledger.filtered}

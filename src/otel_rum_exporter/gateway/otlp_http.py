@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..ledger import Ledger
+from ..ledger import LedgerSnapshot
 from ..otlp import Signal
 from .body import ENCODINGS, Budget, decompressed, too_large
 from .client import Client, address_of, authenticate
@@ -56,7 +56,7 @@ class HttpReceiver:
         settings: GatewaySettings,
         counts: Counts,
         budget: Budget,
-        ledger: Callable[[], Ledger],
+        ledger: Callable[[], LedgerSnapshot],
     ) -> None:
         self._receiver = receiver
         self._settings = settings
