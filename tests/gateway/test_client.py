@@ -47,7 +47,7 @@ def test_a_rate_of_0_is_no_limit() -> None:
 
 def test_the_number_of_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name idle for longest is removed, and starts with a full bucket."""
-    monkeypatch.setattr(client, "MAX_SENDERS", 2)
+    monkeypatch.setattr(client, "MAX_CLIENTS", 2)
     buckets = ClientRates(1, "requests")
     for name in ("a", "b", "c"):
         buckets.take(name, 1, 0)

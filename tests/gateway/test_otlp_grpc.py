@@ -87,7 +87,7 @@ def test_an_internal_error_is_reported_as_internal(
     monkeypatch.setattr("otel_rum_exporter.gateway.receiver.decode_protobuf", fail)
     code, status = _refused(serve(make_gateway()).grpc_port, b"")
     assert (code, status.message) == (grpc.StatusCode.INTERNAL, "internal error")
-    assert "please report this" in caplog.text
+    assert "To fix: report this" in caplog.text
 
 
 def test_a_port_in_use_is_an_error(make_gateway: MakeGateway) -> None:

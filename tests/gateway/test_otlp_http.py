@@ -192,19 +192,19 @@ def test_a_resource_selects_an_app_monitor_of_the_list(
 ) -> None:
     """By id or alias; others are rejected, and so is a wrong alias."""
     client = connect(make_gateway(app_monitors=f"{OTHER_MONITOR}=shop").app)
-    stranger = "00000000-aaaa-4bbb-8ccc-000000000003"
+    other = "00000000-aaaa-4bbb-8ccc-000000000003"
     by = {
         "default": {},
         "id": {"aws.rum.appmonitor.id": OTHER_MONITOR},
         "alias": {"aws.rum.appmonitor.alias": "shop"},
-        "stranger": {"aws.rum.appmonitor.id": stranger},
+        "other": {"aws.rum.appmonitor.id": other},
         "wrong_alias": {"aws.rum.appmonitor.id": OTHER_MONITOR, "aws.rum.appmonitor.alias": "other"},
     }
     partial = {}
     for name, resource in by.items():
         answer = client.post("/v1/traces", json_spans({"name": name}, resource=resource), JSON)
         partial[name] = answer.json().get("partialSuccess", {}).get("rejectedSpans")
-    assert partial == {"default": None, "id": None, "alias": None, "stranger": "1", "wrong_alias": "1"}
+    assert partial == {"default": None, "id": None, "alias": None, "other": "1", "wrong_alias": "1"}
     events = {event.type: event.app_monitor_id for event in rum.wait_for(count=3)}
     assert events == {"default": APP_MONITOR_ID, "id": OTHER_MONITOR, "alias": OTHER_MONITOR}
 
@@ -279,7 +279,7 @@ def test_an_internal_error_is_reported_as_internal(
     monkeypatch.setattr("otel_rum_exporter.gateway.receiver.decode_json", fail)
     answer = client.post("/v1/traces", b"{}", JSON)
     assert (answer.status_code, answer.json()) == (500, {"code": 13, "message": "internal error"})
-    assert "please report this" in caplog.text
+    assert "To fix: report this" in caplog.text
 
 
 def test_it_mounts_under_another_application(
@@ -312,8 +312,8 @@ def test_metrics_count_requests_records_and_events(rum: LocalRum, client: AsgiCl
     rum.wait_for("work")
     while "events_delivered_total 1" not in client.get("/metrics").text:
         time.sleep(0.01)
-    told = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line[0] != "#")
-    assert {name.removeprefix("otel_rum_"): int(value) for name, value in told.items() if value != "0"} == {
+    metrics = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line[0] != "#")
+    assert {name.removeprefix("otel_rum_"): int(value) for name, value in metrics.items() if value != "0"} == {
         'gateway_requests_total{transport="http",response="200"}': 1,
         'gateway_requests_total{transport="http",response="400"}': 1,
         'gateway_records_total{signal="traces"}': 2,

@@ -90,8 +90,8 @@ def test_without_a_default_an_app_monitor_must_be_named() -> None:
     routing = Routing(config_of(settings, {}), settings)
     with pytest.raises(NoRouteError, match=r"aws\.rum\.appmonitor\.id"):
         routing.route(DecodedResource({}), CLIENT, START_NS)
-    told = DecodedResource({"aws.rum.appmonitor.id": monitor})
-    assert routing.route(told, CLIENT, START_NS).monitor_id == monitor
+    resource = DecodedResource({"aws.rum.appmonitor.id": monitor})
+    assert routing.route(resource, CLIENT, START_NS).monitor_id == monitor
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_sessions_from_the_internet_are_uuids_in_rum(rum: LocalRum, client: Asgi
     """A UUID is unchanged, any other value is hashed."""
     ids = [SESSION, "x" * 5000, "a\x00b", "'; drop", "00000000-0000-0000-0000-000000000000"]
     found = [
-        {"name": f"work_{number}", "attributes": [{"key": "session.id", "value": {"stringValue": told}}]}
-        for number, told in enumerate(ids)
+        {"name": f"work_{number}", "attributes": [{"key": "session.id", "value": {"stringValue": session_id}}]}
+        for number, session_id in enumerate(ids)
     ]
     client.post("/v1/traces", json_spans(*found), JSON)
     sessions = {event.type: event.session_id for event in rum.wait_for(count=len(ids))}
@@ -126,9 +126,11 @@ def test_sessions_from_the_internet_are_uuids_in_rum(rum: LocalRum, client: Asgi
 def test_long_ids_are_replaced_by_digests(rum: LocalRum, client: AsgiClient) -> None:
     """Different ids have different digests."""
     ids = [letter * 100_000 for letter in "ab"]
-    for number, told in enumerate(ids):
-        user = {"key": "user.id", "value": {"stringValue": told}}
-        body = json_spans({"name": f"work_{number}", "attributes": [user]}, resource={"session.id": told[:50_000]})
+    for number, session_id in enumerate(ids):
+        user = {"key": "user.id", "value": {"stringValue": session_id}}
+        body = json_spans(
+            {"name": f"work_{number}", "attributes": [user]}, resource={"session.id": session_id[:50_000]}
+        )
         client.post("/v1/traces", body, JSON)
     events = rum.wait_for(count=2)
     assert len({event.session_id for event in events}) == len({event.user_id for event in events}) == 2
@@ -186,10 +188,10 @@ def test_only_valid_browsers_and_countries_are_used(
     client = connect(make_gateway(keep_user_agent=True, country_header="X-Country").app)
     headers = {**JSON, "user-agent": "OpenTelemetry Collector/1.65", "x-country": "<script>"}
     client.post("/v1/traces", json_spans({"name": "collector"}), headers)
-    told = {"user_agent.original": "Mozilla/5.0 told", "client.geo.country.iso_code": "FR"}
+    browser = {"user_agent.original": "Mozilla/5.0 given", "client.geo.country.iso_code": "FR"}
     client.post(
-        "/v1/traces", json_spans({"name": "page"}, resource=told), {**JSON, "user-agent": CHROME, "x-country": "DE"}
+        "/v1/traces", json_spans({"name": "page"}, resource=browser), {**JSON, "user-agent": CHROME, "x-country": "DE"}
     )
     events = {event.type: event.metadata for event in rum.wait_for(count=2)}
     assert not {"aws:userAgent", "countryCode"} & events["collector"].keys()
-    assert (events["page"]["aws:userAgent"], events["page"]["countryCode"]) == ("Mozilla/5.0 told", "FR")
+    assert (events["page"]["aws:userAgent"], events["page"]["countryCode"]) == ("Mozilla/5.0 given", "FR")

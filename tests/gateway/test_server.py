@@ -122,9 +122,9 @@ def test_the_json_output_has_the_addresses(start: Callable[..., Process], grpc: 
     """One line of JSON."""
     stdout = start("--json", "--grpc", grpc).process.stdout
     assert stdout is not None
-    told = json.loads(stdout.readline())
-    assert told["http"].startswith("http://127.0.0.1:")
-    assert (told["grpc"] or "").startswith("127.0.0.1:") == (grpc == "true")
+    announced = json.loads(stdout.readline())
+    assert announced["http"].startswith("http://127.0.0.1:")
+    assert (announced["grpc"] or "").startswith("127.0.0.1:") == (grpc == "true")
 
 
 def test_workers_share_the_ports(rum: LocalRum, start: Callable[..., Process], tmp_path: Path) -> None:
@@ -160,10 +160,10 @@ def test_a_wrong_setting_or_port_is_one_line_at_the_start(
     taken = start()
     port = taken.url.rpartition(":")[2]
     assert start("--http-port", port).process.wait(START_SECONDS) == 1
-    told = capfd.readouterr().err.splitlines()
-    assert [line.partition(" ")[0] for line in told] == ["otel-rum:"] * 4
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.partition(" ")[0] for line in lines] == ["otel-rum:"] * 4
     for line, expected in zip(
-        told, ("max_body_bytes='5'", "OTEL_RUM_GATEWAY_TOKEN", "APP_MONITOR_ID", port), strict=True
+        lines, ("max_body_bytes='5'", "OTEL_RUM_GATEWAY_TOKEN", "APP_MONITOR_ID", port), strict=True
     ):
         assert expected in line
 
@@ -175,5 +175,5 @@ def test_a_missing_extra_is_one_line(
     """With the package and the pip command."""
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('none', name={missing!r})\n")
     assert start(PYTHONPATH=str(tmp_path)).process.wait(START_SECONDS) == 2
-    told = f"otel-rum: {missing} is not installed: pip install 'otel-rum-exporter[gateway]'\n"
-    assert capfd.readouterr().err == told
+    message = f"otel-rum: {missing} is not installed: pip install 'otel-rum-exporter[gateway]'\n"
+    assert capfd.readouterr().err == message

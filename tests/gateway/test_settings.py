@@ -1,4 +1,4 @@
-"""The gateway's settings: read as the exporter's are, and told as a table."""
+"""The gateway's settings: read like the exporter's, and documented in a table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_app_monitors_are_ids_with_or_without_alias() -> None:
     [
         ({"app_monitors": "shop"}, {}, "'shop', which is not the UUID"),
         ({"max_body_bytes": "10"}, {}, "max_body_bytes='10' is not a whole number of at least 1024"),
-        ({"http_port": "65536"}, {}, "http_port='65536' is above 65535, so it is no port; use for example 4318"),
+        ({"http_port": "65536"}, {}, "http_port='65536' is above 65535; use for example 4318"),
         ({}, {"OTEL_RUM_GATEWAY_GRPC_PORT": "99999"}, "OTEL_RUM_GATEWAY_GRPC_PORT='99999' is above 65535"),
         ({"grpc": "maybe"}, {}, "grpc='maybe' is neither true nor false"),
         ({"htp_port": 1}, {}, "did you mean 'http_port'"),
