@@ -29,16 +29,16 @@ class Resolution(NamedTuple):
 
 
 class AppMonitorResolver:
-    """Resolve the app monitor of each resource, once. Not thread-safe: its owner calls it under a lock."""
+    """Resolve the app monitor of each resource, once. Not thread-safe: its owner calls it under a lock.
+
+    `of` returns the resolution of a resource; None if neither the resource nor the settings name an app monitor.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._resolutions = ObjectCache(self._resolve, MAX_RESOURCES)
+        self.of = self._resolutions.of
         self._servers: set[tuple[str | None, str | None]] = set()
-
-    def of(self, resource: Resource) -> Resolution | None:
-        """Return the app monitor of a resource; None if neither the resource nor the settings name one."""
-        return self._resolutions.of(resource)
 
     def add_server(self, resource: Resource) -> None:
         """Record that a resource is a server, so that operating system and device are not its users'."""

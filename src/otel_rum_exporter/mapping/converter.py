@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from opentelemetry.trace import SpanKind
 
@@ -181,24 +181,21 @@ class Converter:
         mapped = self._provisional.get(id(view)) or self._map(view)
         if not mapped.drafts:
             return Outcome(view, identity, mapped, left_out=mapped.left_out)
-        events: list[RumEvent] = []
-        drops: list[Drop] = []
+        built = self._builder.events(view, mapped.drafts, identity, resolution, now_ns)
+        drops: Sequence[Drop] = ()
+        if None in built:
+            drops = [_too_large("" if index else _kind(view)) for index, event in enumerate(built) if event is None]
         monitor = resolution.monitor
         if identity.is_minted and (monitor.id, identity.session_id) not in self._started_sessions:
             self._started_sessions[monitor.id, identity.session_id] = None
             self._started_sessions.trim()
             self._log_missing_session(view)
-            start = self._builder.session_start(view, identity, resolution, now_ns)
-            if start:
-                events.append(start)
-            else:
-                drops.append(_too_large(""))
-        for index, event in enumerate(self._builder.events(view, mapped.drafts, identity, resolution, now_ns)):
-            if event:
-                events.append(event)
-            else:
-                drops.append(_too_large("" if index else _kind(view)))
-        return Outcome(view, identity, mapped, _key(monitor, identity), events, drops=drops)
+            built = [self._builder.session_start(view, identity, resolution, now_ns), *built]
+            if built[0] is None:
+                drops = [*drops, _too_large("")]
+        events = [event for event in built if event] if drops else cast("list[RumEvent]", built)
+        key = BatchKey(monitor, identity.session_id, identity.user_id)
+        return Outcome(view, identity, mapped, key, events, None, drops)
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes in the ledger, and log losses."""
@@ -232,7 +229,8 @@ class Converter:
                 # Mapped once, because the mapper remembers what it has mapped.
                 mapped = self._provisional[id(view)] = self._map(view)
                 events = self._builder.events(view, mapped.drafts, identity, resolution, now.epoch_ns)
-                provisional[id(view)] = {_key(resolution.monitor, identity): [event for event in events if event]}
+                key = BatchKey(resolution.monitor, identity.session_id, identity.user_id)
+                provisional[id(view)] = {key: [event for event in events if event]}
             except Exception:  # noqa: BLE001, S112 - it fails again when the span is resolved, and is counted then
                 continue
         return provisional
@@ -291,10 +289,6 @@ class Converter:
                 "RumSessionMiddleware, or set session.id on each request's span to an id that grants no access.",
                 is_once=True,
             )
-
-
-def _key(monitor: Any, identity: Identity) -> BatchKey:
-    return BatchKey(monitor, identity.session_id, identity.user_id)
 
 
 def _unmappable(name: object, error: Exception, record: Record) -> Drop:

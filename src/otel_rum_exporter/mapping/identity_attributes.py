@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -110,6 +110,7 @@ class IdentityReader:
     """Read identity attributes, and convert ids to UUIDs. Not thread-safe.
 
     `hash_key` keys the hash of ids that are no UUIDs. `has_enduser_id` also accepts `enduser.id` as a user, last.
+    `of_resource` returns session and user of a resource; `session_uuid` and `user_uuid` return the UUID of an id in RUM.
     """
 
     def __init__(self, *, hash_key: bytes, has_enduser_id: bool) -> None:
@@ -118,8 +119,9 @@ class IdentityReader:
         self._user_attributes = (*user.attributes, ENDUSER_ID) if has_enduser_id else user.attributes
         self._relevant = frozenset((*self._session_attributes, *self._user_attributes, SESSION_SAMPLED))
         self._hash_key = hash_key
-        self._cached_uuid = lru_cache(maxsize=MAX_UUIDS)(self._uuid)
-        self._of_resource = ObjectCache(self._read_resource, MAX_RESOURCES)
+        self.session_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self._uuid, "session"))
+        self.user_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self._uuid, "user"))
+        self.of_resource = ObjectCache(self._read_resource, MAX_RESOURCES).of
 
     def of_view(self, view: View, metadata: Mapping[str, Any]) -> IdentityAttributes:
         """Return what a span or log record states; `metadata` is its page and browser metadata."""
@@ -134,18 +136,6 @@ class IdentityReader:
         is_sampled = sampled if isinstance(sampled, bool) else None
         is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
         return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled)
-
-    def of_resource(self, resource: Resource) -> tuple[str | None, str | None]:
-        """Return session and user of a resource."""
-        return self._of_resource.of(resource)
-
-    def session_uuid(self, session: str) -> str:
-        """Return the UUID that a session has in RUM."""
-        return self._cached_uuid("session", session)
-
-    def user_uuid(self, user: str | None) -> str:
-        """Return the UUID that a user has in RUM; the nil UUID for None."""
-        return self._cached_uuid("user", user) if user else NIL_UUID
 
     def _read_resource(self, resource: Resource) -> tuple[str | None, str | None]:
         session = self._bounded("session", text(resource.attributes, *self._session_attributes))
