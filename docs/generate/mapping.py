@@ -115,7 +115,7 @@ def never_exported() -> str:
             f"- attributes whose name contains one of these words: {_codes(redaction.SECRET_WORDS)}",
             f"- captured headers: {_codes(sorted(redaction.NEVER_EXPORTED_HEADERS))}",
             f"- user info, query and fragment of URLs: in built-in events, and in {urls}",
-            f"- in messages and other texts: user info and query of URLs, and the value after such a word, as in {masked}",
+            f"- in messages and other texts: user info and query of URLs, and the value after such a word: {masked}",
         )
     )
 
