@@ -19,8 +19,9 @@ from ..delivery.rate_limiter import RequestRate
 from ..delivery.storage import MemoryStore, Store
 from ..delivery.worker import Delivery
 from ..ledger import DropReason, Ledger, Tally
-from ..mapping.converter import Converted, Converter
+from ..mapping.converter import Converter
 from ..mapping.identity import Moment
+from ..mapping.outcome import Converted
 from ..rum.client import RumClient, Transport
 from .metrics import is_enabled, observe
 

@@ -5,11 +5,9 @@ A record that cannot be read or mapped is dropped alone, and counted.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from opentelemetry.trace import SpanKind
 
@@ -27,6 +25,7 @@ from .events import web_vital
 from .identity import Identities, Identity, Moment
 from .log_view import LogRecord, LogView
 from .mapper import Mapped, Mapper
+from .outcome import Converted, Drop, Outcome
 from .record_view import View
 from .sampling import is_sampled
 from .span_view import Span, SpanView
@@ -37,51 +36,6 @@ MAX_SESSIONS = 10_000
 """Started sessions to remember, so that each is started once."""
 
 NOT_SAMPLED = "its session is not sampled"
-
-
-class Drop(NamedTuple):
-    """The loss of one event, or of a record before it became one. `record` is what it stands for, as in `RumEvent`."""
-
-    reason: DropReason
-    record: Record
-    fix: str
-
-
-class Outcome(NamedTuple):
-    """What one span or log record became.
-
-    `key` groups the events. Without events, `left_out` is why the mapping made none, or `drops` why they were lost.
-    `view`, `identity` and `mapped` are None if the record failed before.
-    """
-
-    view: View | None
-    identity: Identity | None = None
-    mapped: Mapped | None = None
-    key: BatchKey | None = None
-    events: Sequence[RumEvent] = ()
-    left_out: str | None = None
-    drops: Sequence[Drop] = ()
-
-
-class Converted(NamedTuple):
-    """The outcomes of records, and what a store that survives the process needs for pending spans.
-
-    `provisional` has the events of each span that is pending from now on, as they would be if its parent never arrived,
-    by a handle. `resolved` has the handles of those whose final events are among the outcomes.
-    """
-
-    outcomes: Sequence[Outcome]
-    provisional: Mapping[int, Events] = MappingProxyType({})
-    resolved: Sequence[int] = ()
-
-    @property
-    def events(self) -> Events:
-        """The events of all outcomes, grouped for requests."""
-        grouped: dict[BatchKey, list[RumEvent]] = defaultdict(list)
-        for outcome in self.outcomes:
-            if outcome.key is not None and outcome.events:
-                grouped[outcome.key].extend(outcome.events)
-        return grouped
 
 
 class Converter:

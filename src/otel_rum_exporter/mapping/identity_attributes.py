@@ -110,7 +110,7 @@ class IdentityReader:
     """Read identity attributes, and convert ids to UUIDs. Not thread-safe.
 
     `hash_key` keys the hash of ids that are no UUIDs. `has_enduser_id` also accepts `enduser.id` as a user, last.
-    `of_resource` returns session and user of a resource; `session_uuid` and `user_uuid` return the UUID of an id in RUM.
+    `of_resource` returns session and user of a resource. `session_uuid` and `user_uuid` return an id's UUID in RUM.
     """
 
     def __init__(self, *, hash_key: bytes, has_enduser_id: bool) -> None:

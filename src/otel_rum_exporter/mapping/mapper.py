@@ -18,7 +18,8 @@ from .events import page_load
 from .events.custom import FALLBACK_TYPE
 from .events.js_error import Fingerprint, exceptions, fingerprint, has_exceptions, js_error
 from .record_view import SpanKey, View
-from .rules import Rule, rule_of
+from .rule import Rule
+from .rules import rule_of
 from .span_view import SpanView
 
 MAX_CUSTOM_TYPES = 200
