@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .._attributes import RESOURCE_ALIAS, RESOURCE_APP_MONITOR_ID, RESOURCE_VERSIONS
+from .._attributes import RESOURCE_ALIAS, RESOURCE_APP_MONITOR_ID, RESOURCE_VERSIONS, SERVICE_NAME
 from .._config_fields import UUID
 from ..config import Config
 from ..rum.batch import AppMonitor
@@ -67,7 +67,7 @@ class AppMonitorResolver:
 
 def _service(resource: Resource) -> tuple[str | None, str | None]:
     """Return what identifies a service: its spans and log records may come with different resource objects."""
-    return text(resource.attributes, "service.name"), text(resource.attributes, "telemetry.sdk.language")
+    return text(resource.attributes, SERVICE_NAME), text(resource.attributes, "telemetry.sdk.language")
 
 
 def _region(attributes: Mapping[str, Any]) -> str | None:
