@@ -175,6 +175,16 @@ def test_loads_of_other_sessions_pages_and_routes_are_sent() -> None:
     assert not mapper.map(LogView.of(SHOWN)).drafts
 
 
+@pytest.mark.parametrize(
+    "record", [make_span("documentLoad", {"url.full": PAGE}), make_log("browser.navigation_timing")]
+)
+def test_loads_without_a_session_are_all_sent(record: ReadableSpan | ReadableLogRecord) -> None:
+    """Without a session, two reports may come from two users."""
+    mapper = Mapper(make_config())
+    first, second = (len(mapper.map(view_of(record)).drafts) for _ in range(2))
+    assert first == second > 0
+
+
 def test_the_memory_of_loads_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The load reported longest ago is removed."""
     monkeypatch.setattr(module, "MAX_LOADS", 2)
@@ -276,6 +286,23 @@ def test_a_navigation_timing_log_record_is_a_navigation() -> None:
             },
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "duration"),
+    [
+        ({"browser.navigation_timing.duration": 7}, 7),
+        ({"browser.resource_timing.duration": 6}, 6),
+        ({"browser.navigation_timing.duration": 7, "browser.resource_timing.duration": 6}, 6),
+        ({"browser.navigation_timing.load_event_end": 5}, 5),
+        ({"browser.navigation_timing.load_event_end": 5, "browser.navigation_timing.duration": 7}, 7),
+        ({}, 0),
+    ],
+)
+def test_the_duration_of_a_navigation_has_an_attribute(attributes: dict[str, Any], duration: float) -> None:
+    """Without one, it is the end of the load event."""
+    ((_, details),) = mapped(make_log("browser.navigation_timing", attributes))
+    assert details["duration"] == duration
 
 
 @pytest.mark.parametrize(("change", "missing"), [({"type": "prerender"}, "navigationType"), ({}, "domProcessingTime")])
