@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_rum_exporter.mapping import redaction
 from otel_rum_exporter.mapping.redaction import exportable, is_private, scrub_text
+from tests.mapping.regex_steps import StepCounter
 
 HEADERS = ("x_forwarded_for", "forwarded", "x_real_ip", "authorization", "cookie", "x_auth_token", "x_csrf_token")
 
@@ -102,10 +104,30 @@ def test_text_that_quotes_urls_loses_their_secrets(text: str, expected: str) -> 
     assert expected == scrub_text(text)
 
 
-@pytest.mark.parametrize("part", ["token", 'password"', "cookie:", "token.-", "secret='", "authorization ", "key="])
-def test_text_is_scrubbed_in_linear_time(part: str) -> None:
-    """Whatever an application puts into a message; a quadratic pattern would take minutes here."""
-    scrub_text(part * 20_000 + "=")
+PATTERNS = {name: value for name, value in vars(redaction).items() if isinstance(value, re.Pattern)}
+PARTS = ["token", 'password"', "cookie:", "token.-", "secret='", "authorization ", "key=", "?a=", ";sid=", "://a", "x"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("name", PATTERNS)
+def test_text_is_scrubbed_in_linear_time(name: str, part: str) -> None:
+    """Applications choose the length of messages, and a text twice as long takes at most about twice the steps."""
+    one, two = (StepCounter(PATTERNS[name], part * count + "=") for count in (150, 300))
+    assert two.steps < 2.2 * one.steps
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+@given(text=st.lists(st.sampled_from([*PARTS, "'", '"', "@", "=", " ", "\n", "v", ":12", "#", ";"])).map("".join))
+def test_the_step_counter_matches_as_re_does(name: str, text: str) -> None:
+    """Otherwise its steps would mean nothing."""
+    pattern = PATTERNS[name]
+    assert StepCounter(pattern, text).spans == [found.span() for found in pattern.finditer(text)]
+
+
+def test_the_step_counter_finds_quadratic_patterns() -> None:
+    """As of a pattern that looks for the end of a word from each of its characters."""
+    one, two = (StepCounter(re.compile(r"\w+="), "x" * count) for count in (150, 300))
+    assert two.steps > 3.5 * one.steps
 
 
 @given(st.text(max_size=60), st.text("abcXYZ-_.~%", min_size=1, max_size=10))
