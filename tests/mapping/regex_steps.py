@@ -109,7 +109,8 @@ class StepCounter:
             case "LITERAL":
                 return self._equals(character, value)
             case "RANGE":
-                return value[0] <= ord(character) <= value[1]
+                least, most = value
+                return bool(least <= ord(character) <= most)
             case "CATEGORY":
                 return re.match(_CATEGORIES[str(value)], character) is not None
         raise NotImplementedError(kind)

@@ -9,7 +9,7 @@ import pytest
 from otel_rum_exporter.local import schema
 from otel_rum_exporter.mapping.event_types import BUILT_IN, PREFIX
 from otel_rum_exporter.mapping.fields import Field, Holds
-from tests.mapping.drafts import AWS_FOLDER, aws_schema
+from tests.mapping.event_drafts import AWS_FOLDER, aws_schema
 
 JSON_TYPES = {
     Holds.TEXT: "string",

@@ -16,7 +16,7 @@ from otel_rum_exporter.mapping.events import js_error, timing
 from otel_rum_exporter.mapping.events.web_vital import VITALS
 from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
 from tests.logs import make_log
-from tests.mapping.drafts import drafts_of
+from tests.mapping.event_drafts import drafts_of
 from tests.mapping.test_attribute_values import ANY_VALUES
 from tests.mapping.test_rules import LOGS, OF_AN_EXPORT, SPANS
 from tests.spans import START_NS, make_config, make_span

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ IDS = {source: f"{number}0000000-0000-4000-8000-000000000000" for number, source
 PROCESS_SESSION = IDS[Source.PROCESS]
 
 
-def identity_of(attributes: dict[Source, dict[str, Any]]) -> Identity:
+def identity_of(attributes: Mapping[Source, Mapping[str, Any]]) -> Identity:
     """Return the identity of a span whose sources have the given attributes."""
     identities = Identities(new_id=lambda: PROCESS_SESSION, hash_key=b"key")
     browser = SpanContext(77, 76, is_remote=True)
@@ -43,10 +44,11 @@ def test_each_source_takes_precedence_over_those_after_it(field: IdentityField, 
     sources = field.sources[number:]
     if field.name == "sampling":
         for sampled in (True, False):
-            attributes = {source: {field.attributes[0]: sampled == (source is sources[0])} for source in sources}
-            assert identity_of(attributes).is_sampled is sampled
+            stated = {source: {field.attributes[0]: sampled == (source is sources[0])} for source in sources}
+            assert identity_of(stated).is_sampled is sampled
         return
-    attributes = {source: {field.attributes[0]: IDS[source]} for source in sources if source is not Source.PROCESS}
+    attributes: dict[Source, dict[str, Any]] = {source: {field.attributes[0]: IDS[source]} for source in sources}
+    attributes.pop(Source.PROCESS, None)
     identity = identity_of(attributes)
     found = {"session": identity.session_id, "user": identity.user_id}[field.name]
     assert found == IDS[sources[0]]

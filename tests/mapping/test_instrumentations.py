@@ -47,7 +47,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from tests.mapping.drafts import drafts_of, mapped, types
+from tests.mapping.event_drafts import drafts_of, mapped, types
 
 CONVENTIONS = ["", "http"]
 """Values of OTEL_SEMCONV_STABILITY_OPT_IN: the old names, and the stable ones."""

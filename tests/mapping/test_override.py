@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind
 from otel_rum_exporter.mapping import override
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
-from tests.mapping.drafts import drafts_of, mapped, types
+from tests.mapping.event_drafts import drafts_of, mapped, types
 from tests.spans import START_NS, exception_event, make_config, make_span
 
 PAGE_VIEW = "com.amazon.rum.page_view_event"

@@ -104,8 +104,8 @@ class Identities:
         return self._identity(view, attributes.completed_by(self._ancestor(view, attributes)), now.epoch_ns)
 
     def session_uuid(self, session: str) -> str:
-        """Return the UUID that a session has in RUM."""
-        return self._reader.session_uuid(session)
+        """Return the UUID that a session has in RUM; uncached, because a client chooses the length of the id."""
+        return self._reader.uuid("session", session)
 
     @property
     def pending(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
@@ -119,8 +119,8 @@ class IdentityReader:
         self._user_attributes = (*user.attributes, ENDUSER_ID) if has_enduser_id else user.attributes
         self._relevant = frozenset((*self._session_attributes, *self._user_attributes, SESSION_SAMPLED))
         self._hash_key = hash_key
-        self.session_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self._uuid, "session"))
-        self.user_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self._uuid, "user"))
+        self.session_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "session"))
+        self.user_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "user"))
         self.of_resource = ObjectCache(self._read_resource, MAX_RESOURCES).of
 
     def of_view(self, view: View, metadata: Mapping[str, Any]) -> IdentityAttributes:
@@ -141,11 +141,12 @@ class IdentityReader:
         session = self._bounded("session", text(resource.attributes, *self._session_attributes))
         return session, self._bounded("user", text(resource.attributes, *self._user_attributes))
 
-    def _bounded(self, kind: str, value: str | None) -> str | None:
+    def _bounded(self, kind: Literal["session", "user"], value: str | None) -> str | None:
         """Return an id as it is kept; the nil UUID is no session."""
         if value is None or (kind == "session" and value == NIL_UUID):
             return None
-        return value if len(value) <= MAX_ID_CHARS else self._uuid(kind, value)
+        return value if len(value) <= MAX_ID_CHARS else self.uuid(kind, value)
 
-    def _uuid(self, kind: str, value: str) -> str:
+    def uuid(self, kind: Literal["session", "user"], value: str) -> str:
+        """Return the UUID of an id in RUM, uncached."""
         return to_uuid(value, kind=kind, key=self._hash_key)

@@ -15,7 +15,7 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from otel_rum_exporter.mapping.events import custom
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
-from tests.mapping.drafts import mapped
+from tests.mapping.event_drafts import mapped
 from tests.spans import START_NS, exception_event, make_config, make_span
 
 

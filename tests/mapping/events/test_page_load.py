@@ -14,7 +14,7 @@ from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
-from tests.mapping.drafts import check, drafts_of, mapped, types, view_of
+from tests.mapping.event_drafts import check, drafts_of, mapped, types, view_of
 from tests.mapping.events.test_performance_resource import NETWORK_EVENTS
 from tests.spans import MILLI_NS, START_NS, make_config, make_span
 
