@@ -1,4 +1,4 @@
-"""What never leaves: secrets planted where instrumentations and people put them."""
+"""Secrets and personal data are removed from attributes, URLs and texts."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ HEADERS = ("x_forwarded_for", "forwarded", "x_real_ip", "authorization", "cookie
         *("http.response.header.set_cookie", "db.password", "app.api_key", "API-Key", "aws.secret.arn", "auth.Token"),
     ],
 )
-def test_what_names_a_person_or_opens_a_door_stays_at_home(name: str) -> None:
-    """RUM knows session and user by their ids; secrets it must not know at all."""
+def test_personal_data_and_secrets_are_not_exportable(name: str) -> None:
+    """RUM gets session and user as hashed ids, and no secrets."""
     assert is_private(name)
     assert exportable({name: "SECRET", "kept": 1}, ()) == {"kept": 1}
 
@@ -48,8 +48,8 @@ def test_what_names_a_person_or_opens_a_door_stays_at_home(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["http.route", "user_agent.original", "db.operation.name", "service.name", "http.request.header.accept"]
 )
-def test_what_tells_of_the_application_may_leave(name: str) -> None:
-    """The tables name what is private, and nothing by accident."""
+def test_attributes_of_the_application_are_exportable(name: str) -> None:
+    """Only names in the tables are private."""
     assert exportable({name: "x"}, ()) == {name: "x"}
 
 
@@ -63,13 +63,13 @@ def test_what_tells_of_the_application_may_leave(name: str) -> None:
         ("url.full", 42, 42),
     ],
 )
-def test_urls_lose_their_secrets_wherever_they_stand(name: str, value: Any, expected: Any) -> None:
-    """Captured headers are lists; the settings' parameters stay."""
+def test_urls_lose_their_secrets_in_every_attribute(name: str, value: Any, expected: Any) -> None:
+    """Captured headers are lists; query parameters that the settings name stay."""
     assert exportable({name: value}, ("q",)) == {name: expected}
 
 
 def test_maps_among_values_are_filtered_too() -> None:
-    """Attributes may be nested since the SDK's 1.45."""
+    """Attributes may be nested since SDK 1.45."""
     nested = {"request": {"url.full": "https://a.example/x?token=SECRET", "user.email": "SECRET", "kept": 1}}
     assert exportable(nested, ()) == {"request": {"url.full": "https://a.example/x", "kept": 1}}
 
@@ -99,8 +99,8 @@ def test_maps_among_values_are_filtered_too() -> None:
         ("really? yes", "really? yes"),
     ],
 )
-def test_text_that_quotes_urls_loses_their_secrets(text: str, expected: str) -> None:
-    """Exceptions of HTTP libraries quote the URL that failed."""
+def test_texts_lose_secrets(text: str, expected: str) -> None:
+    """Exceptions of HTTP libraries contain the URL that failed."""
     assert expected == scrub_text(text)
 
 
@@ -132,6 +132,6 @@ def test_the_step_counter_finds_quadratic_patterns() -> None:
 
 @given(st.text(max_size=60), st.text("abcXYZ-_.~%", min_size=1, max_size=10))
 def test_no_query_of_a_url_in_a_text_survives(around: str, path: str) -> None:
-    """Whatever stands around it."""
+    """Around it, any text is possible."""
     found = scrub_text(f"{around} https://a.example/{path}?token=SECRET {around}")
     assert not re.search(r"token=SECRET", found)
