@@ -18,10 +18,12 @@ from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter._attributes import USER_ATTRIBUTES
 from otel_rum_exporter._log import RateLimitedLog
-from otel_rum_exporter.ledger import Ledger
+from otel_rum_exporter.ledger import DropReason, Ledger
 from otel_rum_exporter.mapping.converter import Converter
+from otel_rum_exporter.mapping.event_builder import EventBuilder
 from otel_rum_exporter.mapping.event_types import PREFIX
 from otel_rum_exporter.mapping.identity import Moment
+from otel_rum_exporter.mapping.record_view import View
 from otel_rum_exporter.rum.batch import BatchKey
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import NIL_UUID
@@ -119,6 +121,21 @@ def test_a_function_for_pages_that_fails_costs_no_page(caplog: pytest.LogCapture
         found = Conversion([make_span("GET /", page, kind=SpanKind.SERVER)], page_views=lambda _: 1 / 0)
     assert found.types == ["page_view_event", "performance_navigation_event"]
     assert "division by zero" in caplog.text
+
+
+def test_a_record_that_fails_does_not_cost_the_session_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next record of the session starts it."""
+    events = EventBuilder.events
+
+    def broken(self: EventBuilder, view: View, *arguments: Any) -> Any:
+        if view.name == "bad":
+            raise ValueError("defect")
+        return events(self, view, *arguments)
+
+    monkeypatch.setattr(EventBuilder, "events", broken)
+    found = Conversion([make_span("bad"), make_span("good")])
+    assert sorted(found.types) == ["good", "session_start_event"]
+    assert found.ledger.dropped == {DropReason.UNMAPPABLE: 1}
 
 
 def test_names_and_scopes_are_excluded() -> None:

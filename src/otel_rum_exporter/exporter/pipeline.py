@@ -20,9 +20,10 @@ from ..delivery.rate_limiter import RequestRate
 from ..delivery.storage import MemoryStore, Store
 from ..delivery.worker import Delivery
 from ..ledger import DropReason, Ledger, Tally
-from ..mapping.converter import Converted, Converter
+from ..mapping.converter import Converter
 from ..mapping.identity import Moment
 from ..mapping.log_view import LogRecord
+from ..mapping.outcome import Converted
 from ..mapping.span_view import Span
 from ..rum.client import RumClient, Transport
 from .metrics import is_enabled, observe
