@@ -133,7 +133,7 @@ def test_send_reports_unreadable_records_and_delivers_the_others(
     ended = run("send", str(file), **variables)
     assert ended.returncode == 3
     assert f"  note: the line at byte {len(line(1))} is not JSON" in ended.stdout
-    assert "events: 2 delivered, 0 dropped, 0 unsent; records: 0 left out by rules, 2 not read\n" in ended.stdout
+    assert "events: 2 delivered, 0 dropped, 0 unsent; records: 0 left out, 2 not read\n" in ended.stdout
     assert [event.type for event in rum.events] == ["work_1", "work_3"]
 
 

@@ -192,7 +192,7 @@ def _report(run: _Run, replay: Replay, *, is_json: bool) -> None:
                 click.echo(f"  note: {note}")
         click.echo(
             f"events: {ledger['delivered']} delivered, {sum(ledger['dropped'].values())} dropped, "
-            f"{ledger['unsent']} unsent; records: {ledger['left_out']} left out by rules, {ledger['unread']} not read"
+            f"{ledger['unsent']} unsent; records: {ledger['left_out']} left out, {ledger['unread']} not read"
         )
         for reason, count in ledger["dropped"].items():
             click.echo(f"{count:>8}  {reason}")
