@@ -40,7 +40,7 @@ _KEY = "00000000-0000-0000-0000-000000000001"
 
 
 class Loss(NamedTuple):
-    """The spans of one program. `counted` are the losses that the exporter reports, `repeated` arrived more than once."""
+    """The spans of one program. `counted` are losses that the exporter reports, `repeated` arrived more than once."""
 
     ended: int
     lost: int
