@@ -88,13 +88,13 @@ def flask_application(provider: TracerProvider) -> flask.Flask:
     return application
 
 
-def instrument_flask(application: flask.Flask, **options: TracerProvider) -> None:
-    """Put the middleware around a Flask application, outside of its instrumentation."""
+def instrument_flask(application: flask.Flask, provider: TracerProvider | None = None) -> None:
+    """Put the middleware around a Flask application, outside of its instrumentation. None is the global provider."""
     application.wsgi_app = RumSessionWsgiMiddleware(  # type: ignore[method-assign]
-        application.wsgi_app, **options
+        application.wsgi_app, tracer_provider=provider
     )
     instrumentor: Any = FlaskInstrumentor()
-    instrumentor.instrument_app(application, **options)
+    instrumentor.instrument_app(application, tracer_provider=provider)
 
 
 def fastapi_inside(provider: TracerProvider) -> Iterator[Get]:
@@ -112,7 +112,7 @@ def fastapi_outside(provider: TracerProvider) -> Iterator[Get]:
 def flask_outside(provider: TracerProvider) -> Iterator[Get]:
     """Put the middleware around Flask, outside of its instrumentation."""
     application = flask_application(provider)
-    instrument_flask(application, tracer_provider=provider)
+    instrument_flask(application, provider)
     yield get_from_wsgi(application)
 
 

@@ -131,7 +131,7 @@ def bound_session(_environ: Mapping[str, Any], _start_response: Any) -> Any:
 )
 def test_ids_of_the_application_take_precedence_over_cookies(ids: Any, expected: Session) -> None:
     """A session id replaces session and user of the browser. A user id alone replaces only the user."""
-    middleware = RumSessionWsgiMiddleware(bound_session, session=lambda _: ids)
+    middleware: Any = RumSessionWsgiMiddleware(bound_session, session=lambda _: ids)
     environ = {"HTTP_COOKIE": f"cwr_s={cwr_s(record=False)}; cwr_u={USER}"}
     assert middleware(environ, None) == [expected]
 
@@ -163,7 +163,8 @@ def test_cookie_of_the_app_monitor_in_the_environment_takes_precedence(monkeypat
     """It is the app monitor of the exporter."""
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID", APP_MONITOR_ID)
     environ = {"HTTP_COOKIE": f"cwr_s={cwr_s(OTHER_SESSION)}; cwr_s_{APP_MONITOR_ID}={cwr_s()}"}
-    assert RumSessionWsgiMiddleware(bound_session)(environ, None) == [Session(SESSION, None, is_sampled=True)]
+    middleware: Any = RumSessionWsgiMiddleware(bound_session)
+    assert middleware(environ, None) == [Session(SESSION, None, is_sampled=True)]
 
 
 def test_concurrent_requests_keep_their_sessions() -> None:
