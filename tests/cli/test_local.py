@@ -121,7 +121,7 @@ def test_local_on_a_public_host_warns(start_local: StartLocal) -> None:
     """Other computers can then read the console."""
     process = start_local("--host", "0.0.0.0")
     assert process.stderr
-    assert process.stderr.readline() == "whoever can reach 0.0.0.0 can send to this server and read its page\n"
+    assert process.stderr.readline().startswith("the local RUM listens on 0.0.0.0: any computer that can reach")
 
 
 def test_local_on_a_port_in_use_names_the_fix() -> None:
@@ -191,15 +191,15 @@ def test_data_file_in_use_is_an_error(serve: Callable[..., str], tmp_path: Path)
     assert outcome(serve("--data", file)) == "accepted"
     ended = run("local", "--port", "0", "--data", file)
     assert ended.returncode == 1
-    assert error_line(ended).startswith(f"cannot keep what is received in {file}: database is locked")
+    assert error_line(ended).startswith(f"cannot store received requests in {file}: database is locked")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--access-key", "AKID"), "--access-key and --secret-key need each other"),
-        (("--fault", "colour=red"), "a fault has no 'colour' in 'colour=red'; it has status, error_type,"),
-        (("--fault", "status=1"), "'status=1' is no fault: a Fault cannot have status=1"),
+        (("--fault", "colour=red"), "'colour=red' has the unknown fault field 'colour'; use status, error_type,"),
+        (("--fault", "status=1"), "'status=1' is not a valid fault: a Fault cannot have status=1"),
         (("--app-monitor", "shop"), "an app monitor's id must be a UUID, is 'shop'"),
     ],
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from docs.generate import settings
 from otel_rum_exporter.config import ConfigError
 from otel_rum_exporter.gateway import GatewaySettings, MonitorEntry
-from otel_rum_exporter.gateway.settings import markdown_table, table
+from otel_rum_exporter.gateway.settings import table
 
 MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
 
@@ -14,14 +15,14 @@ MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
 def test_arguments_go_before_variables_before_defaults() -> None:
     """As for the exporter."""
     environment = {"OTEL_RUM_GATEWAY_HTTP_PORT": "5318", "OTEL_RUM_GATEWAY_HOST": "::1", "OTHER": "x"}
-    settings = GatewaySettings.read({"http_port": "6318", "token": None}, environment)
-    assert (settings.http_port, settings.host, settings.grpc_port, settings.token) == (6318, "::1", 4317, None)
+    read = GatewaySettings.read({"http_port": "6318", "token": None}, environment)
+    assert (read.http_port, read.host, read.grpc_port, read.token) == (6318, "::1", 4317, None)
 
 
 def test_app_monitors_are_ids_with_or_without_alias() -> None:
     """Separated by commas."""
-    settings = GatewaySettings.read({"app_monitors": f" {MONITOR}=shop , {MONITOR[:-1]}2"}, {})
-    assert settings.app_monitors == (MonitorEntry(MONITOR, "shop"), MonitorEntry(f"{MONITOR[:-1]}2", None))
+    read = GatewaySettings.read({"app_monitors": f" {MONITOR}=shop , {MONITOR[:-1]}2"}, {})
+    assert read.app_monitors == (MonitorEntry(MONITOR, "shop"), MonitorEntry(f"{MONITOR[:-1]}2", None))
 
 
 @pytest.mark.parametrize(
@@ -46,4 +47,4 @@ def test_the_token_is_never_shown() -> None:
     """Neither by the settings nor by the table."""
     assert "made-up" not in repr(GatewaySettings.read({"token": "made-up"}, {}))
     assert table()["token"].secret
-    assert "| `TOKEN` | none |" in markdown_table()
+    assert "| `TOKEN` | none |" in settings.gateway()

@@ -14,9 +14,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter import RumSpanExporter
-from otel_rum_exporter._config_fields import UUID
+from otel_rum_exporter._uuid import UUID
 from otel_rum_exporter.config import SESSION_SILENCE_NS
 from otel_rum_exporter.local import LocalRum
+from otel_rum_exporter.sessions import processor as processor_module
 from tests.sessions.spans import SetUp, attributes_of
 
 A = "11111111-1111-4111-8111-111111111111"
@@ -30,8 +31,16 @@ class Clock:
     def __init__(self) -> None:
         self.now_ns = 1_795_000_000_000_000_000
 
-    def __call__(self) -> int:
+    def time_ns(self) -> int:
         return self.now_ns
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Replace the clock of the processor."""
+    clock = Clock()
+    monkeypatch.setattr(processor_module, "time", clock)
+    return clock
 
 
 def test_application_session_starts_with_the_first_screen(set_up: SetUp) -> None:
@@ -48,10 +57,9 @@ def test_application_session_starts_with_the_first_screen(set_up: SetUp) -> None
     assert "app.screen.name" not in attributes_of(provider, kind=SpanKind.SERVER)
 
 
-def test_application_session_ends_after_30_minutes_of_silence(set_up: SetUp) -> None:
+def test_application_session_ends_after_30_minutes_of_silence(set_up: SetUp, clock: Clock) -> None:
     """Activity extends it without a limit. A child of an old span is in the new session."""
-    clock = Clock()
-    provider, processor = set_up(now_ns=clock)
+    provider, processor = set_up()
     processor.new_session()
     parent: Any = provider.get_tracer("test").start_span("main")
     first = parent.attributes["session.id"]
@@ -77,10 +85,9 @@ def test_new_session_has_the_same_user_and_no_screen(set_up: SetUp) -> None:
     assert "user.id" not in attributes_of(provider)
 
 
-def test_screens_are_numbered_within_their_session(set_up: SetUp, finished: InMemorySpanExporter) -> None:
+def test_screens_are_numbered_within_their_session(set_up: SetUp, finished: InMemorySpanExporter, clock: Clock) -> None:
     """From 0, with the previous screen. A root span with a screen name also shows a screen."""
-    clock = Clock()
-    provider, processor = set_up(now_ns=clock)
+    provider, processor = set_up()
     processor.page_view("menu")
     clock.now_ns += 250_000_000
     soup = attributes_of(provider, attributes={"app.screen.name": "soup"})

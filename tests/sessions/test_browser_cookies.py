@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter._config_fields import UUID
+from otel_rum_exporter._uuid import UUID
 from otel_rum_exporter.sessions.browser_cookies import MAX_COOKIE_CHARS, browser_session
 from otel_rum_exporter.sessions.context import Session
 from tests.spans import APP_MONITOR_ID

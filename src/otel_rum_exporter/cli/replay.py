@@ -77,7 +77,7 @@ class Replay:
     @property
     def unsent(self) -> int:
         """The number of events that were read, but neither delivered nor dropped. The files still contain them."""
-        return self.ledger.stored + self.ledger.waiting
+        return self.ledger.stored + self.ledger.pending
 
     def send(self, account: FileAccount, stream: BinaryIO) -> Iterator[Piece]:
         """Send a file from `account.begin` on, and yield each body after it is accepted.
@@ -147,7 +147,7 @@ class Replay:
                 raise StalledError(f"RUM accepted no events for {self._patience_seconds:.0f} s")
             time.sleep(POLL_SECONDS / 10)
         self._drained_at_seconds = time.monotonic()
-        self._report_delivered(math.inf if not self.ledger.waiting else began - WAIT_SECONDS)
+        self._report_delivered(math.inf if not self.ledger.pending else began - WAIT_SECONDS)
 
     def _report_delivered(self, read_before_seconds: float) -> None:
         """Report the bodies that were read before a time: their records no longer wait for parents."""

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from .._attributes import RESOURCE_APP_MONITOR_ID
 from ..config import Config
 from ..exporter.registry import SharedPipeline
-from ..ledger import Ledger
+from ..ledger import LedgerSnapshot
 from ..rum.client import RumClient
 from .body import MAX_BODIES, Budget
 from .metrics import Counts
@@ -66,9 +66,9 @@ class Gateway:
         return GrpcDoor(self._receiver, self.settings, self._counts, self._budget)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> LedgerSnapshot:
         """What became of the events of this process."""
-        return self._shared.pipeline.ledger
+        return self._shared.ledger
 
     def refuse(self) -> None:
         """Take no more: senders keep what they have, and come again."""

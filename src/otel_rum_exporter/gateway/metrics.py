@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
-from ..ledger import DropReason, Ledger
+from ..ledger import DropReason, LedgerSnapshot
 from ..otlp import Signal
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,7 +36,7 @@ class Counts:
             self.rejected[signal] += rejected
 
 
-def exposition(counts: Counts, ledger: Ledger, held_bytes: int) -> str:
+def exposition(counts: Counts, ledger: LedgerSnapshot, held_bytes: int) -> str:
     """Return everything that is counted."""
     requests = {f'transport="{transport}",answer="{answer}"': n for (transport, answer), n in counts.requests.items()}
     lines = [
@@ -47,7 +47,7 @@ def exposition(counts: Counts, ledger: Ledger, held_bytes: int) -> str:
         *_family("events_accepted_total", "counter", "RUM events accepted.", {"": ledger.accepted}),
         *_family("events_delivered_total", "counter", "RUM events delivered.", {"": ledger.delivered}),
         *_family("events_stored", "gauge", "RUM events accepted whose fate is open.", {"": ledger.stored}),
-        *_family("records_waiting", "gauge", "Records that wait for their parents.", {"": ledger.waiting}),
+        *_family("records_waiting", "gauge", "Records that wait for their parents.", {"": ledger.pending}),
         *_family("records_filtered_total", "counter", "Records that become no event.", {"": ledger.filtered}),
         *_family(
             "events_dropped_total",

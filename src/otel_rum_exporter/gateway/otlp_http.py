@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..ledger import Ledger
+from ..ledger import LedgerSnapshot
 from ..otlp import Signal
 from .body import ENCODINGS, Budget, decompressed, too_large
 from .client import Sender, address_of, require_token
@@ -56,7 +56,7 @@ class HttpDoor:
         settings: GatewaySettings,
         counts: Counts,
         budget: Budget,
-        ledger: Callable[[], Ledger],
+        ledger: Callable[[], LedgerSnapshot],
     ) -> None:
         self._receiver = receiver
         self._settings = settings

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..config import Config
-from ..exporter.pipeline import OutboxFullError, Pipeline
+from ..exporter.pipeline import Pipeline, QueueFullError
 from ..otlp import (
     Decoded,
     DecodedLogRecord,
@@ -130,7 +130,7 @@ class Receiver:
                 pipeline.accept_spans([record for record in records if isinstance(record, DecodedSpan)])
             else:
                 pipeline.accept_log_records([record for record in records if isinstance(record, DecodedLogRecord)])
-        except OutboxFullError as error:
+        except QueueFullError as error:
             raise RefusedError(Reason.OVERLOADED, str(error), RETRY_FULL_SECONDS) from None
 
 

@@ -9,18 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._config_fields import (
-    UUID,
-    Setting,
-    markdown_of,
-    names_list,
-    readings_of,
-    row,
-    rows_of,
-    truth,
-    unknown_name,
-    whole,
-)
+from .._config_fields import Setting, names_list, readings_of, row, rows_of, truth, unknown_name, whole
+from .._uuid import UUID
 from ..config import ConfigError
 
 if TYPE_CHECKING:
@@ -120,11 +110,6 @@ class GatewaySettings:
 def table() -> dict[str, Setting]:
     """Return the settings by keyword, in the order in which they are documented."""
     return rows_of(GatewaySettings)
-
-
-def markdown_table() -> str:
-    """Return the settings as the Markdown table that the documentation shows."""
-    return markdown_of(GatewaySettings, PREFIX)
 
 
 def _ours(environment: Mapping[str, str]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..._attributes import RESOURCE_APP_MONITOR_ID
-from ..._config_fields import UUID
+from ..._uuid import UUID
 from ...config import Config, readings, variable
 from ...rum.credentials import client_of, session_of
 from ...rum.errors import is_web_page
