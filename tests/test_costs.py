@@ -23,7 +23,7 @@ from otel_rum_exporter.delivery.queue import Outbox
 from otel_rum_exporter.ledger import Ledger
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.identity import Moment
-from otel_rum_exporter.otlp import Decoded, Signal, decode_json, decode_protobuf
+from otel_rum_exporter.otlp import DecodeResult, Signal, decode_json, decode_protobuf
 from otel_rum_exporter.rum.batch import Batch
 from otel_rum_exporter.rum.client import GZIP_LEVEL
 from otel_rum_exporter.rum.request import body
@@ -82,7 +82,7 @@ def test_a_span_costs_few_calls() -> None:
 
 @pytest.mark.parametrize(("written", "decode"), [(in_protobuf, decode_protobuf), (in_json, decode_json)])
 def test_a_span_that_is_decoded_first_costs_at_most_twice(
-    written: Callable[[list[ReadableSpan]], bytes], decode: Callable[[bytes, Signal], Decoded]
+    written: Callable[[list[ReadableSpan]], bytes], decode: Callable[[bytes, Signal], DecodeResult]
 ) -> None:
     """What the gateway makes of a span is compared with what the exporter does."""
     made = spans(2 * BATCH)

@@ -30,13 +30,13 @@ from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.rules import SPAN_RULES
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.otlp import (
-    Decoded,
     DecodedEvent,
     DecodedLogData,
     DecodedLogRecord,
     DecodedResource,
     DecodedSpan,
-    Fault,
+    DecodeFailure,
+    DecodeResult,
 )
 from tests.mapping.test_rules import OF_AN_EXPORT
 from tests.spans import APP_MONITOR_ID, START_NS, exception_event, make_config, make_span
@@ -82,7 +82,7 @@ def _log(name: str | None, attributes: Mapping[str, Any] | None = None, **fields
 
 def _explain(*records: ReadableSpan | DecodedLogRecord, config: Config | None = None) -> Explanation:
     decoded = (_decoded(record) if isinstance(record, ReadableSpan) else record for record in records)
-    return explain(Decoded(tuple(decoded), ()), config or make_config(), NOW_NS)
+    return explain(DecodeResult(tuple(decoded), ()), config or make_config(), NOW_NS)
 
 
 def _types(explanation: Explanation) -> list[list[str]]:
@@ -264,7 +264,7 @@ def test_a_wrong_setting_is_an_error() -> None:
 def test_the_text_is_as_documented() -> None:
     """A record with its rule, session and events; what was not read; notes; totals."""
     page = make_span("GET /cart", PAGE, kind=SpanKind.SERVER, events=[exception_event("ValueError", "a\nb\x1b[31m")])
-    decoded = Decoded((_decoded(page), _log(None)), (Fault("resourceSpans", "is 5, not a list"),))
+    decoded = DecodeResult((_decoded(page), _log(None)), (DecodeFailure("resourceSpans", "is 5, not a list"),))
     lines = list(text_lines(explain(decoded, make_config(), NOW_NS)))
     assert lines[:5] == [
         "SERVER GET /cart: a page served",

@@ -1,59 +1,54 @@
-"""Files of OTLP: encoding, frames and signal are found out."""
+"""Files of OTLP: encoding, frames and signal are detected."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from opentelemetry._logs import LogRecord
-from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.resources import Resource
 
-from otel_rum_exporter.otlp import DecodedSpan, OtlpError, decode_file
-from tests.spans import START_NS, make_span
-
-SPANS = encode_spans([make_span("one"), make_span("two")]).SerializeToString()
-LOGS = encode_logs(
-    [ReadableLogRecord(LogRecord(timestamp=START_NS, event_name="shown"), Resource({"service.name": "shop"}))]
-).SerializeToString()
-JSON = b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "%s", "spanId": "%s", "name": "one"}]}]}]}' % (
-    b"a" * 32,
-    b"b" * 16,
-)
-
-
-def _framed(*bodies: bytes) -> bytes:
-    return b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
+from otel_rum_exporter.otlp import DecodedLogRecord, DecodedSpan, OtlpError, decode_file, decode_json_file
+from tests.otlp.encodings import JSON_SPAN, json_request
+from tests.otlp.files import ONE_JSON_SPAN, ONE_LOG_RECORD, TWO_SPANS, framed
 
 
 @pytest.mark.parametrize(
     ("content", "names"),
     [
-        pytest.param(SPANS, ["one", "two"], id="spans"),
-        pytest.param(LOGS, ["shown"], id="log records"),
-        pytest.param(_framed(SPANS, LOGS, SPANS), ["one", "two", "shown", "one", "two"], id="both, framed"),
-        pytest.param(JSON, ["one"], id="JSON"),
-        pytest.param(JSON + b"\n" + JSON, ["one", "one"], id="JSON lines"),
+        pytest.param(TWO_SPANS, ["one", "two"], id="spans"),
+        pytest.param(ONE_LOG_RECORD, ["shown"], id="log records"),
+        pytest.param(framed(TWO_SPANS, ONE_LOG_RECORD, TWO_SPANS), ["one", "two", "shown", "one", "two"], id="frames"),
+        pytest.param(ONE_JSON_SPAN, ["work"], id="JSON"),
+        pytest.param(ONE_JSON_SPAN + b"\n" + ONE_JSON_SPAN, ["work", "work"], id="JSON lines"),
+        pytest.param(json.dumps(json.loads(ONE_JSON_SPAN), indent=2).encode(), ["work"], id="indented JSON"),
     ],
 )
-def test_a_file_says_what_it_is(content: bytes, names: list[str]) -> None:
-    """Spans and log records come in their order, whatever the file is written in."""
-    decoded = decode_file(content)
-    found = [r.name if isinstance(r, DecodedSpan) else r.log_record.event_name for r in decoded.records]
+def test_format_is_detected(content: bytes, names: list[str]) -> None:
+    """Records keep their order."""
+    result = decode_file(content)
+    found = [r.name if isinstance(r, DecodedSpan) else r.log_record.event_name for r in result.records]
     assert found == names
-    assert decoded.faults == ()
+    assert result.failures == ()
 
 
-def test_a_message_that_is_malformed_costs_only_itself() -> None:
-    """The fault has its number in the file."""
-    decoded = decode_file(_framed(SPANS, b"\x0a\x03abc"))
-    assert len(decoded.records) == 2
-    assert str(decoded.faults[0]).startswith("message 2 is not OTLP in protobuf: ")
+def test_malformed_message_is_rejected_alone() -> None:
+    """The failure has its number in the file."""
+    result = decode_file(framed(TWO_SPANS, b"\x0a\x03abc"))
+    assert len(result.records) == 2
+    assert str(result.failures[0]).startswith("message 2 is not OTLP in protobuf: ")
+
+
+def test_malformed_line_is_rejected_alone() -> None:
+    """Spans and log records keep the order of the lines. Failures have the number of the line."""
+    log = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"eventName": "e"}]}]}]}'
+    malformed_span = json_request({**JSON_SPAN, "name": 5})
+    result = decode_json_file(b"\r\n".join([ONE_JSON_SPAN, b"", log, malformed_span, ONE_JSON_SPAN[:-9]]))
+    assert [type(record) for record in result.records] == [DecodedSpan, DecodedLogRecord]
+    first, second = map(str, result.failures)
+    assert first == "line 4: resourceSpans[0].scopeSpans[0].spans[0].name is 5, not a string"
+    assert second.startswith("line 5 is not JSON: ")
 
 
 def _metrics() -> bytes:
@@ -62,14 +57,20 @@ def _metrics() -> bytes:
     return bytes(encode_metrics(reader.get_metrics_data()).SerializeToString())  # type: ignore[arg-type]
 
 
-def test_an_empty_file_is_an_error() -> None:
-    """It is neither encoding, and both would say so at length."""
+def test_empty_file_is_an_error() -> None:
+    """The message is not that of either encoding."""
     with pytest.raises(OtlpError, match=r"^it is empty$"):
         decode_file(b"")
 
 
 @pytest.mark.parametrize("content", [_metrics(), b"not telemetry", b"\x00\x00\x00\x05ab", json.dumps([1]).encode()])
-def test_what_is_no_telemetry_for_rum_is_refused(content: bytes) -> None:
-    """The error says why it is neither of the encodings."""
+def test_other_content_is_an_error(content: bytes) -> None:
+    """The message has the reason for both encodings."""
     with pytest.raises(OtlpError, match=r"neither JSON .* nor protobuf"):
         decode_file(content)
+
+
+def test_other_text_is_an_error() -> None:
+    """The message has the reason for the whole file and for its first line."""
+    with pytest.raises(OtlpError, match=r"^not JSON: .*line 1 is not JSON: "):
+        decode_json_file(b"hello\nworld\n")

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 from ..config import Config
 from ..exporter.pipeline import Pipeline
 from ..mapping.pending import MAX_PENDING_NS
-from ..otlp import OtlpError, Piece, pieces
+from ..otlp import FileBody, OtlpError, read_bodies
 
 T = TypeVar("T")
 
@@ -79,22 +79,22 @@ class Replay:
         """The number of events that were read, but neither delivered nor dropped. The files still contain them."""
         return self.ledger.stored + self.ledger.pending
 
-    def send(self, account: FileAccount, stream: BinaryIO) -> Iterator[Piece]:
+    def send(self, account: FileAccount, stream: BinaryIO) -> Iterator[FileBody]:
         """Send a file from `account.begin` on, and yield each body after it is accepted.
 
         Raises:
             OtlpError: the rest of the file cannot be read.
             StalledError: see the class.
         """
-        for piece in pieces(stream, account.begin):
-            if piece.is_cut:
-                account.note(f"{piece.name} is incomplete; the next run sends it")
+        for body in read_bodies(stream, account.begin):
+            if body.is_truncated:
+                account.note(f"{body.name} is incomplete; the next run sends it")
                 return
-            if self._accept(account, piece):
-                self._positions.append(_ReadPosition(time.monotonic(), account, piece.end))
+            if self._accept(account, body):
+                self._positions.append(_ReadPosition(time.monotonic(), account, body.end))
             if time.monotonic() - self._drained_at_seconds > DRAIN_SECONDS:
                 self._drain()
-            yield piece
+            yield body
 
     def finish(self) -> None:
         """Deliver everything that was read, including records that still wait for their parents.
@@ -112,19 +112,19 @@ class Replay:
         if self._pipeline.flush(timeout_seconds):
             self._report_delivered(math.inf)
 
-    def _accept(self, account: FileAccount, piece: Piece) -> bool:
+    def _accept(self, account: FileAccount, body: FileBody) -> bool:
         """Accept the records of a body; return false if it cannot be read."""
         account.bodies += 1
         try:
-            decoded = piece.decode()
+            decoded = body.decode()
         except OtlpError as error:
             account.unread += 1
-            account.note(f"{piece.name} is {error}")
+            account.note(f"{body.name} is {error}")
             return False
         account.records += len(decoded.records)
         account.unread += decoded.rejected
-        for fault in decoded.faults:
-            account.note(f"{piece.name}: {fault}")
+        for failure in decoded.failures:
+            account.note(f"{body.name}: {failure}")
         self._accept_in_slices(decoded.spans, self._pipeline.accept_spans)
         self._accept_in_slices(decoded.log_records, self._pipeline.accept_log_records)
         return True

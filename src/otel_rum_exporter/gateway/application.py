@@ -1,4 +1,4 @@
-"""The gateway: two receivers, one request handler, and the pipeline that exporters with the same settings share."""
+"""The gateway: HTTP, gRPC, and the pipeline that it shares with exporters of the same settings."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Gateway:
             ConfigError: with each wrong value of the gateway and the exporter, and the fix.
         """
         settings = GatewaySettings.read({}, environment)
-        return cls(config_of(settings, environment), settings)
+        return cls(exporter_config(settings, environment), settings)
 
     def grpc_receiver(self) -> GrpcReceiver:
         """Return the receiver of OTLP over gRPC."""
@@ -88,11 +88,11 @@ class Gateway:
         self._shared.leave(self._timeout_seconds)
 
 
-def config_of(settings: GatewaySettings, environment: Mapping[str, str]) -> Config:
+def exporter_config(settings: GatewaySettings, environment: Mapping[str, str]) -> Config:
     """Return the exporter's settings; with a list of app monitors, no default one is required.
 
     Raises:
-        ConfigError: as `Config.read` does.
+        ConfigError: if a setting of the exporter is wrong.
     """
     if settings.app_monitors:
         environment = {**environment, "OTEL_RESOURCE_ATTRIBUTES": f"{RESOURCE_APP_MONITOR_ID}=listed"}

@@ -27,30 +27,30 @@ class Budget:
         self.reserved_bytes = 0
 
     @contextmanager
-    def hold(self) -> Iterator[Callable[[int], None]]:
+    def reservation(self) -> Iterator[Callable[[int], None]]:
         """Yield a function that reserves bytes until the end of the block.
 
         The function raises RequestError if the limit is reached.
         """
         reserved = 0
 
-        def take(size_bytes: int) -> None:
+        def reserve(size_bytes: int) -> None:
             nonlocal reserved
             with self._lock:
                 if self.reserved_bytes + size_bytes > self._max_bytes:
-                    raise RequestError(Reason.OVERLOADED, "the gateway holds too many bytes in flight; retry later")
+                    raise RequestError(Reason.OVERLOADED, "the requests in flight have too many bytes; retry later")
                 self.reserved_bytes += size_bytes
                 reserved += size_bytes
 
         try:
-            yield take
+            yield reserve
         finally:
             with self._lock:
                 self.reserved_bytes -= reserved
 
 
-def decompressed(body: bytes, encoding: str, max_bytes: int, take: Callable[[int], None]) -> bytes:
-    """Return a decompressed body; `take` is called with the size of each part before it is kept.
+def decompressed(body: bytes, encoding: str, max_bytes: int, reserve: Callable[[int], None]) -> bytes:
+    """Return a decompressed body; `reserve` is called with the size of each part before it is kept.
 
     Raises:
         RequestError: if it is malformed, truncated or, decompressed, larger than `max_bytes`.
@@ -64,7 +64,7 @@ def decompressed(body: bytes, encoding: str, max_bytes: int, take: Callable[[int
             size += len(part)
             if size > max_bytes:
                 raise too_large(max_bytes)
-            take(len(part))
+            reserve(len(part))
             parts.append(part)
     except zlib.error as error:
         raise RequestError(Reason.UNDECODABLE, f"the body is not {encoding}: {error}") from None

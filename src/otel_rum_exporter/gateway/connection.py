@@ -1,4 +1,4 @@
-"""An HTTP connection with limits that uvicorn leaves to a reverse proxy: time, heads and trailers.
+"""An HTTP connection with limits that uvicorn does not have: time, heads and trailers.
 
 The application limits the size and time of bodies.
 """

@@ -52,7 +52,7 @@ def exposition(counts: Counts, ledger: LedgerSnapshot, reserved_bytes: int) -> s
             "events_stored", "gauge", "RUM events accepted, neither delivered nor dropped yet.", {"": ledger.stored}
         ),
         *_family(
-            "records_waiting", "gauge", "Spans and log records that wait for their parents.", {"": ledger.pending}
+            "records_pending", "gauge", "Spans and log records that wait for their parents.", {"": ledger.pending}
         ),
         *_family(
             "records_filtered_total", "counter", "Spans and log records that become no event.", {"": ledger.filtered}

@@ -15,10 +15,10 @@ import grpc
 from ..otlp import Signal
 from .body import Budget
 from .client import Client, address_of, authenticate
-from .error_response import Reason, RequestError
+from .error_response import UNEXPECTED_ERROR, Reason, RequestError
 from .metrics import Counts
 from .receiver import Receiver
-from .response import Encoding, accepted, error_status
+from .response import Encoding, error_status, export_response
 from .settings import GatewaySettings
 
 LOGGER = logging.getLogger("otel_rum_exporter")
@@ -77,20 +77,18 @@ class GrpcReceiver:
         try:
             headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
             authenticate(headers.get("authorization", ""), self._settings)
-            client = Client(address_of(_host(context.peer())))
+            client = Client(address_of(peer_host(context.peer())))
             self._receiver.admit(client)
-            with self._budget.hold() as take:
-                take(len(body))
-                receipt = self._receiver.receive(signal, Encoding.PROTOBUF, body, client)
+            with self._budget.reservation() as reserve:
+                reserve(len(body))
+                result = self._receiver.receive(signal, Encoding.PROTOBUF, body, client)
         except RequestError as error:
             self._abort(context, error)
         except Exception:
-            LOGGER.exception(
-                "CloudWatch RUM: a request failed unexpectedly; the gateway continues. To fix: report this"
-            )
+            LOGGER.exception(UNEXPECTED_ERROR)
             self._abort(context, RequestError(Reason.INTERNAL, "internal error"))
         self._counts.responded(_TRANSPORT, grpc.StatusCode.OK.name)
-        return accepted(signal, Encoding.PROTOBUF, receipt.rejected, receipt.message)
+        return export_response(signal, Encoding.PROTOBUF, result.rejected, result.message)
 
     def _abort(self, context: grpc.ServicerContext, error: RequestError) -> NoReturn:
         code = _CODES[error.reason.value.grpc_code]
@@ -99,7 +97,7 @@ class GrpcReceiver:
         context.abort(code, error.message)
 
 
-def _host(peer: str) -> str:
+def peer_host(peer: str) -> str:
     """Return the address of a gRPC peer: `ipv4:127.0.0.1:5555`, `ipv6:%5B::1%5D:5555`."""
     kind, _, rest = peer.partition(":")
     host = rest.rpartition(":")[0] if kind in {"ipv4", "ipv6"} else rest

@@ -25,10 +25,10 @@ from ..ledger import LedgerSnapshot
 from ..otlp import Signal
 from .body import ENCODINGS, Budget, decompressed, too_large
 from .client import Client, address_of, authenticate
-from .error_response import Reason, RequestError
+from .error_response import UNEXPECTED_ERROR, Reason, RequestError
 from .metrics import CONTENT_TYPE, Counts, exposition
-from .receiver import Receipt, Receiver
-from .response import Encoding, accepted, error_status
+from .receiver import PartialSuccess, Receiver
+from .response import Encoding, error_status, export_response
 from .settings import GatewaySettings
 
 LOGGER = logging.getLogger("otel_rum_exporter")
@@ -106,20 +106,18 @@ class HttpReceiver:
         encoding = Encoding.JSON
         try:
             encoding = _encoding(request)
-            receipt = await self._receipt(request, signal, encoding)
+            result = await self._receive(request, signal, encoding)
         except RequestError as error:
             return self._error(error, encoding)
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception:
-            LOGGER.exception(
-                "CloudWatch RUM: a request failed unexpectedly; the gateway continues. To fix: report this"
-            )
+            LOGGER.exception(UNEXPECTED_ERROR)
             return self._error(RequestError(Reason.INTERNAL, "internal error"), encoding)
         self._counts.responded(_TRANSPORT, "200")
-        return Response(accepted(signal, encoding, receipt.rejected, receipt.message), media_type=encoding.value)
+        return Response(export_response(signal, encoding, result.rejected, result.message), media_type=encoding.value)
 
-    async def _receipt(self, request: Request, signal: Signal, encoding: Encoding) -> Receipt:
+    async def _receive(self, request: Request, signal: Signal, encoding: Encoding) -> PartialSuccess:
         authenticate(request.headers.get("authorization", ""), self._settings)
         client = self._client_of(request)
         self._receiver.admit(client)
@@ -128,17 +126,17 @@ class HttpReceiver:
             raise RequestError(
                 Reason.UNSUPPORTED, f"Content-Encoding is {compression:.40}, which is none of {ENCODINGS}"
             )
-        with self._budget.hold() as take:
-            body = await self._body(request, take)
+        with self._budget.reservation() as reserve:
+            body = await self._body(request, reserve)
             if compression != "identity":
-                unpack = partial(decompressed, body, compression, self._settings.max_body_bytes, take)
+                unpack = partial(decompressed, body, compression, self._settings.max_body_bytes, reserve)
                 body = await anyio.to_thread.run_sync(unpack, limiter=self._workers)
             limiter = self._large if len(body) >= LARGE_BYTES else self._workers
             return await anyio.to_thread.run_sync(
                 self._receiver.receive, signal, encoding, body, client, limiter=limiter
             )
 
-    async def _body(self, request: Request, take: Callable[[int], None]) -> bytes:
+    async def _body(self, request: Request, reserve: Callable[[int], None]) -> bytes:
         """Read a body, with or without a Content-Length."""
         max_bytes = self._settings.max_body_bytes
         length = request.headers.get("content-length", "")
@@ -152,7 +150,7 @@ class HttpReceiver:
                     size += len(part)
                     if size > max_bytes:
                         raise too_large(max_bytes)
-                    take(len(part))
+                    reserve(len(part))
                     parts.append(part)
         except TimeoutError:
             raise RequestError(Reason.TOO_SLOW, f"the body took more than {BODY_SECONDS:.0f} seconds") from None

@@ -10,42 +10,43 @@ from dataclasses import dataclass
 from ..config import Config
 from ..exporter.pipeline import Pipeline, QueueFullError
 from ..otlp import (
-    Decoded,
     DecodedLogRecord,
     DecodedResource,
     DecodedSpan,
+    DecodeResult,
     OtlpError,
     Signal,
     TooManyRecordsError,
     decode_json,
     decode_protobuf,
 )
-from .client import Client, ClientRates
+from .client import Client
 from .error_response import Reason, RequestError
 from .metrics import Counts
+from .rate_limiter import RateLimiter
 from .response import Encoding
-from .routing import NoRouteError, Route, Routing, bound_ids
+from .routing import NoRouteError, Route, Routing, shorten_ids
 from .settings import GatewaySettings
 
 MAX_RECORDS = 100_000
-"""Spans, log records and blocks in one request. SDKs send 512 at once, Collectors 8,192."""
+"""Most spans, log records and blocks in one request. SDKs send 512 at once, Collectors 8,192."""
 
 MAX_JSON_VALUES = 4_000_000
-"""Lists, objects and their members in one request; in memory each takes much more than its two bytes of JSON."""
+"""Most lists, objects and their members in one request; in memory each takes much more than its two bytes of JSON."""
 
 RETRY_FULL_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """The result of an accepted request: how many records were rejected, and why."""
+class PartialSuccess:
+    """The result of an accepted request: the number of rejected records, and the reason."""
 
     rejected: int
     message: str
 
 
 class Receiver:
-    """Accept export requests. Thread-safe."""
+    """Decode the export requests of both transports, and hand their records to the pipeline. Thread-safe."""
 
     def __init__(
         self,
@@ -58,9 +59,9 @@ class Receiver:
         self._settings = settings
         self._routing = Routing(config, settings)
         self._counts = counts
-        self._requests = ClientRates(settings.client_requests_per_second, "requests")
-        self._bytes = ClientRates(settings.client_bytes_per_second, "bytes")
-        self._records = ClientRates(settings.max_records_per_second, "records for one app monitor")
+        self._requests = RateLimiter(settings.client_requests_per_second, "requests")
+        self._bytes = RateLimiter(settings.client_bytes_per_second, "bytes")
+        self._records = RateLimiter(settings.max_records_per_second, "records for one app monitor")
         self.is_closing = False
 
     def admit(self, client: Client) -> None:
@@ -73,8 +74,8 @@ class Receiver:
             raise RequestError(Reason.OVERLOADED, "the gateway is shutting down")
         self._requests.take(client.address, 1, time.monotonic())
 
-    def receive(self, signal: Signal, encoding: Encoding, body: bytes, client: Client) -> Receipt:
-        """Accept the records of a decompressed body; on return the pipeline has stored them.
+    def receive(self, signal: Signal, encoding: Encoding, body: bytes, client: Client) -> PartialSuccess:
+        """Accept the records of a decompressed body; when this returns, the pipeline has stored them.
 
         Raises:
             RequestError: if no record was accepted.
@@ -85,19 +86,21 @@ class Receiver:
         self._accept(signal, records)
         rejected = decoded.rejected + sum(unrouted.values())
         self._counts.received(signal, len(decoded.records) + decoded.rejected, rejected)
-        reasons = [f"{count} rejected: {why}" for why, count in unrouted.items()]
+        reasons = [f"{count} rejected: {reason}" for reason, count in unrouted.items()]
         if decoded.rejected:
-            faults = "; ".join(map(str, decoded.faults[:3]))
-            reasons.append(f"{decoded.rejected} rejected: {faults}")
-        return Receipt(rejected, "; ".join(reasons))
+            failures = "; ".join(map(str, decoded.failures[:3]))
+            reasons.append(f"{decoded.rejected} rejected: {failures}")
+        return PartialSuccess(rejected, "; ".join(reasons))
 
     @property
     def is_ready(self) -> bool:
         """Whether requests are accepted at present."""
         return not self.is_closing and self._pipeline().has_room
 
-    def _routed(self, decoded: Decoded, client: Client) -> tuple[list[DecodedSpan | DecodedLogRecord], Counter[str]]:
-        """Return the records with a route, with its resource; count the others by reason."""
+    def _routed(
+        self, decoded: DecodeResult, client: Client
+    ) -> tuple[list[DecodedSpan | DecodedLogRecord], Counter[str]]:
+        """Return the records that have a route, each with the resource of its route; count the others by reason."""
         unrouted: Counter[str] = Counter()
         routes: dict[int, Route | str] = {}
         records, quota = [], Counter[str]()
@@ -110,7 +113,7 @@ class Receiver:
                 continue
             quota[route.monitor_id] += 1
             record.resource = route.resource
-            bound_ids(record.attributes if isinstance(record, DecodedSpan) else record.log_record.attributes)
+            shorten_ids(record.attributes if isinstance(record, DecodedSpan) else record.log_record.attributes)
             records.append(record)
         now = time.monotonic()
         for monitor_id, count in quota.items():
@@ -134,7 +137,7 @@ class Receiver:
             raise RequestError(Reason.OVERLOADED, str(error), RETRY_FULL_SECONDS) from None
 
 
-def _decoded(signal: Signal, encoding: Encoding, body: bytes) -> Decoded:
+def _decoded(signal: Signal, encoding: Encoding, body: bytes) -> DecodeResult:
     try:
         if encoding is Encoding.PROTOBUF:
             return decode_protobuf(body, signal, MAX_RECORDS)

@@ -25,7 +25,7 @@ class Encoding(enum.Enum):
     JSON = "application/json"
 
 
-def accepted(signal: Signal, encoding: Encoding, rejected: int = 0, message: str = "") -> bytes:
+def export_response(signal: Signal, encoding: Encoding, rejected: int = 0, message: str = "") -> bytes:
     """Return the export response; `partial_success` is unset if nothing was rejected."""
     message = message[:MAX_MESSAGE_CHARS]
     if signal is Signal.TRACES:
@@ -33,12 +33,12 @@ def accepted(signal: Signal, encoding: Encoding, rejected: int = 0, message: str
         if rejected:
             spans.partial_success.rejected_spans = rejected
             spans.partial_success.error_message = message
-        return _written(spans, encoding)
+        return _encoded(spans, encoding)
     logs = ExportLogsServiceResponse()
     if rejected:
         logs.partial_success.rejected_log_records = rejected
         logs.partial_success.error_message = message
-    return _written(logs, encoding)
+    return _encoded(logs, encoding)
 
 
 def error_status(error: RequestError, encoding: Encoding) -> bytes:
@@ -49,10 +49,10 @@ def error_status(error: RequestError, encoding: Encoding) -> bytes:
     elif error.reason is Reason.UNDECODABLE:
         violation = BadRequest.FieldViolation(field="body", description=status.message)
         status.details.add().Pack(BadRequest(field_violations=[violation]))
-    return _written(status, encoding)
+    return _encoded(status, encoding)
 
 
-def _written(message: Message, encoding: Encoding) -> bytes:
+def _encoded(message: Message, encoding: Encoding) -> bytes:
     if encoding is Encoding.JSON:
         return MessageToJson(message, indent=None).encode()
     return message.SerializeToString()

@@ -1,4 +1,4 @@
-"""The app monitor of each resource, and its session if the telemetry has none."""
+"""The app monitor of each resource, and a session for telemetry that has none."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..otlp import DecodedResource
 from .client import MAX_CLIENTS, Client
 from .settings import GatewaySettings
 
-NOT_ALLOWED = "an app monitor that its resource names is not on the gateway's list"
-NO_MONITOR = f"neither resource nor gateway names an app monitor; set {RESOURCE_APP_MONITOR_ID}"
-TOO_LARGE = "a resource has more attributes than the gateway keeps"
+NOT_ALLOWED = "the app monitor of the resource is not on the gateway's list"
+NO_MONITOR = f"neither the resource nor the gateway has an app monitor; set {RESOURCE_APP_MONITOR_ID}"
+TOO_LARGE = "the attributes of the resource are too large"
 MAX_ROUTES = 1000
 MAX_RESOURCE_BYTES = 65_536
 MAX_CACHED_BYTES = 8192
@@ -32,7 +32,7 @@ _IDS = (*SESSION_ATTRIBUTES, *USER_ATTRIBUTES, ENDUSER_ID)
 _BROWSER = "Mozilla/"
 
 
-def bound_ids(attributes: dict[str, Any]) -> None:
+def shorten_ids(attributes: dict[str, Any]) -> None:
     """Replace each session or user id that is too long by its digest."""
     for name in _IDS:
         value = attributes.get(name)
@@ -41,18 +41,18 @@ def bound_ids(attributes: dict[str, Any]) -> None:
 
 
 class NoRouteError(Exception):
-    """Telemetry has no app monitor; the message says why."""
+    """Telemetry has no route. The message is the reason."""
 
 
 class Route(NamedTuple):
-    """The app monitor of telemetry, and the resource to pass to the pipeline."""
+    """An app monitor, and the resource that the pipeline gets."""
 
     monitor_id: str
     resource: DecodedResource
 
 
 class Routing:
-    """Resolve the route of each resource. Thread-safe."""
+    """The routes of resources, and the sessions of clients without one. Thread-safe."""
 
     def __init__(
         self, config: Config, settings: GatewaySettings, new_id: Callable[[], str] = lambda: str(uuid.uuid4())
@@ -110,7 +110,7 @@ class Routing:
         if monitor_id not in self._aliases or (given_alias and given_alias not in self._aliases[monitor_id]):
             raise NoRouteError(NOT_ALLOWED)
         routed = {**attributes, RESOURCE_APP_MONITOR_ID: monitor_id}
-        bound_ids(routed)
+        shorten_ids(routed)
         if text(attributes, *SESSION_ATTRIBUTES) is None:
             routed["session.id"] = session_id
         if client.user_agent and client.user_agent.startswith(_BROWSER):

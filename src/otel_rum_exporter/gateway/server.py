@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import uvicorn
 
-from .application import Gateway, config_of
+from .application import Gateway, exporter_config
 from .connection import Connection
 from .settings import GatewaySettings
 
@@ -38,7 +38,7 @@ def serve(
         ConfigError: if a setting of the exporter is wrong.
         OSError: if a port is in use.
     """
-    config = config_of(settings, environment)
+    config = exporter_config(settings, environment)
     if settings.workers > 1:
         _Workers(settings, environment).run(announce)
         return
@@ -123,7 +123,7 @@ class _Workers:
     def __init__(self, settings: GatewaySettings, environment: Mapping[str, str]) -> None:
         # Bound but not listening: they reserve the ports, including those that the system chose.
         self._reservations = [_reserved(settings.host, port) for port in (settings.http_port, settings.grpc_port)]
-        ports = [socket_.getsockname()[1] for socket_ in self._reservations]
+        ports = [reservation.getsockname()[1] for reservation in self._reservations]
         self._settings = replace(settings, http_port=ports[0], grpc_port=ports[1])
         self._environment = dict(environment)
 
@@ -156,11 +156,11 @@ class _Workers:
         # A worker that got the signal before it installed its handler ended by the signal itself.
         failed = [process.exitcode for process in processes if process.exitcode not in {0, -signal.SIGTERM}]
         if failed:
-            raise OSError(f"a worker ended with exit code {failed[0]}")
+            raise OSError(f"a worker process ended with exit code {failed[0]}")
 
 
 def _work(settings: GatewaySettings, environment: Mapping[str, str]) -> None:
-    _run(Gateway(config_of(settings, environment), settings), lambda _: None)
+    _run(Gateway(exporter_config(settings, environment), settings), lambda _: None)
 
 
 def _listener(host: str, port: int, *, is_shared: bool) -> socket.socket:

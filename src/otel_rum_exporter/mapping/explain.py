@@ -15,7 +15,7 @@ import orjson
 from .._log import RateLimitedLog
 from ..config import Config, variable
 from ..ledger import DropReason, Ledger
-from ..otlp import Decoded
+from ..otlp import DecodeResult
 from ..rum.event import RumEvent
 from ..rum.ids import NIL_UUID
 from ..rum.truncation import cut
@@ -93,7 +93,7 @@ def config_of(environment: Mapping[str, str]) -> Config:
     return Config.read({} if is_set else {"app_monitor_id": PLACEHOLDER_APP_MONITOR_ID}, environment)
 
 
-def explain(decoded: Decoded, config: Config, now_ns: int) -> Explanation:
+def explain(decoded: DecodeResult, config: Config, now_ns: int) -> Explanation:
     """Explain decoded records as if one process exported them now, spans first."""
     log, now, minted = _Notes(), Moment(now_ns, 0), _SessionIds()
     converter = Converter(config, new_id=minted.new, ledger=Ledger(), log=log)
@@ -114,7 +114,7 @@ def explain(decoded: Decoded, config: Config, now_ns: int) -> Explanation:
         _explained(outcomes[id(record)].popleft() if outcomes[id(record)] else _UNREADABLE, config)
         for record in decoded.records
     )
-    return Explanation(explained, tuple(map(str, decoded.faults)), tuple(log.notes.values()))
+    return Explanation(explained, tuple(map(str, decoded.failures)), tuple(log.notes.values()))
 
 
 def text_lines(explanation: Explanation) -> Iterator[str]:

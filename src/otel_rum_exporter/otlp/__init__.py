@@ -1,7 +1,7 @@
-"""OTLP to the spans and log records that the mapping reads, in either of its encodings.
+"""Decoders of OTLP, in both of its encodings, to the spans and log records that the mapping reads.
 
-Bodies are those of export requests. Only what RUM has a place for is read. A record that is malformed costs only
-itself, and is reported. https://opentelemetry.io/docs/specs/otlp/
+A body is that of an export request. Fields that RUM cannot show are skipped. A malformed record is rejected and
+reported without effect on the others. https://opentelemetry.io/docs/specs/otlp/
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from .file import decode_file, decode_json_file
 from .json import decode_json
 from .model import (
-    Decoded,
     DecodedEvent,
     DecodedLink,
     DecodedLogData,
@@ -17,16 +16,18 @@ from .model import (
     DecodedResource,
     DecodedScope,
     DecodedSpan,
-    Fault,
+    DecodeFailure,
+    DecodeResult,
     OtlpError,
     Signal,
     TooManyRecordsError,
 )
 from .protobuf import decode_protobuf
-from .stream import Piece, pieces
+from .stream import FileBody, read_bodies
 
 __all__ = [
-    "Decoded",
+    "DecodeFailure",
+    "DecodeResult",
     "DecodedEvent",
     "DecodedLink",
     "DecodedLogData",
@@ -34,14 +35,13 @@ __all__ = [
     "DecodedResource",
     "DecodedScope",
     "DecodedSpan",
-    "Fault",
+    "FileBody",
     "OtlpError",
-    "Piece",
     "Signal",
     "TooManyRecordsError",
     "decode_file",
     "decode_json",
     "decode_json_file",
     "decode_protobuf",
-    "pieces",
+    "read_bodies",
 ]

@@ -1,4 +1,4 @@
-"""OTLP files: a single body, or the sequence of bodies that the Collector's file exporter writes.
+"""Files of OTLP: one body, or the sequence of bodies that the Collector's file exporter writes.
 
 https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/exporter/fileexporter
 """
@@ -8,87 +8,91 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from .json import decode_json
-from .model import Decoded, Fault, OtlpError, Signal
+from .model import DecodeFailure, DecodeResult, OtlpError, Signal
 from .protobuf import decode_protobuf
 
 _LENGTH_BYTES = 4
 
 
-def decode_file(content: bytes) -> Decoded:
-    """Decode a file, and detect its encoding.
+def decode_file(content: bytes) -> DecodeResult:
+    """Decode a file, and detect its encoding and signal.
 
-    Bodies of protobuf are one alone, or each behind its length in four bytes. Whether they hold spans or log records
-    is found out too.
+    A protobuf file has one body alone, or bodies that each follow their length in four bytes.
 
     Raises:
-        OtlpError: where nothing of it is OTLP.
+        OtlpError: if no part of the file is OTLP.
     """
     if not content:
         raise OtlpError("it is empty")
     try:
         return decode_json_file(content)
     except OtlpError as error:
-        not_json = error
-    bodies = _framed(content) or [content]
+        json_error = error
+    bodies = _framed_bodies(content) or [content]
     try:
-        return _joined((f"message {number}", _of_any_signal, body) for number, body in enumerate(bodies, 1))
+        return _merged((f"message {number}", _decode_any_signal, body) for number, body in enumerate(bodies, 1))
     except OtlpError as error:
-        raise OtlpError(f"neither JSON ({not_json}) nor protobuf ({error})") from None
+        raise OtlpError(f"neither JSON ({json_error}) nor protobuf ({error})") from None
 
 
-def decode_json_file(content: bytes) -> Decoded:
-    """Decode a JSON file with one body, or one body per line.
+def decode_json_file(content: bytes) -> DecodeResult:
+    """Decode a file of JSON that is one body, or has one on each line.
 
     Raises:
-        OtlpError: where neither the whole nor any line of it is OTLP.
+        OtlpError: if neither the whole file nor any line is OTLP.
     """
     try:
         return decode_json(content)
     except OtlpError as error:
-        whole = error
+        file_error = error
     lines = [(f"line {number}", decode_json, line) for number, line in enumerate(content.splitlines(), 1)]
     try:
-        return _joined(one for one in lines if one[2].strip())
+        return _merged(line for line in lines if line[2].strip())
     except OtlpError as error:
-        raise OtlpError(f"{whole}; nor is it OTLP line by line: {error}" if len(lines) > 1 else str(whole)) from None
+        message = f"{file_error}; nor is it OTLP line by line: {error}" if len(lines) > 1 else str(file_error)
+        raise OtlpError(message) from None
 
 
-def _joined(bodies: Iterator[tuple[str, Callable[[bytes], Decoded], bytes]]) -> Decoded:
-    """Decode several named bodies; raise the error of the first if none can be decoded."""
-    read: list[Decoded] = []
-    faults: list[Fault] = []
+def _merged(bodies: Iterator[tuple[str, Callable[[bytes], DecodeResult], bytes]]) -> DecodeResult:
+    """Return the records of several bodies, each given with its name and decoder.
+
+    Raises:
+        OtlpError: if no body is OTLP, with the reason of the first one.
+    """
+    results: list[DecodeResult] = []
+    failures: list[DecodeFailure] = []
     for name, decode, body in bodies:
         try:
-            decoded = decode(body)
+            result = decode(body)
         except OtlpError as error:
-            faults.append(Fault(name, f"is {error}"))
+            failures.append(DecodeFailure(name, f"is {error}"))
             continue
-        read.append(decoded)
-        faults.extend(Fault(f"{name}: {fault.path}", fault.reason) for fault in decoded.faults)
-    if not read:
-        raise OtlpError(str(faults[0]) if faults else "it is empty")
-    records = tuple(record for decoded in read for record in decoded.records)
-    return Decoded(records, tuple(faults), sum(decoded.rejected for decoded in read))
+        results.append(result)
+        failures.extend(DecodeFailure(f"{name}: {failure.path}", failure.reason) for failure in result.failures)
+    if not results:
+        raise OtlpError(str(failures[0]) if failures else "it is empty")
+    records = tuple(record for result in results for record in result.records)
+    return DecodeResult(records, tuple(failures), sum(result.rejected for result in results))
 
 
-def _framed(content: bytes) -> list[bytes]:
-    """Return the length-prefixed messages of a file; none if it has another format."""
-    found, at = [], 0
+def _framed_bodies(content: bytes) -> list[bytes]:
+    """Return the bodies of a file in which each follows its length; none if the file has no such frames."""
+    bodies, at = [], 0
     while at < len(content):
         size = int.from_bytes(content[at : at + _LENGTH_BYTES], "big")
         at += _LENGTH_BYTES
         if size > len(content) - at or not size:
             return []
-        found.append(content[at : at + size])
+        bodies.append(content[at : at + size])
         at += size
-    return found
+    return bodies
 
 
-def _of_any_signal(body: bytes) -> Decoded:
-    """Decode a body as the signal with more valid records."""
+def _decode_any_signal(body: bytes) -> DecodeResult:
+    """Decode a protobuf body as the signal that gives more records."""
     spans, logs = (decode_protobuf(body, signal) for signal in (Signal.TRACES, Signal.LOGS))
-    if any(one.log_record.timestamp or one.log_record.observed_timestamp for one in logs.log_records):
-        return max(spans, logs, key=lambda decoded: len(decoded.records))
+    if any(record.log_record.timestamp or record.log_record.observed_timestamp for record in logs.log_records):
+        return max(spans, logs, key=lambda result: len(result.records))
     if spans.records:
         return spans
     raise OtlpError("protobuf, but neither spans nor log records")

@@ -1,4 +1,4 @@
-"""OTLP in JSON to spans and log records."""
+"""The decoder of OTLP in JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from .model import (
     SEVERITIES,
     STATUS_CODES,
     UNSET,
-    Decoded,
     DecodedEvent,
     DecodedLink,
     DecodedLogData,
@@ -24,8 +23,9 @@ from .model import (
     DecodedResource,
     DecodedScope,
     DecodedSpan,
-    Fault,
-    Faults,
+    DecodeFailure,
+    DecodeProgress,
+    DecodeResult,
     MalformedError,
     OtlpError,
     Signal,
@@ -43,72 +43,77 @@ _STATUS_CODE_NAMES = {f"STATUS_CODE_{code.name}": number for number, code in STA
 _SEVERITY_NAMES = {f"SEVERITY_NUMBER_{severity.name}": severity.value for severity in SeverityNumber}
 
 
-def decode_json(body: bytes | str, signal: Signal | None = None, max_records: int | None = None) -> Decoded:
+def decode_json(body: bytes | str, signal: Signal | None = None, max_records: int | None = None) -> DecodeResult:
     """Decode the JSON body of an export request; without a signal, whatever it contains.
 
     Raises:
-        OtlpError: where it is not JSON, or not an object with anything of OTLP in it; where a signal is given, an
-            object without anything of it is an empty request.
-        TooManyRecordsError: where it holds more than `max_records`.
+        OtlpError: if it is not JSON, or not an object with a field of OTLP. With a signal, an object without its field
+            is an empty request.
+        TooManyRecordsError: if it has more than `max_records`.
     """
     try:
         fields = proto_json.message(proto_json.parse(body))
-    except MalformedError as fault:
-        raise OtlpError(f"JSON, but not OTLP: it {fault.reason}") from None
+    except MalformedError as error:
+        raise OtlpError(f"JSON, but not OTLP: it {error.reason}") from None
     except ValueError as error:
         raise OtlpError(f"not JSON: {error}") from None
-    faults = Faults(max_records)
+    progress = DecodeProgress(max_records)
     if signal is None:
         if fields and fields.keys().isdisjoint((*_BLOCKS, *_NOT_FOR_RUM)):
             raise OtlpError(f"JSON, but not OTLP: it has neither {' nor '.join(_BLOCKS)}")
         for name in _NOT_FOR_RUM:
             if name in fields:
-                faults.add(Fault(name, "is not for RUM: only spans and log records are"), 0)
+                progress.add_failure(DecodeFailure(name, "is not for RUM: only spans and log records are"), 0)
     names = _BLOCKS if signal is None else (_SIGNAL_BLOCKS[signal],)
-    records = tuple(record for name in names for record in _records(fields, name, faults))
-    return Decoded(records, faults.first, faults.rejected)
+    records = tuple(record for name in names for record in _records(fields, name, progress))
+    return DecodeResult(records, progress.failures, progress.rejected)
 
 
-def _records(fields: Message, blocks: str, faults: Faults) -> Iterator[DecodedSpan | DecodedLogRecord]:
-    """Yield the records of a body, and add faults."""
+def _records(fields: Message, blocks: str, progress: DecodeProgress) -> Iterator[DecodedSpan | DecodedLogRecord]:
+    """Yield the records of a body, and add failures to the progress."""
     scopes, records, read = _BLOCKS[blocks]
-    for path, block, resource in _sound(fields, blocks, "", _resource, faults, (scopes, records)):
-        for inner, scoped, scope in _sound(block, scopes, path, _scope, faults, (records,)):
+    for path, block, resource in _valid_members(fields, blocks, "", _resource, progress, (scopes, records)):
+        for inner, scoped, scope in _valid_members(block, scopes, path, _scope, progress, (records,)):
             record = partial(read, resource=resource, scope=scope)
-            for _, _, made in _sound(scoped, records, inner, record, faults, ()):
-                yield made
+            for _, _, decoded in _valid_members(scoped, records, inner, record, progress, ()):
+                yield decoded
 
 
-def _sound(
-    fields: Message, name: str, path: str, read: Callable[[Message], T], faults: Faults, below: tuple[str, ...]
+def _valid_members(
+    fields: Message,
+    name: str,
+    path: str,
+    read: Callable[[Message], T],
+    progress: DecodeProgress,
+    below: tuple[str, ...],
 ) -> Iterator[tuple[str, Message, T]]:
     """Yield path, message and the result of `read` for each valid member of a repeated field.
 
-    `below` names the repeated fields from a member down to its records, to count those that are lost with it.
+    `below` names the repeated fields between a member and its records, to count the records of a rejected member.
     """
     try:
         members = proto_json.items(fields, name)
-    except MalformedError as fault:
-        faults.add(Fault(path + fault.path, fault.reason))
+    except MalformedError as error:
+        progress.add_failure(DecodeFailure(path + error.path, error.reason))
         return
     for index, member in enumerate(members):
-        faults.count()
+        progress.count_record()
         try:
             inner = proto_json.message(member)
-            made = read(inner)
-        except MalformedError as fault:
-            fault = fault.within(f"{path}{name}[{index}]")
-            faults.add(Fault(fault.path, fault.reason), _number(member, below))
+            decoded = read(inner)
+        except MalformedError as error:
+            error = error.within(f"{path}{name}[{index}]")
+            progress.add_failure(DecodeFailure(error.path, error.reason), _record_count(member, below))
             continue
-        yield f"{path}{name}[{index}].", inner, made
+        yield f"{path}{name}[{index}].", inner, decoded
 
 
-def _number(member: Any, below: tuple[str, ...]) -> int:
+def _record_count(member: Any, below: tuple[str, ...]) -> int:
     """Return the number of records in a member, as far as they can be counted."""
     if not below:
         return 1
     inner = member.get(below[0]) if isinstance(member, dict) else None
-    return sum(_number(one, below[1:]) for one in inner) if isinstance(inner, list) else 0
+    return sum(_record_count(one, below[1:]) for one in inner) if isinstance(inner, list) else 0
 
 
 def _resource(block: Message) -> DecodedResource:
@@ -187,7 +192,7 @@ def _attributes(fields: Message, name: str = "attributes", depth: int = 0) -> di
     def pair(member: Message) -> tuple[str, Any]:
         key, value = member.get("key"), member.get("value")
         if type(key) is str and type(value) is dict and depth <= MAX_VALUE_DEPTH:
-            # Nearly all values are texts; this shortcut halves their time.
+            # Nearly all values are strings. This branch reads them in half the time.
             text = value.get("stringValue")
             if type(text) is str:
                 return key, text

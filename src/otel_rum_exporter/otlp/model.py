@@ -1,7 +1,7 @@
-"""Decoded spans and log records, with the members that the mapping reads of SDK objects.
+"""Spans and log records decoded from OTLP, and what a decoder reports beside them.
 
-Resource and scope are one object for all records of their block. The classes are mutable because frozen ones take three
-times as long to create.
+The classes have the attributes that the mapping reads from the SDK's own spans and log records. All records of a block
+share one resource and one scope object. They are not frozen, because frozen instances take three times as long to make.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 MAX_VALUE_DEPTH = 32
-"""Nested lists and maps in a value. Protobuf parsers stop at 100 nested messages, and each level takes 2 or 3."""
+"""Nested lists and maps in a value. Protobuf parsers stop at 100 messages, and each level takes 2 or 3 messages."""
 
 MAX_VALUES_PER_RECORD = 20
-"""Average number of attributes and similar values per record, if the number of records is limited."""
+"""Attributes, events, links and list members per record, on average, if the number of records is limited."""
 
-MAX_FAULTS = 100
-"""Further faults are only counted."""
+MAX_FAILURES = 100
+"""Failures of one body that are described. Further ones are counted only."""
 
 KINDS = dict(enumerate((SpanKind.SERVER, SpanKind.CLIENT, SpanKind.PRODUCER, SpanKind.CONSUMER), 2))
-"""All but INTERNAL, which is also used for unspecified kinds."""
+"""Span kinds by number. Any other number, such as UNSPECIFIED, is INTERNAL."""
 
 SEVERITIES = {severity.value: severity for severity in SeverityNumber if severity.value}
 STATUS_CODES = dict(enumerate((StatusCode.UNSET, StatusCode.OK, StatusCode.ERROR)))
@@ -32,7 +32,7 @@ UNSET, OK = Status(), Status(StatusCode.OK)
 FLAGS = tuple(map(TraceFlags, range(256)))
 
 _REMOTE = 0x100 | 0x200
-"""Bits of `flags`: whether the parent is remote is known, and it is remote.
+"""Bits of `flags`: the field says whether the parent is remote, and the parent is remote.
 
 https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
 """
@@ -43,11 +43,11 @@ class OtlpError(ValueError):
 
 
 class TooManyRecordsError(OtlpError):
-    """The input has more records than are accepted at once."""
+    """The input has more records or values than the limit."""
 
 
 class MalformedError(ValueError):
-    """A value does not have its field's type. `path` is its path from the message being read."""
+    """A value does not have the type of its field. `path` is relative to the message that is being read."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -55,12 +55,12 @@ class MalformedError(ValueError):
         self.reason = reason
 
     def within(self, path: str) -> MalformedError:
-        """Return the same fault with the path from an outer message."""
+        """Return the same error with its path relative to an outer message."""
         return MalformedError(f"{path}.{self.path}" if self.path else path, self.reason)
 
 
 class Signal(enum.Enum):
-    """The kind of telemetry in a body; the value is its name in OTLP/HTTP paths."""
+    """The kind of telemetry in a body. The value is its name in the paths of OTLP over HTTP."""
 
     TRACES = "traces"
     LOGS = "logs"
@@ -68,14 +68,14 @@ class Signal(enum.Enum):
 
 @dataclass(slots=True)
 class DecodedResource:
-    """A decoded resource."""
+    """A resource, with the interface of `record_view.Resource`."""
 
     attributes: Mapping[str, Any]
 
 
 @dataclass(slots=True)
 class DecodedScope:
-    """A decoded instrumentation scope."""
+    """An instrumentation scope, with the interface of `record_view.Scope`."""
 
     name: str
     version: str | None
@@ -83,7 +83,7 @@ class DecodedScope:
 
 @dataclass(slots=True)
 class DecodedEvent:
-    """A decoded span event."""
+    """A span event, with the interface of `span_view.SpanEvent`."""
 
     name: str
     timestamp: int
@@ -92,14 +92,14 @@ class DecodedEvent:
 
 @dataclass(slots=True)
 class DecodedLink:
-    """A decoded span link."""
+    """A span link, with the interface of `span_view.SpanLink`."""
 
     context: SpanContext
 
 
 @dataclass(slots=True)
 class DecodedSpan:
-    """A decoded span, with the members of `mapping.span_view.Span`."""
+    """A span, with the interface of `span_view.Span`."""
 
     name: str
     kind: SpanKind
@@ -120,7 +120,7 @@ class DecodedSpan:
 
 @dataclass(slots=True, kw_only=True)
 class DecodedLogData:
-    """A decoded log record's content."""
+    """The fields of a log record, with the interface of `log_view.LogData`."""
 
     timestamp: int | None
     observed_timestamp: int | None
@@ -135,7 +135,7 @@ class DecodedLogData:
 
 @dataclass(slots=True)
 class DecodedLogRecord:
-    """A decoded log record, with the members of `mapping.log_view.LogRecord`."""
+    """A log record with its resource and scope, with the interface of `log_view.LogRecord`."""
 
     log_record: DecodedLogData
     resource: DecodedResource
@@ -143,8 +143,8 @@ class DecodedLogRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """Something that could not be read: its path, and why."""
+class DecodeFailure:
+    """A part of a body that was not decoded: its path and the reason."""
 
     path: str
     reason: str
@@ -153,11 +153,11 @@ class Fault:
         return f"{self.path} {self.reason}"
 
 
-class Faults:
-    """The faults of a body, and the number of records that they reject."""
+class DecodeProgress:
+    """The limits and failures of one body while it is decoded."""
 
     def __init__(self, max_records: int | None = None) -> None:
-        self._first: list[Fault] = []
+        self._failures: list[DecodeFailure] = []
         self._max_records = max_records
         self._max_values = max_records * MAX_VALUES_PER_RECORD if max_records else None
         self._records = 0
@@ -165,43 +165,43 @@ class Faults:
         self.rejected = 0
 
     @property
-    def first(self) -> tuple[Fault, ...]:
-        """The first faults, at most `MAX_FAULTS`."""
-        return tuple(self._first)
+    def failures(self) -> tuple[DecodeFailure, ...]:
+        """The first failures."""
+        return tuple(self._failures)
 
-    def count(self) -> None:
-        """Count a record or a block that is about to be read.
+    def count_record(self) -> None:
+        """Count a record, or a block of records, before it is read.
 
         Raises:
-            TooManyRecordsError: if there are too many.
+            TooManyRecordsError: if the body has more than the limit.
         """
         self._records += 1
         if self._max_records is not None and self._records > self._max_records:
             raise TooManyRecordsError(f"more than {self._max_records} records; send them in several requests")
 
-    def weigh(self, values: int) -> None:
-        """Count attributes, events, links and members of values that are about to be read.
+    def count_values(self, values: int) -> None:
+        """Count attributes, events, links and list members before they are read.
 
         Raises:
-            TooManyRecordsError: if there are too many.
+            TooManyRecordsError: if the body has more than the limit.
         """
         self._values += values
         if self._max_values is not None and self._values > self._max_values:
             raise TooManyRecordsError(f"more than {self._max_values} attributes; send them in several requests")
 
-    def add(self, fault: Fault, records: int = 1) -> None:
-        """Add a fault and the number of records that it rejects."""
+    def add_failure(self, failure: DecodeFailure, records: int = 1) -> None:
+        """Record a failure, and count the records that are rejected because of it."""
         self.rejected += records
-        if len(self._first) < MAX_FAULTS:
-            self._first.append(fault)
+        if len(self._failures) < MAX_FAILURES:
+            self._failures.append(failure)
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """Decoded records in their order, the first faults, and the number of rejected records."""
+class DecodeResult:
+    """The records of a body in their order, the first failures, and the number of rejected records."""
 
     records: tuple[DecodedSpan | DecodedLogRecord, ...]
-    faults: tuple[Fault, ...]
+    failures: tuple[DecodeFailure, ...]
     rejected: int = 0
 
     @property
@@ -214,12 +214,12 @@ class Decoded:
 
 
 def is_remote(flags: int) -> bool:
-    """Return whether the flags say that the parent is in another process."""
+    """Return whether flags mark the parent as a span of another process."""
     return flags & _REMOTE == _REMOTE
 
 
 def status(code: int, message: str) -> Status:
-    """Return a status; only errors keep a description, because the SDK warns about others."""
+    """Return a status. Only errors have a description, because the SDK warns of others."""
     kind = STATUS_CODES.get(code, StatusCode.UNSET)
     if kind is StatusCode.ERROR:
         return Status(kind, message or None)

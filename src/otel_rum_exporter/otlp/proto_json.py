@@ -1,6 +1,6 @@
-"""Typed fields of a protobuf message in OTLP's JSON encoding; each fault has its path.
+"""Typed fields of a protobuf message in OTLP's JSON encoding; each error has its path.
 
-OTLP departs from protobuf's own JSON: ids are hex, enums are integers, and keys are lowerCamelCase only.
+OTLP's JSON differs from protobuf's: ids are hex, enums are integers, and keys are lowerCamelCase only.
 Unknown fields are ignored, and null is a field that was not set:
 https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 """
@@ -30,11 +30,11 @@ _URL_SAFE_BASE64 = str.maketrans("-_", "+/")
 def parse(body: bytes | str) -> Any:
     """Parse JSON.
 
-    The standard library takes what the faster parser refuses and exporters send: the halves of surrogate pairs that
-    JavaScript escapes, a byte order mark, NaN.
+    The standard library accepts what exporters send and the faster parser rejects: escaped lone surrogates, a byte
+    order mark and NaN.
 
     Raises:
-        ValueError: where it is not JSON, or nested too deeply.
+        ValueError: if it is not JSON, or nested too deeply.
     """
     try:
         return orjson.loads(body)
@@ -46,7 +46,7 @@ def parse(body: bytes | str) -> Any:
 
 
 def message(value: object) -> Message:
-    """Return a value that is a message."""
+    """Return a value as a message."""
     if isinstance(value, dict):
         return value
     raise MalformedError("", f"is {_quoted(value)}, not an object")
@@ -122,7 +122,7 @@ def enum(fields: Message, name: str, names: Mapping[str, int]) -> int:
 
 
 def items(fields: Message, name: str) -> list[Any]:
-    """Return the members of a repeated field, unread."""
+    """Return the raw members of a repeated field."""
     value = fields.get(name)
     if value is None:
         return []
@@ -137,8 +137,8 @@ def each(fields: Message, name: str, read: Callable[[Message], T]) -> tuple[T, .
     for index, item in enumerate(items(fields, name)):
         try:
             found.append(read(message(item)))
-        except MalformedError as fault:
-            raise fault.within(f"{name}[{index}]") from None
+        except MalformedError as error:
+            raise error.within(f"{name}[{index}]") from None
     return tuple(found)
 
 
@@ -149,8 +149,8 @@ def submessage(fields: Message, name: str, read: Callable[[Message], T]) -> T | 
         return None
     try:
         return read(message(value))
-    except MalformedError as fault:
-        raise fault.within(name) from None
+    except MalformedError as error:
+        raise error.within(name) from None
 
 
 def _whole(value: object) -> int | None:

@@ -1,7 +1,7 @@
 """The wire format of a protobuf message: its fields and their positions.
 
-Blocks are walked here, without building what is in them, so that a record is parsed alone: one that is malformed costs
-only itself, and a body of millions of empty messages costs no memory.
+It finds the records of a body without parsing them. Each record is then parsed alone, so that a malformed record does
+not affect the others, and a body of millions of empty messages takes no memory.
 https://protobuf.dev/programming-guides/encoding/
 """
 
@@ -21,7 +21,7 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
     """Yield number, start and end of each length-delimited field between two offsets.
 
     Raises:
-        WireError: where the fields do not fill the space exactly.
+        WireError: if the fields do not fill the range exactly.
     """
     at = start
     while at < end:
@@ -30,7 +30,7 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
         if kind == _LENGTH:
             length, at = _varint(data, at, end)
             if length > end - at:
-                raise WireError(f"a field at byte {at} is {length} bytes long, of which {end - at} are there")
+                raise WireError(f"a field at byte {at} is {length} bytes long, but only {end - at} follow")
             yield tag >> 3, at, at + length
             at += length
         elif kind == _VARINT:
@@ -38,7 +38,7 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
         elif kind in {_FIXED64, _FIXED32}:
             at += 8 if kind == _FIXED64 else 4
         else:
-            raise WireError(f"byte {at - 1} begins a field of wire type {kind}, which OTLP has not")
+            raise WireError(f"byte {at - 1} begins a field of wire type {kind}, which OTLP does not use")
         if at > end:
             raise WireError(f"it ends within the field at byte {end}")
 

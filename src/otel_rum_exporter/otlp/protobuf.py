@@ -1,4 +1,4 @@
-"""OTLP in protobuf to spans and log records."""
+"""The decoder of OTLP in protobuf."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from .model import (
     MAX_VALUE_DEPTH,
     SEVERITIES,
     UNSET,
-    Decoded,
     DecodedEvent,
     DecodedLink,
     DecodedLogData,
@@ -27,8 +26,9 @@ from .model import (
     DecodedResource,
     DecodedScope,
     DecodedSpan,
-    Fault,
-    Faults,
+    DecodeFailure,
+    DecodeProgress,
+    DecodeResult,
     MalformedError,
     OtlpError,
     Signal,
@@ -47,16 +47,16 @@ _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _NO_PARENT = (b"", bytes(_SPAN_ID_BYTES))
 
 
-def decode_protobuf(body: bytes, signal: Signal, max_records: int | None = None) -> Decoded:
+def decode_protobuf(body: bytes, signal: Signal, max_records: int | None = None) -> DecodeResult:
     """Decode the protobuf body of an export request.
 
     Raises:
-        OtlpError: where it is no such message.
-        TooManyRecordsError: where it holds more than `max_records`.
+        OtlpError: if it is not such a message.
+        TooManyRecordsError: if it has more than `max_records`.
     """
-    faults = Faults(max_records)
+    progress = DecodeProgress(max_records)
     try:
-        return Decoded(tuple(_records(body, _LAYOUTS[signal], faults)), faults.first, faults.rejected)
+        return DecodeResult(tuple(_records(body, _LAYOUTS[signal], progress)), progress.failures, progress.rejected)
     except WireError as error:
         raise OtlpError(f"not OTLP in protobuf: {error}") from None
 
@@ -67,90 +67,90 @@ class _Layout(NamedTuple):
     blocks: str
     scopes: str
     records: str
-    read: Callable[[bytes, DecodedResource, DecodedScope | None, Faults], DecodedSpan | DecodedLogRecord]
+    read: Callable[[bytes, DecodedResource, DecodedScope | None, DecodeProgress], DecodedSpan | DecodedLogRecord]
 
 
-def _records(body: bytes, layout: _Layout, faults: Faults) -> Iterator[DecodedSpan | DecodedLogRecord]:
-    """Yield the records of a body, and add faults."""
+def _records(body: bytes, layout: _Layout, progress: DecodeProgress) -> Iterator[DecodedSpan | DecodedLogRecord]:
+    """Yield the records of a body, and add failures to the progress."""
     for index, (number, start, end) in enumerate(fields_of(body, 0, len(body))):
-        faults.count()
+        progress.count_record()
         if number != 1:
             continue
         path = f"{layout.blocks}[{index}]"
-        heads, blocks = _split(body, start, end, faults)
+        heads, blocks = _split(body, start, end, progress)
         try:
-            resource = _resource(heads, faults)
+            resource = _resource(heads, progress)
         except (DecodeError, MalformedError) as error:
-            records = sum(len(_split(body, *block, faults)[1]) for block in blocks)
-            faults.add(_fault(error, f"{path}.resource"), records)
+            records = sum(len(_split(body, *block, progress)[1]) for block in blocks)
+            progress.add_failure(_failure(error, f"{path}.resource"), records)
             continue
         for inner, block in enumerate(blocks):
-            yield from _scope_records(body, block, f"{path}.{layout.scopes}[{inner}]", resource, layout, faults)
+            yield from _scope_records(body, block, f"{path}.{layout.scopes}[{inner}]", resource, layout, progress)
 
 
 def _scope_records(
-    body: bytes, block: tuple[int, int], path: str, resource: DecodedResource, layout: _Layout, faults: Faults
+    body: bytes, block: tuple[int, int], path: str, resource: DecodedResource, layout: _Layout, progress: DecodeProgress
 ) -> Iterator[DecodedSpan | DecodedLogRecord]:
-    heads, records = _split(body, *block, faults)
+    heads, records = _split(body, *block, progress)
     try:
         scope = _scope(heads) if heads else None
     except (DecodeError, MalformedError) as error:
-        faults.add(_fault(error, f"{path}.scope"), len(records))
+        progress.add_failure(_failure(error, f"{path}.scope"), len(records))
         return
     for index, (start, end) in enumerate(records):
         try:
-            yield layout.read(body[start:end], resource, scope, faults)
+            yield layout.read(body[start:end], resource, scope, progress)
         except (DecodeError, MalformedError) as error:
-            faults.add(_fault(error, f"{path}.{layout.records}[{index}]"))
+            progress.add_failure(_failure(error, f"{path}.{layout.records}[{index}]"))
 
 
-def _split(body: bytes, start: int, end: int, faults: Faults) -> tuple[bytes, list[tuple[int, int]]]:
+def _split(body: bytes, start: int, end: int, progress: DecodeProgress) -> tuple[bytes, list[tuple[int, int]]]:
     """Return the head of a block (field 1) and the positions of its members (fields 2).
 
-    Heads that are there twice are merged, which is what parsing them in a row does.
+    Several heads are merged, as a protobuf parser merges them.
     """
-    heads, places = [], []
+    heads, positions = [], []
     for number, first, last in fields_of(body, start, end):
-        faults.count()
+        progress.count_record()
         if number == 1:
             heads.append(body[first:last])
         elif number == 2:
-            places.append((first, last))
-    return b"".join(heads), places
+            positions.append((first, last))
+    return b"".join(heads), positions
 
 
-def _sized(data: bytes) -> bytes:
+def _checked_size(data: bytes) -> bytes:
     if len(data) > MAX_RECORD_BYTES:
         raise MalformedError("", f"has {len(data)} bytes; at most {MAX_RECORD_BYTES} are read")
     return data
 
 
-def _fault(error: Exception, path: str) -> Fault:
+def _failure(error: Exception, path: str) -> DecodeFailure:
     if isinstance(error, MalformedError):
         error = error.within(path)
-        return Fault(error.path, error.reason)
-    return Fault(path, "is malformed protobuf")
+        return DecodeFailure(error.path, error.reason)
+    return DecodeFailure(path, "is malformed protobuf")
 
 
-def _resource(head: bytes, faults: Faults) -> DecodedResource:
+def _resource(head: bytes, progress: DecodeProgress) -> DecodedResource:
     if len(head) <= _SHARED_BYTES:
         return _shared_resource(head)
-    return DecodedResource(_attributes(Resource.FromString(_sized(head)).attributes, faults))
+    return DecodedResource(_attributes(Resource.FromString(_checked_size(head)).attributes, progress))
 
 
 @lru_cache(maxsize=1024)
 def _shared_resource(head: bytes) -> DecodedResource:
-    return DecodedResource(_attributes(Resource.FromString(head).attributes, Faults()))
+    return DecodedResource(_attributes(Resource.FromString(head).attributes, DecodeProgress()))
 
 
 def _scope(head: bytes) -> DecodedScope:
-    scope = InstrumentationScope.FromString(_sized(head))
+    scope = InstrumentationScope.FromString(_checked_size(head))
     return DecodedScope(scope.name, scope.version or None)
 
 
-def _span(data: bytes, resource: DecodedResource, scope: DecodedScope | None, faults: Faults) -> DecodedSpan:
-    span = Span.FromString(_sized(data))
-    faults.weigh(len(span.events) + len(span.links))
+def _span(data: bytes, resource: DecodedResource, scope: DecodedScope | None, progress: DecodeProgress) -> DecodedSpan:
+    span = Span.FromString(_checked_size(data))
+    progress.count_values(len(span.events) + len(span.links))
     flags, parent_id = span.flags, span.parent_span_id
     context = _context(span, flags, remote=False)
     if parent_id in _NO_PARENT:
@@ -165,8 +165,8 @@ def _span(data: bytes, resource: DecodedResource, scope: DecodedScope | None, fa
         span.start_time_unix_nano,
         span.end_time_unix_nano,
         status(span.status.code, span.status.message) if span.HasField("status") else UNSET,
-        _attributes(span.attributes, faults),
-        tuple(_event(event, index, faults) for index, event in enumerate(span.events)) if span.events else (),
+        _attributes(span.attributes, progress),
+        tuple(_event(event, index, progress) for index, event in enumerate(span.events)) if span.events else (),
         tuple(_link(link, index) for index, link in enumerate(span.links)) if span.links else (),
         resource,
         scope,
@@ -191,22 +191,24 @@ def _id(value: bytes, name: str, size: int) -> int:
     raise MalformedError(name, f"has {len(value)} bytes, not {size}")
 
 
-def _event(event: Span.Event, index: int, faults: Faults) -> DecodedEvent:
+def _event(event: Span.Event, index: int, progress: DecodeProgress) -> DecodedEvent:
     try:
-        return DecodedEvent(event.name, event.time_unix_nano, _attributes(event.attributes, faults))
-    except MalformedError as fault:
-        raise fault.within(f"events[{index}]") from None
+        return DecodedEvent(event.name, event.time_unix_nano, _attributes(event.attributes, progress))
+    except MalformedError as error:
+        raise error.within(f"events[{index}]") from None
 
 
 def _link(link: Span.Link, index: int) -> DecodedLink:
     try:
         return DecodedLink(_context(link, link.flags, remote=is_remote(link.flags)))
-    except MalformedError as fault:
-        raise fault.within(f"links[{index}]") from None
+    except MalformedError as error:
+        raise error.within(f"links[{index}]") from None
 
 
-def _log_record(data: bytes, resource: DecodedResource, scope: DecodedScope | None, faults: Faults) -> DecodedLogRecord:
-    record = LogRecord.FromString(_sized(data))
+def _log_record(
+    data: bytes, resource: DecodedResource, scope: DecodedScope | None, progress: DecodeProgress
+) -> DecodedLogRecord:
+    record = LogRecord.FromString(_checked_size(data))
     logged = DecodedLogData(
         timestamp=record.time_unix_nano or None,
         observed_timestamp=record.observed_time_unix_nano or None,
@@ -214,19 +216,19 @@ def _log_record(data: bytes, resource: DecodedResource, scope: DecodedScope | No
         span_id=_id(record.span_id, "spanId", _SPAN_ID_BYTES) or None,
         trace_flags=FLAGS[record.flags & 0xFF],
         severity_number=SEVERITIES.get(record.severity_number),
-        body=_value(record.body, 0, faults) if record.HasField("body") else None,
-        attributes=_attributes(record.attributes, faults),
+        body=_value(record.body, 0, progress) if record.HasField("body") else None,
+        attributes=_attributes(record.attributes, progress),
         event_name=record.event_name or None,
     )
     return DecodedLogRecord(logged, resource, scope)
 
 
-def _attributes(pairs: Sequence[KeyValue], faults: Faults, depth: int = 0) -> dict[str, Any]:
-    faults.weigh(len(pairs))
-    return {pair.key: _value(pair.value, depth, faults) for pair in pairs}
+def _attributes(pairs: Sequence[KeyValue], progress: DecodeProgress, depth: int = 0) -> dict[str, Any]:
+    progress.count_values(len(pairs))
+    return {pair.key: _value(pair.value, depth, progress) for pair in pairs}
 
 
-def _value(value: AnyValue, depth: int, faults: Faults) -> Any:
+def _value(value: AnyValue, depth: int, progress: DecodeProgress) -> Any:
     """Return the value of an AnyValue; None if it is empty or of an unknown kind."""
     kind = value.WhichOneof("value")
     if kind in _SCALARS:
@@ -235,10 +237,10 @@ def _value(value: AnyValue, depth: int, faults: Faults) -> Any:
         raise MalformedError("attributes", f"is nested more than {MAX_VALUE_DEPTH} deep")
     if kind == "array_value":
         members = value.array_value.values
-        faults.weigh(len(members))
-        return tuple(_value(member, depth + 1, faults) for member in members)
+        progress.count_values(len(members))
+        return tuple(_value(member, depth + 1, progress) for member in members)
     if kind == "kvlist_value":
-        return _attributes(value.kvlist_value.values, faults, depth + 1)
+        return _attributes(value.kvlist_value.values, progress, depth + 1)
     return None
 
 

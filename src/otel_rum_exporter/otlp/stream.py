@@ -1,4 +1,4 @@
-"""OTLP files of any size, one body at a time; a reader can resume where it stopped.
+"""Streams of OTLP files, one body at a time, so that files of any size can be read and a reader can resume.
 
 https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/exporter/fileexporter
 """
@@ -12,90 +12,90 @@ from typing import BinaryIO
 from . import zstd
 from .file import decode_file
 from .json import decode_json
-from .model import Decoded, OtlpError
+from .model import DecodeResult, OtlpError
 
 MAX_BODY_BYTES = 128 * 1024 * 1024
-"""Largest body. As a length prefix it is smaller than the first bytes of any protobuf message."""
+"""Largest body. Read as a length, the first bytes of a protobuf message, a field and its length, are larger."""
 
 _LENGTH_BYTES = 4
-_SNIFFED_BYTES = 4096
+_HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One body of a file; `name` identifies it, and `end` is the offset after it.
+class FileBody:
+    """One body of a file. `name` is its place for messages, and `end` is the offset after it.
 
-    `is_cut` is true where the file ends in the middle of it, as one that is still being written does.
+    `is_truncated` is true if the file ends inside the body, for example because it is still being written.
     """
 
     name: str
     content: bytes
     end: int
-    reader: Callable[[bytes], Decoded]
-    is_cut: bool = False
+    decoder: Callable[[bytes], DecodeResult]
+    is_truncated: bool = False
 
-    def decode(self) -> Decoded:
-        """Decode it.
+    def decode(self) -> DecodeResult:
+        """Decode the body.
 
         Raises:
-            OtlpError: where it is no OTLP.
+            OtlpError: if it is not OTLP.
         """
-        return self.reader(self.content)
+        return self.decoder(self.content)
 
 
-def pieces(stream: BinaryIO, begin: int = 0) -> Iterator[Piece]:
-    """Yield the bodies from an offset on, the end of a body; the stream must be uncompressed and seekable.
+def read_bodies(stream: BinaryIO, begin: int = 0) -> Iterator[FileBody]:
+    """Yield the bodies from an offset, which must be the end of a body. The stream is uncompressed and seekable.
 
     Raises:
-        OtlpError: where a body is larger than any should be, or cannot be decompressed.
+        OtlpError: if a body is larger than the limit or cannot be decompressed.
     """
     stream.seek(0)
-    head = stream.read(_SNIFFED_BYTES)
+    head = stream.read(_HEAD_BYTES)
     stream.seek(begin)
     if head.lstrip().startswith(b"{"):
-        yield from _lines(stream, begin) if begin or _has_lines(stream) else _whole(stream, begin)
+        yield from _lines(stream, begin) if begin or _has_lines(stream) else _whole_file(stream, begin)
     elif 0 < int.from_bytes(head[:_LENGTH_BYTES], "big") <= MAX_BODY_BYTES:
         yield from _frames(stream, begin)
     else:
-        yield from _whole(stream, begin)
+        yield from _whole_file(stream, begin)
 
 
 def _has_lines(stream: BinaryIO) -> bool:
-    """Return whether the first line is a whole body, and not only its beginning."""
+    """Return whether the first line is a complete body and not the only line."""
     first = stream.readline(MAX_BODY_BYTES + 1)
     is_last = not stream.read(1)
     stream.seek(0)
     return not is_last and _is_json(first)
 
 
-def _lines(stream: BinaryIO, offset: int) -> Iterator[Piece]:
+def _lines(stream: BinaryIO, offset: int) -> Iterator[FileBody]:
     while line := stream.readline(MAX_BODY_BYTES + 1):
         name = f"the line at byte {offset}"
         offset += len(line)
         _check_size(name, len(line))
         if line.strip():
-            is_cut = not line.endswith(b"\n") and not _is_json(line)
-            yield Piece(name, line, offset, decode_json, is_cut)
+            is_truncated = not line.endswith(b"\n") and not _is_json(line)
+            yield FileBody(name, line, offset, decode_json, is_truncated)
 
 
-def _frames(stream: BinaryIO, offset: int) -> Iterator[Piece]:
+def _frames(stream: BinaryIO, offset: int) -> Iterator[FileBody]:
     while length := stream.read(_LENGTH_BYTES):
         name = f"the message at byte {offset}"
         size = int.from_bytes(length, "big")
         _check_size(name, size)
         body = stream.read(size)
         offset += len(length) + len(body)
-        is_cut = len(body) < size or len(length) < _LENGTH_BYTES
-        if body.startswith(zstd.MAGIC) and not is_cut:
+        is_truncated = len(body) < size or len(length) < _LENGTH_BYTES
+        if body.startswith(zstd.MAGIC) and not is_truncated:
             body = zstd.decompress(body, MAX_BODY_BYTES)
-        yield Piece(name, body, offset, decode_file, is_cut)
+        yield FileBody(name, body, offset, decode_file, is_truncated)
 
 
-def _whole(stream: BinaryIO, offset: int) -> Iterator[Piece]:
+def _whole_file(stream: BinaryIO, offset: int) -> Iterator[FileBody]:
     content = stream.read(MAX_BODY_BYTES + 1)
     _check_size("the file", len(content))
     if content:
-        yield Piece("the file", content, offset + len(content), decode_file)
+        yield FileBody("the file", content, offset + len(content), decode_file)
 
 
 def _check_size(name: str, size: int) -> None:

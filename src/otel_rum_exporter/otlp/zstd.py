@@ -15,7 +15,7 @@ def decompress(content: bytes, max_bytes: int) -> bytes:
     """Decompress one frame.
 
     Raises:
-        OtlpError: where it is none, has more than `max_bytes`, or there is no library to read it.
+        OtlpError: if it is not a frame, has more than `max_bytes`, or no library is installed.
     """
     zstd = _library()
     try:
@@ -23,7 +23,7 @@ def decompress(content: bytes, max_bytes: int) -> bytes:
     except zstd.ZstdError as error:
         raise OtlpError(f"not zstd: {error}") from error
     if len(plain) > max_bytes:
-        raise OtlpError(f"more than {max_bytes} bytes, uncompressed")
+        raise OtlpError(f"more than {max_bytes} bytes after decompression")
     return plain
 
 
