@@ -17,7 +17,8 @@ import otel_rum_exporter
 from otel_rum_exporter.exporter.pipeline import Pipeline, QueueFullError
 from otel_rum_exporter.exporter.registry import SharedPipeline
 from otel_rum_exporter.ledger import DropReason
-from otel_rum_exporter.mapping.converter import Converted, Converter
+from otel_rum_exporter.mapping.converter import Converter
+from otel_rum_exporter.mapping.outcome import Converted
 from tests.spans import make_config, make_span
 
 LONG_SECONDS = 30.0
