@@ -16,7 +16,7 @@ import pytest
 from otel_rum_exporter.config import PREFIX
 from otel_rum_exporter.local import Fault, LocalRum
 from tests.cli.program import error_line, run, start
-from tests.otlp.test_file import LOGS, SPANS, _framed
+from tests.otlp.files import ONE_LOG_RECORD, TWO_SPANS, framed
 
 MONITOR_ID = "00000000-1111-4222-8333-444444444444"
 
@@ -76,7 +76,7 @@ def _accepts_all(rum: LocalRum) -> Iterator[None]:
     [
         ("traces.json", (line(1) + line(2) + line(3)).encode(), 3),
         ("traces.json.gz", gzip.compress((line(1) + line(2)).encode()), 2),
-        ("traces.binpb", _framed(SPANS, LOGS), 3),
+        ("traces.binpb", framed(TWO_SPANS, ONE_LOG_RECORD), 3),
         ("request.json", json.dumps(json.loads(line(1)), indent=2).encode(), 1),
     ],
 )

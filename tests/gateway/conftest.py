@@ -1,4 +1,4 @@
-"""Gateways in front of a local RUM: in this process, without a socket, or served as users have them."""
+"""Gateways that send to a local RUM: called in this process without a socket, or served on ports."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from otel_rum_exporter.gateway import Gateway, GatewaySettings
 from otel_rum_exporter.gateway.server import Server
 from otel_rum_exporter.local import LocalRum
 from tests.gateway.asgi import AsgiClient
-from tests.spans import make_config
+from tests.spans import APP_MONITOR_ID, make_config
 
 MakeGateway = Callable[..., Gateway]
+Connect = Callable[..., AsgiClient]
+Serve = Callable[[Gateway], GatewaySettings]
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def make_gateway(rum: LocalRum) -> Iterator[MakeGateway]:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[..., AsgiClient]]:
+def connect() -> Iterator[Connect]:
     """Make clients that call applications without a socket."""
     made: list[AsgiClient] = []
 
@@ -48,13 +50,13 @@ def connect() -> Iterator[Callable[..., AsgiClient]]:
 
 
 @pytest.fixture
-def client(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> AsgiClient:
+def client(make_gateway: MakeGateway, connect: Connect) -> AsgiClient:
     """Return a client of a gateway with the default settings."""
     return connect(make_gateway().app)
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Gateway], GatewaySettings]]:
+def serve() -> Iterator[Serve]:
     """Serve gateways on free ports, which the returned settings contain."""
     running: list[tuple[Server, threading.Thread]] = []
 
@@ -69,3 +71,10 @@ def serve() -> Iterator[Callable[[Gateway], GatewaySettings]]:
     for server, thread in running:
         server.stop()
         thread.join()
+
+
+@pytest.fixture
+def exporter_environment(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the exporter's variables, so that a gateway with the settings of the environment sends to `rum`."""
+    for name, value in {"APP_MONITOR_ID": APP_MONITOR_ID, "ENDPOINT": rum.url, "SIGNING": "none"}.items():
+        monkeypatch.setenv(f"OTEL_EXPORTER_AWS_RUM_{name}", value)

@@ -1,7 +1,7 @@
-"""Real clients: SDKs of three languages and a Collector send, and their spans stand in RUM as docs/mapping.md says.
+"""Real clients: SDKs of three languages and a Collector send, and RUM gets the events that docs/mapping.md describes.
 
 OTLP_CLIENTS names a folder in which `npm install` of the packages in `clients/packages.txt` was run; ROTEL is the
-program in the wheel `rotel`. What is missing is skipped.
+program in the wheel `rotel`. Tests are skipped if theirs is missing.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,11 +32,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AnyValue
 
-from otel_rum_exporter.gateway import Gateway, GatewaySettings
+from otel_rum_exporter.gateway import GatewaySettings
 from otel_rum_exporter.local import Event, LocalRum
-from tests.gateway.bodies import PROTOBUF
-from tests.gateway.conftest import MakeGateway
+from tests.gateway.conftest import MakeGateway, Serve
 from tests.spans import APP_MONITOR_ID
+from tests.waiting import wait_until, wait_until_reachable
 
 CLIENTS = Path(__file__).with_name("clients")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "gateway" / "browser.js"
@@ -47,13 +46,11 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 TOKEN = {"authorization": "Bearer made-up"}
 SESSION = "0f0e0d0c-0b0a-4908-8706-050403020100"
 OTHER_MONITOR = "00000000-aaaa-4bbb-8ccc-000000000002"
-START_SECONDS = 30
 
 needs_npm = pytest.mark.skipif(
-    not FOLDER or not shutil.which("node"), reason="OTLP_CLIENTS names no folder with OTel's packages for Node"
+    not FOLDER or not shutil.which("node"),
+    reason="OTLP_CLIENTS is not set to a folder of Node packages",
 )
-
-Serve = Callable[[Gateway], GatewaySettings]
 
 
 def _types(events: Iterable[Event]) -> set[str]:
@@ -65,12 +62,12 @@ def _http(settings: GatewaySettings) -> str:
 
 
 @pytest.fixture
-def served(make_gateway: MakeGateway, serve: Serve) -> GatewaySettings:
+def gateway_with_token(make_gateway: MakeGateway, serve: Serve) -> GatewaySettings:
     """Serve a gateway that requires a token."""
     return serve(make_gateway(token="made-up", app_monitors=OTHER_MONITOR))
 
 
-def _send_as_python(spans: SpanExporter, **resource: str) -> None:
+def _send_from_python(spans: SpanExporter, **resource: str) -> None:
     provider = TracerProvider(resource=Resource({"service.name": "shop", **resource}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(spans))
     page: dict[str, AnyValue] = {
@@ -93,35 +90,37 @@ def _send_as_python(spans: SpanExporter, **resource: str) -> None:
     provider.shutdown()
 
 
-EXPECTED_OF_PYTHON = {"page_view_event", "performance_navigation_event", "performance_resource_event", "http_event"}
+EXPECTED_TYPES = {"page_view_event", "performance_navigation_event", "performance_resource_event", "http_event"}
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip, Compression.Deflate])
-def test_python_over_http(rum: LocalRum, served: GatewaySettings, compression: Compression) -> None:
+def test_python_over_http(rum: LocalRum, gateway_with_token: GatewaySettings, compression: Compression) -> None:
     """OpenTelemetry's Python exporter, with each compression."""
-    _send_as_python(OTLPSpanExporter(f"{_http(served)}/v1/traces", headers=TOKEN, compression=compression))
+    _send_from_python(
+        OTLPSpanExporter(f"{_http(gateway_with_token)}/v1/traces", headers=TOKEN, compression=compression)
+    )
     events = rum.wait_for(count=4)
-    assert _types(events) == EXPECTED_OF_PYTHON
+    assert _types(events) == EXPECTED_TYPES
     assert {(event.session_id, event.metadata["pageId"]) for event in events} == {(SESSION, "/cart")}
     assert rum.dropped == ()
 
 
-def test_python_over_grpc(rum: LocalRum, served: GatewaySettings) -> None:
+def test_python_over_grpc(rum: LocalRum, gateway_with_token: GatewaySettings) -> None:
     """The same over gRPC, for another app monitor named by the resource."""
-    exporter = GrpcSpanExporter(f"127.0.0.1:{served.grpc_port}", insecure=True, headers=TOKEN)
-    _send_as_python(exporter, **{"aws.rum.appmonitor.id": OTHER_MONITOR})
+    exporter = GrpcSpanExporter(f"127.0.0.1:{gateway_with_token.grpc_port}", insecure=True, headers=TOKEN)
+    _send_from_python(exporter, **{"aws.rum.appmonitor.id": OTHER_MONITOR})
     events = rum.wait_for(count=4)
-    assert _types(events) == EXPECTED_OF_PYTHON
+    assert _types(events) == EXPECTED_TYPES
     assert {event.app_monitor_id for event in events} == {OTHER_MONITOR}
 
 
 @pytest.mark.parametrize("transport", ["http", "grpc"])
-def test_log_records_of_python(rum: LocalRum, served: GatewaySettings, transport: str) -> None:
+def test_log_records_of_python(rum: LocalRum, gateway_with_token: GatewaySettings, transport: str) -> None:
     """Events and exceptions."""
     exporter = (
-        OTLPLogExporter(f"{_http(served)}/v1/logs", headers=TOKEN)
+        OTLPLogExporter(f"{_http(gateway_with_token)}/v1/logs", headers=TOKEN)
         if transport == "http"
-        else GrpcLogExporter(f"127.0.0.1:{served.grpc_port}", insecure=True, headers=TOKEN)
+        else GrpcLogExporter(f"127.0.0.1:{gateway_with_token.grpc_port}", insecure=True, headers=TOKEN)
     )
     provider = LoggerProvider(resource=Resource({"service.name": "shop"}), shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
@@ -149,7 +148,7 @@ def test_node(rum: LocalRum, make_gateway: MakeGateway, serve: Serve, node: Path
     url = f"http://127.0.0.1:{bound.grpc_port}" if encoding == "grpc" else f"{_http(bound)}/v1/traces"
     subprocess.run(["node", "node.mjs", encoding, url], cwd=node, check=True, timeout=60)
     events = rum.wait_for(count=5)
-    assert _types(events) == EXPECTED_OF_PYTHON | {"js_error_event"}
+    assert _types(events) == EXPECTED_TYPES | {"js_error_event"}
     assert len({event.session_id for event in events}) == 1
     (failed,) = events("http_event")
     assert (failed.details["request"]["url"], failed.details["response"]["status"]) == (
@@ -162,7 +161,7 @@ def test_node(rum: LocalRum, make_gateway: MakeGateway, serve: Serve, node: Path
 @contextmanager
 def _page_server(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Serve a page and its script; messages of the page are appended to the list."""
-    said: list[str] = []
+    messages: list[str] = []
     files = {
         "/": (
             "text/html",
@@ -181,7 +180,7 @@ def _page_server(folder: Path) -> Iterator[tuple[str, list[str]]]:
             self.wfile.write(content)
 
         def do_POST(self) -> None:
-            said.append(self.rfile.read(int(self.headers["content-length"])).decode())
+            messages.append(self.rfile.read(int(self.headers["content-length"])).decode())
             self.send_response(204)
             self.end_headers()
 
@@ -191,7 +190,7 @@ def _page_server(folder: Path) -> Iterator[tuple[str, list[str]]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", said
+        yield f"http://127.0.0.1:{server.server_port}", messages
         server.shutdown()
         thread.join()
 
@@ -202,7 +201,7 @@ def test_a_page_in_a_browser(rum: LocalRum, make_gateway: MakeGateway, serve: Se
     """OpenTelemetry's web SDK and instrumentations in Chromium, from another origin."""
     bundle = ["node_modules/.bin/esbuild", "page.js", "--bundle", "--outfile=out.js", "--log-level=warning"]
     subprocess.run(bundle, cwd=node, check=True, timeout=60)
-    with _page_server(node) as (page_url, said):
+    with _page_server(node) as (page_url, messages):
         bound = serve(make_gateway(allowed_origins=page_url))
         browser = [
             *(CHROMIUM, "--headless=new", "--disable-gpu", "--no-first-run", f"--user-data-dir={node / 'profile'}"),
@@ -211,14 +210,12 @@ def test_a_page_in_a_browser(rum: LocalRum, make_gateway: MakeGateway, serve: Se
         ]
         process = subprocess.Popen(browser, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            deadline = time.monotonic() + 60
-            while not said and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_until(lambda: bool(messages), timeout_seconds=60)
         finally:
             process.terminate()
             process.wait(30)
-    outcome, _, session = said[0].partition(" ")
-    assert outcome == "done", said
+    outcome, _, session = messages[0].partition(" ")
+    assert outcome == "done", messages
     for event_type in ("js_error_event", "http_event", "performance_navigation_event"):
         rum.wait_for(event_type)
     events = rum.events
@@ -236,7 +233,7 @@ def test_a_page_in_a_browser(rum: LocalRum, make_gateway: MakeGateway, serve: Se
     assert rum.dropped == ()
 
 
-@pytest.mark.skipif(not ROTEL, reason="ROTEL names no program")
+@pytest.mark.skipif(not ROTEL, reason="ROTEL is not set to a program")
 def test_a_collector(rum: LocalRum, make_gateway: MakeGateway, serve: Serve, tmp_path: Path) -> None:
     """Rotel forwards an SDK's spans, is rejected at first, and retries."""
     gateway = make_gateway()
@@ -252,12 +249,11 @@ def test_a_collector(rum: LocalRum, make_gateway: MakeGateway, serve: Serve, tmp
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{ports[0]}/v1/traces"
-        _wait_for(url)
-        _send_as_python(OTLPSpanExporter(url))
-        while 'response="503"' not in httpx.get(f"{_http(bound)}/metrics").text:
-            time.sleep(0.05)
+        wait_until_reachable(url)
+        _send_from_python(OTLPSpanExporter(url))
+        wait_until(lambda: 'response="503"' in httpx.get(f"{_http(bound)}/metrics").text)
         gateway.resume()
-        assert _types(rum.wait_for(count=4, timeout_seconds=30)) == EXPECTED_OF_PYTHON
+        assert _types(rum.wait_for(count=4, timeout_seconds=30)) == EXPECTED_TYPES
     finally:
         process.terminate()
         process.wait(30)
@@ -268,15 +264,3 @@ def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
-
-
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            httpx.post(url, content=b"", headers=PROTOBUF)
-        except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError(url)

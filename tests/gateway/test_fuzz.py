@@ -1,4 +1,4 @@
-"""Whatever is sent, the gateway answers that it took it or that the sender is wrong, and holds no memory for it."""
+"""Hostile requests: the gateway responds with success or a client error, and its memory stays bounded."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from starlette.types import ASGIApp
 
 from otel_rum_exporter.gateway import Gateway, GatewaySettings
 from tests.gateway.bodies import json_spans, spans
+from tests.otlp.encodings import nested_json_span, nested_protobuf_span
 from tests.spans import START_NS, make_config
 
 BODIES = int(os.environ.get("FUZZ_REQUESTS", "5000"))
-ALLOWED = {200, 400, 413, 415}
+ALLOWED_STATUSES = {200, 400, 413, 415}
 MAX_BODY_BYTES = 256 * 1024
 MAX_GROWTH_BYTES = 64 * 1024 * 1024
 
@@ -34,23 +35,6 @@ class _AcceptingClient:
         """Do nothing."""
 
 
-def _nested(depth: int) -> bytes:
-    value = b'{"arrayValue":{"values":[' * depth + b"{}" + b"]}}" * depth
-    return json_spans({"attributes": [{"key": "k", "value": "HERE"}]}).replace(b'"HERE"', value)
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return bytes([number << 3 | 2, 0x80 | len(content) & 0x7F, len(content) >> 7]) + content
-
-
-def _nested_protobuf(depth: int) -> bytes:
-    value = _field(1, b"x")
-    for _ in range(depth):
-        value = _field(5, _field(1, value))
-    span = _field(1, b"t" * 16) + _field(2, b"s" * 8) + _field(9, _field(1, b"k") + _field(2, value))
-    return _field(1, _field(2, _field(2, span)))
-
-
 SEEDS = (
     spans("work", "more", session_id="s", numbers=(1, 2, 3), ratio=0.5),
     json_spans(
@@ -61,10 +45,10 @@ SEEDS = (
         {"startTimeUnixNano": "99999999999999999999"}, {"attributes": [{"key": "n", "value": {"intValue": 1e300}}]}
     ),
     b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"key":"k","value":{"doubleValue":NaN}}]}]}]}]}',
-    _nested(20),
-    _nested(100),
-    _nested_protobuf(20),
-    _nested_protobuf(100),
+    nested_json_span(20),
+    nested_json_span(100),
+    nested_protobuf_span(20),
+    nested_protobuf_span(100),
 )
 BOMBS = (
     gzip.compress(b"\x0a\x00" * MAX_BODY_BYTES),
@@ -77,31 +61,33 @@ BOMBS = (
 )
 
 
-def _mutated(chance: random.Random, seed: bytes) -> bytes:
+def _mutated(random_source: random.Random, seed: bytes) -> bytes:
     body = bytearray(seed)
-    for _ in range(chance.choice((0, 1, 1, 2, 4, 8))):
-        at = chance.randrange(len(body) + 1)
-        until = at + chance.choice((0, 1, 1, 2, 20))
-        body[at:until] = chance.choice((b"", chance.randbytes(1), chance.randbytes(4), bytes(body[at:until]) * 2))
+    for _ in range(random_source.choice((0, 1, 1, 2, 4, 8))):
+        at = random_source.randrange(len(body) + 1)
+        until = at + random_source.choice((0, 1, 1, 2, 20))
+        body[at:until] = random_source.choice(
+            (b"", random_source.randbytes(1), random_source.randbytes(4), bytes(body[at:until]) * 2)
+        )
     return bytes(body)
 
 
-def _request(chance: random.Random) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    if chance.random() < 0.002:
-        return chance.choice(BOMBS), [
-            (b"content-type", chance.choice((PROTOBUF, JSON))),
+def _request(random_source: random.Random) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    if random_source.random() < 0.002:
+        return random_source.choice(BOMBS), [
+            (b"content-type", random_source.choice((PROTOBUF, JSON))),
             (b"content-encoding", b"gzip"),
         ]
-    seed = chance.choice(SEEDS)
-    body, headers = _mutated(chance, seed), []
-    fitting = JSON if seed.startswith(b"{") else PROTOBUF
-    headers.append((b"content-type", fitting if chance.random() < 0.8 else chance.choice(TYPES)))
-    compression = chance.choice((b"", b"", b"", b"gzip", b"deflate", b"identity", b"br"))
+    seed = random_source.choice(SEEDS)
+    body, headers = _mutated(random_source, seed), []
+    matching = JSON if seed.startswith(b"{") else PROTOBUF
+    headers.append((b"content-type", matching if random_source.random() < 0.8 else random_source.choice(TYPES)))
+    compression = random_source.choice((b"", b"", b"", b"gzip", b"deflate", b"identity", b"br"))
     if compression:
         headers.append((b"content-encoding", compression))
         if compression == b"gzip":
-            packed = gzip.compress(body, 1)
-            body = packed if chance.random() < 0.7 else _mutated(chance, packed)
+            compressed = gzip.compress(body, 1)
+            body = compressed if random_source.random() < 0.7 else _mutated(random_source, compressed)
     return body, headers
 
 
@@ -146,15 +132,15 @@ def test_hostile_bodies_are_accepted_or_rejected_within_bounded_memory() -> None
     )
     config = make_config(region="eu-central-1", max_requests_per_second=0, max_memory_bytes=16 * 1024 * 1024)
     gateway = Gateway(config, settings, _AcceptingClient())
-    chance = random.Random(20261124)
+    random_source = random.Random(20261124)
     statuses: Counter[int] = Counter()
 
     async def run(bodies: int) -> None:
         for _ in range(bodies):
-            body, headers = _request(chance)
-            path = chance.choice(("/v1/traces", "/v1/traces", "/v1/logs"))
+            body, headers = _request(random_source)
+            path = random_source.choice(("/v1/traces", "/v1/traces", "/v1/logs"))
             status = await _status(gateway.app, path, body, headers)
-            assert status in ALLOWED, (status, path, headers, body[:2000])
+            assert status in ALLOWED_STATUSES, (status, path, headers, body[:2000])
             statuses[status] += 1
 
     async def run_all() -> tuple[int, int]:
@@ -166,5 +152,5 @@ def test_hostile_bodies_are_accepted_or_rejected_within_bounded_memory() -> None
     before, after = asyncio.run(run_all())
     gateway.close()
     assert after - before < MAX_GROWTH_BYTES
-    assert statuses.keys() == ALLOWED
+    assert statuses.keys() == ALLOWED_STATUSES
     assert min(statuses.values()) > BODIES / 2000, statuses

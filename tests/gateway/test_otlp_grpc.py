@@ -1,9 +1,8 @@
-"""OTLP over gRPC: what reaches RUM, who may send, what is refused; what all receivers owe is in otlp_conformance."""
+"""OTLP over gRPC, apart from what otlp_conformance checks: events, authentication, limits and error responses."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 
 import grpc
 import pytest
@@ -14,15 +13,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from otel_rum_exporter.gateway import Gateway, GatewaySettings
-from otel_rum_exporter.gateway.otlp_grpc import _host
+from otel_rum_exporter.gateway.otlp_grpc import peer_host
 from otel_rum_exporter.gateway.server import Server
 from otel_rum_exporter.local import LocalRum
 from tests.gateway.bodies import spans
-from tests.gateway.conftest import MakeGateway
+from tests.gateway.conftest import MakeGateway, Serve
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-Serve = Callable[[Gateway], GatewaySettings]
 
 
 def _export(port: int, body: bytes, *metadata: tuple[str, str]) -> ExportTraceServiceResponse:
@@ -31,7 +28,7 @@ def _export(port: int, body: bytes, *metadata: tuple[str, str]) -> ExportTraceSe
         return ExportTraceServiceResponse.FromString(call(body, timeout=30, metadata=metadata))
 
 
-def _refused(port: int, body: bytes, *metadata: tuple[str, str]) -> tuple[grpc.StatusCode, Status]:
+def _error(port: int, body: bytes, *metadata: tuple[str, str]) -> tuple[grpc.StatusCode, Status]:
     with pytest.raises(grpc.RpcError) as raised:
         _export(port, body, *metadata)
     error = raised.value
@@ -42,7 +39,7 @@ def _refused(port: int, body: bytes, *metadata: tuple[str, str]) -> tuple[grpc.S
 
 
 def test_spans_become_events(rum: LocalRum, make_gateway: MakeGateway, serve: Serve) -> None:
-    """Through the exporter's mapping, with an empty response."""
+    """The response is empty."""
     response = _export(serve(make_gateway()).grpc_port, spans("work"))
     assert not response.HasField("partial_success")
     rum.wait_for("work")
@@ -58,18 +55,18 @@ def test_partial_success_has_count_and_reason(make_gateway: MakeGateway, serve: 
 
 
 def test_a_token_is_required_if_set(make_gateway: MakeGateway, serve: Serve) -> None:
-    """In the metadata `authorization`."""
+    """Clients send it as metadata `authorization`."""
     port = serve(make_gateway(token="secret")).grpc_port
     for metadata in ((), (("authorization", "Bearer wrong"),)):
-        assert _refused(port, b"", *metadata)[0] is grpc.StatusCode.UNAUTHENTICATED
+        assert _error(port, b"", *metadata)[0] is grpc.StatusCode.UNAUTHENTICATED
     _export(port, b"", ("authorization", "Bearer secret"))
 
 
-def test_the_request_rate_of_an_address_is_limited(make_gateway: MakeGateway, serve: Serve) -> None:
+def test_the_byte_rate_of_an_address_is_limited(make_gateway: MakeGateway, serve: Serve) -> None:
     """Above it the response is UNAVAILABLE with a retry delay; all ports of an address count together."""
     port = serve(make_gateway(client_bytes_per_second=1)).grpc_port
     _export(port, spans("work"))
-    code, status = _refused(port, spans("work"))
+    code, status = _error(port, spans("work"))
     retry = RetryInfo()
     assert status.details[0].Unpack(retry)
     assert (code, status.code) == (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE.value[0])
@@ -79,15 +76,15 @@ def test_the_request_rate_of_an_address_is_limited(make_gateway: MakeGateway, se
 def test_an_internal_error_is_reported_as_internal(
     make_gateway: MakeGateway, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without details for the client."""
+    """The client gets no details."""
 
     def fail(*_: object) -> None:
         raise ValueError("boom")
 
     monkeypatch.setattr("otel_rum_exporter.gateway.receiver.decode_protobuf", fail)
-    code, status = _refused(serve(make_gateway()).grpc_port, b"")
+    code, status = _error(serve(make_gateway()).grpc_port, b"")
     assert (code, status.message) == (grpc.StatusCode.INTERNAL, "internal error")
-    assert "To fix: report this" in caplog.text
+    assert "To fix: report this traceback" in caplog.text
 
 
 def test_a_port_in_use_is_an_error(make_gateway: MakeGateway) -> None:
@@ -109,5 +106,5 @@ def test_a_port_in_use_is_an_error(make_gateway: MakeGateway) -> None:
     ],
 )
 def test_a_peer_has_an_address(peer: str, host: str) -> None:
-    """In each notation of gRPC."""
-    assert _host(peer) == host
+    """GRPC has several notations."""
+    assert peer_host(peer) == host

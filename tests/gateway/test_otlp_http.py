@@ -1,16 +1,15 @@
-"""OTLP over HTTP: what reaches RUM, who may send, what is refused; what all receivers owe is in otlp_conformance."""
+"""OTLP over HTTP, apart from what otlp_conformance checks: events, authentication, limits and error responses."""
 
 from __future__ import annotations
 
 import gzip
 import http.client
+import importlib.util
 import json
 import threading
-import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -18,13 +17,15 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from otel_rum_exporter.delivery.spool.file import SpoolFile
-from otel_rum_exporter.gateway import Gateway, GatewaySettings, otlp_http
+from otel_rum_exporter.gateway import otlp_http
 from otel_rum_exporter.gateway.receiver import MAX_RECORDS
 from otel_rum_exporter.local import LocalRum
 from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
-from tests.gateway.conftest import MakeGateway
+from tests.gateway.conftest import Connect, MakeGateway, Serve
+from tests.gateway.modules import execute
 from tests.spans import APP_MONITOR_ID, START_NS
+from tests.waiting import wait_until
 
 OTHER_MONITOR = "00000000-aaaa-4bbb-8ccc-000000000002"
 SESSION = "0f0e0d0c-0b0a-4908-8706-050403020100"
@@ -42,7 +43,7 @@ def test_spans_become_events(rum: LocalRum, client: AsgiClient, headers: dict[st
 
 
 def test_log_records_become_events(rum: LocalRum, client: AsgiClient) -> None:
-    """If they have an event name."""
+    """Log records with an event name are events."""
     record = {"timeUnixNano": str(START_NS), "eventName": "coupon_used"}
     body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
     assert client.post("/v1/logs", json.dumps(body).encode(), JSON).json() == {}
@@ -50,7 +51,7 @@ def test_log_records_become_events(rum: LocalRum, client: AsgiClient) -> None:
 
 
 def test_deflate_is_accepted(rum: LocalRum, client: AsgiClient) -> None:
-    """It is gzip without its header."""
+    """Some clients compress with it."""
     headers = {**PROTOBUF, "content-encoding": "deflate"}
     assert client.post("/v1/traces", zlib.compress(spans("work")), headers).status_code == 200
     rum.wait_for("work")
@@ -67,47 +68,45 @@ def test_partial_success_has_count_and_reason(client: AsgiClient) -> None:
     }
 
 
-def test_a_token_is_required_if_set(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
-    """For telemetry and metrics, but not for health checks."""
+def test_a_token_is_required_if_set(make_gateway: MakeGateway, connect: Connect) -> None:
+    """Telemetry and metrics require it, health checks do not."""
     client = connect(make_gateway(token="secret").app)
-    for shown in (
+    for wrong in (
         {},
         {"authorization": "Bearer wrong"},
         {"authorization": "Basic secret"},
         {"authorization": "Bearer ä"},
     ):
-        answer = client.post("/v1/traces", b"{}", {**JSON, **shown})
-        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-        assert answer.json()["code"] == 16
+        response = client.post("/v1/traces", b"{}", {**JSON, **wrong})
+        assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+        assert response.json()["code"] == 16
     assert client.get("/metrics").status_code == 401
     assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
-    shown = {"authorization": "bearer secret"}
-    assert client.post("/v1/traces", b"{}", {**JSON, **shown}).status_code == 200
-    assert client.get("/metrics", shown).status_code == 200
+    valid = {"authorization": "bearer secret"}
+    assert client.post("/v1/traces", b"{}", {**JSON, **valid}).status_code == 200
+    assert client.get("/metrics", valid).status_code == 200
 
 
-def test_a_full_queue_rejects_with_a_retry_delay(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
-) -> None:
+def test_a_full_queue_rejects_with_a_retry_delay(rum: LocalRum, make_gateway: MakeGateway, connect: Connect) -> None:
     """Acknowledged events are not dropped for later ones; requests are accepted again when there is room."""
     rum.answer(503, times=1_000_000)
     client = connect(make_gateway({"max_memory_bytes": 1024 * 1024, "timeout_millis": 50}).app)
-    taken = 0
+    accepted = 0
     for _ in range(1000):
-        answer = client.post("/v1/traces", spans(*["work"] * 100, note="x" * 200), PROTOBUF)
-        if answer.status_code != 200:
+        response = client.post("/v1/traces", spans(*["work"] * 100, note="x" * 200), PROTOBUF)
+        if response.status_code != 200:
             break
-        taken += 100
-    assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
+        accepted += 100
+    assert (response.status_code, int(response.headers["retry-after"]) > 0) == (503, True)
     assert client.get("/readyz").status_code == 503
-    assert f"otel_rum_events_stored {taken}" in client.get("/metrics").text
+    assert f"otel_rum_events_stored {accepted}" in client.get("/metrics").text
     assert 'otel_rum_events_dropped_total{reason="queue_full"} 0' in client.get("/metrics").text
 
 
 def test_events_that_are_not_on_disk_are_not_acknowledged(
     rum: LocalRum,
     make_gateway: MakeGateway,
-    connect: Callable[..., AsgiClient],
+    connect: Connect,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -120,28 +119,27 @@ def test_events_that_are_not_on_disk_are_not_acknowledged(
     with monkeypatch.context() as failing:
         failing.setattr(SpoolFile, "put", fail)
         for _ in range(3):
-            answer = client.post("/v1/traces", spans("work"), PROTOBUF)
-            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            response = client.post("/v1/traces", spans("work"), PROTOBUF)
+            assert (response.status_code, response.headers["retry-after"]) == (503, "5")
         assert client.get("/readyz").status_code == 503
-    while client.get("/readyz").status_code != 200:
-        time.sleep(0.05)
+    wait_until(lambda: client.get("/readyz").status_code == 200)
     assert client.post("/v1/traces", spans("kept"), PROTOBUF).status_code == 200
     rum.wait_for("kept")
     assert len(rum.events("work")) == 1
 
 
-def test_a_closing_gateway_rejects_requests(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
+def test_a_closing_gateway_rejects_requests(make_gateway: MakeGateway, connect: Connect) -> None:
     """Clients retry with its successor."""
     gateway = make_gateway()
     client = connect(gateway.app)
     gateway.close()
-    answer = client.post("/v1/traces", b"{}", JSON)
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    response = client.post("/v1/traces", b"{}", JSON)
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert (client.get("/readyz").status_code, client.get("/healthz").status_code) == (503, 200)
 
 
 def test_closing_delivers_what_was_accepted(rum: LocalRum, make_gateway: MakeGateway) -> None:
-    """At the end of the application's lifespan."""
+    """The end of the application's lifespan closes the gateway."""
     rum.delay_seconds = 0.05
     with AsgiClient(make_gateway().app) as client:
         for number in range(20):
@@ -149,9 +147,7 @@ def test_closing_delivers_what_was_accepted(rum: LocalRum, make_gateway: MakeGat
     assert len(rum.events) == 20
 
 
-def test_the_request_rate_of_an_address_is_limited(
-    make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
-) -> None:
+def test_the_request_rate_of_an_address_is_limited(make_gateway: MakeGateway, connect: Connect) -> None:
     """Requests above it get a retry delay; other addresses are served."""
     gateway = make_gateway(client_requests_per_second=3)
     flood, other = connect(gateway.app), connect(gateway.app, address="192.0.2.2")
@@ -163,37 +159,35 @@ def test_the_request_rate_of_an_address_is_limited(
     assert other.post("/v1/traces", b"{}", JSON).status_code == 200
 
 
-def test_a_forwarded_address_is_used_only_from_a_trusted_proxy(
-    make_gateway: MakeGateway, serve: Callable[[Gateway], GatewaySettings]
-) -> None:
+def test_a_forwarded_address_is_used_only_from_a_trusted_proxy(make_gateway: MakeGateway, serve: Serve) -> None:
     """Otherwise a client could choose its address."""
-    found = []
+    statuses = []
     for trusted in ("127.0.0.1", ""):
         bound = serve(make_gateway(client_bytes_per_second=1, trusted_proxies=trusted))
         url = f"http://127.0.0.1:{bound.http_port}/v1/traces"
         with httpx.Client() as client:
             for address in ("192.0.2.1", "192.0.2.2"):
-                answer = client.post(url, content=json_spans({}), headers={**JSON, "x-forwarded-for": address})
-                found.append(answer.status_code)
-    assert found == [200, 200, 200, 429]
+                response = client.post(url, content=json_spans({}), headers={**JSON, "x-forwarded-for": address})
+                statuses.append(response.status_code)
+    assert statuses == [200, 200, 200, 429]
 
 
-def test_the_byte_rate_of_an_address_is_limited(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
+def test_the_byte_rate_of_an_address_is_limited(make_gateway: MakeGateway, connect: Connect) -> None:
     """Decompressed bytes count; one request may exceed the rate, and the next one waits."""
     client = connect(make_gateway(client_bytes_per_second=1000).app)
     body, headers = gzip.compress(b"{" + b" " * 100_000 + b"}"), {**JSON, "content-encoding": "gzip"}
     assert client.post("/v1/traces", body, headers).status_code == 200
-    answer = client.post("/v1/traces", body, headers)
-    assert (answer.status_code, int(answer.headers["retry-after"]) > 90) == (429, True)
+    response = client.post("/v1/traces", body, headers)
+    assert (response.status_code, int(response.headers["retry-after"]) > 90) == (429, True)
 
 
 def test_a_resource_selects_an_app_monitor_of_the_list(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
+    rum: LocalRum, make_gateway: MakeGateway, connect: Connect
 ) -> None:
     """By id or alias; others are rejected, and so is a wrong alias."""
     client = connect(make_gateway(app_monitors=f"{OTHER_MONITOR}=shop").app)
     other = "00000000-aaaa-4bbb-8ccc-000000000003"
-    by = {
+    resources = {
         "default": {},
         "id": {"aws.rum.appmonitor.id": OTHER_MONITOR},
         "alias": {"aws.rum.appmonitor.alias": "shop"},
@@ -201,17 +195,15 @@ def test_a_resource_selects_an_app_monitor_of_the_list(
         "wrong_alias": {"aws.rum.appmonitor.id": OTHER_MONITOR, "aws.rum.appmonitor.alias": "other"},
     }
     partial = {}
-    for name, resource in by.items():
-        answer = client.post("/v1/traces", json_spans({"name": name}, resource=resource), JSON)
-        partial[name] = answer.json().get("partialSuccess", {}).get("rejectedSpans")
+    for name, resource in resources.items():
+        response = client.post("/v1/traces", json_spans({"name": name}, resource=resource), JSON)
+        partial[name] = response.json().get("partialSuccess", {}).get("rejectedSpans")
     assert partial == {"default": None, "id": None, "alias": None, "other": "1", "wrong_alias": "1"}
     events = {event.type: event.app_monitor_id for event in rum.wait_for(count=3)}
     assert events == {"default": APP_MONITOR_ID, "id": OTHER_MONITOR, "alias": OTHER_MONITOR}
 
 
-def test_each_app_monitor_has_its_own_record_rate(
-    make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
-) -> None:
+def test_each_app_monitor_has_its_own_record_rate(make_gateway: MakeGateway, connect: Connect) -> None:
     """Records above it are rejected with a retry delay."""
     client = connect(make_gateway(app_monitors=OTHER_MONITOR, max_records_per_second=2).app)
     many = json_spans(*[{}] * 20, resource={"aws.rum.appmonitor.id": OTHER_MONITOR})
@@ -228,34 +220,32 @@ def test_too_many_records_are_rejected(client: AsgiClient) -> None:
     assert client.post("/v1/traces", dense, JSON).status_code == 413
 
 
-def test_the_bytes_of_requests_in_flight_are_limited(
-    make_gateway: MakeGateway, serve: Callable[[Gateway], GatewaySettings]
-) -> None:
+def test_the_bytes_of_requests_in_flight_are_limited(make_gateway: MakeGateway, serve: Serve) -> None:
     """There is room again after they end."""
     gateway = make_gateway(max_body_bytes=100_000)
     url = f"http://127.0.0.1:{serve(gateway).http_port}/v1/traces"
-    more, statuses = threading.Event(), []
+    whole_body = b"{" + b" " * 90_000 + b"}"
+    may_end = threading.Event()
 
-    def slowly() -> Any:
-        yield b"{" + b" " * 90_000
-        more.wait(30)
-        yield b"}"
+    def slow_body() -> Iterator[bytes]:
+        yield whole_body[:-1]
+        may_end.wait(30)
+        yield whole_body[-1:]
 
-    threads = [threading.Thread(target=lambda: httpx.post(url, content=slowly(), headers=JSON)) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: httpx.post(url, content=slow_body(), headers=JSON)) for _ in range(4)]
     for thread in threads:
         thread.start()
-    while "otel_rum_gateway_in_flight_bytes 360004" not in httpx.get(url.replace("v1/traces", "metrics")).text:
-        time.sleep(0.01)
-    statuses.append(httpx.post(url, content=b"{" + b" " * 90_000 + b"}", headers=JSON).status_code)
-    more.set()
+    metrics_url = url.replace("v1/traces", "metrics")
+    wait_until(lambda: "otel_rum_gateway_in_flight_bytes 360004" in httpx.get(metrics_url).text)
+    assert httpx.post(url, content=whole_body, headers=JSON).status_code == 503
+    may_end.set()
     for thread in threads:
         thread.join()
-    statuses.append(httpx.post(url, content=b"{" + b" " * 90_000 + b"}", headers=JSON).status_code)
-    assert statuses == [503, 200]
+    assert httpx.post(url, content=whole_body, headers=JSON).status_code == 200
 
 
 def test_a_body_that_does_not_arrive_is_an_error(
-    make_gateway: MakeGateway, serve: Callable[[Gateway], GatewaySettings], monkeypatch: pytest.MonkeyPatch
+    make_gateway: MakeGateway, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection is not kept forever."""
     monkeypatch.setattr(otlp_http, "BODY_SECONDS", 0.05)
@@ -271,38 +261,32 @@ def test_a_body_that_does_not_arrive_is_an_error(
 def test_an_internal_error_is_reported_as_internal(
     client: AsgiClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without details for the client."""
+    """The client gets no details."""
 
     def fail(*_: object) -> None:
         raise ValueError("boom")
 
     monkeypatch.setattr("otel_rum_exporter.gateway.receiver.decode_json", fail)
-    answer = client.post("/v1/traces", b"{}", JSON)
-    assert (answer.status_code, answer.json()) == (500, {"code": 13, "message": "internal error"})
-    assert "To fix: report this" in caplog.text
+    response = client.post("/v1/traces", b"{}", JSON)
+    assert (response.status_code, response.json()) == (500, {"code": 13, "message": "internal error"})
+    assert "To fix: report this traceback" in caplog.text
 
 
-def test_it_mounts_under_another_application(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
-) -> None:
+def test_it_mounts_under_another_application(rum: LocalRum, make_gateway: MakeGateway, connect: Connect) -> None:
     """Its paths are below the mount path."""
     client = connect(Starlette(routes=[Mount("/otlp", make_gateway().app)]))
     assert client.post("/otlp/v1/traces", spans("work"), PROTOBUF).status_code == 200
     rum.wait_for("work")
 
 
-def test_the_application_of_the_environment(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`otel_rum_exporter.gateway:app`, for ASGI servers."""
-    import otel_rum_exporter.gateway
-
-    monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID", APP_MONITOR_ID)
-    monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_ENDPOINT", rum.url)
-    monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_SIGNING", "none")
-    otel_rum_exporter.gateway._from_environment.cache_clear()
-    with AsgiClient(otel_rum_exporter.gateway.app) as client:
+@pytest.mark.usefixtures("exporter_environment")
+def test_module_has_an_application_with_the_settings_of_the_environment(rum: LocalRum) -> None:
+    """ASGI servers are given `otel_rum_exporter.gateway:app`."""
+    module = execute(importlib.util.find_spec("otel_rum_exporter.gateway"))
+    assert module.app is module.app
+    with AsgiClient(module.app) as client:
         client.post("/v1/traces", spans("work"), PROTOBUF)
     assert [event.type for event in rum.events] == ["work"]
-    otel_rum_exporter.gateway._from_environment.cache_clear()
 
 
 def test_metrics_count_requests_records_and_events(rum: LocalRum, client: AsgiClient) -> None:
@@ -310,8 +294,7 @@ def test_metrics_count_requests_records_and_events(rum: LocalRum, client: AsgiCl
     client.post("/v1/traces", json_spans({}, {"spanId": ""}), JSON)
     client.post("/v1/traces", b"{", JSON)
     rum.wait_for("work")
-    while "events_delivered_total 1" not in client.get("/metrics").text:
-        time.sleep(0.01)
+    wait_until(lambda: "events_delivered_total 1" in client.get("/metrics").text)
     metrics = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line[0] != "#")
     assert {name.removeprefix("otel_rum_"): int(value) for name, value in metrics.items() if value != "0"} == {
         'gateway_requests_total{transport="http",response="200"}': 1,

@@ -1,4 +1,4 @@
-"""What AWS's SDKs for telephones send, as literal OTLP bodies, and what RUM gets of it.
+"""Literal OTLP bodies of AWS's mobile SDKs, and the events that RUM gets from them.
 
 Attributes and scopes are those of https://github.com/aws-observability/aws-otel-android and aws-otel-swift, and of the
 contract tests there.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from otel_rum_exporter.local import LocalRum
 from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON
-from tests.gateway.conftest import MakeGateway
+from tests.gateway.conftest import Connect, MakeGateway
 
 BODIES = Path(__file__).with_name("phones")
 ANDROID = "1f6d2c3a-5b7e-4a90-8c11-d2e3f4a5b6c7", "9a8b7c6d-1e2f-4a3b-8c4d-5e6f7a8b9c0d"
@@ -24,15 +23,15 @@ IOS = "A1B2C3D4-E5F6-4708-9A0B-C1D2E3F4A5B6", "0F1E2D3C-4B5A-4697-8879-6A5B4C3D2
 
 
 @pytest.fixture
-def client(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> AsgiClient:
+def client(make_gateway: MakeGateway, connect: Connect) -> AsgiClient:
     """Return a client of a gateway for the app monitor and alias of the phones."""
     return connect(make_gateway({"alias": "shop-app"}).app)
 
 
 def test_an_android_phone(rum: LocalRum, client: AsgiClient) -> None:
     """Start, screens, requests, clicks, a hang and a crash."""
-    found = _sent(rum, client, "android", 13)
-    assert found == {
+    types = _send(rum, client, "android", 13)
+    assert types == {
         "session_start_event": 1,
         "AppStart": 1,
         "Created": 1,
@@ -57,9 +56,9 @@ def test_an_android_phone(rum: LocalRum, client: AsgiClient) -> None:
 
 
 def test_an_ios_phone(rum: LocalRum, client: AsgiClient) -> None:
-    """Ids in capitals are unchanged, so that RUM joins the phone's and the gateway's events."""
-    found = _sent(rum, client, "ios", 9)
-    assert found == {
+    """Ids in capitals are unchanged, so that RUM joins events of the SDK itself and of the gateway."""
+    types = _send(rum, client, "ios", 9)
+    assert types == {
         "session_start_event": 1,
         "session.end": 1,
         "AppStart": 1,
@@ -82,15 +81,15 @@ def test_an_ios_phone(rum: LocalRum, client: AsgiClient) -> None:
 
 
 @pytest.mark.parametrize("phone", ["android", "ios"])
-def test_personal_data_of_urls_and_devices_is_not_sent(rum: LocalRum, client: AsgiClient, phone: str) -> None:
-    """URL queries and the device id."""
-    _sent(rum, client, phone, 9)
+def test_personal_data_of_urls_and_devices_is_not_send(rum: LocalRum, client: AsgiClient, phone: str) -> None:
+    """Neither URL queries nor the id of the device are in the events."""
+    _send(rum, client, phone, 9)
     sent = json.dumps([[event.details, event.metadata] for event in rum.events])
     assert "=planted" not in sent
     assert "0D1E2F3A" not in sent
 
 
-def _sent(rum: LocalRum, client: AsgiClient, phone: str, count: int) -> Counter[str]:
+def _send(rum: LocalRum, client: AsgiClient, phone: str, count: int) -> Counter[str]:
     """Send spans and log records of a phone; return the types of the accepted events."""
     for signal in ("traces", "logs"):
         body = (BODIES / f"{phone}_{signal}.json").read_bytes()

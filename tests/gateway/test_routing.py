@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from otel_rum_exporter.gateway import GatewaySettings
-from otel_rum_exporter.gateway.application import config_of
+from otel_rum_exporter.gateway.application import exporter_config
 from otel_rum_exporter.gateway.client import Client, address_of
 from otel_rum_exporter.gateway.routing import (
     MAX_CACHED_BYTES,
@@ -17,13 +16,13 @@ from otel_rum_exporter.gateway.routing import (
     TOO_LARGE,
     NoRouteError,
     Routing,
-    bound_ids,
+    shorten_ids,
 )
 from otel_rum_exporter.local import LocalRum
 from otel_rum_exporter.otlp import DecodedResource
 from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON, json_spans
-from tests.gateway.conftest import MakeGateway
+from tests.gateway.conftest import Connect, MakeGateway
 from tests.spans import START_NS, make_config
 
 MINUTE_NS = 60 * 1_000_000_000
@@ -66,7 +65,7 @@ def test_an_assigned_session_ends_after_30_minutes_of_silence() -> None:
 
 
 def test_a_resource_keeps_the_session_it_names() -> None:
-    """By any attribute that the exporter reads."""
+    """Any session attribute that the exporter reads counts."""
     routing = _routing()
     route = routing.route(DecodedResource({"session.id": SESSION}), CLIENT, START_NS)
     assert route.resource.attributes["session.id"] == SESSION
@@ -75,7 +74,7 @@ def test_a_resource_keeps_the_session_it_names() -> None:
 
 
 def test_a_cached_route_is_one_object() -> None:
-    """So that its resource is mapped once; large resources are not cached."""
+    """The mapping caches by identity. Large resources are not cached."""
     routing = _routing()
     for size, is_same in ((10, True), (MAX_CACHED_BYTES, False)):
         first, second = (routing.route(DecodedResource({"k": "x" * size}), CLIENT, START_NS) for _ in range(2))
@@ -87,7 +86,7 @@ def test_without_a_default_an_app_monitor_must_be_named() -> None:
     """A gateway with only a list rejects telemetry that names none of it."""
     monitor = "00000000-aaaa-4bbb-8ccc-000000000009"
     settings = GatewaySettings.read({"app_monitors": monitor}, {})
-    routing = Routing(config_of(settings, {}), settings)
+    routing = Routing(exporter_config(settings, {}), settings)
     with pytest.raises(NoRouteError, match=r"aws\.rum\.appmonitor\.id"):
         routing.route(DecodedResource({}), CLIENT, START_NS)
     resource = DecodedResource({"aws.rum.appmonitor.id": monitor})
@@ -112,11 +111,11 @@ def test_an_ipv6_client_is_its_network(host: str, address: str) -> None:
 def test_sessions_from_the_internet_are_uuids_in_rum(rum: LocalRum, client: AsgiClient) -> None:
     """A UUID is unchanged, any other value is hashed."""
     ids = [SESSION, "x" * 5000, "a\x00b", "'; drop", "00000000-0000-0000-0000-000000000000"]
-    found = [
+    named = [
         {"name": f"work_{number}", "attributes": [{"key": "session.id", "value": {"stringValue": session_id}}]}
         for number, session_id in enumerate(ids)
     ]
-    client.post("/v1/traces", json_spans(*found), JSON)
+    client.post("/v1/traces", json_spans(*named), JSON)
     sessions = {event.type: event.session_id for event in rum.wait_for(count=len(ids))}
     assert sessions["work_0"] == SESSION
     assert len(set(sessions.values())) == len(ids)
@@ -135,12 +134,12 @@ def test_long_ids_are_replaced_by_digests(rum: LocalRum, client: AsgiClient) -> 
     events = rum.wait_for(count=2)
     assert len({event.session_id for event in events}) == len({event.user_id for event in events}) == 2
     attributes: dict[str, Any] = {"user.id": ids[0], "session.id": SESSION}
-    bound_ids(attributes)
+    shorten_ids(attributes)
     assert (len(attributes["user.id"]), attributes["session.id"]) == (64, SESSION)
 
 
 def test_the_size_of_a_resource_is_limited(client: AsgiClient) -> None:
-    """Resources are kept for long."""
+    """Resources are cached, so a larger one is rejected."""
     body = json_spans({}, resource={"x": "y" * MAX_RESOURCE_BYTES})
     partial = client.post("/v1/traces", body, JSON).json()["partialSuccess"]
     assert (partial["rejectedSpans"], partial["errorMessage"]) == ("1", f"1 rejected: {TOO_LARGE}")
@@ -168,7 +167,7 @@ def test_a_servers_telemetry_does_not_affect_a_browsers(rum: LocalRum, client: A
 def test_browser_and_country_are_used_only_if_enabled(
     rum: LocalRum,
     make_gateway: MakeGateway,
-    connect: Callable[..., AsgiClient],
+    connect: Connect,
     settings: dict[str, object],
     expected: tuple[str | None, str | None],
 ) -> None:
@@ -181,9 +180,7 @@ def test_browser_and_country_are_used_only_if_enabled(
     assert "203.0.113" not in repr(rum.requests) + repr(event)
 
 
-def test_only_valid_browsers_and_countries_are_used(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
-) -> None:
+def test_only_valid_browsers_and_countries_are_used(rum: LocalRum, make_gateway: MakeGateway, connect: Connect) -> None:
     """A Collector's user agent is ignored, and the telemetry's own attributes take precedence."""
     client = connect(make_gateway(keep_user_agent=True, country_header="X-Country").app)
     headers = {**JSON, "user-agent": "OpenTelemetry Collector/1.65", "x-country": "<script>"}

@@ -1,4 +1,4 @@
-"""The gateway as a process: it starts, says where it is, drains at the end, and keeps what it acknowledged."""
+"""The gateway as a process: its output, its signals, and the delivery of acknowledged events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,11 +17,10 @@ import pytest
 from otel_rum_exporter.local import LocalRum
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
 from tests.spans import APP_MONITOR_ID
+from tests.waiting import TIMEOUT_SECONDS, wait_until_reachable
 
-START_SECONDS = 30
 
-
-class Process:
+class GatewayProcess:
     """A gateway in its own process."""
 
     def __init__(self, environment: dict[str, str], *options: str) -> None:
@@ -32,36 +30,28 @@ class Process:
             command, env={**clean, "PYTHONUNBUFFERED": "1", **environment}, stdout=subprocess.PIPE, text=True
         )
 
-    @property
-    def url(self) -> str:
-        """Its OTLP/HTTP address, from its output."""
+    def wait_for_url(self) -> str:
+        """Wait until the gateway serves, and return the URL of OTLP over HTTP from its output."""
         assert self.process.stdout is not None
         found = re.search(r"http://\S+", self.process.stdout.readline())
         assert found, "the gateway did not start"
         self.process.stdout.readline()
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                httpx.get(f"{found[0]}/healthz")
-            except httpx.TransportError:
-                time.sleep(0.02)
-            else:
-                return found[0]
-        raise TimeoutError("the gateway does not answer")
+        wait_until_reachable(f"{found[0]}/healthz")
+        return found[0]
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, and return the exit code."""
         self.process.send_signal(number)
-        code = self.process.wait(START_SECONDS)
+        code = self.process.wait(TIMEOUT_SECONDS)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
 
 
 @pytest.fixture
-def start(rum: LocalRum) -> Iterator[Callable[..., Process]]:
+def start(rum: LocalRum) -> Iterator[Callable[..., GatewayProcess]]:
     """Start gateways that send to `rum`."""
-    made: list[Process] = []
+    made: list[GatewayProcess] = []
     environment = {
         "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
@@ -70,8 +60,8 @@ def start(rum: LocalRum) -> Iterator[Callable[..., Process]]:
         "OTEL_RUM_GATEWAY_GRPC_PORT": "0",
     }
 
-    def make(*options: str, **variables: str) -> Process:
-        made.append(Process({**environment, **variables}, *options))
+    def make(*options: str, **variables: str) -> GatewayProcess:
+        made.append(GatewayProcess({**environment, **variables}, *options))
         return made[-1]
 
     yield make
@@ -84,10 +74,10 @@ def start(rum: LocalRum) -> Iterator[Callable[..., Process]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_drains(rum: LocalRum, start: Callable[..., Process], number: int) -> None:
+def test_a_signal_drains(rum: LocalRum, start: Callable[..., GatewayProcess], number: int) -> None:
     """Acknowledged events are delivered before the process exits with 0."""
     process = start()
-    url = process.url
+    url = process.wait_for_url()
     rum.delay_seconds = 0.02
     for index in range(20):
         body = spans(f"work_{index}", session_id=f"session {index}")
@@ -96,29 +86,31 @@ def test_a_signal_drains(rum: LocalRum, start: Callable[..., Process], number: i
     assert len(rum.events) == 20
 
 
-def test_a_kill_loses_no_acknowledged_event(rum: LocalRum, start: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_kill_loses_no_acknowledged_event(
+    rum: LocalRum, start: Callable[..., GatewayProcess], tmp_path: Path
+) -> None:
     """RUM is unreachable, the gateway is killed, and its successor delivers every acknowledged span."""
     rum.answer(503, times=1_000_000)
     spool = {"OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY": str(tmp_path / "spool")}
     process = start(**spool)
-    url = process.url
+    url = process.wait_for_url()
     acknowledged = set()
     for index in range(100):
-        # A child waits for its parent, and what waits is in the spool too.
+        # A child span waits for its parent. Pending spans are in the spool too.
         body = json_spans({"name": f"work_{index}", "traceId": f"{index + 1:032x}", "parentSpanId": "f" * 16})
         if httpx.post(f"{url}/v1/traces", content=body, headers=JSON).status_code == 200:
             acknowledged.add(f"work_{index}")
     process.end(signal.SIGKILL)
     rum.clear()
     successor = start(**spool)
-    assert successor.url
+    assert successor.wait_for_url()
     rum.wait_for(count=len(acknowledged), timeout_seconds=30)
     assert len(acknowledged) == 100
     assert {event.type for event in rum.events} == acknowledged
 
 
 @pytest.mark.parametrize("grpc", ["true", "false"])
-def test_the_json_output_has_the_addresses(start: Callable[..., Process], grpc: str) -> None:
+def test_the_json_output_has_the_addresses(start: Callable[..., GatewayProcess], grpc: str) -> None:
     """One line of JSON."""
     stdout = start("--json", "--grpc", grpc).process.stdout
     assert stdout is not None
@@ -127,10 +119,10 @@ def test_the_json_output_has_the_addresses(start: Callable[..., Process], grpc: 
     assert (announced["grpc"] or "").startswith("127.0.0.1:") == (grpc == "true")
 
 
-def test_workers_share_the_ports(rum: LocalRum, start: Callable[..., Process], tmp_path: Path) -> None:
+def test_workers_share_the_ports(rum: LocalRum, start: Callable[..., GatewayProcess], tmp_path: Path) -> None:
     """Two processes serve one port, and both drain."""
     process = start("--workers", "2", OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY=str(tmp_path / "spool"))
-    url = process.url
+    url = process.wait_for_url()
     for index in range(50):
         body = spans(f"work_{index}")
         assert httpx.post(f"{url}/v1/traces", content=body, headers=PROTOBUF).status_code == 200
@@ -139,27 +131,27 @@ def test_workers_share_the_ports(rum: LocalRum, start: Callable[..., Process], t
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
-def test_a_worker_that_dies_ends_all_workers(start: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_worker_that_dies_ends_all_workers(start: Callable[..., GatewayProcess], tmp_path: Path) -> None:
     """Otherwise its share of the connections would hang."""
     process = start("--workers", "2", OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY=str(tmp_path / "spool"))
-    assert process.url
+    assert process.wait_for_url()
     parent = process.process.pid
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split()
     workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(int(workers[0]), signal.SIGKILL)
-    assert process.process.wait(START_SECONDS) == 1
+    assert process.process.wait(TIMEOUT_SECONDS) == 1
 
 
 def test_a_wrong_setting_or_port_is_one_line_at_the_start(
-    start: Callable[..., Process], capfd: pytest.CaptureFixture[str]
+    start: Callable[..., GatewayProcess], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """And no server runs."""
-    assert start("--max-body-bytes", "5").process.wait(START_SECONDS) == 2
-    assert start(OTEL_RUM_GATEWAY_TOKN="x").process.wait(START_SECONDS) == 2
-    assert start(OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID="").process.wait(START_SECONDS) == 2
+    """The process exits with an error."""
+    assert start("--max-body-bytes", "5").process.wait(TIMEOUT_SECONDS) == 2
+    assert start(OTEL_RUM_GATEWAY_TOKN="x").process.wait(TIMEOUT_SECONDS) == 2
+    assert start(OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID="").process.wait(TIMEOUT_SECONDS) == 2
     taken = start()
-    port = taken.url.rpartition(":")[2]
-    assert start("--http-port", port).process.wait(START_SECONDS) == 1
+    port = taken.wait_for_url().rpartition(":")[2]
+    assert start("--http-port", port).process.wait(TIMEOUT_SECONDS) == 1
     lines = capfd.readouterr().err.splitlines()
     assert [line.partition(" ")[0] for line in lines] == ["otel-rum:"] * 4
     for line, expected in zip(
@@ -170,10 +162,10 @@ def test_a_wrong_setting_or_port_is_one_line_at_the_start(
 
 @pytest.mark.parametrize("missing", ["starlette", "grpc"])
 def test_a_missing_extra_is_one_line(
-    start: Callable[..., Process], capfd: pytest.CaptureFixture[str], tmp_path: Path, missing: str
+    start: Callable[..., GatewayProcess], capfd: pytest.CaptureFixture[str], tmp_path: Path, missing: str
 ) -> None:
-    """With the package and the pip command."""
+    """The line has the package and the pip command."""
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('none', name={missing!r})\n")
-    assert start(PYTHONPATH=str(tmp_path)).process.wait(START_SECONDS) == 2
+    assert start(PYTHONPATH=str(tmp_path)).process.wait(TIMEOUT_SECONDS) == 2
     message = f"otel-rum: {missing} is not installed: pip install 'otel-rum-exporter[gateway]'\n"
     assert capfd.readouterr().err == message

@@ -38,7 +38,7 @@ def test_app_monitors_are_ids_with_or_without_alias() -> None:
     ],
 )
 def test_a_wrong_setting_is_reported(given: dict[str, object], environment: dict[str, str], fault: str) -> None:
-    """With place, value and fix."""
+    """The message has the name, the value and the fix."""
     with pytest.raises(ConfigError, match=fault):
         GatewaySettings.read(given, environment)
 

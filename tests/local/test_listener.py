@@ -15,6 +15,7 @@ import pytest
 from otel_rum_exporter.local import LocalRum, listener
 from otel_rum_exporter.local import body as body_module
 from tests.local.http_client import call, open_socket
+from tests.sockets import read_to_end, send_slowly
 
 Make = Callable[..., Any]
 HEAD = b"POST /appmonitors/11111111-1111-4111-8111-111111111111/ HTTP/1.1\r\nHost: localhost\r\n"
@@ -26,23 +27,6 @@ def connect(rum: LocalRum) -> Callable[[], socket.socket]:
     return lambda: open_socket(rum)
 
 
-def _send_slowly(connection: socket.socket) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        connection.sendall(b"G")
-        time.sleep(0.02)
-
-
-def _read_to_end(connection: socket.socket) -> bytes:
-    received = b""
-    try:
-        while piece := connection.recv(65536):
-            received += piece
-    except ConnectionResetError:
-        pass
-    return received
-
-
 @pytest.mark.parametrize("sent_bytes", [b"", b"POST /appmonitors/a HTTP/1.1\r\nHos"])
 def test_connection_without_a_complete_head_is_closed(
     monkeypatch: pytest.MonkeyPatch, connect: Make, sent_bytes: bytes
@@ -51,14 +35,14 @@ def test_connection_without_a_complete_head_is_closed(
     monkeypatch.setattr(listener, "HEAD_TIMEOUT_SECONDS", 0.2)
     with connect() as connection:
         connection.sendall(sent_bytes)
-        assert _read_to_end(connection) == b""
+        assert read_to_end(connection) == b""
 
 
 def test_connection_with_a_slow_head_is_closed(monkeypatch: pytest.MonkeyPatch, connect: Make) -> None:
     """Further bytes do not extend the limit."""
     monkeypatch.setattr(listener, "HEAD_TIMEOUT_SECONDS", 0.3)
     with connect() as connection, pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
-        _send_slowly(connection)
+        send_slowly(connection, b"G" * 500)
 
 
 def test_head_timeout_applies_to_later_requests(monkeypatch: pytest.MonkeyPatch, connect: Make) -> None:
@@ -68,7 +52,7 @@ def test_head_timeout_applies_to_later_requests(monkeypatch: pytest.MonkeyPatch,
         connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
         assert connection.recv(65536).startswith(b"HTTP/1.1 400")
         connection.sendall(b"POST /half HTT")
-        assert b"HTTP/1.1" not in _read_to_end(connection)
+        assert b"HTTP/1.1" not in read_to_end(connection)
 
 
 def test_head_timeout_does_not_apply_to_the_body(monkeypatch: pytest.MonkeyPatch, connect: Make) -> None:
@@ -78,7 +62,7 @@ def test_head_timeout_does_not_apply_to_the_body(monkeypatch: pytest.MonkeyPatch
         connection.sendall(HEAD + b"Content-Length: 2\r\nConnection: close\r\n\r\n{")
         time.sleep(0.3)
         connection.sendall(b"}")
-        assert _read_to_end(connection).startswith(b"HTTP/1.1 400")
+        assert read_to_end(connection).startswith(b"HTTP/1.1 400")
 
 
 def test_missing_body_is_answered_with_408(monkeypatch: pytest.MonkeyPatch, connect: Make) -> None:
@@ -86,7 +70,7 @@ def test_missing_body_is_answered_with_408(monkeypatch: pytest.MonkeyPatch, conn
     monkeypatch.setattr(body_module, "_TIMEOUT_SECONDS", 0.2)
     with connect() as connection:
         connection.sendall(HEAD + b"Content-Length: 9\r\n\r\n{")
-        assert _read_to_end(connection).startswith(b"HTTP/1.1 408 Request Timeout")
+        assert read_to_end(connection).startswith(b"HTTP/1.1 408 Request Timeout")
 
 
 def test_endless_head_is_refused(connect: Make) -> None:
@@ -95,7 +79,7 @@ def test_endless_head_is_refused(connect: Make) -> None:
         with contextlib.suppress(ConnectionError):
             for _ in range(100):
                 connection.sendall(b"X-Long: " + b"x" * 8192)
-        assert _read_to_end(connection)[:12] in {b"", b"HTTP/1.1 400"}
+        assert read_to_end(connection)[:12] in {b"", b"HTTP/1.1 400"}
 
 
 def test_stop_closes_connections_that_were_just_accepted() -> None:

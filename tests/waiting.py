@@ -1,0 +1,31 @@
+"""Waits with a deadline: for a condition, and for a server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import httpx
+
+TIMEOUT_SECONDS = 30.0
+
+
+def wait_until(condition: Callable[[], bool], timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    """Wait until a condition holds; fail after a time-out."""
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"the condition does not hold after {timeout_seconds} s"
+        time.sleep(0.005)
+
+
+def wait_until_reachable(url: str) -> None:
+    """Wait until a server responds, with any status."""
+
+    def responds() -> bool:
+        try:
+            httpx.get(url)
+        except httpx.TransportError:
+            return False
+        return True
+
+    wait_until(responds)
