@@ -25,7 +25,7 @@ from otel_rum_exporter.mapping.converter import Conversion
 from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.otlp import Decoded, Signal, decode_json, decode_protobuf
 from otel_rum_exporter.rum.batch import Batch
-from otel_rum_exporter.rum.client import GZIP_LEVEL
+from otel_rum_exporter.rum.botocore_hooks import GZIP_LEVEL
 from otel_rum_exporter.rum.request import body
 from tests.spans import make_span
 

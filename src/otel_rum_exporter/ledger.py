@@ -19,7 +19,7 @@ class DropReason(enum.Enum):
     UNMAPPABLE = "a span or log record could not be read"
     TOO_LARGE = "the event exceeds RUM's 6 KB even after trimming"
     REFUSED = "RUM refused the event"
-    OUTBOX_FULL = "the outbox reached max_memory_bytes, and the oldest events left"
+    QUEUE_FULL = "the queue reached max_memory_bytes; the oldest events were dropped"
     SPOOL_FULL = "the spool reached spool_max_bytes, and the oldest events left"
     EXPIRED = "RUM took none for longer than spool_max_age_seconds"
     DAMAGED = "a file of the spool was damaged, and they could not be read from it"

@@ -24,14 +24,14 @@ from otel_rum_exporter.delivery.storage import PARCEL_BYTES, MemoryStore, Parcel
 from otel_rum_exporter.delivery.worker import LIGHT_LOAD_EVENTS, Delivery
 from otel_rum_exporter.ledger import DropReason, Ledger, Tally
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
-from otel_rum_exporter.rum.errors import Outcome, Verdict
+from otel_rum_exporter.rum.errors import Disposition, Outcome
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
-DELIVERED = Outcome(Verdict.DELIVERED)
-RETRY = Outcome(Verdict.RETRY, "InternalServerException")
-SPLIT = Outcome(Verdict.SPLIT, "ValidationException")
+DELIVERED = Outcome(Disposition.DELIVERED)
+RETRY = Outcome(Disposition.RETRY, "InternalServerException")
+SPLIT = Outcome(Disposition.SPLIT, "ValidationException")
 LONG_SECONDS = 60.0
 """A wait that a test never reaches, unless it hangs."""
 
@@ -125,7 +125,7 @@ def test_what_a_disk_has_lost_says_nothing_of_rum(station: Callable[..., Station
             return None if self.has_lost else parcel.events
 
     store = LosingStore()
-    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"), store=store)
+    one = station(lambda _: Outcome(Disposition.WAIT, "AccessDeniedException"), store=store)
     for number in range(2):
         one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
         one.delivery.wait(LONG_SECONDS)
@@ -138,7 +138,7 @@ def test_what_a_disk_has_lost_says_nothing_of_rum(station: Callable[..., Station
 
 def test_an_export_leaves_its_events_when_rum_asks_to_wait_longer(station: Callable[..., Station]) -> None:
     """A Retry-After beyond the deadline is not waited for; the events stay stored."""
-    one = station(lambda _: Outcome(Verdict.RETRY, "x", retry_after_seconds=600.0))
+    one = station(lambda _: Outcome(Disposition.RETRY, "x", retry_after_seconds=600.0))
     one.give(1)
     one.delivery.wait(LONG_SECONDS)
     assert one.ledger.stored == 1
@@ -147,7 +147,7 @@ def test_an_export_leaves_its_events_when_rum_asks_to_wait_longer(station: Calla
 
 def test_what_a_person_must_mend_is_not_tried_again_at_once(station: Callable[..., Station]) -> None:
     """403 and missing credentials: when a second batch meets the same, one request a minute."""
-    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
+    one = station(lambda _: Outcome(Disposition.WAIT, "AccessDeniedException"))
     for number in range(5):
         one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
         one.delivery.wait(LONG_SECONDS)
@@ -282,7 +282,7 @@ def test_when_everything_is_refused_the_events_are_kept(station: Callable[..., S
 
 def test_a_log_handler_that_exports_finds_no_lock_held(station: Callable[..., Station]) -> None:
     """Its spans come back to the exporter that is logging."""
-    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
+    one = station(lambda _: Outcome(Disposition.WAIT, "AccessDeniedException"))
 
     class Exporting(logging.Handler):
         def emit(self, _: logging.LogRecord) -> None:
@@ -313,7 +313,7 @@ def test_a_call_is_made_from_the_delivery_thread_when_its_time_has_come(station:
 
 def test_closing_tries_once_more_at_once_then_counts_the_rest(station: Callable[..., Station]) -> None:
     """An end is the last chance, and no loss is silent."""
-    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
+    one = station(lambda _: Outcome(Disposition.WAIT, "AccessDeniedException"))
     one.give(1, 2)
     one.delivery.wait(LONG_SECONDS)
     one.delivery.close(LONG_SECONDS)
@@ -326,16 +326,16 @@ def test_closing_tries_once_more_at_once_then_counts_the_rest(station: Callable[
 
 def test_above_the_memory_bound_the_oldest_events_are_dropped_and_counted(station: Callable[..., Station]) -> None:
     """An outage cannot fill the memory of the application."""
-    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"), max_bytes=2000)
+    one = station(lambda _: Outcome(Disposition.WAIT, "AccessDeniedException"), max_bytes=2000)
     one.give(*range(100))
-    assert one.ledger.dropped == {DropReason.OUTBOX_FULL: 100}
+    assert one.ledger.dropped == {DropReason.QUEUE_FULL: 100}
     assert one.ledger.stored == 0
 
 
 @pytest.mark.parametrize(
     ("bounds", "reason", "setting"),
     [
-        ({"max_bytes": 25 * PARCEL_BYTES}, DropReason.OUTBOX_FULL, "max_memory_bytes"),
+        ({"max_bytes": 25 * PARCEL_BYTES}, DropReason.QUEUE_FULL, "max_memory_bytes"),
         ({"max_disk_bytes": 1000}, DropReason.SPOOL_FULL, "spool_max_bytes"),
     ],
 )
@@ -355,7 +355,9 @@ def test_what_leaves_is_counted_for_the_bound_that_was_exceeded(
 
     store = SmallSpool(str(tmp_path), destination="x", max_bytes=10**8, log=RateLimitedLog())
     one = station(
-        lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"), max_bytes=bounds.get("max_bytes", 10**9), store=store
+        lambda _: Outcome(Disposition.WAIT, "AccessDeniedException"),
+        max_bytes=bounds.get("max_bytes", 10**9),
+        store=store,
     )
     for number in range(50):
         one.give(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
@@ -404,7 +406,7 @@ def test_many_threads_give_and_nothing_is_lost_or_doubled(station: Callable[...,
 
 def test_nothing_goes_out_after_the_end(station: Callable[..., Station]) -> None:
     """What was counted as dropped, or left to the next process, must not arrive as well."""
-    one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"))
+    one = station(lambda _: Outcome(Disposition.WAIT, "AccessDeniedException"))
     one.give(1)
     one.delivery.wait(LONG_SECONDS)
     one.delivery.close(LONG_SECONDS)
@@ -485,7 +487,7 @@ def test_where_no_thread_can_start_the_caller_who_waits_longest_sends(
     station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that watched for the others leaves at its own time-out."""
-    soon = Outcome(Verdict.RETRY, "x", retry_after_seconds=0.2)
+    soon = Outcome(Disposition.RETRY, "x", retry_after_seconds=0.2)
     answers = iter([soon, soon, soon, DELIVERED])
     one = station(lambda _: next(answers))
     monkeypatch.setattr(one.delivery, "_start", lambda: None)
@@ -549,7 +551,7 @@ def test_a_call_that_takes_long_holds_up_no_shipment(
     station: Callable[..., Station], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Looking for what dead processes left may take as long as a disk does; another thread keeps watch meanwhile."""
-    soon = Outcome(Verdict.RETRY, "x", retry_after_seconds=0.3)
+    soon = Outcome(Disposition.RETRY, "x", retry_after_seconds=0.3)
     answers = iter([DELIVERED, DELIVERED, soon])
     both = threading.Barrier(2)
 

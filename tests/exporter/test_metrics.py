@@ -81,7 +81,7 @@ def test_without_the_switch_there_are_none(
 def test_exported_spans_are_counted_with_the_reason_of_their_loss(
     read: Callable[[], Points], rum: LocalRum, exporter: Callable[..., RumSpanExporter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Delivered ones have no `error.type`; what is on its way is in flight, and in the outbox."""
+    """Delivered ones have no `error.type`; what is on its way is in flight, and in the queue."""
     monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.2)
     one = exporter()
     monkeypatch.setenv(SWITCH, "true")
@@ -97,7 +97,7 @@ def test_exported_spans_are_counted_with_the_reason_of_their_loss(
     points = read()
     assert by_error(points["otel.sdk.exporter.span.inflight"], SPAN_EXPORTER) == {None: 2}
     (events,), (size,), (age,), (rate,) = (
-        points[f"otel_rum_exporter.outbox.{name}"] for name in ("events", "size", "age", "rate")
+        points[f"otel_rum_exporter.queue.{name}"] for name in ("events", "size", "age", "rate")
     )
     assert events.value == 2
     assert size.value > 1000

@@ -101,7 +101,7 @@ def test_a_full_outbox_refuses_and_tells_when_to_come_again(
     assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
     assert client.get("/readyz").status_code == 503
     assert f"otel_rum_events_stored {taken}" in client.get("/metrics").text
-    assert 'otel_rum_events_dropped_total{reason="outbox_full"} 0' in client.get("/metrics").text
+    assert 'otel_rum_events_dropped_total{reason="queue_full"} 0' in client.get("/metrics").text
 
 
 def test_what_is_not_on_disk_is_not_acknowledged(

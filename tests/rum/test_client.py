@@ -18,8 +18,9 @@ from botocore.config import Config as BotoConfig
 from otel_rum_exporter import __version__
 from otel_rum_exporter.local import Credentials, Fault, LocalRum
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
-from otel_rum_exporter.rum.client import MIN_COMPRESSED_BYTES, Transport
-from otel_rum_exporter.rum.errors import Verdict
+from otel_rum_exporter.rum.botocore_hooks import MIN_COMPRESSED_BYTES
+from otel_rum_exporter.rum.client import Transport
+from otel_rum_exporter.rum.errors import Disposition
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
 from tests.spans import APP_MONITOR_ID, START_NS, make_config
@@ -56,7 +57,7 @@ def transport(rum: LocalRum, client: Any = None, **settings: object) -> Transpor
 def test_a_batch_arrives_as_it_was_planned(rum: LocalRum) -> None:
     """Ids, times to the microsecond, monitor, user, alias and metadata."""
     sent = batch('{"a":"é"}', alias="front")
-    assert transport(rum).send(sent).verdict is Verdict.DELIVERED
+    assert transport(rum).send(sent).disposition is Disposition.DELIVERED
     (got,) = rum.batches
     assert (got.app_monitor_id, got.batch_id, got.alias) == (APP_MONITOR_ID, sent.id, "front")
     assert got.app_monitor == {"id": APP_MONITOR_ID, "name": "monitor", "version": "1.2"}
@@ -92,7 +93,7 @@ def test_a_signed_request_carries_a_signature_of_service_and_region(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
     big = batch(json.dumps({"text": "x" * MIN_COMPRESSED_BYTES}))
-    assert transport(rum, signing="sigv4", region="eu-west-1").send(big).verdict is Verdict.DELIVERED
+    assert transport(rum, signing="sigv4", region="eu-west-1").send(big).disposition is Disposition.DELIVERED
     assert rum.batches[0].signed
 
 
@@ -103,7 +104,7 @@ def test_without_session_metadata_in_the_model_each_event_carries_all_of_it(rum:
         client.put_rum_events(
             Id=APP_MONITOR_ID, BatchId=NIL, AppMonitorDetails={}, UserDetails={}, RumEvents=[], SessionMetadata="{}"
         )
-    assert transport(rum, client).send(batch()).verdict is Verdict.DELIVERED
+    assert transport(rum, client).send(batch()).disposition is Disposition.DELIVERED
     (got,) = rum.batches
     assert got.session_metadata == {}
     assert got.events[0].metadata == {"version": "1.0.0", "domain": "shop.example", "pageId": "/"}
@@ -136,7 +137,7 @@ def test_a_client_that_is_passed_in_is_used_as_it_is(rum: LocalRum) -> None:
         def put_rum_events(self, **parameters: Any) -> None:
             calls.append(parameters)
 
-    assert transport(rum, Stub()).send(batch()).verdict is Verdict.DELIVERED
+    assert transport(rum, Stub()).send(batch()).disposition is Disposition.DELIVERED
     assert calls[0]["Id"] == APP_MONITOR_ID
     assert not rum.requests
 
@@ -144,23 +145,23 @@ def test_a_client_that_is_passed_in_is_used_as_it_is(rum: LocalRum) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
-        (429, "ThrottlingException", Verdict.THROTTLED),
-        (500, "InternalServerException", Verdict.RETRY),
-        (503, "ServiceUnavailable", Verdict.RETRY),
-        (403, "AccessDeniedException", Verdict.WAIT),
-        (403, "SomethingElse", Verdict.WAIT),
-        (404, "ResourceNotFoundException", Verdict.WAIT),
-        (400, "ValidationException", Verdict.SPLIT),
-        (413, "RequestEntityTooLargeException", Verdict.SPLIT),
+        (429, "ThrottlingException", Disposition.THROTTLED),
+        (500, "InternalServerException", Disposition.RETRY),
+        (503, "ServiceUnavailable", Disposition.RETRY),
+        (403, "AccessDeniedException", Disposition.WAIT),
+        (403, "SomethingElse", Disposition.WAIT),
+        (404, "ResourceNotFoundException", Disposition.WAIT),
+        (400, "ValidationException", Disposition.SPLIT),
+        (413, "RequestEntityTooLargeException", Disposition.SPLIT),
     ],
 )
 def test_an_answer_means_what_the_table_says_after_a_single_request(
-    rum: LocalRum, status: int, code: str, expected: Verdict
+    rum: LocalRum, status: int, code: str, expected: Disposition
 ) -> None:
     """Botocore's own retries are off: one call, one request, one outcome, with the server's Retry-After."""
     rum.answer(status, error_type=code, retry_after_seconds=7, message="told")
     outcome = transport(rum).send(batch())
-    assert (outcome.verdict, outcome.reason, outcome.retry_after_seconds) == (expected, code, 7.0)
+    assert (outcome.disposition, outcome.reason, outcome.retry_after_seconds) == (expected, code, 7.0)
     assert "told" in outcome.message
     assert len(rum.requests) == 1
 
@@ -172,7 +173,7 @@ def test_a_throttling_answer_whose_retry_after_botocore_cannot_read_is_one_all_t
     """Its model says that the header is a whole number, and it raises where it is not."""
     rum.faults = [Fault(status=429, retry_after=header)]
     outcome = transport(rum).send(batch())
-    assert (outcome.verdict, outcome.reason) == (Verdict.THROTTLED, "ThrottlingException")
+    assert (outcome.disposition, outcome.reason) == (Disposition.THROTTLED, "ThrottlingException")
     assert outcome.retry_after_seconds == expected
 
 
@@ -182,12 +183,12 @@ def test_no_server_no_region_and_no_credentials_are_outcomes_not_exceptions() ->
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     refused = Transport(make_config(endpoint=url, signing="none")).send(batch())
-    assert (refused.verdict, refused.reason) == (Verdict.RETRY, "EndpointConnectionError")
+    assert (refused.disposition, refused.reason) == (Disposition.RETRY, "EndpointConnectionError")
     no_region = Transport(make_config()).send(batch())
-    assert (no_region.verdict, no_region.reason) == (Verdict.WAIT, "NoRegionError")
+    assert (no_region.disposition, no_region.reason) == (Disposition.WAIT, "NoRegionError")
     assert "OTEL_EXPORTER_AWS_RUM_REGION" in no_region.advice
     no_credentials = Transport(make_config(endpoint=url, region="eu-west-1")).send(batch())
-    assert (no_credentials.verdict, no_credentials.reason) == (Verdict.WAIT, "NoCredentialsError")
+    assert (no_credentials.disposition, no_credentials.reason) == (Disposition.WAIT, "NoCredentialsError")
     assert "OTEL_EXPORTER_AWS_RUM_SIGNING" in no_credentials.advice
 
 
@@ -200,15 +201,15 @@ def test_credentials_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch, 
         assert one.send(batch()).reason == "NoCredentialsError"
         file.write_text("[default]\naws_access_key_id = AKIDFIRST\naws_secret_access_key = example\n")
         refused = one.send(batch())
-        assert (refused.verdict, refused.reason) == (Verdict.WAIT, "UnrecognizedClientException")
+        assert (refused.disposition, refused.reason) == (Disposition.WAIT, "UnrecognizedClientException")
         file.write_text("[default]\naws_access_key_id = AKIDSECOND\naws_secret_access_key = example\n")
-        assert one.send(batch()).verdict is Verdict.DELIVERED
+        assert one.send(batch()).disposition is Disposition.DELIVERED
 
 
 def test_a_page_in_place_of_rum_is_tried_again(captive_portal: str) -> None:
     """A captive portal answers 200 with HTML; nothing was delivered."""
     outcome = Transport(make_config(endpoint=captive_portal, signing="none")).send(batch())
-    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "NotRum")
+    assert (outcome.disposition, outcome.reason) == (Disposition.RETRY, "NotRum")
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from otel_rum_exporter.config import Config, ConfigError
 from otel_rum_exporter.local import LocalRum
 from otel_rum_exporter.rum import credentials
 from otel_rum_exporter.rum.client import Transport
-from otel_rum_exporter.rum.credentials import Guest, session_of
-from otel_rum_exporter.rum.errors import Verdict
+from otel_rum_exporter.rum.credentials import GuestCredentials, create_session
+from otel_rum_exporter.rum.errors import Disposition
 from tests.aws import ACCOUNT, REGION, Aws
 from tests.rum.test_client import batch
 from tests.spans import make_config, make_span
@@ -60,14 +60,14 @@ def test_a_guest_signs_in_the_enhanced_flow(rum: LocalRum, aws: Aws) -> None:
     """Two calls, at the first batch and not before; the second batch makes none."""
     transport = guest_transport(rum, aws)
     assert aws.asked == []
-    assert [transport.send(batch()).verdict for _ in range(2)] == [Verdict.DELIVERED] * 2
+    assert [transport.send(batch()).disposition for _ in range(2)] == [Disposition.DELIVERED] * 2
     assert aws.asked == ["GetId", "GetCredentialsForIdentity"]
     assert all(got.signed for got in rum.batches)
 
 
 def test_a_guest_with_a_role_signs_in_the_basic_flow(rum: LocalRum, aws: Aws) -> None:
     """The token of the identity is changed for the role that the settings name."""
-    assert guest_transport(rum, aws, guest_role_arn=ROLE).send(batch()).verdict is Verdict.DELIVERED
+    assert guest_transport(rum, aws, guest_role_arn=ROLE).send(batch()).disposition is Disposition.DELIVERED
     assert aws.asked == ["GetId", "GetOpenIdToken", "AssumeRoleWithWebIdentity"]
     assert rum.batches[0].signed
 
@@ -92,7 +92,7 @@ def test_credentials_are_renewed_before_they_end_by_the_same_identity(
     transport.send(batch())
     renewal = aws.asked[1:]
     aws.lifetime = timedelta(hours=1)
-    assert [transport.send(batch()).verdict for _ in range(3)] == [Verdict.DELIVERED] * 3
+    assert [transport.send(batch()).disposition for _ in range(3)] == [Disposition.DELIVERED] * 3
     assert aws.asked == ["GetId", *renewal, *renewal]
 
 
@@ -102,7 +102,7 @@ def test_a_renewal_that_fails_early_leaves_the_old_credentials_in_use(rum: Local
     aws.lifetime = timedelta(minutes=14)
     transport.send(batch())
     aws.fail(400, "NotAuthorizedException")
-    assert transport.send(batch()).verdict is Verdict.DELIVERED
+    assert transport.send(batch()).disposition is Disposition.DELIVERED
     assert aws.asked[-1] == "GetCredentialsForIdentity"
 
 
@@ -113,13 +113,13 @@ def test_a_transient_failure_keeps_the_batch_and_passes(rum: LocalRum, aws: Aws,
     """Each call is made twice; when that does not help, the batch is to be sent again, and then it is."""
     transport = guest_transport(rum, aws)
     aws.fail(status, code)
-    assert transport.send(batch()).verdict is Verdict.DELIVERED
+    assert transport.send(batch()).disposition is Disposition.DELIVERED
     assert aws.asked == ["GetId", "GetId", "GetCredentialsForIdentity"]
 
     transport = guest_transport(rum, aws)
     aws.fail(status, code, times=credentials.ATTEMPTS)
-    assert transport.send(batch()).verdict is Verdict.RETRY
-    assert transport.send(batch()).verdict is Verdict.DELIVERED
+    assert transport.send(batch()).disposition is Disposition.RETRY
+    assert transport.send(batch()).disposition is Disposition.DELIVERED
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_refusal_waits_for_somebody_and_never_blames_the_batch(
     transport = guest_transport(rum, aws)
     aws.fail(status, code)
     outcome = transport.send(batch())
-    assert (outcome.verdict, outcome.reason) == (Verdict.WAIT, code)
+    assert (outcome.disposition, outcome.reason) == (Disposition.WAIT, code)
     assert "IDENTITY_POOL_ID" in outcome.advice
 
 
@@ -155,15 +155,15 @@ def test_a_silent_service_holds_up_no_batch_for_long(rum: LocalRum, aws: Aws, mo
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY", f"http://127.0.0.1:{silent.getsockname()[1]}")
         outcome = transport.send(batch())
-    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "ReadTimeoutError")
+    assert (outcome.disposition, outcome.reason) == (Disposition.RETRY, "ReadTimeoutError")
 
 
 def test_a_deleted_identity_is_followed_by_another(aws: Aws) -> None:
     """Cognito forgets identities on request of the pool's owner."""
     pool = aws.identity_pool()
-    session = session_of(make_config(region=REGION, identity_pool_id=pool))
+    session = create_session(make_config(region=REGION, identity_pool_id=pool))
     signer = session.get_credentials()
-    guest: Guest = session._session.get_component("credential_provider")
+    guest: GuestCredentials = session._session.get_component("credential_provider")
     guest._identity_id = "eu-west-1:00000000-1111-4222-8333-444444444444"
     aws.fail(400, "ResourceNotFoundException")
     with pytest.raises(Exception, match="ResourceNotFoundException"):
@@ -183,8 +183,8 @@ def test_a_role_of_the_profile_is_assumed(
     monkeypatch.setenv("AWS_PROFILE", "rum")
     transport = Transport(make_config(endpoint=rum.url))
     aws.fail(400, "ValidationError")
-    assert transport.send(batch()).verdict is Verdict.WAIT
-    assert transport.send(batch()).verdict is Verdict.DELIVERED
+    assert transport.send(batch()).disposition is Disposition.WAIT
+    assert transport.send(batch()).disposition is Disposition.DELIVERED
     assert aws.asked == ["AssumeRole"] * 2
     assert rum.batches[0].signed
 
@@ -208,7 +208,7 @@ def test_credentials_are_fetched_without_being_traced(rum: LocalRum, aws: Aws) -
     for instrumentor in instrumentors:
         instrumentor.instrument(tracer_provider=provider)
     try:
-        assert transport.send(batch()).verdict is Verdict.DELIVERED
+        assert transport.send(batch()).disposition is Disposition.DELIVERED
     finally:
         for instrumentor in instrumentors:
             instrumentor.uninstrument()
@@ -239,7 +239,7 @@ def test_secrets_stand_neither_in_a_repr_nor_in_the_log(
 ) -> None:
     """What signs is shown to nobody, also when something fails."""
     config = make_config(endpoint=rum.url, region=REGION, identity_pool_id=aws.identity_pool(), guest_role_arn=ROLE)
-    session = session_of(config)
+    session = create_session(config)
     frozen = session.get_credentials().get_frozen_credentials()
     caplog.set_level(logging.INFO)
     transport = Transport(config)

@@ -16,7 +16,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from otel_rum_exporter.rum.errors import ERROR_CODES, EXCEPTIONS, Verdict, outcome_of, retry_after_seconds
+from otel_rum_exporter.rum.errors import ERROR_CODES, EXCEPTIONS, Disposition, outcome_of, retry_after_seconds
 
 
 def test_every_error_that_botocore_models_for_the_operation_has_a_row() -> None:
@@ -29,18 +29,18 @@ def test_every_error_that_botocore_models_for_the_operation_has_a_row() -> None:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (EndpointConnectionError(endpoint_url="http://x"), Verdict.RETRY),
-        (ReadTimeoutError(endpoint_url="http://x"), Verdict.RETRY),
-        (NoCredentialsError(), Verdict.WAIT),
-        (botocore.exceptions.SSOTokenLoadError(profile_name="p", error_msg="m"), Verdict.WAIT),
-        (botocore.exceptions.ParamValidationError(report="bad"), Verdict.SPLIT),
-        (ZeroDivisionError(), Verdict.RETRY),
-        (ClientError({}, "PutRumEvents"), Verdict.RETRY),
+        (EndpointConnectionError(endpoint_url="http://x"), Disposition.RETRY),
+        (ReadTimeoutError(endpoint_url="http://x"), Disposition.RETRY),
+        (NoCredentialsError(), Disposition.WAIT),
+        (botocore.exceptions.SSOTokenLoadError(profile_name="p", error_msg="m"), Disposition.WAIT),
+        (botocore.exceptions.ParamValidationError(report="bad"), Disposition.SPLIT),
+        (ZeroDivisionError(), Disposition.RETRY),
+        (ClientError({}, "PutRumEvents"), Disposition.RETRY),
     ],
 )
-def test_an_exception_means_what_its_class_or_nearest_base_says(error: Exception, expected: Verdict) -> None:
+def test_an_exception_means_what_its_class_or_nearest_base_says(error: Exception, expected: Disposition) -> None:
     """Unknown ones are tried again: the data is worth more than a request."""
-    assert expected is outcome_of(error).verdict
+    assert expected is outcome_of(error).disposition
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_no_exception_of_botocore_drops_events(kind: type[Exception]) -> None:
     row = next(base.__name__ for base in kind.__mro__ if base.__name__ in EXCEPTIONS)
     assert row != "Exception"
     is_network = any(base.__name__ in {"HTTPClientError", "ConnectionError"} for base in kind.__mro__)
-    expected = {Verdict.RETRY} if is_network else {Verdict.RETRY, Verdict.WAIT}
-    assert EXCEPTIONS[row][0] in (expected if row != "ParamValidationError" else {Verdict.SPLIT})
+    expected = {Disposition.RETRY} if is_network else {Disposition.RETRY, Disposition.WAIT}
+    assert EXCEPTIONS[row][0] in (expected if row != "ParamValidationError" else {Disposition.SPLIT})
 
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from .._log import RateLimitedLog
 from ..ledger import DropReason, Ledger
-from ..rum.errors import Outcome, Verdict
+from ..rum.errors import Disposition, Outcome
 from .queue import Outbox, Shipment
 from .rate_limiter import RequestRate
 from .storage import Parcel, Store
@@ -61,17 +61,17 @@ class Settlement:
         if not shipment.parcels:
             return  # a disk has lost all of it, which says nothing of RUM
         monitor = shipment.key.app_monitor.id
-        if outcome.verdict is Verdict.DELIVERED:
+        if outcome.disposition is Disposition.DELIVERED:
             self.progress_seconds = now
             self.failures_in_a_row = 0
             self._last_failure = None
             del self._failures[monitor], self._refused_in_a_row[monitor]
             self._rate.succeeded(now)
             self._ledger.deliver(parcel.tally for parcel in shipment.parcels)
-        elif outcome.verdict is Verdict.SPLIT and shipment.count > 1:
+        elif outcome.disposition is Disposition.SPLIT and shipment.count > 1:
             self.progress_seconds = now
             self._outbox.put_first(*map(Shipment.of, shipment.parcels))
-        elif outcome.verdict is Verdict.SPLIT and self._refused_in_a_row[monitor] < MAX_REFUSED_IN_A_ROW:
+        elif outcome.disposition is Disposition.SPLIT and self._refused_in_a_row[monitor] < MAX_REFUSED_IN_A_ROW:
             self.progress_seconds = now
             self._refused_in_a_row[monitor] += 1
             self.give_up(DropReason.REFUSED, shipment.parcels, f"please report this: {outcome.cause}")
@@ -106,14 +106,14 @@ class Settlement:
         self._failures[monitor] += 1
         self.failures_in_a_row += 1
         self._last_failure = outcome
-        if outcome.verdict is Verdict.THROTTLED:
+        if outcome.disposition is Disposition.THROTTLED:
             self._rate.throttled(now)
         fraction = random.random()  # noqa: S311 - jitter
         asked = min(outcome.retry_after_seconds or 0.0, MAX_RETRY_AFTER_SECONDS)
-        if outcome.verdict in {Verdict.WAIT, Verdict.SPLIT}:
+        if outcome.disposition in {Disposition.WAIT, Disposition.SPLIT}:
             asked = max(asked, WAIT_VERDICT_SECONDS)
         self._outbox.put_back(shipment, now + max(backoff_seconds(shipment.attempts, fraction), asked))
-        if outcome.verdict is Verdict.THROTTLED or outcome.retry_after_seconds or self._failures[monitor] > 1:
+        if outcome.disposition is Disposition.THROTTLED or outcome.retry_after_seconds or self._failures[monitor] > 1:
             pause = max(backoff_seconds(self._failures[monitor], fraction), asked)
             self._outbox.pause(shipment.key, now + pause)
         self._log.add(

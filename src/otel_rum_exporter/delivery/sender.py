@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..ledger import Ledger
 from ..rum.batch import Batch
-from ..rum.errors import Outcome, Verdict
+from ..rum.errors import Disposition, Outcome
 from ..rum.event import RumEvent
 from .queue import Shipment
 from .storage import Parcel, Store
@@ -50,12 +50,12 @@ class Courier:
         outcome = self._send(Batch(shipment.key, events))
         taken_seconds = time.monotonic() - begun
         self._ledger.request(taken_seconds, outcome.reason)
-        if outcome.verdict is Verdict.DELIVERED:
+        if outcome.disposition is Disposition.DELIVERED:
             self.latency_seconds = _latency(self.latency_seconds, taken_seconds)
             self._store.remove(shipment.parcels)
-        elif outcome.verdict is Verdict.SPLIT and len(events) > 1:
+        elif outcome.disposition is Disposition.SPLIT and len(events) > 1:
             self._halve(shipment, events)
-        elif outcome.verdict is Verdict.SPLIT:
+        elif outcome.disposition is Disposition.SPLIT:
             return replace(outcome, message=f"{outcome.message} (event {events[0].id} of type {events[0].type})")
         return outcome
 

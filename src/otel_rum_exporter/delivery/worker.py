@@ -19,7 +19,7 @@ from typing import TypeVar
 from .._log import LOGGER, RateLimitedLog
 from ..ledger import DropReason, Ledger
 from ..rum.batch import Batch, Events
-from ..rum.errors import Outcome, Verdict
+from ..rum.errors import Disposition, Outcome
 from .idle_wait import Watch
 from .queue import Outbox, Shipment
 from .rate_limiter import RequestRate
@@ -147,7 +147,7 @@ class Delivery:
                 self._settlement.progress_seconds = time.monotonic()
             self._outbox.add(parcels, time.monotonic())
             evicted = (
-                (DropReason.OUTBOX_FULL, "max_memory_bytes", self._outbox.evict_from_memory(self._max_memory_bytes)),
+                (DropReason.QUEUE_FULL, "max_memory_bytes", self._outbox.evict_from_memory(self._max_memory_bytes)),
                 (
                     DropReason.SPOOL_FULL,
                     "spool_max_bytes",
@@ -323,9 +323,9 @@ class Delivery:
             # Also where Ctrl-C or an exit came out of sending: the shipment stays, and so does delivery.
             self._in_flight.discard(shipment)
             if not self._is_closed:
-                cause = Outcome(Verdict.RETRY, "internal error")
+                cause = Outcome(Disposition.RETRY, "internal error")
                 self._settlement.settle(shipment, outcome or cause, time.monotonic())
-            elif outcome is not None and outcome.verdict is Verdict.DELIVERED:
+            elif outcome is not None and outcome.disposition is Disposition.DELIVERED:
                 # At the end only what was in memory alone was counted.
                 self._ledger.deliver(parcel.tally for parcel in shipment.parcels if parcel.is_on_disk)
             if outcome is None:

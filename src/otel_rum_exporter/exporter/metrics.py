@@ -1,7 +1,7 @@
 """What the exporter tells OpenTelemetry about itself: metrics read from its ledger, at no cost for a span.
 
 Names and attributes are those of the semantic conventions, and like the SDK's own they are off unless
-`OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is true. Those of the outbox have no convention.
+`OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is true. Those of the queue have no convention.
 https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
 """
 
@@ -58,7 +58,7 @@ def observe(ledger: Ledger, delivery: Delivery) -> None:
     if provider not in _providers:
         _providers.add(provider)
         _observe_records(meter)
-        _observe_outbox(meter)
+        _observe_queue(meter)
     duration = meter.create_histogram(
         "otel.sdk.exporter.operation.duration", "s", "The duration of exporting a batch of telemetry records."
     )
@@ -114,7 +114,7 @@ def _observe_records(meter: Meter) -> None:
     )
 
 
-def _observe_outbox(meter: Meter) -> None:
+def _observe_queue(meter: Meter) -> None:
     gauges: tuple[tuple[str, str, str, Callable[[Ledger, Delivery], float]], ...] = (
         ("events", "{event}", "Events accepted and not yet delivered.", lambda ledger, _: ledger.stored),
         ("size", "By", "About what they weigh.", lambda _, delivery: delivery.stored_bytes),
@@ -128,7 +128,7 @@ def _observe_outbox(meter: Meter) -> None:
     )
     for name, unit, text, value in gauges:
         meter.create_observable_gauge(
-            f"otel_rum_exporter.outbox.{name}",
+            f"otel_rum_exporter.queue.{name}",
             _reading(
                 lambda ledger, delivery, number, value=value: [  # type: ignore[misc]
                     Observation(value(ledger, delivery), _component(SPAN_EXPORTER, number))

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from ...config import variable
 from ...mapping.urls import scrub
 from ...rum.client import build_client
-from ...rum.credentials import GUEST, client_of
+from ...rum.credentials import GUEST_METHOD, create_client
 from ...rum.errors import outcome_of
 from ...rum.ids import NIL_UUID
 from .context import Subject
@@ -67,7 +67,7 @@ def credentials(subject: Subject) -> Finding:
     if found is None:
         return failed("there are no AWS credentials", f"{_GIVE}\n{_GUEST}\n{_UNSIGNED}")
     frozen = found.get_frozen_credentials()
-    kind = "a guest of the identity pool" if found.method == GUEST else f"found by {found.method}"
+    kind = "a guest of the identity pool" if found.method == GUEST_METHOD else f"found by {found.method}"
     return ok(f"access key ...{frozen.access_key[-4:]}, {kind}")
 
 
@@ -85,7 +85,7 @@ def identity(subject: Subject) -> Finding:
     own_sts = any(subject.environment.get(name) for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"))
     if subject.is_local and not own_sts:
         raise Unknown("the endpoint is on this computer, so AWS is not asked")
-    sts = client_of(subject.session.client, "sts", subject.region)
+    sts = create_client(subject.session.client, "sts", subject.region)
     try:
         caller = subject.ask(sts.get_caller_identity)
     except Exception as error:

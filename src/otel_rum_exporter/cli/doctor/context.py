@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ..._config_fields import UUID
 from ...config import RESOURCE_APP_MONITOR_ID, Config, readings, variable
-from ...rum.credentials import client_of, session_of
+from ...rum.credentials import create_client, create_session
 from ...rum.errors import is_web_page
 from .policy import Place
 from .result import WebPageError
@@ -39,7 +39,7 @@ class Subject:
 
     @cached_property
     def session(self) -> Any:
-        return session_of(self.config)
+        return create_session(self.config)
 
     @cached_property
     def region(self) -> str | None:
@@ -83,7 +83,7 @@ class Subject:
 
     def rum(self, region: str | None = None) -> Any:
         """Return a client for RUM's control plane; a local endpoint stands in for that too."""
-        return client_of(
+        return create_client(
             self.session.client,
             "rum",
             region or self.region or ("us-east-1" if self.is_local else None),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ...rum.errors import Verdict, outcome_of
+from ...rum.errors import Disposition, outcome_of
 
 
 class Status(enum.Enum):
@@ -64,7 +64,7 @@ def of_error(error: Exception, *, is_needed: bool = True) -> Finding:
     if type(error).__name__ in _MISREAD:
         return warning("the answer is not AWS's", _NETWORK)
     outcome = outcome_of(error)
-    is_fatal = is_needed or outcome.verdict is not Verdict.RETRY
+    is_fatal = is_needed or outcome.disposition is not Disposition.RETRY
     return Finding(
         Status.FAILED if is_fatal else Status.WARNING, outcome.cause, outcome.advice or "nothing, unless it lasts"
     )

@@ -11,8 +11,8 @@ from ..._version import VERSION
 from ...config import variable
 from ...rum.batch import AppMonitor, Batch, BatchKey
 from ...rum.client import Transport
-from ...rum.credentials import GUEST
-from ...rum.errors import Verdict
+from ...rum.credentials import GUEST_METHOD
+from ...rum.errors import Disposition
 from ...rum.event import RumEvent
 from ...rum.ids import NIL_UUID
 from .app_monitor import ACCESS_DENIED
@@ -32,7 +32,7 @@ def test_event(subject: Subject) -> Finding:
         raise Unknown("there are no credentials to sign it with")
     monitor = AppMonitor(config.app_monitor_id, config.app_monitor_name, None, config.alias)
     outcome = Transport(config).send(_batch(monitor, config.domain or _domain(subject)))
-    if outcome.verdict is Verdict.DELIVERED:
+    if outcome.disposition is Disposition.DELIVERED:
         return ok(f"one {EVENT_TYPE} was taken")
     if outcome.reason in ACCESS_DENIED or outcome.reason == "403":
         return failed(outcome.cause, _permit(subject))
@@ -45,7 +45,7 @@ def _permit(subject: Subject) -> str:
     if not subject.is_signed:
         policy = resource_statement(place, subject.config.alias)
         return f"give the app monitor the resource policy {policy}\nor set {variable('signing')}=sigv4"
-    if subject.session.get_credentials().method == GUEST and subject.caller_arn is None:
+    if subject.session.get_credentials().method == GUEST_METHOD and subject.caller_arn is None:
         return f"in the role of the identity pool's guests, {attach(None, PUT, place.arn)}"
     correct = f"correct {variable('region')} and {variable('app_monitor_id')}"
     return f"{attach(subject.caller_arn, PUT, place.arn)}\nor {correct}"
