@@ -85,7 +85,7 @@ class Pipeline:
         """Try at once to deliver what is stored, within the time given and the time-out set."""
         self._catch_up()
         if self._street is not None:
-            self._street.delivery.farewell(min(timeout_seconds, self._timeout_seconds))
+            self._street.delivery.final_flush(min(timeout_seconds, self._timeout_seconds))
 
     def close(self, timeout_seconds: float) -> None:
         """Deliver what is stored within the time given and the time-out set, and count the rest as dropped."""

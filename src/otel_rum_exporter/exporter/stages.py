@@ -14,8 +14,8 @@ from typing import TypeAlias
 from .._fork import UNFORKED
 from .._log import RateLimitedLog
 from ..config import Config
-from ..delivery.queue import Outbox
-from ..delivery.rate_limiter import RequestRate
+from ..delivery.queue import EventQueue
+from ..delivery.rate_limiter import RateLimiter
 from ..delivery.storage import MemoryStore, Store
 from ..delivery.worker import Delivery
 from ..ledger import DropReason, Ledger, Tally
@@ -62,13 +62,13 @@ class Street:
         self._transport = Transport(config, client)
         self.delivery = Delivery(
             send=self._transport.send,
-            outbox=Outbox(max_events_per_request=config.max_events_per_request),
+            queue=EventQueue(max_events_per_request=config.max_events_per_request),
             store=self.store,
-            rate=RequestRate(config.max_requests_per_second, time.monotonic()),
+            rate_limiter=RateLimiter(config.max_requests_per_second, time.monotonic()),
             ledger=ledger,
             log=log,
             max_memory_bytes=config.max_memory_bytes,
-            between=between,
+            after_step=between,
         )
         if config.spool_directory:
             self.delivery.call_after("recover", 0.0, self._recover)
@@ -96,13 +96,13 @@ class Street:
     def _recover(self) -> None:
         """Deliver what dead processes left, and give up what is too old."""
         try:
-            parcels, lost_events = self.store.recover()
-            self._ledger.recover(Tally.total((Tally(lost_events), *(parcel.tally for parcel in parcels))))
+            queued, lost_events = self.store.recover()
+            self._ledger.recover(Tally.total((Tally(lost_events), *(one.tally for one in queued))))
             if lost_events:
                 self._ledger.drop(DropReason.DAMAGED, [Tally(lost_events)])
                 self._log.add_loss(DropReason.DAMAGED, lost_events, "look at the disk of spool_directory")
-            if parcels:
-                self.delivery.take_over(parcels)
+            if queued:
+                self.delivery.enqueue(queued)
             self.delivery.expire(time.time_ns() - self._max_age_ns)
         finally:
             self.delivery.call_after("recover", RECOVER_SECONDS, self._recover)

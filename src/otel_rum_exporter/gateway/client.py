@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from ..delivery.rate_limiter import TokenBucket
 from .error_response import Reason, RefusedError
 from .settings import GatewaySettings
 
@@ -32,31 +33,6 @@ class Sender:
     country: str | None = None
 
 
-class Bucket:
-    """Permits that come back at a rate, a second's worth of them at most. Not thread-safe."""
-
-    __slots__ = ("_at_seconds", "_per_second", "_permits")
-
-    def __init__(self, per_second: int, now_seconds: float) -> None:
-        self._per_second = per_second
-        self._permits = float(per_second)
-        self._at_seconds = now_seconds
-
-    def take(self, permits: int, now_seconds: float) -> float:
-        """Take permits, and return 0; where there are too few, take none and return how long until there are enough.
-
-        More than the bucket holds are taken when it is full: the next to come waits for them.
-        """
-        elapsed = max(0.0, now_seconds - self._at_seconds)
-        self._permits = min(self._per_second, self._permits + elapsed * self._per_second)
-        self._at_seconds = now_seconds
-        missing = min(permits, self._per_second) - self._permits
-        if missing > 0:
-            return missing / self._per_second
-        self._permits -= permits
-        return 0.0
-
-
 class Buckets:
     """One bucket for each of many names. A rate of 0 is none. Thread-safe."""
 
@@ -64,7 +40,7 @@ class Buckets:
         self._per_second = per_second
         self._what = what
         self._lock = threading.Lock()
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def take(self, name: str, permits: int, now_seconds: float) -> None:
         """Take permits of a name.
@@ -77,11 +53,13 @@ class Buckets:
         with self._lock:
             bucket = self._buckets.get(name)
             if bucket is None:
-                bucket = self._buckets[name] = Bucket(self._per_second, now_seconds)
+                bucket = self._buckets[name] = TokenBucket(self._per_second, now_seconds)
                 if len(self._buckets) > MAX_SENDERS:
                     self._buckets.popitem(last=False)
             self._buckets.move_to_end(name)
-            wait_seconds = bucket.take(permits, now_seconds)
+            wait_seconds = bucket.wait_seconds(permits, now_seconds)
+            if not wait_seconds:
+                bucket.take(permits, now_seconds)
         if wait_seconds:
             message = f"more than {self._per_second} {self._what} a second"
             raise RefusedError(Reason.THROTTLED, message, math.ceil(wait_seconds))
