@@ -5,16 +5,19 @@ VENV ?= .venv
 ROUNDS ?= 5
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+WORDS = src tests docs examples benchmarks .github $(wildcard *.md)
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo test lint docs screenshots bench bench-profile bench-gateway compare soak clean
+.PHONY: help demo test lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
 	@echo 'make test   run the test suite against the built package'
 	@echo 'make lint   check style, types, architecture and generated documentation'
+	@echo 'make words  check the words of prose, names and files against .codespell/words.txt and common misspellings'
 	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
 	@echo 'make docs   write the generated parts of the documentation'
+	@echo 'make docs-site  build the documentation as a website in build/site; a broken link fails'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
 	@echo 'make bench  measure beside other exporters, and draw docs/performance.png (ROUNDS=5 ONLY="one session")'
 	@echo 'make bench-profile  draw where the time goes: profile.svg, a flame graph'
@@ -33,10 +36,19 @@ lint: $(VENV)/lint
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/jactionlint --shellcheck= --pyflakes=
 	$(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md
+
+# The project's own word list first, then codespell's list of misspellings.
+words: $(VENV)/lint
+	$(BIN)/codespell --dictionary .codespell/words.txt --dictionary - $(WORDS)
 
 docs: $(VENV)/lint
 	$(BIN)/cog -r docs/settings.md docs/mapping.md docs/gateway.md
+
+docs-site: $(VENV)/site
+	@$(BIN)/python docs/site_pages.py
+	@$(BIN)/zensical build --strict --clean
 
 screenshots: $(VENV)/package
 	@$(PIP) --group screenshots
@@ -91,4 +103,10 @@ $(VENV)/bench: $(VENV)/package
 $(VENV)/lint: $(VENV)/test
 	@echo 'Installing the lint tools ...'
 	@$(PIP) --group lint
+	@touch $@
+
+# The API reference is read from the source, so the package itself is not needed.
+$(VENV)/site: $(VENV)/python
+	@echo 'Installing the site generator ...'
+	@$(PIP) --group site
 	@touch $@

@@ -27,7 +27,7 @@ NAMES = sorted(
     {
         *(name for moment in MOMENTS for name in timing.attributes_of(moment)),
         *(name for one in BUILT_IN.values() for field in one.fields for name in field.told_by),
-        *(name for pair in js_error.SPLUNK_TOLD_BY for name in pair),
+        *(name for pair in js_error.SPLUNK_ATTRIBUTES for name in pair),
         *(
             *timing.TRANSFER_SIZES,
             *("location.href", "browser.document.url.full", "url.full", "http.url"),

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter_provider
-from opentelemetry.sdk.environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED
 
 from .._version import VERSION
 from ..delivery.worker import Delivery
@@ -24,6 +23,8 @@ from ..ledger import DropReason, Ledger
 
 SPAN_EXPORTER = "otel_rum_exporter.exporter.RumSpanExporter"
 LOG_EXPORTER = "otel_rum_exporter.exporter.RumLogExporter"
+
+_ENABLED = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"  # the SDK has a constant for it only since 1.42
 
 _numbers = itertools.count()
 
@@ -46,7 +47,7 @@ Callback = Callable[[CallbackOptions], Iterable[Observation]]
 
 def is_enabled(environment: Mapping[str, str]) -> bool:
     """Say whether the SDK's own metrics, and so ours, are wanted."""
-    return environment.get(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED, "").strip().lower() == "true"
+    return environment.get(_ENABLED, "").strip().lower() == "true"
 
 
 def observe(ledger: Ledger, delivery: Delivery) -> None:

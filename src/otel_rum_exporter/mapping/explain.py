@@ -271,5 +271,5 @@ def _why_nothing(view: SpanView | LogView, config: Config) -> str:
         return "the settings leave it out" if is_for_rum else "it is not for RUM"
     if alone == {JS_ERROR_EVENT}:
         return "its exception is told by another record already"
-    is_told = view.name in page_load.TELLERS and config.session_sample_rate == 1
+    is_told = view.name in page_load.LOAD_RECORDS and config.session_sample_rate == 1
     return "another record tells of its document's load already" if is_told else "its session is not in the sample"

@@ -60,8 +60,8 @@ class Mapper:
     def _drafts(self, rule: Rule[V], view: V) -> list[EventDraft]:
         types = self._types
         drafts = [draft if draft.type in types else self._capped(draft) for draft in rule.events(view, self._config)]
-        if view.name in page_load.TELLERS:
-            drafts = [draft for draft in drafts if self._is_teller(view, page_load.load_told(view, draft))]
+        if view.name in page_load.LOAD_RECORDS:
+            drafts = [draft for draft in drafts if self._is_teller(view, page_load.load_of(view, draft))]
         if rule.keeps_exceptions and has_exceptions(view):
             drafts.extend(self._errors(view))
         return drafts

@@ -186,7 +186,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
     Rule("a screen drawn: `app.screen.time_to_first_…`", _NAVIGATION, screen.first_drawn, named=screen.FIRST_DRAWN),
     Rule("a screen of Android shown", _PAGE_VIEW, page_view.page_view, screen.is_lifecycle_shown, named=screen.SHOWN),
     Rule("another step in a screen's life", _CUSTOM, custom.span_event, screen.is_lifecycle),
-    Rule("an exception as a span", _ERROR, fits=_is_exception, having=js_error.TELLING),
+    Rule("an exception as a span", _ERROR, fits=_is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
     Rule(
         "an HTTP request made",
         f"{_RESOURCE}, `http_event` if it failed, `xray_trace_event` if wanted",

@@ -1,4 +1,4 @@
-"""The session of a program with one user: it renews itself after silence, and knows the screen the user looks at."""
+"""The session of an application with one user: renewed after silence, with the screen that is shown."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ NS_PER_MILLI = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A screen shown; `number` counts those of its session from 0, `previous` names the one before.
+    """A screen that was shown.
 
-    `shown_ns` is when it was shown, `previous_millis` how long the one before was.
+    `number` counts the session's screens from 0. `shown_ns` is since the epoch. `previous` is the name of the screen
+    before, and `previous_millis` how long it was shown.
     """
 
     name: str
@@ -28,10 +29,10 @@ class Screen:
     previous_millis: float | None = None
 
 
-class ProgramSession:
-    """The session that everything in this process belongs to. Thread-safe.
+class AppSession:
+    """The session of everything in this process. Thread-safe.
 
-    Reading takes no lock. A forked child goes on in the session of its parent, which alone opens it in RUM.
+    Reading takes no lock. A forked child continues its parent's session; only the parent starts it in RUM.
     """
 
     def __init__(self, *, user_id: str | None, new_id: Callable[[], str], now_ns: Callable[[], int]) -> None:
@@ -49,16 +50,16 @@ class ProgramSession:
 
     @property
     def id(self) -> str | None:
-        """The session's id, as it is."""
+        """The session's id, without renewing the session."""
         return self._session.id
 
     @property
     def screen(self) -> Screen | None:
-        """The screen shown last; None at the beginning of a session that was asked for."""
+        """The screen shown last; None at the start of a session made by `begin`."""
         return self._screen
 
     def current(self) -> Session:
-        """Return the session, a new one after 30 minutes in which nobody asked for it."""
+        """Return the session; a new one if the last call was more than 30 minutes ago."""
         now_ns = self._now_ns()
         if now_ns - self._used_ns > SESSION_SILENCE_NS:
             with self._lock:
@@ -69,19 +70,19 @@ class ProgramSession:
         return self._session
 
     def begin(self) -> None:
-        """Begin a new session, on no screen yet."""
+        """Start a new session, with no screen shown yet."""
         with self._lock:
             self._used_ns = self._now_ns()
             self._screen = None
             self._renew()
 
     def set_user(self, user_id: str | None) -> None:
-        """Name the user from now on; None takes the name back."""
+        """Set the user from now on; None restores the initial user."""
         with self._lock:
             self._session = replace(self._session, user_id=user_id or self._own_user_id)
 
     def show(self, name: str) -> Screen:
-        """Take note of the screen that the user sees from now on."""
+        """Record that another screen is shown, and return it."""
         self.current()
         with self._lock:
             before = self._screen if self._screens_shown else None

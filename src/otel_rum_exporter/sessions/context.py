@@ -1,7 +1,7 @@
-"""Whose work is done at the moment, as the application says: a session and its user, bound to the current context.
+"""The session and user of the current work, bound to the current context.
 
-The binding is a context variable of our own. A value in OTel's context would not reach the span of a request whose
-middleware is outside of the instrumentation: that begins with an empty context (`opentelemetry.propagate.extract`).
+The binding is a `ContextVar` of this package. A value in OTel's context would not reach the span of a request whose
+middleware runs outside the instrumentation, which starts from an empty context (`opentelemetry.propagate.extract`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ MAX_ID_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session and its user, None where unknown.
+    """A session and its user; None where unknown.
 
-    `is_sampled` is None where nobody has decided; `is_minted` says that the id was made in this process.
+    `is_sampled` is None if sampling is not decided yet. `is_minted` is true if this process created the id.
     """
 
     id: str | None = None
@@ -32,7 +32,7 @@ class Session:
     is_minted: bool = False
 
     def attributes(self) -> dict[str, str | bool]:
-        """Return the attributes of a span of this session."""
+        """Return the attributes to set on a span of this session."""
         found: dict[str, str | bool] = {}
         if self.id:
             found[SESSION_ID] = self.id
@@ -46,7 +46,7 @@ class Session:
 
     @classmethod
     def of(cls, session_id: object, user_id: object) -> Session | None:
-        """Return the session of ids from outside; None where neither can be one."""
+        """Return the session of untrusted ids; None if neither is usable."""
         session = cls(_readable(session_id), _readable(user_id))
         return session if session.id or session.user_id else None
 
@@ -61,7 +61,7 @@ def bound() -> Session | None:
 
 @contextlib.contextmanager
 def bind(session: Session | None) -> Iterator[None]:
-    """Bind a session to the current context for the length of a block; None leaves what is bound."""
+    """Bind a session to the current context within a block; None keeps the present binding."""
     if session is None:
         yield
         return
@@ -69,12 +69,12 @@ def bind(session: Session | None) -> Iterator[None]:
     try:
         yield
     finally:
-        # A generator of an application may be closed in another context, which the binding never reached.
+        # An application may close its generator in another context, where the token is not valid.
         with contextlib.suppress(ValueError):
             _BOUND.reset(token)
 
 
 def _readable(value: object) -> str | None:
-    """Return an id that is text of reasonable length; what comes from outside may be anything."""
+    """Return the value if it is printable text of at most `MAX_ID_CHARS`; ids from outside can be anything."""
     is_id = isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARS and value.isprintable() and value != NIL_UUID
     return str(value) if is_id else None

@@ -1,8 +1,8 @@
 """Middleware for servers: a request's spans join the session of the browser that made it.
 
 `RumSessionMiddleware` is for ASGI (FastAPI, Starlette, Django), `RumSessionWsgiMiddleware` for WSGI (Flask, Django).
-Both work inside and outside of the instrumentation: inside, the request's span is there and is told; outside, the
-`RumSessionProcessor` that they add to the tracer provider tells it when it begins. Bodies pass through untouched.
+Both work inside and outside the instrumentation. Inside, they set the attributes of the request's span. Outside, a
+`RumSessionProcessor`, which they add to the tracer provider, sets them when the span starts. Bodies are not changed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WsgiApplication: TypeAlias = "Callable[[dict[str, Any], Any], Iterable[bytes]]"
 """https://asgi.readthedocs.io/en/latest/specs/www.html and https://peps.python.org/pep-3333/"""
 
 _prepared: weakref.WeakSet[trace.TracerProvider] = weakref.WeakSet()
-"""The tracer providers that have a processor of ours."""
+"""Tracer providers to which a `RumSessionProcessor` was added."""
 
 
 class _RumSession:
@@ -35,11 +35,11 @@ class _RumSession:
 
     Args:
         app: The application.
-        session: Return session id and user id of a request, given its ASGI scope or WSGI environ, or None. Goes before
-            the cookies of AWS's browser client; an id that it leaves None is theirs.
-        app_monitor_id: Of the browser's app monitor, which is in the name of its cookie with `cookieAttributes.unique`;
-            the exporter's, from the environment, if None.
-        tracer_provider: Whose spans are told; the global one if None.
+        session: Return session id and user id of a request, given its ASGI scope or WSGI environ, or None. These ids
+            take precedence over the cookies of AWS's browser client; an id that is None comes from the cookies.
+        app_monitor_id: The browser's app monitor, whose id is part of the cookie's name with
+            `cookieAttributes.unique`. None reads the exporter's from the environment.
+        tracer_provider: The provider of the request's spans; None means the global one.
     """
 
     def __init__(
@@ -51,42 +51,42 @@ class _RumSession:
         tracer_provider: trace.TracerProvider | None = None,
     ) -> None:
         self._app = app
-        self._told = session
+        self._session_of = session
         self._app_monitor_id = app_monitor_id or os.environ.get(variable("app_monitor_id"))
         self._tracer_provider = tracer_provider
         self._log = RateLimitedLog()
 
     def _begin(self, request: Mapping[str, Any], cookies: Callable[[Mapping[str, Any]], str]) -> Session | None:
-        """Return the session of a request, and tell its span; never raise."""
+        """Return the session of a request and set it on the request's span; never raise."""
         try:
             session = self._session(request, cookies(request))
             self._prepare()
             span = trace.get_current_span()
             if session is not None and getattr(span, "kind", None) is SpanKind.SERVER:
                 span.set_attributes(session.attributes())
-        except Exception as fault:  # noqa: BLE001 - telemetry must not stop the application
+        except Exception as error:  # noqa: BLE001 - telemetry must not stop the application
             self._log.add(
-                "no session found",
-                "a request goes without its session: %r. To do: repair the function given to the middleware, or report "
-                "this where none was given.",
-                fault,
+                "session lookup failed",
+                "reading the session of a request failed (%r); its events belong to the process session. To fix: "
+                "correct the function given as session=; if there is none, report this.",
+                error,
             )
             self._log.write()
             return None
         return session
 
     def _session(self, request: Mapping[str, Any], cookies: str) -> Session | None:
-        told = self._told(request) if self._told else None
-        told_session = Session.of(*told) if told else None
-        if told_session is not None and told_session.id is not None:
-            return told_session
+        ids = self._session_of(request) if self._session_of else None
+        own = Session.of(*ids) if ids else None
+        if own is not None and own.id is not None:
+            return own
         browser = browser_session(cookies, self._app_monitor_id)
-        if told_session is None or browser is None:
-            return told_session or browser
-        return Session(browser.id, told_session.user_id, browser.is_sampled)
+        if own is None or browser is None:
+            return own or browser
+        return Session(browser.id, own.user_id, browser.is_sampled)
 
     def _prepare(self) -> None:
-        """Add a processor to the tracer provider, which an application may set after its middleware."""
+        """Add a processor to the tracer provider, once; an application may set its provider after its middleware."""
         provider = self._tracer_provider or trace.get_tracer_provider()
         add = getattr(provider, "add_span_processor", None)
         if add is not None and provider not in _prepared:
@@ -98,7 +98,7 @@ class RumSessionMiddleware(_RumSession):
     """Bind each request of an ASGI application to its browser's session: `app.add_middleware(RumSessionMiddleware)`."""
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Serve a request; what is no request, as `lifespan`, passes."""
+        """Serve a request in its session; other scopes, such as `lifespan`, are passed on."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -113,16 +113,16 @@ class RumSessionWsgiMiddleware(_RumSession):
     """
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Serve a request; its body is made while the server asks for it, in the same session."""
+        """Serve a request in its session, including the body that the server iterates later."""
         session = self._begin(environ, _wsgi_cookies)
         with bind(session):
             body: Iterable[bytes] = self._app(environ, start_response)
-        is_made = isinstance(body, (list, tuple)) or type(body) is environ.get("wsgi.file_wrapper")
-        return body if is_made or session is None else _Body(body, session)
+        is_complete = isinstance(body, (list, tuple)) or type(body) is environ.get("wsgi.file_wrapper")
+        return body if is_complete or session is None else _Body(body, session)
 
 
 class _Body:
-    """A response's body, each part of which is made in a session."""
+    """A response body whose parts are produced within a session."""
 
     def __init__(self, body: Iterable[bytes], session: Session) -> None:
         self._body = body
@@ -137,7 +137,7 @@ class _Body:
             return next(self._parts)
 
     def close(self) -> None:
-        """Close the body, as WSGI servers do at its end."""
+        """Close the body; WSGI servers call this at the end."""
         close = getattr(self._body, "close", None)
         if close is not None:
             with bind(self._session):

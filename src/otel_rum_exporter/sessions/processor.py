@@ -1,4 +1,4 @@
-"""`RumSessionProcessor`: it puts session, user and screen on spans and log records as they begin."""
+"""`RumSessionProcessor`: sets session, user and screen on spans and log records when they start."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .._attributes import (
 )
 from .._log import RateLimitedLog
 from .._version import VERSION
-from .app_session import ProgramSession, Screen
+from .app_session import AppSession, Screen
 from .context import SESSION_ID, USER_ID, Session, bound
 from .user_id_file import remembered_user_id
 
@@ -36,23 +36,23 @@ SCREEN = "app.screen.name"
 
 Attributes: TypeAlias = "dict[str, str | int | float | bool]"
 Ids: TypeAlias = "tuple[str | None, str | None] | None"
-"""Session id and user id, as an application tells them."""
+"""Session id and user id from the application; None if it has none."""
 
 
 class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
-    """Say of each span and log record whose it is, for RUM.
+    """Set session and user of each span and log record, for RUM.
 
-    Session and user come from the first that knows them: the parent span, what `RumSessionMiddleware` found in the
-    request, the W3C baggage entries `session.id` and `user.id`, `session`, the session of the program. What a span
-    says of itself stays as it is. Baggage is whatever the client sent: good for statistics, not for trust.
+    They come from the first of these that has them: the parent span, the request (`RumSessionMiddleware`), the W3C
+    baggage entries `session.id` and `user.id`, the function `session`, the session of the application. Attributes that
+    a span already has are kept. Baggage comes from the client: use it for statistics, not for authorization.
 
-    In a program with one user, `new_session`, `set_user`, `page_view` or `state_directory` begins a session that
-    everything else in the process belongs to. It renews itself after 30 minutes of silence.
+    In an application with one user, the first call of `new_session`, `set_user` or `page_view`, or `state_directory`,
+    starts a session for everything in the process. It is renewed after 30 minutes of silence.
 
     Args:
-        session: Return session id and user id of the work done at the moment, or None. It is called for each span.
-        state_directory: Where to remember a random id of the program's user from run to run.
-        tracer_provider: Where `page_view` makes its spans; the global one if None.
+        session: Return session id and user id of the current work, or None. Called for each span.
+        state_directory: Directory that keeps a random id of the application's user between runs.
+        tracer_provider: Provider of the spans that `page_view` makes; None means the global one.
         now_ns: Return the time since the epoch.
     """
 
@@ -64,42 +64,42 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         tracer_provider: trace.TracerProvider | None = None,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._told = session
+        self._session_of = session
         self._tracer_provider = tracer_provider
         self._now_ns = now_ns
         self._log = RateLimitedLog()
-        self._program: ProgramSession | None = None
+        self._app_session: AppSession | None = None
         if state_directory is not None:
-            self._begin_program(remembered_user_id(state_directory, _new_id))
+            self._start_app_session(remembered_user_id(state_directory, _new_id))
 
     def new_session(self) -> None:
-        """Begin a new session, as for the next visitor of a kiosk; the user stays until `set_user`."""
-        if self._program is None:
-            self._begin_program()
+        """Start a new session, for example for the next visitor of a kiosk; the user stays until `set_user`."""
+        if self._app_session is None:
+            self._start_app_session()
         else:
-            self._program.begin()
+            self._app_session.begin()
 
     def set_user(self, user_id: str | None) -> None:
-        """Name the user of what happens from now on; None takes the name back. RUM sees a hash, unless it is a UUID."""
-        (self._program or self._begin_program()).set_user(user_id)
+        """Set the user from now on; None removes it. RUM gets a hash, unless the id is a UUID."""
+        (self._app_session or self._start_app_session()).set_user(user_id)
 
     def page_view(self, name: str) -> None:
-        """Tell that the user sees another screen, on which everything happens from now on."""
-        screen = (self._program or self._begin_program()).show(name)
+        """Record that the application shows another screen; later spans belong to it."""
+        screen = (self._app_session or self._start_app_session()).show(name)
         tracer = trace.get_tracer("otel_rum_exporter", VERSION, self._tracer_provider)
         tracer.start_span("page_view", context=Context(), attributes=_attributes(screen)).end()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Put on a span that begins what it does not say itself."""
+        """Set session, user and screen on a span that starts, where it has none of its own."""
         try:
             own = plain(span.attributes)
             found = self._found(own, parent_context)
             span.set_attributes({**found, **self._screen(own, span, found)})
-        except Exception as fault:  # noqa: BLE001 - telemetry must not stop the application
-            self._failed(fault)
+        except Exception as error:  # noqa: BLE001 - telemetry must not stop the application
+            self._failed(error)
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
-        """Put on a log record what it does not say itself."""
+        """Set session, user and screen on a log record, where it has none of its own."""
         try:
             data = log_record.log_record
             own = plain(data.attributes)
@@ -107,75 +107,85 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
             if _text(own, *SCREEN_NAMES) is None:
                 found.update(self._on_screen(found, is_root=False))
             if isinstance(data.attributes, Mapping):
-                data.attributes.update(found)  # type: ignore[attr-defined] # the SDK's can be written to
-        except Exception as fault:  # noqa: BLE001 - telemetry must not stop the application
-            self._failed(fault)
+                data.attributes.update(found)  # type: ignore[attr-defined] # the SDK's attributes are mutable
+        except Exception as error:  # noqa: BLE001 - telemetry must not stop the application
+            self._failed(error)
 
     def shutdown(self) -> None:
-        """Do nothing: what was put on spans is theirs."""
+        """Do nothing: the processor holds no data."""
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the SDK's signature
-        """Return true: nothing is kept here."""
+        """Return true: the processor holds no data."""
         return True
 
-    def _begin_program(self, user_id: str | None = None) -> ProgramSession:
-        self._program = ProgramSession(user_id=user_id, new_id=_new_id, now_ns=self._now_ns)
-        return self._program
+    def _start_app_session(self, user_id: str | None = None) -> AppSession:
+        self._app_session = AppSession(user_id=user_id, new_id=_new_id, now_ns=self._now_ns)
+        return self._app_session
 
     def _found(self, own: Mapping[str, Any], context: Context | None) -> Attributes:
-        """Return what is to be put on a span; nothing where it names its session itself."""
+        """Return the attributes to set on a span; none if it has a session of its own."""
         if _text(own, *SESSION_ATTRIBUTES):
             return {}
-        session = _of_parent(context) or bound() or _in_baggage(context) or self._tell() or self._inherited(context)
+        session = (
+            _of_parent(context)
+            or bound()
+            or _in_baggage(context)
+            or self._from_application()
+            or self._inherited(context)
+        )
         attributes: Attributes = {**session.attributes()} if session else {}
         if USER_ID in attributes and _text(own, *USER_ATTRIBUTES):
             del attributes[USER_ID]
         return attributes
 
-    def _tell(self) -> Session | None:
-        told = self._told() if self._told else None
-        return Session.of(*told) if told else None
+    def _from_application(self) -> Session | None:
+        ids = self._session_of() if self._session_of else None
+        return Session.of(*ids) if ids else None
 
     def _inherited(self, context: Context | None) -> Session | None:
-        """Return the session of the program, which may be newer than the parent's, or else the parent's user."""
-        if self._program is not None:
-            return self._program.current()
+        """Return the application's session, else the parent span's user.
+
+        The application's session may be newer than the parent span's.
+        """
+        if self._app_session is not None:
+            return self._app_session.current()
         user_id = _text(plain(getattr(trace.get_current_span(context), "attributes", None)), *USER_ATTRIBUTES)
         return Session(None, user_id) if user_id else None
 
     def _screen(self, own: Mapping[str, Any], span: Span, found: Attributes) -> Attributes:
-        """Return the screen that a span shows, since it names one and nothing caused it, or that it happened on."""
-        name, program = _text(own, *SCREEN_NAMES), self._program
-        if program is None or span.kind is SpanKind.SERVER:
+        """Return the screen that a root span shows, or the screen on which the span happened."""
+        name, app_session = _text(own, *SCREEN_NAMES), self._app_session
+        if app_session is None or span.kind is SpanKind.SERVER:
             return {}
         if name is None:
             return self._on_screen(found, is_root=span.parent is None or span.parent.is_remote)
-        is_new = span.parent is None and (program.screen is None or program.screen.name != name)
-        shown = _attributes(program.show(name)) if is_new else {}
+        is_new = span.parent is None and (app_session.screen is None or app_session.screen.name != name)
+        shown = _attributes(app_session.show(name)) if is_new else {}
         return {key: value for key, value in shown.items() if key not in own and key != SCREEN}
 
     def _on_screen(self, found: Attributes, *, is_root: bool) -> Attributes:
-        """Return the screen of something that happened in the program's session."""
-        program = self._program
-        screen = program.screen if program else None
-        if program is None or screen is None or found.get(SESSION_ID) != program.id:
+        """Return the current screen, for something that happened in the application's session."""
+        app_session = self._app_session
+        screen = app_session.screen if app_session else None
+        if app_session is None or screen is None or found.get(SESSION_ID) != app_session.id:
             return {}
         return {SCREEN: screen.name, SCREEN_SHOWN: False} if is_root else {SCREEN: screen.name}
 
-    def _failed(self, fault: Exception) -> None:
+    def _failed(self, error: Exception) -> None:
         self._log.add(
-            "no session found",
-            "a span goes without its session: %r. To do: repair the function given to RumSessionProcessor, or report "
-            "this where none was given.",
-            fault,
+            "session lookup failed",
+            "reading the session of a span failed (%r); it belongs to the process session. To fix: correct the "
+            "function given to RumSessionProcessor; if there is none, report this.",
+            error,
         )
         self._log.write()
 
 
 def _of_parent(context: Context | None) -> Session | None:
-    """Return the session that the parent span was given from outside.
+    """Return the session of the parent span, unless this process created it.
 
-    It goes before what is bound, which a task that serves many requests has from the one that started it.
+    It takes precedence over the bound session: a task that serves many requests keeps the binding of the request that
+    started it.
     """
     parent = plain(getattr(trace.get_current_span(context), "attributes", None))
     session_id, sampled = _text(parent, *SESSION_ATTRIBUTES), parent.get(SESSION_SAMPLED)
@@ -190,7 +200,7 @@ def _in_baggage(context: Context | None) -> Session | None:
 
 
 def _attributes(screen: Screen) -> Attributes:
-    """Return what the span that shows a screen says of it."""
+    """Return the attributes of the span that shows a screen."""
     found: Attributes = {SCREEN: screen.name, INTERACTION: screen.number}
     if screen.previous is not None and screen.previous_millis is not None:
         found |= {PARENT_SCREENS[0]: screen.previous, SCREEN_PARENT_MILLIS: screen.previous_millis}

@@ -1,4 +1,4 @@
-"""What a program with one user remembers from run to run: a random id of that user, in a file."""
+"""A file that keeps the random user id of an application with one user between runs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ USER_ID_FILE = "user-id"
 
 
 def remembered_user_id(directory: str | os.PathLike[str], new_id: Callable[[], str]) -> str:
-    """Return the user id kept in a directory, which only its owner can read; a new one where there is none.
+    """Return the user id stored in a directory that only its owner can read; create it if there is none.
 
-    What cannot be kept is good for this run only.
+    If the file cannot be written, the id is valid for this run only, and a warning is logged.
     """
     path = Path(directory).expanduser() / USER_ID_FILE
     try:
@@ -25,12 +25,12 @@ def remembered_user_id(directory: str | os.PathLike[str], new_id: Callable[[], s
             return known
         user_id = new_id()
         write_whole(path, user_id)
-    except (OSError, ValueError, RuntimeError) as fault:
+    except (OSError, ValueError, RuntimeError) as error:
         LOGGER.warning(
-            "CloudWatch RUM: the user id cannot be kept in %s (%s), so this user is a new one at each start. To do: "
-            "give a directory that the program may write to.",
+            "CloudWatch RUM: storing the user id in %s failed (%s), so each start counts as a new user. To fix: set "
+            "state_directory to a directory that the application can write to.",
             path,
-            fault,
+            error,
         )
         return new_id()
     return user_id

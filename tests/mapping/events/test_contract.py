@@ -1,6 +1,6 @@
-"""Telemetry of other SDKs, as it is observed, and what becomes of it: the rows that no module of a family has.
+"""Telemetry recorded from other SDKs and the events that it becomes, across event families.
 
-Each is mapped with the resource that its SDK makes, and what comes out satisfies AWS's schemas.
+Each record is mapped with the resource of its SDK, and the events satisfy AWS's schemas.
 """
 
 from __future__ import annotations
@@ -325,34 +325,34 @@ LOGS: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @pytest.mark.parametrize("row", SPANS)
 def test_a_span_becomes_what_the_contract_says(row: str) -> None:
-    """As its SDK makes it."""
+    """With the attributes that its SDK sets."""
     span, expected = SPANS[row]
     assert types(make_span(**span)) == expected
 
 
 @pytest.mark.parametrize("row", LOGS)
 def test_a_log_record_becomes_what_the_contract_says(row: str) -> None:
-    """As its SDK makes it."""
+    """With the attributes that its SDK sets."""
     record, expected = LOGS[row]
     assert types(make_log(**record)) == expected
 
 
-def test_a_request_of_a_browser_that_was_aborted_tells_why() -> None:
-    """As AWS's own client does for XHR."""
+def test_an_aborted_browser_request_has_the_reason() -> None:
+    """As AWS's web client reports XHR."""
     _, (_, details) = mapped(make_span(**SPANS["a request of a browser that was aborted"][0]))
     assert details["error"] == {"version": "1.0.0", "type": "abort", "message": "request aborted"}
 
 
-def test_a_request_of_a_telephone_tells_what_was_transferred() -> None:
-    """The old conventions have names of their own for it."""
+def test_a_mobile_request_has_its_transfer_size() -> None:
+    """The old conventions use other names for it."""
     ((_, details),) = mapped(make_span(**SPANS["a request of iOS, in the old conventions"][0]))
     assert (details["transferSize"], details["targetUrl"]) == (4711, "https://shop.example/stock")
 
 
 @pytest.mark.parametrize("row", [row for row, (span, _) in SPANS.items() if span.get("kind") is CLIENT])
-def test_queries_and_people_stay_at_home(row: str) -> None:
-    """Whatever is called, and in which conventions."""
+def test_queries_and_personal_data_are_not_sent(row: str) -> None:
+    """For each kind of call, in old and stable conventions."""
     span = SPANS[row][0]
-    told = str(mapped(make_span(**span), make_config(http_events="all", xray_events=True)))
-    assert "SELECT 1" not in told
-    assert WHO["user.id"] not in told
+    sent = str(mapped(make_span(**span), make_config(http_events="all", xray_events=True)))
+    assert "SELECT 1" not in sent
+    assert WHO["user.id"] not in sent

@@ -25,8 +25,8 @@ def details(attributes: dict[str, Any] | None = None, **span: Any) -> dict[str, 
     return dict(draft.details)
 
 
-def test_a_span_is_told_whole_with_what_otel_asks_of_exporters() -> None:
-    """Scope, status and dropped counts are a MUST of OTel's mapping to other formats."""
+def test_a_custom_event_has_the_whole_span() -> None:
+    """Scope, status and dropped counts are required by OpenTelemetry's mapping to other formats."""
     parent = make_span("parent")
     span = make_span(
         "cook soup",
@@ -59,11 +59,11 @@ def test_a_span_is_told_whole_with_what_otel_asks_of_exporters() -> None:
     }
 
 
-def test_dropped_counts_are_told_when_there_are_any() -> None:
-    """A reader must know that a span is not whole."""
+def test_dropped_counts_are_sent_if_there_are_any() -> None:
+    """A reader must see that a span is incomplete."""
 
     class Lossy:
-        """A span of which the SDK dropped something."""
+        """A span that lost attributes in the SDK."""
 
         def __init__(self) -> None:
             self._span = make_span()
@@ -92,38 +92,38 @@ def test_dropped_counts_are_told_when_there_are_any() -> None:
         "url.query",
     ],
 )
-def test_what_names_a_person_or_opens_a_door_stays_at_home(name: str) -> None:
-    """RUM knows session and user by their ids; secrets it must not know at all."""
+def test_personal_data_and_secrets_are_not_sent(name: str) -> None:
+    """Session and user are sent as ids only; secrets are never sent."""
     assert details({name: "SECRET", "kept": 1})["attributes"] == {"kept": 1}
 
 
 def test_urls_among_attributes_lose_their_query() -> None:
-    """Scrubbing holds wherever a URL stands."""
+    """URLs are scrubbed in every attribute."""
     found = details({"http.url": "https://u:p@a.example/x?token=SECRET", "http.target": "/x?token=SECRET"})
     assert found["attributes"] == {"http.url": "https://a.example/x", "http.target": "/x"}
 
 
 @given(st.text(st.characters(codec=None), max_size=400))
 def test_any_span_name_makes_a_type_that_rum_accepts(name: str) -> None:
-    """Types are 1 to 256 of few characters, and never RUM's own."""
+    """Types have 1 to 256 allowed characters and are never built-in types."""
     made = custom.event_type(name)
     assert re.fullmatch(r"[A-Za-z0-9_.-]{1,256}", made)
     assert not made.startswith("com.amazon.")
 
 
-def test_a_span_cannot_pass_for_a_built_in_event() -> None:
-    """A span named like RUM's own event is a custom event all the same."""
+def test_a_span_named_like_a_built_in_event_is_a_custom_event() -> None:
+    """Span names cannot forge built-in events."""
     assert custom.event_type("com.amazon.rum.http_event") == "otel.com.amazon.rum.http_event"
 
 
 def test_custom_events_can_be_switched_off() -> None:
-    """An app monitor that does not accept them gets none."""
+    """For app monitors that do not accept them."""
     view = SpanView.of(make_span())
     assert not list(custom.span_event(view, make_config(custom_events=False)))
 
 
 def test_the_documentation_has_every_field_that_is_sent() -> None:
-    """Of a span and of a log record with everything in them."""
+    """For a span and a log record with every field."""
     provider, kept = TracerProvider(span_limits=SpanLimits(max_span_attributes=1)), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     tracer = provider.get_tracer("kitchen", "2.0")
@@ -139,7 +139,7 @@ def test_the_documentation_has_every_field_that_is_sent() -> None:
         sent = {name for name in details if name != "otel"} | {f"otel.{name}" for name in details["otel"]}
         assert sent <= {field.name for field in fields}
     assert {field.name for field in custom.LOG_FIELDS} == {*of_log} - {"otel"} | {"otel.scope"}
-    untold = {"otel.dropped_events_count", "otel.dropped_links_count"}
-    assert {field.name for field in custom.SPAN_FIELDS} - untold == {*of_span} - {"otel"} | {
+    not_sent_here = {"otel.dropped_events_count", "otel.dropped_links_count"}
+    assert {field.name for field in custom.SPAN_FIELDS} - not_sent_here == {*of_span} - {"otel"} | {
         f"otel.{name}" for name in of_span["otel"]
     }

@@ -32,7 +32,7 @@ CLICKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize("url", [{"url.full": "https://shop.example/"}, {"http.url": "https://shop.example/"}])
 def test_an_interaction_is_a_dom_event(url: dict[str, str]) -> None:
-    """The span of `instrumentation-user-interaction`, in both conventions."""
+    """The span of `instrumentation-user-interaction`, in old and stable conventions."""
     attributes = {"event_type": "click", "target_element": "BUTTON", "target_xpath": '//*[@id="buy"]', **url}
     span = make_span("click", attributes)
     (draft,) = drafts_of(span)
@@ -47,6 +47,6 @@ def test_an_interaction_is_a_dom_event(url: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("name", "attributes", "expected"), CLICKS)
-def test_a_click_logged_is_a_dom_event(name: str, attributes: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Of browsers, of widgets and of screens."""
+def test_a_click_log_record_is_a_dom_event(name: str, attributes: dict[str, Any], expected: dict[str, Any]) -> None:
+    """For browsers, widgets and screens."""
     assert mapped(make_log(name, attributes)) == [("dom_event", {"version": "1.1.0", "event": "click", **expected})]

@@ -37,7 +37,7 @@ def server(attributes: dict[str, Any], config: Config | None = None, **span: Any
 
 @pytest.mark.parametrize("attributes", CLIENT_OK)
 def test_a_request_made_is_a_resource_with_its_duration(attributes: dict[str, Any]) -> None:
-    """RUM's http_event has no duration; the resource event carries it, in either convention."""
+    """`http_event` has no duration; the resource event has it, in old and stable conventions."""
     assert client(attributes) == [
         (
             "performance_resource_event",
@@ -55,7 +55,7 @@ def test_a_request_made_is_a_resource_with_its_duration(attributes: dict[str, An
 
 @pytest.mark.parametrize("status", [301, 404, 500, 599, 199])
 def test_any_status_outside_the_two_hundreds_is_a_failed_request(status: int) -> None:
-    """AWS's client records what is not `response.ok`, so redirects too."""
+    """AWS's web client records every response that is not `response.ok`, including redirects."""
     (_, details) = client({"http.method": "GET", "http.url": "http://a.example/", "http.status_code": status})[1]
     assert details["response"]["status"] == status
     assert "error" not in details
@@ -68,7 +68,7 @@ def test_http_events_can_be_all_or_none() -> None:
     assert len(client({**ok, "http.status_code": 500}, make_config(http_events="none"))) == 1
 
 
-def test_a_request_without_response_tells_its_error() -> None:
+def test_a_request_without_response_has_an_error() -> None:
     """A connection error has an `error` and no `response`, and the ids that link it to its trace."""
     stack = 'Traceback (most recent call last):\n  File "a.py", line 7, in f\n    g()\nConnectionError: refused\n'
     span = make_span(
@@ -97,11 +97,11 @@ def test_a_request_without_response_tells_its_error() -> None:
     assert len(draft.details["trace_id"]) == 35
 
 
-def test_without_exception_the_error_type_and_the_status_description_tell() -> None:
-    """Aiohttp and the browser leave no exception event; a status code is no error type."""
+def test_without_exception_the_error_comes_from_error_type_and_status() -> None:
+    """The aiohttp instrumentation and browsers record no exception event. A status code is no error type."""
     attributes = {"http.request.method": "GET", "error.type": "timeout"}
-    told = client(attributes, status=Status(StatusCode.ERROR, "took too long"))[1][1]["error"]
-    assert told == {"version": "1.0.0", "type": "timeout", "message": "took too long"}
+    error = client(attributes, status=Status(StatusCode.ERROR, "took too long"))[1][1]["error"]
+    assert error == {"version": "1.0.0", "type": "timeout", "message": "took too long"}
     assert client({**attributes, "error.type": "500"})[1][1]["error"] == {"version": "1.0.0", "type": "Error"}
     named = client({"http.method": "GET"}, status=Status(StatusCode.ERROR, "http.client.BadStatusLine: x"))[1][1][
         "error"
@@ -111,8 +111,8 @@ def test_without_exception_the_error_type_and_the_status_description_tell() -> N
     assert unnamed["type"] == "Error"
 
 
-def test_a_method_otel_does_not_know_keeps_its_name() -> None:
-    """Semantic conventions put it into `http.request.method_original`."""
+def test_an_unknown_method_keeps_its_name() -> None:
+    """It is in `http.request.method_original`."""
     view = SpanView.of(make_span("x", {"http.request.method": "_OTHER", "http.request.method_original": "PURGE"}))
     assert http_event.method(view) == "PURGE"
 
@@ -145,15 +145,15 @@ def test_a_method_otel_does_not_know_keeps_its_name() -> None:
         pytest.param({}, None, id="Django, stable, without RAW_URI"),
     ],
 )
-def test_the_url_of_a_request_served_is_put_together(attributes: dict[str, Any], expected: str | None) -> None:
-    """Instrumentations of servers give a URL in pieces, some with the port twice."""
+def test_the_url_of_a_request_served_is_composed(attributes: dict[str, Any], expected: str | None) -> None:
+    """Server instrumentations set the parts of a URL, some with the port twice."""
     (details,) = server({"http.method": "GET", "http.status_code": 500, **attributes})
     assert expected == details["request"].get("url")
 
 
 @pytest.mark.parametrize(("status", "count"), [(200, 0), (302, 0), (404, 1), (503, 1), (None, 1)])
 def test_a_request_served_failed_from_400_on(status: int | None, count: int) -> None:
-    """For a server a redirect is an answer like any other; no status at all is a failure."""
+    """A redirect is a normal response; a missing status is a failure."""
     attributes = {"http.request.method": "GET"} | ({} if status is None else {"http.response.status_code": status})
     assert len(server(attributes)) == count
 
@@ -165,14 +165,14 @@ def test_a_request_served_failed_from_400_on(status: int | None, count: int) -> 
         {"url.scheme": "https", "server.address": "api.example", "server.port": 8443, "url.template": "/x"},
     ],
 )
-def test_the_url_of_a_request_made_is_put_together_too(attributes: dict[str, Any]) -> None:
-    """Some instrumentations of clients give no whole URL."""
+def test_the_url_of_a_request_made_is_composed(attributes: dict[str, Any]) -> None:
+    """Some client instrumentations set no whole URL."""
     details = client({"http.method": "GET", "http.status_code": 200, **attributes})[0][1]
     assert details["targetUrl"] == "https://api.example:8443/x"
 
 
 def test_query_parameters_stay_only_when_listed() -> None:
-    """The allow-list holds for every URL."""
+    """The allow-list applies to every URL."""
     attributes = {"http.method": "GET", "http.url": "http://a.example/?q=tea&token=s", "http.status_code": 500}
     config = make_config(url_query_parameters="q")
     assert client(attributes, config)[0][1]["targetUrl"] == "http://a.example/?q=tea"
@@ -187,8 +187,8 @@ def test_query_parameters_stay_only_when_listed() -> None:
         {"rpc.service": "RUM", "rpc.method": "PutRumEvents"},
     ],
 )
-def test_calls_to_rum_itself_are_known_as_such(attributes: dict[str, Any]) -> None:
-    """Whoever made them, telemetry about telemetry is not for RUM."""
+def test_requests_to_rum_itself_are_detected(attributes: dict[str, Any]) -> None:
+    """Telemetry about sending telemetry is not sent."""
     view = SpanView.of(make_span("x", attributes, kind=SpanKind.CLIENT))
     assert http_event.is_own_traffic(view, make_config())
     assert SPAN_RULES.decide(view, make_config()).name == "a call to RUM itself"

@@ -29,7 +29,7 @@ def exception(stack: str = STACK, message: str = "no") -> dict[str, str]:
     return {"exception.type": "ValueError", "exception.message": message, "exception.stacktrace": stack}
 
 
-def test_a_python_exception_tells_the_line_that_raised_it() -> None:
+def test_a_python_exception_has_the_line_that_raised_it() -> None:
     """The innermost frame is the last of a Python traceback."""
     assert js_error_details(exception(), 4000) == {
         "version": "1.0.0",
@@ -48,20 +48,20 @@ def test_a_python_exception_tells_the_line_that_raised_it() -> None:
         "f@http://a.example:3000/app.js:1:20\n@http://a.example:3000/b.js:7:1",
     ],
 )
-def test_a_javascript_exception_tells_the_place_that_raised_it(stack: str) -> None:
-    """The innermost frame is the first; the stack stays as it is, because RUM maps it to sources."""
+def test_a_javascript_exception_has_the_place_that_raised_it(stack: str) -> None:
+    """The innermost frame is the first. The stack is unchanged because RUM applies source maps to it."""
     details = js_error_details(exception(stack), 4000)
     assert details["stack"] == stack.replace("?v=SECRET", "")
     assert (details["filename"], details["lineno"], details["colno"]) == ("http://a.example:3000/app.js", 1, 20)
 
 
 def test_message_and_type_are_always_text() -> None:
-    """RUM refuses an error whose message is none, whatever the application recorded."""
+    """RUM refuses an error without a text message."""
     assert js_error_details({"exception.message": 42}, 4000) == {"version": "1.0.0", "type": "Error", "message": ""}
 
 
 def test_one_exception_on_nested_spans_has_one_fingerprint() -> None:
-    """Python records it on each span, with more frames at the beginning."""
+    """Python records it on each span that it leaves, with more frames at the start."""
     head, _, tail = STACK.partition("\n")
     longer = f'{head}\n  File "/app/main.py", line 1, in <module>\n    outer()\n{tail}'
     assert fingerprint("t", exception()) == fingerprint("t", exception(longer))
@@ -86,7 +86,7 @@ def test_one_exception_on_nested_spans_has_one_fingerprint() -> None:
 def test_every_form_of_a_logged_exception_is_an_error(
     name: str | None, attributes: dict[str, Any], body: Any, expected: tuple[str, str]
 ) -> None:
-    """Whatever its name says, exception attributes make it one; so do a few names."""
+    """Exception attributes or certain names make a log record an error."""
     ((kind, details),) = mapped(make_log(name, attributes, body=body, severity=SeverityNumber.ERROR))
     assert (kind, details["type"], details["message"]) == ("js_error_event", *expected)
 
@@ -102,8 +102,8 @@ def test_every_form_of_a_logged_exception_is_an_error(
         (json.JSONDecodeError("no", "{", 1), "no: line 1 column 2 (char 1)"),
     ],
 )
-def test_a_logged_exception_is_the_one_that_the_span_records(error: Exception, expected: str) -> None:
-    """OTel's handler for `logging` takes the first argument for the message, which tells little of many exceptions."""
+def test_a_logged_exception_has_the_message_that_the_span_records(error: Exception, expected: str) -> None:
+    """OpenTelemetry's `logging` handler records only the exception's first argument as message."""
     stack = traced(error)
     logged = {
         "exception.type": type(error).__name__,
@@ -112,12 +112,12 @@ def test_a_logged_exception_is_the_one_that_the_span_records(error: Exception, e
     }
     span = make_span(events=[exception_event(type(error).__qualname__, str(error), stack)])
     mapper = Mapper(make_config())
-    told = [*mapper.drafts(LogView.of(make_log(None, logged, span=span))), *mapper.drafts(SpanView.of(span))]
-    assert [draft.details["message"] for draft in told if draft.type == JS_ERROR_EVENT] == [expected]
+    drafts = [*mapper.drafts(LogView.of(make_log(None, logged, span=span))), *mapper.drafts(SpanView.of(span))]
+    assert [draft.details["message"] for draft in drafts if draft.type == JS_ERROR_EVENT] == [expected]
 
 
 def test_notes_of_a_logged_exception_are_no_part_of_its_message() -> None:
-    """A traceback ends with them."""
+    """They follow the message at the end of a traceback."""
     stack = f"{STACK}a note\nanother\n"
     ((_, details),) = mapped(make_log(None, exception(stack)))
     assert details["message"] == "no"
@@ -131,31 +131,31 @@ def traced(error: Exception) -> str:
         return "".join(traceback.format_exception(type(caught), caught, caught.__traceback__))
 
 
-def test_an_exception_logged_for_debugging_is_no_error() -> None:
-    """No user met it; under a name it is an event like any other."""
+def test_an_exception_logged_at_debug_level_is_no_error() -> None:
+    """It did not affect a user; with an event name it is a custom event."""
     attributes = {"exception.type": "ValueError"}
     assert not types(make_log(None, attributes, severity=SeverityNumber.DEBUG4))
     assert types(make_log("retry", attributes, severity=SeverityNumber.DEBUG)) == ["retry"]
     assert types(make_log("retry", attributes, severity=None)) == ["js_error_event"]
 
 
-def test_the_log_of_a_failed_request_is_told_by_its_span() -> None:
+def test_the_log_record_of_a_failed_request_is_left_to_its_span() -> None:
     """OTel's instrumentations log `http.client.request.exception` within the request's span."""
     attributes = {"exception.type": "ConnectionError"}
     assert not types(make_log("http.client.request.exception", attributes, span=make_span()))
     assert types(make_log("http.client.request.exception", attributes)) == ["js_error_event"]
 
 
-def test_a_hang_of_ios_is_an_error_though_it_is_a_span() -> None:
-    """AWS's SDK puts the exception on the span itself."""
+def test_an_ios_hang_span_is_an_error() -> None:
+    """AWS's SDK sets the exception attributes on the span itself."""
     attributes = {"exception.type": "hang", "exception.message": "Hang detected", "exception.stacktrace": "0 main"}
     assert mapped(make_span("device.hang", attributes)) == [
         ("js_error_event", {"version": "1.0.0", "type": "hang", "message": "Hang detected", "stack": "0 main"})
     ]
 
 
-def test_an_error_of_splunks_agent_is_an_error() -> None:
-    """It has attributes of its own."""
+def test_a_splunk_error_span_is_an_error() -> None:
+    """Splunk's agent uses its own attribute names."""
     attributes = {
         "component": "error",
         "error": True,
@@ -172,7 +172,7 @@ def test_an_error_of_splunks_agent_is_an_error() -> None:
     )
 
 
-def test_a_message_quotes_no_secrets_of_urls() -> None:
-    """HTTP libraries put the whole URL into their messages."""
-    told = js_error_details({"exception.message": "Max retries: https://u:p@a.example/x?token=SECRET refused"}, 4000)
-    assert told["message"] == "Max retries: https://a.example/x refused"
+def test_a_message_contains_no_secrets_of_urls() -> None:
+    """HTTP libraries include the whole URL in their messages."""
+    details = js_error_details({"exception.message": "Max retries: https://u:p@a.example/x?token=SECRET refused"}, 4000)
+    assert details["message"] == "Max retries: https://a.example/x refused"

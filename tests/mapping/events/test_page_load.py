@@ -1,4 +1,4 @@
-"""What browsers tell of documents, as OTel's and Splunk's instrumentations make it."""
+"""Document loads reported by OpenTelemetry's and Splunk's browser instrumentations."""
 
 import itertools
 from collections.abc import Iterable
@@ -64,7 +64,7 @@ NAVIGATION_TIMING = {
 
 
 def events(moments: list[tuple[str, float]]) -> list[Event]:
-    """Make the span events by which OTel's web SDK tells moments."""
+    """Make the span events with which OpenTelemetry's web SDK reports moments."""
     return [Event(name, {}, timestamp=START_NS + int(millis * MILLI_NS)) for name, millis in moments]
 
 
@@ -98,13 +98,13 @@ def test_a_document_loaded_is_a_page_view_a_navigation_and_a_first_paint() -> No
 
 
 def test_a_page_view_happens_at_the_start_and_its_navigation_at_the_end() -> None:
-    """AWS's client stamps a page when it shows, and what it measures when it is over."""
+    """AWS's web client dates a page view at its start and a measurement at its end."""
     drafts = drafts_of(make_span("documentLoad", {"http.url": PAGE}, duration_millis=50))
     assert [(draft.timestamp_ns - START_NS) // MILLI_NS for draft in drafts] == [0, 50]
 
 
-def test_a_document_loaded_is_no_page_view_where_none_are_wanted() -> None:
-    """The setting holds for browsers too; the timings stay."""
+def test_a_document_load_is_no_page_view_if_page_views_are_off() -> None:
+    """The setting applies to browsers too; timings are still sent."""
     span = make_span("documentLoad", {"url.full": PAGE})
     assert types(span, make_config(page_views="none")) == ["performance_navigation_event"]
     record = make_log("browser.navigation", {"url.full": PAGE})
@@ -117,7 +117,7 @@ def test_the_fetch_of_a_document_is_part_of_its_load() -> None:
 
 
 def test_the_timings_of_the_fetch_go_into_the_event_of_its_document() -> None:
-    """The fetch ends first; its moments are those of its own span, which may begin later than the document's."""
+    """The fetch ends first, and its span may start later than the document's."""
     attributes = {"url.full": PAGE, "http.response_content_length": 3000}
     document = make_span(
         "documentLoad", {"url.full": PAGE}, events=events(DOCUMENT_LOAD_EVENTS), duration_millis=912.25
@@ -151,16 +151,18 @@ PAINTED = make_log(
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations((LOADED, SHOWN, TIMED, PAINTED)))[::5])
-def test_a_load_that_two_instrumentations_tell_is_told_once(order: Iterable[ReadableSpan | ReadableLogRecord]) -> None:
-    """Whichever comes first; of each load, though the page is the same again."""
+def test_a_load_that_two_instrumentations_report_is_sent_once(
+    order: Iterable[ReadableSpan | ReadableLogRecord],
+) -> None:
+    """The first report counts, also when the same page is loaded again."""
     mapper = Mapper(make_config())
     for _ in range(2):
-        told = [draft.type.removeprefix(PREFIX) for record in order for draft in mapper.drafts(view_of(record))]
-        assert sorted(told) == ["first_contentful_paint_event", "page_view_event", "performance_navigation_event"]
+        sent = [draft.type.removeprefix(PREFIX) for record in order for draft in mapper.drafts(view_of(record))]
+        assert sorted(sent) == ["first_contentful_paint_event", "page_view_event", "performance_navigation_event"]
 
 
-def test_loads_of_other_sessions_pages_and_routes_are_told_too() -> None:
-    """Only what tells the same is left out; without a session nobody knows."""
+def test_loads_of_other_sessions_pages_and_routes_are_sent() -> None:
+    """Only repeated reports are left out, and only within a session."""
     mapper = Mapper(make_config())
     assert mapper.drafts(SpanView.of(LOADED))
     for attributes in (
@@ -173,8 +175,8 @@ def test_loads_of_other_sessions_pages_and_routes_are_told_too() -> None:
     assert not mapper.drafts(LogView.of(SHOWN))
 
 
-def test_the_loads_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that was told of longest ago is forgotten."""
+def test_the_memory_of_loads_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The load reported longest ago is removed."""
     monkeypatch.setattr(module, "MAX_LOADS", 2)
     mapper = Mapper(make_config())
     for session in "abcd":
@@ -182,8 +184,8 @@ def test_the_loads_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     assert [load.session for load in mapper._tellers] == ["c", "d"]
 
 
-def test_fetches_whose_document_never_comes_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server of any age keeps a few."""
+def test_fetches_without_a_document_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a bounded number is kept."""
     monkeypatch.setattr(module, "MAX_PARTS", 10)
     mapper = Mapper(make_config())
     for _ in range(50):
@@ -192,7 +194,7 @@ def test_fetches_whose_document_never_comes_are_forgotten(monkeypatch: pytest.Mo
 
 
 def test_a_route_changed_is_a_page_view_with_its_referrer_and_a_navigation() -> None:
-    """The span of Splunk's agent for browsers."""
+    """The span of Splunk's browser agent."""
     attributes = {
         "browser.navigation.operation": "routeChange",
         "component": "user-interaction",
@@ -222,8 +224,8 @@ def test_a_route_changed_is_a_page_view_with_its_referrer_and_a_navigation() -> 
     ]
 
 
-def test_a_navigation_logged_is_a_page_view() -> None:
-    """Its URL is the browser's, unsanitised: only the path stays, with its ids masked."""
+def test_a_navigation_log_record_is_a_page_view() -> None:
+    """Its URL is raw, so only the path is sent, with ids masked."""
     attributes = {
         "url.full": PAGE,
         "browser.navigation.same_document": True,
@@ -235,7 +237,7 @@ def test_a_navigation_logged_is_a_page_view() -> None:
     assert draft.details == {"version": "1.0.0", "pageId": "/products/*"}
 
 
-def test_navigation_timings_logged_are_a_navigation() -> None:
+def test_a_navigation_timing_log_record_is_a_navigation() -> None:
     """The formulas are those of AWS's web client."""
     assert mapped(make_log("browser.navigation_timing", NAVIGATION_TIMING)) == [
         (
@@ -277,8 +279,8 @@ def test_navigation_timings_logged_are_a_navigation() -> None:
 
 
 @pytest.mark.parametrize(("change", "missing"), [({"type": "prerender"}, "navigationType"), ({}, "domProcessingTime")])
-def test_what_rum_has_no_word_for_is_left_out(change: dict[str, Any], missing: str) -> None:
-    """A page left before it was loaded has moments that never came, and no negative times."""
+def test_values_that_rum_does_not_accept_are_left_out(change: dict[str, Any], missing: str) -> None:
+    """A page that was left before it was loaded lacks moments; no time is negative."""
     attributes = {
         "browser.navigation_timing.load_event_start": 0,
         "browser.resource_timing.response_end": 205,

@@ -15,7 +15,7 @@ GET_PAGE = {"http.request.method": "GET", "http.route": "/products/<sku>", "http
 
 
 def served(attributes: dict[str, Any], config: Config | None = None) -> bool:
-    """Say whether a SERVER span with these attributes is a page."""
+    """Return whether a SERVER span with these attributes is a page."""
     return page_view.is_page_served(
         SpanView.of(make_span("GET", attributes, kind=SpanKind.SERVER)), config or make_config()
     )
@@ -47,25 +47,25 @@ def served(attributes: dict[str, Any], config: Config | None = None) -> bool:
         ({"http.response.header.content_type": ["application/json"]}, False),
     ],
 )
-def test_auto_takes_for_a_page_what_a_person_would_see(change: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
-    """A content type decides where it was captured, else method, status and route."""
+def test_auto_detects_pages_that_a_person_sees(change: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
+    """A captured content type decides, else method, status and route."""
     assert expected is served({**GET_PAGE, **change})
 
 
 def test_a_path_without_a_route_is_no_page() -> None:
-    """Scanners ask for any path; only routes are pages of the application."""
+    """Scanners request any path; only routes are pages."""
     assert not served({"http.method": "GET", "http.target": "/wp-login", "http.status_code": 200})
 
 
-def test_all_takes_every_successful_get_and_none_takes_nothing() -> None:
-    """The setting goes before the guess."""
+def test_all_means_every_successful_get_and_none_means_no_page() -> None:
+    """The setting takes precedence over the heuristics."""
     api = {"http.method": "GET", "http.target": "/api/x", "http.status_code": 304}
     assert served(api, make_config(page_views="all"))
     assert not served(GET_PAGE, make_config(page_views="none"))
 
 
 def is_admin(span: ReadableSpan) -> bool | None:
-    """Say which pages of an application are pages, and leave the rest to be guessed."""
+    """Decide for some paths, and return None for the rest."""
     route = (span.attributes or {}).get("http.route")
     return {"/admin": False, "/api/print": True}.get(str(route))
 
@@ -80,13 +80,13 @@ def is_admin(span: ReadableSpan) -> bool | None:
         ({"http.route": "/api/print", "http.request.method": "POST"}, True),
     ],
 )
-def test_a_function_goes_before_the_guess(change: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
-    """It is given the span as the SDK has it, and may answer None."""
+def test_a_function_takes_precedence_over_the_heuristics(change: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
+    """It gets the SDK's span and may return None."""
     assert expected is served({**GET_PAGE, **change}, make_config(page_views=is_admin))
 
 
 def test_a_page_served_is_a_page_view_and_a_navigation() -> None:
-    """The view happens at the start, the navigation when it is over; the referrer loses its query."""
+    """The view is dated at the start, the navigation at the end; the referrer has no query."""
     attributes = {
         **GET_PAGE,
         "http.request.header.referer": ("https://search.example/?q=secret",),
@@ -118,7 +118,7 @@ def test_a_page_served_is_a_page_view_and_a_navigation() -> None:
     )
 
 
-def test_a_page_is_an_http_event_too_where_all_are_wanted() -> None:
-    """`http_events=all` holds for pages as for other requests."""
+def test_a_page_is_also_an_http_event_with_http_events_all() -> None:
+    """`http_events=all` applies to pages as to other requests."""
     view = SpanView.of(make_span("GET", GET_PAGE, kind=SpanKind.SERVER))
     assert len(list(page_view.page_served(view, make_config(http_events="all")))) == 3

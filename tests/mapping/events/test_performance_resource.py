@@ -24,7 +24,7 @@ NETWORK_EVENTS = [
 ]
 
 
-def test_a_resource_fetched_tells_its_timings() -> None:
+def test_a_resource_fetch_has_its_timings() -> None:
     """The span and its events, as `instrumentation-document-load` makes them."""
     network = [Event(name, {}, timestamp=START_NS + int(at * MILLI_NS)) for name, at in NETWORK_EVENTS]
     attributes = {"url.full": "https://cdn.example/a/app.css?v=7", "http.response_content_length": 1207}
@@ -84,8 +84,8 @@ def test_a_resource_fetched_tells_its_timings() -> None:
         },
     ],
 )
-def test_a_request_of_a_browser_tells_its_timings(attributes: dict[str, Any]) -> None:
-    """The span of OTel's instrumentations of fetch and XHR; XHR has events of its own besides."""
+def test_a_browser_request_has_its_timings(attributes: dict[str, Any]) -> None:
+    """The spans of OpenTelemetry's fetch and XHR instrumentations; XHR adds its own events."""
     moments = [("open", 0.0), ("send", 0.1), *NETWORK_EVENTS, ("loaded", 41.0)]
     network = [Event(name, {}, timestamp=START_NS + int(at * MILLI_NS)) for name, at in moments]
     ((name, details),) = mapped(
@@ -106,14 +106,14 @@ def test_a_request_of_a_browser_tells_its_timings(attributes: dict[str, Any]) ->
     assert details.get("transferSize") == attributes.get("http.response_content_length")
 
 
-def test_a_resource_fetched_in_the_old_conventions_tells_its_url() -> None:
-    """`http.url` came before `url.full`."""
+def test_a_resource_fetch_in_the_old_conventions_has_its_url() -> None:
+    """They use `http.url` instead of `url.full`."""
     ((_, details),) = mapped(make_span("resourceFetch", {"http.url": "https://cdn.example/logo.png"}))
     assert (details["targetUrl"], details["fileType"]) == ("https://cdn.example/logo.png", "image")
 
 
-def test_resource_timings_logged_are_a_resource() -> None:
-    """The record of OTel's browser instrumentation: of a resource from elsewhere, browsers tell zeros."""
+def test_a_resource_timing_log_record_is_a_resource() -> None:
+    """For a cross-origin resource, browsers report zeros."""
     attributes = {
         "url.full": "https://cdn.example/tracker?uid=SECRET",
         "browser.resource_timing.initiator_type": "script",
@@ -181,8 +181,8 @@ def test_resource_timings_logged_are_a_resource() -> None:
         (None, "script", "script"),
     ],
 )
-def test_the_extension_tells_the_type_of_file_and_else_what_loaded_it(
+def test_the_file_type_comes_from_the_extension_else_from_the_initiator(
     target: str | None, initiator: str, expected: str
 ) -> None:
-    """As AWS's web client guesses."""
+    """As in AWS's web client."""
     assert file_type(target, initiator) == expected

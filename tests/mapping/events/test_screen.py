@@ -1,4 +1,4 @@
-"""Screens, as Python applications, OTel on Android and AWS's SDKs for telephones tell them."""
+"""Screens reported by Python applications, OpenTelemetry on Android and AWS's mobile SDKs."""
 
 from typing import Any
 
@@ -27,14 +27,14 @@ BOTH = ["page_view_event", "performance_navigation_event"]
 
 
 def lifecycle(name: str, attributes: dict[str, Any], **span: Any) -> Any:
-    """Make a span as OTel's instrumentation of Android's life cycle does."""
+    """Make a span like OpenTelemetry's Android lifecycle instrumentation."""
     made = make_span(name, attributes, resource=AWS_ANDROID, **span)
     made._instrumentation_scope = InstrumentationScope("io.opentelemetry.lifecycle")
     return made
 
 
 def test_a_screen_is_shown_by_the_first_span_of_a_trace_in_its_process() -> None:
-    """What a screen causes carries its name too, and is no view of it."""
+    """Its descendants carry the screen's name too and are no page views."""
     screen = {"screen.name": "Settings"}
     root = make_span("show", screen)
     assert types(root) == BOTH
@@ -43,13 +43,13 @@ def test_a_screen_is_shown_by_the_first_span_of_a_trace_in_its_process() -> None
     assert types(root, make_config(page_views="none")) == ["show"]
 
 
-def test_a_span_may_say_that_it_did_not_show_its_screen() -> None:
-    """The session processor puts the screen on everything that happens on it."""
+def test_a_span_can_state_that_it_did_not_show_its_screen() -> None:
+    """The session processor sets the screen on every span."""
     assert types(make_span("save", {"app.screen.name": "Settings", SCREEN_SHOWN: False})) == ["save"]
 
 
 def test_a_screen_is_a_route_change_at_an_epoch_time_with_its_place_in_the_session() -> None:
-    """ADOT's screen attributes become RUM's interaction and parent."""
+    """ADOT's screen attributes become RUM's interaction and parent page."""
     attributes = {"app.screen.name": "Cart", "app.screen.interaction": 3, "app.screen.parent_screen.name": "Home"}
     (_, seen), (_, navigation) = mapped(make_span("show", attributes))
     assert seen == {
@@ -84,10 +84,10 @@ def test_the_first_screen_of_a_session_has_no_parent() -> None:
         ("app.screen.time_to_first_appear", AWS_IOS, {"screen.name": "Home", "app.screen.type": "swiftui"}),
     ],
 )
-def test_how_long_a_screen_took_is_a_navigation(
+def test_the_time_to_show_a_screen_is_a_navigation(
     name: str, resource: dict[str, Any], attributes: dict[str, Any]
 ) -> None:
-    """AWS's SDKs tell the view of the screen by another record."""
+    """AWS's SDKs report the page view in another record."""
     assert mapped(make_span(name, attributes, resource=resource)) == [
         (
             "performance_navigation_event",
@@ -97,26 +97,26 @@ def test_how_long_a_screen_took_is_a_navigation(
 
 
 def test_the_start_of_an_application_is_a_custom_event() -> None:
-    """It has a screen on it as everything has, and shows none."""
+    """It carries a screen's name but shows none."""
     attributes = {"start.type": "cold", "screen.name": "Home", "launch_start_name": "process.start"}
     assert types(make_span("AppStart", attributes, resource=AWS_IOS)) == ["AppStart"]
     assert types(make_span("AppStart", attributes)) == ["AppStart"]
 
 
-def test_a_span_of_a_telephone_shows_no_screen() -> None:
-    """Its SDK puts the screen on every span."""
+def test_a_mobile_sdk_span_shows_no_screen() -> None:
+    """The SDK sets the screen on every span."""
     assert types(make_span("sync", {"screen.name": "Home"}, resource=AWS_ANDROID)) == ["sync"]
 
 
 @pytest.mark.parametrize("name", ["Created", "Restarted", "Resumed"])
-def test_a_step_of_androids_life_cycle_that_shows_another_screen_is_a_page_view(name: str) -> None:
-    """The spans of OTel's instrumentation of activities."""
+def test_an_android_lifecycle_step_that_shows_another_screen_is_a_page_view(name: str) -> None:
+    """The spans of OpenTelemetry's activity instrumentation."""
     attributes = {"activity.name": "CartActivity", "screen.name": "CartActivity", "last.screen.name": "MainActivity"}
     assert mapped(lifecycle(name, attributes)) == [("page_view_event", {"version": "1.0.0", "pageId": "CartActivity"})]
 
 
-def test_any_other_step_of_androids_life_cycle_is_a_custom_event() -> None:
-    """A screen left, one that did not change, one that the start of the application shows."""
+def test_any_other_android_lifecycle_step_is_a_custom_event() -> None:
+    """A screen that was left, one that did not change, one shown by the application start."""
     screen = {"screen.name": "Main"}
     assert types(lifecycle("Paused", screen)) == ["Paused"]
     assert types(lifecycle("Resumed", {**screen, "last.screen.name": "Main"})) == ["Resumed"]
@@ -125,7 +125,7 @@ def test_any_other_step_of_androids_life_cycle_is_a_custom_event() -> None:
 
 
 def test_a_screen_that_appeared_on_ios_is_a_page_view() -> None:
-    """The log record of AWS's SDK."""
+    """The log record of AWS's iOS SDK."""
     attributes = {
         "screen.name": "CartView",
         "app.screen.type": "uikit",

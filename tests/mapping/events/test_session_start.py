@@ -10,8 +10,8 @@ from tests.spans import START_NS
 SESSION = {"session.id": "00112233-4455-6677-8899-aabbccddeeff", "session.previous_id": "0" * 31 + "1"}
 
 
-def test_a_session_started_opens_a_session_and_says_nothing_else() -> None:
-    """RUM counts these, and refuses one that has more than its version."""
+def test_a_session_start_log_record_starts_a_session() -> None:
+    """RUM refuses one with more than its version."""
     (draft,) = drafts_of(make_log("session.start", SESSION))
     assert (draft.type, draft.timestamp_ns) == ("com.amazon.rum.session_start_event", START_NS)
     assert draft.details == {"version": "1.0.0"}
@@ -19,12 +19,12 @@ def test_a_session_started_opens_a_session_and_says_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("attributes", [{}, {"session.id": ""}, {"session.id": NIL_UUID}])
-def test_a_start_that_does_not_say_of_which_session_opens_none(attributes: dict[str, str]) -> None:
-    """It would open a second one in the session of this process."""
+def test_a_session_start_without_a_session_id_starts_none(attributes: dict[str, str]) -> None:
+    """It would start another one in the process session."""
     assert types(make_log("session.start", attributes)) == ["session.start"]
 
 
 def test_the_end_of_a_session_is_a_custom_event() -> None:
-    """RUM has no event for it; ids stay out of the details."""
+    """RUM has no event for it; ids are not in the details."""
     ((name, details),) = mapped(make_log("session.end", SESSION))
     assert (name, details["attributes"]) == ("session.end", {})

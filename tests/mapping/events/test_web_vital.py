@@ -121,16 +121,16 @@ def test_each_web_vital_is_an_event_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_a_web_vital_may_stand_in_the_body(name: str) -> None:
-    """Before 1.44 its fields were members of the body, in capitals as web-vitals has them."""
+def test_a_web_vital_can_be_in_the_body(name: str) -> None:
+    """Before 1.44 its fields were members of the body, in the capitals of web-vitals."""
     body = {"name": name.upper(), "value": 12.5, "delta": 12.5, "id": "v3-1"}
     record = make_log(None, {"event.name": "browser.web_vital"}, body=body)
     assert mapped(record) == [(EVENTS[name], {"version": "1.0.0", "value": 12.5})]
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_the_attribution_keeps_what_rum_has_fields_for(name: str) -> None:
-    """The body is web-vitals' own attribution where the page asked for it; RUM's schema is closed."""
+def test_the_attribution_keeps_the_fields_of_rum(name: str) -> None:
+    """The body is the attribution of web-vitals if the page asked for it; RUM's schema is closed."""
     body = json.dumps(WEB_VITALS_ATTRIBUTION[name])
     ((_, details),) = mapped(make_log("browser.web_vital", attributes(name), body=body))
     assert details["attribution"] == RUM_ATTRIBUTION[name]
@@ -146,8 +146,8 @@ def test_the_attribution_keeps_what_rum_has_fields_for(name: str) -> None:
         json.dumps({"timeToFirstByte": 1, "firstByteToFCP": 2, "loadState": "frozen"}),
     ],
 )
-def test_an_attribution_that_is_not_whole_is_left_out(body: object) -> None:
-    """RUM would drop the whole event for one member that is missing or of the wrong type."""
+def test_an_incomplete_attribution_is_left_out(body: object) -> None:
+    """RUM would drop the event for one missing or mistyped member."""
     ((_, details),) = mapped(make_log("browser.web_vital", attributes("fcp"), body=body))
     assert details == {"version": "1.0.0", "value": 0.25}
 
@@ -160,45 +160,45 @@ def exported(records: list[ReadableLogRecord]) -> list[Any]:
     return [draft.details["value"] for view in views for draft in mapper.drafts(view)]
 
 
-def test_of_a_vital_told_again_within_one_export_the_last_counts() -> None:
-    """Pages may tell every change of a vital; attributes and body alike carry its id."""
+def test_the_last_report_of_a_vital_within_one_export_counts() -> None:
+    """Pages may report every change of a vital; attributes and body both carry its id."""
     grown = [make_log("browser.web_vital", attributes("cls", value)) for value in (0.1, 0.2, 0.3)]
     body = [make_log("browser.web_vital", body={"name": "LCP", "value": value, "id": "v3-7"}) for value in (900, 1200)]
     assert exported([grown[0], body[0], *grown[1:], body[1]]) == [0.3, 1200]
 
 
-def test_vitals_of_others_or_of_other_exports_stay() -> None:
-    """Another page, another session, another vital, a record that tells no value, one that has no id."""
-    told = attributes("cls", 0.1)
+def test_other_vitals_and_other_exports_are_kept() -> None:
+    """Another page, session or vital, a record without a value, one without an id."""
+    given = attributes("cls", 0.1)
     others = [
-        {**told, "browser.web_vital.id": "v5-other"},
-        {**told, "session.id": "a"},
-        {**told, "browser.web_vital.name": "inp"},
-        {name: value for name, value in told.items() if name != "browser.web_vital.id"},
+        {**given, "browser.web_vital.id": "v5-other"},
+        {**given, "session.id": "a"},
+        {**given, "browser.web_vital.name": "inp"},
+        {name: value for name, value in given.items() if name != "browser.web_vital.id"},
     ]
-    assert exported([make_log("browser.web_vital", one) for one in (told, *others)]) == [0.1] * 5
-    nothing = {name: value for name, value in told.items() if name != "browser.web_vital.value"}
-    first, second = LogView.of(make_log(EVENT_NAME, told)), LogView.of(make_log(EVENT_NAME, nothing))
+    assert exported([make_log("browser.web_vital", one) for one in (given, *others)]) == [0.1] * 5
+    nothing = {name: value for name, value in given.items() if name != "browser.web_vital.value"}
+    first, second = LogView.of(make_log(EVENT_NAME, given)), LogView.of(make_log(EVENT_NAME, nothing))
     supersede([first, second])
     assert not first.is_superseded
-    assert exported([make_log(EVENT_NAME, told)]) + exported([make_log(EVENT_NAME, told)]) == [0.1, 0.1]
+    assert exported([make_log(EVENT_NAME, given)]) + exported([make_log(EVENT_NAME, given)]) == [0.1, 0.1]
 
 
-def test_a_time_since_the_page_began_is_not_taken_for_the_epoch() -> None:
-    """OTel's instrumentation gives the record such a time; when it was observed is right."""
+def test_a_time_since_the_page_start_is_replaced_by_the_observed_time() -> None:
+    """OpenTelemetry's instrumentation sets such a time; the observed time is right."""
     (draft,) = drafts_of(make_log("browser.web_vital", attributes("lcp"), time_ns=1_234_500_000))
     assert draft.timestamp_ns == START_NS
 
 
-def test_a_web_vital_that_rum_does_not_know_is_a_custom_event() -> None:
+def test_a_web_vital_without_a_rum_event_is_a_custom_event() -> None:
     """So is one without a value."""
     assert types(make_log("browser.web_vital", attributes("tbt"))) == ["browser.web_vital"]
     assert types(make_log("browser.web_vital", {"browser.web_vital.name": "lcp"})) == ["browser.web_vital"]
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_a_span_of_splunks_agent_tells_a_web_vital(name: str) -> None:
-    """One attribute, named as the vital."""
+def test_a_splunk_span_has_a_web_vital(name: str) -> None:
+    """In one attribute with the vital's name."""
     span = make_span("webvitals", {name: 0.1, "webvitals.metric_id": "v4-1"}, duration_millis=0)
     assert mapped(span) == [(EVENTS[name], {"version": "1.0.0", "value": 0.1})]
     assert types(make_span("webvitals", {name: "fast"})) == ["webvitals"]

@@ -35,7 +35,7 @@ def segment(attributes: dict[str, Any], **span: Any) -> tuple[SpanView, dict[str
 
 
 def test_a_request_made_is_a_segment_with_one_subsegment() -> None:
-    """As AWS's web client shapes it; the subsegment is the span, and the segment the application."""
+    """As in AWS's web client: the subsegment is the span, and the segment is the application."""
     attributes = {
         "url.full": "https://u:p@stock.example:8443/items?token=SECRET",
         "server.address": "stock.example",
@@ -68,7 +68,7 @@ def test_a_request_made_is_a_segment_with_one_subsegment() -> None:
 
 
 def test_it_comes_first_and_its_subsegment_is_that_of_the_http_event() -> None:
-    """RUM links the two by these ids."""
+    """RUM links the two events by these ids."""
     span = make_span("GET", {"http.method": "GET", "http.status_code": 500}, kind=SpanKind.CLIENT)
     assert types(span) == ["performance_resource_event", "http_event"]
     (_, trace), _, (_, request) = mapped(span, make_config(xray_events=True))
@@ -79,8 +79,8 @@ def test_it_comes_first_and_its_subsegment_is_that_of_the_http_event() -> None:
     ("code", "flags"),
     [(200, set()), (302, set()), (404, {"error"}), (429, {"throttle"}), (500, {"fault"}), (599, {"fault"})],
 )
-def test_the_status_tells_whose_fault_it_was(code: int, flags: set[str]) -> None:
-    """On the segment and on its subsegment; too many requests are no error besides."""
+def test_the_status_decides_error_throttle_and_fault(code: int, flags: set[str]) -> None:
+    """On the segment and its subsegment; 429 is a throttle and no error."""
     _, details = segment({"http.response.status_code": code})
     for part in (details, details["subsegments"][0]):
         assert {name for name in ("error", "fault", "throttle") if name in part} == flags
@@ -88,7 +88,7 @@ def test_the_status_tells_whose_fault_it_was(code: int, flags: set[str]) -> None
 
 
 def test_a_request_without_response_is_a_fault_with_its_cause() -> None:
-    """The frames of the exception that ended it, the innermost first."""
+    """With the exception's frames, the innermost first."""
     event = exception_event("requests.exceptions.ConnectionError", "refused", TRACEBACK)
     _, details = segment({"url.full": "http://dead.example/"}, events=[event])
     assert details["fault"] is True
@@ -107,8 +107,8 @@ def test_a_request_without_response_is_a_fault_with_its_cause() -> None:
     }
 
 
-def test_without_an_exception_the_cause_is_what_the_span_tells() -> None:
-    """Browsers leave no exception: the type of the error is all there is."""
+def test_without_an_exception_the_cause_comes_from_the_span() -> None:
+    """Browsers record no exception, only an error type."""
     _, details = segment({"error.type": "timeout"}, status=Status(StatusCode.ERROR, "too slow"))
     assert details["subsegments"][0]["cause"] == {"exceptions": [{"type": "timeout", "message": "too slow"}]}
 
@@ -126,13 +126,13 @@ def test_without_an_exception_the_cause_is_what_the_span_tells() -> None:
 def test_a_subsegment_is_named_after_the_host_that_was_called(
     attributes: dict[str, Any], name: str, namespace: str
 ) -> None:
-    """AWS's own hosts have a name space of their own."""
+    """AWS hosts have their own namespace."""
     _, details = segment({"http.response.status_code": 200, **attributes})
     assert (details["subsegments"][0]["name"], details["subsegments"][0]["namespace"]) == (name, namespace)
 
 
-def test_names_have_only_characters_that_xray_allows() -> None:
-    """Unicode letters and digits, blanks and a few signs, at most 200."""
+def test_names_have_only_characters_that_xray_accepts() -> None:
+    """Unicode letters and digits, spaces and a few signs, at most 200."""
     assert segment_name("Bücher & more: a/b_c.d%e#f=g+h-i@j") == "Bücher & more: a/b_c.d%e#f=g+h-i@j"
     assert segment_name("a<b>c;d\n") == "a_b_c_d_"
     assert segment_name("x" * 300) == "x" * 200
@@ -140,7 +140,7 @@ def test_names_have_only_characters_that_xray_allows() -> None:
 
 
 def test_the_id_of_a_segment_is_always_the_same_and_never_that_of_its_span() -> None:
-    """A retry is the same event; X-Ray would take equal ids for one segment."""
+    """A retry is the same event; X-Ray treats equal ids as one segment."""
     for span_id in ("00f067aa0ba902b7", "0" * 15 + "1", "f" * 16):
         made = segment_id(span_id)
         assert made == segment_id(span_id) != span_id
@@ -148,7 +148,7 @@ def test_the_id_of_a_segment_is_always_the_same_and_never_that_of_its_span() -> 
 
 
 def test_a_stack_has_few_frames_and_of_other_languages_none() -> None:
-    """An event has 6 KB."""
+    """Because an event may have 6 KB."""
     deep = "Traceback (most recent call last):\n" + '  File "a.py", line 1, in f\n    f()\n' * 500
     assert len(frames(deep + "RecursionError: too deep\n")) == MAX_FRAMES
     assert frames("TypeError: x\n    at f (a.js:1:2)") == []

@@ -1,6 +1,6 @@
-"""Everything that fits no built-in event: a custom event that tells the whole span.
+"""Spans and log records without a built-in event: a custom event with the whole content.
 
-What OTel asks of exporters to other formats (scope, status, dropped counts) stands under `otel`:
+Scope, status and dropped counts are under `otel`, as OpenTelemetry asks of exporters to other formats:
 https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/
 """
 
@@ -27,11 +27,11 @@ from ..span_view import SpanView
 FALLBACK_TYPE = "otel.span"
 MAX_TYPE_CHARS = 256
 MAX_REMEMBERED_CHARS = 1024
-"""What becomes of longer names is made anew each time; a sender chooses them."""
+"""Longer names are not cached, because a client chooses them."""
 
 
 SPAN_FIELDS = (
-    Field("name", note="the span's, ids of paths masked"),
+    Field("name", note="the span's, with path ids masked"),
     Field("kind", note="the span's, as `INTERNAL`"),
     Field("startTime", note="ISO 8601, in UTC"),
     Field("durationMs", note="in milliseconds"),
@@ -41,42 +41,42 @@ SPAN_FIELDS = (
     Field("otel.scope", note="`name` and `version` of the instrumentation"),
     Field("otel.status_code", note="`OK` or `ERROR`"),
     Field("otel.status_description", note="the description of the status"),
-    Field("otel.dropped_attributes_count", note="where the SDK dropped some"),
-    Field("otel.dropped_events_count", note="where the SDK dropped some"),
-    Field("otel.dropped_links_count", note="where the SDK dropped some"),
-    Field("attributes", note="the span's, but for what is never sent"),
-    Field("events", note="`name`, `time` and `attributes` of each, but for exceptions"),
+    Field("otel.dropped_attributes_count", note="if the SDK dropped some"),
+    Field("otel.dropped_events_count", note="if the SDK dropped some"),
+    Field("otel.dropped_links_count", note="if the SDK dropped some"),
+    Field("attributes", note="the span's, except what is never sent"),
+    Field("events", note="`name`, `time` and `attributes` of each, except exceptions"),
     Field("links", note="`traceId` and `spanId` of each"),
 )
 LOG_FIELDS = (
-    Field("name", note="the event's, ids of paths masked"),
+    Field("name", note="the event's, with path ids masked"),
     Field("time", note="ISO 8601, in UTC"),
     Field("otel.scope", note="`name` and `version` of the instrumentation"),
     Field("severityNumber", note="OTel's, 1 to 24"),
     Field("traceId", note="32 hex digits, within a span"),
     Field("spanId", note="16 hex digits, within a span"),
     Field("body", note="as JSON"),
-    Field("attributes", note="the record's, but for what is never sent"),
+    Field("attributes", note="the record's, except what is never sent"),
 )
-"""Custom events have no schema; these are for the documentation, and a test holds them against what is sent."""
+"""Custom events have no schema. These fields are for the documentation; a test compares them with what is sent."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def span_event(view: SpanView, config: Config) -> Iterator[EventDraft]:
-    """Yield the custom event of a span, where custom events are wanted."""
+    """Yield the custom event of a span, if custom events are enabled."""
     if config.custom_events:
         details = _details(view, config)
         yield EventDraft(_type_of(details["name"]), view.end_ns, details)
 
 
 def is_named(view: LogView, _config: Config) -> bool:
-    """Say whether a log record is an event: it has a name, which a plain line has not."""
+    """Return whether a log record is an event: it has a name, unlike a plain log line."""
     return bool(view.name)
 
 
 def log_event(view: LogView, config: Config) -> Iterator[EventDraft]:
-    """Yield the custom event of a named log record, where custom events are wanted."""
+    """Yield the custom event of a named log record, if custom events are enabled."""
     if config.custom_events:
         details = _log_details(view, config)
         yield EventDraft(_type_of(details["name"]), view.end_ns, details)
@@ -88,7 +88,7 @@ def _type_of(name: str) -> str:
 
 @lru_cache(maxsize=1000)
 def event_type(span_name: str) -> str:
-    """Return a span name as the type of a custom event: letters, digits, `_`, `.` and `-`, never one of RUM's own."""
+    """Return the custom event type for a span name: letters, digits, `_`, `.` and `-`, never a built-in type."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", span_name).strip("_")[:MAX_TYPE_CHARS]
     if not name:
         return FALLBACK_TYPE
@@ -141,7 +141,7 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
 
 
 def _name(view: View) -> str:
-    """Return the name of a span, with ids of a path masked: HTTP's names hold one where no route is known."""
+    """Return the name of a span with path ids masked: names of HTTP spans without a route contain the path."""
     return _shown(view.name) if len(view.name) <= MAX_REMEMBERED_CHARS else _shown.__wrapped__(view.name)
 
 
@@ -160,14 +160,14 @@ def _scope(view: View) -> dict[str, Any]:
 
 def _otel(view: SpanView) -> dict[str, Any]:
     status = view.span.status
-    told = _scope(view)
+    found = _scope(view)
     if status.status_code is not StatusCode.UNSET:
-        told["status_code"] = status.status_code.name
+        found["status_code"] = status.status_code.name
     if status.description:
-        told["status_description"] = redaction.scrub_text(json_text(status.description))
+        found["status_description"] = redaction.scrub_text(json_text(status.description))
     if view.dropped is not None:
-        told.update((f"dropped_{name}_count", count) for name, count in view.dropped._asdict().items() if count)
-    return told
+        found.update((f"dropped_{name}_count", count) for name, count in view.dropped._asdict().items() if count)
+    return found
 
 
 def _attributes(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What people do: `dom_event`, from clicks and other interactions that a browser or an application tells."""
+"""Clicks and other interactions: `dom_event`."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ CLICKS = frozenset({"browser.user_action.click", "app.widget.click", "app.screen
 
 DOM_FIELDS = (
     Field("version", note=f"`{DOM_VERSION}`", is_required=True, choices=frozenset({DOM_VERSION})),
-    Field("event", ("event_type",), "or `click`", is_required=True),
-    Field("element", ("target_element", "browser.tag_name", "app.widget.name"), "or `screen`, for `app.screen.click`"),
-    Field("elementId", ("app.widget.id",), "or the `id` of `browser.element.attributes`"),
+    Field("event", ("event_type",), "else `click`", is_required=True),
+    Field("element", ("target_element", "browser.tag_name", "app.widget.name"), "else `screen` for `app.screen.click`"),
+    Field("elementId", ("app.widget.id",), "else the `id` of `browser.element.attributes`"),
     Field("cssLocator", ("target_xpath", "browser.css_selector")),
-    Field("interactionId", ("app.screen.id",), "of a span, its own id"),
+    Field("interactionId", ("app.screen.id",), "of a span, the span id"),
 )
 
 
 def is_interaction(view: SpanView, _: Config) -> bool:
-    """Say whether a span is the handling of an event of the DOM."""
+    """Return whether a span handles a DOM event."""
     return view.text("event_type") is not None and view.text("target_element") is not None
 
 
 def span_event(view: SpanView, _: Config) -> Iterator[EventDraft]:
-    """Yield the event of an interaction; all that it caused has its span as ancestor."""
+    """Yield the event of an interaction; spans that it caused are descendants of its span."""
     details = {**_details(view, view.text("event_type") or ""), "interactionId": view.span_id}
     yield EventDraft(DOM_EVENT, view.start_ns, details)
 

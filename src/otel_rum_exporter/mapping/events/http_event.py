@@ -1,8 +1,7 @@
-"""HTTP requests, made and served: `http_event`, beside the resource event of a request made.
+"""HTTP requests, made and served: `http_event`, and the resource event of a request made.
 
-AWS's web client decides what these mean: a response of any status is a `response`, and `error` is for
-requests that got none. `http_event` has no duration; the resource event carries it. Attributes are read
-in the stable conventions first, then in the old ones:
+As in AWS's web client, a response of any status is a `response`, and `error` is for requests without a response.
+`http_event` has no duration; the resource event has it. Stable semantic conventions are read first, then old ones:
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/
 """
 
@@ -32,7 +31,7 @@ HTTP_EVENT = "com.amazon.rum.http_event"
 MAX_ERROR_STACK_CHARS = 1000
 
 _TYPE_BEFORE_MESSAGE = re.compile(r"[A-Za-z_][\w.]{0,200}(?=: )")
-"""How the SDK describes the status of a span that an exception left."""
+"""The exception's type at the start of a status description that the SDK sets for an unhandled exception."""
 
 _OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
 
@@ -46,7 +45,7 @@ TARGETS = {
     SpanKind.CLIENT: ("url.path", "http.target", "url.template"),
     SpanKind.SERVER: ("url.path", "http.target", "http.route"),
 }
-"""Attributes that tell the pieces of a request's URL, first present first."""
+"""Source attributes for the parts of a request's URL, in order of precedence."""
 
 METHODS = ("http.request.method", "http.method")
 STATUSES = ("http.response.status_code", "http.status_code")
@@ -54,7 +53,7 @@ WHOLE_URLS = ("url.full", "http.url")
 
 _SERVICE, _OPERATION = "rpc.service", "rpc.method"
 OWN_TRAFFIC = frozenset((_SERVICE, _OPERATION, *WHOLE_URLS))
-"""Attributes that can tell a call to RUM itself."""
+"""Attributes that identify a request to RUM itself."""
 
 HTTP_FIELDS = (
     VERSION_FIELD,
@@ -62,26 +61,26 @@ HTTP_FIELDS = (
     Field("segment_id", note="the span", chars=16),
     Field(
         "request",
-        note="what was asked for",
+        note="the request",
         holds=Holds.OBJECT,
         is_required=True,
         members=(
-            Field("method", METHODS, "of an unknown one, `http.request.method_original`", is_required=True),
-            Field("url", WHOLE_URLS, "or put together of scheme, host, port and path"),
+            Field("method", METHODS, "if that is `_OTHER`, `http.request.method_original`", is_required=True),
+            Field("url", WHOLE_URLS, "else composed of scheme, host, port and path"),
         ),
     ),
     Field(
         "response",
-        note="where one came",
+        note="if there was one",
         holds=Holds.OBJECT,
         members=(
             Field("status", STATUSES, holds=Holds.NUMBER, is_required=True),
-            Field("statusText", ("http.status_text",), "or HTTP's own for the status"),
+            Field("statusText", ("http.status_text",), "else the standard phrase of the status"),
         ),
     ),
     Field(
         "error",
-        note="where no response came: the exception of the span, or its status",
+        note="if there was no response: the span's exception, else its status",
         holds=Holds.OBJECT,
         members=(Field("version", note=f"`{VERSION}`"), *ERROR_FIELDS),
     ),
@@ -89,12 +88,12 @@ HTTP_FIELDS = (
 
 
 def is_request(view: SpanView, _: Config) -> bool:
-    """Say whether a span is an HTTP request."""
+    """Return whether a span is an HTTP request."""
     return view.text(*METHODS) is not None
 
 
 def is_own_traffic(view: SpanView, _: Config) -> bool:
-    """Say whether a CLIENT span is a call to RUM itself, whoever in the process made it."""
+    """Return whether a CLIENT span is a request to RUM itself, from any code in the process."""
     if view.attributes.get(_SERVICE) == "RUM" or view.attributes.get(_OPERATION) == "PutRumEvents":
         return True
     target = view.text(*WHOLE_URLS)
@@ -105,12 +104,12 @@ def is_own_traffic(view: SpanView, _: Config) -> bool:
 
 
 def is_within_span(view: LogView, _: Config) -> bool:
-    """Say whether a log record of a request's failure is within a span, which tells it better."""
+    """Return whether a log record belongs to a span; the span reports the failed request with more detail."""
     return bool(view.span_id)
 
 
 def client_events(view: SpanView, config: Config) -> list[EventDraft]:
-    """Return the resource event of a request made, and its `http_event` where the settings want it."""
+    """Return the resource event of a request made, and its `http_event` if the settings ask for it."""
     target = request_url(view)
     made = [performance_resource.requested(view, target, config)]
     code = status(view)
@@ -121,7 +120,7 @@ def client_events(view: SpanView, config: Config) -> list[EventDraft]:
 
 
 def server_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
-    """Yield the `http_event` of a request served where the settings want it: failed is 400 and above."""
+    """Yield the `http_event` of a request served if the settings ask for it; failed means status 400 or above."""
     code = status(view)
     failed = code is None or code >= 400
     if config.http_events == "all" or (failed and config.http_events == "failed"):
@@ -129,19 +128,19 @@ def server_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
 
 
 def method(view: SpanView) -> str | None:
-    """Return the request's method; None where the span is no HTTP request."""
+    """Return the request's method; None if the span is no HTTP request."""
     name = view.text(*METHODS)
     return (view.text("http.request.method_original") or name) if name == "_OTHER" else name
 
 
 def status(view: SpanView) -> int | None:
-    """Return the response's status; None where no response came."""
+    """Return the response's status; None if there was no response."""
     code = view.integer(*STATUSES)
     return code if code and code > 0 else None
 
 
 def request_url(view: SpanView) -> str | None:
-    """Return the URL of a request, put together where the instrumentation tells it in pieces."""
+    """Return the URL of a request, composed of its parts if the span has no whole URL."""
     whole = view.text(*WHOLE_URLS)
     if whole is not None:
         return whole
@@ -177,21 +176,21 @@ def _http_event(view: SpanView, target: str | None, config: Config) -> EventDraf
 
 
 def failure(view: SpanView) -> dict[str, Any]:
-    """Return why a request got no response, as RUM describes an error."""
+    """Return the error of a request without a response, in RUM's form."""
     for _, exception in exceptions(view):
         return js_error_details(exception, MAX_ERROR_STACK_CHARS)
-    kind, told = view.text("error.type"), json_text(view.span.status.description or "")
+    kind, description = view.text("error.type"), json_text(view.span.status.description or "")
     if kind is None or kind.isdigit():
-        named = _TYPE_BEFORE_MESSAGE.match(told)
+        named = _TYPE_BEFORE_MESSAGE.match(description)
         kind = named[0] if named else "Error"
     details = {"version": VERSION, "type": cut(scrub_text(kind), MAX_MESSAGE_CHARS)}
-    return details | ({"message": cut(scrub_text(told), MAX_MESSAGE_CHARS)} if told else {})
+    return details | ({"message": cut(scrub_text(description), MAX_MESSAGE_CHARS)} if description else {})
 
 
 def _status_text(view: SpanView, code: int) -> str:
-    told = view.text("http.status_text")
-    if told:
-        return told
+    given = view.text("http.status_text")
+    if given:
+        return given
     try:
         return HTTPStatus(code).phrase
     except ValueError:
@@ -199,5 +198,5 @@ def _status_text(view: SpanView, code: int) -> str:
 
 
 def xray_trace_id(trace_id: str) -> str:
-    """Return a trace id in X-Ray's form, the only one that the schema of `http_event` admits."""
+    """Return a trace id in X-Ray's form; the schema of `http_event` accepts no other."""
     return f"1-{trace_id[:8]}-{trace_id[8:]}"

@@ -1,4 +1,4 @@
-"""Exceptions, on spans and as log records: `js_error_event`, RUM's event of any error, whatever its language.
+"""Exceptions on spans and log records: `js_error_event`, RUM's event for errors in any language.
 
 https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/
 """
@@ -25,97 +25,97 @@ from ..span_view import SpanView
 JS_ERROR_EVENT = "com.amazon.rum.js_error_event"
 
 MAX_STACK_CHARS = 4000
-"""AWS's web client keeps 1,000; Python's tracebacks are longer, and an event has 6 KB."""
+"""AWS's web client keeps 1,000 characters. Python tracebacks are longer, and an event may have 6 KB."""
 
 MAX_MESSAGE_CHARS = 1000
 
 MAX_STACKS = 128
-"""Stacks remembered with what they tell: an application fails again and again at the same places."""
+"""Parsed stacks to keep: an application fails repeatedly at the same places."""
 
 TYPES = ("exception.type", "error.type")
 FILES = ("code.file.path", "code.filepath")
 LINES = ("code.line.number", "code.lineno")
-"""Attributes that tell RUM's `type`, `filename` and `lineno`; a stack tells the last two better."""
+"""Source attributes of RUM's `type`, `filename` and `lineno`; a stack takes precedence for the last two."""
 
 ERROR_FIELDS = (
-    Field("type", TYPES, "or `Error`"),
+    Field("type", TYPES, "else `Error`"),
     Field(
         "message",
         ("exception.message",),
-        "or the description of the span's status; of a log as its Python traceback has it, or its body or name",
+        "else the span's status description; of a log record, the message in its Python traceback, else body or name",
     ),
-    Field("filename", note=f"of the stack's innermost frame, or {' or '.join(f'`{name}`' for name in FILES)}"),
-    Field("lineno", note=f"of that frame, or {' or '.join(f'`{name}`' for name in LINES)}", holds=Holds.NUMBER),
-    Field("colno", note="of that frame, of a script", holds=Holds.NUMBER),
+    Field("filename", note=f"of the stack's innermost frame, else {' or '.join(f'`{name}`' for name in FILES)}"),
+    Field("lineno", note=f"of that frame, else {' or '.join(f'`{name}`' for name in LINES)}", holds=Holds.NUMBER),
+    Field("colno", note="of that frame, in JavaScript stacks", holds=Holds.NUMBER),
     Field("stack", ("exception.stacktrace",)),
 )
-"""Of an error, also of one inside an `http_event`."""
+"""Fields of an error, also inside an `http_event`."""
 
 JS_ERROR_FIELDS = (VERSION_FIELD, *ERROR_FIELDS)
 
-SPLUNK_TOLD_BY: tuple[tuple[str, str], ...] = (
+SPLUNK_ATTRIBUTES: tuple[tuple[str, str], ...] = (
     ("exception.type", "error.object"),
     ("exception.message", "error.message"),
     ("exception.stacktrace", "error.stack"),
 )
-"""Attributes of exceptions, and those that Splunk's agent for browsers puts on a span instead."""
+"""OpenTelemetry's exception attributes, and those that Splunk's browser agent sets instead."""
 
 EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
-TELLING = frozenset((*EXCEPTION, "component"))
-"""Attributes of which a span or log record that is an exception has one."""
+EXCEPTION_ATTRIBUTES = frozenset((*EXCEPTION, "component"))
+"""A span or log record that is an exception has at least one of these attributes."""
 
 _PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
 _SCRIPT_FRAME = re.compile(r"((?:https?|file)://[^\s()]{1,500}?):(\d{1,9}):(\d{1,9})")
 
 ERROR_NAMES = frozenset({"exception", "app.crash", "device.crash", "device.anr"})
-"""Names of log records that are errors, whatever attributes they have; so are all that end in `.exception`."""
+"""Names of log records that are errors; names that end in `.exception` are errors too."""
 
-HTTP_ANSWERS = frozenset(
+HTTP_EXCEPTIONS = frozenset(
     {"BadRequest", "Forbidden", "HTTPException", "Http404", "NotFound", "PermissionDenied", "RequestValidationError"}
 )
-"""Exceptions by which Django, Flask and FastAPI answer a request with 4xx."""
+"""Exceptions that Django, Flask and FastAPI turn into a 4xx response."""
 
 _MAX_DEBUG_SEVERITY = 8
-"""SeverityNumber DEBUG4: errors logged for debugging are none that a user met."""
+"""SeverityNumber DEBUG4: errors logged for debugging did not affect a user."""
 
 
 def has_exceptions(view: View) -> bool:
-    """Say at a glance whether `exceptions` may yield any."""
-    return not isinstance(view, SpanView) or bool(view.events) or view.shape.has(TELLING)
+    """Return whether `exceptions` can yield anything; cheaper than calling it."""
+    return not isinstance(view, SpanView) or bool(view.events) or view.shape.has(EXCEPTION_ATTRIBUTES)
 
 
 def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield time (ns) and attributes of each exception that a span recorded, or that a span or log record is."""
+    """Yield time (ns since the epoch) and attributes of each exception on a span or log record."""
     if isinstance(view, LogView):
         if is_logged_error(view):
-            told = view.body if isinstance(view.body, str) else view.name
-            yield view.end_ns, {**view.attributes, "exception.message": _logged_message(view.attributes) or told}
+            fallback = view.body if isinstance(view.body, str) else view.name
+            yield view.end_ns, {**view.attributes, "exception.message": _logged_message(view.attributes) or fallback}
     elif isinstance(view, SpanView):
         if is_exception(view):
-            exception = _in_otels_words(view) if _is_splunk_error(view) else view.attributes
+            exception = _as_otel_exception(view) if _is_splunk_error(view) else view.attributes
             message = text(exception, "exception.message") or view.span.status.description or ""
             yield view.end_ns, {**exception, "exception.message": message}
         for event in view.events:
             if event.name == "exception":
                 exception = plain(event.attributes)
-                if not _is_answer(view, exception):
+                if not _is_http_response(view, exception):
                     yield event.timestamp or view.end_ns, exception
 
 
 def _logged_message(exception: Mapping[str, Any]) -> str | None:
-    """Return the message of a logged exception as its traceback has it.
+    """Return the message of a logged exception, taken from its traceback.
 
-    OpenTelemetry's handler for `logging` takes the exception's first argument for its message: 2, where a file is
-    missing. Spans record the whole, and both are to be one error.
+    OpenTelemetry's `logging` handler records only the exception's first argument as its message: 2 for a missing
+    file. Spans record the whole message, and both must become one error.
     """
     message = text(exception, "exception.message")
     written = _written_message(text(exception, "exception.stacktrace") or "", text(exception, "exception.type") or "")
-    # What begins alike is the message with the notes added to it.
+    # A traceback whose text starts with the message has notes added to it.
     return message if written is None or (message and written.startswith(message)) else written
 
 
 def _written_message(stack: str, kind: str) -> str | None:
-    """Return what a Python traceback says behind the exception's type, at its end; None where it does not."""
+    """Return the text after the exception's type at the end of a Python traceback; None if there is none."""
     if not kind or PYTHON_TRACEBACK not in stack:
         return None
     lines = stack[max(0, stack.rfind('\n  File "')) :].split("\n")
@@ -127,14 +127,14 @@ def _written_message(stack: str, kind: str) -> str | None:
 
 
 def is_exception(view: View) -> bool:
-    """Say whether a span or log record is itself an exception, as a hang or a logged error is."""
-    if not view.shape.has(TELLING):
+    """Return whether a span or log record is itself an exception, such as a hang or a logged error."""
+    if not view.shape.has(EXCEPTION_ATTRIBUTES):
         return False
     return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
 
 
 def is_logged_error(view: LogView) -> bool:
-    """Say whether a log record is an exception, or the event of one."""
+    """Return whether a log record reports an exception."""
     is_error = is_exception(view) or view.name in ERROR_NAMES or view.name.endswith(".exception")
     return is_error and not 1 <= view.severity <= _MAX_DEBUG_SEVERITY
 
@@ -145,7 +145,7 @@ def js_error(timestamp_ns: int, exception: Mapping[str, Any]) -> EventDraft:
 
 
 def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict[str, Any]:
-    """Return an exception as RUM describes one, also inside an `http_event`."""
+    """Return an exception in RUM's form, also for use inside an `http_event`."""
     details: dict[str, Any] = {
         "version": VERSION,
         "type": cut(scrub_text(text(exception, *TYPES) or "Error"), MAX_MESSAGE_CHARS),
@@ -158,12 +158,12 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
         line = number(exception, *LINES)
         details |= {} if line is None else {"lineno": line}
     if stack:
-        details.update(_told_by_stack(stack, max_stack_chars))
+        details.update(_stack_fields(stack, max_stack_chars))
     return details
 
 
 class Fingerprint(NamedTuple):
-    """What two records of one exception share; `raised_at` is empty where no stack was recorded."""
+    """What two records of one exception have in common; `raised_at` is empty if no stack was recorded."""
 
     trace_id: str
     type: str
@@ -172,10 +172,10 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | None:
-    """Return what two records of one exception share; None where no trace tells that two are one.
+    """Return the fingerprint of an exception; None outside a trace, where records cannot be related.
 
-    Python records an exception on every span that it leaves; each traceback is longer at its beginning, and all end
-    with the frame that raised. Logging names the type without its module.
+    Python records an exception on every span that it leaves. Each traceback has more frames at its start, and all end
+    with the frame that raised. `logging` names the type without its module.
     """
     if not trace_id:
         return None
@@ -186,32 +186,32 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | No
     return Fingerprint(trace_id, kind.rpartition(".")[2][:MAX_MESSAGE_CHARS], message[:MAX_MESSAGE_CHARS], raised_at)
 
 
-def _is_answer(view: SpanView, exception: Mapping[str, Any]) -> bool:
-    """Say whether an exception is how a framework says 4xx: nothing failed, and the status tells it."""
+def _is_http_response(view: SpanView, exception: Mapping[str, Any]) -> bool:
+    """Return whether a framework turned the exception into a 4xx response: no error, and the status reports it."""
     status = view.integer("http.response.status_code", "http.status_code") or 0
     kind = text(exception, "exception.type") or ""
-    return view.kind is SpanKind.SERVER and 400 <= status < 500 and kind.rpartition(".")[2] in HTTP_ANSWERS
+    return view.kind is SpanKind.SERVER and 400 <= status < 500 and kind.rpartition(".")[2] in HTTP_EXCEPTIONS
 
 
 def _is_splunk_error(view: View) -> bool:
     return view.attributes.get("component") == "error" and view.text("error.message", "error.stack") is not None
 
 
-def _in_otels_words(view: View) -> dict[str, Any]:
-    return {**view.attributes, **{name: view.text(splunks) for name, splunks in SPLUNK_TOLD_BY}}
+def _as_otel_exception(view: View) -> dict[str, Any]:
+    return {**view.attributes, **{name: view.text(source) for name, source in SPLUNK_ATTRIBUTES}}
 
 
 @lru_cache(maxsize=MAX_STACKS)
-def _told_by_stack(stack: str, max_stack_chars: int) -> dict[str, Any]:
-    # Cut first, since recursion makes stacks of any length; twice as long, since scrubbing makes them shorter.
-    told = cut_stack(scrub_text(cut_stack(stack, 2 * max_stack_chars)), max_stack_chars)
-    return {**_raised_at(stack), "stack": told}
+def _stack_fields(stack: str, max_stack_chars: int) -> dict[str, Any]:
+    # Cut first because recursion makes stacks of any length; keep twice the limit because scrubbing shortens them.
+    text_of_stack = cut_stack(scrub_text(cut_stack(stack, 2 * max_stack_chars)), max_stack_chars)
+    return {**_raised_at(stack), "stack": text_of_stack}
 
 
 def _raised_at(stack: str) -> dict[str, Any]:
-    """Return file and line of the innermost frame: the last of a Python traceback, the first of a script's."""
+    """Return file and line of the innermost frame: the last of a Python traceback, the first of a JavaScript stack."""
     if PYTHON_TRACEBACK in stack:
-        # A stack is long, and its last frame mostly just where it seems to be.
+        # Stacks are long, so look at the last frame before searching the whole text.
         last = _PYTHON_FRAME.match(stack, stack.rfind("\n", 0, max(0, stack.rfind('File "'))) + 1)
         found = last or next(reversed(list(_PYTHON_FRAME.finditer(stack))), None)
         return {"filename": found[1], "lineno": int(found[2])} if found else {}

@@ -1,7 +1,6 @@
-"""Documents that a browser loads and moves through: page views, navigations and the first paint.
+"""Documents that a browser loads and navigates: page views, navigations and the first paint.
 
-A span of a document's load begins when its fetch does, so its times leave out redirects and the unloading of the
-page before.
+A document load span starts with the fetch, so its timings exclude redirects and the unloading of the previous page.
 """
 
 from __future__ import annotations
@@ -18,24 +17,24 @@ from ..record_view import View, text
 from ..span_view import SpanView
 from . import page_view, timing, web_vital
 
-TELLERS = frozenset({"documentLoad", "browser.navigation", "browser.navigation_timing", web_vital.EVENT_NAME})
-"""Names of the spans and log records that tell of a document's load, some of them the same."""
+LOAD_RECORDS = frozenset({"documentLoad", "browser.navigation", "browser.navigation_timing", web_vital.EVENT_NAME})
+"""Names of spans and log records that report a document load; two instrumentations may report the same load."""
 
 FIRST_PAINT = web_vital.VITALS["fcp"].type
-_TOLD_TWICE = frozenset({page_view.PAGE_VIEW_EVENT, page_view.NAVIGATION_EVENT, FIRST_PAINT})
+_REPORTED_TWICE = frozenset({page_view.PAGE_VIEW_EVENT, page_view.NAVIGATION_EVENT, FIRST_PAINT})
 
 
 class Load(NamedTuple):
-    """What is told once of the load of a document, whoever tells it. No web vital says of which page it is."""
+    """One event type of one document load; it is sent once. `page` is None for web vitals, which name no page."""
 
     session: str
     page: str | None
     event_type: str
 
 
-def load_told(view: View, draft: EventDraft) -> Load | None:
-    """Return what a draft tells of a document's load that others may tell too; None where nobody else does."""
-    if draft.type not in _TOLD_TWICE or view.attributes.get("browser.navigation.same_document") is True:
+def load_of(view: View, draft: EventDraft) -> Load | None:
+    """Return the load that an event draft reports, if another record may report it too; else None."""
+    if draft.type not in _REPORTED_TWICE or view.attributes.get("browser.navigation.same_document") is True:
         return None
     session = view.text(*SESSION_ATTRIBUTES) or text(view.resource.attributes, *SESSION_ATTRIBUTES)
     shown = None if draft.type == FIRST_PAINT else (page_id(view) or "")[:MAX_VALUE_CHARS]
@@ -43,7 +42,7 @@ def load_told(view: View, draft: EventDraft) -> Load | None:
 
 
 def loaded(view: SpanView, config: Config) -> Iterator[EventDraft]:
-    """Yield page view, navigation and first contentful paint of a document loaded, with the timings of its fetch."""
+    """Yield page view, navigation and first contentful paint of a document load, with the timings of its fetch."""
     moments = timing.moments_of_span(view)
     fetch = view.part
     if fetch is not None:
@@ -59,18 +58,18 @@ def loaded(view: SpanView, config: Config) -> Iterator[EventDraft]:
 
 
 def route_changed(view: SpanView, config: Config) -> Iterator[EventDraft]:
-    """Yield page view and navigation of a change of route within a document."""
+    """Yield page view and navigation of a route change within a document."""
     yield from page_view.page_view(view, config)
     yield page_view.route_change(view)
 
 
 def are_pages_wanted(_: LogView, config: Config) -> bool:
-    """Say whether the showing of another page is a page view."""
+    """Return whether the settings ask for page views."""
     return config.page_views != "none"
 
 
 def timed(view: LogView, _: Config) -> Iterator[EventDraft]:
-    """Yield the navigation of a log record, with its timings from the attributes."""
+    """Yield the navigation of a log record, with timings from its attributes."""
     moments = timing.moments_of_log(view)
     duration = view.number("browser.resource_timing.duration", "browser.navigation_timing.duration")
     details = page_view.navigation(

@@ -1,4 +1,4 @@
-"""Pages shown: `page_view_event` and `performance_navigation_event`."""
+"""Pages: `page_view_event` and `performance_navigation_event`."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ NOT_PAGES = re.compile(
     r"(/[^/]*)?/(api|assets|graphql|health\w*|live\w*|metrics|ping|ready\w*|rpc|static|v\d+|ws)(/.*)?|/_.*",
     re.IGNORECASE,
 )
-"""Paths that programs ask for rather than people; consulted where the response's content type is unknown."""
+"""Paths that programs request rather than people; used if the response's content type is unknown."""
 
 NOT_PEOPLE = re.compile(r"bot\b|crawl|health|monitor|pingdom|probe|spider|uptime", re.IGNORECASE)
-"""User agents of programs that call themselves browsers; every other program does not begin with "Mozilla/"."""
+"""User agents of programs that identify as browsers; other programs do not start with "Mozilla/"."""
 
 NAVIGATION_TYPES = frozenset({"navigate", "reload", "back_forward", "reserved"})
-"""RUM knows no `prerender`."""
+"""RUM accepts no `prerender`."""
 
 PAGE_VIEW_FIELDS = (
     replace(VERSION_FIELD, is_required=False),
-    Field("pageId", note="as in the metadata, else the name of span or log record", is_required=True),
+    Field("pageId", note="as in the metadata, else the name of the span or log record", is_required=True),
     Field("interaction", (INTERACTION,), holds=Holds.NUMBER),
     Field("pageInteractionId", note="`pageId` and `interaction`"),
-    Field("parentPageInteractionId", PARENT_SCREENS, "with the `interaction` before"),
-    Field("timeOnParentPage", (SCREEN_PARENT_MILLIS,), "which `RumSessionProcessor` measures", holds=Holds.NUMBER),
+    Field("parentPageInteractionId", PARENT_SCREENS, "and the previous `interaction`"),
+    Field("timeOnParentPage", (SCREEN_PARENT_MILLIS,), "measured by `RumSessionProcessor`", holds=Holds.NUMBER),
     Field("referrer", ("http.request.header.referer", "prev.href")),
     Field("referrerDomain", note="the host of `referrer`"),
 )
@@ -48,46 +48,46 @@ NAVIGATION_FIELDS = (
     VERSION_FIELD,
     Field(
         "initiatorType",
-        note="`route_change` of screens and `routeChange`, else `navigation`",
+        note="`route_change` for screens and `routeChange`, else `navigation`",
         is_required=True,
         choices=frozenset({"navigation", "route_change"}),
     ),
     Field(
         "navigationType",
         ("browser.navigation_timing.type",),
-        "of a page served, `navigate`",
+        "`navigate` for a page served",
         choices=NAVIGATION_TYPES,
     ),
     Field(
         "startTime",
-        note="0, of a `route_change` since the epoch, in milliseconds",
+        note="0; for a `route_change` milliseconds since the epoch",
         holds=Holds.NUMBER,
         is_required=True,
     ),
     Field(
         "duration",
         ("browser.resource_timing.duration", "browser.navigation_timing.duration"),
-        "or the span's, in milliseconds",
+        "else the span's, in milliseconds",
         holds=Holds.NUMBER,
         is_required=True,
     ),
     Field("redirectCount", ("browser.navigation_timing.redirect_count",), holds=Holds.WHOLE),
     *timing.NETWORK_FIELDS,
     *timing.DOCUMENT_FIELDS,
-    Field("navigationTimingLevel", note="2, of a browser", holds=Holds.NUMBER),
+    Field("navigationTimingLevel", note="2 for a browser", holds=Holds.NUMBER),
 )
 
 _NEXT_HOP = {"1.0": "http/1.0", "1.1": "http/1.1", "2": "h2", "2.0": "h2", "3": "h3"}
 
 
 def is_page_served(view: SpanView, config: Config) -> bool:
-    """Say whether a SERVER span answered a person with a page: what a function says, else what can be guessed."""
+    """Return whether a SERVER span served a page to a person: by the `page_views` function, else by heuristics."""
     if config.page_views == "none" or http_event.method(view) is None:
         return False
     if callable(config.page_views):
-        said = config.page_views(view.span)
-        if said is not None:
-            return bool(said)
+        decision = config.page_views(view.span)
+        if decision is not None:
+            return bool(decision)
     if http_event.method(view) != "GET":
         return False
     code = http_event.status(view)
@@ -97,7 +97,7 @@ def is_page_served(view: SpanView, config: Config) -> bool:
 
 
 def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
-    """Yield page view and navigation of a page served; its duration is the server's part of the load."""
+    """Yield page view and navigation of a page served; the duration is the server's part of the load."""
     yield from page_view(view, config)
     details = navigation("navigation", start_millis=0, duration_millis=view.duration_millis)
     details["navigationType"] = "navigate"
@@ -109,7 +109,7 @@ def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
 
 
 def page_view(view: View, config: Config) -> Iterator[EventDraft]:
-    """Yield the view of the page or screen that a span or log record shows, where page views are wanted."""
+    """Yield the page view of a span or log record, if page views are enabled."""
     if config.page_views == "none":
         return
     shown = page_id(view) or urls.mask_ids(scrub_text(view.name))
@@ -131,14 +131,14 @@ def page_view(view: View, config: Config) -> Iterator[EventDraft]:
 
 
 def route_change(view: SpanView) -> EventDraft:
-    """Return the navigation within an application; it starts at an epoch time, as in AWS's web client."""
+    """Return a navigation within an application; it starts at an epoch time, as in AWS's web client."""
     start_millis = view.start_ns / NS_PER_MILLI
     details = navigation("route_change", start_millis=start_millis, duration_millis=view.duration_millis)
     return EventDraft(NAVIGATION_EVENT, view.end_ns, details)
 
 
 def navigation(initiator: str, *, start_millis: float, duration_millis: float) -> dict[str, Any]:
-    """Return what the details of every navigation have."""
+    """Return the details that every navigation has."""
     return {
         "version": VERSION,
         "initiatorType": initiator,
@@ -155,7 +155,7 @@ def _looks_like_page(view: SpanView) -> bool:
     if content_type:
         return "html" in str(content_type).lower()
     shown = page_id(view) or ""
-    # Scanners ask for any path; only routes are pages of the application, and its root, which some leave unnamed.
+    # Scanners request any path, so only routes are pages, and `/`, for which some frameworks set no route.
     is_named = view.text("http.route") is not None or shown == "/"
     has_extension = "." in shown.rpartition("/")[2]
     return (

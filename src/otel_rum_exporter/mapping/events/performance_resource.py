@@ -1,4 +1,4 @@
-"""Resources loaded, by a browser or by the application: `performance_resource_event`."""
+"""Resources loaded by a browser or by the application: `performance_resource_event`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILE_TYPES = {
     "image": ("bmp", "gif", "ico", "jpeg", "jpg", "png", "svg", "tif", "tiff", "webp"),
     "font": ("eot", "otf", "ttf", "woff", "woff2"),
 }
-"""RUM's `fileType`, and the extensions that tell it; everything else is `other`."""
+"""File extensions of each `fileType` of RUM; everything else is `other`."""
 
 INITIATORS = {
     "css": "stylesheet",
@@ -33,26 +33,26 @@ INITIATORS = {
     "input": "image",
     "script": "script",
 }
-"""What a browser loaded the resource for, and the `fileType` that this tells where no extension does."""
+"""`fileType` by the browser's initiator type, for URLs without a known extension."""
 
 RESOURCE_FIELDS = (
     VERSION_FIELD,
-    Field("targetUrl", ("url.full", "http.url"), "or put together of scheme, host, port and path"),
+    Field("targetUrl", ("url.full", "http.url"), "else composed of scheme, host, port and path"),
     Field(
         "initiatorType",
         ("browser.resource_timing.initiator_type",),
-        "or `fetch` for a request made, `other` for `resourceFetch`",
+        "else `fetch` for a request made, `other` for `resourceFetch`",
         is_required=True,
     ),
     Field("startTime", note="`fetchStart` of a log record, else 0", holds=Holds.NUMBER),
     Field(
         "duration",
         ("browser.resource_timing.duration",),
-        "or the span's, in milliseconds",
+        "else the span's, in milliseconds",
         holds=Holds.NUMBER,
         is_required=True,
     ),
-    Field("fileType", note="of the URL's extension, or of `initiatorType`", is_required=True),
+    Field("fileType", note="from the URL's extension, else from `initiatorType`", is_required=True),
     *timing.NETWORK_FIELDS,
 )
 
@@ -60,7 +60,7 @@ _TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items()
 
 
 def requested(view: SpanView, target: str | None, config: Config) -> EventDraft:
-    """Return the resource event of an HTTP request made, with its timings where a browser made it."""
+    """Return the resource event of an HTTP request made, with its timings if a browser made it."""
     details = _details(target, "fetch", view.duration_millis, config)
     details.update(timing.size_of_span(view))
     if view.events:
@@ -69,14 +69,14 @@ def requested(view: SpanView, target: str | None, config: Config) -> EventDraft:
 
 
 def fetched(view: SpanView, config: Config) -> Iterator[EventDraft]:
-    """Yield the resource event of what a document loaded, with its timings from the events of the span."""
+    """Yield the resource event of something that a document loaded, with timings from the span's events."""
     details = _details(view.text("url.full", "http.url"), "other", view.duration_millis, config)
     details |= timing.fields(timing.NETWORK, timing.moments_of_span(view)) | timing.size_of_span(view)
     yield EventDraft(RESOURCE_EVENT, view.end_ns, details)
 
 
 def timed(view: LogView, config: Config) -> Iterator[EventDraft]:
-    """Yield the resource event of a log record, with its timings from the attributes."""
+    """Yield the resource event of a log record, with timings from its attributes."""
     moments = timing.moments_of_log(view)
     initiator = view.text("browser.resource_timing.initiator_type") or "other"
     duration = view.number("browser.resource_timing.duration") or 0
@@ -87,8 +87,8 @@ def timed(view: LogView, config: Config) -> Iterator[EventDraft]:
 
 
 def file_type(target: str | None, initiator: str = "") -> str:
-    """Return RUM's file type of a URL by its extension, or else by what it was loaded for."""
-    # Most addresses of an API have no dot in their last part, and need not be taken apart.
+    """Return RUM's file type of a URL by its extension, else by its initiator."""
+    # Most API URLs have no dot in their last segment and need no parsing.
     has_dot = target is not None and "." in target.partition("?")[0].rpartition("/")[2]
     name = urls.path(target).rpartition("/")[2] if target and has_dot else ""
     known = _TYPE_OF_EXTENSION.get(name.rpartition(".")[2].lower()) if "." in name else None

@@ -1,4 +1,4 @@
-"""Screens of applications shown, on a desktop or a telephone: page views and navigations."""
+"""Screens that a desktop or mobile application shows: page views and navigations."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from . import page_view
 LAST_SCREEN_NAMES = ("last.screen.name", "app.screen.previous.name")
 
 FIRST_DRAWN = frozenset({"app.screen.time_to_first_draw", "app.screen.time_to_first_appear"})
-"""Spans of AWS's SDKs for Android and iOS: how long a screen took to show."""
+"""Spans of AWS's Android and iOS SDKs that measure how long a screen took to appear."""
 
 LIFECYCLE_SCOPE = "io.opentelemetry.lifecycle"
 SHOWN = frozenset({"Created", "Restarted", "Resumed"})
-"""Spans of Android's life cycle after which a screen can be seen."""
+"""Spans of Android's lifecycle after which a screen is visible."""
 
-STAMPED = "rum.sdk.version"
-"""Resource attribute of the SDKs for telephones. They put the screen on every span, and tell its showing otherwise."""
+MOBILE_SDK_VERSION = "rum.sdk.version"
+"""Resource attribute of the mobile SDKs. They set the screen on every span and report its appearance separately."""
 
 
 def is_shown(view: SpanView, config: Config) -> bool:
-    """Say whether a span is the showing of a screen: it names one, and nothing in its process caused it."""
+    """Return whether a span shows a screen: it names one and is a root span in its process."""
     return (
         config.page_views != "none"
         and view.is_local_root
         and view.text(*SCREEN_NAMES) is not None
         and view.attributes.get(SCREEN_SHOWN) is not False
-        and STAMPED not in view.resource.attributes
+        and MOBILE_SDK_VERSION not in view.resource.attributes
     )
 
 
@@ -42,17 +42,17 @@ def shown(view: SpanView, config: Config) -> Iterator[EventDraft]:
 
 
 def first_drawn(view: SpanView, _: Config) -> Iterator[EventDraft]:
-    """Yield the navigation to a screen; another record tells its view."""
+    """Yield the navigation to a screen; another record reports its page view."""
     yield page_view.route_change(view)
 
 
 def is_lifecycle(view: SpanView, _: Config) -> bool:
-    """Say whether a span is a step in the life of a screen on Android."""
+    """Return whether a span is a step of an Android screen's lifecycle."""
     return view.scope is not None and view.scope.name == LIFECYCLE_SCOPE
 
 
 def is_lifecycle_shown(view: SpanView, config: Config) -> bool:
-    """Say whether a span is the step after which another screen than before can be seen."""
+    """Return whether a span is the lifecycle step after which a different screen is visible."""
     return (
         config.page_views != "none"
         and is_lifecycle(view, config)
@@ -62,5 +62,5 @@ def is_lifecycle_shown(view: SpanView, config: Config) -> bool:
 
 
 def is_appeared(view: LogView, config: Config) -> bool:
-    """Say whether a log record is the showing of a screen on iOS."""
+    """Return whether a log record reports that an iOS screen appeared."""
     return config.page_views != "none" and view.text(*SCREEN_NAMES) is not None

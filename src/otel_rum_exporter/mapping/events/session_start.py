@@ -1,4 +1,4 @@
-"""The start of a session: `session_start_event`, which RUM counts as SessionCount."""
+"""The start of a session: `session_start_event`, which RUM counts as `SessionCount`."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ SESSION_START_FIELDS = (VERSION_FIELD,)
 
 
 def session_start(timestamp_ns: int) -> EventDraft:
-    """Return the event that opens a session."""
+    """Return the event that starts a session."""
     return EventDraft(SESSION_START_EVENT, timestamp_ns, {"version": VERSION})
 
 
 def is_started(view: LogView, _: Config) -> bool:
-    """Say whether a log record `session.start` says which; one that does not would open another."""
+    """Return whether a `session.start` log record names its session; without it, another session would be started."""
     session = view.text(*SESSION_ATTRIBUTES) or text(view.resource.attributes, *SESSION_ATTRIBUTES)
     return session not in {None, NIL_UUID}
 
 
 def previous(view: View) -> str | None:
-    """Return the session that ended before the one that a log record opens; None where it does not say."""
+    """Return the id of the session before the one that a log record starts; None if it is not given."""
     return view.text("session.previous_id") if view.name == "session.start" else None
 
 
 def started(view: LogView, _: Config) -> Iterator[EventDraft]:
-    """Yield the event of a session that another SDK opened."""
+    """Yield the event of a session that another SDK started."""
     yield session_start(view.start_ns)

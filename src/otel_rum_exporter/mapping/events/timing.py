@@ -1,8 +1,7 @@
-"""The moments of a load as browsers time it, in RUM's words: one table for spans and log records alike.
+"""A browser's load timings as RUM's fields: one table for spans and log records.
 
-Moments have the names that the W3C gave them, and are in milliseconds since the load began. OTel tells them as events
-of a span, by the same names, or as attributes of a log record, in snake case. The differences are those that AWS's
-web client computes.
+Moments have their W3C names and are in milliseconds since the start of the load. OpenTelemetry reports them as span
+events of the same names, or as log attributes in snake case. The differences are those of AWS's web client.
 https://developer.mozilla.org/docs/Web/API/PerformanceNavigationTiming
 """
 
@@ -21,9 +20,9 @@ NAVIGATION_TIMING_LEVEL = 2
 
 
 class Timing(NamedTuple):
-    """A RUM field: when the moment `at` came or, with `since`, how long after that other moment.
+    """A RUM field: the moment `at` or, with `since`, the time from that moment to `at`.
 
-    `zero_if_never` says that the field is 0, and no difference, where the moment `since` did not come.
+    With `zero_if_never` the field is 0 if the moment `since` did not happen.
     """
 
     field: str
@@ -34,7 +33,7 @@ class Timing(NamedTuple):
     @property
     def as_field(self) -> Field:
         """Return the field as the documentation shows it."""
-        never = f", 0 where `{self.since}` is 0" if self.zero_if_never else ""
+        never = f", 0 if `{self.since}` is 0" if self.zero_if_never else ""
         difference = f"`{self.at}` - `{self.since}`{never}"
         return Field(self.field, note=difference if self.since else f"`{self.at}`", holds=Holds.NUMBER)
 
@@ -56,7 +55,7 @@ NETWORK: tuple[Timing, ...] = (
     Timing("responseStart", "responseStart"),
     Timing("responseTime", "responseEnd", "responseStart", zero_if_never=True),
 )
-"""Of every load: `performance_resource_event` and `performance_navigation_event`."""
+"""Fields of every load: `performance_resource_event` and `performance_navigation_event`."""
 
 DOCUMENT: tuple[Timing, ...] = (
     Timing("unloadEventStart", "unloadEventStart"),
@@ -69,12 +68,12 @@ DOCUMENT: tuple[Timing, ...] = (
     Timing("loadEventStart", "loadEventStart"),
     Timing("loadEventTime", "loadEventEnd", "loadEventStart"),
 )
-"""Of the load of a document only: `performance_navigation_event`."""
+"""Fields of a document load only: `performance_navigation_event`."""
 
 NAVIGATION = (*NETWORK, *DOCUMENT)
 
 TRANSFER_SIZES = ("http.response.size", "http.response.body.size", "http.response_content_length")
-"""Attributes of a span that tell RUM's `transferSize`, in bytes."""
+"""Span attributes that are the source of RUM's `transferSize`, in bytes."""
 
 TRANSFER_SIZE, ENCODED_SIZE, DECODED_SIZE = (
     f"browser.resource_timing.{name}" for name in ("transfer_size", "encoded_body_size", "decoded_body_size")
@@ -92,7 +91,7 @@ DOCUMENT_FIELDS = tuple(timing.as_field for timing in DOCUMENT)
 
 
 def attributes_of(moment: str) -> tuple[str, ...]:
-    """Return the attributes in which a log record may tell a moment."""
+    """Return the log attributes that can hold a moment."""
     snake = re.sub(r"[A-Z]", lambda capital: f"_{capital[0].lower()}", moment)
     return tuple(prefix + snake for prefix in LOG_PREFIXES)
 
@@ -101,19 +100,19 @@ _ATTRIBUTES = {name: attributes_of(name) for timing in NAVIGATION for name in (t
 
 
 def moments_of_span(view: SpanView, since_ns: int | None = None) -> dict[str, float]:
-    """Return the moments that a span tells by its events, since its start or another time."""
-    began_ns = view.start_ns if since_ns is None else since_ns
-    return {event.name: (epoch_ns(event.timestamp) - began_ns) / NS_PER_MILLI for event in view.events}
+    """Return the moments of a span's events, in milliseconds since its start or `since_ns`."""
+    origin_ns = view.start_ns if since_ns is None else since_ns
+    return {event.name: (epoch_ns(event.timestamp) - origin_ns) / NS_PER_MILLI for event in view.events}
 
 
 def moments_of_log(view: View) -> dict[str, float]:
-    """Return the moments that a log record tells by its attributes."""
-    told = {moment: view.number(*names) for moment, names in _ATTRIBUTES.items()}
-    return {moment: value for moment, value in told.items() if value is not None}
+    """Return the moments in a log record's attributes, in milliseconds."""
+    found = {moment: view.number(*names) for moment, names in _ATTRIBUTES.items()}
+    return {moment: value for moment, value in found.items() if value is not None}
 
 
 def fields(table: Iterable[Timing], moments: Mapping[str, float]) -> dict[str, float]:
-    """Return the RUM fields that the moments known tell; none that would be negative, as of a load not yet over."""
+    """Return the RUM fields of the known moments; negative ones, as of an unfinished load, are left out."""
     found: dict[str, float] = {}
     for timing in table:
         at, since = moments.get(timing.at), moments.get(timing.since) if timing.since else 0
@@ -126,13 +125,13 @@ def fields(table: Iterable[Timing], moments: Mapping[str, float]) -> dict[str, f
 
 
 def size_of_span(view: View) -> dict[str, Any]:
-    """Return the field that tells how much was transferred."""
+    """Return the transferred size of a span."""
     transferred = view.number(*TRANSFER_SIZES)
     return {} if transferred is None else {"transferSize": transferred}
 
 
 def sizes_of_log(view: View) -> dict[str, Any]:
-    """Return the fields that tell how much was transferred, and by which protocol."""
+    """Return the sizes and the protocol of a log record."""
     found: dict[str, Any] = {}
     transferred, encoded, decoded = (view.number(name) for name in (TRANSFER_SIZE, ENCODED_SIZE, DECODED_SIZE))
     protocol = view.text(PROTOCOL)

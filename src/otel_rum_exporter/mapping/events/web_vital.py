@@ -1,4 +1,4 @@
-"""Web vitals: one RUM event for each of the six, with what caused its value where the page told it.
+"""Web vitals: one RUM event for each of the six, with the attribution of its value if the page reports one.
 
 https://opentelemetry.io/docs/specs/semconv/browser/browser-events/
 """
@@ -28,18 +28,18 @@ NAME, VALUE, ID = (f"{EVENT_NAME}.{name}" for name in ("name", "value", "id"))
 VALUE_FIELD = Field(
     "value",
     (VALUE,),
-    "or `value` of the body; of a span, the attribute named as the vital",
+    "else `value` of the body; of a span, the attribute with the vital's name",
     holds=Holds.NUMBER,
     is_required=True,
 )
 
 
-def _number(name: str, *told_by: str, is_required: bool = False) -> Field:
-    return Field(name, told_by or (name,), holds=Holds.NUMBER, is_required=is_required)
+def _number(name: str, *sources: str, is_required: bool = False) -> Field:
+    return Field(name, sources or (name,), holds=Holds.NUMBER, is_required=is_required)
 
 
-def _text(name: str, *told_by: str, is_required: bool = False) -> Field:
-    return Field(name, told_by or (name,), is_required=is_required)
+def _text(name: str, *sources: str, is_required: bool = False) -> Field:
+    return Field(name, sources or (name,), is_required=is_required)
 
 
 def _choice(name: str, choices: frozenset[str], *, is_required: bool = False) -> Field:
@@ -47,9 +47,10 @@ def _choice(name: str, choices: frozenset[str], *, is_required: bool = False) ->
 
 
 class Vital(NamedTuple):
-    """A web vital: the RUM event that tells it, and the fields of its attribution.
+    """A web vital: its RUM event and the fields of its attribution.
 
-    They are told by members of web-vitals' own attribution. RUM refuses an attribution without those that are required.
+    Their sources are members of the web-vitals library's attribution. RUM refuses an attribution that lacks required
+    fields.
     """
 
     type: str
@@ -58,7 +59,7 @@ class Vital(NamedTuple):
     @property
     def fields(self) -> tuple[Field, ...]:
         """Return the fields of the event."""
-        note = "of those members of the JSON in the body, where none of the required is missing"
+        note = "from these members of the body's JSON, if no required one is missing"
         attribution = Field("attribution", note=note, holds=Holds.OBJECT, members=self.attribution)
         return VERSION_FIELD, VALUE_FIELD, attribution
 
@@ -127,16 +128,16 @@ VITALS: dict[str, Vital] = {
         ),
     ),
 }
-"""By the name that OTel gives a web vital. Values are in milliseconds, but for that of `cls`, which has no unit."""
+"""By OpenTelemetry's name. Values are in milliseconds, except `cls`, which has no unit."""
 
 
 def is_span_of_vitals(view: SpanView, _: Config) -> bool:
-    """Say whether a span tells web vitals, as Splunk's agent has it: an attribute for each."""
+    """Return whether a span has web vitals as attributes, as Splunk's agent sets them."""
     return any(view.number(name) is not None for name in VITALS)
 
 
 def span_events(view: SpanView, _: Config) -> Iterator[EventDraft]:
-    """Yield the event of each web vital that a span tells."""
+    """Yield the event of each web vital on a span."""
     for name in VITALS:
         value = view.number(name)
         if value is not None:
@@ -144,39 +145,38 @@ def span_events(view: SpanView, _: Config) -> Iterator[EventDraft]:
 
 
 def supersede(views: Iterable[LogView]) -> None:
-    """Mark the web vitals that a later one of the same export corrects.
+    """Mark web vitals that a later record in the same export replaces.
 
-    The web-vitals library tells one again as it grows, under the same id; how often is up to the page. Those that come
-    minutes apart are told each: nobody can know which is the last, and AWS's web client tells one more each time that
-    the page is hidden too.
+    The web-vitals library reports a vital again under the same id when its value grows. Across exports each report is
+    sent, because the last one cannot be known in advance. AWS's web client does the same each time the page is hidden.
     """
     last: dict[tuple[str | None, ...], LogView] = {}
     for view in views:
-        told = _told(view) if view.name == EVENT_NAME else None
+        found = _name_and_value(view) if view.name == EVENT_NAME else None
         metric_id = view.text(ID) or text(_members(view), "id")
-        if told is None or metric_id is None:
+        if found is None or metric_id is None:
             continue
-        key = view.text(*SESSION_ATTRIBUTES), told[0], metric_id
+        key = view.text(*SESSION_ATTRIBUTES), found[0], metric_id
         if key in last:
             last[key].is_superseded = True
         last[key] = view
 
 
 def is_superseded(view: LogView, _: Config) -> bool:
-    """Say whether a later record corrects the web vital that one tells."""
+    """Return whether a later record replaces a web vital."""
     return view.is_superseded
 
 
 def is_vital(view: LogView, _: Config) -> bool:
-    """Say whether a log record tells a web vital that RUM knows."""
-    return _told(view) is not None
+    """Return whether a log record is a web vital that RUM accepts."""
+    return _name_and_value(view) is not None
 
 
 def log_event(view: LogView, config: Config) -> Iterator[EventDraft]:
     """Yield the event of a web vital."""
-    told = _told(view)
-    if told is not None:
-        yield vital(*told, view.end_ns, _attribution(told[0], view.body, config))
+    found = _name_and_value(view)
+    if found is not None:
+        yield vital(*found, view.end_ns, _attribution(found[0], view.body, config))
 
 
 def vital(name: str, value: float, timestamp_ns: int, attribution: Mapping[str, Any] | None = None) -> EventDraft:
@@ -187,8 +187,8 @@ def vital(name: str, value: float, timestamp_ns: int, attribution: Mapping[str, 
     return EventDraft(VITALS[name].type, timestamp_ns, details)
 
 
-def _told(view: LogView) -> tuple[str, float] | None:
-    """Return name and value: attributes of their own, or members of the body, as before OTel 1.44."""
+def _name_and_value(view: LogView) -> tuple[str, float] | None:
+    """Return name and value from attributes, or from the body, where they were before OpenTelemetry 1.44."""
     body = _members(view)
     name = (view.text(NAME) or text(body, "name") or "").lower()
     value = view.number(VALUE)
@@ -201,15 +201,15 @@ def _members(view: LogView) -> Mapping[str, Any]:
 
 
 def _attribution(name: str, body: object, config: Config) -> dict[str, Any] | None:
-    """Return RUM's attribution from that of web-vitals, which the body is as JSON; None where it is not whole."""
+    """Return RUM's attribution from the web-vitals attribution in the body (JSON); None if it is incomplete."""
     try:
-        told = orjson.loads(body) if isinstance(body, str) else None
+        given = orjson.loads(body) if isinstance(body, str) else None
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(told, dict):
+    if not isinstance(given, dict):
         return None
     attribution = VITALS[name].attribution
-    found = fields.told(attribution, told)
+    found = fields.told(attribution, given)
     if "url" in found:
         found["url"] = urls.scrub(found["url"], config.url_query_parameters)
     return found if fields.is_whole(attribution, found) else None

@@ -1,7 +1,7 @@
-"""Requests made as X-Ray sees them: `xray_trace_event`, a segment of the application with the request within it.
+"""Requests made, as X-Ray segments: `xray_trace_event`, a segment of the application that contains the request.
 
-Shape, names and flags are those of AWS's web client, so that RUM links the request to the trace behind it; the
-subsegment's id is the span's, which the called service knows as its parent.
+Structure, names and flags are those of AWS's web client, so that RUM links the request to its trace. The subsegment's
+id is the span's, which the called service uses as its parent.
 https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
 """
 
@@ -28,10 +28,10 @@ ORIGIN = "AWS::RUM::AppMonitor"
 MAX_NAME_CHARS = 200
 MAX_TYPE_CHARS = 256
 MAX_FRAMES = 10
-"""The innermost frames of a stack; more would not fit into an event."""
+"""Most frames of a stack, the innermost; more would not fit into an event."""
 
 CONTENT_LENGTHS = ("http.response.body.size", "http.response_content_length")
-"""Attributes that tell X-Ray's `content_length`, in bytes."""
+"""Source attributes of X-Ray's `content_length`, in bytes."""
 
 UNKNOWN_SERVICE = "unknown_service"
 
@@ -43,8 +43,8 @@ _FRAME = (
 )
 _EXCEPTION = (
     Field("id"),
-    Field("type", note="as of a `js_error_event`"),
-    Field("message", note="as of a `js_error_event`"),
+    Field("type", note="as in `js_error_event`"),
+    Field("message", note="as in `js_error_event`"),
     Field("remote", holds=Holds.TRUTH),
     Field("truncated", holds=Holds.WHOLE),
     Field("cause"),
@@ -54,11 +54,11 @@ _CAUSE = (Field("exceptions", note="one", holds=Holds.OBJECTS, members=_EXCEPTIO
 _HTTP = (
     Field(
         "request",
-        note="what was asked for",
+        note="the request",
         holds=Holds.OBJECT,
         members=(
-            Field("method", note="as of an `http_event`"),
-            Field("url", note="as of an `http_event`"),
+            Field("method", note="as in `http_event`"),
+            Field("url", note="as in `http_event`"),
             Field("client_ip"),
             Field("x_forwarded_for", holds=Holds.TRUTH),
             Field("traced", note="true", holds=Holds.TRUTH),
@@ -66,18 +66,18 @@ _HTTP = (
     ),
     Field(
         "response",
-        note="where one came",
+        note="if there was one",
         holds=Holds.OBJECT,
         members=(
-            Field("status", note="as of an `http_event`", holds=Holds.NUMBER),
+            Field("status", note="as in `http_event`", holds=Holds.NUMBER),
             Field("content_length", CONTENT_LENGTHS, holds=Holds.NUMBER),
         ),
     ),
 )
 _FLAGS = (
-    Field("error", note="true for a status of 4xx but 429", holds=Holds.TRUTH),
+    Field("error", note="true for 4xx except 429", holds=Holds.TRUTH),
     Field("throttle", note="true for 429", holds=Holds.TRUTH),
-    Field("fault", note="true for 5xx, and where no response came", holds=Holds.TRUTH),
+    Field("fault", note="true for 5xx, and if there was no response", holds=Holds.TRUTH),
 )
 _TIMES = (
     Field("start_time", note="of the span, in seconds since the epoch", holds=Holds.NUMBER, is_required=True),
@@ -90,12 +90,12 @@ _OPEN = (
 )
 _SUBSEGMENT = (
     Field("id", note="the span", is_required=True),
-    Field("name", ("server.address", "net.peer.name"), "or the host of the URL", is_required=True),
+    Field("name", ("server.address", "net.peer.name"), "else the host of the URL", is_required=True),
     *_TIMES,
     *_FLAGS,
     Field("namespace", note="`aws` for hosts of AWS, else `remote`"),
     Field("http", note="the request", holds=Holds.OBJECT, members=_HTTP),
-    Field("cause", note="where no response came", holds=Holds.OBJECT, members=_CAUSE),
+    Field("cause", note="if there was no response", holds=Holds.OBJECT, members=_CAUSE),
     *(Field(name) for name in ("origin", "trace_id", "parent_id", "type")),
     Field("subsegments", holds=Holds.OBJECTS),
     *_OPEN,
@@ -104,7 +104,7 @@ XRAY_FIELDS = (
     replace(VERSION_FIELD, is_required=False),
     Field("name", ("service.name",), "of the resource", is_required=True),
     Field("origin", note=f"`{ORIGIN}`"),
-    Field("id", note="made from the span's", is_required=True),
+    Field("id", note="derived from the span's", is_required=True),
     Field("trace_id", note="the trace, in X-Ray's form", is_required=True),
     *_TIMES,
     *_FLAGS,
@@ -116,14 +116,14 @@ XRAY_FIELDS = (
 )
 
 _SEGMENT_MASK = 0x5EED_5E67_0000_0001
-"""Turns a span's id into its segment's: never the same, and never the same for two spans of a trace."""
+"""Converts a span id to a segment id that differs from it and is unique within a trace."""
 
 _NOT_OF_NAMES = re.compile(r"[^\w .:/%&#=+\-@]")
 _PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9}), in ([^\n]+)', re.MULTILINE)
 
 
 def trace_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
-    """Yield the X-Ray event of a request made, where the settings want it."""
+    """Yield the X-Ray event of a request made, if the settings ask for it."""
     if not config.xray_events:
         return
     flags = _flags(http_event.status(view))
@@ -143,17 +143,17 @@ def trace_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
 
 
 def segment_id(span_id: str) -> str:
-    """Return the id of the segment around a span; always the same for the same span."""
+    """Return the id of the segment that contains a span; the same for the same span."""
     return f"{int(span_id, 16) ^ _SEGMENT_MASK:016x}"
 
 
 def segment_name(name: str | None) -> str:
-    """Return a name of the characters that X-Ray allows."""
+    """Return a name with only the characters that X-Ray accepts."""
     return _NOT_OF_NAMES.sub("_", name or "")[:MAX_NAME_CHARS].strip() or UNKNOWN_SERVICE
 
 
 def frames(stack: str) -> list[dict[str, Any]]:
-    """Return the innermost frames of a Python traceback, the innermost first; of any other stack none."""
+    """Return the innermost frames of a Python traceback, the innermost first; none for other stacks."""
     last = stack[stack.rfind(PYTHON_TRACEBACK) :] if PYTHON_TRACEBACK in stack else ""
     found = _PYTHON_FRAME.findall(last)[-MAX_FRAMES:]
     return [{"file_name": file, "line": int(line), "method_name": method} for file, line, method in reversed(found)]
@@ -189,11 +189,11 @@ def _request(view: SpanView, config: Config) -> dict[str, Any]:
 
 
 def _cause(view: SpanView) -> dict[str, Any]:
-    """Return why no response came."""
-    told = http_event.failure(view)
-    cause: dict[str, Any] = {"type": cut(told["type"], MAX_TYPE_CHARS)}
-    if told.get("message"):
-        cause["message"] = cut(told["message"], MAX_MESSAGE_CHARS)
+    """Return the cause of a request without a response."""
+    error = http_event.failure(view)
+    cause: dict[str, Any] = {"type": cut(error["type"], MAX_TYPE_CHARS)}
+    if error.get("message"):
+        cause["message"] = cut(error["message"], MAX_MESSAGE_CHARS)
     stack = next((_stack(exception) for _, exception in exceptions(view)), [])
     if stack:
         cause["stack"] = stack

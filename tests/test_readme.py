@@ -1,0 +1,297 @@
+"""The code blocks of README.md run as readers run them, against a local RUM.
+
+Three things differ from a reader's machine. `pip install` and `opentelemetry-bootstrap` need a network and change the
+environment, so stand-ins check their arguments and install nothing. `make` prints its commands and does not run them:
+`make test` would run this test again. Servers take free ports, so that tests can run at the same time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+
+from otel_rum_exporter import RumSpanExporter
+from otel_rum_exporter.local import LocalRum
+from tests.spans import APP_MONITOR_ID
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+SECONDS = 60
+RUN_APP = "\nopentelemetry-instrument python app.py\n"
+
+APP = """
+from flask import Flask
+
+app = Flask("shop")
+app.add_url_rule("/cart", view_func=lambda: "<p>Your cart</p>")
+browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+visit = {"User-Agent": browser, "Referer": "https://www.example.com/", "Accept-Language": "de-DE"}
+assert app.test_client().get("/cart", headers=visit).status_code == 200
+"""
+"""The application of the reader: one page, visited once."""
+
+STAND_INS = {
+    "pip": """
+        from importlib.metadata import metadata
+        from packaging.requirements import Requirement
+
+        assert sys.argv[1] == "install", sys.argv
+        for requirement in map(Requirement, sys.argv[2:]):
+            if requirement.name == "otel-rum-exporter":
+                assert requirement.extras <= set(metadata("otel-rum-exporter").get_all("Provides-Extra")), requirement
+    """,
+    "opentelemetry-bootstrap": """
+        assert sys.argv[1:] == ["-a", "install"], sys.argv
+    """,
+}
+
+CHECKOUT = """
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.trace import SpanKind
+from otel_rum_exporter import RumSpanExporter
+
+def checkout(endpoint):
+    exporter = RumSpanExporter(app_monitor_id="%s", region="eu-west-1", endpoint=endpoint, signing="none")
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    request = {"http.request.method": "POST", "url.path": "/checkout", "http.response.status_code": 500}
+    provider.get_tracer("shop").start_span("POST", kind=SpanKind.SERVER, attributes=request).end()
+    provider.shutdown()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A reader with a shell in an empty folder, whose application is `app.py`."""
+
+    rum: LocalRum
+    folder: Path
+    environment: dict[str, str]
+
+    def command(self, script: str) -> list[str]:
+        """Return the command that runs a script; a placeholder such as `<id of your app monitor>` is filled in."""
+        return ["bash", "-euc", script.replace("<id of your app monitor>", APP_MONITOR_ID)]
+
+    def run(self, script: str, **variables: str) -> str:
+        """Run a script that ends by itself, and return what it prints."""
+        done = subprocess.run(
+            self.command(script),
+            cwd=self.folder,
+            env={**self.environment, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def first_line(self, script: str, check: Callable[[str], None], **variables: str) -> None:
+        """Run a script that starts a server, give its first line of output to `check`, and end it."""
+        environment = {**self.environment, **variables}
+        with subprocess.Popen(
+            self.command(script.replace("\notel-rum", "\nexec otel-rum")),
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                assert process.stdout is not None
+                check(process.stdout.readline())
+            finally:
+                process.terminate()
+
+
+@pytest.fixture
+def reader(rum: LocalRum, tmp_path: Path) -> Reader:
+    """Set up the reader's folder and environment."""
+    (tmp_path / "app.py").write_text(APP)
+    stand_ins = tmp_path / "bin"
+    stand_ins.mkdir()
+    for name, code in STAND_INS.items():
+        (stand_ins / name).write_text(f"#!{sys.executable}\nimport sys\n{textwrap.dedent(code)}")
+        (stand_ins / name).chmod(0o755)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_", "MAKE"))}
+    environment = {
+        **kept,
+        "PATH": os.pathsep.join([str(stand_ins), str(BIN), kept["PATH"]]),
+        "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
+        "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
+        "no_proxy": "127.0.0.1",
+    }
+    return Reader(rum, tmp_path, environment)
+
+
+def _make(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    printed = reader.run(f"cd {ROOT}\n{block}", MAKEFLAGS="--dry-run")
+    assert "otel-rum demo" in printed
+    assert "-m pytest" in printed
+
+
+def _install(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    reader.run(block)
+
+
+def _instrument(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    reader.run(block)
+    (view,) = reader.rum.events("page_view_event")
+    assert (view.app_monitor_id, view.details["pageId"]) == (APP_MONITOR_ID, "/cart")
+
+
+ONE_APP_MONITOR = {
+    "AWS_REGION": "eu-central-1",
+    "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
+    "OTEL_TRACES_EXPORTER": "aws_rum",
+    "OTEL_LOGS_EXPORTER": "none",
+    "OTEL_METRICS_EXPORTER": "none",
+}
+
+
+def _capture_headers(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    reader.run(block + RUN_APP, **ONE_APP_MONITOR)
+    (view,) = reader.rum.events("page_view_event")
+    assert (view.details["referrerDomain"], view.metadata["browserLanguage"]) == ("www.example.com", "de-DE")
+
+
+def _spool(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    script = block.replace("/var/lib/myapp", str(reader.folder)) + RUN_APP
+    reader.rum.answer(503, times=1_000_000)
+    reader.run(script, OTEL_EXPORTER_AWS_RUM_TIMEOUT_MILLIS="1000", **ONE_APP_MONITOR)
+    assert not reader.rum.events("page_view_event")
+    reader.rum.faults = []
+    reader.run(script, **ONE_APP_MONITOR)
+    assert len(reader.rum.wait_for("page_view_event", count=2)) == 2
+
+
+def _gateway(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    def send(line: str) -> None:
+        span = {
+            "name": "work",
+            "traceId": "1" * 32,
+            "spanId": "2" * 16,
+            "startTimeUnixNano": "1",
+            "endTimeUnixNano": "2",
+        }
+        body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+        url = f"{line.rsplit(maxsplit=1)[-1]}/v1/traces"
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=SECONDS) as response:
+            assert response.status == 200
+        assert reader.rum.wait_for("work")
+
+    ports = {"OTEL_RUM_GATEWAY_HTTP_PORT": "0", "OTEL_RUM_GATEWAY_GRPC_PORT": "0"}
+    reader.first_line(block, send, **ports, **ONE_APP_MONITOR)
+
+
+def _local(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    def visit(line: str) -> None:
+        url = line.rsplit(maxsplit=1)[-1]
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=SECONDS) as response:
+            assert b"<html" in response.read()
+
+    reader.first_line(block.replace("otel-rum local", "otel-rum local --port 0"), visit)
+
+
+def _policy(block: str, _: Reader, __: pytest.Pytester) -> None:
+    (statement,) = json.loads(block)["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "rum:PutRumEvents")
+
+
+def _set_session(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    session_id, user_id = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(RumSpanExporter(app_monitor_id=APP_MONITOR_ID, region="eu-west-1")))
+    with provider.get_tracer("shop").start_as_current_span("checkout"):
+        exec(block, {"trace": trace, "session_id": session_id, "user_id": user_id})
+    provider.shutdown()
+    (event,) = reader.rum.events("checkout")
+    assert (event.session_id, event.user_id) == (session_id, user_id)
+
+
+def _in_code(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    provider = TracerProvider()
+    names = {"provider": provider, "BatchSpanProcessor": BatchSpanProcessor, "RumSpanExporter": RumSpanExporter}
+    exec(block.replace('"..."', repr(APP_MONITOR_ID)), names)
+    provider.get_tracer("shop").start_span("checkout").end()
+    provider.shutdown()
+    (event,) = reader.rum.events("checkout")
+    assert event.app_monitor_id == APP_MONITOR_ID
+
+
+def _in_yaml(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    (reader.folder / "rum.yaml").write_text(block.replace("...", APP_MONITOR_ID))
+    reader.run(RUN_APP, OTEL_CONFIG_FILE="rum.yaml")
+    (view,) = reader.rum.events("page_view_event")
+    assert (view.app_monitor_id, view.details["pageId"]) == (APP_MONITOR_ID, "/cart")
+
+
+def _fixture(block: str, _: Reader, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(CHECKOUT % APP_MONITOR_ID + block)
+    pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
+
+
+Check = Callable[[str, Reader, pytest.Pytester], None]
+
+CHECKS: dict[str, Check] = {
+    "make demo": _make,
+    "opentelemetry-instrument": _instrument,
+    "CAPTURE_HEADERS": _capture_headers,
+    "SPOOL_DIRECTORY": _spool,
+    "otel-rum gateway": _gateway,
+    "otel-rum local": _local,
+    "pip install": _install,
+    "rum:PutRumEvents": _policy,
+    "set_attributes": _set_session,
+    "add_span_processor": _in_code,
+    "tracer_provider:": _in_yaml,
+    "def test_": _fixture,
+}
+"""By a text that the block contains; the first that fits decides."""
+
+
+README = [
+    token.content
+    for token in MarkdownIt().parse((ROOT / "README.md").read_text(encoding="utf-8"))
+    if token.type == "fence" and token.info.strip() in {"sh", "python", "json", "yaml"}
+]
+"""The fenced blocks, in a list or not."""
+
+
+@pytest.mark.parametrize("block", README, ids=lambda block: block.split("\n", 1)[0][:40])
+@pytest.mark.skipif(sys.platform == "win32", reason="the blocks are for a POSIX shell")
+def test_a_block_of_the_readme_does_what_it_says(
+    block: str, reader: Reader, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each block runs, and what it is for happens."""
+    for name, value in reader.environment.items():
+        monkeypatch.setenv(name, value)
+    check = next((check for text, check in CHECKS.items() if text in block), None)
+    assert check is not None, f"no check for this block of README.md: add one\n{block}"
+    check(block, reader, pytester)
+
+
+def test_the_readme_has_a_block_for_each_use() -> None:
+    """Blocks are found at all; only the installation may be a part of another block."""
+    assert {text for text in CHECKS if any(text in block for block in README)} == CHECKS.keys()
