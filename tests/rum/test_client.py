@@ -1,4 +1,4 @@
-"""One request, one outcome: boto3's real client against a real server."""
+"""One request and one outcome, with boto3's client and a server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHARED = json.dumps({"version": "1.0.0", "domain": "shop.example"})
 
 @pytest.fixture(autouse=True)
 def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the machine's own AWS settings out."""
+    """Hide the AWS settings of this machine."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -41,7 +41,7 @@ def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def batch(*details: str, alias: str | None = None) -> Batch:
-    """Make a batch of custom events."""
+    """Return a batch of custom events."""
     events = (
         RumEvent(event_id(str(number)), START_NS + 123_456_000, "work", one, '{"pageId":"/"}', SHARED)
         for number, one in enumerate(details or ("{}",))
@@ -50,11 +50,11 @@ def batch(*details: str, alias: str | None = None) -> Batch:
 
 
 def transport(rum: LocalRum, client: Any = None, **settings: object) -> Transport:
-    """Make a transport to the stand-in."""
+    """Return a transport to the local RUM."""
     return Transport(make_config(**{"endpoint": rum.url, "signing": "none", **settings}), client)
 
 
-def test_a_batch_arrives_as_it_was_planned(rum: LocalRum) -> None:
+def test_a_batch_is_received_unchanged(rum: LocalRum) -> None:
     """Ids, times to the microsecond, monitor, user, alias and metadata."""
     sent = batch('{"a":"é"}', alias="front")
     assert transport(rum).send(sent).disposition is Disposition.DELIVERED
@@ -72,13 +72,13 @@ def test_a_batch_arrives_as_it_was_planned(rum: LocalRum) -> None:
 
 
 def test_the_user_agent_names_the_exporter_and_its_version(rum: LocalRum) -> None:
-    """OTel asks exporters to say who they are."""
+    """OTel requires it of exporters."""
     transport(rum).send(batch())
     assert f"otel-rum-exporter/{__version__}" in rum.batches[0].headers["user-agent"]
 
 
 def test_a_large_body_is_compressed_and_a_small_one_is_not(rum: LocalRum) -> None:
-    """Gzip from 2 KB on, and not at all where it is switched off."""
+    """Gzip from 2 KB on, and never with compression=none."""
     big = batch(json.dumps({"text": "x" * MIN_COMPRESSED_BYTES}))
     transport(rum).send(big)
     transport(rum).send(batch())
@@ -86,10 +86,8 @@ def test_a_large_body_is_compressed_and_a_small_one_is_not(rum: LocalRum) -> Non
     assert [got.headers.get("content-encoding") for got in rum.batches] == ["gzip", None, None]
 
 
-def test_a_signed_request_carries_a_signature_of_service_and_region(
-    rum: LocalRum, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Signing is botocore's own, with the normal credential chain, over the compressed body."""
+def test_a_request_is_signed_for_service_and_region(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore signs the compressed body, with credentials of its default chain."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
     big = batch(json.dumps({"text": "x" * MIN_COMPRESSED_BYTES}))
@@ -97,8 +95,8 @@ def test_a_signed_request_carries_a_signature_of_service_and_region(
     assert rum.batches[0].signed
 
 
-def test_without_session_metadata_in_the_model_each_event_carries_all_of_it(rum: LocalRum, tmp_path: Path) -> None:
-    """Botocore before 1.44.5 does not know SessionMetadata, and raises when it is given."""
+def test_without_session_metadata_in_the_model_each_event_has_all_metadata(rum: LocalRum, tmp_path: Path) -> None:
+    """Botocore before 1.44.5 rejects the parameter SessionMetadata."""
     client = old_client(rum, tmp_path)
     with pytest.raises(botocore.exceptions.ParamValidationError, match="SessionMetadata"):
         client.put_rum_events(
@@ -112,14 +110,14 @@ def test_without_session_metadata_in_the_model_each_event_carries_all_of_it(rum:
 
 
 def old_client(rum: LocalRum, folder: Path) -> Any:
-    """Make a boto3 client whose model is the one of an older botocore."""
+    """Return a boto3 client with the model of an older botocore."""
     session = boto3.session.Session(region_name="us-east-1")
     loader = session._session.get_component("data_loader")
     model = loader.load_service_model("rum", "service-2")
     model["shapes"]["PutRumEventsRequest"]["members"].pop("SessionMetadata", None)
-    place = folder / "rum" / "2018-05-10"
-    place.mkdir(parents=True)
-    (place / "service-2.json").write_text(json.dumps(model))
+    directory = folder / "rum" / "2018-05-10"
+    directory.mkdir(parents=True)
+    (directory / "service-2.json").write_text(json.dumps(model))
     other = botocore.session.get_session()
     other.set_config_variable("data_path", str(folder))
     return boto3.session.Session(botocore_session=other, region_name="us-east-1").client(
@@ -129,8 +127,8 @@ def old_client(rum: LocalRum, folder: Path) -> Any:
     )
 
 
-def test_a_client_that_is_passed_in_is_used_as_it_is(rum: LocalRum) -> None:
-    """A stub of one method is enough, and gets the arguments of boto3's method."""
+def test_a_client_passed_in_is_used_unchanged(rum: LocalRum) -> None:
+    """A stub with one method is enough. It gets the parameters of boto3's method."""
     calls: list[dict[str, Any]] = []
 
     class Stub:
@@ -155,30 +153,30 @@ def test_a_client_that_is_passed_in_is_used_as_it_is(rum: LocalRum) -> None:
         (413, "RequestEntityTooLargeException", Disposition.SPLIT),
     ],
 )
-def test_an_answer_means_what_the_table_says_after_a_single_request(
+def test_an_error_has_the_disposition_of_the_table_after_one_request(
     rum: LocalRum, status: int, code: str, expected: Disposition
 ) -> None:
-    """Botocore's own retries are off: one call, one request, one outcome, with the server's Retry-After."""
-    rum.answer(status, error_type=code, retry_after_seconds=7, message="told")
+    """Botocore does not retry. The outcome has the server's Retry-After."""
+    rum.answer(status, error_type=code, retry_after_seconds=7, message="reason")
     outcome = transport(rum).send(batch())
     assert (outcome.disposition, outcome.reason, outcome.retry_after_seconds) == (expected, code, 7.0)
-    assert "told" in outcome.message
+    assert "reason" in outcome.message
     assert len(rum.requests) == 1
 
 
 @pytest.mark.parametrize(("header", "expected"), [("Wed, 01 Jan 2020 00:00:00 GMT", 0.0), ("soon", None)])
-def test_a_throttling_answer_whose_retry_after_botocore_cannot_read_is_one_all_the_same(
+def test_throttling_with_a_retry_after_that_botocore_cannot_parse_is_throttling(
     rum: LocalRum, header: str, expected: float | None
 ) -> None:
-    """Its model says that the header is a whole number, and it raises where it is not."""
+    """Botocore's model requires a whole number, and raises for anything else."""
     rum.faults = [Fault(status=429, retry_after=header)]
     outcome = transport(rum).send(batch())
     assert (outcome.disposition, outcome.reason) == (Disposition.THROTTLED, "ThrottlingException")
     assert outcome.retry_after_seconds == expected
 
 
-def test_no_server_no_region_and_no_credentials_are_outcomes_not_exceptions() -> None:
-    """Nothing that keeps a request from leaving is raised into the application, and each says what to do."""
+def test_missing_server_region_and_credentials_are_outcomes() -> None:
+    """Nothing is raised into the application, and each outcome has a fix."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -192,8 +190,8 @@ def test_no_server_no_region_and_no_credentials_are_outcomes_not_exceptions() ->
     assert "OTEL_EXPORTER_AWS_RUM_SIGNING" in no_credentials.advice
 
 
-def test_credentials_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """boto3 looks for them once for each client; so after a refusal the next request has a new one."""
+def test_renewed_credentials_are_used_without_a_restart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """boto3 reads credentials once per client, so a new client is built after an error."""
     file = tmp_path / "credentials"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     with LocalRum(credentials=Credentials("AKIDSECOND", "example")) as rum:
@@ -206,15 +204,15 @@ def test_credentials_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch, 
         assert one.send(batch()).disposition is Disposition.DELIVERED
 
 
-def test_a_page_in_place_of_rum_is_tried_again(captive_portal: str) -> None:
-    """A captive portal answers 200 with HTML; nothing was delivered."""
+def test_a_web_page_is_retried(captive_portal: str) -> None:
+    """A captive portal responds with status 200 and HTML. Nothing was delivered."""
     outcome = Transport(make_config(endpoint=captive_portal, signing="none")).send(batch())
     assert (outcome.disposition, outcome.reason) == (Disposition.RETRY, "NotRum")
 
 
 @pytest.fixture
 def captive_portal() -> Any:
-    """Serve a web page to every request."""
+    """Serve a web page for every request, and yield its URL."""
     import http.server
     import threading
 
@@ -237,12 +235,12 @@ def captive_portal() -> Any:
         thread.join()
 
 
-def test_the_real_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an endpoint setting botocore's own rules decide, host prefix included."""
-    asked: list[str] = []
+def test_the_default_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is botocore's, with its host prefix. Telemetry may name another region."""
+    urls: list[str] = []
 
     def intercept(_: object, request: Any) -> Any:
-        asked.append(request.url)
+        urls.append(request.url)
         return botocore.awsrequest.AWSResponse(request.url, 200, {}, io.BytesIO())
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
@@ -250,9 +248,10 @@ def test_the_real_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.M
     monkeypatch.setattr(botocore.httpsession.URLLib3Session, "send", intercept)
     one = Transport(make_config(region="eu-central-1"))
     one.send(batch())
-    told = batch()
-    one.send(replace(told, key=told.key._replace(app_monitor=told.key.app_monitor._replace(region="us-west-2"))))
-    assert asked == [
+    sent = batch()
+    app_monitor = sent.key.app_monitor._replace(region="us-west-2")
+    one.send(replace(sent, key=sent.key._replace(app_monitor=app_monitor)))
+    assert urls == [
         f"https://dataplane.rum.{region}.amazonaws.com/appmonitors/{APP_MONITOR_ID}/"
         for region in ("eu-central-1", "us-west-2")
     ]

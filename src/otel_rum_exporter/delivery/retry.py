@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..rum.errors import Disposition, Outcome
 from .queue import QueuedBatch
-from .sender import Result
+from .result import Result
 from .storage import QueuedEvents
 
 WAIT_SECONDS = 60.0

@@ -5,35 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 from ..ledger import Ledger
 from ..rum.batch import Batch
 from ..rum.errors import Disposition, Outcome
 from ..rum.event import RumEvent
 from .queue import QueuedBatch
+from .result import NO_REQUEST, Result
 from .storage import QueuedEvents, Store
-
-
-class Result(NamedTuple):
-    """The result of sending a batch."""
-
-    outcome: Outcome
-    batch: QueuedBatch
-    """The batch without the lost events. Empty if all were lost, and no request was made."""
-
-    halves: tuple[QueuedBatch, ...] = ()
-    """The halves of a batch that RUM rejected, stored in its place."""
-
-    lost: tuple[QueuedEvents, ...] = ()
-    """Events that the store cannot read any more."""
-
-    seconds: float = 0.0
-    """The duration of the request."""
-
-
-NO_REQUEST = Outcome(Disposition.RETRY, "no request")
-FAILED = Outcome(Disposition.RETRY, "internal error")
 
 
 def send_batch(batch: QueuedBatch, *, send: Callable[[Batch], Outcome], store: Store, ledger: Ledger) -> Result:

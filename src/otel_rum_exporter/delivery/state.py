@@ -14,8 +14,8 @@ from .action import Call, Send, WaitUntil, next_action, next_send_seconds
 from .in_flight import InFlight
 from .queue import EventQueue, QueuedBatch
 from .rate_limiter import RateLimiter
+from .result import Result
 from .retry import Decision, RetryState, settle
-from .sender import Result
 from .storage import QueuedEvents, Store
 from .timers import Timers
 

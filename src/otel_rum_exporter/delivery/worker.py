@@ -25,7 +25,8 @@ from .action import Call, Send, WaitUntil
 from .idle_wait import IdleWait
 from .queue import EventQueue, QueuedBatch
 from .rate_limiter import RateLimiter
-from .sender import FAILED, Result, send_batch
+from .result import FAILED, Result
+from .sender import send_batch
 from .state import DeliveryState
 from .storage import ProvisionalEvents, QueuedEvents, Store
 

@@ -1,0 +1,212 @@
+"""Delivery with a simulated clock, server and disk: accepted = delivered + stored + dropped after each step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from otel_rum_exporter._log import RateLimitedLog
+from otel_rum_exporter.delivery.action import Send, WaitUntil
+from otel_rum_exporter.delivery.queue import EventQueue, QueuedBatch
+from otel_rum_exporter.delivery.rate_limiter import RateLimiter
+from otel_rum_exporter.delivery.result import FAILED, Result
+from otel_rum_exporter.delivery.sender import send_batch
+from otel_rum_exporter.delivery.state import DeliveryState
+from otel_rum_exporter.delivery.storage import MemoryStore, QueuedEvents
+from otel_rum_exporter.ledger import DropReason, Ledger, Tally
+from otel_rum_exporter.rum.batch import Batch
+from otel_rum_exporter.rum.errors import Disposition, Outcome
+from otel_rum_exporter.rum.event import RumEvent
+from tests.delivery.queued import batch_key, event
+
+MONITORS = st.sampled_from("xy")
+SESSIONS = st.sampled_from("abc")
+
+
+DELIVERED = Outcome(Disposition.DELIVERED)
+MAX_BYTES = 4000
+
+
+class FakeDisk(MemoryStore):
+    """A store whose contents survive a close, unless they are lost."""
+
+    def __init__(self) -> None:
+        self.contents: dict[QueuedEvents, tuple[RumEvent, ...]] = {}
+        self.lost: set[QueuedEvents] = set()
+
+    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+        """Return the events; None if they are lost."""
+        return self.contents.get(queued)
+
+    def remove(self, queued: Sequence[QueuedEvents]) -> None:
+        """Remove events."""
+        for one in queued:
+            self.contents.pop(one, None)
+            self.lost.discard(one)
+
+    def replace(self, replaced: Sequence[QueuedEvents], by: Sequence[QueuedEvents]) -> None:
+        """Remove events and store others."""
+        self.remove(replaced)
+        for one in by:
+            assert one.events is not None
+            self.contents[one], one.events, one.location = one.events, None, "disk"
+
+    def lose(self, index: int) -> None:
+        """Lose some of the contents."""
+        queued = list(self.contents)[index % len(self.contents)]
+        del self.contents[queued]
+        self.lost.add(queued)
+
+    def disk_limit_bytes(self) -> float:
+        """Return the limit for events on disk."""
+        return MAX_BYTES
+
+    @property
+    def count(self) -> int:
+        """The number of events, with those whose loss is not discovered yet."""
+        return sum(queued.count for queued in (*self.contents, *self.lost))
+
+
+class DeliveryMachine(RuleBasedStateMachine):
+    """Any order of exports, requests, responses, evictions and waits, on disk or in memory, and then a close."""
+
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.number = 0
+        self.ledger = Ledger()
+        self.store = store or MemoryStore()
+        self.state = DeliveryState(
+            queue=EventQueue(max_events_per_request=3),
+            store=self.store,
+            rate_limiter=RateLimiter(2, self.now),
+            ledger=self.ledger,
+            log=RateLimitedLog(),
+            max_memory_bytes=MAX_BYTES,
+        )
+        self.in_flight: list[QueuedBatch] = []
+        self.unsettled: list[tuple[QueuedBatch, Result]] = []
+        self.delivered_ids: list[str] = []
+
+    @rule(monitor=MONITORS, session=SESSIONS, count=st.integers(1, 5), size=st.sampled_from([2, 500]))
+    def accept(self, monitor: str, session: str, count: int, size: int) -> None:
+        """Accept events, and drop those evicted for them."""
+        key = batch_key(session, monitor)
+        events = [event(self.number + index, size) for index in range(count)]
+        self.number += count
+        self.ledger.accept(Tally.of(one.record for one in events))
+        queued = self.state.queue.pack({key: events}, self.number)
+        self.store.replace((), queued)
+        for reason, _, evicted in self.state.enqueue(queued, self.now):
+            self.state.drop(reason, evicted, "")
+        assert self.state.queue.memory_bytes <= MAX_BYTES
+        assert self.state.queue.disk_bytes <= self.store.disk_limit_bytes()
+
+    @rule(seconds=st.floats(0, 100))
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock."""
+        self.now += seconds
+
+    @rule()
+    def act(self) -> None:
+        """Take a batch if the next action is to send, or wait until there is one."""
+        action = self.state.next_action(self.now)
+        if isinstance(action, WaitUntil):
+            is_sendable = self.state.queue.events > 0 and self.state.has_free_slot
+            assert (action.seconds < math.inf) == is_sendable
+            if is_sendable:
+                self.now = action.seconds + 1e-6
+                action = self.state.next_action(self.now)
+        if isinstance(action, Send):
+            self.in_flight.append(self.state.take(self.now))
+
+    @precondition(lambda self: self.in_flight)
+    @rule(
+        index=st.integers(0, 7),
+        disposition=st.sampled_from(Disposition),
+        retry_after_seconds=st.none() | st.floats(0, 1000),
+    )
+    def respond(self, index: int, disposition: Disposition, retry_after_seconds: float | None) -> None:
+        """Respond to a request. The result is applied later."""
+        batch = self.in_flight.pop(index % len(self.in_flight))
+
+        def send(sent: Batch) -> Outcome:
+            if disposition is Disposition.DELIVERED:
+                self.delivered_ids += [one.id for one in sent.events]
+                return DELIVERED
+            return Outcome(disposition, "reason", retry_after_seconds=retry_after_seconds)
+
+        result = send_batch(batch, send=send, store=self.store, ledger=self.ledger)
+        self.unsettled.append((batch, result))
+
+    @precondition(lambda self: self.in_flight)
+    @rule()
+    def fail(self) -> None:
+        """Fail to send, as after an exception."""
+        batch = self.in_flight.pop()
+        self.unsettled.append((batch, Result(FAILED, batch)))
+
+    @precondition(lambda self: self.unsettled)
+    @rule(index=st.integers(0, 7), jitter=st.floats(0, 1))
+    def apply(self, index: int, jitter: float) -> None:
+        """Apply the result of a request."""
+        batch, result = self.unsettled.pop(index % len(self.unsettled))
+        self.state.apply(batch, result, self.now, jitter)
+
+    @precondition(lambda self: self.number)
+    @rule(age=st.integers(0, 10))
+    def expire(self, age: int) -> None:
+        """Drop old events."""
+        self.state.drop(DropReason.EXPIRED, self.state.queue.expire(self.number - age), "")
+
+    @rule()
+    def prepare_final_flush(self) -> None:
+        """Allow a request at once, if a slot is free."""
+        self.state.prepare_final_flush(self.now)
+        if self.state.queue.events and self.state.has_free_slot:
+            assert isinstance(self.state.next_action(self.now), Send)
+
+    @invariant()
+    def every_event_is_delivered_stored_or_dropped(self) -> None:
+        """Compare the ledger with the state, and with the server, which received no event twice."""
+        assert self.ledger.accepted == self.number
+        assert self.ledger.stored == self.state.stored_events
+        assert len(self.state.in_flight.batches) == len(self.in_flight) + len(self.unsettled)
+        unsettled = sum(
+            one.batch.count for _, one in self.unsettled if one.outcome.disposition is Disposition.DELIVERED
+        )
+        assert len(self.delivered_ids) == len(set(self.delivered_ids)) == self.ledger.delivered + unsettled
+
+    def teardown(self) -> None:
+        """Close, apply the results of requests in flight, and compare with the events left for the next process."""
+        self.state.close()
+        for batch in self.in_flight:
+            self.unsettled.append((batch, Result(FAILED, batch)))
+        for batch, result in self.unsettled:
+            self.state.apply(batch, result, self.now, 0.0)
+        assert self.ledger.stored == (self.store.count if isinstance(self.store, FakeDisk) else 0)
+
+
+class DiskMachine(DeliveryMachine):
+    """The same with a disk that loses events."""
+
+    def __init__(self) -> None:
+        self.disk = FakeDisk()
+        super().__init__(self.disk)
+
+    @precondition(lambda self: self.disk.contents)
+    @rule(index=st.integers(0, 20))
+    def lose(self, index: int) -> None:
+        """Lose events on disk. The loss is discovered when they are sent."""
+        self.disk.lose(index)
+
+
+SETTINGS = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestMemory = DeliveryMachine.TestCase
+TestMemory.settings = SETTINGS
+TestDisk = DiskMachine.TestCase
+TestDisk.settings = SETTINGS
