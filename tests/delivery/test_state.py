@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.delivery.action import Send, WaitUntil
+from otel_rum_exporter.delivery.in_flight import MAX_IN_FLIGHT, InFlight
 from otel_rum_exporter.delivery.queue import EventQueue, QueuedBatch
 from otel_rum_exporter.delivery.rate_limiter import RateLimiter
 from otel_rum_exporter.delivery.result import FAILED, Result
@@ -21,7 +22,7 @@ from otel_rum_exporter.ledger import DropReason, Ledger, Tally
 from otel_rum_exporter.rum.batch import Batch
 from otel_rum_exporter.rum.errors import Disposition, Outcome
 from otel_rum_exporter.rum.event import RumEvent
-from tests.delivery.queued import batch_key, event
+from tests.delivery.queued import batch_key, event, ids, queued
 
 MONITORS = st.sampled_from("xy")
 SESSIONS = st.sampled_from("abc")
@@ -34,7 +35,8 @@ MAX_BYTES = 4000
 class FakeDisk(MemoryStore):
     """A store whose contents survive a close, unless they are lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: float = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
         self.contents: dict[QueuedEvents, tuple[RumEvent, ...]] = {}
         self.lost: set[QueuedEvents] = set()
 
@@ -63,7 +65,7 @@ class FakeDisk(MemoryStore):
 
     def disk_limit_bytes(self) -> float:
         """Return the limit for events on disk."""
-        return MAX_BYTES
+        return self._max_bytes
 
     @property
     def count(self) -> int:
@@ -210,3 +212,101 @@ TestMemory = DeliveryMachine.TestCase
 TestMemory.settings = SETTINGS
 TestDisk = DiskMachine.TestCase
 TestDisk.settings = SETTINGS
+
+
+def make_state(*, rate: int = 50, store: MemoryStore | None = None, max_bytes: int = 10**6) -> DeliveryState:
+    """Return a state with an empty queue."""
+    return DeliveryState(
+        queue=EventQueue(max_events_per_request=100),
+        store=store or MemoryStore(),
+        rate_limiter=RateLimiter(rate, 0.0),
+        ledger=Ledger(),
+        log=RateLimitedLog(),
+        max_memory_bytes=max_bytes,
+    )
+
+
+def send(state: DeliveryState, disposition: Disposition, now: float, seconds: float = 0.0) -> None:
+    """Send the next batch, with a response."""
+    batch = state.take(now)
+    state.apply(batch, Result(Outcome(disposition, "reason"), batch, seconds=seconds), now, 0.0)
+
+
+def test_failures_reduce_concurrency_until_a_success() -> None:
+    """One request at a time finds out whether RUM accepts events again."""
+    state = make_state()
+    state.in_flight.measured(1.0)
+    assert state.max_in_flight == MAX_IN_FLIGHT
+    state.enqueue([queued("a", 1)], 0.0)
+    for failures in (1, 2):
+        send(state, Disposition.RETRY, float(failures))
+        assert (state.failures_in_a_row, state.max_in_flight) == (failures, 1)
+    send(state, Disposition.DELIVERED, 3.0, seconds=0.03)
+    assert (state.failures_in_a_row, state.max_in_flight) == (0, 2)
+    state.enqueue([queued("a", 2)], 4.0)
+    send(state, Disposition.RETRY, 4.0)
+    state.enqueue([queued("b", 3)], 4.0)
+    assert isinstance(state.next_action(4.0), Send), "the first failure after a success does not pause the app monitor"
+
+
+def test_throttling_and_success_change_the_rate() -> None:
+    """The rate limiter gets the outcome of each request."""
+    state = make_state()
+    state.enqueue([queued("a", 1)], 0.0)
+    send(state, Disposition.THROTTLED, 1.0)
+    assert state.rate_limiter.per_second == 25.0
+    send(state, Disposition.DELIVERED, 3.0)
+    assert state.rate_limiter.per_second == 26.0
+
+
+def test_halves_are_sent_before_other_batches() -> None:
+    """They replace the rejected batch."""
+    state = make_state()
+    state.enqueue([queued("a", 1, 2), queued("b", 3)], 0.0)
+    batch = state.take(0.0)
+    halves = tuple(QueuedBatch.of(queued("a", name)) for name in (1, 2))
+    state.apply(batch, Result(Outcome(Disposition.SPLIT), batch, halves), 0.0, 0.0)
+    assert [ids(state.take(0.0).parts) for _ in range(3)] == [ids([queued("a", name)]) for name in (1, 2, 3)]
+
+
+def test_the_final_flush_knows_for_how_long_rum_accepted_nothing() -> None:
+    """The time starts with the first event in an empty queue, and again with each request that did not fail."""
+    state = make_state()
+    assert state.prepare_final_flush(9.0) == 0.0
+    state.enqueue([queued("a", 1)], 10.0)
+    state.enqueue([queued("b", 2)], 12.0)
+    assert state.prepare_final_flush(15.0) == 5.0
+    send(state, Disposition.RETRY, 16.0)
+    assert state.prepare_final_flush(17.0) == 7.0
+    send(state, Disposition.DELIVERED, 18.0)
+    assert state.prepare_final_flush(20.0) == 2.0
+    send(state, Disposition.SPLIT, 21.0)
+    assert state.prepare_final_flush(22.0) == 0.0
+
+
+def test_the_queue_is_full_above_three_quarters_of_a_limit() -> None:
+    """The rest is for sources that cannot send again."""
+    stored = queued("a", *range(10))
+    for share, is_full in ((0.7, False), (0.8, True)):
+        state = make_state(max_bytes=int(stored.memory_bytes / share))
+        state.enqueue([stored], 0.0)
+        assert state.is_full is is_full
+        on_disk = queued("a", *range(10))
+        disk = FakeDisk(on_disk.size_bytes / share)
+        disk.replace((), [on_disk])
+        state = make_state(store=disk)
+        state.enqueue([on_disk], 0.0)
+        assert state.is_full is is_full
+
+
+def test_little_s_law_limits_the_requests_in_flight() -> None:
+    """Latency times rate, rounded up. A longer latency counts slowly, a shorter one at once."""
+    in_flight = InFlight()
+    assert in_flight.limit(50) == 1
+    in_flight.measured(0.05)
+    assert in_flight.limit(50) == 3
+    assert in_flight.limit(0) == MAX_IN_FLIGHT
+    in_flight.measured(1.05)
+    assert in_flight.limit(50) == 5
+    in_flight.measured(0.01)
+    assert in_flight.limit(50) == 1
