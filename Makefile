@@ -37,14 +37,14 @@ lint: $(VENV)/lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/jactionlint --shellcheck= --pyflakes=
-	$(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md
+	PYTHONPATH=. $(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md
 
 # The project's own word list first, then codespell's list of misspellings.
 words: $(VENV)/lint
 	$(BIN)/codespell --dictionary .codespell/words.txt --dictionary - $(WORDS)
 
 docs: $(VENV)/lint
-	$(BIN)/cog -r docs/settings.md docs/mapping.md docs/gateway.md
+	PYTHONPATH=. $(BIN)/cog -r docs/settings.md docs/mapping.md docs/gateway.md
 
 docs-site: $(VENV)/site
 	@$(BIN)/python docs/site_pages.py

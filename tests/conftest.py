@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
+import botocore.session
 import hypothesis
 import pytest
 
 from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter.local import LocalRum
+from tests.leaks import no_leaks
 from tests.spans import APP_MONITOR_ID
 
 hypothesis.settings.register_profile(
@@ -22,8 +25,37 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("project")
 
+# Each exporter makes a botocore session of its own, and reading AWS's data files takes most of the time for it.
+botocore.session.create_loader = cache(botocore.session.create_loader)
+
 # A shell that starts this in the background lets it ignore Ctrl-C, and so would the processes that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return two workers per core: many tests wait for processes and pauses, which takes no processor."""
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture(autouse=True)
+def no_leaks_of_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves something open; it is the first of its fixtures, so the others have ended."""
+    if "no_leaks_of_module" in request.fixturenames:
+        yield
+    else:
+        with no_leaks():
+            yield
+
+
+@pytest.fixture(scope="module")
+def no_leaks_of_module() -> Iterator[None]:
+    """Fail a module that leaves something open. A fixture that tests share requests this first.
+
+    It cannot be traced to one test: the shared server may open connections and threads in any of them.
+    """
+    with no_leaks():
+        yield
 
 
 @pytest.fixture

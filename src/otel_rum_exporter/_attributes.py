@@ -1,6 +1,6 @@
-"""Attributes of our own, by which an application and `RumSessionProcessor` tell the exporter what OTel has no name for.
+"""Names of attributes that mean something to the mapping, stable semantic conventions before old ones.
 
-Every one is optional, and none is for RUM: the exporter reads them and leaves them out of events.
+Where a tuple lists several, the first that is present wins.
 """
 
 from __future__ import annotations
@@ -11,33 +11,57 @@ from typing import Any
 SESSION_ATTRIBUTES = ("session.id", "splunk.rumSessionId")
 USER_ATTRIBUTES = ("enduser.pseudo.id", "user.hash", "app.installation.id", "user.id", "user.anonymous_id")
 ENDUSER_ID = "enduser.id"
-"""Tells the user too where the settings want it: it may be a name that people know."""
+"""A user only if the settings accept it: it may be a name."""
+
+RESOURCE_APP_MONITOR_ID = "aws.rum.appmonitor.id"
+RESOURCE_ALIAS = "aws.rum.appmonitor.alias"
+RESOURCE_VERSIONS = ("service.version", "app.build_id")
 
 SCREEN_NAMES = ("app.screen.name", "screen.name")
 PARENT_SCREENS = ("app.screen.parent_screen.name", "last.screen.name", "app.screen.previous.name")
 INTERACTION = "app.screen.interaction"
 
+METHODS = ("http.request.method", "http.method")
+STATUSES = ("http.response.status_code", "http.status_code")
+URLS = ("url.full", "http.url")
+TARGETS = ("url.path", "http.target")
+SERVER_HOSTS = ("server.address", "http.host", "net.host.name")
+SERVER_PORTS = ("server.port", "net.host.port")
+CLIENT_HOSTS = ("server.address", "http.host", "net.peer.name")
+CLIENT_PORTS = ("server.port", "net.peer.port")
+USER_AGENTS = ("user_agent.original", "http.user_agent")
+ACCEPT_LANGUAGE = "http.request.header.accept_language"
+DOCUMENT_URLS = ("location.href", "browser.document.url.full")
+TRANSFER_SIZES = ("http.response.size", "http.response.body.size", "http.response_content_length")
+CONTENT_LENGTHS = ("http.response.body.size", "http.response_content_length")
+
+EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
+ERROR_TYPES = ("exception.type", "error.type")
+CODE_FILES = ("code.file.path", "code.filepath")
+CODE_LINES = ("code.line.number", "code.lineno")
+
 EVENT_TYPE, EVENT_DETAILS = "rum.event.type", "rum.event.details"
-"""Which event a span or log record becomes, as an application itself says it."""
+"""The event that an application chooses for a span or log record."""
 
 SESSION_SAMPLED = "rum.session.sampled"
-"""Whether the session was chosen to be recorded, where somebody else has decided it, as the browser's client does."""
+"""Whether the session is recorded, if that was decided elsewhere, for example by the browser client."""
 
 SESSION_MINTED = "rum.session.minted"
-"""True on all of a session that was made in this process, so that the first to arrive opens it in RUM."""
+"""True if this process created the session's id, so that the first event of the session starts it in RUM."""
 
 SCREEN_SHOWN = "rum.screen.shown"
-"""False on a span that happened on the screen it names, and did not show it."""
+"""False on a span that happened on the screen that it names, and did not show it."""
 
 SCREEN_PARENT_MILLIS = "rum.screen.parent_millis"
-"""How long the screen before was shown, in milliseconds, on the span that shows another."""
+"""How long the previous screen was shown, in milliseconds, on the span that shows another."""
 
 PAGE_TAGS = "rum.page.tags"
-"""Names of the groups that a page is in, RUM's `pageTags`: a list that an application puts on a request or screen."""
+"""A list of RUM's `pageTags`, on a request served or a screen."""
 
-MARKS = frozenset(
+PRIVATE_ATTRIBUTES = frozenset(
     {EVENT_TYPE, EVENT_DETAILS, SESSION_SAMPLED, SESSION_MINTED, SCREEN_SHOWN, SCREEN_PARENT_MILLIS, PAGE_TAGS}
 )
+"""Attributes of this project. The exporter reads them and leaves them out of events."""
 
 
 def plain(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:

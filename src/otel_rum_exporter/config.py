@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
+from ._attributes import RESOURCE_APP_MONITOR_ID
 from ._config_fields import (
     Reading,
     Setting,
@@ -40,7 +41,6 @@ SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
 """A session ends after 30 minutes without an event, as in AWS's web client (`sessionLengthSeconds`)."""
 
 PREFIX = "OTEL_EXPORTER_AWS_RUM_"
-RESOURCE_APP_MONITOR_ID = "aws.rum.appmonitor.id"
 
 
 class ConfigError(ValueError):

@@ -183,7 +183,7 @@ def test_explain_prints_json_for_machines() -> None:
 def test_explain_follows_the_settings_of_the_environment() -> None:
     """What is explained is what an exporter started here would do."""
     ended = run("explain", "-", given=BODY, OTEL_EXPORTER_AWS_RUM_CUSTOM_EVENTS="false")
-    assert "    left out: the settings leave it out\n" in ended.stdout
+    assert "    left out: the settings exclude it\n" in ended.stdout
 
 
 def test_explain_prints_on_any_terminal() -> None:

@@ -386,7 +386,9 @@ def test_evicted_events_are_counted_for_the_exceeded_limit(
     assert one.ledger.dropped.keys() == {reason}
     assert f"raise {setting}" in caplog.text
     one.delivery.close(0.0)
-    recovered = Spool(str(tmp_path), destination="x", max_bytes=10**8, log=RateLimitedLog()).recover()
+    later = Spool(str(tmp_path), destination="x", max_bytes=10**8, log=RateLimitedLog())
+    recovered = later.recover()
+    later.close()
     assert sum(queued.count for queued in recovered.queued) == one.ledger.stored == 50 - one.ledger.dropped[reason]
 
 
@@ -468,7 +470,9 @@ def test_close_while_a_thread_reads_the_disk_loses_nothing(harness: Callable[...
     release.set()
     join_delivery_threads()
     assert (one.ledger.stored, one.ledger.dropped, one.sent) == (2, {}, [])
-    recovered = spool(Spool).recover()
+    later = spool(Spool)
+    recovered = later.recover()
+    later.close()
     assert sum(queued.count for queued in recovered.queued) == 2
 
 

@@ -35,6 +35,7 @@ def environment(**settings: str) -> dict[str, str]:
         **kept,
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*",  # those of the test tools take seconds to import
         "PYTHONWARNINGS": "ignore",
         **settings,
     }
@@ -57,7 +58,8 @@ def run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[
 
 def test_environment_variables_alone_switch_the_exporter_on(rum: LocalRum) -> None:
     """The stock opentelemetry-instrument finds it by its name."""
-    run([INSTRUMENT, sys.executable, "-c", APPLICATION], environment(**rum_settings(rum.url)))
+    settings = {**rum_settings(rum.url), "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ""}
+    run([INSTRUMENT, sys.executable, "-c", APPLICATION], environment(**settings))
     assert [event.type for event in rum.events("work")] == ["work"]
 
 

@@ -24,7 +24,7 @@ SIGNED = {"signing": "sigv4", "region": "eu-west-1"}
 
 
 @pytest.fixture(autouse=True)
-def _fast_retries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exporter: Make) -> None:  # noqa: ARG001 - clears the variables
+def _fast_retries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exporter: Make) -> None:
     """Retry soon after errors that need a fix, and hide the credentials of this machine."""
     monkeypatch.setattr(retry, "WAIT_SECONDS", 0.2)
     monkeypatch.setattr(worker, "MAX_EXPORT_WAIT_SECONDS", 0.1)

@@ -37,17 +37,18 @@ class Reply:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[LocalRum]:
+def running(no_leaks_of_module: None) -> Iterator[LocalRum]:
     """Serve all tests of a module, since starting and stopping takes longer than most of them."""
     with LocalRum() as rum:
         yield rum
 
 
 @pytest.fixture
-def rum(running: LocalRum) -> LocalRum:
-    """Give a stand-in that knows nothing of other tests."""
+def rum(running: LocalRum) -> Iterator[LocalRum]:
+    """Give the stand-in of the module; what tests send and set is cleared, its app monitors are not."""
     running.clear()
-    return running
+    yield running
+    running.clear()
 
 
 @pytest.fixture

@@ -69,13 +69,12 @@ def test_domains_fit_whole_or_below_a_star(domain: str, is_taken: bool) -> None:
     assert AppMonitor(domains=("shop.example", "*.apps.example")).takes_domain(domain) is is_taken
 
 
-def test_app_monitors_are_created_by_their_first_request(
-    post: Make, body: Make, rum: LocalRum, app_monitor: str
-) -> None:
+def test_app_monitors_are_created_by_their_first_request(body: Make, app_monitor: str, post_to: Make) -> None:
     """Its name is the one the request tells, and it stays."""
-    post(body(AppMonitorDetails={"name": "shop"}))
-    post(body(AppMonitorDetails={"name": "other"}))
-    assert [(one.id, one.name) for one in rum.app_monitors] == [(app_monitor, "shop")]
+    with LocalRum() as rum:
+        post_to(rum, app_monitor, body(AppMonitorDetails={"name": "shop"}))
+        post_to(rum, app_monitor, body(AppMonitorDetails={"name": "other"}))
+        assert [(one.id, one.name) for one in rum.app_monitors] == [(app_monitor, "shop")]
 
 
 def test_a_refused_request_creates_nothing() -> None:

@@ -20,7 +20,7 @@ PAGE_VIEW = "com.amazon.rum.page_view_event"
 
 
 @pytest.fixture(scope="module")
-def kept() -> Iterator[LocalRum]:
+def kept(no_leaks_of_module: None) -> Iterator[LocalRum]:
     """Serve two app monitors."""
     monitors = [
         AppMonitor(id=SHOP, name="shop", domains=("shop.example",), custom_events=False, created_at=1_790_000_000),

@@ -164,7 +164,7 @@ def test_a_clock_may_be_wrong_by_five_minutes(seconds: int, message: str) -> Non
 
 
 @pytest.fixture(scope="module")
-def guarded() -> Iterator[LocalRum]:
+def guarded(no_leaks_of_module: None) -> Iterator[LocalRum]:
     """Serve a stand-in that knows its credentials."""
     with LocalRum(credentials=Credentials(KEY, SECRET, TOKEN)) as rum:
         yield rum

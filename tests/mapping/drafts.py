@@ -33,7 +33,7 @@ def view_of(record: ReadableSpan | ReadableLogRecord) -> SpanView | LogView:
 
 def drafts_of(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> list[EventDraft]:
     """Map one record, and check what comes out."""
-    drafts = Mapper(config or make_config()).drafts(view_of(record))
+    drafts = Mapper(config or make_config()).map(view_of(record)).drafts
     for draft in drafts:
         check(draft)
     return drafts

@@ -1,4 +1,4 @@
-"""From telemetry to events with identity, metadata and remarks."""
+"""Telemetry to events with identity and metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind
 from otel_rum_exporter._attributes import USER_ATTRIBUTES
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.ledger import Ledger
-from otel_rum_exporter.mapping.converter import Conversion
+from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.event_types import PREFIX
 from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.rum.batch import BatchKey
@@ -32,15 +32,15 @@ A = "11111111-1111-4111-8111-111111111111"
 B = "22222222-2222-4222-8222-222222222222"
 
 
-class Converted:
-    """What became of some telemetry, and what was said about it."""
+class Conversion:
+    """The events, ledger and log lines of some telemetry."""
 
     def __init__(self, records: list[ReadableSpan] | list[ReadableLogRecord], **settings: Any) -> None:
         self.ledger, log, now = Ledger(), RateLimitedLog(), Moment(START_NS, 0)
         ids = (str(uuid.UUID(int=number)) for number in itertools.count(1))
-        conversion = Conversion(make_config(**settings), new_id=lambda: next(ids), ledger=self.ledger, log=log)
-        convert: Any = conversion.log_records if isinstance(records[0], ReadableLogRecord) else conversion.spans
-        by_key = [*convert(records, now).events.items(), *conversion.close(now).events.items()]
+        converter = Converter(make_config(**settings), new_id=lambda: next(ids), ledger=self.ledger, log=log)
+        convert: Any = converter.log_records if isinstance(records[0], ReadableLogRecord) else converter.spans
+        by_key = [*convert(records, now).events.items(), *converter.close(now).events.items()]
         self.keys: list[BatchKey] = [key for key, _ in by_key]
         self.events: list[RumEvent] = [event for _, events in by_key for event in events]
         log.write()
@@ -55,18 +55,18 @@ class Converted:
         return found
 
 
-def test_a_session_started_names_the_one_before_by_its_id_in_rum() -> None:
-    """The schema of the event has no room for it; the id itself stays at home."""
-    told = {"session.id": A, "session.previous_id": "secret-session"}
-    found = Converted([make_log("session.start", told)])
+def test_a_session_start_has_the_rum_id_of_the_previous_session() -> None:
+    """It is metadata, because the event's schema is closed; the id itself is not sent."""
+    attributes = {"session.id": A, "session.previous_id": "secret-session"}
+    found = Conversion([make_log("session.start", attributes)])
     previous = found.metadata()["session_previous_id"]
-    (other,) = Converted([make_span("work", {"session.id": "secret-session"})]).keys
+    (other,) = Conversion([make_span("work", {"session.id": "secret-session"})]).keys
     assert previous == other.session_id
-    assert Converted([make_log("order", told)]).metadata() == {}
+    assert Conversion([make_log("order", attributes)]).metadata() == {}
 
 
-def test_what_the_sdk_left_out_is_counted_in_the_metadata() -> None:
-    """Built-in events have no other place for it, and the SDK's limits are where attributes get lost."""
+def test_what_the_sdk_dropped_is_counted_in_the_metadata() -> None:
+    """Built-in events have no other place for it."""
     provider, kept = TracerProvider(span_limits=SpanLimits(max_span_attributes=3, max_events=1)), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     with provider.get_tracer("t").start_as_current_span("GET", kind=SpanKind.CLIENT) as span:
@@ -74,146 +74,148 @@ def test_what_the_sdk_left_out_is_counted_in_the_metadata() -> None:
         span.add_event("one")
         span.add_event("two")
     provider.shutdown()
-    found = Converted(list(kept.get_finished_spans()))
+    found = Conversion(list(kept.get_finished_spans()))
     assert found.types[-1] == "performance_resource_event"
     assert found.metadata() == {"otel_dropped_attributes_count": 2, "otel_dropped_events_count": 1}
 
 
-def test_remarks_take_only_the_room_that_is_left() -> None:
-    """RUM keeps ten custom attributes; the settings' go first, and one is for the mark of trimmed events."""
+def test_additional_metadata_takes_only_the_remaining_room() -> None:
+    """RUM keeps ten custom attributes: those of the settings first, and one for trimmed events."""
     names = [f"a{number}" for number in range(9)]
     attributes = {"session.id": A, "session.previous_id": B, **dict.fromkeys(names, 1)}
-    found = Converted([make_log("session.start", attributes)], metadata_attributes=names)
+    found = Conversion([make_log("session.start", attributes)], metadata_attributes=names)
     assert found.metadata() == dict.fromkeys(names, 1)
 
 
-def test_a_server_whose_span_lost_its_session_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
-    """The SDK drops the oldest attributes, and the session is among the first that are set."""
+def test_a_server_span_that_lost_its_session_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The SDK drops the oldest attributes, and the session is set early."""
     span = make_span("GET /", {"http.method": "GET"}, kind=SpanKind.SERVER)
     with caplog.at_level(logging.WARNING, "otel_rum_exporter"):
-        Converted([span])
-    assert "carries no session" in caplog.text
+        Conversion([span])
+    assert "has no session" in caplog.text
     provider, kept = TracerProvider(span_limits=SpanLimits(max_span_attributes=1)), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(kept))
     provider.get_tracer("t").start_span("GET /", kind=SpanKind.SERVER, attributes={"session.id": A, "b": 1}).end()
     provider.shutdown()
     caplog.clear()
     with caplog.at_level(logging.WARNING, "otel_rum_exporter"):
-        Converted(list(kept.get_finished_spans()))
+        Conversion(list(kept.get_finished_spans()))
     assert "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" in caplog.text
 
 
-def test_an_override_that_rum_would_drop_is_said_and_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """The span is mapped as if nothing had been told."""
-    told = {"rum.event.type": "page_view_event", "rum.event.details": '{"pageId": "/", "sku": "4711"}'}
+def test_an_invalid_override_is_logged_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    """The span gets its default mapping."""
+    override = {"rum.event.type": "page_view_event", "rum.event.details": '{"pageId": "/", "sku": "4711"}'}
     with caplog.at_level(logging.WARNING, "otel_rum_exporter"):
-        found = Converted([make_span("order", {"session.id": A, **told})])
+        found = Conversion([make_span("order", {"session.id": A, **override})])
     assert found.types == ["order"]
-    assert "RUM knows no field 'sku' there" in caplog.text
+    assert "RUM has no field 'sku'" in caplog.text
 
 
 def test_a_function_for_pages_that_fails_costs_no_page(caplog: pytest.LogCaptureFixture) -> None:
-    """The page is guessed, and the fault is told."""
+    """Default page detection is used, and the failure is logged."""
     page = {"http.method": "GET", "http.route": "/", "http.status_code": 200, "session.id": A}
     with caplog.at_level(logging.WARNING, "otel_rum_exporter"):
-        found = Converted([make_span("GET /", page, kind=SpanKind.SERVER)], page_views=lambda _: 1 / 0)
+        found = Conversion([make_span("GET /", page, kind=SpanKind.SERVER)], page_views=lambda _: 1 / 0)
     assert found.types == ["page_view_event", "performance_navigation_event"]
     assert "division by zero" in caplog.text
 
 
 def test_names_and_scopes_are_excluded() -> None:
-    """With their exceptions, of spans and of log records; `*` is any text."""
+    """Including their exceptions, for spans and log records; `*` matches any text."""
     spans = [make_span(name, {"session.id": A}) for name in ("healthz", "health", "order")]
-    assert Converted(spans, excluded_names="health*").types == ["order"]
-    assert Converted(spans, excluded_names=["health"]).types == ["healthz", "order"]
+    assert Conversion(spans, excluded_names="health*").types == ["order"]
+    assert Conversion(spans, excluded_names=["health"]).types == ["healthz", "order"]
     record = make_log("order", {"session.id": A, "exception.type": "E"})
-    assert Converted([record], excluded_names="kitchen").events == []
-    assert Converted([record], excluded_names="kit").types == ["js_error_event"]
+    assert Conversion([record], excluded_names="kitchen").events == []
+    assert Conversion([record], excluded_names="kit").types == ["js_error_event"]
 
 
-def test_enduser_id_tells_the_user_only_where_that_is_wanted() -> None:
-    """It may be a name that people know; RUM gets a hash of it, and nothing else tells better."""
+def test_enduser_id_is_the_user_only_if_enabled() -> None:
+    """It may be a name; RUM gets a hash, and other user attributes take precedence."""
     span = make_span("work", {"session.id": A, "enduser.id": "ann@example.com"})
-    assert Converted([span]).keys[0].user_id == NIL_UUID
-    (key,) = Converted([span], enduser_id=True).keys
+    assert Conversion([span]).keys[0].user_id == NIL_UUID
+    (key,) = Conversion([span], enduser_id=True).keys
     assert key.user_id not in {NIL_UUID, "ann@example.com"}
     named = make_span("work", {"session.id": A, "enduser.id": "ann@example.com", "user.id": B})
-    assert Converted([named], enduser_id=True).keys[0].user_id == B
+    assert Conversion([named], enduser_id=True).keys[0].user_id == B
     of_resource = make_span("work", {"session.id": A}, resource={"enduser.id": "ann@example.com"})
-    assert Converted([of_resource], enduser_id=True).keys[0].user_id == key.user_id
-    assert "ann@example.com" not in str(Converted([span], enduser_id=True).events)
+    assert Conversion([of_resource], enduser_id=True).keys[0].user_id == key.user_id
+    assert "ann@example.com" not in str(Conversion([span], enduser_id=True).events)
 
 
-def test_a_vital_told_again_within_one_export_is_counted_as_left_out() -> None:
+def test_a_replaced_vital_is_counted_as_filtered() -> None:
     """Nothing is lost silently."""
-    told = {"session.id": A, "browser.web_vital.name": "cls", "browser.web_vital.id": "v5-1"}
-    records = [make_log("browser.web_vital", {**told, "browser.web_vital.value": value}) for value in (0.1, 0.2)]
-    found = Converted(records)
+    vital = {"session.id": A, "browser.web_vital.name": "cls", "browser.web_vital.id": "v5-1"}
+    records = [make_log("browser.web_vital", {**vital, "browser.web_vital.value": value}) for value in (0.1, 0.2)]
+    found = Conversion(records)
     assert [orjson.loads(event.details)["value"] for event in found.events] == [0.2]
     assert (found.ledger.accepted, found.ledger.filtered) == (1, 1)
 
 
 @pytest.mark.parametrize("number", range(len(USER_ATTRIBUTES)))
-def test_the_first_attribute_that_tells_the_user_counts(number: int) -> None:
-    """Random ids go before names, on the span as in the resource."""
+def test_user_attributes_have_an_order_of_precedence(number: int) -> None:
+    """Random ids take precedence over names, on spans and resources."""
     known = {name: str(uuid.UUID(int=index + 7)) for index, name in enumerate(USER_ATTRIBUTES)}
     later = dict(list(known.items())[number:])
     first = next(iter(later.values()))
     shuffled = dict(reversed(later.items()))
-    assert Converted([make_span("work", {"session.id": A, **shuffled})]).keys[0].user_id == first
-    assert Converted([make_span("work", {"session.id": A}, resource=shuffled)]).keys[0].user_id == first
+    assert Conversion([make_span("work", {"session.id": A, **shuffled})]).keys[0].user_id == first
+    assert Conversion([make_span("work", {"session.id": A}, resource=shuffled)]).keys[0].user_id == first
 
 
-def test_the_application_of_a_request_is_that_of_the_resource() -> None:
-    """RUM filters by it; a build number tells where nobody tells a version."""
-    (told,) = Converted([make_span("work", {"session.id": A})]).keys
-    assert told.app_monitor.version == "1.2.3"
+def test_the_version_of_a_request_is_the_resources() -> None:
+    """A build number is used if there is no version."""
+    (key,) = Conversion([make_span("work", {"session.id": A})]).keys
+    assert key.app_monitor.version == "1.2.3"
     build = make_span("work", {"session.id": A}, resource={"service.version": "", "app.build_id": "7"})
-    assert Converted([build]).keys[0].app_monitor.version == "7"
+    assert Conversion([build]).keys[0].app_monitor.version == "7"
 
 
-def holding() -> tuple[Conversion, Ledger]:
-    """Make a conversion for a store that survives the process."""
+def durable() -> tuple[Converter, Ledger]:
+    """Make a converter for a store that survives the process."""
     ledger, ids = Ledger(), map("00000000-0000-4000-8000-{:012}".format, itertools.count(1))
-    return Conversion(make_config(), new_id=lambda: next(ids), ledger=ledger, log=RateLimitedLog(), holds=True), ledger
+    return Converter(
+        make_config(), new_id=lambda: next(ids), ledger=ledger, log=RateLimitedLog(), is_durable=True
+    ), ledger
 
 
-def test_a_span_that_waits_has_events_already_in_case_its_parent_never_comes() -> None:
-    """What was accepted survives the process, with the best identity known; the parent's own is better."""
-    conversion, ledger = holding()
+def test_a_pending_span_has_provisional_events() -> None:
+    """They survive the process with the best identity known; the final events have the parent's."""
+    converter, ledger = durable()
     parent = make_span("GET /", {"session.id": A}, kind=SpanKind.SERVER)
     child = make_span("work", parent=parent, events=[exception_event()])
-    first = conversion.spans([child], Moment(START_NS, 0))
-    ((handle, held),) = first.held.items()
-    (key,) = held
+    first = converter.spans([child], Moment(START_NS, 0))
+    ((handle, provisional),) = first.provisional.items()
+    (key,) = provisional
     assert key.session_id != A
     assert not first.events
     assert (ledger.accepted, ledger.waiting) == (0, 1)
-    second = conversion.spans([parent], Moment(START_NS, 0))
-    assert second.settled == [handle]
-    assert not second.held
-    ((settled_key, events),) = second.events.items()
-    assert settled_key.session_id == A
-    assert {event.id for event in held[key]} <= {event.id for event in events}
+    second = converter.spans([parent], Moment(START_NS, 0))
+    assert second.resolved == [handle]
+    assert not second.provisional
+    ((final_key, events),) = second.events.items()
+    assert final_key.session_id == A
+    assert {event.id for event in provisional[key]} <= {event.id for event in events}
     assert [event.type for event in events].count("com.amazon.rum.js_error_event") == 1
     assert ledger.accepted == len(events)
 
 
-def test_a_span_that_cannot_be_foreseen_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it would be if its parent never came is a precaution."""
-    conversion, ledger = holding()
-    monkeypatch.setattr(conversion._identities, "foresee", Mock(side_effect=ZeroDivisionError))
-    waiting = make_span("child", parent=make_span("parent"))
-    converted = conversion.spans([make_span("page", {"session.id": "a"}), waiting], Moment(START_NS, 0))
-    assert (ledger.accepted, sum(map(len, converted.events.values())), converted.held) == (1, 1, {})
+def test_a_failing_provisional_event_costs_no_other_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The span itself is converted when it is resolved."""
+    converter, ledger = durable()
+    monkeypatch.setattr(converter._identities, "provisional", Mock(side_effect=ZeroDivisionError))
+    child = make_span("child", parent=make_span("parent"))
+    converted = converter.spans([make_span("page", {"session.id": "a"}), child], Moment(START_NS, 0))
+    assert (ledger.accepted, sum(map(len, converted.events.values())), converted.provisional) == (1, 1, {})
 
 
-def test_what_waits_is_released_at_the_end_though_nothing_of_it_is_sent() -> None:
-    """A span that is left out leaves nothing behind."""
-    conversion, _ = holding()
+def test_a_pending_span_without_events_is_resolved_at_the_end() -> None:
+    """A filtered span leaves nothing in the store."""
+    converter, _ = durable()
     parent = make_span("GET /", {"session.id": A}, kind=SpanKind.SERVER)
-    first = conversion.spans([make_span("work", {"rum.event.type": "none"}, parent=parent)], Moment(START_NS, 0))
-    assert conversion.close(Moment(START_NS, 0)).settled == list(first.held)
+    first = converter.spans([make_span("work", {"rum.event.type": "none"}, parent=parent)], Moment(START_NS, 0))
+    assert converter.close(Moment(START_NS, 0)).resolved == list(first.provisional)
 
 
 @pytest.mark.parametrize(
@@ -226,9 +228,9 @@ def test_what_waits_is_released_at_the_end_though_nothing_of_it_is_sent() -> Non
         ("aws_ec2", "eu-central-1", None, None),
     ],
 )
-def test_the_region_is_that_of_the_app_monitor_never_that_of_a_server(
+def test_the_region_is_the_app_monitors_and_never_a_servers(
     platform: str, region: str, setting: str | None, expected: str | None
 ) -> None:
-    """AWS's mobile SDKs tell it with a platform of its own; the settings go first."""
+    """AWS's mobile SDKs set it with a platform of their own; the settings take precedence."""
     span = make_span(resource={"cloud.platform": platform, "cloud.region": region})
-    assert {key.app_monitor.region for key in Converted([span], region=setting).keys} == {expected}
+    assert {key.app_monitor.region for key in Conversion([span], region=setting).keys} == {expected}

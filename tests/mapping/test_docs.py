@@ -1,4 +1,4 @@
-"""The page that tells what becomes of a span is made from the mapping, and is complete."""
+"""The mapping page is generated from the tables, and is complete."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from docs.generate import mapping as tables
 from otel_rum_exporter import config
-from otel_rum_exporter.mapping import tables
 from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
 
 PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"
@@ -18,12 +18,12 @@ OF_DELIVERY = {
     *("identity_pool_id", "guest_role_arn"),
     *("spool_directory", "spool_max_bytes", "spool_max_age_seconds"),
 }
-"""Settings that change how events are sent, not which."""
+"""Settings that change how events are sent, not which events."""
 
 MAKERS = [
     tables.span_rules,
     tables.log_rules,
-    tables.claims,
+    tables.identity_fields,
     tables.metadata_keys,
     tables.event_fields,
     tables.custom_fields,
@@ -37,7 +37,7 @@ MAKERS = [
 
 
 def test_every_rule_has_its_row_in_order() -> None:
-    """A reader finds the row of a span as the mapping does, from the top."""
+    """Rows are listed in the order in which the mapping tries them."""
     for rules, table in ((SPAN_RULES, tables.span_rules()), (LOG_RULES, tables.log_rules())):
         rows = [line.split(" | ")[1:3] for line in table.splitlines()[2:]]
         assert [row[0] for row in rows] == [rule.name for rule in rules]
@@ -62,15 +62,15 @@ def test_the_page_is_up_to_date(make: object) -> None:
     assert make() in PAGE.read_text(encoding="utf-8")
 
 
-def test_every_setting_is_of_the_mapping_or_of_delivery() -> None:
-    """A new setting says which of the two it changes."""
+def test_every_setting_changes_the_mapping_or_the_delivery() -> None:
+    """Every setting belongs to one of the two."""
     assert {*tables.SETTINGS} | OF_DELIVERY == config.table().keys()
     assert not {*tables.SETTINGS} & OF_DELIVERY
 
 
-def test_the_example_shows_what_is_left_behind() -> None:
-    """The coupon in the query, and the user's address, are in the span and not in the events."""
-    span, _, told = tables.example().partition("SERVER POST /checkout")
+def test_the_example_shows_what_is_not_sent() -> None:
+    """The coupon in the query and the user's address are in the span but not in the events."""
+    span, _, output = tables.example().partition("SERVER POST /checkout")
     for secret in ("coupon=SUMMER", "ann@example.com"):
         assert secret in span
-        assert secret not in told
+        assert secret not in output

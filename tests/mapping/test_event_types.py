@@ -14,8 +14,8 @@ from tests.mapping.drafts import AWS_FOLDER, aws_schema
 JSON_TYPES = {
     Holds.TEXT: "string",
     Holds.NUMBER: "number",
-    Holds.WHOLE: "integer",
-    Holds.TRUTH: "boolean",
+    Holds.INTEGER: "integer",
+    Holds.BOOLEAN: "boolean",
     Holds.OBJECT: "object",
     Holds.OBJECTS: "array",
 }

@@ -1,4 +1,4 @@
-"""What `otel-rum explain` says is what the exporter does."""
+"""`otel-rum explain` shows what the exporter sends."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from opentelemetry.trace import SpanKind, Status
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.config import Config, ConfigError
 from otel_rum_exporter.ledger import Ledger
-from otel_rum_exporter.mapping.converter import Conversion
+from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.explain import (
-    MADE_UP_APP_MONITOR_ID,
+    PLACEHOLDER_APP_MONITOR_ID,
     Explanation,
     as_json,
     config_of,
@@ -80,8 +80,8 @@ def _log(name: str | None, attributes: Mapping[str, Any] | None = None, **fields
 
 
 def _explain(*records: ReadableSpan | DecodedLogRecord, config: Config | None = None) -> Explanation:
-    twins = (_decoded(record) if isinstance(record, ReadableSpan) else record for record in records)
-    return explain(Decoded(tuple(twins), ()), config or make_config(), NOW_NS)
+    decoded = (_decoded(record) if isinstance(record, ReadableSpan) else record for record in records)
+    return explain(Decoded(tuple(decoded), ()), config or make_config(), NOW_NS)
 
 
 def _types(explanation: Explanation) -> list[list[str]]:
@@ -89,7 +89,7 @@ def _types(explanation: Explanation) -> list[list[str]]:
 
 
 def test_each_record_has_its_own_events_in_the_order_of_the_file() -> None:
-    """Children end before their parents, wait for them, and still are told where they stand."""
+    """Children are pending until their parents arrive, and are still listed in their place."""
     page = make_span("GET /cart", {**PAGE, "user.id": USER}, kind=SpanKind.SERVER)
     query = make_span("SELECT", {}, kind=SpanKind.CLIENT, parent=page)
     explanation = _explain(query, page)
@@ -106,25 +106,25 @@ def test_each_record_has_its_own_events_in_the_order_of_the_file() -> None:
 
 
 def test_the_events_are_those_of_the_exporter() -> None:
-    """Ids, details and metadata are the same, to the byte."""
+    """Ids, details and metadata are equal, byte for byte."""
     page = make_span("GET /cart", PAGE, kind=SpanKind.SERVER, events=[exception_event()])
     spans = [make_span("work", {"a": 1}, parent=page), page, make_span("alone")]
     ids = map("00000000-0000-4000-8000-{:012}".format, itertools.count(1))
-    conversion = Conversion(make_config(), new_id=lambda: next(ids), ledger=Ledger(), log=RateLimitedLog())
-    sent = [event for events in conversion.spans(spans, Moment(NOW_NS, 0)).events.values() for event in events]
-    told = [event for record in _explain(*spans).records for event in record.events]
-    assert sorted(told, key=lambda event: event.id) == sorted(sent, key=lambda event: event.id)
+    converter = Converter(make_config(), new_id=lambda: next(ids), ledger=Ledger(), log=RateLimitedLog())
+    sent = [event for events in converter.spans(spans, Moment(NOW_NS, 0)).events.values() for event in events]
+    explained = [event for record in _explain(*spans).records for event in record.events]
+    assert sorted(explained, key=lambda event: event.id) == sorted(sent, key=lambda event: event.id)
 
 
-def test_a_record_that_comes_twice_is_told_twice() -> None:
-    """A file may hold the same request again."""
+def test_a_repeated_record_is_explained_twice() -> None:
+    """A file can contain the same request again."""
     span = make_span()
     first, second = _explain(span, span).records
     assert [event.id for event in first.events if event.type == "work"] == [event.id for event in second.events]
 
 
-def test_log_records_are_told_too() -> None:
-    """Also those of the same content, and those that wait for their span."""
+def test_log_records_are_explained() -> None:
+    """Including those with equal content, and those that are pending."""
     page = make_span("GET /cart", PAGE, kind=SpanKind.SERVER)
     within = _log("added", trace_id=page.context.trace_id, span_id=page.context.span_id)
     explanation = _explain(within, _log("e"), _log("e"), page)
@@ -134,21 +134,20 @@ def test_log_records_are_told_too() -> None:
     assert len(explanation.records[2].events) == 1
 
 
-def test_an_exception_told_already_is_said_to_be() -> None:
-    """Python records an exception on each span that it leaves; the first of them tells it."""
+def test_a_repeated_exception_is_the_reason_for_no_event() -> None:
+    """Python records an exception on each span that it leaves; the first reports it."""
     outer = make_span("outer", {"asgi.event.type": "x"}, events=[exception_event()])
     inner = make_span("inner", parent=outer, events=[exception_event()], duration_millis=60)
-    told = _explain(inner, outer).records[1]
-    assert (told.events, told.left_out) == ((), "its exception is told by another record already")
+    record = _explain(inner, outer).records[1]
+    assert (record.events, record.left_out) == ((), "another record already reported its exception")
 
 
-def test_a_load_told_already_is_said_to_be() -> None:
-    """Two of OTel's instrumentations for browsers tell of it."""
+def test_a_repeated_document_load_is_the_reason_for_no_event() -> None:
+    """Two browser instrumentations report it."""
     shown = {"url.full": "https://shop.example/cart", "session.id": SESSION}
-    told = _explain(make_span("documentLoad", shown, duration_millis=0), _log("browser.navigation", shown)).records
-    assert sorted((len(one.events), one.left_out) for one in told if one.left_out) == [
-        (0, "another record tells of its document's load already")
-    ]
+    found = _explain(make_span("documentLoad", shown, duration_millis=0), _log("browser.navigation", shown)).records
+    left_out = [(len(one.events), one.left_out) for one in found if one.left_out]
+    assert left_out == [(0, "another record already reported its document load")]
 
 
 @pytest.mark.parametrize(
@@ -156,70 +155,70 @@ def test_a_load_told_already_is_said_to_be() -> None:
     [
         (make_span("x", {"asgi.event.type": "x"}), {}, "it is not for RUM"),
         (_log(None, body="a line"), {}, "it is not for RUM"),
-        (make_span("x"), {"custom_events": False}, "the settings leave it out"),
-        (make_span("x"), {"excluded_names": "x"}, "the settings leave it out"),
-        (make_span("documentFetch"), {}, "the event of its parent tells it"),
+        (make_span("x"), {"custom_events": False}, "the settings exclude it"),
+        (make_span("x"), {"excluded_names": "x"}, "the settings exclude it"),
+        (make_span("documentFetch"), {}, "its parent's event contains its data"),
     ],
 )
 def test_what_is_left_out_has_a_reason(
     record: ReadableSpan | DecodedLogRecord, settings: dict[str, object], reason: str
 ) -> None:
-    """The rule is named, and so is why nothing came of it."""
+    """The rule is named, and the reason why there is no event."""
     explanation = _explain(record, config=make_config(**settings))
-    assert [told.left_out for told in explanation.records] == [reason]
+    assert [record.left_out for record in explanation.records] == [reason]
     assert explanation.totals.total() == 0
 
 
-def test_of_a_vital_told_again_the_last_is_told() -> None:
-    """As it would be, were everything exported at once."""
+def test_the_last_report_of_a_vital_counts() -> None:
+    """As if everything were exported at once."""
     vital = {"browser.web_vital.name": "cls", "browser.web_vital.id": "v5-1", "session.id": SESSION}
     first, last = (_log("browser.web_vital", {**vital, "browser.web_vital.value": value}) for value in (0.1, 0.2))
-    told = _explain(first, last).records
-    assert [len(one.events) for one in told] == [0, 1]
-    assert (told[0].rule, told[0].left_out) == (OF_AN_EXPORT, "a later record corrects it")
+    found = _explain(first, last).records
+    assert [len(one.events) for one in found] == [0, 1]
+    assert (found[0].rule, found[0].left_out) == (OF_AN_EXPORT, "a later record replaces it")
 
 
 def test_an_override_that_rum_would_drop_is_noted() -> None:
-    """As the exporter logs it; the span is mapped as if nothing had been told."""
-    told = {"session.id": SESSION, "rum.event.type": "page_view_event", "rum.event.details": "{}"}
-    explanation = _explain(make_span("order", told))
+    """As the exporter logs it; the span gets its default mapping."""
+    override = {"session.id": SESSION, "rum.event.type": "page_view_event", "rum.event.details": "{}"}
+    explanation = _explain(make_span("order", override))
     assert [event.type for event in explanation.records[0].events] == ["order"]
     assert any("'pageId' is missing" in note for note in explanation.notes)
 
 
-def test_what_has_no_app_monitor_is_left_out() -> None:
-    """As the exporter drops it, in the same words."""
+def test_a_record_without_app_monitor_is_left_out() -> None:
+    """With the exporter's reason for the drop."""
     config = Config(app_monitor_id=None)
     assert _explain(make_span(), config=config).records[0].left_out == (
         "neither the configuration nor the resource names an app monitor"
     )
 
 
-def test_what_cannot_be_mapped_is_told_and_costs_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A defect of the mapping is no end of the explanation."""
-    drafts = Mapper.drafts
+def test_a_record_that_cannot_be_mapped_costs_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of the mapping does not end the explanation."""
+    intact = Mapper.map
 
     def broken(self: Mapper, view: Any) -> Any:
         if view.name == "bad":
             raise ValueError("defect")
-        return drafts(self, view)
+        return intact(self, view)
 
-    monkeypatch.setattr(Mapper, "drafts", broken)
+    monkeypatch.setattr(Mapper, "map", broken)
     bad, good = _explain(make_span("bad"), make_span("good")).records
     assert (bad.rule, bad.left_out) == ("no rule", "a span or log record could not be read")
     assert good.left_out is None
 
 
-def test_a_session_made_here_is_noted() -> None:
-    """The exporter would make a random id; the one shown is no id to look for."""
+def test_a_placeholder_session_is_noted() -> None:
+    """The exporter would create a random id."""
     explanation = _explain(make_span())
     assert explanation.records[0].session_id == "00000000-0000-4000-8000-000000000001"
-    assert [note for note in explanation.notes if "stand for random ones" in note]
+    assert [note for note in explanation.notes if "are placeholders" in note]
     assert _types(explanation) == [["session_start_event", "work"]]
 
 
 def test_what_the_exporter_would_log_is_noted() -> None:
-    """A server without sessions is told how to have some."""
+    """For example how a server can have sessions."""
     explanation = _explain(make_span("GET /", {"http.request.method": "GET"}, kind=SpanKind.SERVER))
     assert [note for note in explanation.notes if "session.id" in note]
 
@@ -227,15 +226,13 @@ def test_what_the_exporter_would_log_is_noted() -> None:
 @pytest.mark.parametrize(
     ("environment", "expected", "is_noted"),
     [
-        ({}, MADE_UP_APP_MONITOR_ID, True),
+        ({}, PLACEHOLDER_APP_MONITOR_ID, True),
         ({"OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID}, APP_MONITOR_ID, False),
-        ({"OTEL_EXPORTER_AWS_RUM_ID_HASH_KEY": "key"}, MADE_UP_APP_MONITOR_ID, False),
+        ({"OTEL_EXPORTER_AWS_RUM_ID_HASH_KEY": "key"}, PLACEHOLDER_APP_MONITOR_ID, False),
     ],
 )
-def test_an_app_monitor_is_made_up_where_none_is_set(
-    environment: dict[str, str], expected: str, *, is_noted: bool
-) -> None:
-    """It matters for hashed ids only, and is noted where it does."""
+def test_a_missing_app_monitor_has_a_placeholder(environment: dict[str, str], expected: str, *, is_noted: bool) -> None:
+    """It affects hashed ids only, and is noted if it does."""
     config = config_of(environment)
     notes = _explain(make_span("x", PAGE), config=config).notes
     assert config.app_monitor_id == expected
@@ -243,13 +240,13 @@ def test_an_app_monitor_is_made_up_where_none_is_set(
 
 
 def test_a_wrong_setting_is_an_error() -> None:
-    """The explanation would be another than what is sent."""
+    """The explanation would differ from what is sent."""
     with pytest.raises(ConfigError):
         config_of({"OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS": "some"})
 
 
 def test_the_text_is_as_documented() -> None:
-    """One record, its rule, whose it is, its events; what was not read; notes; totals."""
+    """A record with its rule, session and events; what was not read; notes; totals."""
     page = make_span("GET /cart", PAGE, kind=SpanKind.SERVER, events=[exception_event("ValueError", "a\nb\x1b[31m")])
     decoded = Decoded((_decoded(page), _log(None)), (Fault("resourceSpans", "is 5, not a list"),))
     lines = list(text_lines(explain(decoded, make_config(), NOW_NS)))
@@ -260,7 +257,7 @@ def test_the_text_is_as_documented() -> None:
         "    -> performance_navigation_event  initiatorType=navigation duration=120.0 navigationType=navigate",
         "    -> js_error_event  type=ValueError message=a\\x0ab\\x1b[31m",
     ]
-    assert lines[5] == "LOG (no name): a line without a name"
+    assert lines[5] == "LOG (no name): a log line without an event name"
     assert lines[7:8] == ["    left out: it is not for RUM"]
     assert "not read: resourceSpans is 5, not a list" in lines
     assert lines[-4:] == [
@@ -271,10 +268,10 @@ def test_the_text_is_as_documented() -> None:
     ]
 
 
-def test_the_json_has_the_events_whole() -> None:
+def test_the_json_has_complete_events() -> None:
     """Details are objects, and metadata is merged with the session's."""
-    told = json.loads(json.dumps(as_json(_explain(make_span("GET /cart", PAGE, kind=SpanKind.SERVER)))))
-    (record,) = told["records"]
+    explained = json.loads(json.dumps(as_json(_explain(make_span("GET /cart", PAGE, kind=SpanKind.SERVER)))))
+    (record,) = explained["records"]
     assert {name: record[name] for name in ("name", "kind", "rule", "page_id", "user_id", "left_out")} == {
         "name": "GET /cart",
         "kind": "SERVER",
@@ -288,7 +285,7 @@ def test_the_json_has_the_events_whole() -> None:
     assert view["metadata"]["domain"] == "shop"
     assert view["metadata"]["pageId"] == "/cart"
     assert navigation["timestamp"] == pytest.approx(START_NS / 1e9 + 0.12)
-    assert told["totals"] == dict.fromkeys((view["type"], navigation["type"]), 1)
+    assert explained["totals"] == dict.fromkeys((view["type"], navigation["type"]), 1)
 
 
 NAMES = st.text() | st.sampled_from(
@@ -309,7 +306,7 @@ VALUES = (
 def test_nothing_decoded_raises(
     name: str, attributes: dict[str, Any], kind: SpanKind, time_ns: int, event: str | None
 ) -> None:
-    """Whatever a span or log record holds, there are lines, each of them printable."""
+    """Every record has lines, and all of them are printable."""
     span = make_span(name, attributes, kind=kind, start_ns=time_ns, duration_millis=0)
     explanation = _explain(span, _log(event, attributes, timestamp=time_ns, body=name))
     assert all(line.isprintable() for line in text_lines(explanation))

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_rum_exporter import _attributes
 from otel_rum_exporter.mapping.event_types import BUILT_IN
-from otel_rum_exporter.mapping.events import js_error, timing, xray
+from otel_rum_exporter.mapping.events import js_error, timing
 from otel_rum_exporter.mapping.events.web_vital import VITALS
 from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
 from tests.logs import make_log
@@ -26,15 +26,21 @@ MOMENTS = sorted({name for row in timing.NAVIGATION for name in (row.at, row.sin
 NAMES = sorted(
     {
         *(name for moment in MOMENTS for name in timing.attributes_of(moment)),
-        *(name for one in BUILT_IN.values() for field in one.fields for name in field.told_by),
+        *(name for one in BUILT_IN.values() for field in one.fields for name in field.sources),
         *(name for pair in js_error.SPLUNK_ATTRIBUTES for name in pair),
         *(
-            *timing.TRANSFER_SIZES,
+            *_attributes.TRANSFER_SIZES,
             *("location.href", "browser.document.url.full", "url.full", "http.url"),
             *_attributes.PARENT_SCREENS,
             *_attributes.SCREEN_NAMES,
         ),
-        *(*js_error.TYPES, *js_error.FILES, *js_error.LINES, *xray.CONTENT_LENGTHS, *VITALS),
+        *(
+            *_attributes.ERROR_TYPES,
+            *_attributes.CODE_FILES,
+            *_attributes.CODE_LINES,
+            *_attributes.CONTENT_LENGTHS,
+            *VITALS,
+        ),
         *("browser.web_vital.name", "browser.web_vital.value", "browser.element.attributes", "prev.href"),
         *(
             "browser.resource_timing.transfer_size",

@@ -1,4 +1,4 @@
-"""Whose span it is: own claims, the trace's, the resource's, the process's."""
+"""Session, user and page of a span: its own, its ancestors', its trace's, its resource's, the process's."""
 
 import tracemalloc
 import uuid
@@ -12,7 +12,7 @@ from otel_rum_exporter.config import SESSION_SILENCE_NS
 from otel_rum_exporter.mapping import identity as module
 from otel_rum_exporter.mapping import pending
 from otel_rum_exporter.mapping.identity import Identities, Identity, Moment
-from otel_rum_exporter.mapping.pending import WAIT_NS
+from otel_rum_exporter.mapping.pending import MAX_PENDING_NS
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.rum.ids import NIL_UUID, to_uuid
 from tests.spans import make_span
@@ -22,31 +22,36 @@ B = "22222222-2222-4222-8222-222222222222"
 NOW_NS = 1_795_000_000_000_000_000
 
 
-@pytest.fixture
-def identities() -> Identities:
-    """Make ids that count up."""
+def make_identities() -> Identities:
+    """Make identities whose new session ids count up."""
     ids = iter(str(uuid.UUID(int=number)) for number in range(1, 100))
     return Identities(new_id=lambda: next(ids), hash_key=b"key")
 
 
+@pytest.fixture
+def identities() -> Identities:
+    """Make identities without any history."""
+    return make_identities()
+
+
 def at(now_ns: int) -> Moment:
-    """Return a moment at which both clocks show the same."""
+    """Return a moment with the same time on both clocks."""
     return Moment(now_ns, now_ns)
 
 
 def assign(
     identities: Identities,
     spans: Sequence[ReadableSpan],
-    said: Mapping[str, Mapping[str, str]] | None = None,
+    pages: Mapping[str, Mapping[str, str]] | None = None,
     now_ns: int = NOW_NS,
 ) -> dict[str, Identity]:
-    """Assign identities to spans, by the names of those settled; `said` is trace metadata by span name."""
-    pairs = [(SpanView.of(span), (said or {}).get(span.name, {})) for span in spans]
+    """Return the identities of resolved spans by name; `pages` is page metadata by span name."""
+    pairs = [(SpanView.of(span), (pages or {}).get(span.name, {})) for span in spans]
     return {view.name: identity for view, identity in identities.assign(pairs, at(now_ns))}
 
 
-def test_a_child_inherits_from_its_nearest_ancestor_though_it_ends_first(identities: Identities) -> None:
-    """Children reach the exporter before the request that carries the session."""
+def test_a_child_inherits_from_its_nearest_ancestor_although_it_ends_first(identities: Identities) -> None:
+    """Children are exported before the request that has the session."""
     request = make_span("request", {"session.id": A, "user.id": B})
     inner_request = make_span("inner request", {"session.id": B}, parent=request)
     child = make_span("query", parent=inner_request)
@@ -61,8 +66,8 @@ def test_a_child_inherits_from_its_nearest_ancestor_though_it_ends_first(identit
     assert {name for name, identity in found.items() if identity.user_id == B} == {"request"}
 
 
-def test_a_child_waits_for_its_parent_over_any_number_of_batches(identities: Identities) -> None:
-    """A batch that ends in the middle of a request tears no session apart."""
+def test_a_child_is_pending_until_its_parent_arrives_in_any_batch(identities: Identities) -> None:
+    """A batch boundary inside a request does not split its session."""
     request = make_span("request", {"session.id": A})
     child = make_span("child", parent=request)
     grandchild = make_span("grandchild", parent=child)
@@ -71,44 +76,44 @@ def test_a_child_waits_for_its_parent_over_any_number_of_batches(identities: Ide
     found = assign(identities, [request], {"request": {"pageId": "/cart"}})
     assert {(one.session_id, one.metadata["pageId"]) for one in found.values()} == {(A, "/cart")}
     assert set(found) == {"request", "child", "grandchild"}
-    assert (identities.close(at(NOW_NS)), identities.waiting) == ([], 0)
+    assert (identities.close(at(NOW_NS)), identities.pending) == ([], 0)
 
 
 def test_a_child_that_ends_after_its_parent_still_inherits(identities: Identities) -> None:
-    """What a request started may outlive it."""
+    """Work can outlive the request that started it."""
     request = make_span("request", {"session.id": A})
     assign(identities, [request], {"request": {"pageId": "/cart"}})
     late = assign(identities, [make_span("late", parent=request)])["late"]
     assert (late.session_id, late.metadata) == (A, {"pageId": "/cart"})
 
 
-def test_a_wait_ends_after_half_a_minute_with_what_the_trace_has_told(identities: Identities) -> None:
-    """A request without end cannot hold its children back for ever."""
+def test_a_pending_span_expires_and_inherits_from_its_trace(identities: Identities) -> None:
+    """A request that never ends does not keep its children pending forever."""
     endless = make_span("endless", {"session.id": A})
     assign(identities, [make_span("other", {"session.id": B}, parent=endless)])
     assign(identities, [make_span("child", parent=endless)])
-    assert identities.next_release_seconds(at(NOW_NS)) == WAIT_NS / 1_000_000_000
-    assert identities.release(at(NOW_NS + WAIT_NS - 1)) == []
-    released = {view.name: one.session_id for view, one in identities.release(at(NOW_NS + WAIT_NS))}
-    assert released == {"other": B, "child": B}
-    assert identities.next_release_seconds(at(NOW_NS)) is None
+    assert identities.next_expiry_seconds(at(NOW_NS)) == MAX_PENDING_NS / 1_000_000_000
+    assert identities.expire(at(NOW_NS + MAX_PENDING_NS - 1)) == []
+    expired = {view.name: one.session_id for view, one in identities.expire(at(NOW_NS + MAX_PENDING_NS))}
+    assert expired == {"other": B, "child": B}
+    assert identities.next_expiry_seconds(at(NOW_NS)) is None
 
 
-def test_in_a_program_of_one_user_nobody_waits(identities: Identities) -> None:
-    """Where no span names a session, a parent has nothing to tell."""
+def test_in_an_application_with_one_user_no_span_is_pending(identities: Identities) -> None:
+    """Without sessions on spans, a parent adds no identity."""
     assign(identities, [make_span("root")])
     found = assign(identities, [make_span("child", parent=make_span("main"))])
     assert found["child"].is_minted
 
 
-def test_a_resource_speaks_for_its_silent_spans(identities: Identities) -> None:
-    """A kiosk or a phone names its session once."""
+def test_a_span_without_session_has_its_resources(identities: Identities) -> None:
+    """A kiosk or a phone sets its session once."""
     found = assign(identities, [make_span(resource={"session.id": A, "user.id": B})])["work"]
     assert (found.session_id, found.user_id, found.is_minted) == (A, B, False)
 
 
-def test_what_nobody_claims_belongs_to_the_process_until_half_an_hour_of_silence(identities: Identities) -> None:
-    """A session of a single-user program ends as one of AWS's web client does."""
+def test_spans_without_session_are_in_the_process_session_until_it_is_silent(identities: Identities) -> None:
+    """It ends after 30 minutes without an event, as in AWS's web client."""
     first = assign(identities, [make_span()])["work"]
     second = assign(identities, [make_span()], now_ns=NOW_NS + SESSION_SILENCE_NS)["work"]
     third = assign(identities, [make_span()], now_ns=NOW_NS + 2 * SESSION_SILENCE_NS + 1)["work"]
@@ -118,8 +123,8 @@ def test_what_nobody_claims_belongs_to_the_process_until_half_an_hour_of_silence
     assert first.session_id != third.session_id
 
 
-def test_the_user_of_a_single_user_program_stays_on_the_screen_shown_last(identities: Identities) -> None:
-    """An error between two screens happened on the first."""
+def test_an_event_between_screens_is_on_the_screen_shown_last(identities: Identities) -> None:
+    """In an application with one user."""
     menu = {"pageId": "menu", "title": "menu"}
     assign(identities, [make_span("show")], {"show": menu})
     assert assign(identities, [make_span("fails")])["fails"].metadata == menu
@@ -127,8 +132,8 @@ def test_the_user_of_a_single_user_program_stays_on_the_screen_shown_last(identi
     assert later["next day"].metadata == {}
 
 
-def test_what_tells_no_page_is_on_the_one_that_its_session_showed_last(identities: Identities) -> None:
-    """Errors and web vitals of OTel's browser instrumentations come without a page; sessions are kept apart."""
+def test_an_event_without_a_page_is_on_the_page_that_its_session_showed_last(identities: Identities) -> None:
+    """Errors and web vitals of browser instrumentations have no page; sessions are kept apart."""
     cart, api = {"pageId": "/cart", "domain": "shop.example"}, {"pageId": "/api/stock"}
     served = make_span("served", {"session.id": A}, kind=SpanKind.SERVER)
     part = make_span("part", parent=served)
@@ -139,14 +144,14 @@ def test_what_tells_no_page_is_on_the_one_that_its_session_showed_last(identitie
     assert found["other's"].metadata == {}
 
 
-def test_a_request_of_the_application_to_itself_is_part_of_the_page_that_caused_it(identities: Identities) -> None:
-    """The user is on the page, not on the API behind it; two requests of one browser page stay two."""
+def test_a_request_of_the_application_to_itself_is_on_the_page_that_caused_it(identities: Identities) -> None:
+    """Requests of one browser page that are no ancestors of each other keep their pages."""
     page = make_span("page", {"session.id": A}, kind=SpanKind.SERVER)
     call = make_span("call", parent=page, kind=SpanKind.CLIENT)
     remote = SpanContext(call.context.trace_id, call.context.span_id, is_remote=True)
     api = make_span("api", parent=remote, kind=SpanKind.SERVER)
-    said = {"page": {"pageId": "/cart"}, "api": {"pageId": "/api/stock"}}
-    found = assign(identities, [api, call, page], said)
+    pages = {"page": {"pageId": "/cart"}, "api": {"pageId": "/api/stock"}}
+    found = assign(identities, [api, call, page], pages)
     assert {name: one.metadata["pageId"] for name, one in found.items()} == dict.fromkeys(found, "/cart")
 
     browser = SpanContext(99, 98, is_remote=True)
@@ -155,8 +160,8 @@ def test_a_request_of_the_application_to_itself_is_part_of_the_page_that_caused_
     assert [found["one"].metadata["pageId"], found["two"].metadata["pageId"]] == ["/one", "/two"]
 
 
-def test_a_session_that_is_not_recorded_stays_so_for_all_that_the_trace_gives_it(identities: Identities) -> None:
-    """Also for a later request of the trace, which has a page of its own."""
+def test_a_session_that_is_not_recorded_stays_unrecorded_in_its_trace(identities: Identities) -> None:
+    """Also for a later request of the trace with another page."""
     browser = SpanContext(77, 76, is_remote=True)
     not_recorded = {"session.id": A, "rum.session.sampled": False}
     assign(identities, [make_span("one", not_recorded, parent=browser, kind=SpanKind.SERVER)])
@@ -165,25 +170,26 @@ def test_a_session_that_is_not_recorded_stays_so_for_all_that_the_trace_gives_it
     assert (found.session_id, found.is_sampled, found.metadata) == (A, False, {"pageId": "/two"})
 
 
-def test_the_nil_session_id_means_that_there_is_none(identities: Identities) -> None:
-    """AWS's client sends the nil id before it has a session."""
+def test_the_nil_session_id_is_no_session(identities: Identities) -> None:
+    """AWS's web client sends it before it has a session."""
     assert assign(identities, [make_span("a", {"session.id": NIL_UUID})])["a"].is_minted
 
 
 def test_a_loop_of_parents_ends(identities: Identities) -> None:
-    """Corrupt telemetry, spans that are each other's parent, is let go when its time is over."""
+    """Spans that are each other's parent expire."""
     one = make_span("one", {"session.id": A})
     two = make_span("two", parent=one)
     one._parent = two.context
     assert assign(identities, [one, two]) == {}
-    assert len(identities.release(at(NOW_NS + WAIT_NS))) == 2
+    assert len(identities.expire(at(NOW_NS + MAX_PENDING_NS))) == 2
 
 
-def test_what_is_remembered_is_bounded(identities: Identities, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server of any age remembers the same number of spans and traces, and lets only so many wait."""
-    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
-    monkeypatch.setattr(module, "MAX_TRACES", 10)
-    monkeypatch.setattr(pending, "MAX_WAITING", 10)
+def test_memory_of_spans_traces_and_pages_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not grow with the age of the process."""
+    for bound in ("MAX_ENDED", "MAX_TRACES", "MAX_PAGES"):
+        monkeypatch.setattr(module, bound, 10)
+    monkeypatch.setattr(pending, "MAX_PENDING", 10)
+    identities = make_identities()
     for number in range(50):
         assign(identities, [make_span("page", {"session.id": f"{A}{number}"})], {"page": {"pageId": "/"}})
         assign(identities, [make_span(f"w{number}", parent=make_span("unseen"))])
@@ -191,38 +197,39 @@ def test_what_is_remembered_is_bounded(identities: Identities, monkeypatch: pyte
     assert len(identities.close(at(NOW_NS))) == 10
 
 
-def test_spans_that_wait_take_little_memory_however_large_they_are(
+def test_pending_spans_take_bounded_memory_whatever_their_size(
     identities: Identities, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sender whose parents never end holds no more than the bound, whatever part of a span it makes large."""
-    monkeypatch.setattr(pending, "MAX_WAITING_BYTES", 100_000)
+    """Whatever part of a span is large."""
+    monkeypatch.setattr(pending, "MAX_PENDING_BYTES", 100_000)
     large, known = "x" * 10_000, {"session.id": A}
     for _ in range(100):
         assign(identities, [make_span("attribute", {**known, "text": large}, parent=make_span("unseen"))])
         events = [Event("moment", {"text": large})]
         assign(identities, [make_span("event", known, parent=make_span("unseen"), events=events)])
         assign(identities, [make_span(large, known, parent=make_span("unseen"))])
-    assert 5 < identities.waiting < 10
+    assert 5 < identities.pending < 10
 
 
-def test_a_span_that_has_waited_for_long_is_not_released_by_those_that_came_and_went(
+def test_a_span_that_has_waited_for_long_is_not_expired_by_those_that_came_and_went(
     identities: Identities, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under load, a slow request keeps its children as a quick one does."""
-    monkeypatch.setattr(module, "MAX_REMEMBERED", 10)
+    """Under load, children of a slow request stay pending."""
+    monkeypatch.setattr(module, "MAX_ENDED", 10)
     monkeypatch.setattr(module, "MAX_TRACES", 10)
-    monkeypatch.setattr(pending, "MAX_WAITING", 10)
+    monkeypatch.setattr(pending, "MAX_PENDING", 10)
+    identities = make_identities()
     slow = make_span("slow", {"session.id": A})
     assign(identities, [make_span("child", parent=slow)])
     for number in range(50):
         quick = make_span(f"q{number}", {"session.id": B})
         assert len(assign(identities, [make_span(f"c{number}", parent=quick), quick])) == 2
-    assert identities.waiting == 1
+    assert identities.pending == 1
     assert assign(identities, [slow])["child"].session_id == A
 
 
-def test_a_session_of_its_own_has_no_user_of_another(identities: Identities) -> None:
-    """A message of one user handled within the request of another is the first one's."""
+def test_a_span_with_another_session_does_not_inherit_the_user(identities: Identities) -> None:
+    """A message of one user can be handled within the request of another."""
     request = make_span("request", {"session.id": A, "user.id": B})
     message = make_span("message", {"session.id": B}, parent=request)
     found = assign(identities, [message, request])
@@ -231,8 +238,8 @@ def test_a_session_of_its_own_has_no_user_of_another(identities: Identities) -> 
     assert assign(identities, [make_span("consume", parent=other, kind=SpanKind.CONSUMER)])["consume"].is_minted
 
 
-def test_metadata_that_is_too_long_to_be_remembered_is_inherited_as_its_page(identities: Identities) -> None:
-    """Whoever sends it decides on its size; the span itself has all of it."""
+def test_long_page_metadata_is_inherited_as_the_page_alone(identities: Identities) -> None:
+    """Clients choose its size; the span itself keeps all of it."""
     long = {"pageId": "/cart", "title": "Cart", "pageUrl": "u" * 800, "aws:userAgent": "a" * 800}
     request = make_span("request", {"session.id": A})
     whole = assign(identities, [request], {"request": long})["request"]
@@ -242,28 +249,28 @@ def test_metadata_that_is_too_long_to_be_remembered_is_inherited_as_its_page(ide
 
 
 @pytest.mark.parametrize("name", ["session.id", "user.id"])
-def test_a_long_id_stands_for_the_same_as_ever(identities: Identities, name: str) -> None:
-    """It is remembered by its UUID, which is the same in every process."""
+def test_a_long_id_has_the_same_uuid_as_before(identities: Identities, name: str) -> None:
+    """It is kept as its UUID, which is the same in every process."""
     found = assign(identities, [make_span("one", {name: "é" * 1000})])["one"]
     expected = to_uuid("é" * 1000, kind=name.partition(".")[0], key=b"key")
     assert expected in {found.session_id, found.user_id}
 
 
-def test_what_is_remembered_of_hostile_traces_is_bounded(identities: Identities) -> None:
-    """Whatever a sender puts into its spans, each takes a few KiB until it is forgotten."""
+def test_memory_of_hostile_traces_is_bounded(identities: Identities) -> None:
+    """Each span takes a few KiB at most, whatever it contains."""
     spans = [make_span(f"{number}", {"session.id": f"{number}" + "ß" * 5000}) for number in range(500)]
-    said = {span.name: {f"key{part}": f"{span.name} {part}" + "é" * 250 for part in range(20)} for span in spans}
-    pairs = [(SpanView.of(span), said[span.name]) for span in spans]
+    pages = {span.name: {f"key{part}": f"{span.name} {part}" + "é" * 250 for part in range(20)} for span in spans}
+    pairs = [(SpanView.of(span), pages[span.name]) for span in spans]
     tracemalloc.start()
     identities.assign(pairs, at(NOW_NS))
-    del pairs, spans, said
+    del pairs, spans, pages
     held_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held_bytes < 500 * 4096
 
 
-def test_a_user_said_to_be_nobody_is_nobody(identities: Identities) -> None:
-    """Who logged out is not whoever the parent belongs to."""
+def test_the_nil_user_id_is_an_unknown_user(identities: Identities) -> None:
+    """A span after a logout does not inherit its parent's user."""
     page = make_span("page", {"session.id": A, "user.id": "ann"})
     action = make_span("logged out", {"session.id": A, "user.id": NIL_UUID}, parent=page)
     found = assign(identities, [action, page])

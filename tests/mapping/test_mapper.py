@@ -1,4 +1,4 @@
-"""From span to drafts, with memory."""
+"""Spans to event drafts, with state across spans."""
 
 from opentelemetry.trace import SpanKind
 
@@ -9,11 +9,11 @@ from tests.spans import exception_event, make_config, make_span
 
 def types(mapper: Mapper, span: object) -> list[str]:
     """Map one span to the short types of its events."""
-    return [draft.type.removeprefix("com.amazon.rum.") for draft in mapper.drafts(SpanView.of(span))]  # type: ignore[arg-type]
+    return [draft.type.removeprefix("com.amazon.rum.") for draft in mapper.map(SpanView.of(span)).drafts]  # type: ignore[arg-type]
 
 
 def test_an_exception_that_leaves_three_spans_is_one_error() -> None:
-    """Python records it on each of them; the innermost ends first and tells it."""
+    """Python records it on each of them; the innermost ends first and reports it."""
     mapper = Mapper(make_config())
     outer = make_span("outer", events=[exception_event()])
     middle = make_span("middle", parent=outer, events=[exception_event()])
@@ -24,7 +24,7 @@ def test_an_exception_that_leaves_three_spans_is_one_error() -> None:
 
 
 def test_a_request_served_that_raised_is_a_failed_request_and_an_error() -> None:
-    """The 500 and its cause are both told."""
+    """Both the 500 and its cause are sent."""
     attributes = {"http.method": "GET", "http.route": "/pay", "http.status_code": 500}
     span = make_span("GET /pay", attributes, kind=SpanKind.SERVER, events=[exception_event()])
     assert types(Mapper(make_config()), span) == ["http_event", "js_error_event"]
@@ -37,8 +37,8 @@ def test_the_exception_of_a_request_made_is_the_error_of_its_http_event_only() -
     assert types(Mapper(make_config()), span) == ["performance_resource_event", "http_event"]
 
 
-def test_an_exception_that_is_how_a_framework_says_404_is_no_error() -> None:
-    """Nothing failed; a handled 404 that raised something else did."""
+def test_an_exception_that_a_framework_turns_into_404_is_no_error() -> None:
+    """A 404 with another exception below it is an error."""
     attributes = {"http.method": "GET", "http.route": "/x", "http.status_code": 404}
     for kind, expected in (
         ("django.http.response.Http404", ["http_event"]),
@@ -48,14 +48,14 @@ def test_an_exception_that_is_how_a_framework_says_404_is_no_error() -> None:
         assert types(Mapper(make_config()), span) == expected
 
 
-def test_errors_are_told_also_where_custom_events_are_off() -> None:
+def test_errors_are_sent_also_with_custom_events_off() -> None:
     """Switching off custom events must not hide errors."""
     span = make_span(events=[exception_event()])
     assert types(Mapper(make_config(custom_events=False)), span) == ["js_error_event"]
 
 
 def test_too_many_types_of_custom_events_become_one() -> None:
-    """Span names that hold ids must not make a type each."""
+    """Span names with ids must not each make a type."""
     mapper = Mapper(make_config())
     for number in range(MAX_CUSTOM_TYPES):
         assert types(mapper, make_span(f"job-{number}")) == [f"job-{number}"]
@@ -64,5 +64,5 @@ def test_too_many_types_of_custom_events_become_one() -> None:
 
 
 def test_spans_that_are_not_for_rum_make_no_event() -> None:
-    """ASGI's messages are noise within their request."""
+    """ASGI messages are part of their request."""
     assert types(Mapper(make_config()), make_span("GET / http send", {"asgi.event.type": "http.response.body"})) == []

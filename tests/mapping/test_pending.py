@@ -1,9 +1,9 @@
-"""Children wait for their parents, each as long as its eldest sibling."""
+"""Children wait for their parents, each as long as its first sibling."""
 
 import pytest
 
 from otel_rum_exporter.mapping import pending as module
-from otel_rum_exporter.mapping.pending import WAIT_NS, Waiting
+from otel_rum_exporter.mapping.pending import MAX_PENDING_NS, PendingSpans
 from otel_rum_exporter.mapping.record_view import SpanKey
 
 MOTHER: SpanKey = ("t", "mother")
@@ -11,42 +11,42 @@ AUNT: SpanKey = ("t", "aunt")
 
 
 @pytest.fixture
-def waiting() -> Waiting[str]:
-    """Let three children wait for two parents."""
-    made: Waiting[str] = Waiting()
-    made.add(MOTHER, "first", 100, 0)
-    made.add(AUNT, "cousin", 200, 10)
-    made.add(MOTHER, "second", 300, 20)
-    return made
+def pending() -> PendingSpans[str]:
+    """Make three pending children of two parents."""
+    pending: PendingSpans[str] = PendingSpans()
+    pending.add(MOTHER, "first", 100, 0)
+    pending.add(AUNT, "cousin", 200, 10)
+    pending.add(MOTHER, "second", 300, 20)
+    return pending
 
 
-def test_a_parent_has_its_children_back_in_their_order(waiting: Waiting[str]) -> None:
-    """Once; who never had any has none."""
-    assert (waiting.count, waiting.size_bytes) == (3, 600)
-    assert waiting.release(MOTHER) == ["first", "second"]
-    assert waiting.release(MOTHER) == []
-    assert (waiting.count, waiting.size_bytes, waiting.longest_awaited) == (1, 200, AUNT)
+def test_a_parent_resolves_its_children_once_and_in_order(pending: PendingSpans[str]) -> None:
+    """A parent without children resolves none."""
+    assert (pending.count, pending.size_bytes) == (3, 600)
+    assert pending.resolve(MOTHER) == ["first", "second"]
+    assert pending.resolve(MOTHER) == []
+    assert (pending.count, pending.size_bytes, pending.oldest) == (1, 200, AUNT)
 
 
-def test_a_wait_is_over_after_its_time(waiting: Waiting[str]) -> None:
-    """The longest first."""
-    assert waiting.overdue(WAIT_NS - 1) is None
-    assert waiting.next_overdue_seconds(WAIT_NS - 500_000_000) == 0.5
-    assert waiting.overdue(WAIT_NS) == MOTHER
-    waiting.release(MOTHER)
-    assert waiting.overdue(WAIT_NS) is None
-    assert waiting.overdue(WAIT_NS + 10) == AUNT
-    waiting.release(AUNT)
-    assert waiting.overdue(10 * WAIT_NS) is None
-    assert waiting.next_overdue_seconds(0) is None
+def test_children_expire_after_their_time(pending: PendingSpans[str]) -> None:
+    """The oldest first."""
+    assert pending.expired(MAX_PENDING_NS - 1) is None
+    assert pending.next_expiry_seconds(MAX_PENDING_NS - 500_000_000) == 0.5
+    assert pending.expired(MAX_PENDING_NS) == MOTHER
+    pending.resolve(MOTHER)
+    assert pending.expired(MAX_PENDING_NS) is None
+    assert pending.expired(MAX_PENDING_NS + 10) == AUNT
+    pending.resolve(AUNT)
+    assert pending.expired(10 * MAX_PENDING_NS) is None
+    assert pending.next_expiry_seconds(0) is None
 
 
-@pytest.mark.parametrize(("bound", "value"), [("MAX_WAITING", 2), ("MAX_WAITING_BYTES", 599)])
-def test_a_wait_is_over_when_too_many_wait(
-    waiting: Waiting[str], monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+@pytest.mark.parametrize(("bound", "value"), [("MAX_PENDING", 2), ("MAX_PENDING_BYTES", 599)])
+def test_children_expire_early_when_too_many_are_pending(
+    pending: PendingSpans[str], monkeypatch: pytest.MonkeyPatch, bound: str, value: int
 ) -> None:
     """Memory is bounded, whatever never ends."""
     monkeypatch.setattr(module, bound, value)
-    assert waiting.overdue(20) == MOTHER
-    waiting.release(MOTHER)
-    assert waiting.overdue(20) is None
+    assert pending.expired(20) == MOTHER
+    pending.resolve(MOTHER)
+    assert pending.expired(20) is None

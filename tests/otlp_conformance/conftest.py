@@ -31,8 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "duty(id, level, rule): the duty of an OTLP receiver that a test is for")
 
 
-@pytest.fixture(scope="package")
-def target(request: pytest.FixtureRequest) -> Iterator[Target]:
+@pytest.fixture(scope="module")
+def target(request: pytest.FixtureRequest, no_leaks_of_module: None) -> Iterator[Target]:
     """Return the server named on the command line, else this project's own, served for the tests."""
     option = request.config.getoption
     url = option("--url", default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import socket
@@ -113,7 +114,7 @@ def old_client(rum: LocalRum, folder: Path) -> Any:
     """Return a boto3 client with the model of an older botocore."""
     session = boto3.session.Session(region_name="us-east-1")
     loader = session._session.get_component("data_loader")
-    model = loader.load_service_model("rum", "service-2")
+    model = copy.deepcopy(loader.load_service_model("rum", "service-2"))
     model["shapes"]["PutRumEventsRequest"]["members"].pop("SessionMetadata", None)
     directory = folder / "rum" / "2018-05-10"
     directory.mkdir(parents=True)

@@ -15,6 +15,11 @@ from tests.spans import START_NS
 SESSION = json.dumps({"version": "1.0.0", "domain": "shop.example"})
 
 
+LONG_TEXTS = st.builds(
+    lambda piece, size: (piece * size)[:size], st.text(min_size=1, max_size=20), st.integers(500, 8000)
+)
+
+
 def encoded(details: dict[str, Any], metadata: dict[str, Any] | None = None) -> RumEvent | None:
     """Return details encoded as a custom event."""
     draft = EventDraft("work", START_NS, details)
@@ -67,7 +72,7 @@ def test_an_event_that_cannot_be_trimmed_is_none() -> None:
     assert encoded({f"k{n}": n for n in range(2000)}) is None
 
 
-@given(st.dictionaries(st.text(max_size=20), ANY_VALUES | st.text(min_size=500, max_size=8000), max_size=8))
+@given(st.dictionaries(st.text(max_size=20), ANY_VALUES | LONG_TEXTS, max_size=8))
 def test_every_event_that_is_encoded_is_within_the_limit(attributes: dict[str, Any]) -> None:
     """With escapes, and with merged metadata."""
     event = encoded({"attributes": json_object(attributes), "events": [json_object(attributes)]}, {"pageId": "/é"})

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 
 from ..config import Config
 from ..exporter.pipeline import Pipeline
-from ..mapping.pending import WAIT_NS
+from ..mapping.pending import MAX_PENDING_NS
 from ..otlp import OtlpError, Piece, pieces
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ MEMORY_BYTES = 64 * 1024 * 1024
 SLICE_RECORDS = 500
 SETTLE_SECONDS = 5.0
 POLL_SECONDS = 0.5
-WAIT_SECONDS = WAIT_NS / 1e9
+WAIT_SECONDS = MAX_PENDING_NS / 1e9
 MAX_NOTES = 10
 
 

@@ -155,7 +155,7 @@ class Pipeline:
         self._log.write()
 
     def _release(self) -> None:
-        self._accept(lambda conversion, now: conversion.release(now))
+        self._accept(lambda conversion, now: conversion.expire(now))
 
     def _accept_safely(self, convert: Convert) -> None:
         street = self._open()

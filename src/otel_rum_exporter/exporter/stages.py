@@ -19,12 +19,12 @@ from ..delivery.rate_limiter import RateLimiter
 from ..delivery.storage import MemoryStore, Store
 from ..delivery.worker import Delivery
 from ..ledger import DropReason, Ledger, Tally
-from ..mapping.converter import Conversion, Converted
+from ..mapping.converter import Converted, Converter
 from ..mapping.identity import Moment
 from ..rum.client import RumClient, Transport
 from .metrics import is_enabled, observe
 
-Convert: TypeAlias = Callable[[Conversion, Moment], Converted]
+Convert: TypeAlias = Callable[[Converter, Moment], Converted]
 
 RECOVER_SECONDS = 5.0
 """How often to look what dead processes left in the spool."""
@@ -50,12 +50,12 @@ class Street:
         self._ledger = ledger
         self._log = log
         self._release = release
-        self._conversion = Conversion(
+        self._conversion = Converter(
             config,
             new_id=lambda: str(uuid.uuid4()),
             ledger=ledger,
             log=log,
-            holds=config.spool_directory is not None,
+            is_durable=config.spool_directory is not None,
         )
         self.store = _store(config, log)
         self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
@@ -82,11 +82,13 @@ class Street:
         """Convert, and give the events to the delivery. Not thread-safe: its owner calls it under a lock."""
         now = Moment(time.time_ns(), time.monotonic_ns())
         converted = convert(self._conversion, now)
-        next_release_seconds = self._conversion.next_release_seconds(now)
+        next_release_seconds = self._conversion.next_expiry_seconds(now)
         if next_release_seconds is not None:
             self.delivery.call_after("release", next_release_seconds, self._release)
         if any(converted):
-            self.delivery.accept(converted.events, now.epoch_ns, provisional=converted.held, resolved=converted.settled)
+            self.delivery.accept(
+                converted.events, now.epoch_ns, provisional=converted.provisional, resolved=converted.resolved
+            )
 
     def close(self, timeout_seconds: float) -> None:
         """Deliver what is stored within the time given, and count the rest as dropped."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
-from ..config import RESOURCE_APP_MONITOR_ID, Config
+from .._attributes import RESOURCE_APP_MONITOR_ID
+from ..config import Config
 from ..exporter.registry import SharedPipeline
 from ..ledger import Ledger
 from ..rum.client import RumClient

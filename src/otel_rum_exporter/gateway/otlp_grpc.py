@@ -23,7 +23,6 @@ from .settings import GatewaySettings
 
 LOGGER = logging.getLogger("otel_rum_exporter")
 
-WORKERS = 4
 MAX_STREAMS = 16
 """Requests at a time on one connection; a client queues the others itself, where the server would refuse them."""
 
@@ -45,14 +44,14 @@ class GrpcDoor:
         self._counts = counts
         self._budget = budget
 
-    def server(self, host: str, port: int) -> tuple[grpc.Server, int]:
-        """Return a server that is bound but not started, and its port.
+    def server(self, host: str, port: int, threads: ThreadPoolExecutor) -> tuple[grpc.Server, int]:
+        """Return a server that is bound but not started, and its port. gRPC does not shut `threads` down.
 
         Raises:
             OSError: when the port is taken.
         """
         server = grpc.server(
-            ThreadPoolExecutor(WORKERS, thread_name_prefix="otel-rum-grpc"),
+            threads,
             handlers=[
                 grpc.method_handlers_generic_handler(
                     # Without a deserializer: a handler is given the bytes.

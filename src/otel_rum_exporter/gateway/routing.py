@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .._attributes import ENDUSER_ID, SESSION_ATTRIBUTES, USER_ATTRIBUTES
-from ..config import RESOURCE_APP_MONITOR_ID, SESSION_SILENCE_NS, Config
-from ..mapping.app_monitor import RESOURCE_ALIAS
+from .._attributes import ENDUSER_ID, RESOURCE_ALIAS, RESOURCE_APP_MONITOR_ID, SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from ..config import SESSION_SILENCE_NS, Config
 from ..mapping.attribute_values import json_object
 from ..mapping.record_view import text
 from ..otlp import DecodedResource

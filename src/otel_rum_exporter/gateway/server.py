@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import connection
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ DRAIN_SECONDS = 5
 """How long requests in flight may take after a signal to end, before what was accepted is delivered."""
 
 KEEP_ALIVE_SECONDS = 60
+GRPC_THREADS = 4
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -59,10 +61,13 @@ class Server:
         settings = gateway.settings
         self._listener = _listener(settings.host, settings.http_port, is_shared=settings.workers > 1)
         self._grpc: grpc.Server | None = None
+        self._grpc_threads = ThreadPoolExecutor(GRPC_THREADS, thread_name_prefix="otel-rum-grpc")
         grpc_port = settings.grpc_port
         if settings.grpc:
             try:
-                self._grpc, grpc_port = gateway.grpc_door().server(settings.host, settings.grpc_port)
+                self._grpc, grpc_port = gateway.grpc_door().server(
+                    settings.host, settings.grpc_port, self._grpc_threads
+                )
             except OSError:
                 self._listener.close()
                 raise
@@ -99,6 +104,7 @@ class Server:
         self._gateway.refuse()
         if self._grpc is not None:
             self._grpc.stop(DRAIN_SECONDS).wait()
+        self._grpc_threads.shutdown(wait=False)
 
 
 class _HttpServer(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""Where telemetry comes from, as RUM knows it: the app monitor of a resource, and what all of its events share."""
+"""The app monitor of a resource, and the metadata that all of its events share."""
 
 from __future__ import annotations
 
@@ -8,55 +8,49 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from .._attributes import RESOURCE_ALIAS, RESOURCE_APP_MONITOR_ID, RESOURCE_VERSIONS
 from .._config_fields import UUID
-from ..config import RESOURCE_APP_MONITOR_ID, Config
+from ..config import Config
 from ..rum.batch import AppMonitor
 from . import metadata
+from .caches import ObjectCache
 from .record_view import Resource, text
-
-RESOURCE_ALIAS = "aws.rum.appmonitor.alias"
-RESOURCE_VERSIONS = ("service.version", "app.build_id")
 
 MAX_RESOURCES = 1000
 RUM_PLATFORM = "aws_rum"
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 
 
-class Origin(NamedTuple):
-    """The app monitor of telemetry, and the metadata that all of its events share, as JSON text."""
+class Resolution(NamedTuple):
+    """An app monitor, and the metadata that all events of a resource share, as JSON text."""
 
     monitor: AppMonitor
     session_metadata: str
 
 
-class Origins:
-    """Find the origin of each resource, once. Not thread-safe: its owner calls it under a lock."""
+class AppMonitorResolver:
+    """Resolve the app monitor of each resource, once. Not thread-safe: its owner calls it under a lock."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._known: dict[int, tuple[Resource, Origin | None]] = {}
+        self._resolutions = ObjectCache(self._resolve, MAX_RESOURCES)
         self._servers: set[tuple[str | None, str | None]] = set()
 
-    def of(self, resource: Resource) -> Origin | None:
-        """Return the origin of telemetry with a resource; None where neither that nor the settings name a monitor."""
-        known = self._known.get(id(resource))
-        if known is None or known[0] is not resource:
-            if len(self._known) >= MAX_RESOURCES:
-                self._known.clear()
-            known = self._known[id(resource)] = (resource, self._origin(resource))
-        return known[1]
+    def of(self, resource: Resource) -> Resolution | None:
+        """Return the app monitor of a resource; None if neither the resource nor the settings name one."""
+        return self._resolutions.of(resource)
 
-    def serves(self, resource: Resource) -> None:
-        """Take note that a resource is a server, whose users sit elsewhere."""
-        program = _program(resource)
-        if program not in self._servers and len(self._servers) < MAX_RESOURCES:
-            self._servers.add(program)
-            self._known.clear()
+    def add_server(self, resource: Resource) -> None:
+        """Record that a resource is a server, so that operating system and device are not its users'."""
+        service = _service(resource)
+        if service not in self._servers and len(self._servers) < MAX_RESOURCES:
+            self._servers.add(service)
+            self._resolutions.clear()
 
-    def _origin(self, resource: Resource) -> Origin | None:
+    def _resolve(self, resource: Resource) -> Resolution | None:
         attributes = resource.attributes
-        told = text(attributes, RESOURCE_APP_MONITOR_ID)
-        monitor_id = told if told and UUID.fullmatch(told) else self._config.app_monitor_id
+        named = text(attributes, RESOURCE_APP_MONITOR_ID)
+        monitor_id = named if named and UUID.fullmatch(named) else self._config.app_monitor_id
         if monitor_id is None:
             return None
         monitor = AppMonitor(
@@ -66,17 +60,17 @@ class Origins:
             alias=text(attributes, RESOURCE_ALIAS) or self._config.alias,
             region=None if self._config.region else _region(attributes),
         )
-        is_server = _program(resource) in self._servers
+        is_server = _service(resource) in self._servers
         shared = metadata.of_resource(attributes, self._config, is_server=is_server)
-        return Origin(monitor, orjson.dumps(shared).decode())
+        return Resolution(monitor, orjson.dumps(shared).decode())
 
 
-def _program(resource: Resource) -> tuple[str | None, str | None]:
-    """Return what tells a program from others: its spans and its log records may come with equal resources."""
+def _service(resource: Resource) -> tuple[str | None, str | None]:
+    """Return what identifies a service: its spans and log records may come with different resource objects."""
     return text(resource.attributes, "service.name"), text(resource.attributes, "telemetry.sdk.language")
 
 
 def _region(attributes: Mapping[str, Any]) -> str | None:
-    """Return the app monitor's region, which AWS's mobile SDKs tell; that of a server is where the server is."""
-    told = text(attributes, "cloud.region") if text(attributes, "cloud.platform") == RUM_PLATFORM else None
-    return told if told and _REGION.fullmatch(told) else None
+    """Return the app monitor's region, which AWS's mobile SDKs set; a server's `cloud.region` is its own."""
+    region = text(attributes, "cloud.region") if text(attributes, "cloud.platform") == RUM_PLATFORM else None
+    return region if region and _REGION.fullmatch(region) else None

@@ -1,6 +1,6 @@
-"""OTel attribute values (AnyValue) as JSON values: total, so that no value an application sets can stop an export.
+"""OpenTelemetry attribute values (AnyValue) as JSON values: total, so that no value can stop an export.
 
-The rules for what JSON has no form for are OTel's own:
+Values without a JSON form follow OpenTelemetry's rules:
 https://opentelemetry.io/docs/specs/otel/common/#anyvalue
 """
 
@@ -14,20 +14,20 @@ from typing import Any
 JsonValue = str | int | float | bool | list[Any] | dict[str, Any]
 
 MAX_DEPTH = 8
-"""Deeper values are written as text. RUM shows details as a flat table; depth only costs bytes."""
+"""Deeper values are written as text: RUM shows details as a flat table."""
 
 _ITEM_BYTES = 64
-"""A short string or a number, and its place in what holds it."""
+"""Estimated size of a short string or a number, with its reference."""
 
 MAX_SAFE_INTEGER = 2**53 - 1
-"""Above it a reader that holds numbers as doubles, as browsers do, would show another number."""
+"""Larger integers change when read as doubles, as browsers do."""
 
 
-def json_value(value: object, depth: int = 0) -> JsonValue | None:  # noqa: PLR0911 - one for each kind of value
+def json_value(value: object, depth: int = 0) -> JsonValue | None:  # noqa: PLR0911 - one return for each kind of value
     """Return the JSON form of an attribute value.
 
-    NaN and infinities become text, bytes Base64, integers beyond 2^53 text, lone surrogates `?`; None (an
-    empty AnyValue) stays None inside lists and is left out of maps.
+    NaN, infinities and integers beyond 2^53 become text, bytes Base64, lone surrogates `?`. None (an empty AnyValue)
+    stays None inside lists and is left out of maps.
     """
     if isinstance(value, str):
         return json_text(value)
@@ -49,7 +49,7 @@ def json_value(value: object, depth: int = 0) -> JsonValue | None:  # noqa: PLR0
 
 
 def json_object(values: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
-    """Return a mapping as a JSON object, without the members that are None."""
+    """Return a mapping as a JSON object, without members that are None."""
     found = {}
     for key, value in values.items():
         item = value if type(value) is str and value.isascii() else json_value(value, depth)
@@ -59,7 +59,7 @@ def json_object(values: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
 
 
 def json_text(value: object) -> str:
-    """Return a value as text that UTF-8, and so JSON, can carry: lone surrogates become `?`."""
+    """Return a value as text that UTF-8 and JSON can represent: lone surrogates become `?`."""
     if not isinstance(value, str):
         return _as_text(value)
     if value.isascii():
@@ -68,7 +68,7 @@ def json_text(value: object) -> str:
 
 
 def size_bytes(value: object) -> int:
-    """Estimate the memory that an attribute value takes, however deep it is."""
+    """Estimate the memory of an attribute value of any depth, in bytes."""
     size, pending = 0, [value]
     while pending:
         item = pending.pop()
@@ -98,5 +98,5 @@ def _non_finite(value: float) -> str:
 def _as_text(value: object) -> str:
     try:
         return json_text(str(value))
-    except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything, and one value must not cost its span
+    except Exception:  # noqa: BLE001 - __str__ of a value may raise anything, and one value must not cost its span
         return f"<{type(value).__name__}>"

@@ -1,210 +1,263 @@
-"""Spans and log records to RUM events, ready for their batches: whose they are, what they become, and their envelopes.
+"""Spans and log records to RUM events: one outcome for each record.
 
-One bad record never costs another: what cannot be read or mapped is dropped alone, and counted.
+A record that cannot be read or mapped is dropped alone, and counted.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from opentelemetry.trace import SpanKind
 
-from .._attributes import EVENT_TYPE
+from .._attributes import EVENT_TYPE, RESOURCE_APP_MONITOR_ID
 from .._log import RateLimitedLog
-from ..config import RESOURCE_APP_MONITOR_ID, Config
+from ..config import Config
 from ..ledger import DropReason, Ledger, Record, Tally
 from ..rum.batch import BatchKey, Events
-from ..rum.event import EventDraft, RumEvent
+from ..rum.event import RumEvent
 from . import metadata, override
-from .app_monitor import Origins
-from .event_builder import Envelopes
+from .app_monitor import AppMonitorResolver
+from .caches import BoundedDict
+from .event_builder import EventBuilder
 from .events import web_vital
 from .identity import Identities, Identity, Moment
 from .log_view import LogRecord, LogView
-from .mapper import Mapper
+from .mapper import Mapped, Mapper
 from .record_view import View
 from .sampling import is_sampled
 from .span_view import Span, SpanView
 
 V = TypeVar("V", bound=View)
 
+MAX_SESSIONS = 10_000
+"""Started sessions to remember, so that each is started once."""
 
-class Converted(NamedTuple):
-    """Events ready for their batches.
+NOT_SAMPLED = "its session is not sampled"
 
-    `held` has the events of each span that waits from now on, as they would be if its parent never came, by a handle;
-    `settled` has the handles of those held that need not be any more, since theirs are among the `events`.
+
+class Drop(NamedTuple):
+    """The loss of one event, or of a record before it became one. `record` is what it stands for, as in `RumEvent`."""
+
+    reason: DropReason
+    record: Record
+    fix: str
+
+
+class Outcome(NamedTuple):
+    """What one span or log record became.
+
+    `key` groups the events. Without events, `left_out` is why the mapping made none, or `drops` why they were lost.
+    `view`, `identity` and `mapped` are None if the record failed before.
     """
 
-    events: Events
-    held: Mapping[int, Events]
-    settled: Sequence[int]
+    view: View | None
+    identity: Identity | None = None
+    mapped: Mapped | None = None
+    key: BatchKey | None = None
+    events: Sequence[RumEvent] = ()
+    left_out: str | None = None
+    drops: Sequence[Drop] = ()
 
 
-MAX_SESSIONS = 10_000
+class Converted(NamedTuple):
+    """The outcomes of records, and what a store that survives the process needs for pending spans.
+
+    `provisional` has the events of each span that is pending from now on, as they would be if its parent never arrived,
+    by a handle. `resolved` has the handles of those whose final events are among the outcomes.
+    """
+
+    outcomes: Sequence[Outcome]
+    provisional: Mapping[int, Events] = MappingProxyType({})
+    resolved: Sequence[int] = ()
+
+    @property
+    def events(self) -> Events:
+        """The events of all outcomes, grouped for requests."""
+        grouped: dict[BatchKey, list[RumEvent]] = defaultdict(list)
+        for outcome in self.outcomes:
+            if outcome.key is not None and outcome.events:
+                grouped[outcome.key].extend(outcome.events)
+        return grouped
 
 
-class Conversion:
+class Converter:
     """Convert telemetry to events. Not thread-safe: its owner calls it under a lock.
 
-    With `holds`, spans that wait for their parents have events already, for a store that survives the process.
+    With `is_durable`, pending spans have provisional events, for a store that survives the process. `new_id` returns
+    a new session id.
     """
 
     def __init__(
-        self, config: Config, *, new_id: Callable[[], str], ledger: Ledger, log: RateLimitedLog, holds: bool = False
+        self,
+        config: Config,
+        *,
+        new_id: Callable[[], str],
+        ledger: Ledger,
+        log: RateLimitedLog,
+        is_durable: bool = False,
     ) -> None:
         self._config = config
-        self._holds = holds
-        self._held: dict[int, list[EventDraft]] = {}
+        self._is_durable = is_durable
+        self._provisional: dict[int, Mapped] = {}
         self._ledger = ledger
         self._log = log
         self._identities = Identities(new_id=new_id, hash_key=_hash_key(config), has_enduser_id=config.enduser_id)
-        self._mapper = Mapper(self._with_policy_guarded(config))
-        self._origins = Origins(config)
-        self._envelopes = Envelopes(config, self._identities.uuid_of_session)
-        self._sessions_started: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._mapper = Mapper(self._with_guarded_page_views(config))
+        self._app_monitors = AppMonitorResolver(config)
+        self._builder = EventBuilder(config, self._identities.session_uuid)
+        self._started_sessions: BoundedDict[tuple[str, str], None] = BoundedDict(MAX_SESSIONS)
 
-    def spans(self, spans: Sequence[Span], now: Moment) -> Converted:
-        """Return the events of finished spans, and of what waited for them."""
-        read = self._read(SpanView.of, spans, "span")
-        return self._converted(self._identities.assign(read, now), now, read)
+    def spans(self, spans: Iterable[Span], now: Moment) -> Converted:
+        """Convert finished spans, and the pending spans below them."""
+        read, failed = self._read(SpanView.of, spans, "span")
+        return self._finish(self._identities.assign(read, now), now, read, failed)
 
-    def log_records(self, records: Sequence[LogRecord], now: Moment) -> Converted:
-        """Return the events of log records that need not wait for their span."""
-        read = self._read(LogView.of, records, "log")
+    def log_records(self, records: Iterable[LogRecord], now: Moment) -> Converted:
+        """Convert log records that need not wait for their span."""
+        read, failed = self._read(LogView.of, records, "log")
         web_vital.supersede(view for view, _ in read)
-        return self._converted(self._identities.assign(read, now), now, read)
+        return self._finish(self._identities.assign(read, now), now, read, failed)
 
-    def release(self, now: Moment) -> Converted:
-        """Return the events of what waited long enough for its parents."""
-        return self._converted(self._identities.release(now), now)
+    def expire(self, now: Moment) -> Converted:
+        """Convert the spans that have been pending for too long."""
+        return self._finish(self._identities.expire(now), now)
 
     def close(self, now: Moment) -> Converted:
-        """Return the events of all that waits; from now on nothing does."""
-        return self._converted(self._identities.close(now), now)
+        """Convert all pending spans; from now on none stays pending."""
+        return self._finish(self._identities.close(now), now)
 
-    def next_release_seconds(self, now: Moment) -> float | None:
-        """Return the time until `release` will have something to return; None when nothing waits."""
-        return self._identities.next_release_seconds(now)
+    def next_expiry_seconds(self, now: Moment) -> float | None:
+        """Return the time until `expire` has something to convert; None if nothing is pending."""
+        return self._identities.next_expiry_seconds(now)
 
     def _read(
-        self, view_of: Callable[[Any], V], records: Sequence[Any], kind: Record
-    ) -> list[tuple[V, dict[str, Any]]]:
-        read = []
+        self, view_of: Callable[[Any], V], records: Iterable[Any], kind: Record
+    ) -> tuple[list[tuple[V, dict[str, Any]]], list[Outcome]]:
+        """Return the views of records with their page metadata, and the outcomes of those that cannot be read."""
+        read: list[tuple[V, dict[str, Any]]] = []
+        failed: list[Outcome] = []
         for record in records:
             try:
                 view = view_of(record)
                 read.append((view, metadata.of_trace(view)))
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
-                self._unmappable(getattr(record, "name", ""), error, kind)
+                failed.append(Outcome(None, drops=[_unmappable(getattr(record, "name", ""), error, kind)]))
         for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SpanKind.SERVER}.values():
-            self._origins.serves(resource)
-        return read
+            self._app_monitors.add_server(resource)
+        return read, failed
 
-    def _converted(
+    def _finish(
         self,
-        settled: Sequence[tuple[View, Identity]],
+        resolved: Sequence[tuple[View, Identity]],
         now: Moment,
         read: Sequence[tuple[View, Mapping[str, Any]]] = (),
+        failed: Sequence[Outcome] = (),
     ) -> Converted:
-        events: dict[BatchKey, list[RumEvent]] = defaultdict(list)
-        for view, identity in settled:
+        """Convert resolved records, count their outcomes, and make the provisional events of what is pending."""
+        outcomes = [*failed]
+        for view, identity in resolved:
             try:
-                self._convert(view, identity, now.epoch_ns, events)
+                outcomes.append(self._convert(view, identity, now.epoch_ns))
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
-                self._unmappable(view.name, error, _kind(view))
-        released = [id(view) for view, _ in settled if self._held.pop(id(view), None) is not None] if self._held else []
-        self._ledger.waiting = self._identities.waiting
-        self._ledger.accept(Tally.of([event.record for made in events.values() for event in made]))
-        return Converted(events, self._hold(settled, read, now) if self._holds else {}, released)
+                outcomes.append(Outcome(view, drops=[_unmappable(view.name, error, _kind(view))]))
+        self._ledger.waiting = self._identities.pending
+        self._count(outcomes)
+        if not self._is_durable:
+            return Converted(outcomes)
+        handles = [id(view) for view, _ in resolved if self._provisional.pop(id(view), None) is not None]
+        return Converted(outcomes, self._provisional_events(resolved, read, now), handles)
 
-    def _hold(
+    def _convert(self, view: View, identity: Identity, now_ns: int) -> Outcome:
+        resolution = self._app_monitors.of(view.resource)
+        if resolution is None:
+            fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
+            return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, _kind(view), fix)])
+        if not self._is_recorded(identity):
+            return Outcome(view, identity, left_out=NOT_SAMPLED)
+        mapped = self._provisional.get(id(view)) or self._map(view)
+        if not mapped.drafts:
+            return Outcome(view, identity, mapped, left_out=mapped.left_out)
+        events: list[RumEvent] = []
+        drops: list[Drop] = []
+        monitor = resolution.monitor
+        if identity.is_minted and (monitor.id, identity.session_id) not in self._started_sessions:
+            self._started_sessions[monitor.id, identity.session_id] = None
+            self._started_sessions.trim()
+            self._log_missing_session(view)
+            start = self._builder.session_start(view, identity, resolution, now_ns)
+            if start:
+                events.append(start)
+            else:
+                drops.append(_too_large(""))
+        for index, event in enumerate(self._builder.events(view, mapped.drafts, identity, resolution, now_ns)):
+            if event:
+                events.append(event)
+            else:
+                drops.append(_too_large("" if index else _kind(view)))
+        return Outcome(view, identity, mapped, _key(monitor, identity), events, drops=drops)
+
+    def _count(self, outcomes: Sequence[Outcome]) -> None:
+        """Count outcomes in the ledger, and log losses."""
+        self._ledger.accept(Tally.of([event.record for outcome in outcomes for event in outcome.events]))
+        for outcome in outcomes:
+            if outcome.left_out and outcome.view:
+                self._ledger.filter(_kind(outcome.view))
+            for drop in outcome.drops:
+                tally = Tally.of([drop.record])
+                self._ledger.accept(tally)
+                self._ledger.drop(drop.reason, [tally])
+                self._log.add_loss(drop.reason, 1, drop.fix)
+
+    def _provisional_events(
         self,
-        settled: Sequence[tuple[View, Identity]],
+        resolved: Sequence[tuple[View, Identity]],
         read: Sequence[tuple[View, Mapping[str, Any]]],
         now: Moment,
     ) -> dict[int, Events]:
-        """Return the events of what was read and waits, by a handle."""
-        held: dict[int, Events] = {}
-        gone = {id(view) for view, _ in settled}
-        for view, said in read:
-            if id(view) in gone:
+        """Return the provisional events of what was read and is pending now, by handle."""
+        provisional: dict[int, Events] = {}
+        final = {id(view) for view, _ in resolved}
+        for view, page in read:
+            if id(view) in final:
                 continue
             try:
-                origin = self._origins.of(view.resource)
-                identity = self._identities.foresee(view, said, now)
-                if origin is None or not self._is_recorded(identity):
+                resolution = self._app_monitors.of(view.resource)
+                identity = self._identities.provisional(view, page, now)
+                if resolution is None or not self._is_recorded(identity):
                     continue
-                # Mapped once, since the mapping remembers what it has told.
-                drafts = self._held[id(view)] = self._drafts(view)
-                made = self._envelopes.events(view, drafts, identity, origin, now.epoch_ns)
-                key = BatchKey(origin.monitor, identity.session_id, identity.user_id)
-                held[id(view)] = {key: [event for event in made if event]}
-            except Exception:  # noqa: BLE001, S112 - it is told when the span is settled, which fails in the same way
+                # Mapped once, because the mapper remembers what it has mapped.
+                mapped = self._provisional[id(view)] = self._map(view)
+                events = self._builder.events(view, mapped.drafts, identity, resolution, now.epoch_ns)
+                provisional[id(view)] = {_key(resolution.monitor, identity): [event for event in events if event]}
+            except Exception:  # noqa: BLE001, S112 - it fails again when the span is resolved, and is counted then
                 continue
-        return held
+        return provisional
 
-    def _convert(self, view: View, identity: Identity, now_ns: int, events: dict[BatchKey, list[RumEvent]]) -> None:
-        origin = self._origins.of(view.resource)
-        if origin is None:
-            self._drop(
-                DropReason.NO_APP_MONITOR,
-                f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}",
-                _kind(view),
-            )
-            return
-        drafts: Sequence[EventDraft] = ()
-        if self._is_recorded(identity):
-            known = self._held.get(id(view)) if self._held else None
-            drafts = self._drafts(view) if known is None else known
-        if not drafts:
-            self._ledger.filter(_kind(view))
-            return
-        of_session = events[BatchKey(origin.monitor, identity.session_id, identity.user_id)]
-        if identity.is_minted and (origin.monitor.id, identity.session_id) not in self._sessions_started:
-            self._remember_session(origin.monitor.id, identity.session_id)
-            self._advise(view)
-            start = self._envelopes.session_start(view, identity, origin, now_ns)
-            if start is None:
-                self._drop_too_large("")
-            else:
-                of_session.append(start)
-        for index, event in enumerate(self._envelopes.events(view, drafts, identity, origin, now_ns)):
-            if event is None:
-                self._drop_too_large("" if index else _kind(view))
-            else:
-                of_session.append(event)
-
-    def _drafts(self, view: View) -> list[EventDraft]:
-        """Return what the mapping makes of a span or log record."""
-        fault = override.fault(view) if EVENT_TYPE in view.attributes else None
-        if fault:
+    def _map(self, view: View) -> Mapped:
+        problem = override.problem(view) if EVENT_TYPE in view.attributes else None
+        if problem:
             self._log.add(
                 "override",
-                "the event that %r tells by rum.event.type is not sent, as RUM would drop it: %s. It is mapped as if "
-                "nothing had been told. To do: mend it; docs/mapping.md has the fields.",
+                "the event set by rum.event.type on %r is ignored, because RUM would drop it: %s. The default mapping "
+                "is used. To fix: correct rum.event.details; docs/mapping.md lists the fields.",
                 view.name[:100],
-                fault,
+                problem,
             )
-        return self._mapper.drafts(view)
-
-    def _remember_session(self, monitor_id: str, session_id: str) -> None:
-        self._sessions_started[monitor_id, session_id] = None
-        if len(self._sessions_started) > MAX_SESSIONS:
-            self._sessions_started.popitem(last=False)
+        return self._mapper.map(view)
 
     def _is_recorded(self, identity: Identity) -> bool:
-        """Say whether a session is sent: as whoever began it decided, or else by the settings' share."""
+        """Return whether a session is sent: by the decision made elsewhere, else by the sample rate."""
         if identity.is_sampled is not None:
             return identity.is_sampled
         rate = self._config.session_sample_rate
         return rate >= 1 or is_sampled(identity.session_id, rate)
 
-    def _with_policy_guarded(self, config: Config) -> Config:
-        """Return settings whose function for pages cannot cost a span; where it fails, the page is guessed."""
+    def _with_guarded_page_views(self, config: Config) -> Config:
+        """Return settings whose `page_views` function cannot fail a span."""
         is_page = config.page_views
         if not callable(is_page):
             return config
@@ -215,43 +268,41 @@ class Conversion:
             except Exception as error:  # noqa: BLE001 - telemetry must not depend on it
                 self._log.add(
                     "page_views",
-                    "the function given as page_views failed: %r. What is a page is guessed instead. To do: repair it.",
+                    "the page_views function failed (%r); default page detection is used. To fix: correct it.",
                     error,
                 )
                 return None
 
         return replace(config, page_views=guarded)
 
-    def _advise(self, view: View) -> None:
-        """Tell a server without sessions, once, how to have some."""
+    def _log_missing_session(self, view: View) -> None:
+        """Log, once, how a server can have sessions."""
         if isinstance(view, SpanView) and view.dropped is not None and view.dropped.attributes:
             self._log.add(
                 "lost session",
-                "%r has no session, and had more attributes than the SDK keeps: the oldest are lost, and the session "
-                "may be among them. To do: set OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT higher.",
+                "%r has no session, and the SDK dropped some of its attributes, possibly session.id. To fix: raise "
+                "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT.",
                 view.name[:100],
             )
         elif view.kind is SpanKind.SERVER:
             self._log.add(
                 "no session",
-                "a request served carries no session, so all users share the session of this process. To do: add "
-                "RumSessionMiddleware, or set the span attribute session.id on each request's span to an id that logs "
-                "nobody in.",
+                "a request served has no session, so all users share the process session. To fix: add "
+                "RumSessionMiddleware, or set session.id on each request's span to an id that grants no access.",
                 is_once=True,
             )
 
-    def _unmappable(self, name: object, error: Exception, record: Record) -> None:
-        self._drop(DropReason.UNMAPPABLE, f"please report this: {name!r:.100} gave {error!r:.200}", record)
 
-    def _drop_too_large(self, record: Record) -> None:
-        advice = "shorten the resource attributes that the settings carry as metadata"
-        self._drop(DropReason.TOO_LARGE, advice, record)
+def _key(monitor: Any, identity: Identity) -> BatchKey:
+    return BatchKey(monitor, identity.session_id, identity.user_id)
 
-    def _drop(self, reason: DropReason, advice: str, record: Record) -> None:
-        tally = Tally.of([record])
-        self._ledger.accept(tally)
-        self._ledger.drop(reason, [tally])
-        self._log.add_loss(reason, 1, advice)
+
+def _unmappable(name: object, error: Exception, record: Record) -> Drop:
+    return Drop(DropReason.UNMAPPABLE, record, f"report this: {name!r:.100} failed with {error!r:.200}")
+
+
+def _too_large(record: Record) -> Drop:
+    return Drop(DropReason.TOO_LARGE, record, "shorten the resource attributes that the settings send as metadata")
 
 
 def _kind(view: View) -> Record:

@@ -1,6 +1,6 @@
-"""What goes around the details of an event: its id, its time and its metadata.
+"""Event drafts to complete events: id, time and metadata.
 
-Three layers of metadata meet here: of the resource (`origin.py`), of the trace (`identity.py`) and of the span itself.
+Three layers of metadata meet here: the resource's (`app_monitor.py`), the trace's (`identity.py`) and the span's own.
 """
 
 from __future__ import annotations
@@ -17,66 +17,66 @@ from ..ledger import Record
 from ..rum.event import EventDraft, RumEvent, encode
 from ..rum.ids import event_id, id_within_span
 from . import metadata
-from .app_monitor import Origin
+from .app_monitor import Resolution
 from .events import session_start
 from .identity import Identity
 from .record_view import EARLIEST_EPOCH_NS, View
 from .span_view import SpanView
 
 LATEST_AHEAD_NS = 3600 * 1_000_000_000
-"""What is later than this after now comes of a clock that is wrong."""
+"""Events later than this from now come from a wrong clock."""
 
 
-class Envelopes:
-    """Make events of drafts. `uuid_of_session` returns the id that RUM knows a session by."""
+class EventBuilder:
+    """Build events from drafts. `session_uuid` returns the UUID that a session has in RUM."""
 
-    def __init__(self, config: Config, uuid_of_session: Callable[[str], str]) -> None:
+    def __init__(self, config: Config, session_uuid: Callable[[str], str]) -> None:
         self._config = config
-        self._uuid_of_session = uuid_of_session
+        self._session_uuid = session_uuid
 
     def events(
-        self, view: View, drafts: Sequence[EventDraft], identity: Identity, origin: Origin, now_ns: int
+        self, view: View, drafts: Sequence[EventDraft], identity: Identity, resolution: Resolution, now_ns: int
     ) -> list[RumEvent | None]:
         """Return the event of each draft of a span or log record; None for one that is too large."""
-        own, shared = self._metadata(view, identity), origin.session_metadata
+        own, shared = self._metadata(view, identity), resolution.session_metadata
         record: Record = "span" if view.key else "log"
         latest_ns = now_ns + LATEST_AHEAD_NS
-        made = []
+        events = []
         for index, draft in enumerate(drafts):
             if not EARLIEST_EPOCH_NS <= draft.timestamp_ns <= latest_ns:
-                draft = draft._replace(timestamp_ns=now_ns)  # noqa: PLW2901 - the same one, at a time that can be true
-            made_id = id_within_span(*view.key, index) if view.key else _id_of_log(view, origin, draft, index)
-            made.append(encode(draft, made_id, own, shared, "" if index else record))
-        return made
+                draft = draft._replace(timestamp_ns=now_ns)  # noqa: PLW2901 - the same draft with a valid time
+            new_id = id_within_span(*view.key, index) if view.key else _id_of_log(view, resolution, draft, index)
+            events.append(encode(draft, new_id, own, shared, "" if index else record))
+        return events
 
-    def session_start(self, view: View, identity: Identity, origin: Origin, now_ns: int) -> RumEvent | None:
-        """Return the event that opens the session of a span or log record."""
-        (event,) = self.events(view, [session_start.session_start(view.start_ns)], identity, origin, now_ns)
-        made_id = event_id(origin.monitor.id, identity.session_id, "session_start")
-        return event and event._replace(id=made_id, record="")
+    def session_start(self, view: View, identity: Identity, resolution: Resolution, now_ns: int) -> RumEvent | None:
+        """Return the event that starts the session of a span or log record."""
+        (event,) = self.events(view, [session_start.session_start(view.start_ns)], identity, resolution, now_ns)
+        new_id = event_id(resolution.monitor.id, identity.session_id, "session_start")
+        return event and event._replace(id=new_id, record="")
 
     def _metadata(self, view: View, identity: Identity) -> str:
         """Return the metadata of the trace and of the span itself, as JSON text."""
         found = identity.metadata
         if self._config.metadata_attributes:
             found = {**found, **metadata.custom(view.attributes, self._config)}
-        remarks = self._remarks(view)
-        if remarks:
-            found = {**found, **remarks}
+        additional = self._additional(view)
+        if additional:
+            found = {**found, **additional}
         return orjson.dumps(found).decode() if found else "{}"
 
-    def _remarks(self, view: View) -> dict[str, Any]:
-        """Return custom metadata that nobody asked for, as far as RUM has room for it."""
+    def _additional(self, view: View) -> dict[str, Any]:
+        """Return dropped counts or the previous session, as far as RUM has room for custom metadata."""
         if isinstance(view, SpanView):
             if view.dropped is None:
                 return {}
-            found: dict[str, Any] = metadata.losses(view.dropped)
+            found: dict[str, Any] = metadata.dropped_counts(view.dropped)
         else:
             previous = session_start.previous(view)
-            found = {"session_previous_id": self._uuid_of_session(previous)} if previous else {}
+            found = {"session_previous_id": self._session_uuid(previous)} if previous else {}
         room = MAX_METADATA_ATTRIBUTES - len(self._config.metadata_attributes)
         return dict(itertools.islice(found.items(), room))
 
 
-def _id_of_log(view: View, origin: Origin, draft: EventDraft, index: int) -> str:
-    return event_id(origin.monitor.id, *view.id_parts, draft.type, str(index))
+def _id_of_log(view: View, resolution: Resolution, draft: EventDraft, index: int) -> str:
+    return event_id(resolution.monitor.id, *view.id_parts, draft.type, str(index))

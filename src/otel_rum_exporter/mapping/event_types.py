@@ -1,4 +1,4 @@
-"""RUM's own types of events: the whole list, with the fields of each."""
+"""The built-in event types of RUM, with the fields of each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PREFIX = "com.amazon.rum."
 
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
-    """A type of RUM's. It happens when a span ends, or when it starts."""
+    """A built-in event type. Its time is the span's end, or its start."""
 
     fields: tuple[Field, ...]
     is_at_start: bool = False
 
     @property
     def version(self) -> str:
-        """Return the version of its schema."""
+        """The version of its schema."""
         return next(min(field.choices) for field in self.fields if field.name == "version")
 
 
@@ -62,4 +62,4 @@ BUILT_IN: dict[str, BuiltIn] = {
         )
     ),
 }
-"""The last three come of no span, but an application may tell them."""
+"""No span becomes one of the last three, but an application can set them."""

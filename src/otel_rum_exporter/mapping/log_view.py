@@ -1,4 +1,4 @@
-"""Log records, as the SDK gives them and as the mapping reads them: of events, which have a name, and exceptions."""
+"""Log records: the protocol that SDK log records satisfy, and the view that the mapping reads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from opentelemetry.trace import TraceFlags
 
 from .._attributes import plain
 from .attribute_values import json_object, json_text, json_value
-from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, shape_of, text
+from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, keys_of, text
 
 
 class LogData(Protocol):
-    """What was logged: `opentelemetry._logs.LogRecord`."""
+    """The content of a log record: `opentelemetry._logs.LogRecord`."""
 
     @property
     def timestamp(self) -> int | None: ...
@@ -38,7 +38,7 @@ class LogData(Protocol):
 
 
 class LogRecord(Protocol):
-    """A log record with its origin: the part of `opentelemetry.sdk._logs.ReadableLogRecord` that RUM needs."""
+    """A log record with resource and scope: the part of `opentelemetry.sdk._logs.ReadableLogRecord` that RUM needs."""
 
     @property
     def log_record(self) -> LogData: ...
@@ -52,9 +52,10 @@ class LogRecord(Protocol):
 class LogView(View):
     """A log record whose attributes were read once; `name` is the event's, empty for a plain line.
 
-    `is_superseded` says that a later record tells the same thing better.
+    `is_superseded` is true if a later record replaces it.
     """
 
+    source: LogRecord
     body: Any
     severity: int
     span_id: str
@@ -73,18 +74,18 @@ class LogView(View):
 
     @classmethod
     def of(cls, record: LogRecord) -> LogView:
-        """Read a log record once. One within a span belongs to it."""
+        """Read a log record once; a record within a span is its child."""
         data = record.log_record
         attributes = plain(data.attributes)
         trace_id = f"{data.trace_id:032x}" if data.trace_id else ""
         span_id = f"{data.span_id:016x}" if data.trace_id and data.span_id else ""
-        told_ns = epoch_ns(data.timestamp)
-        # OTel's browser instrumentations put times since the page's beginning where the epoch's belong.
-        time_ns = told_ns if told_ns >= EARLIEST_EPOCH_NS else epoch_ns(data.observed_timestamp) or told_ns
+        given_ns = epoch_ns(data.timestamp)
+        # OpenTelemetry's browser instrumentations set times since the page's start instead of the epoch.
+        time_ns = given_ns if given_ns >= EARLIEST_EPOCH_NS else epoch_ns(data.observed_timestamp) or given_ns
         return cls(
             name=json_text(data.event_name) if data.event_name else text(attributes, "event.name") or "",
             attributes=attributes,
-            shape=shape_of(attributes),
+            keys=keys_of(attributes),
             resource=record.resource,
             scope=record.instrumentation_scope,
             trace_id=trace_id,
@@ -95,11 +96,12 @@ class LogView(View):
             kind=None,
             start_ns=time_ns,
             end_ns=time_ns,
+            source=record,
             body=data.body,
             severity=data.severity_number.value if data.severity_number else 0,
         )
 
 
 def _is_exported(data: LogData) -> bool:
-    """Say whether the span of a log record will come; one that was not sampled never does."""
+    """Return whether the span of a log record will be exported; a span that is not sampled never is."""
     return data.trace_flags is None or bool(data.trace_flags & TraceFlags.SAMPLED)

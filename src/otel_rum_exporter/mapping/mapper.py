@@ -1,24 +1,24 @@
-"""Spans and log records to drafts of RUM events, with what must be remembered from span to span.
+"""Spans and log records to event drafts, by the rules, with the state that rules need across records.
 
-Remembered are the exceptions already told, because Python records one on each span that it leaves; the types of custom
-events, because span names may hold ids and RUM counts every type; and spans that their parents' events tell, because
-children end first; and who tells of the loads of documents, because two of OTel's instrumentations for browsers do.
+The state: exceptions already sent, because Python records an exception on each span that it leaves; the types of custom
+events, because span names may contain ids and RUM counts every type; spans that are part of their parent's event,
+because children end first; and which instrumentation reported a document load, because two of them do.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from ..config import Config
 from ..rum.event import EventDraft
+from .caches import BoundedDict
 from .event_types import BUILT_IN
 from .events import page_load
 from .events.custom import FALLBACK_TYPE
 from .events.js_error import Fingerprint, exceptions, fingerprint, has_exceptions, js_error
-from .log_view import LogView
 from .record_view import SpanKey, View
-from .rules import LOG_RULES, SPAN_RULES, Rule, V
+from .rules import Rule, rule_of
 from .span_view import SpanView
 
 MAX_CUSTOM_TYPES = 200
@@ -26,75 +26,81 @@ MAX_EXCEPTIONS = 10_000
 MAX_LOADS = 10_000
 MAX_PARTS = 1000
 MAX_PART_BYTES = 16_384
-"""Spans larger than this are not kept for their parents; that of a document's fetch takes some 4 KiB."""
+"""Larger spans are not kept for their parents; the span of a document's fetch takes some 4 KiB."""
+
+REPEATED_EXCEPTION = "another record already reported its exception"
+REPEATED_LOAD = "another record already reported its document load"
+
+
+class Mapped(NamedTuple):
+    """The event drafts of a span or log record, the rule that made them, and why there are none; else None."""
+
+    rule: Rule[Any]
+    drafts: list[EventDraft]
+    left_out: str | None
 
 
 class Mapper:
-    """Map by the tables of rules. Not thread-safe: its owner calls it under a lock."""
+    """Apply the tables of rules. Not thread-safe: its owner calls it under a lock."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._told: OrderedDict[Fingerprint, None] = OrderedDict()
+        self._sent_exceptions: BoundedDict[Fingerprint, None] = BoundedDict(MAX_EXCEPTIONS)
         self._types = set(BUILT_IN)
-        self._tellers: OrderedDict[page_load.Load, str] = OrderedDict()
-        self._parts: OrderedDict[SpanKey, SpanView] = OrderedDict()
+        self._load_reporters: BoundedDict[page_load.Load, str] = BoundedDict(MAX_LOADS)
+        self._parts: BoundedDict[SpanKey, SpanView] = BoundedDict(MAX_PARTS)
 
-    def drafts(self, view: View) -> list[EventDraft]:
-        """Return the events of a span or log record; none where the tables say that it is not for RUM."""
-        if isinstance(view, SpanView):
-            if self._parts:
-                view.part = self._parts.pop((view.trace_id, view.span_id), None)
-            rule = SPAN_RULES.decide(view, self._config)
-            if rule.is_of_parent and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
-                self._keep(view, view.parent_key)
-            return self._drafts(rule, view)
-        if isinstance(view, LogView):
-            return self._drafts(LOG_RULES.decide(view, self._config), view)
-        raise TypeError(f"no rules for {type(view).__name__}")
+    def map(self, view: View) -> Mapped:
+        """Return the event drafts of a span or log record."""
+        if self._parts and isinstance(view, SpanView):
+            view.part = self._parts.pop((view.trace_id, view.span_id), None)
+        rule = rule_of(view, self._config)
+        if rule.is_of_parent and isinstance(view, SpanView) and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
+            self._parts[view.parent_key] = view
+            self._parts.trim()
+        return self._mapped(rule, view)
 
-    def _keep(self, part: SpanView, parent: SpanKey) -> None:
-        self._parts[parent] = part
-        if len(self._parts) > MAX_PARTS:
-            self._parts.popitem(last=False)
-
-    def _drafts(self, rule: Rule[V], view: V) -> list[EventDraft]:
-        types = self._types
+    def _mapped(self, rule: Rule[Any], view: View) -> Mapped:
+        types, left_out = self._types, rule.left_out
         drafts = [draft if draft.type in types else self._capped(draft) for draft in rule.events(view, self._config)]
-        if view.name in page_load.LOAD_RECORDS:
-            drafts = [draft for draft in drafts if self._is_teller(view, page_load.load_of(view, draft))]
+        if drafts and view.name in page_load.LOAD_RECORDS:
+            drafts = [draft for draft in drafts if self._is_reporter(view, page_load.load_of(view, draft))]
+            left_out = REPEATED_LOAD
         if rule.keeps_exceptions and has_exceptions(view):
-            drafts.extend(self._errors(view))
-        return drafts
+            found = list(exceptions(view))
+            drafts.extend(self._errors(view.trace_id, found))
+            if found:
+                left_out = REPEATED_EXCEPTION
+        return Mapped(rule, drafts, None if drafts else left_out)
 
-    def _is_teller(self, view: View, load: page_load.Load | None) -> bool:
-        """Say whether a span or log record is of the kind that was the first to tell of such a load."""
+    def _is_reporter(self, view: View, load: page_load.Load | None) -> bool:
+        """Return whether records of this name were the first to report a load."""
         if load is None:
             return True
-        teller = self._tellers.setdefault(load, view.name)
-        self._tellers.move_to_end(load)
-        if len(self._tellers) > MAX_LOADS:
-            self._tellers.popitem(last=False)
-        return teller == view.name
+        reporter = self._load_reporters.setdefault(load, view.name)
+        self._load_reporters.move_to_end(load)
+        self._load_reporters.trim()
+        return reporter == view.name
 
-    def _errors(self, view: View) -> Iterator[EventDraft]:
-        for timestamp_ns, exception in exceptions(view):
-            if not self._is_told(fingerprint(view.trace_id, exception)):
+    def _errors(self, trace_id: str, found: list[tuple[int, Any]]) -> Iterator[EventDraft]:
+        for timestamp_ns, exception in found:
+            if not self._is_sent(fingerprint(trace_id, exception)):
                 yield js_error(timestamp_ns, exception)
 
-    def _is_told(self, known: Fingerprint | None) -> bool:
-        """Say whether an exception was told before, and remember it; one without a stack is the same with any."""
+    def _is_sent(self, known: Fingerprint | None) -> bool:
+        """Return whether an exception was sent before, and remember it; one without a stack equals one with any."""
         if known is None:
             return False
         trace_id, kind, message, raised_at = known
         any_stack, no_stack = Fingerprint(trace_id, kind, message, None), Fingerprint(trace_id, kind, message, "")
-        if (known if raised_at else any_stack) in self._told or no_stack in self._told:
+        if (known if raised_at else any_stack) in self._sent_exceptions or no_stack in self._sent_exceptions:
             return True
-        self._told.update({known: None, any_stack: None})
-        while len(self._told) > MAX_EXCEPTIONS:
-            self._told.popitem(last=False)
+        self._sent_exceptions.update({known: None, any_stack: None})
+        self._sent_exceptions.trim()
         return False
 
     def _capped(self, draft: EventDraft) -> EventDraft:
+        """Return a draft of a new custom type, of the fallback type above `MAX_CUSTOM_TYPES`."""
         if len(self._types) - len(BUILT_IN) < MAX_CUSTOM_TYPES:
             self._types.add(draft.type)
             return draft

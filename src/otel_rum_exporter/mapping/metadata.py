@@ -1,8 +1,7 @@
-"""RUM's metadata of an event: whose application, on which page, with which browser.
+"""RUM's metadata of an event: application, page, browser and device.
 
-Three layers, each more particular than the one before: the resource (sent once a request as
-SessionMetadata), the trace (page, domain and browser, which every span below a page shares) and the span
-itself (custom attributes). Keys and limits:
+Three layers, from general to specific: the resource (sent once per request as SessionMetadata), the trace (page, domain
+and browser, which all spans below a page share) and the span itself (custom attributes). Keys and limits:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-custom-metadata.html
 """
 
@@ -15,7 +14,18 @@ from typing import Any
 import orjson
 from opentelemetry.trace import SpanKind
 
-from .._attributes import INTERACTION, PAGE_TAGS, PARENT_SCREENS, SCREEN_NAMES
+from .._attributes import (
+    ACCEPT_LANGUAGE,
+    DOCUMENT_URLS,
+    INTERACTION,
+    PAGE_TAGS,
+    PARENT_SCREENS,
+    SCREEN_NAMES,
+    SERVER_HOSTS,
+    TARGETS,
+    URLS,
+    USER_AGENTS,
+)
 from .._version import VERSION
 from ..config import Config
 from . import redaction, urls
@@ -33,7 +43,7 @@ RESERVED_KEYS = frozenset(
         *("referrerUrl", "subdivisionCode", "title", "url", "version"),
     )
 )
-"""Built-in keys, which a custom attribute must not take."""
+"""Built-in keys, which a custom attribute must not use."""
 
 RESOURCE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browserLanguage", ("browser.language",)),
@@ -43,13 +53,13 @@ RESOURCE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("countryCode", ("client.geo.country.iso_code", "geo.country.iso_code")),
     ("aws:releaseId", ("app.build_id",)),
 )
-"""RUM key, and the resource attributes that tell it, first present first."""
+"""RUM's key and its resource attributes, in order of precedence."""
 
 DEVICE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("osName", ("os.name", "browser.platform", "os.type")),
     ("osVersion", ("os.version",)),
 )
-"""Of the user's own device only: a server's operating system is not the user's."""
+"""Only for the user's own device: a server's operating system is not the user's."""
 
 TRACE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("title", SCREEN_NAMES),
@@ -60,25 +70,18 @@ TRACE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("osVersion", ("user_agent.os.version",)),
     ("countryCode", ("client.geo.country.iso_code",)),
 )
-"""RUM key, and the span attributes that tell it of everything below the span."""
+"""RUM's key and its span attributes, in order of precedence; they apply to all spans below."""
 
 DOCUMENT_RECORDS = frozenset({"documentLoad", "documentFetch", "browser.navigation", "browser.navigation_timing"})
-"""Names of spans and log records whose URL is the document's own, not one that it loads."""
-
-DOCUMENT_URLS = ("location.href", "browser.document.url.full")
-URLS = ("url.full", "http.url")
-TARGETS = ("url.path", "http.target", *URLS)
-HOSTS = ("server.address", "http.host", "net.host.name")
-USER_AGENTS = ("user_agent.original", "http.user_agent")
-ACCEPT_LANGUAGE = "http.request.header.accept_language"
+"""Names of spans and log records whose URL is that of the document, not of a resource that it loads."""
 
 _SCREENS = frozenset(SCREEN_NAMES)
-_OF_DOCUMENT = frozenset((*DOCUMENT_URLS, *TARGETS, *HOSTS, *USER_AGENTS, ACCEPT_LANGUAGE))
-_TELLING = _OF_DOCUMENT | {
+_OF_DOCUMENT = frozenset((*DOCUMENT_URLS, *TARGETS, *URLS, *SERVER_HOSTS, *USER_AGENTS, ACCEPT_LANGUAGE))
+_RELEVANT = _OF_DOCUMENT | {
     *(name for _, names in TRACE_KEYS for name in names),
     *("http.route", INTERACTION, PAGE_TAGS),
 }
-"""All attributes that tell something of the trace; most spans have none of them."""
+"""All attributes that set metadata of the trace; most spans have none."""
 
 _MOBILE_SYSTEMS = frozenset({"android", "ios", "ipados"})
 _RELEASE_ID = re.compile(r"[a-zA-Z0-9_\-:/.]{1,200}")
@@ -88,7 +91,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool) -> dict[str, Any]:
     """Return the metadata that all events of a resource share.
 
-    `is_server` says that its users sit elsewhere, so that operating system and device are not theirs.
+    With `is_server`, operating system and device are left out, because they are not the user's.
     """
     found = {key: text(resource, *names) for key, names in RESOURCE_KEYS}
     if not is_server:
@@ -113,46 +116,46 @@ def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool)
 
 
 def of_trace(view: View) -> dict[str, Any]:
-    """Return what a span says of the page and the browser of everything below it.
+    """Return page and browser metadata for a span and everything below it.
 
-    A CLIENT span tells its screen at most: its host and user agent are those of the application's own requests.
+    A CLIENT or PRODUCER span can set only its screen: its host and user agent belong to the application's own requests.
     """
     is_caller = view.kind is SpanKind.CLIENT or view.kind is SpanKind.PRODUCER
-    if not view.shape.has(_SCREENS if is_caller else _TELLING):
+    if not view.keys.has(_SCREENS if is_caller else _RELEVANT):
         return {}
     if is_caller:
-        screen = _quoted(view, *SCREEN_NAMES)
+        screen = _scrubbed(view, *SCREEN_NAMES)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
-    found = {key: _quoted(view, *names) for key, names in view.shape.found(_trace_keys)}
-    if view.shape.has(_OF_DOCUMENT):
+    found = {key: _scrubbed(view, *names) for key, names in view.keys.cached(_trace_keys)}
+    if view.keys.has(_OF_DOCUMENT):
         document = None if view.kind is SpanKind.SERVER else _document_url(view)
         found["pageUrl"] = urls.scrub(document) if document else None
         found.update(_browser(view))
         found["domain"] = _domain(view)
         found["browserLanguage"] = _first_language(view.header("accept_language"))
     found["pageId"] = page_id(view)
-    return {key: _cut(value) for key, value in found.items() if value} | _place(view)
+    return {key: _cut(value) for key, value in found.items() if value} | _position(view)
 
 
 def _trace_keys(names: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
-    return [(key, told_by) for key, told_by in TRACE_KEYS if not set(told_by).isdisjoint(names)]
+    return [(key, sources) for key, sources in TRACE_KEYS if not set(sources).isdisjoint(names)]
 
 
 def page_id(view: View) -> str | None:
-    """Return the page a span shows: its route, its screen, or its path with ids masked; None where it shows none.
+    """Return the page that a span shows: its route, its screen, or its path with ids masked; None if it shows none.
 
-    A route without its leading slash, as Django's instrumentation gives it, gets one.
+    A route without a leading slash, as set by Django's instrumentation, gets one.
     """
     if view.kind is not SpanKind.SERVER:
-        return _quoted(view, *SCREEN_NAMES) or _path(_document_url(view))
+        return _scrubbed(view, *SCREEN_NAMES) or _path(_document_url(view))
     route = view.text("http.route")
     if route is not None:
         return route if route.startswith("/") else f"/{route}"
-    return _path(view.text(*TARGETS))
+    return _path(view.text(*TARGETS, *URLS))
 
 
-def _place(view: View) -> dict[str, Any]:
-    """Return where in the session a page is, and the groups that it is in."""
+def _position(view: View) -> dict[str, Any]:
+    """Return the page's position in the session, and its tags."""
     interaction, tags = view.integer(INTERACTION), view.attributes.get(PAGE_TAGS)
     found: dict[str, Any] = {} if interaction is None else {"interaction": interaction}
     if isinstance(tags, (list, tuple)):
@@ -160,10 +163,10 @@ def _place(view: View) -> dict[str, Any]:
     return found
 
 
-def _quoted(view: View, *names: str) -> str | None:
-    """Return the first of the named attributes; as any text of an application's, it may quote secrets."""
-    told = view.text(*names)
-    return redaction.scrub_text(told) if told else None
+def _scrubbed(view: View, *names: str) -> str | None:
+    """Return the first of the named attributes, without secrets that it may contain."""
+    value = view.text(*names)
+    return redaction.scrub_text(value) if value else None
 
 
 def _path(target: str | None) -> str | None:
@@ -171,15 +174,15 @@ def _path(target: str | None) -> str | None:
 
 
 def _document_url(view: View) -> str | None:
-    """Return the URL of the document that a browser shows."""
+    """Return the URL of the document that a browser shows; None if it is unknown."""
     is_document = view.name in DOCUMENT_RECORDS or {"event_type", "target_element"} <= view.attributes.keys()
     return view.text(*DOCUMENT_URLS, *(URLS if is_document else ()))
 
 
 def _browser(view: View) -> dict[str, str]:
-    """Return what a browser's user agent tells; RUM reads it itself, all but the type of device.
+    """Return a browser's user agent and device type; RUM derives the rest from the user agent itself.
 
-    Every browser begins with "Mozilla/", and no HTTP library does; those of telephones say "Mobi":
+    Browsers' user agents start with "Mozilla/", and those of HTTP libraries do not. Mobile browsers contain "Mobi":
     https://developer.mozilla.org/docs/Web/HTTP/Guides/Browser_detection_using_the_user_agent
     """
     user_agent = view.text(*USER_AGENTS)
@@ -190,14 +193,14 @@ def _browser(view: View) -> dict[str, str]:
 
 def _domain(view: View) -> str | None:
     if view.kind is SpanKind.SERVER:
-        host = view.text(*HOSTS)
+        host = view.text(*SERVER_HOSTS)
         return urls.split_host(host)[0] if host else None
     document = _document_url(view)
     return urls.hostname(document) if document else None
 
 
-def losses(dropped: Dropped) -> dict[str, int]:
-    """Return what the SDK left out of a span, as custom metadata.
+def dropped_counts(dropped: Dropped) -> dict[str, int]:
+    """Return the counts of what the SDK dropped from a span, as custom metadata.
 
     https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/#dropped-attributes-count
     """
@@ -205,7 +208,7 @@ def losses(dropped: Dropped) -> dict[str, int]:
 
 
 def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """Return the attributes that the settings name as custom metadata, with keys and values as RUM accepts them."""
+    """Return the attributes that the settings name as custom metadata, in the form that RUM accepts."""
     found: dict[str, Any] = {}
     for name in config.metadata_attributes:
         if redaction.is_private(name):
@@ -217,10 +220,10 @@ def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
 
 
 def custom_key(name: str) -> str:
-    """Return an attribute name as RUM accepts it: letters, digits, `_` and `:`, which excludes OTel's dots."""
+    """Return an attribute name in the form that RUM accepts: letters, digits, `_` and `:`, but no dots."""
     key = re.sub(r"[^A-Za-z0-9_:]", "_", name)[:128]
-    is_taken = key in RESERVED_KEYS or key.startswith(("aws:", "pageTags"))
-    return f"otel_{key}"[:128] if is_taken else key
+    is_reserved = key in RESERVED_KEYS or key.startswith(("aws:", "pageTags"))
+    return f"otel_{key}"[:128] if is_reserved else key
 
 
 def _custom_value(value: object) -> str | int | float | bool:
@@ -234,7 +237,7 @@ def _cut(value: str) -> str:
 
 
 def _brand(brands: object) -> dict[str, str]:
-    """Return name and version of the browser among its brands, which hold its engine and one made up besides.
+    """Return name and version of the browser among its brands, which also contain its engine and a fake brand.
 
     https://wicg.github.io/ua-client-hints/#grease
     """
@@ -246,7 +249,7 @@ def _brand(brands: object) -> dict[str, str]:
 
 
 def _subdivision(region: str | None) -> str | None:
-    """Return the part of an ISO 3166-2 code behind the country: `QC` of `CA-QC`."""
+    """Return the part of an ISO 3166-2 code after the country: `QC` of `CA-QC`."""
     return region.partition("-")[2] or region if region else None
 
 

@@ -1,7 +1,6 @@
-"""Telemetry as the mapping reads it: attributes read once, with typed access, and a place in a trace.
+"""Telemetry as the mapping reads it: attributes read once, with typed access, and a position in a trace.
 
-A `View` is what spans and log records have in common; `span.py` and `log_record.py` say what each has of its
-own. Nothing here knows RUM.
+`View` is what spans and log records have in common; `span_view.py` and `log_view.py` have the rest.
 """
 
 from __future__ import annotations
@@ -18,39 +17,39 @@ from .attribute_values import MAX_SAFE_INTEGER, json_text, size_bytes
 T = TypeVar("T")
 
 Attributes = Mapping[str, Any] | None
-"""Attribute values are whatever an application put there: read them with a view, never trust a type."""
+"""Attribute values can have any type: read them with a view."""
 
 SpanKey = tuple[str, str]
 """Trace id and span id, in hex."""
 
 NS_PER_MILLI = 1_000_000
 _OBJECTS_BYTES = 1024
-"""A span of the SDK and its view, without any attribute."""
+"""Estimated size of an SDK span and its view without attributes."""
 
-MAX_SHAPES = 1024
-"""Shapes remembered, of at most so many names and characters; a sender chooses them."""
+MAX_KEY_SETS = 1024
+"""Attribute-key sets to keep, each of at most `MAX_NAMES` and `MAX_NAMES_CHARS`, because clients choose them."""
 
 MAX_NAMES = 128
 MAX_NAMES_CHARS = 4096
 MAX_NAME_CHARS = 64
-"""No name that means something to the mapping is longer."""
+"""No name that the mapping uses is longer."""
 
 EARLIEST_EPOCH_NS = 946_684_800 * 1_000_000_000
-"""The year 2000: an earlier time is a clock that was not set, or none of the epoch."""
+"""The year 2000: an earlier time comes from an unset clock or is not since the epoch."""
 
 MAX_EPOCH_NS = 4_102_444_800 * 1_000_000_000
-"""The year 2100: later times are broken clocks, and would break the arithmetic of dates."""
+"""The year 2100: later times come from broken clocks and exceed the range of dates."""
 
 
 class Resource(Protocol):
-    """What made the telemetry: `opentelemetry.sdk.resources.Resource`."""
+    """The source of telemetry: `opentelemetry.sdk.resources.Resource`."""
 
     @property
     def attributes(self) -> Mapping[str, Any]: ...
 
 
 class Scope(Protocol):
-    """Which instrumentation made the telemetry."""
+    """The instrumentation that made the telemetry."""
 
     @property
     def name(self) -> str: ...
@@ -58,65 +57,65 @@ class Scope(Protocol):
     def version(self) -> str | None: ...
 
 
-class Shape:
-    """The names of attributes: what they tell by themselves is found out once for all telemetry that has the same.
+class AttributeKeys:
+    """The set of a record's attribute names, shared by all records with the same names. Thread-safe.
 
-    Thread-safe.
+    What depends on names alone is computed once per set.
     """
 
-    __slots__ = ("_found", "_has", "names")
+    __slots__ = ("_cached", "_has", "names")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
         self._has: dict[frozenset[str], bool] = {}
-        self._found: dict[Callable[[tuple[str, ...]], Any], Any] = {}
+        self._cached: dict[Callable[[tuple[str, ...]], Any], Any] = {}
 
     def has(self, wanted: frozenset[str]) -> bool:
-        """Say whether one of the wanted attributes is among them; for sets that live as long as the process."""
+        """Return whether it contains one of the wanted names; for sets that live as long as the process."""
         answer = self._has.get(wanted)
         if answer is None:
             answer = self._has[wanted] = not wanted.isdisjoint(self.names)
         return answer
 
-    def found(self, by: Callable[[tuple[str, ...]], T]) -> T:
-        """Return what a function, which lives as long as the process, finds out by the names."""
+    def cached(self, function: Callable[[tuple[str, ...]], T]) -> T:
+        """Return the cached result of a function of the names; for functions that live as long as the process."""
         try:
-            answer: T = self._found[by]
+            answer: T = self._cached[function]
         except KeyError:
-            answer = self._found[by] = by(self.names)
+            answer = self._cached[function] = function(self.names)
         return answer
 
 
-_shapes: dict[tuple[Any, ...], Shape] = {}
+_key_sets: dict[tuple[Any, ...], AttributeKeys] = {}
 
 
-def shape_of(attributes: Mapping[Any, Any]) -> Shape:
-    """Return the shape of attributes; of very many or long names, the first that are short enough to mean anything."""
+def keys_of(attributes: Mapping[Any, Any]) -> AttributeKeys:
+    """Return the key set of attributes; of very many or long names, only the first short ones."""
     names = tuple(attributes)
-    return _shapes.get(names) or _new_shape(names)
+    return _key_sets.get(names) or _new_keys(names)
 
 
-def _new_shape(names: tuple[Any, ...]) -> Shape:
+def _new_keys(names: tuple[Any, ...]) -> AttributeKeys:
     texts = tuple(name for name in names if isinstance(name, str))
     if len(texts) == len(names) <= MAX_NAMES and sum(map(len, texts)) <= MAX_NAMES_CHARS:
-        if len(_shapes) >= MAX_SHAPES:
-            _shapes.clear()
-        return _shapes.setdefault(names, Shape(texts))
-    return Shape(tuple(itertools.islice((name for name in texts if len(name) <= MAX_NAME_CHARS), MAX_NAMES)))
+        if len(_key_sets) >= MAX_KEY_SETS:
+            _key_sets.clear()
+        return _key_sets.setdefault(names, AttributeKeys(texts))
+    return AttributeKeys(tuple(itertools.islice((name for name in texts if len(name) <= MAX_NAME_CHARS), MAX_NAMES)))
 
 
 @dataclass(slots=True, kw_only=True)
 class View:
     """A span or a log record, with its attributes read once.
 
-    `shape` is that of the attributes. `kind` and `key` are None for a log record, which has no children; `parent_key`
-    is the span that contains this, None where there is none; `is_parent_remote` says that it is in another process.
-    Times are ns since the epoch.
+    `keys` is the key set of the attributes. `kind` and `key` are None for a log record, which has no children.
+    `parent_key` is the enclosing span; None if there is none. `is_parent_remote` is true if that span is in another
+    process. Times are ns since the epoch.
     """
 
     name: str
     attributes: Mapping[str, Any]
-    shape: Shape
+    keys: AttributeKeys
     resource: Resource
     scope: Scope | None
     trace_id: str
@@ -133,22 +132,27 @@ class View:
 
     @property
     def is_local_root(self) -> bool:
-        """Whether nothing in this process contains it."""
+        """Whether it has no enclosing span in this process."""
         return self.parent_key is None or self.is_parent_remote
 
     @property
     def size_bytes(self) -> int:
-        """Estimate the memory that it takes, with the telemetry it was read from."""
+        """Estimated memory in bytes, with the telemetry it was read from."""
         return _OBJECTS_BYTES + size_bytes(self.content)
 
     @property
     def content(self) -> tuple[object, ...]:
-        """What it holds: all that may be of any size."""
+        """Everything in it that can have any size."""
         return self.name, self.attributes
 
     @property
+    def source(self) -> object:
+        """The span or log record that it was read from."""
+        raise NotImplementedError
+
+    @property
     def id_parts(self) -> tuple[str, ...]:
-        """What tells this from any other, the same in every process that sees it."""
+        """Parts that identify it, the same in every process."""
         raise NotImplementedError
 
     def text(self, *names: str) -> str | None:
@@ -164,7 +168,7 @@ class View:
         return None
 
     def integer(self, *names: str) -> int | None:
-        """Return the first of the named attributes that is a whole number, also one written as text."""
+        """Return the first of the named attributes that is an integer, also as text."""
         for name in names:
             value = self.attributes.get(name)
             if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_SAFE_INTEGER:
@@ -178,7 +182,7 @@ class View:
         return number(self.attributes, *names)
 
     def header(self, name: str) -> str | None:
-        """Return the first value of a captured request header; `name` as OTel writes it, e.g. `referer`."""
+        """Return the first value of a captured request header; `name` as in attributes, for example `referer`."""
         value = self.attributes.get(f"http.request.header.{name}")
         first = value[0] if isinstance(value, (list, tuple)) and value else value
         return json_text(first) if isinstance(first, str) and first else None
@@ -203,7 +207,7 @@ def number(attributes: Mapping[str, Any], *names: str) -> float | None:
 
 
 def epoch_ns(time_ns: int | None) -> int:
-    """Return a time since the epoch that dates can hold; 0 for None."""
+    """Return a time since the epoch within the range of dates; 0 for None."""
     if time_ns is None:
         return 0
     return time_ns if 0 <= time_ns <= MAX_EPOCH_NS else min(max(time_ns, 0), MAX_EPOCH_NS)

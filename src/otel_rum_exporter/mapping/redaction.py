@@ -1,20 +1,20 @@
-"""What never leaves the application: attributes that name people or open doors, and the secret parts of URLs.
+"""What never leaves the application: attributes with personal data or secrets, and secret parts of URLs.
 
-The rules are tables, and hold for attributes of spans, of their events and of log records alike. Settings add
-to what URLs keep (`url_query_parameters`) and name what goes along as metadata (`metadata_attributes`).
+The rules are tables. They apply to attributes of spans, span events and log records. Settings name query parameters
+that URLs keep (`url_query_parameters`) and attributes to send as metadata (`metadata_attributes`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
-from .._attributes import MARKS, SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from .._attributes import PRIVATE_ATTRIBUTES, SESSION_ATTRIBUTES, USER_ATTRIBUTES
 from . import urls
 from .attribute_values import MAX_DEPTH
-from .record_view import shape_of
+from .caches import cache_short_texts
+from .record_view import keys_of
 
 NEVER_EXPORTED = frozenset(
     (
@@ -26,18 +26,18 @@ NEVER_EXPORTED = frozenset(
         *("client.socket.address", "url.query", "code.locals"),
         *("db.connection_string", "db.query.text", "db.statement", "graphql.document", "messaging.url"),
         *("process.command", "process.command_args", "process.command_line"),
-        *MARKS,
+        *PRIVATE_ATTRIBUTES,
     )
 )
-"""Attributes that name a person or a person's machine, or hold values of users; RUM knows people by hashed ids."""
+"""Attributes that identify a person or their machine, or contain users' data; RUM gets hashed ids instead."""
 
 NEVER_EXPORTED_HEADERS = frozenset(
     ("cf_connecting_ip", "client_ip", "forwarded", "true_client_ip", "x_client_ip", "x_forwarded_for", "x_real_ip")
 )
-"""Captured headers that name the machine of a person, as OTel writes them."""
+"""Captured headers that identify a person's machine, in OpenTelemetry's spelling."""
 
 SECRET_WORDS = ("api_key", "authorization", "cookie", "credential", "csrf", "password", "secret", "token")
-"""Words that make any attribute a secret, wherever in its name they stand; for `_` also `.`, `-` or nothing."""
+"""An attribute whose name contains one of these words is a secret; `_` also matches `.`, `-` or nothing."""
 
 URL_ATTRIBUTES = frozenset(
     (
@@ -50,10 +50,12 @@ URL_ATTRIBUTES = frozenset(
 """Attributes that hold a URL, or a list of them."""
 
 TOO_DEEP = "..."
-"""In place of what is nested too deeply to be read."""
+"""Replaces values that are nested too deeply."""
+
+MAX_CACHED_CHARS = 256
 
 MASK = "***"
-"""In place of a secret's value, behind its name."""
+"""Replaces the value of a secret."""
 
 _SECRET_WORD = "|".join(word.replace("_", "[_.-]?") for word in SECRET_WORDS)
 _SECRET_NAME = re.compile(_SECRET_WORD, re.IGNORECASE)
@@ -67,10 +69,10 @@ _SECRET_VALUE = re.compile(
 _QUERY_PARAMETER = "db.query.parameter."
 _HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
 _SUSPICIOUS = re.compile("[@=:]")
-"""What all that is scrubbed has, and most values of attributes have not."""
+"""Every text to scrub contains one of these; most attribute values do not."""
 
 _HARMLESS = frozenset((int, float, bool))
-"""Types of values that quote nothing."""
+"""Types of values that cannot contain secrets."""
 
 _USER_INFO = re.compile(r"://[^/\s@'\"]+@")
 _QUERY = re.compile(
@@ -82,14 +84,14 @@ _QUERY = re.compile(
 
 
 def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str], depth: int = 0) -> dict[str, Any]:
-    """Return the attributes that may leave, with URLs scrubbed; the same holds for maps among their values."""
-    shape = shape_of(attributes)
-    if len(shape.names) == len(attributes):
-        wanted: Iterable[str] = shape.found(_exportable)
+    """Return the attributes that may be sent, with URLs scrubbed, also in maps among their values."""
+    keys = keys_of(attributes)
+    if len(keys.names) == len(attributes):
+        names: Iterable[str] = keys.cached(_exportable)
     else:
-        wanted = [name for name in attributes if not is_private.__wrapped__(str(name))]
+        names = [name for name in attributes if not is_private(str(name))]
     found = {}
-    for name in wanted:
+    for name in names:
         value = attributes[name]
         found[name] = value if type(value) in _HARMLESS else scrubbed(name, value, allowed_parameters, depth)
     return found
@@ -99,9 +101,9 @@ def _exportable(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if not is_private(name))
 
 
-@lru_cache(maxsize=1024)
+@cache_short_texts(1024, MAX_CACHED_CHARS)
 def is_private(name: str) -> bool:
-    """Say whether an attribute of this name never leaves."""
+    """Return whether an attribute with this name is never sent."""
     header = _HEADER.fullmatch(name)
     return (
         name in NEVER_EXPORTED
@@ -112,7 +114,7 @@ def is_private(name: str) -> bool:
 
 
 def scrubbed(name: str, value: Any, allowed_parameters: Collection[str], depth: int = 0) -> Any:
-    """Return the value of an attribute, scrubbed where it is or quotes a URL, also in lists and maps."""
+    """Return an attribute value without secrets of URLs and texts, also inside lists and maps."""
     if isinstance(value, str):
         return urls.scrub(value, allowed_parameters) if name in URL_ATTRIBUTES else scrub_text(value)
     if isinstance(value, (int, float)):
@@ -127,9 +129,9 @@ def scrubbed(name: str, value: Any, allowed_parameters: Collection[str], depth: 
 
 
 def scrub_text(text: str) -> str:
-    """Return free text, as an exception's message, without the secrets it quotes.
+    """Return free text, such as an exception message, without secrets.
 
-    They are user info, queries and fragments of URLs, and values of what has a secret's name, as `password=…`.
+    Secrets are user info, queries and fragments of URLs, and values after a secret's name, as in `password=…`.
     """
     if not _SUSPICIOUS.search(text):
         return text
@@ -144,7 +146,7 @@ def scrub_text(text: str) -> str:
 
 
 def _names_secret(text: str) -> bool:
-    """Say whether a pattern has anything to look for, which costs much less than looking."""
+    """Return whether a text can contain a secret's name; much cheaper than the pattern."""
     if "=" not in text and ":" not in text:
         return False
     lowered = text.lower()

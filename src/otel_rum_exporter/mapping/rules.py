@@ -1,6 +1,6 @@
-"""What becomes of spans and log records: two ordered tables, the first rule that fits decides.
+"""The events of spans and log records: two ordered tables, of which the first rule that fits applies.
 
-A family of events is one module beside this one and one row here.
+An event family is one module in `events` and one row here.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from opentelemetry.trace import SpanKind
 
-from .._attributes import EVENT_TYPE, SCREEN_NAMES
+from .._attributes import EVENT_TYPE, METHODS, SCREEN_NAMES
 from ..config import Config
 from ..rum.event import EventDraft
 from . import override
@@ -36,6 +36,13 @@ from .span_view import SpanView
 
 V = TypeVar("V", bound=View)
 
+NOT_FOR_RUM = "it is not for RUM"
+BY_SETTINGS = "the settings exclude it"
+BY_APPLICATION = "the application excludes it"
+OF_PARENT = "its parent's event contains its data"
+OF_SPAN = "its span reports it"
+REPLACED = "a later record replaces it"
+
 
 def _always(_view: View, _config: Config) -> bool:
     return True
@@ -47,10 +54,11 @@ def _nothing(_view: View, _config: Config) -> Iterable[EventDraft]:
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[V]):
-    """A row of a table. `becomes` names the events it makes; exceptions add `js_error_event` where it keeps them.
+    """A row of a table. `becomes` names its events; exceptions add `js_error_event` if `keeps_exceptions`.
 
-    It is for spans of one `kind`, for records of some names, or for those that have one of some attributes, where it
-    says so, and for those of them that `fits` holds for. `is_of_parent` says that the parent's events tell it.
+    It applies to spans of one `kind`, to records with one of the names `named`, to records with one of the attributes
+    `having`, and to those of them for which `fits` returns true. `left_out` is why a record becomes no event. With
+    `is_of_parent`, the parent's event contains the span's data.
     """
 
     name: str
@@ -62,6 +70,7 @@ class Rule(Generic[V]):
     having: frozenset[str] = frozenset()
     keeps_exceptions: bool = True
     is_of_parent: bool = False
+    left_out: str = BY_SETTINGS
 
 
 class Rules(Generic[V]):
@@ -76,8 +85,8 @@ class Rules(Generic[V]):
         return iter(self._rows)
 
     def decide(self, view: V, config: Config) -> Rule[V]:
-        """Return the first rule that fits a span or log record; the last row of each table fits them all."""
-        candidates: _Candidates[V] = view.shape.found(self._candidates)
+        """Return the first rule that fits a span or log record; the last row of each table fits every one."""
+        candidates: _Candidates[V] = view.keys.cached(self._candidates)
         for row in candidates[view.kind, view.name if view.name in self._names else ""]:
             if row.fits is _always or row.fits(view, config):
                 return row
@@ -85,7 +94,7 @@ class Rules(Generic[V]):
 
 
 class _Candidates(dict[tuple["SpanKind | None", str], tuple[Rule[V], ...]]):
-    """The rows that can fit, for a kind and a name: which attributes there are decides more than what they hold."""
+    """The rows that can fit by attribute names, for a kind and a name."""
 
     def __init__(self, rows: Iterable[Rule[V]], attributes: tuple[str, ...]) -> None:
         super().__init__()
@@ -126,7 +135,7 @@ def _names(*names: str) -> frozenset[str]:
 
 
 _NOTHING = "nothing"
-_TOLD = "what `rum.event.type` says"
+_OVERRIDE = "the event that `rum.event.type` names"
 _PAGE_VIEW = "`page_view_event`"
 _NAVIGATION = "`performance_navigation_event`"
 _RESOURCE = "`performance_resource_event`"
@@ -136,19 +145,25 @@ _CUSTOM = "a custom event"
 
 SPAN_RULES: Rules[SpanView] = Rules(
     Rule(
-        "a call to RUM itself",
+        "a request to RUM itself",
         _NOTHING,
+        left_out=NOT_FOR_RUM,
         fits=http_event.is_own_traffic,
         kind=SpanKind.CLIENT,
         having=http_event.OWN_TRAFFIC,
         keeps_exceptions=False,
     ),
-    Rule("one whose name or scope is in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
-    Rule("a message of an ASGI request", _NOTHING, having=_names("asgi.event.type")),
+    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("a message of an ASGI request", _NOTHING, having=_names("asgi.event.type"), left_out=NOT_FOR_RUM),
     Rule(
-        "`rum.event.type` = `none`", _NOTHING, fits=override.is_none, having=_names(EVENT_TYPE), keeps_exceptions=False
+        "`rum.event.type` = `none`",
+        _NOTHING,
+        fits=override.is_none,
+        having=_names(EVENT_TYPE),
+        keeps_exceptions=False,
+        left_out=BY_APPLICATION,
     ),
-    Rule("`rum.event.type`", _TOLD, override.events, override.is_told, having=_names(EVENT_TYPE)),
+    Rule("`rum.event.type`", _OVERRIDE, override.events, override.is_set, having=_names(EVENT_TYPE)),
     Rule(
         "a document loaded: `documentLoad`",
         f"{_PAGE_VIEW}, {_NAVIGATION}, `first_contentful_paint_event`",
@@ -157,9 +172,10 @@ SPAN_RULES: Rules[SpanView] = Rules(
     ),
     Rule(
         "a document fetched: `documentFetch`",
-        "nothing of its own: its timings go into the document's",
+        "nothing: its timings are part of the document's event",
         named=_names("documentFetch"),
         is_of_parent=True,
+        left_out=OF_PARENT,
     ),
     Rule("a resource fetched: `resourceFetch`", _RESOURCE, performance_resource.fetched, named=_names("resourceFetch")),
     Rule(
@@ -184,16 +200,16 @@ SPAN_RULES: Rules[SpanView] = Rules(
     ),
     Rule("the start of an application: `AppStart`", _CUSTOM, custom.span_event, named=_names("AppStart")),
     Rule("a screen drawn: `app.screen.time_to_first_…`", _NAVIGATION, screen.first_drawn, named=screen.FIRST_DRAWN),
-    Rule("a screen of Android shown", _PAGE_VIEW, page_view.page_view, screen.is_lifecycle_shown, named=screen.SHOWN),
-    Rule("another step in a screen's life", _CUSTOM, custom.span_event, screen.is_lifecycle),
+    Rule("an Android screen shown", _PAGE_VIEW, page_view.page_view, screen.is_lifecycle_shown, named=screen.SHOWN),
+    Rule("another step of a screen's lifecycle", _CUSTOM, custom.span_event, screen.is_lifecycle),
     Rule("an exception as a span", _ERROR, fits=_is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
     Rule(
         "an HTTP request made",
-        f"{_RESOURCE}, `http_event` if it failed, `xray_trace_event` if wanted",
+        f"{_RESOURCE}, `http_event` if it failed, `xray_trace_event` if enabled",
         _request_made,
         http_event.is_request,
         kind=SpanKind.CLIENT,
-        having=_names(*http_event.METHODS),
+        having=_names(*METHODS),
         keeps_exceptions=False,
     ),
     Rule(
@@ -202,15 +218,15 @@ SPAN_RULES: Rules[SpanView] = Rules(
         page_view.page_served,
         page_view.is_page_served,
         kind=SpanKind.SERVER,
-        having=_names(*http_event.METHODS),
+        having=_names(*METHODS),
     ),
     Rule(
         "an HTTP request served",
-        "`http_event` if it failed, a custom event otherwise",
+        "`http_event` if it failed, else a custom event",
         _failed_or_custom,
         http_event.is_request,
         kind=SpanKind.SERVER,
-        having=_names(*http_event.METHODS),
+        having=_names(*METHODS),
     ),
     Rule(
         "a screen shown",
@@ -223,36 +239,43 @@ SPAN_RULES: Rules[SpanView] = Rules(
 )
 
 LOG_RULES: Rules[LogView] = Rules(
-    Rule("one whose name or scope is in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
     Rule(
-        "`rum.event.type` = `none`", _NOTHING, fits=override.is_none, having=_names(EVENT_TYPE), keeps_exceptions=False
+        "`rum.event.type` = `none`",
+        _NOTHING,
+        fits=override.is_none,
+        having=_names(EVENT_TYPE),
+        keeps_exceptions=False,
+        left_out=BY_APPLICATION,
     ),
     Rule(
         "`rum.event.type`",
-        _TOLD,
+        _OVERRIDE,
         override.events,
-        override.is_told,
+        override.is_set,
         having=_names(EVENT_TYPE),
         keeps_exceptions=False,
     ),
     Rule(
-        "a failed request's own log",
+        "the log record of a failed request",
         _NOTHING,
+        left_out=OF_SPAN,
         fits=http_event.is_within_span,
         named=_names("http.client.request.exception"),
         keeps_exceptions=False,
     ),
     Rule("an exception", _ERROR, fits=_is_logged_error),
     Rule(
-        "a session opened: `session.start`",
+        "a session start: `session.start`",
         "`session_start_event`",
         session_start.started,
         session_start.is_started,
         named=_names("session.start"),
     ),
     Rule(
-        "a web vital that a later record of the same export corrects",
+        "a web vital that a later record of the same export replaces",
         _NOTHING,
+        left_out=REPLACED,
         fits=web_vital.is_superseded,
         named=_names(web_vital.EVENT_NAME),
     ),
@@ -291,5 +314,14 @@ LOG_RULES: Rules[LogView] = Rules(
         named=_names("app.screen.view_did_appear"),
     ),
     Rule("any other named event", _CUSTOM, custom.log_event, custom.is_named),
-    Rule("a line without a name", _NOTHING),
+    Rule("a log line without an event name", _NOTHING, left_out=NOT_FOR_RUM),
 )
+
+
+def rule_of(view: View, config: Config) -> Rule[Any]:
+    """Return the rule that applies to a span or log record."""
+    if isinstance(view, SpanView):
+        return SPAN_RULES.decide(view, config)
+    if isinstance(view, LogView):
+        return LOG_RULES.decide(view, config)
+    raise TypeError(f"no rules for {type(view).__name__}")

@@ -1,4 +1,4 @@
-"""Which sessions are sent: a pure function of the session, so that all processes that see one agree."""
+"""Session sampling: a pure function of the session id, so that all processes agree on a session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _RANGE = 2.0**64
 
 
 def is_sampled(session_id: str, rate: float) -> bool:
-    """Say whether a session is among the share `rate` that is sent; a higher rate only ever adds sessions."""
+    """Return whether a session is in the share `rate` to send; a higher rate only adds sessions."""
     if rate >= 1:
         return True
     digest = hashlib.blake2b(session_id.encode("utf-8", "surrogatepass"), digest_size=8, person=b"rum.session")

@@ -1,7 +1,6 @@
-"""Finished spans, as the SDK gives them and as the mapping reads them.
+"""Finished spans: the protocol that SDK spans satisfy, and the view that the mapping reads.
 
-The protocols name exactly the members of the SDK's `ReadableSpan` that become RUM data, so an SDK span is used
-as it is, without a copy.
+The protocols contain exactly the members of `ReadableSpan` that become RUM data, so SDK spans are not copied.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from .._attributes import plain
 from .attribute_values import json_text
-from .record_view import MAX_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, shape_of
+from .record_view import MAX_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, keys_of
 
 
 class SpanEvent(Protocol):
-    """A moment within a span, such as an exception; `timestamp` is ns since the epoch."""
+    """A point in time within a span, such as an exception; `timestamp` is ns since the epoch."""
 
     @property
     def name(self) -> str: ...
@@ -37,7 +36,7 @@ class SpanLink(Protocol):
 
 
 class Span(Protocol):
-    """A finished span: the part of `opentelemetry.sdk.trace.ReadableSpan` that RUM has a place for."""
+    """A finished span: the part of `opentelemetry.sdk.trace.ReadableSpan` that RUM can use."""
 
     @property
     def name(self) -> str: ...
@@ -72,7 +71,7 @@ class Span(Protocol):
 
 
 class Dropped(NamedTuple):
-    """How many attributes, events and links of a span the SDK left out."""
+    """How many attributes, events and links of a span the SDK dropped."""
 
     attributes: int
     events: int
@@ -83,7 +82,7 @@ class Dropped(NamedTuple):
 class SpanView(View):
     """A span whose attributes and events were read once.
 
-    `dropped` is None where the SDK left nothing out; `part` is a child that the span's own events tell.
+    `dropped` is None if the SDK dropped nothing. `part` is a child span whose data belongs to this span's events.
     """
 
     span: Span
@@ -99,6 +98,11 @@ class SpanView(View):
         return self.name, self.attributes, events, self.span.links
 
     @property
+    def source(self) -> Span:
+        """The span that it was read from."""
+        return self.span
+
+    @property
     def id_parts(self) -> tuple[str, ...]:
         """Trace and span id."""
         return self.trace_id, self.span_id
@@ -106,9 +110,9 @@ class SpanView(View):
     @classmethod
     def of(cls, span: Span) -> SpanView:
         """Read a span once."""
-        context, parent, name, kind, resource, scope, start_ns, end_ns, told, events, *dropped = _READ(span)
+        context, parent, name, kind, resource, scope, start_ns, end_ns, given, events, *dropped = _READ(span)
         trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
-        attributes = plain(told)
+        attributes = plain(given)
         if not (start_ns and end_ns and 0 <= start_ns <= end_ns <= MAX_EPOCH_NS):
             start_ns = epoch_ns(start_ns or end_ns)
             end_ns = max(start_ns, epoch_ns(end_ns))
@@ -116,7 +120,7 @@ class SpanView(View):
             span=span,
             name=name if type(name) is str and name.isascii() else json_text(name),
             attributes=attributes,
-            shape=shape_of(attributes),
+            keys=keys_of(attributes),
             resource=resource,
             scope=scope,
             trace_id=trace_id,
@@ -136,4 +140,4 @@ _READ = attrgetter(
     *("context", "parent", "name", "kind", "resource", "instrumentation_scope", "start_time", "end_time"),
     *("attributes", "events", "dropped_attributes", "dropped_events", "dropped_links"),
 )
-"""All that is read of every span: one call costs a third of as many in Python."""
+"""Everything that is read of a span: one call costs a third of single attribute reads."""

@@ -1,7 +1,6 @@
-"""URLs as RUM may see them: without secrets, and with ids masked where a URL becomes a name.
+"""URLs without secrets, and with ids masked where a URL becomes a name.
 
-User info, query and fragment leave a URL before anything else happens to it; query parameters stay only
-when the configuration names them.
+User info, query and fragment are removed first. Query parameters stay only if the configuration names them.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 _PLAIN = re.compile(r"https?://\w[\w.~:%+,=&!$'()*-]*(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
-"""Nearly every URL, up to its query: nothing in it has to be taken apart."""
+"""Nearly every URL up to its query; it needs no parsing."""
 
 _PATH_PARAMETERS = re.compile(r";[^/]*")
 _ID_SEGMENT = re.compile(
@@ -43,7 +42,7 @@ def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
 
 
 def compose(scheme: str | None, host: str | None, port: int | None, target: str) -> str:
-    """Return the absolute URL a server span describes in pieces; only the target where the host is unknown."""
+    """Return the absolute URL composed of the parts on a server span; only the target if the host is unknown."""
     if "://" in target:
         return target
     path = target if target.startswith("/") else f"/{target}"
@@ -59,7 +58,7 @@ def compose(scheme: str | None, host: str | None, port: int | None, target: str)
 
 
 def split_host(host: str) -> tuple[str, int | None]:
-    """Return name and port of a Host header, which OTel's `server.address` may contain, also as `name:None`."""
+    """Return name and port of a Host header, which `server.address` may contain, also as `name:None`."""
     host = host.rpartition("@")[2]
     name, colon, digits = host.removesuffix(":None").rpartition(":")
     if colon and digits.isascii() and digits.isdigit() and (name.endswith("]") or ":" not in name):
@@ -68,7 +67,7 @@ def split_host(host: str) -> tuple[str, int | None]:
 
 
 def hostname(url: str) -> str | None:
-    """Return the host of an absolute URL; None where it has none or is malformed."""
+    """Return the host of an absolute URL; None if it has none or is malformed."""
     try:
         return urlsplit(url).hostname or None
     except ValueError:
@@ -88,5 +87,5 @@ def path(url: str) -> str:
 
 
 def mask_ids(url_path: str) -> str:
-    """Return a path whose id-like segments are `*`, so that one page has one name."""
+    """Return a path with id-like segments replaced by `*`, so that one page has one name."""
     return "/".join("*" if _ID_SEGMENT.fullmatch(segment) else segment for segment in url_path.split("/"))

@@ -55,6 +55,7 @@ class Transport:
         self._client = client
         self._region_clients: dict[str | None, RumClient] = {}
         self._building = threading.Lock()
+        self._is_closed = False
 
     def send(self, batch: Batch) -> Outcome:
         """Send one batch once, and return the outcome. Never raises."""
@@ -66,10 +67,14 @@ class Transport:
                 if outcome.reason in STALE_CREDENTIALS:
                     self._region_clients.pop(batch.key.app_monitor.region, None)
                 return outcome
+            finally:
+                if self._is_closed:  # this request has returned its connection to the pool after `close`
+                    self.close()
         return NOT_RUM if is_web_page(response) else Outcome(Disposition.DELIVERED)
 
     def close(self) -> None:
-        """Close idle connections."""
+        """Close idle connections. A connection in use is closed when its request ends."""
+        self._is_closed = True
         clients: list[Any] = list(self._region_clients.values())
         for client in clients:
             client.close()

@@ -270,7 +270,9 @@ def test_ctrl_c_at_a_commit_leaves_no_transaction_open(tmp_path: Path) -> None:
                     raise interrupt
             return self._connection.execute(statement)
 
-    file = SpoolFile.create(tmp_path / "..")
+    (tmp_path / "first").mkdir()
+    file = SpoolFile.create(tmp_path / "first")
+    connection = file._connection
     file._connection = Interrupted(file._connection)  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
         file.put([queued("a", 1)])
@@ -283,6 +285,8 @@ def test_ctrl_c_at_a_commit_leaves_no_transaction_open(tmp_path: Path) -> None:
     (stored,) = found.contents().queued
     assert found.events(stored) == (event(2),)
     found.discard()
+    file._connection = connection
+    file.close()
 
 
 def test_removing_events_that_are_not_on_disk_raises_type_error(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(no_leaks_of_module: None) -> Iterator[Browser]:
     """Run one browser for all tests."""
     ARTIFACTS.mkdir(exist_ok=True)
     # Chromium's sandbox refuses to run as root, as in containers.
@@ -86,7 +86,7 @@ def send(rum: LocalRum, *requests: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def busy() -> Iterator[LocalRum]:
+def busy(no_leaks_of_module: None) -> Iterator[LocalRum]:
     """Serve half an hour of a shop, which no test changes."""
     now = time.time()
     with LocalRum() as rum:

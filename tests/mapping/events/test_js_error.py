@@ -112,7 +112,7 @@ def test_a_logged_exception_has_the_message_that_the_span_records(error: Excepti
     }
     span = make_span(events=[exception_event(type(error).__qualname__, str(error), stack)])
     mapper = Mapper(make_config())
-    drafts = [*mapper.drafts(LogView.of(make_log(None, logged, span=span))), *mapper.drafts(SpanView.of(span))]
+    drafts = [*mapper.map(LogView.of(make_log(None, logged, span=span))).drafts, *mapper.map(SpanView.of(span)).drafts]
     assert [draft.details["message"] for draft in drafts if draft.type == JS_ERROR_EVENT] == [expected]
 
 

@@ -124,8 +124,8 @@ def test_the_timings_of_the_fetch_go_into_the_event_of_its_document() -> None:
     )
     fetch = make_span("documentFetch", attributes, parent=document, events=events(NETWORK_EVENTS), duration_millis=41)
     mapper = Mapper(make_config())
-    assert not mapper.drafts(SpanView.of(fetch))
-    _, navigation, _ = mapper.drafts(SpanView.of(document))
+    assert not mapper.map(SpanView.of(fetch)).drafts
+    _, navigation, _ = mapper.map(SpanView.of(document)).drafts
     check(navigation)
     expected = {
         "dns": 3.0,
@@ -138,7 +138,7 @@ def test_the_timings_of_the_fetch_go_into_the_event_of_its_document() -> None:
         "transferSize": 3000,
     }
     assert {name: navigation.details[name] for name in expected} == expected
-    _, alone, _ = mapper.drafts(SpanView.of(document))
+    _, alone, _ = mapper.map(SpanView.of(document)).drafts
     assert "dns" not in alone.details
 
 
@@ -157,22 +157,22 @@ def test_a_load_that_two_instrumentations_report_is_sent_once(
     """The first report counts, also when the same page is loaded again."""
     mapper = Mapper(make_config())
     for _ in range(2):
-        sent = [draft.type.removeprefix(PREFIX) for record in order for draft in mapper.drafts(view_of(record))]
+        sent = [draft.type.removeprefix(PREFIX) for record in order for draft in mapper.map(view_of(record)).drafts]
         assert sorted(sent) == ["first_contentful_paint_event", "page_view_event", "performance_navigation_event"]
 
 
 def test_loads_of_other_sessions_pages_and_routes_are_sent() -> None:
     """Only repeated reports are left out, and only within a session."""
     mapper = Mapper(make_config())
-    assert mapper.drafts(SpanView.of(LOADED))
+    assert mapper.map(SpanView.of(LOADED)).drafts
     for attributes in (
         {"url.full": PAGE, "session.id": "other"},
         {"url.full": "https://shop.example/cart", "session.id": "s"},
         {"url.full": PAGE, "session.id": "s", "browser.navigation.same_document": True},
         {"url.full": PAGE},
     ):
-        assert len(mapper.drafts(LogView.of(make_log("browser.navigation", attributes)))) == 1
-    assert not mapper.drafts(LogView.of(SHOWN))
+        assert len(mapper.map(LogView.of(make_log("browser.navigation", attributes))).drafts) == 1
+    assert not mapper.map(LogView.of(SHOWN)).drafts
 
 
 def test_the_memory_of_loads_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,8 +180,8 @@ def test_the_memory_of_loads_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "MAX_LOADS", 2)
     mapper = Mapper(make_config())
     for session in "abcd":
-        mapper.drafts(LogView.of(make_log("browser.navigation", {"url.full": PAGE, "session.id": session})))
-    assert [load.session for load in mapper._tellers] == ["c", "d"]
+        mapper.map(LogView.of(make_log("browser.navigation", {"url.full": PAGE, "session.id": session})))
+    assert [load.session for load in mapper._load_reporters] == ["c", "d"]
 
 
 def test_fetches_without_a_document_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_fetches_without_a_document_are_removed(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "MAX_PARTS", 10)
     mapper = Mapper(make_config())
     for _ in range(50):
-        mapper.drafts(SpanView.of(make_span("documentFetch", parent=make_span())))
+        mapper.map(SpanView.of(make_span("documentFetch", parent=make_span())))
     assert len(mapper._parts) == 10
 
 

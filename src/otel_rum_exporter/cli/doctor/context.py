@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..._attributes import RESOURCE_APP_MONITOR_ID
 from ..._config_fields import UUID
-from ...config import RESOURCE_APP_MONITOR_ID, Config, readings, variable
+from ...config import Config, readings, variable
 from ...rum.credentials import create_client, create_session
 from ...rum.errors import is_web_page
 from .policy import Place

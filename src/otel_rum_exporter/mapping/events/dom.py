@@ -7,7 +7,7 @@ from typing import Any
 
 from ...config import Config
 from ...rum.event import EventDraft
-from ..fields import Field, told
+from ..fields import Field, values_from
 from ..log_view import LogView
 from ..record_view import View, text
 from ..span_view import SpanView
@@ -52,4 +52,4 @@ def log_event(view: LogView, _: Config) -> Iterator[EventDraft]:
 
 
 def _details(view: View, event: str) -> dict[str, Any]:
-    return {"version": DOM_VERSION, **told(DOM_FIELDS, view.attributes), "event": event}
+    return {"version": DOM_VERSION, **values_from(DOM_FIELDS, view.attributes), "event": event}

@@ -14,6 +14,16 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind
 
+from ..._attributes import (
+    CLIENT_HOSTS,
+    CLIENT_PORTS,
+    METHODS,
+    SERVER_HOSTS,
+    SERVER_PORTS,
+    STATUSES,
+    TARGETS,
+    URLS,
+)
 from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import cut
@@ -36,23 +46,13 @@ _TYPE_BEFORE_MESSAGE = re.compile(r"[A-Za-z_][\w.]{0,200}(?=: )")
 _OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
 
 
-HOSTS = {
-    SpanKind.CLIENT: ("server.address", "http.host", "net.peer.name"),
-    SpanKind.SERVER: ("server.address", "http.host", "net.host.name"),
-}
-PORTS = {SpanKind.CLIENT: ("server.port", "net.peer.port"), SpanKind.SERVER: ("server.port", "net.host.port")}
-TARGETS = {
-    SpanKind.CLIENT: ("url.path", "http.target", "url.template"),
-    SpanKind.SERVER: ("url.path", "http.target", "http.route"),
-}
+HOSTS = {SpanKind.CLIENT: CLIENT_HOSTS, SpanKind.SERVER: SERVER_HOSTS}
+PORTS = {SpanKind.CLIENT: CLIENT_PORTS, SpanKind.SERVER: SERVER_PORTS}
+PATHS = {SpanKind.CLIENT: (*TARGETS, "url.template"), SpanKind.SERVER: (*TARGETS, "http.route")}
 """Source attributes for the parts of a request's URL, in order of precedence."""
 
-METHODS = ("http.request.method", "http.method")
-STATUSES = ("http.response.status_code", "http.status_code")
-WHOLE_URLS = ("url.full", "http.url")
-
 _SERVICE, _OPERATION = "rpc.service", "rpc.method"
-OWN_TRAFFIC = frozenset((_SERVICE, _OPERATION, *WHOLE_URLS))
+OWN_TRAFFIC = frozenset((_SERVICE, _OPERATION, *URLS))
 """Attributes that identify a request to RUM itself."""
 
 HTTP_FIELDS = (
@@ -66,7 +66,7 @@ HTTP_FIELDS = (
         is_required=True,
         members=(
             Field("method", METHODS, "if that is `_OTHER`, `http.request.method_original`", is_required=True),
-            Field("url", WHOLE_URLS, "else composed of scheme, host, port and path"),
+            Field("url", URLS, "else composed of scheme, host, port and path"),
         ),
     ),
     Field(
@@ -96,7 +96,7 @@ def is_own_traffic(view: SpanView, _: Config) -> bool:
     """Return whether a CLIENT span is a request to RUM itself, from any code in the process."""
     if view.attributes.get(_SERVICE) == "RUM" or view.attributes.get(_OPERATION) == "PutRumEvents":
         return True
-    target = view.text(*WHOLE_URLS)
+    target = view.text(*URLS)
     if target is None or ("/appmonitors/" not in target and "dataplane.rum" not in target):
         return False
     host = urls.hostname(target) or ""
@@ -141,11 +141,11 @@ def status(view: SpanView) -> int | None:
 
 def request_url(view: SpanView) -> str | None:
     """Return the URL of a request, composed of its parts if the span has no whole URL."""
-    whole = view.text(*WHOLE_URLS)
+    whole = view.text(*URLS)
     if whole is not None:
         return whole
     kind = SpanKind.CLIENT if view.kind is SpanKind.CLIENT else SpanKind.SERVER
-    target = view.text(*TARGETS[kind])
+    target = view.text(*PATHS[kind])
     if target is None:
         return None
     query = view.text("url.query")

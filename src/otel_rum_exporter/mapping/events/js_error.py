@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
-from ..._attributes import plain
+from ..._attributes import CODE_FILES, CODE_LINES, ERROR_TYPES, EXCEPTION, STATUSES, plain
 from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import urls
@@ -32,20 +32,15 @@ MAX_MESSAGE_CHARS = 1000
 MAX_STACKS = 128
 """Parsed stacks to keep: an application fails repeatedly at the same places."""
 
-TYPES = ("exception.type", "error.type")
-FILES = ("code.file.path", "code.filepath")
-LINES = ("code.line.number", "code.lineno")
-"""Source attributes of RUM's `type`, `filename` and `lineno`; a stack takes precedence for the last two."""
-
 ERROR_FIELDS = (
-    Field("type", TYPES, "else `Error`"),
+    Field("type", ERROR_TYPES, "else `Error`"),
     Field(
         "message",
         ("exception.message",),
         "else the span's status description; of a log record, the message in its Python traceback, else body or name",
     ),
-    Field("filename", note=f"of the stack's innermost frame, else {' or '.join(f'`{name}`' for name in FILES)}"),
-    Field("lineno", note=f"of that frame, else {' or '.join(f'`{name}`' for name in LINES)}", holds=Holds.NUMBER),
+    Field("filename", note=f"of the stack's innermost frame, else {' or '.join(f'`{name}`' for name in CODE_FILES)}"),
+    Field("lineno", note=f"of that frame, else {' or '.join(f'`{name}`' for name in CODE_LINES)}", holds=Holds.NUMBER),
     Field("colno", note="of that frame, in JavaScript stacks", holds=Holds.NUMBER),
     Field("stack", ("exception.stacktrace",)),
 )
@@ -60,7 +55,6 @@ SPLUNK_ATTRIBUTES: tuple[tuple[str, str], ...] = (
 )
 """OpenTelemetry's exception attributes, and those that Splunk's browser agent sets instead."""
 
-EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
 EXCEPTION_ATTRIBUTES = frozenset((*EXCEPTION, "component"))
 """A span or log record that is an exception has at least one of these attributes."""
 
@@ -81,7 +75,7 @@ _MAX_DEBUG_SEVERITY = 8
 
 def has_exceptions(view: View) -> bool:
     """Return whether `exceptions` can yield anything; cheaper than calling it."""
-    return not isinstance(view, SpanView) or bool(view.events) or view.shape.has(EXCEPTION_ATTRIBUTES)
+    return not isinstance(view, SpanView) or bool(view.events) or view.keys.has(EXCEPTION_ATTRIBUTES)
 
 
 def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -128,7 +122,7 @@ def _written_message(stack: str, kind: str) -> str | None:
 
 def is_exception(view: View) -> bool:
     """Return whether a span or log record is itself an exception, such as a hang or a logged error."""
-    if not view.shape.has(EXCEPTION_ATTRIBUTES):
+    if not view.keys.has(EXCEPTION_ATTRIBUTES):
         return False
     return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
 
@@ -148,14 +142,14 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
     """Return an exception in RUM's form, also for use inside an `http_event`."""
     details: dict[str, Any] = {
         "version": VERSION,
-        "type": cut(scrub_text(text(exception, *TYPES) or "Error"), MAX_MESSAGE_CHARS),
+        "type": cut(scrub_text(text(exception, *ERROR_TYPES) or "Error"), MAX_MESSAGE_CHARS),
         "message": cut(scrub_text(text(exception, "exception.message") or ""), MAX_MESSAGE_CHARS),
     }
     stack = text(exception, "exception.stacktrace")
-    file_name = text(exception, *FILES)
+    file_name = text(exception, *CODE_FILES)
     if file_name:
         details["filename"] = file_name
-        line = number(exception, *LINES)
+        line = number(exception, *CODE_LINES)
         details |= {} if line is None else {"lineno": line}
     if stack:
         details.update(_stack_fields(stack, max_stack_chars))
@@ -188,7 +182,7 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | No
 
 def _is_http_response(view: SpanView, exception: Mapping[str, Any]) -> bool:
     """Return whether a framework turned the exception into a 4xx response: no error, and the status reports it."""
-    status = view.integer("http.response.status_code", "http.status_code") or 0
+    status = view.integer(*STATUSES) or 0
     kind = text(exception, "exception.type") or ""
     return view.kind is SpanKind.SERVER and 400 <= status < 500 and kind.rpartition(".")[2] in HTTP_EXCEPTIONS
 

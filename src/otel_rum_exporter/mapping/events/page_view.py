@@ -71,7 +71,7 @@ NAVIGATION_FIELDS = (
         holds=Holds.NUMBER,
         is_required=True,
     ),
-    Field("redirectCount", ("browser.navigation_timing.redirect_count",), holds=Holds.WHOLE),
+    Field("redirectCount", ("browser.navigation_timing.redirect_count",), holds=Holds.INTEGER),
     *timing.NETWORK_FIELDS,
     *timing.DOCUMENT_FIELDS,
     Field("navigationTimingLevel", note="2 for a browser", holds=Holds.NUMBER),

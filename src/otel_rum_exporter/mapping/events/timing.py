@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..._attributes import TRANSFER_SIZES
 from ..fields import Field, Holds
 from ..record_view import NS_PER_MILLI, View, epoch_ns
 from ..span_view import SpanView
@@ -71,9 +72,6 @@ DOCUMENT: tuple[Timing, ...] = (
 """Fields of a document load only: `performance_navigation_event`."""
 
 NAVIGATION = (*NETWORK, *DOCUMENT)
-
-TRANSFER_SIZES = ("http.response.size", "http.response.body.size", "http.response_content_length")
-"""Span attributes that are the source of RUM's `transferSize`, in bytes."""
 
 TRANSFER_SIZE, ENCODED_SIZE, DECODED_SIZE = (
     f"browser.resource_timing.{name}" for name in ("transfer_size", "encoded_body_size", "decoded_body_size")

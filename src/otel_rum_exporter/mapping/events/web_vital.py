@@ -209,7 +209,7 @@ def _attribution(name: str, body: object, config: Config) -> dict[str, Any] | No
     if not isinstance(given, dict):
         return None
     attribution = VITALS[name].attribution
-    found = fields.told(attribution, given)
+    found = fields.values_from(attribution, given)
     if "url" in found:
         found["url"] = urls.scrub(found["url"], config.url_query_parameters)
-    return found if fields.is_whole(attribution, found) else None
+    return found if fields.is_complete(attribution, found) else None

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..._attributes import CONTENT_LENGTHS
 from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut
@@ -30,23 +31,20 @@ MAX_TYPE_CHARS = 256
 MAX_FRAMES = 10
 """Most frames of a stack, the innermost; more would not fit into an event."""
 
-CONTENT_LENGTHS = ("http.response.body.size", "http.response_content_length")
-"""Source attributes of X-Ray's `content_length`, in bytes."""
-
 UNKNOWN_SERVICE = "unknown_service"
 
 _FRAME = (
     Field("class_name"),
     Field("file_name", note="of the frame"),
-    Field("line", note="of the frame", holds=Holds.WHOLE),
+    Field("line", note="of the frame", holds=Holds.INTEGER),
     Field("method_name", note="of the frame"),
 )
 _EXCEPTION = (
     Field("id"),
     Field("type", note="as in `js_error_event`"),
     Field("message", note="as in `js_error_event`"),
-    Field("remote", holds=Holds.TRUTH),
-    Field("truncated", holds=Holds.WHOLE),
+    Field("remote", holds=Holds.BOOLEAN),
+    Field("truncated", holds=Holds.INTEGER),
     Field("cause"),
     Field("stack", note=f"the {MAX_FRAMES} innermost frames, of Python", holds=Holds.OBJECTS, members=_FRAME),
 )
@@ -60,8 +58,8 @@ _HTTP = (
             Field("method", note="as in `http_event`"),
             Field("url", note="as in `http_event`"),
             Field("client_ip"),
-            Field("x_forwarded_for", holds=Holds.TRUTH),
-            Field("traced", note="true", holds=Holds.TRUTH),
+            Field("x_forwarded_for", holds=Holds.BOOLEAN),
+            Field("traced", note="true", holds=Holds.BOOLEAN),
         ),
     ),
     Field(
@@ -75,14 +73,14 @@ _HTTP = (
     ),
 )
 _FLAGS = (
-    Field("error", note="true for 4xx except 429", holds=Holds.TRUTH),
-    Field("throttle", note="true for 429", holds=Holds.TRUTH),
-    Field("fault", note="true for 5xx, and if there was no response", holds=Holds.TRUTH),
+    Field("error", note="true for 4xx except 429", holds=Holds.BOOLEAN),
+    Field("throttle", note="true for 429", holds=Holds.BOOLEAN),
+    Field("fault", note="true for 5xx, and if there was no response", holds=Holds.BOOLEAN),
 )
 _TIMES = (
     Field("start_time", note="of the span, in seconds since the epoch", holds=Holds.NUMBER, is_required=True),
     Field("end_time", note="of the span, in seconds since the epoch", holds=Holds.NUMBER),
-    Field("in_progress", note="false", holds=Holds.TRUTH),
+    Field("in_progress", note="false", holds=Holds.BOOLEAN),
 )
 _OPEN = (
     Field("annotations", holds=Holds.OBJECT),

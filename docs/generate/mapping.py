@@ -1,4 +1,4 @@
-"""The mapping as Markdown, made from the tables that decide it: what `docs/mapping.md` shows."""
+"""The tables of docs/mapping.md, generated from the mapping, which `make docs` writes."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from typing import Any
 
 import orjson
 
-from .. import config
-from .._attributes import EVENT_DETAILS, SESSION_ATTRIBUTES, USER_ATTRIBUTES
-from ..config import Config
-from ..otlp import decode_json
-from ..rum.event import MAX_EVENT_BYTES
-from ..rum.truncation import TEXT_CHARS
-from . import redaction
-from .event_types import BUILT_IN, PREFIX
-from .events.custom import FALLBACK_TYPE, LOG_FIELDS, SPAN_FIELDS
-from .events.performance_resource import FILE_TYPES
-from .events.web_vital import VITALS
-from .explain import explain, text_lines
-from .fields import Field
-from .mapper import MAX_CUSTOM_TYPES
-from .metadata import DEVICE_KEYS, RESOURCE_KEYS, TRACE_KEYS
-from .rules import LOG_RULES, SPAN_RULES, Rule
+from otel_rum_exporter import config
+from otel_rum_exporter._attributes import EVENT_DETAILS
+from otel_rum_exporter.config import Config
+from otel_rum_exporter.mapping import redaction
+from otel_rum_exporter.mapping.event_types import BUILT_IN, PREFIX
+from otel_rum_exporter.mapping.events.custom import FALLBACK_TYPE, LOG_FIELDS, SPAN_FIELDS
+from otel_rum_exporter.mapping.events.performance_resource import FILE_TYPES
+from otel_rum_exporter.mapping.events.web_vital import VITALS
+from otel_rum_exporter.mapping.explain import explain, text_lines
+from otel_rum_exporter.mapping.fields import Field
+from otel_rum_exporter.mapping.identity_attributes import FIELDS
+from otel_rum_exporter.mapping.mapper import MAX_CUSTOM_TYPES
+from otel_rum_exporter.mapping.metadata import DEVICE_KEYS, RESOURCE_KEYS, TRACE_KEYS
+from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES, Rule
+from otel_rum_exporter.otlp import decode_json
+from otel_rum_exporter.rum.event import MAX_EVENT_BYTES
+from otel_rum_exporter.rum.truncation import TEXT_CHARS
 
 SETTINGS = (
     *("http_events", "page_views", "custom_events", "excluded_names", "xray_events", "session_sample_rate"),
     *("metadata_attributes", "url_query_parameters", "enduser_id", "id_hash_key", "domain"),
 )
-"""The settings that change what becomes of a span; all others change how it is sent."""
+"""The settings that change which events are sent; all others change how they are sent."""
 
 EXAMPLE = """\
 {"resourceSpans": [{
@@ -57,32 +58,34 @@ _EXAMPLE_APP_MONITOR_ID = "00000000-aaaa-4bbb-8ccc-000000000001"
 
 
 def span_rules() -> str:
-    """Return the table of what becomes of spans."""
+    """Return the table of span rules."""
     kept = ("yes" if rule.keeps_exceptions else "no" for rule in SPAN_RULES)
     rows = ((*row, answer) for row, answer in zip(_rules(SPAN_RULES), kept, strict=True))
-    return _table(("", "a span that is", "becomes", "and its exceptions"), rows)
+    return _table(("", "span", "becomes", "exceptions"), rows)
 
 
 def log_rules() -> str:
-    """Return the table of what becomes of log records."""
-    return _table(("", "a log record that is", "becomes"), _rules(LOG_RULES))
+    """Return the table of log record rules."""
+    return _table(("", "log record", "becomes"), _rules(LOG_RULES))
 
 
-def claims() -> str:
-    """Return the attributes that tell session and user."""
-    rows = (("session", SESSION_ATTRIBUTES), ("user", USER_ATTRIBUTES))
-    return _table(("of the event", "attribute, the first present"), ((name, _codes(names)) for name, names in rows))
+def identity_fields() -> str:
+    """Return the fields of an identity, their attributes and sources."""
+    rows = (
+        (field.name, _codes(field.attributes), ", ".join(source.value for source in field.sources)) for field in FIELDS
+    )
+    return _table(("field", "attributes, the first present", "sources, in order of precedence"), rows)
 
 
 def metadata_keys() -> str:
-    """Return the keys of metadata, and what tells them."""
-    sources = (("resource", RESOURCE_KEYS), ("resource, unless it is a server's", DEVICE_KEYS), ("span", TRACE_KEYS))
+    """Return the metadata keys and their source attributes."""
+    sources = (("resource", RESOURCE_KEYS), ("resource, except a server's", DEVICE_KEYS), ("span", TRACE_KEYS))
     rows = ((f"`{key}`", where, _codes(names)) for where, keys in sources for key, names in keys)
-    return _table(("metadata", "told by the", "attribute, the first present"), rows)
+    return _table(("metadata", "set by", "attributes, the first present"), rows)
 
 
 def event_fields() -> str:
-    """Return the fields of RUM's own events, a table for each type."""
+    """Return the fields of built-in events, a table for each type."""
     return "\n\n".join(f"### `{_short(kind)}`\n\n{_field_table(one.fields)}" for kind, one in BUILT_IN.items())
 
 
@@ -97,34 +100,34 @@ def web_vitals() -> str:
 
 
 def file_types() -> str:
-    """Return the types of files, and the extensions that tell them."""
+    """Return the file types and their extensions."""
     rows = ((f"`{name}`", _codes(extensions)) for name, extensions in FILE_TYPES.items())
     return _table(("`fileType`", "extension"), rows)
 
 
 def never_exported() -> str:
-    """Return what never leaves, as a list."""
+    """Return what is never sent, as a list."""
     urls = _codes(sorted(redaction.URL_ATTRIBUTES))
     masked = f"`password={redaction.MASK}`"
     return "\n".join(
         (
             f"- attributes: {_codes(sorted(redaction.NEVER_EXPORTED))}",
-            f"- attributes with one of these words in their name: {_codes(redaction.SECRET_WORDS)}",
+            f"- attributes whose name contains one of these words: {_codes(redaction.SECRET_WORDS)}",
             f"- captured headers: {_codes(sorted(redaction.NEVER_EXPORTED_HEADERS))}",
-            f"- user info, query and fragment of URLs: in events of RUM's own, and in {urls}",
-            f"- in messages and other texts: user info and query of URLs, and values after those words, as in {masked}",
+            f"- user info, query and fragment of URLs: in built-in events, and in {urls}",
+            f"- in messages and other texts: user info and query of URLs, and the value after such a word: {masked}",
         )
     )
 
 
 def limits() -> str:
-    """Return what happens at RUM's limits."""
+    """Return how events are kept within RUM's limits."""
     steps = ", ".join(f"{chars:,}" for chars in TEXT_CHARS)
     text = (
-        f"An event of more than {MAX_EVENT_BYTES:,} bytes loses, until it fits, its links, its span events, of texts "
-        f"what exceeds {steps} characters (of a Python traceback the beginning, of any other text the end), then half "
-        "of its attributes again and again; it carries the metadata attribute `truncated`. Of custom events there are "
-        f"{MAX_CUSTOM_TYPES} types in a process, and those that come later are `{FALLBACK_TYPE}`."
+        f"An event of more than {MAX_EVENT_BYTES:,} bytes is trimmed until it fits: first its links, then its span "
+        f"events, then texts to {steps} characters (a Python traceback keeps its end, any other text its beginning), "
+        "then half of its attributes, repeatedly. It gets the metadata attribute `truncated`. A process uses at most "
+        f"{MAX_CUSTOM_TYPES} types of custom events; later ones get the type `{FALLBACK_TYPE}`."
     )
     return textwrap.fill(text, 120)
 
@@ -137,7 +140,7 @@ def settings() -> str:
 
 
 def example() -> str:
-    """Return a span, what `otel-rum explain` says of it, and its events, made by the mapping itself."""
+    """Return a span, its explanation by `otel-rum explain`, and its events."""
     settings = Config.read({"app_monitor_id": _EXAMPLE_APP_MONITOR_ID}, {})
     explanation = explain(decode_json(EXAMPLE), settings, _EXAMPLE_NOW_NS)
     events = [
@@ -157,18 +160,18 @@ def _rules(rules: Iterable[Rule[Any]]) -> Iterator[tuple[str, ...]]:
 def _field_table(fields: Iterable[Field], of: str = "field") -> str:
     named = [pair for field in fields for pair in _with_members(field)]
     rows = (
-        (f"`{name}`{'*' if field.is_required else ''}", "; ".join(filter(None, (_codes(field.told_by), field.note))))
+        (f"`{name}`{'*' if field.is_required else ''}", "; ".join(filter(None, (_codes(field.sources), field.note))))
         for name, field in named
-        if field.is_told
+        if field.has_source
     )
-    untold = [name for name, field in named if not field.is_told]
-    table = _table((of, "told by"), rows)
-    return f"{table}\n\nOnly `{EVENT_DETAILS}` tells {_codes(untold)}." if untold else table
+    other = [name for name, field in named if not field.has_source]
+    table = _table((of, "source"), rows)
+    return f"{table}\n\nOnly `{EVENT_DETAILS}` sets {_codes(other)}." if other else table
 
 
 def _with_members(field: Field, path: str = "") -> Iterator[tuple[str, Field]]:
     yield path + field.name, field
-    for member in field.members if field.is_told else ():
+    for member in field.members if field.has_source else ():
         yield from _with_members(member, f"{path}{field.name}.")
 
 

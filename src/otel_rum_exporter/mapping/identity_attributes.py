@@ -1,0 +1,161 @@
+"""Session, user, page and sampling as spans, log records and resources state them, and how descendants inherit them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from opentelemetry.trace import SpanKind
+
+from .._attributes import ENDUSER_ID, SESSION_ATTRIBUTES, SESSION_MINTED, SESSION_SAMPLED, USER_ATTRIBUTES
+from ..rum.ids import NIL_UUID, to_uuid
+from .caches import ObjectCache
+from .record_view import Resource, View, text
+
+MAX_UUIDS = 10_000
+MAX_RESOURCES = 1000
+
+MAX_INHERITED_CHARS = 1024
+"""Longer page metadata is inherited as the page alone: it is kept for descendants, and clients choose its size."""
+
+MAX_ID_CHARS = 256
+"""Longer session and user ids are kept as their UUIDs."""
+
+PAGE_ID = "pageId"
+"""RUM's metadata key for the page on which an event happened."""
+
+_PAGE_KEYS = (PAGE_ID, "title", "domain")
+_PRIVATE = frozenset((SESSION_MINTED, SESSION_SAMPLED))
+
+
+class Source(Enum):
+    """Where a field of an identity can come from."""
+
+    OWN = "the span or log record"
+    ANCESTOR = "its ancestors"
+    TRACE = "its trace"
+    RESOURCE = "its resource"
+    PROCESS = "the process session"
+
+
+class IdentityField(NamedTuple):
+    """A field of an identity: its attributes, the first present wins, and its sources in order of precedence."""
+
+    name: str
+    attributes: tuple[str, ...]
+    sources: tuple[Source, ...]
+
+
+FIELDS = (
+    IdentityField("session", SESSION_ATTRIBUTES, tuple(Source)),
+    IdentityField("user", USER_ATTRIBUTES, (Source.OWN, Source.ANCESTOR, Source.TRACE, Source.RESOURCE)),
+    IdentityField("sampling", (SESSION_SAMPLED,), (Source.OWN, Source.ANCESTOR, Source.TRACE)),
+)
+"""The fields that attributes set. Page metadata is read by `metadata.of_trace`, and inherited in the same order."""
+
+
+class IdentityAttributes(NamedTuple):
+    """What a span or log record states about itself and its descendants; None where it states nothing.
+
+    `metadata` is page and browser metadata. With `is_nested` an ancestor takes precedence: a request that an
+    application makes to itself belongs to the page that caused it. `is_minted` is true if this process created the
+    session's id.
+    """
+
+    session: str | None = None
+    user: str | None = None
+    metadata: Mapping[str, Any] = MappingProxyType({})
+    is_nested: bool = False
+    is_minted: bool = False
+    is_sampled: bool | None = None
+
+    @property
+    def inheritable(self) -> IdentityAttributes:
+        """The same with bounded metadata, to be kept for descendants."""
+        if len("".join(map(str, self.metadata.values()))) <= MAX_INHERITED_CHARS:
+            return self
+        return self._replace(metadata={key: self.metadata[key] for key in _PAGE_KEYS if key in self.metadata})
+
+    def completed_by(self, ancestor: IdentityAttributes) -> IdentityAttributes:
+        """Return these attributes, completed by an ancestor's; user and sampling only if the session is the same."""
+        if self is NOTHING:
+            return ancestor
+        if ancestor is NOTHING and not self.is_nested:
+            return self
+        first, last = (self, ancestor) if self.is_nested else (ancestor, self)
+        # Shared where one adds nothing: many spans are descendants of one page.
+        metadata = (
+            {**first.metadata, **last.metadata}
+            if first.metadata and last.metadata
+            else (first.metadata or last.metadata)
+        )
+        if self.session is not None and self.session != ancestor.session:
+            return self._replace(metadata=metadata, is_nested=False)
+        return IdentityAttributes(
+            session=ancestor.session,
+            user=self.user or ancestor.user,
+            metadata=metadata,
+            is_minted=self.is_minted or ancestor.is_minted,
+            is_sampled=ancestor.is_sampled if self.is_sampled is None else self.is_sampled,
+        )
+
+
+NOTHING = IdentityAttributes()
+
+
+class IdentityReader:
+    """Read identity attributes, and convert ids to UUIDs. Not thread-safe.
+
+    `hash_key` keys the hash of ids that are no UUIDs. `has_enduser_id` also accepts `enduser.id` as a user, last.
+    """
+
+    def __init__(self, *, hash_key: bytes, has_enduser_id: bool) -> None:
+        session, user, _ = FIELDS
+        self._session_attributes = session.attributes
+        self._user_attributes = (*user.attributes, ENDUSER_ID) if has_enduser_id else user.attributes
+        self._relevant = frozenset((*self._session_attributes, *self._user_attributes, SESSION_SAMPLED))
+        self._hash_key = hash_key
+        self._cached_uuid = lru_cache(maxsize=MAX_UUIDS)(self._uuid)
+        self._of_resource = ObjectCache(self._read_resource, MAX_RESOURCES)
+
+    def of_view(self, view: View, metadata: Mapping[str, Any]) -> IdentityAttributes:
+        """Return what a span or log record states; `metadata` is its page and browser metadata."""
+        is_nested = view.kind is SpanKind.SERVER
+        if not (metadata or is_nested or view.keys.has(self._relevant)):
+            return NOTHING
+        session = self._bounded("session", view.text(*self._session_attributes))
+        user = self._bounded("user", view.text(*self._user_attributes))
+        if not view.keys.has(_PRIVATE):
+            return IdentityAttributes(session, user, metadata, is_nested)
+        sampled = view.attributes.get(SESSION_SAMPLED)
+        is_sampled = sampled if isinstance(sampled, bool) else None
+        is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
+        return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled)
+
+    def of_resource(self, resource: Resource) -> tuple[str | None, str | None]:
+        """Return session and user of a resource."""
+        return self._of_resource.of(resource)
+
+    def session_uuid(self, session: str) -> str:
+        """Return the UUID that a session has in RUM."""
+        return self._cached_uuid("session", session)
+
+    def user_uuid(self, user: str | None) -> str:
+        """Return the UUID that a user has in RUM; the nil UUID for None."""
+        return self._cached_uuid("user", user) if user else NIL_UUID
+
+    def _read_resource(self, resource: Resource) -> tuple[str | None, str | None]:
+        session = self._bounded("session", text(resource.attributes, *self._session_attributes))
+        return session, self._bounded("user", text(resource.attributes, *self._user_attributes))
+
+    def _bounded(self, kind: str, value: str | None) -> str | None:
+        """Return an id as it is kept; the nil UUID is no session."""
+        if value is None or (kind == "session" and value == NIL_UUID):
+            return None
+        return value if len(value) <= MAX_ID_CHARS else self._uuid(kind, value)
+
+    def _uuid(self, kind: str, value: str) -> str:
+        return to_uuid(value, kind=kind, key=self._hash_key)

@@ -1,0 +1,70 @@
+"""Resources that a test must release: shared pipelines, threads, file descriptors and child processes."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from otel_rum_exporter.exporter import registry
+
+WAIT_SECONDS = 5.0
+"""How long a thread, connection or process that is ending may take to end."""
+
+ALLOWED = {
+    r"^descriptor of anon_inode:\[(eventpoll|eventfd)\]$": "gRPC keeps its poller for the life of the process; an "
+    "event loop that is left open also leaves its sockets or pipes",
+}
+"""What may stay, as a pattern of its description, and the reason."""
+
+_PROCESS = Path("/proc/self")
+
+# libuv opens one pipe for the whole process with its first loop. It must not count as that of a test.
+with contextlib.suppress(ImportError):
+    import uvloop
+
+    uvloop.new_event_loop().close()
+
+
+@contextmanager
+def no_leaks() -> Iterator[None]:
+    """Fail if anything that the block opens is still open some seconds after the block."""
+    before = _open_resources()
+    yield
+    deadline = time.monotonic() + WAIT_SECONDS
+    while left := _not_allowed(_open_resources() - before):
+        assert time.monotonic() < deadline, f"not released: {left}"
+        if deadline - time.monotonic() > WAIT_SECONDS - 0.1:
+            gc.collect()  # clients of libraries close their connections when they are collected
+        time.sleep(0.02)
+
+
+def _open_resources() -> Counter[Hashable]:
+    """Return what this process holds. Descriptors and child processes are known on Linux only."""
+    own = [pipeline for (pid, _), pipeline in registry._pipelines.items() if pid == os.getpid()]
+    return Counter([*registry._shares, *own, *threading.enumerate(), *_descriptors(), *_child_processes()])
+
+
+def _descriptors() -> Iterator[str]:
+    with contextlib.suppress(FileNotFoundError):  # there is no /proc
+        for descriptor in (_PROCESS / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # the descriptor of this listing
+                yield f"descriptor of {descriptor.readlink()}"
+
+
+def _child_processes() -> Iterator[str]:
+    for children in _PROCESS.glob("task/*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            yield from (f"child process {pid}" for pid in children.read_text().split())
+
+
+def _not_allowed(resources: Counter[Hashable]) -> list[str]:
+    described = [str(one) for one in resources.elements()]
+    return [one for one in described if not any(re.search(pattern, one) for pattern in ALLOWED)]
