@@ -28,7 +28,7 @@ SPANS_PER_SECOND = 1000
 SESSIONS = 50
 MINUTE_SECONDS = 60.0
 FAULT_SECONDS = 30.0
-"""Of each minute; in the rest the outbox empties again."""
+"""Of each minute; in the rest the queue empties again."""
 
 SAMPLE_SECONDS = 5.0
 _MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
@@ -117,7 +117,7 @@ def main() -> int:
     """Soak, and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--memory", action="store_true", help="keep the outbox in memory; else in a spool")
+    parser.add_argument("--memory", action="store_true", help="keep the queue in memory; else in a spool")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:

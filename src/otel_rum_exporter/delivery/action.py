@@ -14,6 +14,9 @@ class Send(NamedTuple):
     """Send the next batch of the queue."""
 
 
+SEND = Send()
+
+
 class Call(NamedTuple):
     """Call the function of a timer."""
 
@@ -34,7 +37,7 @@ def next_action(
     if name is not None:
         return Call(name)
     send_at = next_send_seconds(queue, rate_limiter, now, has_free_slot=has_free_slot)
-    return Send() if send_at <= now else WaitUntil(min(send_at, timers.next_seconds()))
+    return SEND if send_at <= now else WaitUntil(min(send_at, timers.next_seconds()))
 
 
 def next_send_seconds(queue: EventQueue, rate_limiter: RateLimiter, now: float, *, has_free_slot: bool) -> float:

@@ -39,9 +39,11 @@ class TokenBucket:
         missing = min(tokens, max(1.0, self.per_second)) - self.available(now_seconds)
         return missing / self.per_second if missing > ROUNDING else 0.0
 
-    def take(self, tokens: float, now_seconds: float) -> None:
-        """Take tokens, also more than are available."""
-        self.set(self.available(now_seconds) - tokens, now_seconds)
+    def take(self, tokens: float, now_seconds: float) -> float:
+        """Take tokens, also more than are available. Return how many are left."""
+        self._tokens = self.available(now_seconds) - tokens
+        self._updated_seconds = now_seconds
+        return self._tokens
 
     def set(self, tokens: float, now_seconds: float) -> None:
         """Set the number of tokens."""
@@ -78,8 +80,7 @@ class RateLimiter:
     def take(self, now_seconds: float) -> None:
         """Count one request."""
         if self._limit:
-            self._bucket.take(1.0, now_seconds)
-            self._is_empty = self._bucket.available(now_seconds) < 1.0 - ROUNDING
+            self._is_empty = self._bucket.take(1.0, now_seconds) < 1.0 - ROUNDING
 
     def throttled(self, now_seconds: float) -> None:
         """Halve the rate, at most once a second: concurrent requests are throttled together."""

@@ -30,6 +30,9 @@ class RetryState(NamedTuple):
     rejections: int = 0
 
 
+NO_FAILURES = RetryState()
+
+
 class Decision(NamedTuple):
     """What happens to a batch. Each of its events is in one of `delivered`, `first`, `retry` and `rejected`."""
 
@@ -51,7 +54,7 @@ def settle(result: Result, state: RetryState, now: float, jitter: float) -> Deci
     """Return the decision on a batch that was sent. `jitter` is a random number from 0 to 1."""
     outcome, batch = result.outcome, result.batch
     if outcome.disposition is Disposition.DELIVERED:
-        return Decision(RetryState(), delivered=batch.parts)
+        return Decision(NO_FAILURES, batch.parts)
     if outcome.disposition is Disposition.SPLIT:
         if result.halves:
             return Decision(state, first=result.halves)

@@ -15,7 +15,7 @@ from .in_flight import InFlight
 from .queue import EventQueue, QueuedBatch
 from .rate_limiter import RateLimiter
 from .result import Result
-from .retry import Decision, RetryState, settle
+from .retry import NO_FAILURES, Decision, RetryState, settle
 from .storage import QueuedEvents, Store
 from .timers import Timers
 
@@ -113,29 +113,26 @@ class DeliveryState:
         """Apply the retry policy to the result of a batch in flight."""
         self.in_flight.batches.discard(batch)
         app_monitor_id = batch.key.app_monitor.id
-        state = self._retry_states.get(app_monitor_id, RetryState())
+        state = self._retry_states.get(app_monitor_id, NO_FAILURES)
         decision = settle(result, state, now, jitter)
         # `close` has counted the events in memory as dropped.
-        delivered = [one for one in decision.delivered if one.is_on_disk or not self.is_closed]
-        self._ledger.deliver(queued.tally for queued in delivered)
+        delivered = _on_disk(decision.delivered) if self.is_closed else decision.delivered
+        self._ledger.deliver([queued.tally for queued in delivered])
         if self.is_closed:
             return
         self.drop(DropReason.DAMAGED, result.lost, "check the disk of spool_directory")
         if not result.batch.parts:
             return
-        self._retry_states[app_monitor_id] = decision.state
-        if decision.retry is None:
-            self.progress_seconds = now
-            self.queue.put_first(decision.first)
-            self.drop(DropReason.REFUSED, decision.rejected, f"please report this: {result.outcome.cause}")
-        else:
-            self._retry(decision.retry, decision, result.outcome, now)
         if decision.delivered:
-            del self._retry_states[app_monitor_id]
-            self.failures_in_a_row = 0
-            self._last_failure = None
-            self.rate_limiter.succeeded(now)
-            self.in_flight.measured(result.seconds)
+            self._succeeded(app_monitor_id, result.seconds, now)
+            return
+        self._retry_states[app_monitor_id] = decision.state
+        if decision.retry is not None:
+            self._retry(decision.retry, decision, result.outcome, now)
+            return
+        self.progress_seconds = now
+        self.queue.put_first(decision.first)
+        self.drop(DropReason.REFUSED, decision.rejected, f"please report this: {result.outcome.cause}")
 
     def drop(self, reason: DropReason, queued: Sequence[QueuedEvents], advice: str) -> None:
         """Remove events that are not queued from the store, and count them as dropped. Thread-safe."""
@@ -163,6 +160,14 @@ class DeliveryState:
         advice = self._last_failure.advice or "check why RUM was not reached"
         return f"{advice} (the last response was {self._last_failure.cause})"
 
+    def _succeeded(self, app_monitor_id: str, seconds: float, now: float) -> None:
+        self.progress_seconds = now
+        self._retry_states.pop(app_monitor_id, None)
+        self.failures_in_a_row = 0
+        self._last_failure = None
+        self.rate_limiter.succeeded(now)
+        self.in_flight.measured(seconds)
+
     def _retry(self, batch: QueuedBatch, decision: Decision, outcome: Outcome, now: float) -> None:
         self.failures_in_a_row += 1
         self._last_failure = outcome
@@ -184,6 +189,11 @@ class DeliveryState:
         if queued:
             self._ledger.drop(reason, [one.tally for one in queued])
             self._log.add_loss(reason, sum(one.count for one in queued), advice)
+
+
+def _on_disk(queued: Sequence[QueuedEvents]) -> list[QueuedEvents]:
+    """Return the events that survive the process."""
+    return [one for one in queued if one.is_on_disk]
 
 
 def _in_memory(queued: Sequence[QueuedEvents]) -> list[QueuedEvents]:

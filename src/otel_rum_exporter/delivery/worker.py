@@ -208,8 +208,9 @@ class Delivery:
     def _advance(self, now: float, limit: float) -> bool:
         """Wait for one step of delivery, or make it; false if none will happen before `limit`."""
         state = self._state
-        is_idle = state.next_send_seconds(now) >= limit and not state.in_flight.batches
-        if state.is_closed or now >= limit or is_idle:
+        if state.is_closed or now >= limit:
+            return False
+        if not state.in_flight.batches and state.next_send_seconds(now) >= limit:
             return False
         if self._has_threads:
             self._changed.wait(limit - now)
