@@ -96,6 +96,7 @@ def test_a_failed_batch_is_retried_after_a_delay(
 @pytest.mark.parametrize("disposition", FAILURES)
 def test_an_app_monitor_pauses_after_a_second_failure(disposition: Disposition) -> None:
     """The pause depends on the failures of the app monitor, the delay on those of the batch."""
+    assert settle(result(disposition), RetryState(failures=1), NOW, 1.0).pause_until is not None
     decision = settle(result(disposition), RetryState(failures=3), NOW, 1.0)
     minimum = WAIT_SECONDS if disposition is Disposition.WAIT else 0.0
     assert decision.state.failures == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -214,22 +215,26 @@ TestDisk = DiskMachine.TestCase
 TestDisk.settings = SETTINGS
 
 
-def make_state(*, rate: int = 50, store: MemoryStore | None = None, max_bytes: int = 10**6) -> DeliveryState:
+def make_state(
+    *, rate: int = 50, store: MemoryStore | None = None, max_bytes: int = 10**6, log: RateLimitedLog | None = None
+) -> DeliveryState:
     """Return a state with an empty queue."""
     return DeliveryState(
         queue=EventQueue(max_events_per_request=100),
         store=store or MemoryStore(),
         rate_limiter=RateLimiter(rate, 0.0),
         ledger=Ledger(),
-        log=RateLimitedLog(),
+        log=log or RateLimitedLog(),
         max_memory_bytes=max_bytes,
     )
 
 
-def send(state: DeliveryState, disposition: Disposition, now: float, seconds: float = 0.0) -> None:
+def send(
+    state: DeliveryState, disposition: Disposition, now: float, *, seconds: float = 0.0, jitter: float = 0.0
+) -> None:
     """Send the next batch, with a response."""
     batch = state.take(now)
-    state.apply(batch, Result(Outcome(disposition, "reason"), batch, seconds=seconds), now, 0.0)
+    state.apply(batch, Result(Outcome(disposition, "reason"), batch, seconds=seconds), now, jitter)
 
 
 def test_failures_reduce_concurrency_until_a_success() -> None:
@@ -244,7 +249,7 @@ def test_failures_reduce_concurrency_until_a_success() -> None:
     send(state, Disposition.DELIVERED, 3.0, seconds=0.03)
     assert (state.failures_in_a_row, state.max_in_flight) == (0, 2)
     state.enqueue([queued("a", 2)], 4.0)
-    send(state, Disposition.RETRY, 4.0)
+    send(state, Disposition.RETRY, 4.0, jitter=1.0)
     state.enqueue([queued("b", 3)], 4.0)
     assert isinstance(state.next_action(4.0), Send), "the first failure after a success does not pause the app monitor"
 
@@ -280,8 +285,10 @@ def test_the_final_flush_knows_for_how_long_rum_accepted_nothing() -> None:
     assert state.prepare_final_flush(17.0) == 7.0
     send(state, Disposition.DELIVERED, 18.0)
     assert state.prepare_final_flush(20.0) == 2.0
+    send(state, Disposition.DELIVERED, 20.0)
+    state.enqueue([queued("a", 3), queued("b", 4)], 20.0)
     send(state, Disposition.SPLIT, 21.0)
-    assert state.prepare_final_flush(22.0) == 0.0
+    assert state.prepare_final_flush(22.0) == 1.0
 
 
 def test_the_queue_is_full_above_three_quarters_of_a_limit() -> None:
@@ -310,3 +317,39 @@ def test_little_s_law_limits_the_requests_in_flight() -> None:
     assert in_flight.limit(50) == 5
     in_flight.measured(0.01)
     assert in_flight.limit(50) == 1
+
+
+def test_a_batch_whose_events_are_all_lost_is_no_failure() -> None:
+    """It made no request, and is counted as damaged."""
+    disk = FakeDisk()
+    state = make_state(store=disk)
+    lost = queued("a", 1)
+    disk.replace((), [lost])
+    state.enqueue([lost], 0.0)
+    disk.lose(0)
+    batch = state.take(0.0)
+    result = send_batch(batch, send=lambda _: pytest.fail("no request is made"), store=disk, ledger=Ledger())
+    state.apply(batch, result, 0.0, 0.0)
+    assert (state.failures_in_a_row, state.stored_events, disk.count) == (0, 0, 0)
+
+
+def test_the_log_says_whether_events_are_in_memory_only(caplog: pytest.LogCaptureFixture) -> None:
+    """These do not survive the process. At close the line has the last response, unless it was a success."""
+    disk, log = FakeDisk(), RateLimitedLog()
+    for store, suffix in ((MemoryStore(), " in memory only"), (disk, "")):
+        state = make_state(store=store, log=log)
+        stored = queued("a", 1)
+        store.replace((), [stored])
+        state.enqueue([stored], 0.0)
+        batch = state.take(0.0)
+        state.apply(batch, Result(Outcome(Disposition.RETRY, f"reason{suffix}"), batch), 0.0, 0.0)
+        log.write()
+        assert f"1 events queued{suffix}, retrying." in caplog.messages[-1]
+    state = make_state(log=log)
+    state.enqueue([queued("a", 1)], 0.0)
+    send(state, Disposition.RETRY, 0.0)
+    send(state, Disposition.DELIVERED, 1.0)
+    state.enqueue([queued("a", 2)], 2.0)
+    state.close()
+    log.write()
+    assert "check why RUM did not respond in time" in caplog.messages[-1]
