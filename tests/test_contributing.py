@@ -9,7 +9,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from otel_rum_exporter.mapping.span_view import SpanView
-from tests.mapping.drafts import check
+from tests.mapping.event_drafts import check
 from tests.spans import make_config, make_span
 
 CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"

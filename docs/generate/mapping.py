@@ -21,7 +21,8 @@ from otel_rum_exporter.mapping.fields import Field
 from otel_rum_exporter.mapping.identity_attributes import FIELDS
 from otel_rum_exporter.mapping.mapper import MAX_CUSTOM_TYPES
 from otel_rum_exporter.mapping.metadata import DEVICE_KEYS, RESOURCE_KEYS, TRACE_KEYS
-from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES, Rule
+from otel_rum_exporter.mapping.rule import Rule
+from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
 from otel_rum_exporter.otlp import decode_json
 from otel_rum_exporter.rum.event import MAX_EVENT_BYTES
 from otel_rum_exporter.rum.truncation import TEXT_CHARS

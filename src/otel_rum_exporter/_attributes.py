@@ -13,30 +13,40 @@ USER_ATTRIBUTES = ("enduser.pseudo.id", "user.hash", "app.installation.id", "use
 ENDUSER_ID = "enduser.id"
 """A user only if the settings accept it: it may be a name."""
 
+PREVIOUS_SESSION = "session.previous_id"
+
+SERVICE_NAME = "service.name"
 RESOURCE_APP_MONITOR_ID = "aws.rum.appmonitor.id"
 RESOURCE_ALIAS = "aws.rum.appmonitor.alias"
 RESOURCE_VERSIONS = ("service.version", "app.build_id")
 
 SCREEN_NAMES = ("app.screen.name", "screen.name")
-PARENT_SCREENS = ("app.screen.parent_screen.name", "last.screen.name", "app.screen.previous.name")
+LAST_SCREENS = ("last.screen.name", "app.screen.previous.name")
+PARENT_SCREENS = ("app.screen.parent_screen.name", *LAST_SCREENS)
 INTERACTION = "app.screen.interaction"
 
 METHODS = ("http.request.method", "http.method")
 STATUSES = ("http.response.status_code", "http.status_code")
 URLS = ("url.full", "http.url")
 TARGETS = ("url.path", "http.target")
+ROUTE = "http.route"
 SERVER_HOSTS = ("server.address", "http.host", "net.host.name")
 SERVER_PORTS = ("server.port", "net.host.port")
 CLIENT_HOSTS = ("server.address", "http.host", "net.peer.name")
 CLIENT_PORTS = ("server.port", "net.peer.port")
+CALLED_SERVICES = ("server.address", "net.peer.name")
 USER_AGENTS = ("user_agent.original", "http.user_agent")
 ACCEPT_LANGUAGE = "http.request.header.accept_language"
-DOCUMENT_URLS = ("location.href", "browser.document.url.full")
+REFERRER = "http.request.header.referer"
+DOCUMENT_URL = "browser.document.url.full"
+DOCUMENT_URLS = ("location.href", DOCUMENT_URL)
+PREVIOUS_URL = "prev.href"
 TRANSFER_SIZES = ("http.response.size", "http.response.body.size", "http.response_content_length")
 CONTENT_LENGTHS = ("http.response.body.size", "http.response_content_length")
 
-EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
-ERROR_TYPES = ("exception.type", "error.type")
+EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACK = "exception.type", "exception.message", "exception.stacktrace"
+EXCEPTION = (EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACK)
+ERROR_TYPES = (EXCEPTION_TYPE, "error.type")
 CODE_FILES = ("code.file.path", "code.filepath")
 CODE_LINES = ("code.line.number", "code.lineno")
 

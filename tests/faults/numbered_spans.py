@@ -9,7 +9,7 @@ from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_rum_exporter.ledger import DropReason, Ledger
+from otel_rum_exporter.ledger import DropReason, LedgerSnapshot
 from otel_rum_exporter.local import LocalRum
 from tests.spans import make_span
 
@@ -52,7 +52,7 @@ class NumberedSpans:
         """Wait until all spans are received; fail after a timeout."""
         wait_until_received(self._rum, self.exported, seconds)
 
-    def assert_counts(self, ledger: Ledger, dropped: Mapping[DropReason, int] | None = None) -> None:
+    def assert_counts(self, ledger: LedgerSnapshot, dropped: Mapping[DropReason, int] | None = None) -> None:
         """Assert that the ledger agrees: all exported spans are delivered or counted as dropped."""
         counted = {reason: count for reason, count in ledger.dropped.items() if count}
         assert counted == (dropped or {}), ledger

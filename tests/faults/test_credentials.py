@@ -35,7 +35,7 @@ def _fast_retries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exporter: Mak
 
 def accept(rum: LocalRum, keys: Credentials | None) -> None:
     """Make the local RUM accept only signatures of these credentials."""
-    rum._data_plane._gate._credentials = keys
+    rum._data_plane._authenticator._credentials = keys
 
 
 def own_lines(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter.exporter import stages
+from otel_rum_exporter.exporter import pipeline
 from otel_rum_exporter.local import Fault, LocalRum
 from tests.faults.conftest import IS_LONG, ON_DISK
 from tests.faults.fork_server import EVENTS_PER_REQUEST
@@ -104,7 +104,7 @@ class ForkServer:
 @pytest.fixture
 def fork_server(rum: LocalRum, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkServer]:
     """Start a fork server, and shorten the interval of recovery, which opens 32 files each time."""
-    monkeypatch.setattr(stages, "RECOVER_SECONDS", 0.1)
+    monkeypatch.setattr(pipeline, "RECOVER_SECONDS", 0.1)
     made = ForkServer(rum.url, tmp_path)
     yield made
     made.close()

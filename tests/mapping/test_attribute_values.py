@@ -1,4 +1,4 @@
-"""AnyValue to JSON is total, and follows OTel's rules for what JSON cannot say."""
+"""Attribute values to JSON: every value has a form, and OpenTelemetry's rules apply to those without one."""
 
 import json
 from typing import Any
@@ -38,18 +38,18 @@ ANY_VALUES: st.SearchStrategy[Any] = st.recursive(
         (None, None),
     ],
 )
-def test_values_that_json_cannot_say_take_the_form_otel_gives_them(value: object, expected: object) -> None:
-    """NaN, bytes, huge integers and lone surrogates have one documented form each."""
+def test_values_without_a_json_form_follow_opentelemetrys_rules(value: object, expected: object) -> None:
+    """NaN, bytes, huge integers and lone surrogates each have a documented form."""
     assert expected == json_value(value)
 
 
 def test_an_integer_too_long_for_decimal_digits_becomes_hexadecimal() -> None:
-    """Python refuses to write integers of thousands of digits in decimal."""
+    """Python raises for integers with thousands of decimal digits."""
     assert json_value(1 << 20_000) == "0x1" + "0" * 5000
 
 
 def test_a_value_whose_text_raises_becomes_the_name_of_its_type() -> None:
-    """A foreign object cannot stop an export."""
+    """No object can stop an export."""
 
     class Hostile:
         def __str__(self) -> str:
@@ -59,7 +59,7 @@ def test_a_value_whose_text_raises_becomes_the_name_of_its_type() -> None:
 
 
 def test_deep_nesting_ends_in_text() -> None:
-    """A value nested a thousand times becomes JSON of bounded depth."""
+    """JSON has a bounded depth, whatever the depth of the value."""
     value: list[Any] = []
     for _ in range(1000):
         value = [value]
@@ -68,7 +68,7 @@ def test_deep_nesting_ends_in_text() -> None:
 
 @given(st.dictionaries(st.text(st.characters(codec=None), max_size=8), ANY_VALUES, max_size=6))
 def test_every_attribute_map_becomes_strict_json(attributes: dict[str, Any]) -> None:
-    """Whatever an application sets, two independent encoders accept it, NaN forbidden."""
+    """Two independent encoders accept every value that an application can set, with NaN forbidden."""
     found = json_object(attributes)
     assert json.loads(json.dumps(found, allow_nan=False)) == orjson.loads(orjson.dumps(found))
 
@@ -76,13 +76,13 @@ def test_every_attribute_map_becomes_strict_json(attributes: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     "value", ["x" * 10_000, b"x" * 10_000, {"x" * 10_000: 1}, [["x" * 5000], {"k": ("x" * 5000,)}]]
 )
-def test_the_size_of_a_value_counts_all_that_is_in_it(value: object) -> None:
-    """Wherever it stands."""
+def test_the_size_of_a_value_includes_nested_values(value: object) -> None:
+    """Keys, values and items count."""
     assert 10_000 < size_bytes(value) < 11_000
 
 
 def test_the_size_of_many_small_values_is_not_small() -> None:
-    """A million of nothing takes memory too; depth ends no estimate."""
+    """Empty values take memory too, at any depth."""
     value: list[Any] = [None] * 1_000
     for _ in range(10_000):
         value = [value]
@@ -91,5 +91,5 @@ def test_the_size_of_many_small_values_is_not_small() -> None:
 
 @given(ANY_VALUES)
 def test_every_value_has_a_size(value: object) -> None:
-    """Whatever an application sets."""
+    """The estimate accepts every value that an application can set."""
     assert size_bytes(value) > 0

@@ -18,10 +18,12 @@ from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter._attributes import USER_ATTRIBUTES
 from otel_rum_exporter._log import RateLimitedLog
-from otel_rum_exporter.ledger import Ledger
+from otel_rum_exporter.ledger import DropReason, Ledger
 from otel_rum_exporter.mapping.converter import Converter
+from otel_rum_exporter.mapping.event_builder import EventBuilder
 from otel_rum_exporter.mapping.event_types import PREFIX
 from otel_rum_exporter.mapping.identity import Moment
+from otel_rum_exporter.mapping.record_view import View
 from otel_rum_exporter.rum.batch import BatchKey
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import NIL_UUID
@@ -121,6 +123,21 @@ def test_a_function_for_pages_that_fails_costs_no_page(caplog: pytest.LogCapture
     assert "division by zero" in caplog.text
 
 
+def test_a_record_that_fails_does_not_cost_the_session_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next record of the session starts it."""
+    events = EventBuilder.events
+
+    def broken(self: EventBuilder, view: View, *arguments: Any) -> Any:
+        if view.name == "bad":
+            raise ValueError("defect")
+        return events(self, view, *arguments)
+
+    monkeypatch.setattr(EventBuilder, "events", broken)
+    found = Conversion([make_span("bad"), make_span("good")])
+    assert sorted(found.types) == ["good", "session_start_event"]
+    assert found.ledger.dropped == {DropReason.UNMAPPABLE: 1}
+
+
 def test_names_and_scopes_are_excluded() -> None:
     """Including their exceptions, for spans and log records; `*` matches any text."""
     spans = [make_span(name, {"session.id": A}) for name in ("healthz", "health", "order")]
@@ -190,7 +207,7 @@ def test_a_pending_span_has_provisional_events() -> None:
     (key,) = provisional
     assert key.session_id != A
     assert not first.events
-    assert (ledger.accepted, ledger.waiting) == (0, 1)
+    assert (ledger.accepted, ledger.pending) == (0, 1)
     second = converter.spans([parent], Moment(START_NS, 0))
     assert second.resolved == [handle]
     assert not second.provisional

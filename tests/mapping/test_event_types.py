@@ -1,4 +1,4 @@
-"""Our tables of RUM's own events are the schemas: those of the stand-in, and AWS's own where they are at hand."""
+"""The field tables of built-in events equal the schemas of the local RUM, and AWS's if they are available."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from otel_rum_exporter.local import schema
 from otel_rum_exporter.mapping.event_types import BUILT_IN, PREFIX
 from otel_rum_exporter.mapping.fields import Field, Holds
-from tests.mapping.drafts import AWS_FOLDER, aws_schema
+from tests.mapping.event_drafts import AWS_FOLDER, aws_schema
 
 JSON_TYPES = {
     Holds.TEXT: "string",
@@ -22,7 +22,7 @@ JSON_TYPES = {
 
 
 def schema_of(fields: tuple[Field, ...]) -> dict[str, Any]:
-    """Return what fields say as part of a JSON Schema."""
+    """Return fields as part of a JSON Schema."""
     return {
         "required": sorted(field.name for field in fields if field.is_required),
         "properties": {field.name: _property(field) for field in fields},
@@ -40,7 +40,7 @@ def _property(field: Field) -> dict[str, Any]:
 
 
 def essence_of(node: dict[str, Any], root: dict[str, Any], within: str = "") -> dict[str, Any]:
-    """Return of a JSON Schema what fields can say; they end where it comes back to itself."""
+    """Return the part of a JSON Schema that fields can express; recursive references end it."""
     return {
         "required": sorted(node.get("required", ())),
         "properties": {
@@ -71,14 +71,14 @@ def _resolved(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
-def test_every_type_that_rum_knows_has_its_fields() -> None:
-    """The list is closed: RUM drops an unknown type of its own without a word."""
+def test_every_built_in_type_has_fields() -> None:
+    """The list is closed: RUM silently drops other types with its prefix."""
     assert {PREFIX + name for name in schema.EVENT_TYPES} == BUILT_IN.keys()
 
 
 @pytest.mark.parametrize("kind", BUILT_IN)
 def test_the_fields_are_those_of_the_schemas(kind: str) -> None:
-    """Names, kinds, choices, lengths, and which must be there."""
+    """Names, types, choices, lengths and required fields."""
     name = kind.removeprefix(PREFIX)
     ours = schema_of(BUILT_IN[kind].fields)
     theirs = schema.load(name)

@@ -28,6 +28,7 @@ from otel_rum_exporter.mapping.explain import (
 from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.rules import SPAN_RULES
+from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.otlp import (
     Decoded,
     DecodedEvent,
@@ -207,6 +208,21 @@ def test_a_record_that_cannot_be_mapped_costs_only_itself(monkeypatch: pytest.Mo
     bad, good = _explain(make_span("bad"), make_span("good")).records
     assert (bad.rule, bad.left_out) == ("no rule", "a span or log record could not be read")
     assert good.left_out is None
+
+
+def test_a_record_that_cannot_be_read_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every record of the file is explained."""
+    read = SpanView.of
+
+    def broken(span: Any) -> SpanView:
+        if span.name == "bad":
+            raise ValueError("defect")
+        return read(span)
+
+    monkeypatch.setattr(SpanView, "of", broken)
+    bad, good = _explain(make_span("bad"), make_span("good")).records
+    assert (bad.rule, bad.left_out) == ("no rule", "a span or log record could not be read")
+    assert (good.name, good.left_out) == ("good", None)
 
 
 def test_a_placeholder_session_is_noted() -> None:

@@ -1,4 +1,4 @@
-"""Mapping is total: whatever stands in attributes, every rule makes events that RUM takes."""
+"""The mapping accepts any attribute values: every rule makes events that RUM accepts."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from otel_rum_exporter.mapping.events import js_error, timing
 from otel_rum_exporter.mapping.events.web_vital import VITALS
 from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
 from tests.logs import make_log
-from tests.mapping.drafts import drafts_of
+from tests.mapping.event_drafts import drafts_of
 from tests.mapping.test_attribute_values import ANY_VALUES
 from tests.mapping.test_rules import LOGS, OF_AN_EXPORT, SPANS
 from tests.spans import START_NS, make_config, make_span
@@ -56,7 +56,7 @@ NAMES = sorted(
         *("rpc.service", "asgi.event.type", "event.name", "rum.event.details"),
     }
 )
-"""Every attribute that some rule reads, but for the one by which an application speaks for itself."""
+"""Every attribute that a rule reads, except the override `rum.event.type`."""
 
 PLAUSIBLE = st.sampled_from(
     [
@@ -78,9 +78,9 @@ PLAUSIBLE = st.sampled_from(
 )
 VALUES = PLAUSIBLE | ANY_VALUES
 ATTRIBUTES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=12)
-TOLD_NAMES = ["version", "pageId", "value", "event", "request", "response", "error", "interaction", "attribution"]
-TOLD_DETAILS = st.dictionaries(
-    st.sampled_from([*TOLD_NAMES, *sorted({field.name for one in BUILT_IN.values() for field in one.fields})]),
+DETAIL_NAMES = ["version", "pageId", "value", "event", "request", "response", "error", "interaction", "attribution"]
+DETAILS = st.dictionaries(
+    st.sampled_from([*DETAIL_NAMES, *sorted({field.name for one in BUILT_IN.values() for field in one.fields})]),
     VALUES | st.just("1.0.0") | st.dictionaries(st.sampled_from(["method", "status", "type", "loadState"]), VALUES),
     max_size=4,
 )
@@ -111,10 +111,10 @@ def _span(like: ReadableSpan, attributes: dict[str, Any], moments: dict[str, int
     ),
     name=st.none() | STRANGE_TEXTS,
 )
-def test_any_span_makes_events_that_rum_takes(
+def test_any_span_makes_events_that_rum_accepts(
     config: Any, like: ReadableSpan, attributes: dict[str, Any], moments: dict[str, int], name: str | None
 ) -> None:
-    """Of every rule, with any values in every attribute that any rule reads."""
+    """For every rule, with any values in the attributes that rules read."""
     drafts_of(_span(like, attributes, moments, name), config)
 
 
@@ -125,10 +125,10 @@ def test_any_span_makes_events_that_rum_takes(
     body=VALUES | st.dictionaries(st.sampled_from(["name", "value"]), VALUES),
     name=st.none() | STRANGE_TEXTS,
 )
-def test_any_log_record_makes_events_that_rum_takes(
+def test_any_log_record_makes_events_that_rum_accepts(
     config: Any, like: ReadableLogRecord, attributes: dict[str, Any], body: Any, name: str | None
 ) -> None:
-    """Of every rule, with any values in every attribute that any rule reads, and any body."""
+    """For every rule, with any body and any values in the attributes that rules read."""
     record = like.log_record
     merged = {**(record.attributes or {}), **attributes}
     drafts_of(make_log(record.event_name if name is None else name, merged, body=body), config)
@@ -136,17 +136,17 @@ def test_any_log_record_makes_events_that_rum_takes(
 
 @given(
     kind=ANY_VALUES | STRANGE_TEXTS | st.just("order.placed") | st.sampled_from([*BUILT_IN]),
-    details=VALUES | STRANGE_TEXTS | TOLD_DETAILS,
+    details=VALUES | STRANGE_TEXTS | DETAILS,
     make=st.sampled_from([make_log, make_span]),
 )
-def test_any_override_is_carried_out_or_none(kind: Any, details: Any, make: Any) -> None:
-    """Nothing that an application says can make an event that RUM would drop."""
+def test_any_override_is_applied_or_ignored(kind: Any, details: Any, make: Any) -> None:
+    """No override can make an event that RUM would drop."""
     attributes = {"rum.event.type": kind, "rum.event.details": details}
     drafts_of(make("x", attributes))
 
 
 def test_every_rule_is_fuzzed() -> None:
-    """The spans and log records above are those of the tables."""
+    """The tests above use an example of each rule."""
     assert {name for name, _ in SPANS} == {rule.name for rule in SPAN_RULES}
     assert {name for name, _ in LOGS} | {OF_AN_EXPORT} == {rule.name for rule in LOG_RULES}
     assert SpanKind.SERVER in {span.kind for _, span in SPANS}

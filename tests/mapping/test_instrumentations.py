@@ -1,4 +1,4 @@
-"""Spans and logs as OTel's own instrumentations of Python make them, in the old conventions and in the stable ones."""
+"""Spans and log records of OpenTelemetry's Python instrumentations, in the old and the stable conventions."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from tests.mapping.drafts import drafts_of, mapped, types
+from tests.mapping.event_drafts import drafts_of, mapped, types
 
 CONVENTIONS = ["", "http"]
-"""Values of OTEL_SEMCONV_STABILITY_OPT_IN: the old names, and the stable ones."""
+"""Values of OTEL_SEMCONV_STABILITY_OPT_IN for the old and the stable names."""
 
 PATH = "/products/logo.png?sku=4711&token=SECRET"
 
 
 class Spans:
-    """A tracer provider, and what it has collected."""
+    """A tracer provider, and the spans that it collected."""
 
     def __init__(self) -> None:
         self.provider = TracerProvider()
@@ -76,7 +76,7 @@ class Spans:
 
 @pytest.fixture(params=CONVENTIONS, ids=["old", "stable"])
 def spans(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Spans:
-    """Collect spans, in a convention that instrumentations otherwise read once for the whole process."""
+    """Collect spans in one convention; instrumentations otherwise read it once per process."""
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", request.param)
     monkeypatch.setattr(Stability, "_initialized", False)
     monkeypatch.setattr(Stability, "_OTEL_SEMCONV_STABILITY_SIGNAL_MAPPING", {})
@@ -84,10 +84,10 @@ def spans(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Sp
 
 
 class Site(BaseHTTPRequestHandler):
-    """A web site to call: it has one page."""
+    """A web site with one page."""
 
     def do_GET(self) -> None:
-        """Answer 200 to the one path, and 404 to all others."""
+        """Respond with 200 to that path, and 404 to others."""
         body = b"hello"
         self.send_response(200 if self.path == PATH else 404)
         self.send_header("Content-Length", str(len(body)))
@@ -95,7 +95,7 @@ class Site(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def site(no_leaks_of_module: None) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def dead_site() -> str:
-    """Find a port at which nobody listens."""
+    """Return a URL whose port is closed."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
         return f"http://127.0.0.1:{server.server_port}"
 
@@ -145,7 +145,7 @@ CLIENTS: dict[str, tuple[Any, Callable[[str], object]]] = {
 
 @pytest.fixture(params=CLIENTS)
 def get(request: pytest.FixtureRequest, spans: Spans) -> Iterator[Callable[[str], ReadableSpan]]:
-    """Make an instrumented HTTP client; it gives the span of its request, whatever came of it."""
+    """Return a function that sends a request with an instrumented client, and returns its span."""
     instrumentor, call = CLIENTS[request.param]
     instrumentor().instrument(tracer_provider=spans.provider)
 
@@ -163,7 +163,7 @@ def get(request: pytest.FixtureRequest, spans: Spans) -> Iterator[Callable[[str]
 
 
 def test_a_request_made_is_a_resource(get: Callable[[str], ReadableSpan], site: str) -> None:
-    """Of every library; secrets of the URL stay at home."""
+    """For every library; secrets of the URL are not sent."""
     ((name, details),) = mapped(get(site + PATH))
     assert (name, details["targetUrl"], details["fileType"]) == (
         "performance_resource_event",
@@ -173,9 +173,7 @@ def test_a_request_made_is_a_resource(get: Callable[[str], ReadableSpan], site: 
     assert details["duration"] > 0
 
 
-def test_a_request_answered_with_404_is_a_failed_one_and_no_error(
-    get: Callable[[str], ReadableSpan], site: str
-) -> None:
+def test_a_request_with_a_404_response_failed_without_an_error(get: Callable[[str], ReadableSpan], site: str) -> None:
     """Urllib raises for a 404, and its span has the exception."""
     (first, _), (second, details) = mapped(get(f"{site}/missing"))
     assert (first, second) == ("performance_resource_event", "http_event")
@@ -184,8 +182,8 @@ def test_a_request_answered_with_404_is_a_failed_one_and_no_error(
     assert "error" not in details
 
 
-def test_a_request_that_nobody_answered_tells_its_error(get: Callable[[str], ReadableSpan], dead_site: str) -> None:
-    """The name of the error is the library's."""
+def test_a_request_without_a_response_has_an_error(get: Callable[[str], ReadableSpan], dead_site: str) -> None:
+    """Each library has its own error type."""
     (first, _), (second, details) = mapped(get(f"{dead_site}/x?token=SECRET"))
     assert (first, second) == ("performance_resource_event", "http_event")
     assert details["request"]["url"] == f"{dead_site}/x"
@@ -198,7 +196,7 @@ BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 
 
 class BoomError(Exception):
-    """An error of an application."""
+    """An application's error."""
 
 
 def _flask(spans: Spans) -> Iterator[Callable[[str, str], object]]:
@@ -246,7 +244,7 @@ def _django(spans: Spans) -> Iterator[Callable[[str, str], object]]:
 
 @contextlib.contextmanager
 def _django_settings(**values: object) -> Iterator[None]:
-    """Set up Django for a while; it has one set of settings in a process, and other tests may have their own."""
+    """Configure Django temporarily: a process has one configuration, and other tests may have another."""
     settings = vars(django.conf.settings)
     before = settings.copy()
     holder = django.conf.UserSettingsHolder(django.conf.global_settings)
@@ -264,7 +262,7 @@ def _boom() -> str:
 
 @pytest.fixture(params=[_flask, _fastapi, _django])
 def ask(request: pytest.FixtureRequest, spans: Spans) -> Iterator[Callable[[str, str], ReadableSpan]]:
-    """Make an instrumented web application; it gives the span of each request served."""
+    """Return a function that sends a request to an instrumented web application, and returns the SERVER span."""
     served = request.param(spans)
     call = next(served)
 
@@ -277,36 +275,36 @@ def ask(request: pytest.FixtureRequest, spans: Spans) -> Iterator[Callable[[str,
 
 
 def test_a_page_served_is_a_page_view_of_its_route(ask: Callable[[str, str], ReadableSpan]) -> None:
-    """Of every framework, each with its own way to write a route."""
+    """For every framework; each writes routes in its own way."""
     (first, seen), (second, navigation) = mapped(ask("GET", "/products/4711?token=SECRET"))
     assert (first, second) == ("page_view_event", "performance_navigation_event")
     assert seen["pageId"] in {"/products/<sku>", "/products/{sku}", "/products/<str:sku>"}
     assert navigation["duration"] > 0
 
 
-def test_what_is_no_page_is_a_custom_event(ask: Callable[[str, str], ReadableSpan]) -> None:
-    """A form that was sent."""
+def test_a_request_for_no_page_is_a_custom_event(ask: Callable[[str, str], ReadableSpan]) -> None:
+    """For example a submitted form."""
     (name,) = types(ask("POST", "/orders"))
     assert name.startswith("POST")
 
 
-def test_a_request_for_nothing_is_a_failed_one(ask: Callable[[str, str], ReadableSpan]) -> None:
-    """404, with the URL that was asked for."""
+def test_a_request_for_an_unknown_path_failed(ask: Callable[[str, str], ReadableSpan]) -> None:
+    """The event has the status 404 and the requested URL."""
     ((name, details),) = mapped(ask("GET", "/nothing?token=SECRET"))
     assert (name, details["response"]["status"]) == ("http_event", 404)
     assert "SECRET" not in str(details)
 
 
 def test_an_application_that_raised_is_a_failed_request_and_an_error(ask: Callable[[str, str], ReadableSpan]) -> None:
-    """The 500 and its cause."""
+    """The events have the status 500 and its cause."""
     (first, request), (second, error) = mapped(ask("GET", "/boom"))
     assert (first, request["response"]["status"]) == ("http_event", 500)
     assert (second, error["type"].rpartition(".")[2], error["message"]) == ("js_error_event", "BoomError", "no")
     assert error["filename"].endswith("test_instrumentations.py")
 
 
-def test_messages_of_asgi_are_part_of_their_request(spans: Spans) -> None:
-    """FastAPI's instrumentation makes a span for each that is sent and received."""
+def test_asgi_messages_make_no_events(spans: Spans) -> None:
+    """FastAPI's instrumentation makes a span for each message."""
     served = _fastapi(spans)
     next(served)("GET", "/products/4711")
     next(served, None)
@@ -315,8 +313,8 @@ def test_messages_of_asgi_are_part_of_their_request(spans: Spans) -> None:
     assert [types(span) for span in messages] == [[]] * len(messages)
 
 
-def test_a_call_to_aws_is_a_custom_event_and_one_to_rum_is_none(spans: Spans) -> None:
-    """The spans of botocore's instrumentation, whose calls nobody answers."""
+def test_a_request_to_aws_is_a_custom_event_except_to_rum(spans: Spans) -> None:
+    """The spans are those of botocore's instrumentation; the endpoint is closed."""
     BotocoreInstrumentor().instrument(tracer_provider=spans.provider)  # type: ignore[no-untyped-call]
     config = Config(retries={"total_max_attempts": 1}, inject_host_prefix=False, connect_timeout=1)
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-central-1"}
@@ -345,7 +343,7 @@ def logs() -> tuple[LoggerProvider, InMemoryLogRecordExporter]:
 def test_an_exception_logged_by_the_standard_library_is_an_error(
     logs: tuple[LoggerProvider, InMemoryLogRecordExporter],
 ) -> None:
-    """`logger.exception` through OTel's handler; a line without exception is nothing for RUM."""
+    """`logger.exception` through OpenTelemetry's handler; a line without an exception makes no event."""
     provider, exporter = logs
     logger = logging.getLogger("shop")
     handler = LoggingHandler(logger_provider=provider)
@@ -374,10 +372,10 @@ def test_an_exception_emitted_is_an_error(logs: tuple[LoggerProvider, InMemoryLo
     assert (name, details["type"].rpartition(".")[2], details["message"]) == ("js_error_event", "BoomError", "no")
 
 
-def test_an_exception_that_nobody_caught_is_an_error(
+def test_an_uncaught_exception_is_an_error(
     logs: tuple[LoggerProvider, InMemoryLogRecordExporter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its record is named after the class of the exception, and has no time of its own."""
+    """Its record has the name of the exception's class, and no timestamp."""
     provider, exporter = logs
     monkeypatch.setattr(sys, "excepthook", lambda *_: None)
     UnhandledExceptionInstrumentor().instrument(logger_provider=provider)  # type: ignore[no-untyped-call]

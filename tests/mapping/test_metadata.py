@@ -1,4 +1,4 @@
-"""RUM's metadata: what the resource, the trace and the span say."""
+"""RUM's metadata from the resource, the trace and the span."""
 
 import re
 from typing import Any
@@ -17,12 +17,12 @@ from tests.spans import make_config, make_span
 
 
 def trace(attributes: dict[str, Any], kind: SpanKind = SpanKind.SERVER) -> dict[str, Any]:
-    """Read what a span says of everything below it."""
+    """Return the metadata that a span sets for everything below it."""
     return metadata.of_trace(SpanView.of(make_span("x", attributes, kind=kind)))
 
 
-def test_a_server_s_resource_says_nothing_of_the_user_s_device() -> None:
-    """os.* of a server is not the user's; the domain falls back to the service."""
+def test_a_servers_resource_sets_no_device() -> None:
+    """A server's os.* is not the user's. The default domain is the service name."""
     resource = {"service.name": "shop", "os.name": "Debian", "os.version": "12"}
     expected = {
         "version": "1.0.0",
@@ -44,8 +44,8 @@ def test_a_phone_is_a_mobile_device() -> None:
     assert "aws:releaseId" not in found
 
 
-def test_a_browser_tells_its_brand_and_its_region() -> None:
-    """Neither the engine nor the brand that browsers make up."""
+def test_a_browser_resource_sets_brand_and_region() -> None:
+    """Neither the engine nor the fake brand is the browser's name."""
     resource = {
         "browser.brands": ("Not;A=Brand 99", "Chromium 139", "Google Chrome 139"),
         "geo.region.iso_code": "CA-QC",
@@ -56,8 +56,8 @@ def test_a_browser_tells_its_brand_and_its_region() -> None:
     assert (found["subdivisionCode"], found["deviceType"]) == ("QC", "mobile")
 
 
-def test_a_request_served_tells_page_domain_and_browser_of_all_below_it() -> None:
-    """RUM parses the user agent itself."""
+def test_a_request_served_sets_page_domain_and_browser_below_it() -> None:
+    """RUM parses the user agent itself, except for the device type."""
     attributes = {
         "http.route": "users/<int:uid>/",
         "server.address": "shop.example:8443",
@@ -73,51 +73,51 @@ def test_a_request_served_tells_page_domain_and_browser_of_all_below_it() -> Non
     }
 
 
-def test_a_screen_tells_its_place_in_the_session() -> None:
-    """As ADOT's SDKs tell it; RUM's own client has both on every event of the page."""
+def test_a_screen_sets_its_position_in_the_session() -> None:
+    """ADOT's SDKs set these attributes; AWS's web client sends both keys with every event of the page."""
     attributes = {"screen.name": "Cart", "app.screen.interaction": 3, "app.screen.parent_screen.name": "Home"}
     expected = {"pageId": "Cart", "title": "Cart", "interaction": 3, "parentPageId": "Home"}
     assert trace(attributes, SpanKind.INTERNAL) == expected
 
 
 def test_a_page_may_have_tags() -> None:
-    """RUM groups pages by them; whatever is no list of texts is none."""
+    """RUM groups pages by them. Values that are not texts are ignored."""
     tags = {"http.route": "/cart", "rum.page.tags": ("checkout", 7, "x" * 300)}
     assert trace(tags)["pageTags"] == ["checkout", "x" * 256]
     assert "pageTags" not in trace({**tags, "rum.page.tags": "checkout"})
     assert len(trace({**tags, "rum.page.tags": ["t"] * 50})["pageTags"]) == MAX_PAGE_TAGS
 
 
-def test_a_document_tells_its_url_without_secrets() -> None:
-    """Of a browser's document only: a request served is told by its route."""
+def test_a_document_sets_its_url_without_secrets() -> None:
+    """Only for a browser's document: a request served has a route."""
     url = "https://me:pw@shop.example/cart/42?token=SECRET#top"
     found = trace({"browser.document.url.full": url}, SpanKind.INTERNAL)
     assert found == {"pageUrl": "https://shop.example/cart/42", "pageId": "/cart/*", "domain": "shop.example"}
     assert "pageUrl" not in trace({"url.full": url, "http.route": "/cart/<id>"})
 
 
-def test_an_http_library_is_nobody_s_browser() -> None:
-    """A request of another service tells its page, and no browser."""
+def test_an_http_library_is_no_browser() -> None:
+    """A request from another service sets its page, but no browser."""
     assert trace({"http.route": "/api/x", "user_agent.original": "python-requests/2.34"}) == {"pageId": "/api/x"}
 
 
 def test_a_path_without_route_is_a_page_with_masked_ids() -> None:
-    """A 404 by scanner does not make a page id each."""
+    """Scanners' requests do not each create a page id."""
     assert trace({"http.target": "/users/42?x=1"})["pageId"] == "/users/*"
 
 
-def test_a_request_made_says_nothing_of_the_user() -> None:
-    """`python-requests` is not the user's browser, and the callee is not the domain."""
+def test_a_request_made_sets_nothing() -> None:
+    """`python-requests` is not the user's browser, and the called server is not the domain."""
     attributes = {"user_agent.original": "python-requests/2", "server.address": "api.example", "http.route": "/x"}
     assert trace(attributes, SpanKind.CLIENT) == {}
 
 
 def test_custom_attributes_take_the_keys_and_values_that_rum_keeps() -> None:
     """Dots become underscores, reserved names get a prefix, values are scalars of at most 256 characters."""
-    attributes = {"tenant.id": "a" * 300, "version": "7", "roles": ["a", "b"], "ratio": float("nan"), "beta": True}
-    names = ("tenant.id", "version", "roles", "ratio", "beta", "missing")
+    attributes = {"team.id": "a" * 300, "version": "7", "roles": ["a", "b"], "ratio": float("nan"), "beta": True}
+    names = ("team.id", "version", "roles", "ratio", "beta", "missing")
     assert metadata.custom(attributes, make_config(metadata_attributes=names)) == {
-        "tenant_id": "a" * 256,
+        "team_id": "a" * 256,
         "otel_version": "7",
         "roles": '["a","b"]',
         "ratio": "NaN",
@@ -132,7 +132,7 @@ def test_two_names_that_collide_keep_the_first() -> None:
 
 @given(st.text(min_size=1, max_size=300))
 def test_any_attribute_name_becomes_a_key_that_rum_keeps(name: str) -> None:
-    """The rule is AWS's; what breaks it would be removed silently."""
+    """RUM silently removes attributes with other keys."""
     key = metadata.custom_key(name)
     assert re.fullmatch(r"(?!pageTags)(?!aws:)[a-zA-Z0-9_:]{1,128}", key)
     assert key not in metadata.RESERVED_KEYS
@@ -152,7 +152,7 @@ def test_any_attribute_name_becomes_a_key_that_rum_keeps(name: str) -> None:
     st.sampled_from(SpanKind),
 )
 def test_metadata_is_text_whatever_the_attributes_are(attributes: dict[str, Any], kind: SpanKind) -> None:
-    """Total over any attribute values; every built-in value but two is a short string."""
+    """For any attribute values; all built-in values but two are short strings."""
     found = {**trace(attributes, kind), **metadata.of_resource(attributes, make_config(), is_server=False)}
     tags, interaction = found.pop("pageTags", []), found.pop("interaction", 0)
     assert isinstance(interaction, int)
@@ -161,5 +161,5 @@ def test_metadata_is_text_whatever_the_attributes_are(attributes: dict[str, Any]
 
 @pytest.mark.parametrize("key", ["pageTags", "aws:x", "domain"])
 def test_a_built_in_key_cannot_be_overwritten_by_an_attribute(key: str) -> None:
-    """An attribute named like RUM's own does not change what RUM says."""
+    """An attribute with a built-in name gets a prefix."""
     assert metadata.custom_key(key).startswith("otel_")

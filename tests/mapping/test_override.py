@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind
 from otel_rum_exporter.mapping import override
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
-from tests.mapping.drafts import drafts_of, mapped, types
+from tests.mapping.event_drafts import drafts_of, mapped, types
 from tests.spans import START_NS, exception_event, make_config, make_span
 
 PAGE_VIEW = "com.amazon.rum.page_view_event"
@@ -44,7 +44,7 @@ def test_a_custom_event_has_the_given_details_or_the_whole_span() -> None:
 
 
 def test_a_log_record_can_be_overridden_also_without_a_name() -> None:
-    """A plain line becomes an event if its attributes say so."""
+    """A line without an event name becomes an event if its attributes name one."""
     assert mapped(make_log(None, override_of("order.placed", '{"total": 12}'))) == [("order.placed", {"total": 12})]
     ((name, details),) = mapped(make_log("placed", override_of("order.placed"), body="done"))
     assert (name, details["body"]) == ("order.placed", "done")
@@ -88,22 +88,22 @@ def test_the_exceptions_of_an_overridden_span_are_errors() -> None:
         override_of(3, "{}"),
     ],
 )
-def test_an_override_that_cannot_be_carried_out_is_none(override: dict[str, Any]) -> None:
-    """The span becomes what it would have been."""
+def test_an_invalid_override_is_ignored(override: dict[str, Any]) -> None:
+    """The default mapping applies."""
     attributes = {"http.request.method": "GET", "http.response.status_code": 200, **override}
     assert types(make_span("GET", attributes, kind=SpanKind.CLIENT)) == ["performance_resource_event"]
     assert types(make_log("plain", override)) == ["plain"]
 
 
-def test_a_custom_event_is_told_only_where_custom_events_are_wanted() -> None:
-    """An app monitor that does not take them drops them."""
+def test_a_custom_override_needs_custom_events() -> None:
+    """App monitors without custom events drop them."""
     config = make_config(custom_events=False)
     assert not mapped(make_span("x", override_of("order.placed", "{}")), config)
     assert not mapped(make_span("x", override_of("order.placed")), config)
     assert types(make_span("x", override_of(PAGE_VIEW, '{"pageId": "/"}')), config) == ["page_view_event"]
 
 
-def test_the_version_of_a_schema_need_not_be_told() -> None:
+def test_the_version_of_a_schema_is_optional() -> None:
     """There is only one of each."""
     assert mapped(make_span("x", override_of("dom_event", {"event": "swipe"}))) == [
         ("dom_event", {"version": "1.1.0", "event": "swipe"})

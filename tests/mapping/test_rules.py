@@ -15,7 +15,7 @@ from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
-from tests.mapping.drafts import drafts_of
+from tests.mapping.event_drafts import drafts_of
 from tests.spans import make_config, make_span
 
 CONFIG = make_config(xray_events=True, excluded_names="health*")

@@ -1,4 +1,4 @@
-"""URLs lose what may be secret, and paths lose what is no name."""
+"""URLs lose secrets, and paths lose ids."""
 
 from urllib.parse import urlsplit
 
@@ -24,25 +24,25 @@ from otel_rum_exporter.mapping import urls
     ],
 )
 def test_scrub_keeps_only_what_is_allowed(given_url: str, allowed: tuple[str, ...], expected: str) -> None:
-    """User info, fragment and unlisted query parameters never stay, in malformed URLs neither."""
+    """User info, fragment and unlisted query parameters are removed, also from malformed URLs."""
     assert expected == urls.scrub(given_url, allowed)
 
 
 @given(st.from_regex(r"https?://[a-z.:/%@;=&?#-]{0,30}", fullmatch=True))
-def test_scrub_takes_the_short_way_only_where_it_is_the_long_one(given_url: str) -> None:
-    """Most URLs are not taken apart; a parameter that no URL has makes it look at each."""
+def test_scrub_has_the_same_result_without_parsing(given_url: str) -> None:
+    """Most URLs are not parsed; an allowed parameter forces parsing."""
     assert urls.scrub(given_url) == urls.scrub(given_url, ["no such parameter"])
 
 
 @given(st.from_regex(r"https?://[a-z.:/%=&?#-]{0,30}", fullmatch=True))
-def test_the_short_way_to_a_path_is_the_long_one(given_url: str) -> None:
-    """As the standard library reads it."""
+def test_path_has_the_same_result_without_parsing(given_url: str) -> None:
+    """The standard library is the reference."""
     assert urls.path(given_url) == (urlsplit(given_url).path or "/")
 
 
 @given(st.text(max_size=40), st.sampled_from(["?", "#"]))
-def test_scrub_is_total_and_loses_every_query(prefix: str, separator: str) -> None:
-    """For any text, what stands behind `?` or `#` is gone."""
+def test_scrub_removes_every_query(prefix: str, separator: str) -> None:
+    """For any text, everything after `?` or `#` is removed."""
     assert "SECRET" not in urls.scrub(f"{prefix}{separator}SECRET")
 
 
@@ -60,12 +60,12 @@ def test_scrub_is_total_and_loses_every_query(prefix: str, separator: str) -> No
     ],
 )
 def test_compose_counts_a_port_once_and_omits_the_default(host: str | None, port: int | None, expected: str) -> None:
-    """OTel's `server.address` may contain the port that `server.port` says again."""
+    """`server.address` may contain the port that `server.port` also has."""
     assert expected == urls.compose("https", host, port, "/p")
 
 
-def test_a_target_that_is_a_url_already_stays_one() -> None:
-    """Requests to proxies have targets in absolute form."""
+def test_a_target_that_is_a_url_is_unchanged() -> None:
+    """Requests to proxies have absolute targets."""
     assert urls.compose("http", "proxy", 80, "http://other/x") == "http://other/x"
 
 
@@ -81,8 +81,8 @@ def test_a_target_that_is_a_url_already_stays_one() -> None:
         ("/", "/"),
     ],
 )
-def test_mask_ids_leaves_names_and_masks_ids(path: str, expected: str) -> None:
-    """A path without a route becomes one page, not one page an id."""
+def test_mask_ids_masks_ids_and_keeps_names(path: str, expected: str) -> None:
+    """A path without a route becomes one page, not one page per id."""
     assert expected == urls.mask_ids(path)
 
 
@@ -90,14 +90,14 @@ def test_mask_ids_leaves_names_and_masks_ids(path: str, expected: str) -> None:
     "target", ["https://a.example/pay;jsessionid=SECRET/x?y=z", "/pay;a=b;c=d/x#y", "http://[/pay;x"]
 )
 def test_a_path_has_no_parameters(target: str) -> None:
-    """Servers of Java keep sessions there, and paths become the names of pages."""
+    """Java servers put sessions there, and paths become page names."""
     assert "SECRET" not in urls.path(target)
     assert ";" not in urls.path(target)
 
 
 @given(st.text(max_size=60))
-def test_every_reader_of_urls_is_total(text: str) -> None:
-    """No text that an instrumentation calls a URL raises."""
+def test_no_text_raises(text: str) -> None:
+    """Instrumentations may set any text as a URL."""
     urls.hostname(text)
     urls.path(text)
     urls.mask_ids(text)

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +97,19 @@ def test_a_python_traceback_keeps_its_end_and_any_other_stack_its_beginning() ->
 def test_a_cut_stack_is_never_longer_than_the_limit(text: str, limit: int, is_python: bool) -> None:  # noqa: FBT001
     """For any text."""
     assert len(cut_stack(f"{PYTHON_TRACEBACK}\n{text}" if is_python else text, limit)) <= limit
+
+
+@pytest.mark.parametrize(("session_chars", "details_chars"), [(2000, 5000), (2000, 4000), (5000, 1000), (5000, 400)])
+def test_session_metadata_counts_against_the_limit(session_chars: int, details_chars: int) -> None:
+    """RUM merges it into the metadata of every event, so the details have only the rest."""
+    session = json.dumps({"title": "s" * session_chars})
+    draft = EventDraft("work", START_NS, {"message": "x" * details_chars})
+    event = encode(draft, "00000000-0000-8000-8000-000000000000", "{}", session)
+    assert event is not None
+    assert wire_bytes(event) <= MAX_EVENT_BYTES
+
+
+def test_session_metadata_that_leaves_no_room_makes_no_event() -> None:
+    """RUM would drop it, also with short details."""
+    session = json.dumps({"title": "s" * MAX_EVENT_BYTES})
+    assert encode(EventDraft("work", START_NS, {}), "00000000-0000-8000-8000-000000000000", "{}", session) is None

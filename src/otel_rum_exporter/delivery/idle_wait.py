@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import threading
 
+from .._locks import DeferringLock
+
 
 class IdleWait:
     """Wakes one idle thread for a piece of work, not all of them. Call its methods with the lock held."""
 
-    def __init__(self, lock: threading.RLock) -> None:
-        self._leader = threading.Condition(lock)
-        self._followers = threading.Condition(lock)
+    def __init__(self, lock: DeferringLock) -> None:
+        self._leader = lock.condition()
+        self._followers = lock.condition()
         self._leader_until: float | None = None
 
     @property

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
+from .._locks import DeferringLock
 from .._log import LOGGER, RateLimitedLog
 from ..ledger import DropReason, Ledger
 from ..rum.batch import Batch, Events
@@ -63,7 +64,7 @@ class Delivery:
         max_memory_bytes: int,
         after_step: Callable[[], None],
     ) -> None:
-        self.lock = threading.RLock()
+        self.lock = DeferringLock()
         self._state = DeliveryState(
             queue=queue,
             store=store,
@@ -78,7 +79,7 @@ class Delivery:
         self._send_batch = functools.partial(send_batch, send=send, store=store, ledger=ledger)
         self._after_step = after_step
         self._idle_wait = IdleWait(self.lock)
-        self._changed = threading.Condition(self.lock)
+        self._changed = self.lock.condition()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:

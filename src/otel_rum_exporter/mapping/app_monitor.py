@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .._attributes import RESOURCE_ALIAS, RESOURCE_APP_MONITOR_ID, RESOURCE_VERSIONS
-from .._config_fields import UUID
+from .._attributes import RESOURCE_ALIAS, RESOURCE_APP_MONITOR_ID, RESOURCE_VERSIONS, SERVICE_NAME
+from .._uuid import UUID
 from ..config import Config
 from ..rum.batch import AppMonitor
 from . import metadata
@@ -29,16 +29,16 @@ class Resolution(NamedTuple):
 
 
 class AppMonitorResolver:
-    """Resolve the app monitor of each resource, once. Not thread-safe: its owner calls it under a lock."""
+    """Resolve the app monitor of each resource, once. Not thread-safe: its owner calls it under a lock.
+
+    `of` returns the resolution of a resource; None if neither the resource nor the settings name an app monitor.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._resolutions = ObjectCache(self._resolve, MAX_RESOURCES)
+        self.of = self._resolutions.of
         self._servers: set[tuple[str | None, str | None]] = set()
-
-    def of(self, resource: Resource) -> Resolution | None:
-        """Return the app monitor of a resource; None if neither the resource nor the settings name one."""
-        return self._resolutions.of(resource)
 
     def add_server(self, resource: Resource) -> None:
         """Record that a resource is a server, so that operating system and device are not its users'."""
@@ -67,7 +67,7 @@ class AppMonitorResolver:
 
 def _service(resource: Resource) -> tuple[str | None, str | None]:
     """Return what identifies a service: its spans and log records may come with different resource objects."""
-    return text(resource.attributes, "service.name"), text(resource.attributes, "telemetry.sdk.language")
+    return text(resource.attributes, SERVICE_NAME), text(resource.attributes, "telemetry.sdk.language")
 
 
 def _region(attributes: Mapping[str, Any]) -> str | None:

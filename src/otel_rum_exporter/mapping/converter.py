@@ -5,11 +5,9 @@ A record that cannot be read or mapped is dropped alone, and counted.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar, cast
 
 from opentelemetry.trace import SpanKind
 
@@ -27,6 +25,7 @@ from .events import web_vital
 from .identity import Identities, Identity, Moment
 from .log_view import LogRecord, LogView
 from .mapper import Mapped, Mapper
+from .outcome import Converted, Drop, Outcome
 from .record_view import View
 from .sampling import is_sampled
 from .span_view import Span, SpanView
@@ -37,51 +36,6 @@ MAX_SESSIONS = 10_000
 """Started sessions to remember, so that each is started once."""
 
 NOT_SAMPLED = "its session is not sampled"
-
-
-class Drop(NamedTuple):
-    """The loss of one event, or of a record before it became one. `record` is what it stands for, as in `RumEvent`."""
-
-    reason: DropReason
-    record: Record
-    fix: str
-
-
-class Outcome(NamedTuple):
-    """What one span or log record became.
-
-    `key` groups the events. Without events, `left_out` is why the mapping made none, or `drops` why they were lost.
-    `view`, `identity` and `mapped` are None if the record failed before.
-    """
-
-    view: View | None
-    identity: Identity | None = None
-    mapped: Mapped | None = None
-    key: BatchKey | None = None
-    events: Sequence[RumEvent] = ()
-    left_out: str | None = None
-    drops: Sequence[Drop] = ()
-
-
-class Converted(NamedTuple):
-    """The outcomes of records, and what a store that survives the process needs for pending spans.
-
-    `provisional` has the events of each span that is pending from now on, as they would be if its parent never arrived,
-    by a handle. `resolved` has the handles of those whose final events are among the outcomes.
-    """
-
-    outcomes: Sequence[Outcome]
-    provisional: Mapping[int, Events] = MappingProxyType({})
-    resolved: Sequence[int] = ()
-
-    @property
-    def events(self) -> Events:
-        """The events of all outcomes, grouped for requests."""
-        grouped: dict[BatchKey, list[RumEvent]] = defaultdict(list)
-        for outcome in self.outcomes:
-            if outcome.key is not None and outcome.events:
-                grouped[outcome.key].extend(outcome.events)
-        return grouped
 
 
 class Converter:
@@ -164,7 +118,7 @@ class Converter:
                 outcomes.append(self._convert(view, identity, now.epoch_ns))
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 outcomes.append(Outcome(view, drops=[_unmappable(view.name, error, _kind(view))]))
-        self._ledger.waiting = self._identities.pending
+        self._ledger.pending = self._identities.pending
         self._count(outcomes)
         if not self._is_durable:
             return Converted(outcomes)
@@ -181,24 +135,21 @@ class Converter:
         mapped = self._provisional.get(id(view)) or self._map(view)
         if not mapped.drafts:
             return Outcome(view, identity, mapped, left_out=mapped.left_out)
-        events: list[RumEvent] = []
-        drops: list[Drop] = []
+        built = self._builder.events(view, mapped.drafts, identity, resolution, now_ns)
+        drops: Sequence[Drop] = ()
+        if None in built:
+            drops = [_too_large("" if index else _kind(view)) for index, event in enumerate(built) if event is None]
         monitor = resolution.monitor
         if identity.is_minted and (monitor.id, identity.session_id) not in self._started_sessions:
             self._started_sessions[monitor.id, identity.session_id] = None
             self._started_sessions.trim()
             self._log_missing_session(view)
-            start = self._builder.session_start(view, identity, resolution, now_ns)
-            if start:
-                events.append(start)
-            else:
-                drops.append(_too_large(""))
-        for index, event in enumerate(self._builder.events(view, mapped.drafts, identity, resolution, now_ns)):
-            if event:
-                events.append(event)
-            else:
-                drops.append(_too_large("" if index else _kind(view)))
-        return Outcome(view, identity, mapped, _key(monitor, identity), events, drops=drops)
+            built = [self._builder.session_start(view, identity, resolution, now_ns), *built]
+            if built[0] is None:
+                drops = [*drops, _too_large("")]
+        events = [event for event in built if event] if drops else cast("list[RumEvent]", built)
+        key = BatchKey(monitor, identity.session_id, identity.user_id)
+        return Outcome(view, identity, mapped, key, events, None, drops)
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes in the ledger, and log losses."""
@@ -232,7 +183,8 @@ class Converter:
                 # Mapped once, because the mapper remembers what it has mapped.
                 mapped = self._provisional[id(view)] = self._map(view)
                 events = self._builder.events(view, mapped.drafts, identity, resolution, now.epoch_ns)
-                provisional[id(view)] = {_key(resolution.monitor, identity): [event for event in events if event]}
+                key = BatchKey(resolution.monitor, identity.session_id, identity.user_id)
+                provisional[id(view)] = {key: [event for event in events if event]}
             except Exception:  # noqa: BLE001, S112 - it fails again when the span is resolved, and is counted then
                 continue
         return provisional
@@ -291,10 +243,6 @@ class Converter:
                 "RumSessionMiddleware, or set session.id on each request's span to an id that grants no access.",
                 is_once=True,
             )
-
-
-def _key(monitor: Any, identity: Identity) -> BatchKey:
-    return BatchKey(monitor, identity.session_id, identity.user_id)
 
 
 def _unmappable(name: object, error: Exception, record: Record) -> Drop:

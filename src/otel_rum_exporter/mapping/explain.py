@@ -14,14 +14,15 @@ import orjson
 
 from .._log import RateLimitedLog
 from ..config import Config, variable
-from ..ledger import Ledger
+from ..ledger import DropReason, Ledger
 from ..otlp import Decoded
 from ..rum.event import RumEvent
 from ..rum.ids import NIL_UUID
 from ..rum.truncation import cut
-from .converter import Converter, Outcome
+from .converter import Converter
 from .event_types import PREFIX
 from .identity import Moment
+from .outcome import Drop, Outcome
 from .rules import rule_of
 
 PLACEHOLDER_APP_MONITOR_ID = "00000000-0000-4000-8000-000000000000"
@@ -42,6 +43,8 @@ _OMITTED = frozenset(
     )
 )
 """Members of an event's details that a summary omits."""
+
+_UNREADABLE = Outcome(None, drops=(Drop(DropReason.UNMAPPABLE, "", ""),))
 
 _SUMMARY_CHARS = 120
 _VALUE_CHARS = 40
@@ -107,10 +110,11 @@ def explain(decoded: Decoded, config: Config, now_ns: int) -> Explanation:
         log.add("minted", _MINTED)
     if config.app_monitor_id == PLACEHOLDER_APP_MONITOR_ID and not config.id_hash_key:
         log.add("no monitor", _NO_MONITOR)
-    explained = (
-        _explained(outcomes[id(record)].popleft(), config) for record in decoded.records if outcomes[id(record)]
+    explained = tuple(
+        _explained(outcomes[id(record)].popleft() if outcomes[id(record)] else _UNREADABLE, config)
+        for record in decoded.records
     )
-    return Explanation(tuple(explained), tuple(map(str, decoded.faults)), tuple(log.notes.values()))
+    return Explanation(explained, tuple(map(str, decoded.faults)), tuple(log.notes.values()))
 
 
 def text_lines(explanation: Explanation) -> Iterator[str]:

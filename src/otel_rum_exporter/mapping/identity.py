@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
+from ..rum.ids import NIL_UUID
 from .caches import BoundedDict
 from .identity_attributes import NOTHING, PAGE_ID, IdentityAttributes, IdentityReader
 from .pending import PendingSpans
@@ -103,8 +104,8 @@ class Identities:
         return self._identity(view, attributes.completed_by(self._ancestor(view, attributes)), now.epoch_ns)
 
     def session_uuid(self, session: str) -> str:
-        """Return the UUID that a session has in RUM."""
-        return self._reader.session_uuid(session)
+        """Return the UUID that a session has in RUM; uncached, because a client chooses the length of the id."""
+        return self._reader.uuid("session", session)
 
     @property
     def pending(self) -> int:
@@ -165,7 +166,9 @@ class Identities:
             return parent
         if view.kind is SpanKind.CONSUMER and view.is_parent_remote:
             return NOTHING
-        trace = self._traces.get(view.trace_id, NOTHING)
+        trace = self._traces.get(view.trace_id)
+        if trace is None:
+            return NOTHING
         return trace._replace(metadata={}) if attributes.metadata else trace
 
     def _identity(self, view: View, attributes: IdentityAttributes, now_ns: int) -> Identity:
@@ -176,7 +179,7 @@ class Identities:
         session_id = self._reader.session_uuid(session) if session else self._process_session.id_at(now_ns)
         return Identity(
             session_id,
-            self._reader.user_uuid(user),
+            self._reader.user_uuid(user) if user else NIL_UUID,
             self._with_page(attributes.metadata, session_id) if self._pages else attributes.metadata,
             not session or attributes.is_minted,
             attributes.is_sampled,

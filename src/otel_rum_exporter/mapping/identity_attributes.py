@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
@@ -110,6 +110,7 @@ class IdentityReader:
     """Read identity attributes, and convert ids to UUIDs. Not thread-safe.
 
     `hash_key` keys the hash of ids that are no UUIDs. `has_enduser_id` also accepts `enduser.id` as a user, last.
+    `of_resource` returns session and user of a resource. `session_uuid` and `user_uuid` return an id's UUID in RUM.
     """
 
     def __init__(self, *, hash_key: bytes, has_enduser_id: bool) -> None:
@@ -118,8 +119,9 @@ class IdentityReader:
         self._user_attributes = (*user.attributes, ENDUSER_ID) if has_enduser_id else user.attributes
         self._relevant = frozenset((*self._session_attributes, *self._user_attributes, SESSION_SAMPLED))
         self._hash_key = hash_key
-        self._cached_uuid = lru_cache(maxsize=MAX_UUIDS)(self._uuid)
-        self._of_resource = ObjectCache(self._read_resource, MAX_RESOURCES)
+        self.session_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "session"))
+        self.user_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "user"))
+        self.of_resource = ObjectCache(self._read_resource, MAX_RESOURCES).of
 
     def of_view(self, view: View, metadata: Mapping[str, Any]) -> IdentityAttributes:
         """Return what a span or log record states; `metadata` is its page and browser metadata."""
@@ -135,27 +137,16 @@ class IdentityReader:
         is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
         return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled)
 
-    def of_resource(self, resource: Resource) -> tuple[str | None, str | None]:
-        """Return session and user of a resource."""
-        return self._of_resource.of(resource)
-
-    def session_uuid(self, session: str) -> str:
-        """Return the UUID that a session has in RUM."""
-        return self._cached_uuid("session", session)
-
-    def user_uuid(self, user: str | None) -> str:
-        """Return the UUID that a user has in RUM; the nil UUID for None."""
-        return self._cached_uuid("user", user) if user else NIL_UUID
-
     def _read_resource(self, resource: Resource) -> tuple[str | None, str | None]:
         session = self._bounded("session", text(resource.attributes, *self._session_attributes))
         return session, self._bounded("user", text(resource.attributes, *self._user_attributes))
 
-    def _bounded(self, kind: str, value: str | None) -> str | None:
+    def _bounded(self, kind: Literal["session", "user"], value: str | None) -> str | None:
         """Return an id as it is kept; the nil UUID is no session."""
         if value is None or (kind == "session" and value == NIL_UUID):
             return None
-        return value if len(value) <= MAX_ID_CHARS else self._uuid(kind, value)
+        return value if len(value) <= MAX_ID_CHARS else self.uuid(kind, value)
 
-    def _uuid(self, kind: str, value: str) -> str:
+    def uuid(self, kind: Literal["session", "user"], value: str) -> str:
+        """Return the UUID of an id in RUM, uncached."""
         return to_uuid(value, kind=kind, key=self._hash_key)

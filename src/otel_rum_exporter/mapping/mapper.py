@@ -18,7 +18,8 @@ from .events import page_load
 from .events.custom import FALLBACK_TYPE
 from .events.js_error import Fingerprint, exceptions, fingerprint, has_exceptions, js_error
 from .record_view import SpanKey, View
-from .rules import Rule, rule_of
+from .rule import Rule
+from .rules import rule_of
 from .span_view import SpanView
 
 MAX_CUSTOM_TYPES = 200
@@ -58,9 +59,6 @@ class Mapper:
         if rule.is_of_parent and isinstance(view, SpanView) and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
             self._parts[view.parent_key] = view
             self._parts.trim()
-        return self._mapped(rule, view)
-
-    def _mapped(self, rule: Rule[Any], view: View) -> Mapped:
         types, left_out = self._types, rule.left_out
         drafts = [draft if draft.type in types else self._capped(draft) for draft in rule.events(view, self._config)]
         if drafts and view.name in page_load.LOAD_RECORDS:

@@ -16,12 +16,15 @@ from opentelemetry.trace import SpanKind
 
 from .._attributes import (
     ACCEPT_LANGUAGE,
+    DOCUMENT_URL,
     DOCUMENT_URLS,
     INTERACTION,
     PAGE_TAGS,
     PARENT_SCREENS,
+    ROUTE,
     SCREEN_NAMES,
     SERVER_HOSTS,
+    SERVICE_NAME,
     TARGETS,
     URLS,
     USER_AGENTS,
@@ -49,7 +52,7 @@ RESOURCE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browserLanguage", ("browser.language",)),
     ("browserName", ("user_agent.name",)),
     ("browserVersion", ("user_agent.version",)),
-    ("aws:userAgent", ("user_agent.original",)),
+    ("aws:userAgent", USER_AGENTS[:1]),
     ("countryCode", ("client.geo.country.iso_code", "geo.country.iso_code")),
     ("aws:releaseId", ("app.build_id",)),
 )
@@ -79,7 +82,7 @@ _SCREENS = frozenset(SCREEN_NAMES)
 _OF_DOCUMENT = frozenset((*DOCUMENT_URLS, *TARGETS, *URLS, *SERVER_HOSTS, *USER_AGENTS, ACCEPT_LANGUAGE))
 _RELEVANT = _OF_DOCUMENT | {
     *(name for _, names in TRACE_KEYS for name in names),
-    *("http.route", INTERACTION, PAGE_TAGS),
+    *(ROUTE, INTERACTION, PAGE_TAGS),
 }
 """All attributes that set metadata of the trace; most spans have none."""
 
@@ -100,14 +103,14 @@ def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool)
     found["subdivisionCode"] = _subdivision(text(resource, "client.geo.region.iso_code", "geo.region.iso_code"))
     if found["aws:releaseId"] and not _RELEASE_ID.fullmatch(found["aws:releaseId"]):
         found["aws:releaseId"] = None
-    document = text(resource, "browser.document.url.full")
+    document = text(resource, DOCUMENT_URL)
     domain = config.domain or (urls.hostname(document) if document else None)
     mobile = resource.get("browser.mobile") is True or (found.get("osName") or "").lower() in _MOBILE_SYSTEMS
     return {
         "version": "1.0.0",
         "aws:client": CLIENT_NAME,
         "aws:clientVersion": VERSION,
-        "domain": _cut(domain or text(resource, "service.name") or "unknown_service"),
+        "domain": _cut(domain or text(resource, SERVICE_NAME) or "unknown_service"),
         "platformType": "web",
         **({} if is_server else {"deviceType": "mobile" if mobile else "desktop"}),
         **{key: _cut(value) for key, value in found.items() if value},
@@ -148,7 +151,7 @@ def page_id(view: View) -> str | None:
     """
     if view.kind is not SpanKind.SERVER:
         return _scrubbed(view, *SCREEN_NAMES) or _path(_document_url(view))
-    route = view.text("http.route")
+    route = view.text(ROUTE)
     if route is not None:
         return route if route.startswith("/") else f"/{route}"
     return _path(view.text(*TARGETS, *URLS))

@@ -10,7 +10,17 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from .._attributes import PRIVATE_ATTRIBUTES, SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from .._attributes import (
+    DOCUMENT_URLS,
+    ENDUSER_ID,
+    PREVIOUS_SESSION,
+    PREVIOUS_URL,
+    PRIVATE_ATTRIBUTES,
+    REFERRER,
+    SESSION_ATTRIBUTES,
+    URLS,
+    USER_ATTRIBUTES,
+)
 from . import urls
 from .attribute_values import MAX_DEPTH
 from .caches import cache_short_texts
@@ -20,7 +30,7 @@ NEVER_EXPORTED = frozenset(
     (
         *SESSION_ATTRIBUTES,
         *USER_ATTRIBUTES,
-        *("session.previous_id", "enduser.id", "user.email", "user.full_name", "user.name"),
+        *(PREVIOUS_SESSION, ENDUSER_ID, "user.email", "user.full_name", "user.name"),
         *("client.address", "client.ip", "http.client_ip", "source.address"),
         *("net.peer.ip", "net.sock.peer.addr", "network.peer.address"),
         *("client.socket.address", "url.query", "code.locals"),
@@ -41,9 +51,8 @@ SECRET_WORDS = ("api_key", "authorization", "cookie", "credential", "csrf", "pas
 
 URL_ATTRIBUTES = frozenset(
     (
-        *("url.full", "url.original", "http.url", "http.target", "browser.document.url.full"),
-        *("location.href", "prev.href"),
-        *(f"http.request.header.{name}" for name in ("referer", "origin")),
+        *(*URLS, *DOCUMENT_URLS, "url.original", "http.target", PREVIOUS_URL),
+        *(REFERRER, "http.request.header.origin"),
         *(f"http.response.header.{name}" for name in ("location", "content_location")),
     )
 )

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 
-from .._config_fields import UUID
+from .._uuid import UUID
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 """AWS's web client sends it for an unknown user. As a session id it means that there is no session."""

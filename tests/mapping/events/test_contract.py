@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from tests.logs import make_log
-from tests.mapping.drafts import mapped, types
+from tests.mapping.event_drafts import mapped, types
 from tests.spans import START_NS, exception_event, make_config, make_span
 
 ANDROID = {

@@ -15,7 +15,7 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from otel_rum_exporter.mapping.events import custom
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
-from tests.mapping.drafts import mapped
+from tests.mapping.event_drafts import mapped
 from tests.spans import START_NS, exception_event, make_config, make_span
 
 
@@ -109,6 +109,21 @@ def test_any_span_name_makes_a_type_that_rum_accepts(name: str) -> None:
     made = custom.event_type(name)
     assert re.fullmatch(r"[A-Za-z0-9_.-]{1,256}", made)
     assert not made.startswith("com.amazon.")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "kind"),
+    [
+        ("GET /users/42/orders", "GET /users/*/orders", "GET_users_orders"),
+        ("GET /users/7f9c24e8-3b12-4c5d-9e8f-0a1b2c3d4e5f", "GET /users/*", "GET_users"),
+        (f"{'long/' * 300}42", f"{'long/' * 300}*", ("long_" * 52)[:256]),
+        ("job 42", "job 42", "job_42"),
+    ],
+)
+def test_ids_in_paths_are_masked_in_names_and_types(name: str, shown: str, kind: str) -> None:
+    """Ids identify people, and RUM counts every type."""
+    for record in (make_span(name), make_log(name)):
+        assert [(made, one["name"]) for made, one in mapped(record)] == [(kind, shown)]
 
 
 def test_a_span_named_like_a_built_in_event_is_a_custom_event() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.logs import make_log
-from tests.mapping.drafts import drafts_of, mapped
+from tests.mapping.event_drafts import drafts_of, mapped
 from tests.spans import START_NS, make_span
 
 CLICKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [

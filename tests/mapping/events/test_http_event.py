@@ -194,3 +194,22 @@ def test_requests_to_rum_itself_are_detected(attributes: dict[str, Any]) -> None
     assert SPAN_RULES.decide(view, make_config()).name == "a request to RUM itself"
     served = SpanView.of(make_span("x", attributes, kind=SpanKind.SERVER))
     assert SPAN_RULES.decide(served, make_config()).name != "a request to RUM itself"
+
+
+@pytest.mark.parametrize(
+    ("target", "query", "expected"),
+    [
+        ("/x?q=1", "q=1", "https://a.example/x?q=1"),
+        ("/x", "q=1", "https://a.example/x?q=1"),
+        ("/x?q=1", None, "https://a.example/x?q=1"),
+    ],
+)
+def test_a_query_is_appended_once(target: str, query: str | None, expected: str) -> None:
+    """`http.target` contains the query, `url.path` does not; instrumentations may set both conventions."""
+    attributes = {"http.method": "GET", "http.target": target, "http.host": "a.example", "http.scheme": "https"}
+    if query:
+        attributes["url.query"] = query
+    span = make_span("GET", attributes, kind=SpanKind.SERVER)
+    assert http_event.request_url(SpanView.of(span)) == expected
+    (details,) = server(attributes, make_config(url_query_parameters="q"))
+    assert details["request"]["url"] == expected

@@ -12,7 +12,7 @@ from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
-from tests.mapping.drafts import mapped, types
+from tests.mapping.event_drafts import mapped, types
 from tests.spans import exception_event, make_config, make_span
 
 STACK = """Traceback (most recent call last):

@@ -14,7 +14,7 @@ from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
-from tests.mapping.drafts import check, drafts_of, mapped, types, view_of
+from tests.mapping.event_drafts import check, drafts_of, mapped, types, view_of
 from tests.mapping.events.test_performance_resource import NETWORK_EVENTS
 from tests.spans import MILLI_NS, START_NS, make_config, make_span
 
@@ -175,6 +175,14 @@ def test_loads_of_other_sessions_pages_and_routes_are_sent() -> None:
     assert not mapper.map(LogView.of(SHOWN)).drafts
 
 
+def test_loads_without_a_session_are_all_sent() -> None:
+    """Two reports without a session may come from two users."""
+    mapper = Mapper(make_config())
+    for record in (make_span("documentLoad", {"url.full": PAGE}), make_log("browser.navigation", {"url.full": PAGE})):
+        sent = [draft.type.removeprefix(PREFIX) for draft in mapper.map(view_of(record)).drafts]
+        assert "page_view_event" in sent
+
+
 def test_the_memory_of_loads_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The load reported longest ago is removed."""
     monkeypatch.setattr(module, "MAX_LOADS", 2)
@@ -276,6 +284,23 @@ def test_a_navigation_timing_log_record_is_a_navigation() -> None:
             },
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "duration"),
+    [
+        ({"browser.navigation_timing.duration": 7}, 7),
+        ({"browser.resource_timing.duration": 6}, 6),
+        ({"browser.navigation_timing.duration": 7, "browser.resource_timing.duration": 6}, 6),
+        ({"browser.navigation_timing.load_event_end": 5}, 5),
+        ({"browser.navigation_timing.load_event_end": 5, "browser.navigation_timing.duration": 7}, 7),
+        ({}, 0),
+    ],
+)
+def test_the_duration_of_a_navigation_has_an_attribute(attributes: dict[str, Any], duration: float) -> None:
+    """Without one, it is the end of the load event."""
+    ((_, details),) = mapped(make_log("browser.navigation_timing", attributes))
+    assert details["duration"] == duration
 
 
 @pytest.mark.parametrize(("change", "missing"), [({"type": "prerender"}, "navigationType"), ({}, "domProcessingTime")])

@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter.mapping.events.performance_resource import file_type
 from tests.logs import make_log
-from tests.mapping.drafts import mapped
+from tests.mapping.event_drafts import mapped
 from tests.spans import MILLI_NS, START_NS, make_span
 
 NETWORK_EVENTS = [

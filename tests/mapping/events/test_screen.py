@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanContext
 
 from otel_rum_exporter._attributes import SCREEN_SHOWN
 from tests.logs import make_log
-from tests.mapping.drafts import mapped, types
+from tests.mapping.event_drafts import mapped, types
 from tests.spans import MILLI_NS, START_NS, make_config, make_span
 
 AWS_ANDROID = {

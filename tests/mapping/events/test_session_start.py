@@ -4,7 +4,7 @@ import pytest
 
 from otel_rum_exporter.rum.ids import NIL_UUID
 from tests.logs import make_log
-from tests.mapping.drafts import drafts_of, mapped, types
+from tests.mapping.event_drafts import drafts_of, mapped, types
 from tests.spans import START_NS
 
 SESSION = {"session.id": "00112233-4455-6677-8899-aabbccddeeff", "session.previous_id": "0" * 31 + "1"}

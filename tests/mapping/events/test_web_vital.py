@@ -10,7 +10,7 @@ from otel_rum_exporter.mapping.events.web_vital import EVENT_NAME, supersede
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.mapper import Mapper
 from tests.logs import make_log
-from tests.mapping.drafts import drafts_of, mapped, types
+from tests.mapping.event_drafts import drafts_of, mapped, types
 from tests.spans import START_NS, make_config, make_span
 
 EVENTS = {

@@ -7,7 +7,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_rum_exporter.mapping.events.xray import MAX_FRAMES, frames, segment_id, segment_name
 from otel_rum_exporter.mapping.span_view import SpanView
-from tests.mapping.drafts import mapped, types
+from tests.mapping.event_drafts import mapped, types
 from tests.spans import START_NS, exception_event, make_config, make_span
 
 TRACEBACK = """Traceback (most recent call last):

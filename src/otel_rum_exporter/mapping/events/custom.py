@@ -19,6 +19,7 @@ from ...config import Config
 from ...rum.event import EventDraft
 from .. import redaction, urls
 from ..attribute_values import json_object, json_text, json_value
+from ..caches import cache_short_texts
 from ..fields import Field
 from ..log_view import LogView
 from ..record_view import NS_PER_MILLI, View, epoch_ns
@@ -26,8 +27,8 @@ from ..span_view import SpanView
 
 FALLBACK_TYPE = "otel.span"
 MAX_TYPE_CHARS = 256
-MAX_REMEMBERED_CHARS = 1024
-"""Longer names are not cached, because a client chooses them."""
+MAX_CACHED_NAMES = 1000
+MAX_CACHED_CHARS = 1024
 
 
 SPAN_FIELDS = (
@@ -67,7 +68,7 @@ def span_event(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield the custom event of a span, if custom events are enabled."""
     if config.custom_events:
         details = _details(view, config)
-        yield EventDraft(_type_of(details["name"]), view.end_ns, details)
+        yield EventDraft(event_type(details["name"]), view.end_ns, details)
 
 
 def is_named(view: LogView, _config: Config) -> bool:
@@ -79,14 +80,10 @@ def log_event(view: LogView, config: Config) -> Iterator[EventDraft]:
     """Yield the custom event of a named log record, if custom events are enabled."""
     if config.custom_events:
         details = _log_details(view, config)
-        yield EventDraft(_type_of(details["name"]), view.end_ns, details)
+        yield EventDraft(event_type(details["name"]), view.end_ns, details)
 
 
-def _type_of(name: str) -> str:
-    return event_type(name) if len(name) <= MAX_REMEMBERED_CHARS else event_type.__wrapped__(name)
-
-
-@lru_cache(maxsize=1000)
+@cache_short_texts(MAX_CACHED_NAMES, MAX_CACHED_CHARS)
 def event_type(span_name: str) -> str:
     """Return the custom event type for a span name: letters, digits, `_`, `.` and `-`, never a built-in type."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", span_name).strip("_")[:MAX_TYPE_CHARS]
@@ -98,7 +95,7 @@ def event_type(span_name: str) -> str:
 def _details(view: SpanView, config: Config) -> dict[str, Any]:
     span = view.span
     details: dict[str, Any] = {
-        "name": _name(view),
+        "name": _masked(view.name),
         "kind": view.span.kind.name,
         "startTime": _iso(view.start_ns),
         "durationMs": view.duration_millis,
@@ -128,7 +125,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
 
 
 def _log_details(view: LogView, config: Config) -> dict[str, Any]:
-    details: dict[str, Any] = {"name": _name(view), "time": _iso(view.end_ns), "otel": _scope(view)}
+    details: dict[str, Any] = {"name": _masked(view.name), "time": _iso(view.end_ns), "otel": _scope(view)}
     if view.severity:
         details["severityNumber"] = view.severity
     if view.trace_id:
@@ -140,13 +137,9 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
     return details
 
 
-def _name(view: View) -> str:
-    """Return the name of a span with path ids masked: names of HTTP spans without a route contain the path."""
-    return _shown(view.name) if len(view.name) <= MAX_REMEMBERED_CHARS else _shown.__wrapped__(view.name)
-
-
-@lru_cache(maxsize=1000)
-def _shown(name: str) -> str:
+@cache_short_texts(MAX_CACHED_NAMES, MAX_CACHED_CHARS)
+def _masked(name: str) -> str:
+    """Return a name without secrets and path ids: names of HTTP spans without a route contain the path."""
     name = redaction.scrub_text(name)
     return urls.mask_ids(name) if "/" in name else name
 

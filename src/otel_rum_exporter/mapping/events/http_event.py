@@ -18,6 +18,7 @@ from ..._attributes import (
     CLIENT_HOSTS,
     CLIENT_PORTS,
     METHODS,
+    ROUTE,
     SERVER_HOSTS,
     SERVER_PORTS,
     STATUSES,
@@ -48,7 +49,7 @@ _OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
 
 HOSTS = {SpanKind.CLIENT: CLIENT_HOSTS, SpanKind.SERVER: SERVER_HOSTS}
 PORTS = {SpanKind.CLIENT: CLIENT_PORTS, SpanKind.SERVER: SERVER_PORTS}
-PATHS = {SpanKind.CLIENT: (*TARGETS, "url.template"), SpanKind.SERVER: (*TARGETS, "http.route")}
+PATHS = {SpanKind.CLIENT: (*TARGETS, "url.template"), SpanKind.SERVER: (*TARGETS, ROUTE)}
 """Source attributes for the parts of a request's URL, in order of precedence."""
 
 _SERVICE, _OPERATION = "rpc.service", "rpc.method"

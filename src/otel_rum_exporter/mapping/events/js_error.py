@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
-from ..._attributes import CODE_FILES, CODE_LINES, ERROR_TYPES, EXCEPTION, STATUSES, plain
+from ..._attributes import (
+    CODE_FILES,
+    CODE_LINES,
+    ERROR_TYPES,
+    EXCEPTION,
+    EXCEPTION_MESSAGE,
+    EXCEPTION_STACK,
+    EXCEPTION_TYPE,
+    STATUSES,
+    plain,
+)
 from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import urls
@@ -36,22 +46,22 @@ ERROR_FIELDS = (
     Field("type", ERROR_TYPES, "else `Error`"),
     Field(
         "message",
-        ("exception.message",),
+        (EXCEPTION_MESSAGE,),
         "else the span's status description; of a log record, the message in its Python traceback, else body or name",
     ),
     Field("filename", note=f"of the stack's innermost frame, else {' or '.join(f'`{name}`' for name in CODE_FILES)}"),
     Field("lineno", note=f"of that frame, else {' or '.join(f'`{name}`' for name in CODE_LINES)}", holds=Holds.NUMBER),
     Field("colno", note="of that frame, in JavaScript stacks", holds=Holds.NUMBER),
-    Field("stack", ("exception.stacktrace",)),
+    Field("stack", (EXCEPTION_STACK,)),
 )
 """Fields of an error, also inside an `http_event`."""
 
 JS_ERROR_FIELDS = (VERSION_FIELD, *ERROR_FIELDS)
 
 SPLUNK_ATTRIBUTES: tuple[tuple[str, str], ...] = (
-    ("exception.type", "error.object"),
-    ("exception.message", "error.message"),
-    ("exception.stacktrace", "error.stack"),
+    (EXCEPTION_TYPE, "error.object"),
+    (EXCEPTION_MESSAGE, "error.message"),
+    (EXCEPTION_STACK, "error.stack"),
 )
 """OpenTelemetry's exception attributes, and those that Splunk's browser agent sets instead."""
 
@@ -83,12 +93,12 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if isinstance(view, LogView):
         if is_logged_error(view):
             fallback = view.body if isinstance(view.body, str) else view.name
-            yield view.end_ns, {**view.attributes, "exception.message": _logged_message(view.attributes) or fallback}
+            yield view.end_ns, {**view.attributes, EXCEPTION_MESSAGE: _logged_message(view.attributes) or fallback}
     elif isinstance(view, SpanView):
         if is_exception(view):
             exception = _as_otel_exception(view) if _is_splunk_error(view) else view.attributes
-            message = text(exception, "exception.message") or view.span.status.description or ""
-            yield view.end_ns, {**exception, "exception.message": message}
+            message = text(exception, EXCEPTION_MESSAGE) or view.span.status.description or ""
+            yield view.end_ns, {**exception, EXCEPTION_MESSAGE: message}
         for event in view.events:
             if event.name == "exception":
                 exception = plain(event.attributes)
@@ -102,8 +112,8 @@ def _logged_message(exception: Mapping[str, Any]) -> str | None:
     OpenTelemetry's `logging` handler records only the exception's first argument as its message: 2 for a missing
     file. Spans record the whole message, and both must become one error.
     """
-    message = text(exception, "exception.message")
-    written = _written_message(text(exception, "exception.stacktrace") or "", text(exception, "exception.type") or "")
+    message = text(exception, EXCEPTION_MESSAGE)
+    written = _written_message(text(exception, EXCEPTION_STACK) or "", text(exception, EXCEPTION_TYPE) or "")
     # A traceback whose text starts with the message has notes added to it.
     return message if written is None or (message and written.startswith(message)) else written
 
@@ -143,9 +153,9 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
     details: dict[str, Any] = {
         "version": VERSION,
         "type": cut(scrub_text(text(exception, *ERROR_TYPES) or "Error"), MAX_MESSAGE_CHARS),
-        "message": cut(scrub_text(text(exception, "exception.message") or ""), MAX_MESSAGE_CHARS),
+        "message": cut(scrub_text(text(exception, EXCEPTION_MESSAGE) or ""), MAX_MESSAGE_CHARS),
     }
-    stack = text(exception, "exception.stacktrace")
+    stack = text(exception, EXCEPTION_STACK)
     file_name = text(exception, *CODE_FILES)
     if file_name:
         details["filename"] = file_name
@@ -173,8 +183,8 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | No
     """
     if not trace_id:
         return None
-    stack = text(exception, "exception.stacktrace") or ""
-    kind, message = text(exception, "exception.type") or "", text(exception, "exception.message") or ""
+    stack = text(exception, EXCEPTION_STACK) or ""
+    kind, message = text(exception, EXCEPTION_TYPE) or "", text(exception, EXCEPTION_MESSAGE) or ""
     innermost = stack[max(0, stack.rfind('\n  File "')) :] if PYTHON_TRACEBACK in stack else stack
     raised_at = innermost.strip()[:MAX_MESSAGE_CHARS]
     return Fingerprint(trace_id, kind.rpartition(".")[2][:MAX_MESSAGE_CHARS], message[:MAX_MESSAGE_CHARS], raised_at)
@@ -183,7 +193,7 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | No
 def _is_http_response(view: SpanView, exception: Mapping[str, Any]) -> bool:
     """Return whether a framework turned the exception into a 4xx response: no error, and the status reports it."""
     status = view.integer(*STATUSES) or 0
-    kind = text(exception, "exception.type") or ""
+    kind = text(exception, EXCEPTION_TYPE) or ""
     return view.kind is SpanKind.SERVER and 400 <= status < 500 and kind.rpartition(".")[2] in HTTP_EXCEPTIONS
 
 

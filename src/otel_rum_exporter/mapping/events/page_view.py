@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..._attributes import INTERACTION, PARENT_SCREENS, SCREEN_PARENT_MILLIS
+from ..._attributes import INTERACTION, PARENT_SCREENS, PREVIOUS_URL, REFERRER, ROUTE, SCREEN_PARENT_MILLIS, USER_AGENTS
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import urls
@@ -40,7 +40,7 @@ PAGE_VIEW_FIELDS = (
     Field("pageInteractionId", note="`pageId` and `interaction`"),
     Field("parentPageInteractionId", PARENT_SCREENS, "and the previous `interaction`"),
     Field("timeOnParentPage", (SCREEN_PARENT_MILLIS,), "measured by `RumSessionProcessor`", holds=Holds.NUMBER),
-    Field("referrer", ("http.request.header.referer", "prev.href")),
+    Field("referrer", (REFERRER, PREVIOUS_URL)),
     Field("referrerDomain", note="the host of `referrer`"),
 )
 
@@ -123,7 +123,7 @@ def page_view(view: View, config: Config) -> Iterator[EventDraft]:
     millis_before = view.number(SCREEN_PARENT_MILLIS)
     if millis_before is not None:
         details["timeOnParentPage"] = millis_before
-    referrer = view.header("referer") or view.text("prev.href")
+    referrer = view.header("referer") or view.text(PREVIOUS_URL)
     if referrer:
         details["referrer"] = urls.scrub(referrer, config.url_query_parameters)
         details["referrerDomain"] = urls.hostname(referrer) or ""
@@ -148,7 +148,7 @@ def navigation(initiator: str, *, start_millis: float, duration_millis: float) -
 
 
 def _looks_like_page(view: SpanView) -> bool:
-    user_agent = view.text("user_agent.original", "http.user_agent")
+    user_agent = view.text(*USER_AGENTS)
     if user_agent and (not user_agent.startswith("Mozilla/") or NOT_PEOPLE.search(user_agent)):
         return False
     content_type = view.attributes.get("http.response.header.content_type")
@@ -156,7 +156,7 @@ def _looks_like_page(view: SpanView) -> bool:
         return "html" in str(content_type).lower()
     shown = page_id(view) or ""
     # Scanners request any path, so only routes are pages, and `/`, for which some frameworks set no route.
-    is_named = view.text("http.route") is not None or shown == "/"
+    is_named = view.text(ROUTE) is not None or shown == "/"
     has_extension = "." in shown.rpartition("/")[2]
     return (
         is_named

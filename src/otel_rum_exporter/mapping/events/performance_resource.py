@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..._attributes import URLS
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import urls
@@ -37,7 +38,7 @@ INITIATORS = {
 
 RESOURCE_FIELDS = (
     VERSION_FIELD,
-    Field("targetUrl", ("url.full", "http.url"), "else composed of scheme, host, port and path"),
+    Field("targetUrl", URLS, "else composed of scheme, host, port and path"),
     Field(
         "initiatorType",
         ("browser.resource_timing.initiator_type",),
@@ -70,7 +71,7 @@ def requested(view: SpanView, target: str | None, config: Config) -> EventDraft:
 
 def fetched(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield the resource event of something that a document loaded, with timings from the span's events."""
-    details = _details(view.text("url.full", "http.url"), "other", view.duration_millis, config)
+    details = _details(view.text(*URLS), "other", view.duration_millis, config)
     details |= timing.fields(timing.NETWORK, timing.moments_of_span(view)) | timing.size_of_span(view)
     yield EventDraft(RESOURCE_EVENT, view.end_ns, details)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..._attributes import SCREEN_NAMES, SCREEN_SHOWN
+from ..._attributes import LAST_SCREENS, SCREEN_NAMES, SCREEN_SHOWN
 from ...config import Config
 from ...rum.event import EventDraft
 from ..log_view import LogView
 from ..span_view import SpanView
 from . import page_view
-
-LAST_SCREEN_NAMES = ("last.screen.name", "app.screen.previous.name")
 
 FIRST_DRAWN = frozenset({"app.screen.time_to_first_draw", "app.screen.time_to_first_appear"})
 """Spans of AWS's Android and iOS SDKs that measure how long a screen took to appear."""
@@ -57,7 +55,7 @@ def is_lifecycle_shown(view: SpanView, config: Config) -> bool:
         config.page_views != "none"
         and is_lifecycle(view, config)
         and view.is_local_root
-        and view.text(*SCREEN_NAMES) not in {None, view.text(*LAST_SCREEN_NAMES)}
+        and view.text(*SCREEN_NAMES) not in {None, view.text(*LAST_SCREENS)}
     )
 
 

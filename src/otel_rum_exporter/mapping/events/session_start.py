@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..._attributes import SESSION_ATTRIBUTES
+from ..._attributes import PREVIOUS_SESSION, SESSION_ATTRIBUTES
 from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.ids import NIL_UUID
@@ -29,7 +29,7 @@ def is_started(view: LogView, _: Config) -> bool:
 
 def previous(view: View) -> str | None:
     """Return the id of the session before the one that a log record starts; None if it is not given."""
-    return view.text("session.previous_id") if view.name == "session.start" else None
+    return view.text(PREVIOUS_SESSION) if view.name == "session.start" else None
 
 
 def started(view: LogView, _: Config) -> Iterator[EventDraft]:

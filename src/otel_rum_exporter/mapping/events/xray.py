@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..._attributes import CONTENT_LENGTHS
+from ..._attributes import CALLED_SERVICES, CONTENT_LENGTHS, EXCEPTION_STACK, SERVICE_NAME
 from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut
@@ -88,7 +88,7 @@ _OPEN = (
 )
 _SUBSEGMENT = (
     Field("id", note="the span", is_required=True),
-    Field("name", ("server.address", "net.peer.name"), "else the host of the URL", is_required=True),
+    Field("name", CALLED_SERVICES, "else the host of the URL", is_required=True),
     *_TIMES,
     *_FLAGS,
     Field("namespace", note="`aws` for hosts of AWS, else `remote`"),
@@ -100,7 +100,7 @@ _SUBSEGMENT = (
 )
 XRAY_FIELDS = (
     replace(VERSION_FIELD, is_required=False),
-    Field("name", ("service.name",), "of the resource", is_required=True),
+    Field("name", (SERVICE_NAME,), "of the resource", is_required=True),
     Field("origin", note=f"`{ORIGIN}`"),
     Field("id", note="derived from the span's", is_required=True),
     Field("trace_id", note="the trace, in X-Ray's form", is_required=True),
@@ -126,7 +126,7 @@ def trace_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
         return
     flags = _flags(http_event.status(view))
     times = {"start_time": view.start_ns / 1e9, "end_time": view.end_ns / 1e9, "in_progress": False}
-    service = text(view.resource.attributes, "service.name")
+    service = text(view.resource.attributes, SERVICE_NAME)
     details = {
         "version": VERSION,
         "name": segment_name(service),
@@ -167,7 +167,7 @@ def _flags(code: int | None) -> dict[str, bool]:
 
 def _request(view: SpanView, config: Config) -> dict[str, Any]:
     target = http_event.request_url(view)
-    server = view.text("server.address", "net.peer.name")
+    server = view.text(*CALLED_SERVICES)
     host = urls.split_host(server)[0] if server else urls.hostname(target) if target else None
     request: dict[str, Any] = {"method": http_event.method(view), "traced": True}
     if target:
@@ -199,4 +199,4 @@ def _cause(view: SpanView) -> dict[str, Any]:
 
 
 def _stack(exception: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return frames(text(exception, "exception.stacktrace") or "")
+    return frames(text(exception, EXCEPTION_STACK) or "")

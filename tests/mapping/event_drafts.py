@@ -1,4 +1,4 @@
-"""Real records to drafts, each of which satisfies the closed schemas: ours, and AWS's own where they are at hand."""
+"""Map SDK records to event drafts, and validate them by the local RUM's schemas, and by AWS's if they are available."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ AWS_FOLDER = os.environ.get("RUM_EVENT_SCHEMAS")
 
 
 def view_of(record: ReadableSpan | ReadableLogRecord) -> SpanView | LogView:
-    """Read one record."""
+    """Return the view of a record."""
     return SpanView.of(record) if isinstance(record, ReadableSpan) else LogView.of(record)
 
 
 def drafts_of(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> list[EventDraft]:
-    """Map one record, and check what comes out."""
+    """Map a record, and validate its event drafts."""
     drafts = Mapper(config or make_config()).map(view_of(record)).drafts
     for draft in drafts:
         check(draft)
@@ -42,17 +42,17 @@ def drafts_of(record: ReadableSpan | ReadableLogRecord, config: Config | None = 
 def mapped(
     record: ReadableSpan | ReadableLogRecord, config: Config | None = None
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    """Map one record to the short types and the details of its events."""
+    """Map a record to the short types and the details of its events."""
     return [(draft.type.removeprefix(PREFIX), draft.details) for draft in drafts_of(record, config)]
 
 
 def types(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> list[str]:
-    """Map one record to the short types of its events."""
+    """Map a record to the short types of its events."""
     return [name for name, _ in mapped(record, config)]
 
 
 def check(draft: EventDraft) -> None:
-    """Raise unless the event is one that RUM takes, as JSON."""
+    """Raise unless RUM accepts the event."""
     details = json.loads(orjson.dumps(draft.details))
     if not draft.type.startswith(PREFIX):
         assert isinstance(details, dict)
@@ -65,7 +65,7 @@ def check(draft: EventDraft) -> None:
 
 
 def aws_schema(name: str) -> dict[str, Any]:
-    """Return AWS's own schema of a type of events."""
+    """Return AWS's schema of an event type."""
     return _aws_schemas()[name]
 
 
@@ -81,7 +81,7 @@ def _aws_schemas() -> dict[str, dict[str, Any]]:
 
 
 def _without_ids(node: Any) -> Any:
-    """Leave out the nested `$id`s, which keep references from being resolved."""
+    """Remove nested `$id`s, because references do not resolve with them."""
     if isinstance(node, list):
         return [_without_ids(item) for item in node]
     if isinstance(node, dict):

@@ -1,0 +1,60 @@
+"""What spans and log records became: events, or the reason why there are none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from ..ledger import DropReason, Record
+from ..rum.batch import BatchKey, Events
+from ..rum.event import RumEvent
+from .identity import Identity
+from .mapper import Mapped
+from .record_view import View
+
+
+class Drop(NamedTuple):
+    """The loss of one event, or of a record before it became one. `record` is what it stands for, as in `RumEvent`."""
+
+    reason: DropReason
+    record: Record
+    fix: str
+
+
+class Outcome(NamedTuple):
+    """What one span or log record became.
+
+    `key` groups the events. Without events, `left_out` is why the mapping made none, or `drops` why they were lost.
+    `view`, `identity` and `mapped` are None if the record failed before.
+    """
+
+    view: View | None
+    identity: Identity | None = None
+    mapped: Mapped | None = None
+    key: BatchKey | None = None
+    events: Sequence[RumEvent] = ()
+    left_out: str | None = None
+    drops: Sequence[Drop] = ()
+
+
+class Converted(NamedTuple):
+    """The outcomes of records, and what a store that survives the process needs for pending spans.
+
+    `provisional` has the events of each span that is pending from now on, as they would be if its parent never arrived,
+    by a handle. `resolved` has the handles of those whose final events are among the outcomes.
+    """
+
+    outcomes: Sequence[Outcome]
+    provisional: Mapping[int, Events] = MappingProxyType({})
+    resolved: Sequence[int] = ()
+
+    @property
+    def events(self) -> Events:
+        """The events of all outcomes, grouped for requests."""
+        grouped: dict[BatchKey, list[RumEvent]] = defaultdict(list)
+        for outcome in self.outcomes:
+            if outcome.key is not None and outcome.events:
+                grouped[outcome.key].extend(outcome.events)
+        return grouped
