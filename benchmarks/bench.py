@@ -1,8 +1,7 @@
-"""Measure exporters side by side: one table, and one plot.
+"""Measure exporters side by side, and print a table.
 
-Each measurement is a process of its own. All exporters are measured in each round, in turn, and the order is turned
-round with every round, so that what else the machine does meets all of them alike. A ratio is the median of the ratios
-within the rounds.
+Each measurement is a process of its own. Each round measures all exporters, and every second round reverses their
+order, so that other load on the machine affects all of them equally. A ratio is the median of the ratios of the rounds.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ TIMEOUT_SECONDS = 300
 
 @dataclass(frozen=True)
 class Run:
-    """One measurement of some exporters; `more` are parameters for single ones."""
+    """One scenario, measured for some exporters. `more` has parameters for single exporters."""
 
     scenario: str
     exporters: tuple[str, ...]
@@ -42,9 +41,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of a run; `against` is the exporter that the target is a multiple of, if it is one.
+    """A row of the table: one figure of a run.
 
-    `is_least` takes the least of the rounds in place of the median: where the rest is what else the machine does.
+    If `against` names an exporter, the target is a multiple of its figure. `is_least` uses the least of the rounds and
+    not the median, because other load on the machine only adds to that figure.
     """
 
     claim: str
@@ -74,57 +74,69 @@ RUNS = {
 }
 CPU, BYTES = "cpu_micros_per_span", "bytes_per_span"
 ROWS = (
-    Row("1. one session: CPU a span, µs", "one session", CPU, 0.35, OTLP),
-    Row("1. one session: bytes a span on the wire", "one session", BYTES, 1.3, OTLP),
-    Row("1. one session: requests for 1000 spans", "one session", "requests_per_thousand_spans", math.inf),
-    Row("2. 1000 sessions, 2000 spans/s: CPU a span, µs", "1000 sessions", CPU, 2, OTLP),
-    Row("2. … 10.2 s of feeding take, s", "1000 sessions", "feed_seconds", 12),
-    Row("2. … until all is delivered after that, s", "1000 sessions", "drain_seconds", 15),
-    Row("2. … memory at most, MiB", "1000 sessions", "memory_mebibytes", math.inf),
-    Row("3. nothing can coalesce: CPU a request, µs", "one by one", "cpu_micros_per_request", 0.5, NAIVE),
-    Row("3. 30 ms away: spans/s", "30 ms", "spans_per_second", 8, NAIVE, is_at_least=True),
-    Row("4. beside 1000 spans/s: exporter, % of a core", "beside 1k", "exporter_core_percent", 0.35, OTLP),
+    Row("1. one session: CPU per span, µs", "one session", CPU, 0.35, OTLP),
+    Row("1. one session: bytes per span on the wire", "one session", BYTES, 1.3, OTLP),
+    Row("1. one session: requests per 1000 spans", "one session", "requests_per_thousand_spans", math.inf),
+    Row("2. 1000 sessions, 2000 spans/s: CPU per span, µs", "1000 sessions", CPU, 2, OTLP),
+    Row("2. … time to accept 10.2 s of spans, s", "1000 sessions", "feed_seconds", 12),
+    Row("2. … time until all is delivered after that, s", "1000 sessions", "drain_seconds", 15),
+    Row("2. … peak memory growth, MiB", "1000 sessions", "memory_mebibytes", math.inf),
+    Row("3. single requests: CPU per request, µs", "one by one", "cpu_micros_per_request", 0.5, NAIVE),
+    Row("3. 30 ms latency: spans/s", "30 ms", "spans_per_second", 8, NAIVE, is_at_least=True),
+    Row(
+        "4. beside an application, 1000 spans/s: exporter, % of a core",
+        "beside 1k",
+        "exporter_core_percent",
+        0.35,
+        OTLP,
+    ),
     Row("4. … the application's longest stall, ms", "beside 1k", "longest_stall_millis", 1, OTLP, is_least=True),
-    Row("4. … steps of the application a second", "beside 1k", "application_work", math.inf),
-    Row("4. beside 5000 spans/s: exporter, % of a core", "beside 5k", "exporter_core_percent", 0.35, OTLP),
+    Row("4. … application steps per second", "beside 1k", "application_work", math.inf),
+    Row(
+        "4. beside an application, 5000 spans/s: exporter, % of a core",
+        "beside 5k",
+        "exporter_core_percent",
+        0.35,
+        OTLP,
+    ),
     Row("4. … the application's longest stall, ms", "beside 5k", "longest_stall_millis", 1, OTLP, is_least=True),
-    Row("4. … steps of the application a second", "beside 5k", "application_work", math.inf),
+    Row("4. … application steps per second", "beside 5k", "application_work", math.inf),
     Row("5. import and construct, ms of CPU", "cold", "start_millis", 15),
     Row("5. import and construct, MiB", "cold", "start_mebibytes", 3),
-    Row("5. first export, with the import of boto3, ms of CPU", "cold", "first_export_millis", 1.1, NAIVE),
+    Row("5. first export, including boto3's import, ms of CPU", "cold", "first_export_millis", 1.1, NAIVE),
     Row("6. events/s accepted on disk", "spool", "accepted_events_per_second", 20_000, is_at_least=True),
     Row("6. events/s delivered from disk", "spool", "drained_events_per_second", 5_000, is_at_least=True),
-    Row("7. 1,024 spans: CPU a span, µs", "1k spans", CPU, math.inf),
-    Row("7. 10,240 spans: CPU a span, µs", "10k spans", CPU, math.inf),
-    Row("7. 102,400 spans: CPU a span, µs", "100k spans", CPU, math.inf),
-    Row("7. with 10 more attributes: CPU a span, µs", "10 more attributes", CPU, math.inf),
-    Row("7. with 100 more attributes: CPU a span, µs", "100 more attributes", CPU, math.inf),
+    Row("7. 1,024 spans: CPU per span, µs", "1k spans", CPU, math.inf),
+    Row("7. 10,240 spans: CPU per span, µs", "10k spans", CPU, math.inf),
+    Row("7. 102,400 spans: CPU per span, µs", "100k spans", CPU, math.inf),
+    Row("7. with 10 more attributes: CPU per span, µs", "10 more attributes", CPU, math.inf),
+    Row("7. with 100 more attributes: CPU per span, µs", "100 more attributes", CPU, math.inf),
 )
 
 Round = dict[str, dict[str, float]]
 
 
 def main() -> None:
-    """Measure, print the table, and draw."""
-    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--only", default="", help="measure only runs whose name contains this")
-    arguments.add_argument("--plot", help="file to draw the first run into")
-    arguments.add_argument("--json", help="file to write all measurements into")
-    told = arguments.parse_args()
-    wanted = {name: run for name, run in RUNS.items() if told.only in name}
+    """Measure, print the table, and draw the plot."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="measure only the runs with this text in their name")
+    parser.add_argument("--plot", help="file for the plot of the first run")
+    parser.add_argument("--json", help="file for all measurements")
+    options = parser.parse_args()
+    wanted = {name: run for name, run in RUNS.items() if options.only in name}
     rounds: dict[str, list[Round]] = {name: [] for name in wanted}
-    for number in range(told.rounds):
+    for number in range(options.rounds):
         for name, run in wanted.items():
-            print(f"round {number + 1} of {told.rounds}: {name}", file=sys.stderr, flush=True)
+            print(f"round {number + 1} of {options.rounds}: {name}", file=sys.stderr, flush=True)
             rounds[name].append(_round(run, is_reversed=number % 2 == 1))
-        if told.json:
-            Path(told.json).write_text(json.dumps(rounds, indent=1))
+        if options.json:
+            Path(options.json).write_text(json.dumps(rounds, indent=1))
     print(table(rounds))
-    if told.plot and "one session" in rounds:
+    if options.plot and "one session" in rounds:
         from .plot import draw
 
-        draw(rounds["one session"], told.plot)
+        draw(rounds["one session"], options.plot)
 
 
 def _round(run: Run, *, is_reversed: bool) -> Round:
@@ -134,14 +146,14 @@ def _round(run: Run, *, is_reversed: bool) -> Round:
         command = [sys.executable, "-m", "benchmarks.measure", run.scenario, exporter, parameters]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT_SECONDS, check=False)
         if done.returncode:
-            print(f"{exporter} cannot be measured here", file=sys.stderr)
+            print(f"{exporter} cannot be measured on this machine", file=sys.stderr)
         else:
             found[exporter] = json.loads(done.stdout)
     return found
 
 
 def table(rounds: Mapping[str, Sequence[Round]]) -> str:
-    """Return the rows that were measured, as Markdown: medians, and the ratio that the target is about."""
+    """Return the measured rows as Markdown: the figure of each exporter, the ratio and the target."""
     lines = [
         f"| | {' | '.join(NAMES.values())} | ratio | target |",
         f"|---|{'---|' * (len(NAMES) + 2)}",
@@ -149,12 +161,12 @@ def table(rounds: Mapping[str, Sequence[Round]]) -> str:
     for row in ROWS:
         if row.run in rounds:
             measured = rounds[row.run]
-            cells = [_shown(_middle(measured, name, row)) for name in NAMES]
-            lines.append(f"| {row.claim} | {' | '.join(cells)} | {_shown(_ratio(measured, row))} | {_target(row)} |")
+            cells = [_format(_figure(measured, name, row)) for name in NAMES]
+            lines.append(f"| {row.claim} | {' | '.join(cells)} | {_format(_ratio(measured, row))} | {_target(row)} |")
     return "\n".join(lines)
 
 
-def _middle(measured: Sequence[Round], exporter: str, row: Row) -> float:
+def _figure(measured: Sequence[Round], exporter: str, row: Row) -> float:
     found = [one[exporter][row.figure] for one in measured if exporter in one]
     return (min if row.is_least else median)(found) if found else math.nan
 
@@ -163,7 +175,7 @@ def _ratio(measured: Sequence[Round], row: Row) -> float:
     if not row.against:
         return math.nan
     if row.is_least:
-        return _middle(measured, OURS, row) / _middle(measured, row.against, row)
+        return _figure(measured, OURS, row) / _figure(measured, row.against, row)
     pairs = [(one[OURS], one[row.against]) for one in measured if {OURS, row.against} <= one.keys()]
     return median(ours[row.figure] / theirs[row.figure] for ours, theirs in pairs) if pairs else math.nan
 
@@ -175,7 +187,7 @@ def _target(row: Row) -> str:
     return f"{bound} × {NAMES[row.against]}" if row.against else bound
 
 
-def _shown(value: float) -> str:
+def _format(value: float) -> str:
     if math.isnan(value):
         return ""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

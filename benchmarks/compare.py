@@ -1,8 +1,8 @@
-"""What three exporters lose under the same faults: ours, OTLP over HTTP, and Azure Monitor's, which keeps files.
+"""Count the spans that exporters lose under the same faults: this one, OTLP over HTTP, and Azure Monitor's.
 
-Run it with `make compare`. Each program is the SDK as applications set it up, with a BatchSpanProcessor; a span counts
-as lost when it was ended, and no request that was answered with a 200 held it. A program is killed three seconds after
-its last span, at 15 times the delay of its BatchSpanProcessor: what is still there then, an exporter has held up.
+Run it with `make compare`. Each program uses the SDK with a BatchSpanProcessor. A span is lost if it ended, and no
+request with a 200 response contained it. A program is killed three seconds after its last span, which is 15 times the
+delay of its BatchSpanProcessor, so that the spans in question are the exporter's.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from benchmarks.failing_sink import Sink
 
 SPANS_PER_SECOND = 95
 OUTAGE_SECONDS = 30
-SPANS, AGAIN = 2000, 100
-AGAIN_PER_SECOND = 1
-"""Of the program that is started again: for longer than the minute that Azure's files are leased."""
+SPANS, SPANS_AFTER_RESTART = 2000, 100
+AFTER_RESTART_PER_SECOND = 1
+"""The rate after the restart. It is low, because Azure's exporter leases its files for a minute."""
 
 DAMAGE_BYTES = 512
-SETTLED_SECONDS = 5
+DELIVERY_SECONDS = 5
 EXPORTERS = ("ours, memory", "ours, spool", "OTLP/HTTP", "Azure Monitor")
 _MODULES = {
     "OTLP/HTTP": "opentelemetry.exporter.otlp.proto.http",
@@ -40,16 +40,16 @@ _KEY = "00000000-0000-0000-0000-000000000001"
 
 
 class Loss(NamedTuple):
-    """What became of the spans of one program."""
+    """The spans of one program. `counted` are losses that the exporter reports, `repeated` arrived more than once."""
 
     ended: int
     lost: int
-    again: int
+    repeated: int
     counted: int
 
 
 def exporter_of(name: str, url: str, directory: str) -> Any:
-    """Make an exporter."""
+    """Return an exporter."""
     if name.startswith("ours"):
         from otel_rum_exporter import RumSpanExporter
 
@@ -66,7 +66,7 @@ def exporter_of(name: str, url: str, directory: str) -> Any:
 
 
 def program(name: str, url: str, directory: str, first: int, count: int, rest_seconds: float) -> None:
-    """End spans at a steady rate, stay for a while, and end as programs do."""
+    """End spans at a steady rate, wait, and exit normally."""
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -74,7 +74,7 @@ def program(name: str, url: str, directory: str, first: int, count: int, rest_se
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=200))
     tracer = provider.get_tracer("compare")
-    rate = AGAIN_PER_SECOND if count == AGAIN else SPANS_PER_SECOND
+    rate = AFTER_RESTART_PER_SECOND if count == SPANS_AFTER_RESTART else SPANS_PER_SECOND
     begun = time.monotonic()
     for number in range(count):
         tracer.start_span(f"span-{first + number:07}", attributes={"session.id": f"s{number % 20}"}).end()
@@ -88,41 +88,39 @@ def program(name: str, url: str, directory: str, first: int, count: int, rest_se
         print(0, flush=True)
 
 
-def started(
-    name: str, sink: Sink, directory: Path, first: int, count: int, rest_seconds: float
-) -> subprocess.Popen[str]:
-    """Start a program of an exporter as a process."""
-    told = [name, sink.url, str(directory), str(first), str(count), str(rest_seconds)]
+def start(name: str, sink: Sink, directory: Path, first: int, count: int, rest_seconds: float) -> subprocess.Popen[str]:
+    """Start `program` as a process."""
+    arguments = [name, sink.url, str(directory), str(first), str(count), str(rest_seconds)]
     env = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "AWS_"))}
     env["APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL"] = "true"
-    command = [sys.executable, "-m", __spec__.name, "--program", *told]
+    command = [sys.executable, "-m", __spec__.name, "--program", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env)
 
 
 def outage(name: str, sink: Sink, directory: Path) -> Loss:
-    """Let the service be away for 30 seconds of 50, and start the program again when it has ended."""
+    """Fail all requests for 30 of 50 seconds, and restart the program after its end."""
     count = SPANS_PER_SECOND * (OUTAGE_SECONDS + 20)
-    process = started(name, sink, directory, 0, count, 5)
+    process = start(name, sink, directory, 0, count, 5)
     time.sleep(7)
-    sink.tell("fail")
+    sink.set_failing(is_failing=True)
     time.sleep(OUTAGE_SECONDS)
-    sink.tell("work")
-    told, _ = process.communicate(timeout=300)
-    return started_again(name, sink, directory, count, int(told.split()[-1]))
+    sink.set_failing(is_failing=False)
+    output, _ = process.communicate(timeout=300)
+    return restart(name, sink, directory, count, int(output.split()[-1]))
 
 
 def killed(name: str, sink: Sink, directory: Path, damage: Callable[[Path], None] = lambda _: None) -> Loss:
-    """Kill the program in an outage, and start it again after it."""
-    sink.tell("fail")
-    process = started(name, sink, directory, 0, SPANS, 600)
+    """Kill the program in an outage, and restart it after the outage."""
+    sink.set_failing(is_failing=True)
+    process = start(name, sink, directory, 0, SPANS, 600)
     assert process.stdout is not None
     process.stdout.readline()
     time.sleep(3)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     damage(directory)
-    sink.tell("work")
-    return started_again(name, sink, directory, SPANS, 0)
+    sink.set_failing(is_failing=False)
+    return restart(name, sink, directory, SPANS, 0)
 
 
 def damaged(name: str, sink: Sink, directory: Path) -> Loss:
@@ -138,13 +136,13 @@ def damaged(name: str, sink: Sink, directory: Path) -> Loss:
     return killed(name, sink, directory, damage)
 
 
-def started_again(name: str, sink: Sink, directory: Path, ended: int, counted: int) -> Loss:
-    """Start a program anew, whose exporter finds what the last one left, and compare what was ended with what came."""
-    process = started(name, sink, directory, ended, AGAIN, SETTLED_SECONDS)
-    told, _ = process.communicate(timeout=300)
-    taken = sink.report()
-    lost = ended + AGAIN - len(taken)
-    return Loss(ended + AGAIN, lost, sum(taken.values()) - len(taken), counted + int(told.split()[-1]))
+def restart(name: str, sink: Sink, directory: Path, ended: int, counted: int) -> Loss:
+    """Restart the program, whose exporter finds the files of the killed one, and count the lost spans."""
+    process = start(name, sink, directory, ended, SPANS_AFTER_RESTART, DELIVERY_SECONDS)
+    output, _ = process.communicate(timeout=300)
+    received = sink.report()
+    total, repeated = ended + SPANS_AFTER_RESTART, sum(received.values()) - len(received)
+    return Loss(total, total - len(received), repeated, counted + int(output.split()[-1]))
 
 
 FAULTS: dict[str, Callable[[str, Sink, Path], Loss]] = {
@@ -155,17 +153,17 @@ FAULTS: dict[str, Callable[[str, Sink, Path], Loss]] = {
 
 
 def main() -> None:
-    """Print a table."""
+    """Print a table of faults and exporters."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--program", nargs=6, help=argparse.SUPPRESS)
-    parser.add_argument("--exporter", action="append", choices=EXPORTERS, help="only this one; may be given again")
-    parser.add_argument("--fault", action="append", choices=tuple(FAULTS), help="the same for faults")
+    parser.add_argument("--exporter", action="append", choices=EXPORTERS, help="only this exporter; repeatable")
+    parser.add_argument("--fault", action="append", choices=tuple(FAULTS), help="only this fault; repeatable")
     options = parser.parse_args()
     if options.program:
         name, url, directory, first, count, rest_seconds = options.program
         program(name, url, directory, int(first), int(count), float(rest_seconds))
         return
-    print("| fault | exporter | spans ended | lost | of them counted by it | taken again |\n|---|---|---|---|---|---|")
+    print("| fault | exporter | spans ended | lost | losses it reports | repeated |\n|---|---|---|---|---|---|")
     for fault in options.fault or FAULTS:
         for name in options.exporter or EXPORTERS:
             if name in _MODULES and not _is_installed(_MODULES[name]):
@@ -176,8 +174,8 @@ def main() -> None:
                 found = FAULTS[fault](name, sink, Path(directory))
             sink.close()
             share = 100 * found.lost / found.ended
-            told = f"{found.lost:,} ({share:.1f} %) | {found.counted:,} | {found.again:,}"
-            print(f"| {fault} | {name} | {found.ended:,} | {told} |", flush=True)
+            counts = f"{found.lost:,} ({share:.1f} %) | {found.counted:,} | {found.repeated:,}"
+            print(f"| {fault} | {name} | {found.ended:,} | {counts} |", flush=True)
 
 
 def _is_installed(module: str) -> bool:

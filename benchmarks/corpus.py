@@ -1,7 +1,7 @@
-"""Spans as an application makes them, ended by the real SDK and the same in every run.
+"""Spans of the real SDK, the same in every run.
 
-60 % are HTTP requests made, 20 % internal, 10 % screens and 10 % exceptions with stacks of 2 to 4 KB. Sessions follow
-each other at random, span by span: the hardest order for an exporter whose requests carry one session each.
+60 % are HTTP requests made, 20 % internal, 10 % screens and 10 % exceptions with stacks of 2 to 4 KB. The session of
+each span is random. This is the hardest order for an exporter whose requests contain one session each.
 """
 
 from __future__ import annotations
@@ -43,24 +43,24 @@ ERRORS = ("ValueError", "KeyError", "TimeoutError", "museum.errors.OutOfTickets"
 
 
 def spans(count: int, *, sessions: int = 1, extra_attributes: int = 0, seed: int = 20) -> list[ReadableSpan]:
-    """Return finished spans; `extra_attributes` more on each than its kind has."""
-    kept = InMemorySpanExporter()
-    tracer = tracer_of(SimpleSpanProcessor(kept), seed=seed)
+    """Return finished spans, each with a number of extra attributes."""
+    finished = InMemorySpanExporter()
+    tracer = tracer_of(SimpleSpanProcessor(finished), seed=seed)
     maker = Maker(tracer, sessions=sessions, extra_attributes=extra_attributes, seed=seed)
     for _ in range(count):
         maker.make()
-    return list(kept.get_finished_spans())
+    return list(finished.get_finished_spans())
 
 
 def tracer_of(processor: SpanProcessor, *, seed: int = 20) -> Tracer:
-    """Return a tracer with the corpus's resource whose ids are always the same."""
+    """Return a tracer with the resource of the corpus and reproducible ids."""
     provider = TracerProvider(resource=Resource(RESOURCE), id_generator=_Ids(seed), shutdown_on_exit=False)
     provider.add_span_processor(processor)
     return provider.get_tracer("museum.kiosk", "4.12.0")
 
 
 class Maker:
-    """Make one span after the other."""
+    """A maker of spans, one at a time."""
 
     def __init__(self, tracer: Tracer, *, sessions: int = 1, extra_attributes: int = 0, seed: int = 20) -> None:
         self._tracer = tracer
@@ -68,11 +68,11 @@ class Maker:
         self._sessions = [(self._uuid(), self._uuid()) for _ in range(sessions)]
         self._extra = {f"app.extra.{index}": f"value {index}" for index in range(extra_attributes)}
         self._now_ns = EPOCH_NS
-        # An application fails again and again at the same places.
+        # An application fails at the same places again and again.
         self._stacks = [self._stack() for _ in range(100)]
 
     def make(self) -> None:
-        """Begin and end one span."""
+        """Start and end one span."""
         chance = self._random.random()
         if chance < 0.6:
             self._request()
@@ -113,8 +113,8 @@ class Maker:
             "url.template": "/v2/{task}/{id}",
             "error.type": "503",
         }
-        wanted = self._random.randrange(len(optional) + 1)
-        attributes.update(list(optional.items())[:wanted])
+        count = self._random.randrange(len(optional) + 1)
+        attributes.update(list(optional.items())[:count])
         self._end(str(attributes["http.request.method"]), SpanKind.CLIENT, attributes)
 
     def _task(self) -> Attributes:
@@ -130,9 +130,9 @@ class Maker:
     def _end(self, name: str, kind: SpanKind, attributes: Attributes, *, exception: Attributes | None = None) -> None:
         session_id, user_id = self._random.choice(self._sessions)
         self._now_ns += 500_000
-        who = {"session.id": session_id, "user.id": user_id}
+        identity = {"session.id": session_id, "user.id": user_id}
         span = self._tracer.start_span(
-            name, kind=kind, attributes={**attributes, **who, **self._extra}, start_time=self._now_ns
+            name, kind=kind, attributes={**attributes, **identity, **self._extra}, start_time=self._now_ns
         )
         end_ns = self._now_ns + self._random.randrange(200_000, 400_000_000)
         if exception is not None:

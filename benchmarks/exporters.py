@@ -1,4 +1,4 @@
-"""The exporters that are measured side by side, each with what it takes by default."""
+"""The exporters to compare, each with its default settings."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
 }
-"""Credentials as long as a role's, and no talk of Azure's exporter about itself."""
+"""Credentials as long as those of a role. Azure's exporter sends no statistics about itself."""
 
 
 class NoOp(SpanExporter):
-    """Take spans, and do nothing: what the application and its SDK cost alone."""
+    """An exporter that does nothing, to measure the application and its SDK alone."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002 - the name is the SDK's
         return SpanExportResult.SUCCESS
@@ -45,8 +45,8 @@ def _otlp_json(endpoint: str) -> SpanExporter:
     from opentelemetry.exporter.otlp.common.http import Compression
     from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPSpanExporter
 
-    made: SpanExporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", compression=Compression.GZIP)
-    return made
+    exporter: SpanExporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", compression=Compression.GZIP)
+    return exporter
 
 
 def _naive(endpoint: str) -> SpanExporter:
@@ -58,13 +58,13 @@ def _naive(endpoint: str) -> SpanExporter:
 def _azure(endpoint: str) -> SpanExporter:
     from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
 
-    # It asks the process for its resource, and logs at length where there is none.
+    # It reads the resource of the global provider, and logs many lines without one.
     trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
     key = "InstrumentationKey=1c9a2b4e-8f30-4d63-9c55-7e1d2a3b4c5d"
-    made: SpanExporter = AzureMonitorTraceExporter(
+    exporter: SpanExporter = AzureMonitorTraceExporter(
         connection_string=f"{key};IngestionEndpoint={endpoint}/", disable_offline_storage=True
     )
-    return made
+    return exporter
 
 
 EXPORTERS: dict[str, Callable[..., SpanExporter]] = {
@@ -78,6 +78,6 @@ EXPORTERS: dict[str, Callable[..., SpanExporter]] = {
 
 
 def exporter(name: str, endpoint: str, **settings: Any) -> SpanExporter:
-    """Return one of the exporters, which sends to `endpoint`."""
+    """Return an exporter that sends to `endpoint`."""
     os.environ.update(ENVIRONMENT)
     return EXPORTERS[name](endpoint, **settings)

@@ -1,6 +1,6 @@
-"""A server that takes what any of the exporters sends, notes which spans are in it, and fails when it is told to.
+"""A server that accepts the requests of all exporters, counts the spans in them, and can fail.
 
-It runs as a process of its own, told by lines on stdin: `fail`, `work`, or `report`, which is answered on stdout.
+It is a process of its own. A line on stdin is a command: `fail`, `work`, or `report`, whose response is on stdout.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ _SPAN = re.compile(rb"span-(\d{7})")
 
 
 class Sink:
-    """The process of a sink, as the programs that measure use it."""
+    """A client of the server process."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen([sys.executable, __file__], stdin=-1, stdout=-1, text=True)
-        self.url = f"http://127.0.0.1:{self._ask()}"
+        self.url = f"http://127.0.0.1:{self._read_line()}"
 
-    def tell(self, word: str) -> None:
-        """Let it `fail` or `work`."""
-        self._write(word)
+    def set_failing(self, *, is_failing: bool) -> None:
+        """Make the server respond to all requests with 503, or accept them again."""
+        self._write_line("fail" if is_failing else "work")
 
     def report(self) -> dict[int, int]:
-        """Return how often each span was taken, by its number."""
-        self._write("report")
-        return {int(number): times for number, times in json.loads(self._ask()).items()}
+        """Return how often each span was received, by its number."""
+        self._write_line("report")
+        return {int(number): times for number, times in json.loads(self._read_line()).items()}
 
     def close(self) -> None:
-        """End it."""
+        """Stop the server."""
         self._process.communicate()
 
-    def _write(self, word: str) -> None:
+    def _write_line(self, line: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
-    def _ask(self) -> str:
+    def _read_line(self) -> str:
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 
 
 def main() -> None:
-    """Serve until stdin ends."""
-    taken: Counter[int] = Counter()
+    """Serve until the end of stdin."""
+    received: Counter[int] = Counter()
     is_working = threading.Event()
     is_working.set()
     lock = threading.Lock()
@@ -61,22 +61,22 @@ def main() -> None:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if not is_working.is_set():
-                self._answer(503, b"{}")
+                self._respond(503, b"{}")
                 return
             plain = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
             numbers = {int(number) for number in _SPAN.findall(plain)}
             with lock:
-                taken.update(numbers)
-            if "/track" in self.path:  # Azure wants to read that all were taken
+                received.update(numbers)
+            if "/track" in self.path:  # Azure's exporter reads these counts
                 count = len(json.loads(plain))
-                told = {"itemsReceived": count, "itemsAccepted": count, "errors": []}
-                self._answer(200, json.dumps(told).encode())
+                counts = {"itemsReceived": count, "itemsAccepted": count, "errors": []}
+                self._respond(200, json.dumps(counts).encode())
             else:
-                self._answer(200, b"")
+                self._respond(200, b"")
 
         def log_message(self, *_: Any) -> None: ...
 
-        def _answer(self, status: int, body: bytes) -> None:
+        def _respond(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", "application/json" if body else "application/x-protobuf")
             self.send_header("Content-Length", str(len(body)))
@@ -90,7 +90,7 @@ def main() -> None:
     for line in sys.stdin:
         if line.strip() == "report":
             with lock:
-                print(json.dumps(taken), flush=True)
+                print(json.dumps(received), flush=True)
         elif line.strip() == "fail":
             is_working.clear()
         else:

@@ -1,8 +1,8 @@
-"""Measure receivers of OTLP side by side, as processes of their own: `python -m benchmarks.gateway`.
+"""Measure OTLP receivers side by side: `python -m benchmarks.gateway`.
 
-Each gets the same gzipped requests of 512 spans over four connections, and passes on what it makes of them to the same
-sink. CPU is what Linux charged the process, from its first request until it has nothing left to do; start-up is left
-out. ROTEL names the program `rotel-agent` of the wheel `rotel`, a Collector in Rust; without it, that row is left out.
+Each receiver is a process of its own. It gets the same compressed requests of 512 spans over four connections, and
+sends its output to the same sink. CPU is the process time from the first request until the process is idle, without the
+start. ROTEL is the path of `rotel-agent` of the wheel `rotel`, a Collector in Rust. Without it, that row is missing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 
 class Receiver(NamedTuple):
-    """A program to measure; in what it is told, `{port}`, `{sink}` and `{folder}` are filled in."""
+    """A program to measure. Its arguments and variables may contain `{port}`, `{sink}` and `{folder}`."""
 
     name: str
     command: Sequence[str]
@@ -53,7 +53,7 @@ class Receiver(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What a run took: CPU of the receiver, time until the last answer, and its most memory."""
+    """The figures of one run: CPU of the receiver, time until the last response, peak memory."""
 
     cpu_seconds: float
     wall_seconds: float
@@ -91,7 +91,7 @@ RECEIVERS = (
 
 
 def main() -> None:
-    """Print a row of Markdown for each receiver: the medians of some rounds."""
+    """Print a table in Markdown, with the medians of the rounds for each receiver."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spans", type=int, default=51_200)
     parser.add_argument("--sessions", type=int, default=1)
@@ -100,21 +100,21 @@ def main() -> None:
     made = spans(arguments.spans + WARM_UP * BATCH, sessions=arguments.sessions)
     batches = [made[start : start + BATCH] for start in range(0, len(made), BATCH)]
     bodies = {
-        content_type: [gzip.compress(body, 4) for body in map(written, batches)]
-        for content_type, written in ((PROTOBUF, in_protobuf), (JSON, in_json))
+        content_type: [gzip.compress(body, 4) for body in map(encode, batches)]
+        for content_type, encode in ((PROTOBUF, in_protobuf), (JSON, in_json))
     }
     runs: dict[str, list[Figures]] = {receiver.name: [] for receiver in RECEIVERS}
     for number in range(arguments.rounds):
         for receiver in RECEIVERS[:: -1 if number % 2 else 1]:
-            runs[receiver.name].append(_measured(receiver, bodies[receiver.content_type]))
-    print("| receiver | spans/s per core | CPU a span, µs | spans/s seen | memory, MiB |\n|---|---|---|---|---|")
+            runs[receiver.name].append(_measure(receiver, bodies[receiver.content_type]))
+    print("| receiver | spans/s per core | CPU per span, µs | spans/s | memory, MiB |\n|---|---|---|---|---|")
     for name, figures in runs.items():
         cpu, wall, memory = (median(column) for column in zip(*figures, strict=True))
         count = arguments.spans
         print(f"| {name} | {count / cpu:,.0f} | {cpu / count * 1e6:.1f} | {count / wall:,.0f} | {memory:.0f} |")
 
 
-def _measured(receiver: Receiver, bodies: Sequence[bytes]) -> Figures:
+def _measure(receiver: Receiver, bodies: Sequence[bytes]) -> Figures:
     with Sink() as sink, _running(receiver, sink.endpoint) as (process, url):
         with urllib3.PoolManager(maxsize=CONNECTIONS) as pool, ThreadPoolExecutor(CONNECTIONS) as senders:
 
@@ -131,27 +131,27 @@ def _measured(receiver: Receiver, bodies: Sequence[bytes]) -> Figures:
 
 
 def _send(pool: urllib3.PoolManager, url: str, body: bytes, content_type: str) -> None:
-    """Send until it is taken: a receiver may say that it has no room."""
+    """Send a request, and retry while the receiver has no room."""
     headers = {"content-type": content_type, "content-encoding": "gzip"}
     for _ in range(1000):
-        answer = pool.request("POST", url, body=body, headers=headers)
-        if answer.status == 200:
+        response = pool.request("POST", url, body=body, headers=headers)
+        if response.status == 200:
             return
-        if answer.status not in {429, 503}:
-            raise RuntimeError(f"{url} answered {answer.status}: {answer.data[:200]!r}")
+        if response.status not in {429, 503}:
+            raise RuntimeError(f"{url} responded with {response.status}: {response.data[:200]!r}")
         time.sleep(0.05)
     raise TimeoutError(url)
 
 
 @contextmanager
 def _running(receiver: Receiver, sink: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        taken.close()
-        filled = {"port": port, "sink": sink, "folder": folder}
-        environment = {name: value.format(**filled) for name, value in receiver.environment.items()}
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+        unused.close()
+        values = {"port": port, "sink": sink, "folder": folder}
+        environment = {name: value.format(**values) for name, value in receiver.environment.items()}
         process = subprocess.Popen(
-            [word.format(**filled) for word in receiver.command],
+            [word.format(**values) for word in receiver.command],
             env={**os.environ, **ENVIRONMENT, **environment},
             stdout=subprocess.DEVNULL,
         )
@@ -172,22 +172,22 @@ def _wait_until_open(process: subprocess.Popen[bytes], port: int) -> None:
             time.sleep(0.05)
         else:
             return
-    raise RuntimeError(f"{process.args!r} did not open port {port}")
+    raise RuntimeError(f"{process.args!r} does not listen on port {port}")
 
 
 def _wait_until_idle(pid: int) -> None:
-    """Wait until a process used no more than three hundredths of a second in a second."""
+    """Wait until a process uses at most 0.03 seconds of CPU in a second."""
     deadline = time.monotonic() + END_SECONDS
     while time.monotonic() < deadline:
         used = _cpu_seconds(pid)
         time.sleep(IDLE_SECONDS)
         if _cpu_seconds(pid) - used <= 0.03:
             return
-    raise TimeoutError(f"process {pid} still works")
+    raise TimeoutError(f"process {pid} is still busy")
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Return what all threads of a process used: fields 14 and 15 of https://man7.org/linux/man-pages/man5/proc.5.html."""
+    """Return the CPU time of all threads: fields 14 and 15 of https://man7.org/linux/man-pages/man5/proc.5.html."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -209,7 +209,7 @@ def in_json(batch: Sequence[ReadableSpan]) -> bytes:
 
 
 def _with_hex_ids(value: Any) -> Any:
-    """Return a message's JSON as OTLP has it: ids in hex, where protobuf's own mapping has Base64."""
+    """Return the JSON of a message with ids in hex, as OTLP requires; protobuf's JSON mapping has Base64."""
     if isinstance(value, list):
         return [_with_hex_ids(item) for item in value]
     if not isinstance(value, dict):

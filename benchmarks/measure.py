@@ -1,7 +1,6 @@
-"""One measurement in a process of its own: `python -m benchmarks.measure SCENARIO EXPORTER [PARAMETERS]` prints JSON.
+"""Make one measurement, and print it as JSON: `python -m benchmarks.measure SCENARIO EXPORTER [PARAMETERS]`.
 
-CPU is what the operating system charged the process (`getrusage`), all threads together: on a machine that others use
-it is steadier than the time on the wall.
+CPU is the time of all threads of the process (`getrusage`). On a busy machine it is steadier than elapsed time.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from .exporters import exporter
 from .sink import Sink
 
 BATCH = 512
-"""What the SDK's BatchSpanProcessor gives an exporter at once."""
+"""The number of spans in a batch of the SDK's BatchSpanProcessor."""
 
 Figures = dict[str, float]
 
 
 def steady(name: str, *, count: int = 10_240, sessions: int = 1, extra_attributes: int = 0, **settings: Any) -> Figures:
-    """Export batches one after the other, and wait until all is delivered."""
+    """Export batches one after another, and wait until all events are delivered."""
     made = _frozen(count + 2 * BATCH, sessions=sessions, extra_attributes=extra_attributes)
     with Sink() as sink:
         measured = exporter(name, sink.endpoint, **settings)
@@ -52,7 +51,7 @@ def steady(name: str, *, count: int = 10_240, sessions: int = 1, extra_attribute
 
 
 def one_by_one(name: str, *, count: int = 2048, sessions: int = 1000, **settings: Any) -> Figures:
-    """Export batches whose events are all delivered before the next comes: nothing can coalesce."""
+    """Export each batch after the delivery of the previous one, so that no two batches share a request."""
     made = _frozen(count, sessions=sessions)
     with Sink() as sink:
         measured = exporter(name, sink.endpoint, **settings)
@@ -66,7 +65,7 @@ def one_by_one(name: str, *, count: int = 2048, sessions: int = 1000, **settings
 
 
 def far_away(name: str, *, count: int, sessions: int = 1000, delay_millis: int = 30, **settings: Any) -> Figures:
-    """Export to a service that answers late, as fast as it is taken."""
+    """Export as fast as possible to a service with latency."""
     made = _frozen(count, sessions=sessions)
     with Sink(delay_millis=delay_millis) as sink:
         measured = exporter(name, sink.endpoint, **settings)
@@ -78,7 +77,7 @@ def far_away(name: str, *, count: int, sessions: int = 1000, delay_millis: int =
 
 
 def paced(name: str, *, per_second: int = 2000, seconds: float = 10.2, sessions: int = 1000) -> Figures:
-    """Export batches when an application would have filled them, and see how long the rest takes."""
+    """Export batches at the rate of an application, and measure how long the rest takes."""
     count = int(per_second * seconds)
     made = _frozen(count, sessions=sessions)
     with Sink() as sink:
@@ -100,21 +99,21 @@ def paced(name: str, *, per_second: int = 2000, seconds: float = 10.2, sessions:
 
 
 def beside(name: str, *, per_second: int, seconds: float = 5.0) -> Figures:
-    """Let an application compute while its spans go through BatchSpanProcessor, and see what it notices."""
+    """Measure how a BatchSpanProcessor with the exporter slows an application down."""
     with Sink() as sink:
         measured = exporter(name, sink.endpoint)
         processor = BatchSpanProcessor(measured)
-        feeding = _Feeding(Maker(tracer_of(processor)), per_second)
-        feeding.start()
-        # The first requests import what sends them. What lives on is the application's own, and not looked at again.
+        source = _SpanSource(Maker(tracer_of(processor)), per_second)
+        source.start()
+        # The first requests import modules. The garbage collector then ignores all objects that exist.
         time.sleep(3)
         gc.collect()
         gc.freeze()
-        cpu, own, fed = _cpu_seconds(), time.thread_time(), feeding.cpu_seconds()
+        cpu, own, fed = _cpu_seconds(), time.thread_time(), source.cpu_seconds()
         work, longest_seconds = _compute(seconds)
-        own, fed = time.thread_time() - own, feeding.cpu_seconds() - fed
+        own, fed = time.thread_time() - own, source.cpu_seconds() - fed
         cpu = _cpu_seconds() - cpu
-        feeding.stop()
+        source.stop()
         processor.force_flush()
         measured.shutdown()
     return {
@@ -125,7 +124,7 @@ def beside(name: str, *, per_second: int, seconds: float = 5.0) -> Figures:
 
 
 def _compute(seconds: float) -> tuple[int, float]:
-    """Compute in small steps; return how many there were, and the longest time that one took."""
+    """Compute in small steps; return their number, and the longest time of one step."""
     now = begun = time.perf_counter()
     done, longest, number = 0, 0.0, 1
     while now - begun < seconds:
@@ -137,18 +136,18 @@ def _compute(seconds: float) -> tuple[int, float]:
     return done, longest
 
 
-class _Feeding(threading.Thread):
-    """Make spans at a steady rate, whatever becomes of them."""
+class _SpanSource(threading.Thread):
+    """A thread that makes spans at a steady rate."""
 
     def __init__(self, maker: Maker, per_second: int) -> None:
         super().__init__(daemon=True)
         self._maker = maker
         self._per_second = per_second
-        self._is_over = False
+        self._is_stopped = False
 
     def run(self) -> None:
         begun, made = time.perf_counter(), 0
-        while not self._is_over:
+        while not self._is_stopped:
             due = int((time.perf_counter() - begun) * self._per_second)
             for _ in range(due - made):
                 self._maker.make()
@@ -160,12 +159,12 @@ class _Feeding(threading.Thread):
         return time.clock_gettime(time.pthread_getcpuclockid(self.ident))
 
     def stop(self) -> None:
-        self._is_over = True
+        self._is_stopped = True
         self.join()
 
 
 def cold(name: str) -> Figures:
-    """Import and construct in a fresh interpreter that has the SDK already; then export once."""
+    """Import and construct the exporter in a process that has imported the SDK; then export once."""
     made = spans(BATCH)
     gc.collect()
     with Sink() as sink:
@@ -184,12 +183,12 @@ def cold(name: str) -> Figures:
 
 
 def spooled(name: str, *, count: int = 10_240, sessions: int = 1) -> Figures:
-    """Accept events on disk while nobody takes them, and deliver them when somebody does."""
+    """Accept events on disk during an outage, and deliver them after it."""
     made = _frozen(count, sessions=sessions)
     with tempfile.TemporaryDirectory(dir=".") as directory:
         settings: dict[str, Any] = {"spool_directory": directory, "max_requests_per_second": 0}
-        with socket.create_server(("127.0.0.1", 0)) as nobody:
-            endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with socket.create_server(("127.0.0.1", 0)) as unused:
+            endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
         measured: Any = exporter(name, endpoint, **settings)
         measured.export(made[:1])
         before, begun = measured.ledger.accepted, time.perf_counter()
@@ -216,7 +215,7 @@ def _feed(measured: SpanExporter, made: Sequence[ReadableSpan]) -> None:
 
 
 def _frozen(count: int, **corpus: Any) -> list[ReadableSpan]:
-    """Return a corpus that the garbage collector does not look at, since no application keeps its spans."""
+    """Return a corpus that the garbage collector ignores, because an application does not keep its spans."""
     made = spans(count, **corpus)
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What one writes in an afternoon: a dictionary for each span, the standard library's JSON, and boto3."""
+"""A minimal exporter to compare with: a dictionary for each span, the standard library's JSON, and boto3."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind
 
 
 class NaiveExporter(SpanExporter):
-    """Send spans, one request for each session of a batch."""
+    """An exporter that sends one request for each session of a batch."""
 
     def __init__(self, *, app_monitor_id: str, endpoint: str, signed: bool = True) -> None:
         self._app_monitor_id = app_monitor_id
@@ -33,10 +33,10 @@ class NaiveExporter(SpanExporter):
         sessions: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         for span in spans:
             attributes = dict(span.attributes or {})
-            user = str(attributes.pop("session.id")), str(attributes.pop("user.id"))
+            identity = str(attributes.pop("session.id")), str(attributes.pop("user.id"))
             metadata = {"version": "1.0.0", "domain": "museum.example", **span.resource.attributes}
             for kind, details in self._details(span, attributes):
-                sessions[user].append(
+                sessions[identity].append(
                     {
                         "id": str(uuid.uuid4()),
                         "timestamp": datetime.fromtimestamp((span.end_time or 0) / 1e9, tz=timezone.utc),
@@ -76,12 +76,12 @@ class NaiveExporter(SpanExporter):
         made = [(kind, details)]
         for event in span.events:
             if event.name == "exception":
-                told = dict(event.attributes or {})
+                exception = dict(event.attributes or {})
                 error = {
                     "version": "1.0.0",
-                    "type": told["exception.type"],
-                    "message": told["exception.message"],
-                    "stack": told["exception.stacktrace"],
+                    "type": exception["exception.type"],
+                    "message": exception["exception.message"],
+                    "stack": exception["exception.stacktrace"],
                 }
                 made.append(("com.amazon.rum.js_error_event", error))
         return made

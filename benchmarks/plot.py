@@ -1,4 +1,4 @@
-"""What one span costs, drawn."""
+"""A plot of the cost of one span."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ mpl.use("Agg")
 
 
 def draw(rounds: Sequence[Mapping[str, Mapping[str, float]]], path: str) -> None:
-    """Draw CPU and bytes of a span as bars, this exporter's first."""
+    """Draw CPU and bytes per span as bars, with this exporter first."""
     exporters = [name for name in NAMES if all(name in one for one in rounds)]
     figure, axes = plt.subplots(1, 2, figsize=(10, 0.6 + 0.5 * len(exporters)), sharey=True)
     for axis, (key, title) in zip(
-        axes, (("cpu_micros_per_span", "CPU a span, µs"), ("bytes_per_span", "bytes a span on the wire")), strict=True
+        axes,
+        (("cpu_micros_per_span", "CPU per span, µs"), ("bytes_per_span", "bytes per span on the wire")),
+        strict=True,
     ):
         values = [median(one[name][key] for one in rounds) for name in exporters]
         bars = axis.barh(

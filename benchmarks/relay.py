@@ -1,4 +1,4 @@
-"""What a relay of OTLP costs in Python at least: uvicorn, protobuf in and out, and urllib3. It keeps nothing."""
+"""A minimal OTLP relay to compare with: uvicorn, protobuf in and out, and urllib3. It stores nothing."""
 
 from __future__ import annotations
 

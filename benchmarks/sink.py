@@ -1,4 +1,4 @@
-"""A server that takes everything, cheaply, in a process of its own: it counts requests and bytes, and answers 200."""
+"""A fast server in a process of its own. It responds to every request with 200, and counts requests and bytes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-ANSWER_BODY = b'{"itemsReceived":1,"itemsAccepted":1,"errors":[]}'
-"""What Azure's exporter wants to read; the others do not look."""
+RESPONSE_BODY = b'{"itemsReceived":1,"itemsAccepted":1,"errors":[]}'
+"""Azure's exporter reads this body; the others ignore it."""
 
-ANSWER = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(ANSWER_BODY)
-) + ANSWER_BODY
+RESPONSE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(RESPONSE_BODY)
+) + RESPONSE_BODY
 
 
 class Sink:
-    """A sink that runs while the block does; afterwards `requests` and `body_bytes` are known."""
+    """A server that runs during a `with` block. `requests` and `body_bytes` are set after the block."""
 
     def __init__(self, *, delay_millis: int = 0, port: int = 0) -> None:
         self._delay_millis = delay_millis
@@ -44,18 +44,18 @@ class Sink:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        counted, _ = self._process.communicate("")
-        self.requests, self.body_bytes = json.loads(counted)
+        counts, _ = self._process.communicate("")
+        self.requests, self.body_bytes = json.loads(counts)
 
 
 class _Server:
-    """One thread for all connections."""
+    """A server with one thread for all connections."""
 
     def __init__(self, delay_seconds: float, port: int) -> None:
         self._delay_seconds = delay_seconds
         self._selector = selectors.DefaultSelector()
         self._buffers: dict[socket.socket, bytearray] = {}
-        self._answers: list[tuple[float, int, socket.socket]] = []
+        self._responses: list[tuple[float, int, socket.socket]] = []
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.requests = 0
         self.body_bytes = 0
@@ -65,7 +65,7 @@ class _Server:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(sys.stdin, selectors.EVENT_READ)
         while True:
-            wait = max(0.0, self._answers[0][0] - time.monotonic()) if self._answers else None
+            wait = max(0.0, self._responses[0][0] - time.monotonic()) if self._responses else None
             for key, _ in self._selector.select(wait):
                 if key.fileobj is sys.stdin:
                     return
@@ -74,8 +74,8 @@ class _Server:
                 else:
                     assert isinstance(key.fileobj, socket.socket)
                     self._receive(key.fileobj)
-            while self._answers and self._answers[0][0] <= time.monotonic():
-                self._answer(heapq.heappop(self._answers)[2])
+            while self._responses and self._responses[0][0] <= time.monotonic():
+                self._respond(heapq.heappop(self._responses)[2])
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -89,7 +89,7 @@ class _Server:
         except OSError:
             received = b""
         if not received:
-            self._forget(connection)
+            self._close(connection)
             return
         buffer = self._buffers[connection]
         buffer += received
@@ -102,17 +102,17 @@ class _Server:
             self.body_bytes += length
             if self._delay_seconds:
                 due = time.monotonic() + self._delay_seconds
-                heapq.heappush(self._answers, (due, self.requests, connection))
+                heapq.heappush(self._responses, (due, self.requests, connection))
             else:
-                self._answer(connection)
+                self._respond(connection)
 
-    def _answer(self, connection: socket.socket) -> None:
+    def _respond(self, connection: socket.socket) -> None:
         try:
-            connection.sendall(ANSWER)
+            connection.sendall(RESPONSE)
         except OSError:
-            self._forget(connection)
+            self._close(connection)
 
-    def _forget(self, connection: socket.socket) -> None:
+    def _close(self, connection: socket.socket) -> None:
         if self._buffers.pop(connection, None) is not None:
             self._selector.unregister(connection)
             connection.close()

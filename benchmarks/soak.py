@@ -1,7 +1,7 @@
-"""Ten minutes of 1,000 spans a second with another fault each minute: what was lost, and what grew.
+"""Send 1,000 spans per second for ten minutes, with a fault each minute; print losses, and the growth of memory.
 
-Run it with `make soak`. The stand-in is a process of its own, so that memory, threads and descriptors are those of an
-application with the exporter. It exits with 1 when a span was lost outside the counted reasons.
+Run it with `make soak`. The local RUM is a process of its own, so that memory, threads and descriptors are those of an
+application with the exporter. The exit code is 1 if spans were lost without a counted reason.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SPANS_PER_SECOND = 1000
 SESSIONS = 50
 MINUTE_SECONDS = 60.0
 FAULT_SECONDS = 30.0
-"""Of each minute; in the rest the outbox empties again."""
+"""The duration of each fault. The queue empties in the rest of the minute."""
 
 SAMPLE_SECONDS = 5.0
 _MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
@@ -36,17 +36,17 @@ _MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
 FAULTS: dict[str, list[dict[str, Any]]] = {
     "503 to everything": [{"status": 503}],
     "429 with Retry-After": [{"status": 429, "retry_after": 2}],
-    "resets after taking": [{"cut": "before_answer", "taken": True, "probability": 0.5}],
-    "answers after 2 s": [{"latency_seconds": 2.0}],
+    "reset after accepting": [{"cut": "before_answer", "taken": True, "probability": 0.5}],
+    "response after 2 s": [{"latency_seconds": 2.0}],
     "a captive portal": [{"content": CAPTIVE_PORTAL}],
-    "500 now and then": [{"status": 500, "probability": 0.3}],
-    "resets while sending": [{"cut": "before_reading", "probability": 0.5}],
-    "endless answers": [{"endless_seconds": 20.0, "probability": 0.2}],
+    "500 to 30 %": [{"status": 500, "probability": 0.3}],
+    "reset while sending": [{"cut": "before_reading", "probability": 0.5}],
+    "endless response": [{"endless_seconds": 20.0, "probability": 0.2}],
 }
 
 
 class Sample(NamedTuple):
-    """What the process holds at a time."""
+    """The resources of the process at one time."""
 
     seconds: float
     rss_mib: float
@@ -55,7 +55,7 @@ class Sample(NamedTuple):
 
 
 def serve() -> None:
-    """Serve a stand-in; faults are told on stdin, the count of the events taken on stdout."""
+    """Run a local RUM. A line on stdin is a list of faults, or `report`, which prints the counts of events."""
     with LocalRum(max_events=1000) as rum:
         print(rum.url, flush=True)
         for line in sys.stdin:
@@ -63,7 +63,7 @@ def serve() -> None:
                 counts = rum.event_counts
                 print(json.dumps([len(counts), sum(counts.values()), len(rum.refused)]), flush=True)
             else:
-                rum.faults = [Fault(**told) for told in json.loads(line)]
+                rum.faults = [Fault(**fault) for fault in json.loads(line)]
 
 
 def sample(seconds: float) -> Sample:
@@ -74,7 +74,7 @@ def sample(seconds: float) -> Sample:
 
 
 def slope_per_hour(samples: list[Sample]) -> float:
-    """Return the growth of memory in MiB an hour, by least squares over the second half."""
+    """Return the growth of memory in MiB per hour, by least squares over the second half."""
     half = samples[len(samples) // 2 :]
     mean_x = sum(one.seconds for one in half) / len(half)
     mean_y = sum(one.rss_mib for one in half) / len(half)
@@ -83,7 +83,7 @@ def slope_per_hour(samples: list[Sample]) -> float:
 
 
 def soak(seconds: float, exporter: RumSpanExporter, server: subprocess.Popen[str]) -> tuple[int, list[Sample]]:
-    """End spans at a steady rate while faults come and go; return their number, and what was measured."""
+    """End spans at a steady rate while faults start and end; return their number, and the samples."""
     assert server.stdin is not None
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=8192, schedule_delay_millis=1000))
@@ -93,9 +93,9 @@ def soak(seconds: float, exporter: RumSpanExporter, server: subprocess.Popen[str
     fault_ends, minute_ends, is_failing = 0.0, 0.0, False
     while (now := time.monotonic() - begun) < seconds:
         if now >= minute_ends:
-            name, told = next(faults)
+            name, fault = next(faults)
             print(f"{now:5.0f} s  {samples[-1].rss_mib:4.0f} MiB  {name:22} {exporter.ledger}", flush=True)
-            print(json.dumps(told), file=server.stdin, flush=True)
+            print(json.dumps(fault), file=server.stdin, flush=True)
             is_failing, fault_ends, minute_ends = True, now + FAULT_SECONDS, now + MINUTE_SECONDS
         elif is_failing and now >= fault_ends:
             print("[]", file=server.stdin, flush=True)
@@ -114,10 +114,10 @@ def soak(seconds: float, exporter: RumSpanExporter, server: subprocess.Popen[str
 
 
 def main() -> int:
-    """Soak, and print what came of it."""
+    """Run the test, and print its result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--memory", action="store_true", help="keep the outbox in memory; else in a spool")
+    parser.add_argument("--memory", action="store_true", help="keep the queue in memory, not in a spool")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -138,15 +138,15 @@ def main() -> int:
         )
         ended, samples = soak(60 * options.minutes, exporter, server)
         print("report", file=server.stdin, flush=True)
-        taken, requests, refused = json.loads(server.stdout.readline())
+        received, requests, rejected = json.loads(server.stdout.readline())
         server.communicate()
     ledger, last = exporter.ledger, samples[-1]
     counted = sum(ledger.dropped.values())
-    lost = ledger.accepted - taken - counted
-    print(f"spans ended {ended:,}; dropped by the BatchSpanProcessor, before us: {ended - ledger.accepted:,}")
-    print(f"{ledger!r}\ntaken by the stand-in {taken:,}, again {requests - taken:,}, requests refused {refused:,}")
-    print(f"lost outside the counted reasons: {lost:,}")
-    print(f"memory {samples[0].rss_mib:.0f} -> {last.rss_mib:.0f} MiB, {slope_per_hour(samples):+.1f} MiB an hour")
+    lost = ledger.accepted - received - counted
+    print(f"spans ended {ended:,}; dropped by the BatchSpanProcessor before the exporter: {ended - ledger.accepted:,}")
+    print(f"{ledger!r}\nreceived by RUM {received:,}, repeated {requests - received:,}, requests rejected {rejected:,}")
+    print(f"lost without a counted reason: {lost:,}")
+    print(f"memory {samples[0].rss_mib:.0f} -> {last.rss_mib:.0f} MiB, {slope_per_hour(samples):+.1f} MiB per hour")
     print(f"threads, at most {max(one.threads for one in samples)}, at the end {last.threads}")
     print(f"descriptors, at most {max(one.descriptors for one in samples)}, at the end {last.descriptors}")
     return 1 if lost else 0

@@ -1,24 +1,21 @@
-"""Take the README's screenshots of the console: a shop's half hour in a local RUM. `make screenshots`."""
+"""Take the README's screenshots of the console, with half an hour of a shop's sessions. `make screenshots`."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import ViewportSize, sync_playwright
 
 from otel_rum_exporter.local import LocalRum
-from tests.local.visitors import bodies, faulty
+from tests.local.http_client import post_bodies
+from tests.local.web_sessions import bodies, faulty_bodies
 
 DOCS = Path(__file__).parent
 SHOTS: tuple[tuple[Literal["light", "dark"], Path], ...] = (
@@ -30,15 +27,15 @@ MAX_BYTES = 200 * 1024
 
 
 def main() -> int:
-    """Take both, and return the exit code."""
+    """Take both screenshots; return the exit code."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
-        print("no Chromium here: install it, or name it with CHROMIUM", file=sys.stderr)
+        print("Chromium is not installed. To fix: install it, or set CHROMIUM to its path", file=sys.stderr)
         return 1
     now = time.time()
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with LocalRum() as rum, sync_playwright() as playwright:
-        send(rum.url, (*bodies(now), *faulty(now)))
+        post_bodies(rum, (*bodies(now), *faulty_bodies(now)))
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         for scheme, path in SHOTS:
             context = browser.new_context(viewport=SIZE, color_scheme=scheme, device_scale_factor=2)
@@ -51,19 +48,8 @@ def main() -> int:
     return 0
 
 
-def send(url: str, requests: Iterable[dict[str, Any]]) -> None:
-    """Send what may be refused."""
-    for body in requests:
-        address = f"{url}/appmonitors/{body['AppMonitorDetails']['id']}"
-        request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
-        try:
-            urllib.request.urlopen(request, timeout=10).close()
-        except urllib.error.HTTPError as refused:
-            refused.close()
-
-
 def small(png: bytes) -> bytes:
-    """Return a PNG with as many colours as fit into `MAX_BYTES`."""
+    """Reduce the colours of a PNG until it fits into `MAX_BYTES`."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     for colors in (256, 128, 64, 32):
         out = io.BytesIO()

@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_rum_exporter import RumSpanExporter
 
-# Here the spans go to `otel-rum local`, or to the URL given as the first argument. To send them to AWS, give the id
-# and the region of your app monitor, and leave out `endpoint` and `signing`: the usual AWS credentials then sign.
+# This example sends to `otel-rum local`, or to the URL in the first argument. To send to AWS, set the id and the region
+# of your app monitor, and remove `endpoint` and `signing`. Requests are then signed with your AWS credentials.
 exporter = RumSpanExporter(
     app_monitor_id="00000000-1111-4222-8333-444444444444",
     region="eu-central-1",
@@ -26,4 +26,4 @@ with tracer.start_as_current_span("show menu", attributes={"app.screen.name": "m
 with contextlib.suppress(OSError), tracer.start_as_current_span("print receipt"):
     raise OSError("the printer is out of paper")
 
-# Nothing to close: the provider sends what is left when the program ends.
+# The provider sends the last spans when the program ends.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import re
 import threading
 import time
@@ -48,8 +47,8 @@ def no_leaks() -> Iterator[None]:
 
 def _open_resources() -> Counter[Hashable]:
     """Return what this process holds. Descriptors and child processes are known on Linux only."""
-    own = [pipeline for (pid, _), pipeline in registry._pipelines.items() if pid == os.getpid()]
-    return Counter([*registry._shares, *own, *threading.enumerate(), *_descriptors(), *_child_processes()])
+    shares = [share for entry in registry._entries.values() for share in entry.shares]
+    return Counter([*shares, *threading.enumerate(), *_descriptors(), *_child_processes()])
 
 
 def _descriptors() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The settings table: precedence, faults, and the documentation made from it."""
+"""The table of settings: precedence, faults, and the names made from it."""
 
 from typing import get_type_hints
 
@@ -13,7 +13,7 @@ MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
 
 
 def test_defaults_are_those_of_the_table() -> None:
-    """An app monitor id is all that anyone must give."""
+    """Only the app monitor id is required."""
     config = Config.read({}, {f"{PREFIX}APP_MONITOR_ID": MONITOR})
     assert Config(app_monitor_id=MONITOR) == config
     assert (config.signing, config.compression, config.timeout_millis) == ("sigv4", "gzip", 10_000)
@@ -21,8 +21,8 @@ def test_defaults_are_those_of_the_table() -> None:
     assert (config.http_events, config.custom_events, config.page_views) == ("failed", True, "auto")
 
 
-def test_an_argument_goes_before_the_environment_and_an_own_variable_before_awss() -> None:
-    """Precedence is argument, own variable, fallback variables in order, default."""
+def test_an_argument_overrides_variables_and_our_variable_overrides_awss() -> None:
+    """Precedence is argument, our variable, fallback variables in order, default."""
     environment = {f"{PREFIX}REGION": "eu-west-1", "AWS_REGION": "us-east-1", f"{PREFIX}APP_MONITOR_ID": MONITOR}
     assert Config.read({"region": "sa-east-1"}, environment).region == "sa-east-1"
     assert Config.read({}, environment).region == "eu-west-1"
@@ -31,8 +31,8 @@ def test_an_argument_goes_before_the_environment_and_an_own_variable_before_awss
     assert Config.read({}, fallback).region == "eu-north-1"
 
 
-def test_every_fault_is_told_at_once_with_name_value_and_fix() -> None:
-    """A person mends a configuration in one go."""
+def test_a_config_error_has_name_value_and_fix_of_each_fault() -> None:
+    """All faults can be fixed in one go."""
     environment = {
         f"{PREFIX}APP_MONITOR_ID": "my-monitor",
         f"{PREFIX}TIMEOUT_MILLIS": "ten",
@@ -42,7 +42,7 @@ def test_every_fault_is_told_at_once_with_name_value_and_fix() -> None:
     }
     with pytest.raises(ConfigError) as caught:
         Config.read({"metadata_attribute": "x"}, environment)
-    told = str(caught.value)
+    message = str(caught.value)
     for expected in (
         f"{PREFIX}APP_MONITOR_ID='my-monitor' is not a UUID; copy",
         f"{PREFIX}TIMEOUT_MILLIS='ten' is not a whole number of at least 1; use for example 10000",
@@ -51,27 +51,27 @@ def test_every_fault_is_told_at_once_with_name_value_and_fix() -> None:
         "AWS_ENDPOINT_URL_RUM='localhost:80' is not an http(s) URL",
         "did you mean 'metadata_attributes'?",
     ):
-        assert expected in told
+        assert expected in message
     assert len(caught.value.faults) == 6
 
 
 def test_a_missing_app_monitor_id_is_a_fault_unless_the_resource_names_one() -> None:
-    """Spans need somewhere to go; ADOT's resource attribute is as good as the setting."""
+    """ADOT's resource attribute replaces the setting."""
     with pytest.raises(ConfigError, match="APP_MONITOR_ID is not set"):
         Config.read({}, {})
     resource = {"OTEL_RESOURCE_ATTRIBUTES": f"service.name=a,aws.rum.appmonitor.id={MONITOR}"}
     assert Config.read({}, resource).app_monitor_id is None
 
 
-def test_a_variable_that_is_no_setting_is_told_with_the_likely_one() -> None:
-    """A slip of the pen would otherwise send telemetry elsewhere, or nowhere."""
+def test_an_unknown_variable_is_reported_with_the_most_similar_setting() -> None:
+    """A typing error would otherwise send telemetry elsewhere, or nowhere."""
     assert unknown_variables({f"{PREFIX}ENPOINT": "http://x", f"{PREFIX}REGION": "eu-west-1", "OTHER": "1"}) == [
         f"'{PREFIX}ENPOINT' is not a setting; did you mean '{PREFIX}ENDPOINT'?"
     ]
 
 
-def test_a_secret_stands_neither_in_the_repr_nor_in_an_error() -> None:
-    """The hash key is for computing with, not for reading."""
+def test_a_secret_is_neither_in_the_repr_nor_in_an_error() -> None:
+    """Both may be logged."""
     assert "swordfish" not in repr(Config(app_monitor_id=MONITOR, id_hash_key="swordfish"))
     with pytest.raises(ConfigError) as caught:
         Config.read({"app_monitor_id": MONITOR, "id_hash_key": ["swordfish"]}, {})
@@ -82,24 +82,22 @@ def test_a_secret_stands_neither_in_the_repr_nor_in_an_error() -> None:
     ("given_value", "expected"),
     [("a, b,,a", ("a", "b")), (["a", "b"], ("a", "b")), ("", ())],
 )
-def test_lists_come_as_text_from_variables_and_as_lists_from_yaml(
-    given_value: object, expected: tuple[str, ...]
-) -> None:
-    """Both forms mean the same, without doubles and blanks."""
+def test_a_list_is_read_from_text_and_from_a_list(given_value: object, expected: tuple[str, ...]) -> None:
+    """Variables contain text, YAML contains lists; duplicates and blanks are removed."""
     assert Config.read({"app_monitor_id": MONITOR, "url_query_parameters": given_value}, {}).url_query_parameters == (
         expected
     )
 
 
 def test_more_metadata_attributes_than_rum_keeps_are_a_fault() -> None:
-    """RUM removes what exceeds ten; one place is for the mark of trimmed events."""
+    """RUM removes attributes beyond ten, and one is `truncated`."""
     names = ",".join(f"a{number}" for number in range(10))
     with pytest.raises(ConfigError, match="at most 9"):
         Config.read({"app_monitor_id": MONITOR, "metadata_attributes": names}, {})
 
 
-def test_the_keyword_the_yaml_key_and_the_variable_are_one_name() -> None:
-    """What the exporter accepts, what the table documents and what the command line offers cannot differ."""
+def test_keyword_documentation_and_command_line_option_have_the_same_name() -> None:
+    """They cannot differ, because all are made from one table."""
     assert set(table()) == set(get_type_hints(Settings))
     offered = {name for name in dir(_env_vars) if name.startswith("OTEL_")}
     assert {variable(name) for name in table()} == offered
@@ -109,8 +107,8 @@ def test_the_keyword_the_yaml_key_and_the_variable_are_one_name() -> None:
 @given(
     st.sampled_from(sorted(table())), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
 )
-def test_any_value_of_any_setting_is_taken_or_told(name: str, value: object) -> None:
-    """Reading a configuration ends in a Config or in a ConfigError, never otherwise."""
+def test_any_value_of_any_setting_is_read_or_a_config_error(name: str, value: object) -> None:
+    """There is no other exception."""
     try:
         config = Config.read({"app_monitor_id": MONITOR, name: value}, {})
     except ConfigError as error:

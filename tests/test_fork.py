@@ -1,4 +1,4 @@
-"""A fork waits for what must not be half done."""
+"""A fork waits for work that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-def test_a_fork_waits_for_another_thread_and_leaves_both_processes_the_lock() -> None:
-    """What that thread had half done, the child would have half done for ever."""
+def test_a_fork_waits_for_another_thread_and_the_lock_is_free_afterwards() -> None:
+    """The child would keep the half-finished work forever."""
     subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM], check=True, timeout=60)

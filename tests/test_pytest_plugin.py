@@ -1,4 +1,4 @@
-"""The pytest plugin, as the tests of its users see it: each test here runs a pytest of its own."""
+"""The pytest plugin: each test runs pytest on a test file of a user."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ USER_TEST = """
         assert local_rum.events("com.amazon.rum.js_error_event") == local_rum.events("js_error_event")
         assert not local_rum.refused and not local_rum.dropped
 
-    def test_another_test_knows_nothing_of_it(local_rum):
+    def test_fixture_is_empty_in_the_next_test(local_rum):
         assert local_rum.events == ()
 """
 
 
-def test_a_users_test_asserts_on_events(pytester: pytest.Pytester) -> None:
-    """The fixture is there without an import, and new for each test."""
+def test_fixture_receives_events_of_one_test(pytester: pytest.Pytester) -> None:
+    """The fixture needs no import, and each test gets a new one."""
     pytester.makepyfile(USER_TEST)
     pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=2)
 
 
-def test_a_failed_test_reports_what_arrived(pytester: pytest.Pytester) -> None:
-    """Nobody has to ask what was sent instead."""
+def test_failed_test_reports_the_summary(pytester: pytest.Pytester) -> None:
+    """The report lists accepted events, refused requests and dropped events."""
     pytester.makepyfile(
         USER_TEST
         + """
@@ -55,11 +55,11 @@ def test_a_failed_test_reports_what_arrived(pytester: pytest.Pytester) -> None:
     )
     result = pytester.runpytest_subprocess("-k", "test_wrong")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*- local RUM -*", "arrived: *1 x com.amazon.rum.js_error_event*; refused: nothing*"])
+    result.stdout.fnmatch_lines(["*- local RUM -*", "accepted: *1 x com.amazon.rum.js_error_event*; refused: none*"])
 
 
-def test_a_missing_extra_is_one_line_where_the_fixture_is_used(pytester: pytest.Pytester) -> None:
-    """Tests that do not use it pass."""
+def test_missing_extra_fails_only_tests_that_use_the_fixture(pytester: pytest.Pytester) -> None:
+    """The message is one line with the pip command."""
     pytester.makeconftest("import sys; sys.modules['uvicorn'] = None")
     pytester.makepyfile("def test_with(local_rum): pass\ndef test_without(): pass")
     result = pytester.runpytest_subprocess("-W", "error")
@@ -72,8 +72,8 @@ def test_a_missing_extra_is_one_line_where_the_fixture_is_used(pytester: pytest.
     result.stdout.no_fnmatch_line("*pytest_plugin.py:*")
 
 
-def test_the_plugin_costs_nothing_where_it_is_not_used(pytester: pytest.Pytester) -> None:
-    """Of this package pytest loads the plugin and the package itself, and nothing of what they need."""
+def test_unused_plugin_imports_only_itself_and_the_package(pytester: pytest.Pytester) -> None:
+    """No other module of the package and no dependency is imported."""
     pytester.makeconftest(
         """
         import sys
@@ -88,9 +88,7 @@ def test_the_plugin_costs_nothing_where_it_is_not_used(pytester: pytest.Pytester
     assert expected in result.outlines
 
 
-def test_the_fixture_tells_what_it_is(pytester: pytest.Pytester) -> None:
-    """`pytest --fixtures` has one line for it."""
+def test_fixtures_option_shows_the_fixture(pytester: pytest.Pytester) -> None:
+    """`pytest --fixtures` has its first line."""
     result = pytester.runpytest_subprocess("--fixtures")
-    result.stdout.fnmatch_lines(
-        ["local_rum*pytest_plugin.py*", "    Serve a stand-in of CloudWatch RUM, for one test*"]
-    )
+    result.stdout.fnmatch_lines(["local_rum*pytest_plugin.py*", "    Run a local CloudWatch RUM for one test*"])

@@ -1,6 +1,6 @@
-"""A cookbook for one user at a terminal, whose screens, clicks and crash go to CloudWatch RUM.
+"""A cookbook in the terminal. Its screens, clicks and crash go to CloudWatch RUM.
 
-Start `otel-rum local`, then `python examples/desktop/cookbook.py`. Cook for 0 people to see it crash.
+Start `otel-rum local`, then `python examples/desktop/cookbook.py`. Enter 0 people to make it crash.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_rum_exporter import RumLogExporter, RumSessionProcessor, RumSpanExporter
 
-# Here everything goes to `otel-rum local`, or to the URL given as the first argument. To send it to AWS, give the id
-# and the region of your app monitor, and leave out `endpoint` and `signing`.
+# This example sends to `otel-rum local`, or to the URL in the first argument. To send to AWS, set the id and the region
+# of your app monitor, and remove `endpoint` and `signing`.
 MONITOR_ID, REGION = "00000000-1111-4222-8333-444444444444", "eu-central-1"
 ENDPOINT = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8787"
 
@@ -28,7 +28,7 @@ logs = RumLogExporter(app_monitor_id=MONITOR_ID, region=REGION, endpoint=ENDPOIN
 tracer_provider, logger_provider = TracerProvider(resource=resource), LoggerProvider(resource=resource)
 trace.set_tracer_provider(tracer_provider)
 
-# One processor for both: it knows session, user and screen. The user is a random id, the same at the next start.
+# One processor sets session, user and screen for spans and log records. The user is a random id, kept in a file.
 rum = RumSessionProcessor(state_directory="~/.cookbook")
 tracer_provider.add_span_processor(rum)
 tracer_provider.add_span_processor(BatchSpanProcessor(spans))
@@ -42,12 +42,12 @@ SERVES = 2
 
 
 def click(widget: str) -> None:
-    """Tell that the user chose something."""
+    """Report that the user selected something."""
     events.emit(LogRecord(event_name="app.widget.click", attributes={"app.widget.id": widget}))
 
 
 def cook(name: str) -> None:
-    """Show a recipe for as many people as the user likes."""
+    """Show a recipe for a number of people that the user enters."""
     rum.page_view(f"recipe/{name}")
     people = int(input("How many eat? "))
     click("cook")
@@ -58,7 +58,7 @@ def cook(name: str) -> None:
 
 
 def main() -> None:
-    """Show the contents until the user has enough."""
+    """Show the contents until the user quits."""
     while True:
         rum.page_view("contents")
         name = input(f"{', '.join(RECIPES)}, or quit? ")

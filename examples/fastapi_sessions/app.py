@@ -1,4 +1,4 @@
-"""A service whose requests join the sessions of the browsers that make them; see the README beside this file."""
+"""A service whose requests join the session of the browser that sends them; see README.md in this folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_rum_exporter import RumSessionMiddleware, RumSpanExporter
 
-# To send to AWS, give the id and the region of the browser's app monitor, and leave out `endpoint` and `signing`.
+# To send to AWS, set the id and the region of the browser's app monitor, and remove `endpoint` and `signing`.
 exporter = RumSpanExporter(
     app_monitor_id="00000000-1111-4222-8333-444444444444",
     region="eu-central-1",
@@ -35,25 +35,25 @@ SEATS = {"hamlet": 2, "tosca": 0}
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Send what is left at the end, which Python's own exit handlers do not see when a signal ends the server."""
+    """Send the last spans when the server stops. A signal ends it without Python's exit handlers."""
     yield
     provider.shutdown()
 
 
 app = FastAPI(lifespan=lifespan)
-app.add_middleware(RumSessionMiddleware)  # all it takes
+app.add_middleware(RumSessionMiddleware)
 FastAPIInstrumentor.instrument_app(app)
 
 
 @app.get("/")
 def home() -> FileResponse:
-    """Serve the page that the browser's client runs in."""
+    """Serve the page with the browser's client."""
     return FileResponse(Path(__file__).with_name("index.html"))
 
 
 @app.post("/api/tickets/{play}")
 def buy(play: str) -> dict[str, int]:
-    """Sell a ticket; a play that is sold out is an error that its visitor meets."""
+    """Sell a ticket. A sold-out play is an error in the visitor's session."""
     with tracer.start_as_current_span("reserve seat"):
         if SEATS.get(play, 0) < 1:
             raise HTTPException(409, f"{play} is sold out")

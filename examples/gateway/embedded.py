@@ -20,7 +20,7 @@ gateway = Gateway.from_environment(os.environ)
 
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
-    """Deliver what was accepted before the application ends: a mounted application is not told of it."""
+    """Deliver accepted events before the application ends; a mounted application gets no lifespan events."""
     yield
     gateway.close()
 

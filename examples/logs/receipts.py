@@ -1,4 +1,4 @@
-"""A receipt printer that logs its exceptions: they are errors in CloudWatch RUM, and other lines stay at home.
+"""A receipt printer whose logged exceptions are errors in CloudWatch RUM. Its other log lines are not sent.
 
 Start `otel-rum local`, then `python examples/logs/receipts.py`.
 """
@@ -15,8 +15,8 @@ from opentelemetry.sdk.resources import Resource
 
 from otel_rum_exporter import RumLogExporter
 
-# Here everything goes to `otel-rum local`, or to the URL given as the first argument. To send it to AWS, give the id
-# and the region of your app monitor, and leave out `endpoint` and `signing`.
+# This example sends to `otel-rum local`, or to the URL in the first argument. To send to AWS, set the id and the region
+# of your app monitor, and remove `endpoint` and `signing`.
 exporter = RumLogExporter(
     app_monitor_id="00000000-1111-4222-8333-444444444444",
     region="eu-central-1",
@@ -32,7 +32,7 @@ log = logging.getLogger("receipts")
 
 
 def print_receipt(paper: int) -> None:
-    """Print a receipt, if there is paper."""
+    """Print a receipt if there is paper."""
     if paper < 1:
         raise OSError("the printer is out of paper")
     log.info("printed")
@@ -44,7 +44,8 @@ for paper in (1, 0):
     except OSError:
         log.exception("no receipt for this customer")
 
-# At its end Python flushes every log handler that is left, for which this one starts a thread; Python 3.12 refuses.
+# Python flushes the remaining log handlers at exit. This one needs a thread for that, and Python 3.12 starts no thread
+# at exit. So remove it before.
 logging.getLogger().removeHandler(handler)
 del handler
 provider.shutdown()

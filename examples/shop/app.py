@@ -1,4 +1,4 @@
-"""A small shop: plain Flask and the OpenTelemetry API, without a word about RUM."""
+"""A small shop with Flask and the OpenTelemetry API. It contains no code for RUM."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ tracer = trace.get_tracer("shop")
 
 @dataclass(frozen=True)
 class Product:
-    """Something to buy."""
+    """An article of the shop."""
 
     sku: str
     name: str
@@ -43,7 +43,7 @@ class Product:
 PRODUCTS = {
     product.sku: product
     for product in (
-        Product("teapot", "Teapot", "Stoneware, holds one litre, pours without a drop beside.", 39.0, 7),
+        Product("teapot", "Teapot", "Stoneware, holds one litre, pours without a drip.", 39.0, 7),
         Product("kettle", "Kettle", "Whistles in G major when the water boils.", 54.5, 3),
         Product("cup", "Cup", "Thin enough for tea, strong enough for Mondays.", 9.8, 42),
     )
@@ -51,14 +51,14 @@ PRODUCTS = {
 
 
 class CouponExpiredError(Exception):
-    """A coupon that was good once."""
+    """The coupon was valid once."""
 
 
 @app.before_request
-def tell_whose_request_it_is() -> None:
+def set_session_and_user() -> None:
     """Put the visitor's session and user on the current span."""
-    # `session.id` gives RUM its sessions and `user.id` its users; both are standard attributes, and what happens below
-    # this span inherits them. A program that calls the API says for whom.
+    # RUM's sessions and users come from the standard attributes `session.id` and `user.id`. Child spans inherit them.
+    # A client of the API sends the session in a header.
     span = trace.get_current_span()
     if request.path.startswith("/api/"):
         span.set_attribute("session.id", request.headers.get("X-Session", ""))
@@ -77,7 +77,7 @@ def home() -> str:
 
 @app.get("/products/<sku>")
 def product(sku: str) -> str:
-    """Show a product with its stock and price, which another service knows."""
+    """Show a product with its stock and price from another service."""
     if sku not in PRODUCTS:
         abort(HTTPStatus.NOT_FOUND)
     return render_template("product.html", product=PRODUCTS[sku], stock=stock(sku))
@@ -85,7 +85,7 @@ def product(sku: str) -> str:
 
 @app.get("/cart")
 def cart() -> str:
-    """Show the cart, its total, and the day of delivery if the carrier tells."""
+    """Show the cart, its total, and the day of delivery if the carrier answers."""
     lines = [(PRODUCTS[sku], quantity) for sku, quantity in session.get("cart", {}).items()]
     total = sum(stock(product.sku)["price"] * quantity for product, quantity in lines)
     return render_template("cart.html", lines=lines, total=total, day=delivery_day() if lines else None)
@@ -93,14 +93,14 @@ def cart() -> str:
 
 @app.post("/cart")
 def add_to_cart() -> ResponseReturnValue:
-    """Put a product into the cart; what is no number counts as one piece."""
+    """Put a product into the cart. A quantity that is not a number counts as 1."""
     sku = request.form["sku"]
     if sku not in PRODUCTS:
         abort(HTTPStatus.NOT_FOUND)
     try:
         quantity = int(request.form["quantity"])
     except ValueError as error:
-        # The visitor notices nothing, but we want to know how often this happens.
+        # The visitor sees no error, but the exception is recorded to count how often this happens.
         trace.get_current_span().record_exception(error)
         quantity = 1
     content = session.get("cart", {})
@@ -110,7 +110,7 @@ def add_to_cart() -> ResponseReturnValue:
 
 @app.post("/checkout")
 def checkout() -> str:
-    """Take the order; a coupon that has expired is the bug of this shop."""
+    """Place the order. An expired coupon raises an exception, which is the bug of this shop."""
     with tracer.start_as_current_span("place order") as span:
         coupon = request.form.get("coupon", "").strip().upper()
         span.set_attributes({"shop.pieces": sum(session.get("cart", {}).values()), "shop.coupon": coupon})
@@ -121,14 +121,14 @@ def checkout() -> str:
 
 @app.post("/login")
 def log_in() -> ResponseReturnValue:
-    """Believe the visitor's name."""
+    """Store the visitor's name without a password."""
     session["user"] = request.form["user"]
     return redirect(url_for("home"))
 
 
 @app.get("/api/stock/<sku>")
 def stock_api(sku: str) -> ResponseReturnValue:
-    """Answer with stock and price of a product."""
+    """Return stock and price of a product."""
     if sku not in PRODUCTS:
         abort(HTTPStatus.NOT_FOUND)
     return jsonify(left=PRODUCTS[sku].left, price=PRODUCTS[sku].price)
@@ -136,20 +136,20 @@ def stock_api(sku: str) -> ResponseReturnValue:
 
 @app.get("/health")
 def health() -> str:
-    """Say that the shop is open."""
+    """Respond to health checks."""
     return "open"
 
 
 @app.errorhandler(HTTPStatus.NOT_FOUND)
 @app.errorhandler(HTTPStatus.INTERNAL_SERVER_ERROR)
 def failed(error: HTTPException) -> ResponseReturnValue:
-    """Show that there is no such page, or that the shop broke."""
+    """Show a page for 404 and 500."""
     words = "We do not have that." if error.code == HTTPStatus.NOT_FOUND else "Something broke, and it was not you."
     return render_template("message.html", title=error.name, words=words), error.code or 500
 
 
 def stock(sku: str) -> dict[str, float]:
-    """Ask the stock service, which is this same program, over HTTP."""
+    """Request stock and price over HTTP from the stock service, which is part of this program."""
     answer = requests.get(f"{SHOP_URL}/api/stock/{sku}", headers={"X-Session": session["id"]}, timeout=5)
     answer.raise_for_status()
     found: dict[str, float] = answer.json()
@@ -157,7 +157,7 @@ def stock(sku: str) -> dict[str, float]:
 
 
 def delivery_day() -> str | None:
-    """Ask the carrier, who is never there."""
+    """Request the day of delivery from the carrier, whose server is always down."""
     try:
         return requests.get(f"{CARRIER_URL}/delivery-day", timeout=2).text
     except requests.RequestException:
@@ -172,6 +172,6 @@ def percent_off(coupon: str) -> int:
 
 
 if __name__ == "__main__":
-    # So that SIGTERM, as containers are stopped, ends like any other exit: the last spans are sent.
+    # SIGTERM stops a container. Exit normally then, so that the last spans are sent.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     app.run(port=PORT, threaded=True)

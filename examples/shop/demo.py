@@ -1,6 +1,7 @@
-"""Run the shop with the exporter switched on by environment variables alone, visit it, and show what RUM received.
+"""Run the shop with the exporter, visit it, and print the events that RUM received.
 
-Needs no AWS account: `LocalRum` stands in for CloudWatch RUM. Set DEMO_ONCE=1 to end after printing.
+Environment variables alone switch the exporter on. `LocalRum` replaces CloudWatch RUM, so you need no AWS account. Set
+DEMO_ONCE=1 to exit after printing.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 
 from otel_rum_exporter.local import Event, LocalRum
 
 SHOP = Path(__file__).with_name("app.py")
-PATIENCE_SECONDS = 30.0
-NOBODY = "00000000-0000-0000-0000-000000000000"
+TIMEOUT_SECONDS = 30.0
+NIL_USER_ID = "00000000-0000-0000-0000-000000000000"
 RUM_PREFIX = "com.amazon.rum."
 
 SETTINGS = {
@@ -37,27 +38,27 @@ SETTINGS = {
     "OTEL_RESOURCE_ATTRIBUTES": "service.version=1.4.0",
     "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": "00000000-1111-4222-8333-444444444444",
     "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
-    # The headers that tell RUM where a visitor came from, and in which language.
+    # RUM shows the referrer and the language of a visitor from these headers.
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": "referer,accept-language",
-    # No person asks for the health of a shop.
+    # Health checks are not requests of visitors.
     "OTEL_PYTHON_FLASK_EXCLUDED_URLS": "/health",
-    # Twice a second, so that the page of LocalRum follows your clicks.
+    # Export twice a second, so that the console of LocalRum shows your clicks at once.
     "OTEL_BSP_SCHEDULE_DELAY": "500",
 }
-"""All that switches the exporter on; the endpoint of LocalRum comes on top."""
+"""The variables that switch the exporter on, without the endpoint of LocalRum."""
 
 
 class DemoError(Exception):
-    """What went wrong, for people."""
+    """The demo failed. The message is for the user."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Someone with a browser, and what they do: a path is a page, a path with fields is a form sent."""
+    """A simulated browser. `tour` has the requests of its user: a path, with form fields after a space for a POST."""
 
     language: str
     user_agent: str
-    tour: tuple[tuple[str, dict[str, str] | None], ...]
+    tour: tuple[str, ...]
 
 
 VISITORS = (
@@ -65,35 +66,18 @@ VISITORS = (
         "en-US",
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
         "Chrome/139.0.0.0 Safari/537.36",
-        (
-            ("/", None),
-            ("/products/teapot", None),
-            ("/cart", {"sku": "teapot", "quantity": "1"}),
-            ("/products/samovar", None),
-        ),
+        ("/", "/products/teapot", "/cart sku=teapot&quantity=1", "/products/samovar"),
     ),
     Visitor(
         "de-DE",
         "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
         "Version/18.5 Mobile/15E148 Safari/604.1",
-        (
-            ("/", None),
-            ("/login", {"user": "ada"}),
-            ("/products/kettle", None),
-            ("/cart", {"sku": "kettle", "quantity": "two"}),
-            ("/checkout", {"coupon": "TEA10"}),
-        ),
+        ("/", "/login user=ada", "/products/kettle", "/cart sku=kettle&quantity=two", "/checkout coupon=TEA10"),
     ),
     Visitor(
         "fr-FR",
         "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0",
-        (
-            ("/sale", None),
-            ("/login", {"user": "grace"}),
-            ("/products/cup", None),
-            ("/cart", {"sku": "cup", "quantity": "6"}),
-            ("/checkout", {"coupon": "SUMMER24"}),
-        ),
+        ("/sale", "/login user=grace", "/products/cup", "/cart sku=cup&quantity=6", "/checkout coupon=SUMMER24"),
     ),
 )
 
@@ -109,7 +93,7 @@ EXPECTED = {
     "POST_checkout": 1,
     "place_order": 2,
 }
-"""What the tours come to, by type."""
+"""The number of events that the tours cause, by type."""
 
 
 def main() -> int:
@@ -128,19 +112,19 @@ def main() -> int:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nbye")
+        print("\nstopped")
     return 0
 
 
 @contextmanager
 def local_rum() -> Iterator[LocalRum]:
-    """Run the stand-in of CloudWatch RUM."""
-    print(bold("CloudWatch RUM, with LocalRum standing in for it"))
+    """Run a local stand-in for CloudWatch RUM."""
+    print(bold("CloudWatch RUM, replaced by LocalRum"))
     rum = LocalRum(port=8787)
     try:
         rum.start()
     except OSError:
-        # Its usual port is taken, perhaps by `otel-rum local`.
+        # Another program uses the default port, perhaps `otel-rum local`.
         rum = LocalRum()
     with rum:
         print(f"starting LocalRum ... {rum.url}")
@@ -156,7 +140,7 @@ def shop(rum_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     here = {"OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum_url, "SHOP_PORT": str(port), "no_proxy": "127.0.0.1"}
     print("starting the shop ... ", end="", flush=True)
     with tempfile.TemporaryFile() as log:
-        # Detached from the terminal, so that Ctrl-C reaches it once, through `end`.
+        # A session of its own: Ctrl-C in the terminal does not reach the shop; `stop` stops it.
         process = subprocess.Popen(
             [instrument(), sys.executable, str(SHOP)],
             env={**own, **SETTINGS, **here},
@@ -170,9 +154,9 @@ def shop(rum_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
             yield url, process
         except DemoError as error:
             log.seek(0)
-            raise DemoError(f"{error}\nThe shop said:\n{log.read().decode(errors='replace')[-2000:]}") from error
+            raise DemoError(f"{error}\nOutput of the shop:\n{log.read().decode(errors='replace')[-2000:]}") from error
         finally:
-            end(process)
+            stop(process)
 
 
 def instrument() -> str:
@@ -184,18 +168,18 @@ def instrument() -> str:
 
 
 def wait_until_open(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Return when the shop answers; raise when it ends, or takes too long."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    """Wait until the shop responds; raise `DemoError` if it exits or takes too long."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(requests.RequestException):
             if browser().get(f"{url}/health", timeout=1).ok:
                 return
         time.sleep(0.1)
-    raise DemoError("the shop did not open")
+    raise DemoError("the shop did not start")
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End the shop, leaving it time to send its last spans."""
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop the shop, with time to send its last spans."""
     process.terminate()
     try:
         process.wait(timeout=15)
@@ -205,30 +189,31 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def browser() -> requests.Session:
-    """Return a client that keeps cookies, and reaches this computer past any proxy."""
+    """Return a client with cookies and without a proxy."""
     client = requests.Session()
     client.trust_env = False
     return client
 
 
 def visit(url: str, visitor: Visitor) -> Iterator[str]:
-    """Go on a tour of the shop, and yield each path with what is remarkable of its answer."""
+    """Request the paths of a tour, and yield each with its status if that is an error."""
     client = browser()
     client.headers.update({"User-Agent": visitor.user_agent, "Accept-Language": f"{visitor.language},en;q=0.5"})
     referer = "https://www.example.com/search"
-    for path, form in visitor.tour:
-        method = "GET" if form is None else "POST"
+    for step in visitor.tour:
+        path, _, form = step.partition(" ")
+        method, data = ("POST", dict(parse_qsl(form))) if form else ("GET", None)
         try:
-            answer = client.request(method, f"{url}{path}", data=form, headers={"Referer": referer}, timeout=10)
+            response = client.request(method, f"{url}{path}", data=data, headers={"Referer": referer}, timeout=10)
         except requests.RequestException as error:
-            raise DemoError(f"the shop did not answer {method} {path}: {error}") from error
-        referer = answer.url
-        yield path if answer.ok else f"{path} ({answer.status_code})"
+            raise DemoError(f"the shop did not respond to {method} {path}: {error}") from error
+        referer = response.url
+        yield path if response.ok else f"{path} ({response.status_code})"
 
 
 def wait_for_events(rum: LocalRum) -> None:
-    """Return when everything expected arrived."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    """Wait until all expected events have arrived."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     for event_type, count in EXPECTED.items():
         try:
             rum.wait_for(event_type, count, timeout_seconds=max(0.0, deadline - time.monotonic()))
@@ -237,30 +222,27 @@ def wait_for_events(rum: LocalRum) -> None:
 
 
 def report(rum: LocalRum) -> None:
-    """Print what RUM received; raise when it would not have kept all of it."""
+    """Print the sessions and events received; raise `DemoError` if RUM would not keep all of them."""
     events = rum.events
     print(f"\n{bold('Sessions')}")
     print("\n".join(session_lines(events)))
     print(f"\n{bold('Events')}")
     print("\n".join(event_lines(events)))
     print(f"\nrefused: {len(rum.refused)}   dropped: {len(rum.dropped)}   removed: {len(rum.removed)}")
-    lost = [
-        *(refusal.message for refusal in rum.refused),
-        *(dropped.reason for dropped in rum.dropped),
-        *(removed.reason for removed in rum.removed),
-    ]
+    lost = [refusal.message for refusal in rum.refused]
+    lost += [dropped.reason for dropped in rum.dropped] + [removed.reason for removed in rum.removed]
     if lost:
-        raise DemoError("RUM would not have kept everything:\n" + "\n".join(lost))
+        raise DemoError("RUM would not keep all events:\n" + "\n".join(lost))
 
 
 def session_lines(events: Iterable[Event]) -> Iterator[str]:
-    """Yield a table of sessions: id, user, number of events, pages seen."""
+    """Yield a table of sessions: id, user, number of events, pages."""
     sessions: dict[str, list[Event]] = defaultdict(list)
     for event in sorted(events, key=lambda event: event.timestamp):
         sessions[event.session_id or "none"].append(event)
     yield "  session   user      events  pages"
     for session_id, own in sessions.items():
-        users = [event.user_id[:8] for event in own if event.user_id not in {None, NOBODY}]
+        users = [event.user_id[:8] for event in own if event.user_id not in {None, NIL_USER_ID}]
         pages = dict.fromkeys(event.details["pageId"] for event in own if event.type.endswith(".page_view_event"))
         yield cut(f"  {session_id[:8]}  {users[0] if users else 'unknown':8}  {len(own):6}  {', '.join(pages)}")
 
@@ -274,7 +256,7 @@ def event_lines(events: Iterable[Event]) -> Iterator[str]:
 
 
 def summary(event: Event) -> str:
-    """Return what is worth knowing of an event, in a few words."""
+    """Return an event in a few words."""
     match event.details:
         case {"request": {"method": method, "url": url}, "response": {"status": status}}:
             return f"{method} {urlsplit(url).path} -> {status}"
@@ -283,34 +265,34 @@ def summary(event: Event) -> str:
         case {"type": error, "message": message}:
             return f"{error}: {message}"
         case {"duration": duration} | {"durationMs": duration}:
-            place = event.details.get("targetUrl") or event.metadata.get("pageId", "")
-            return f"{urlsplit(place).path} in {duration:.1f} ms"
+            page = event.details.get("targetUrl") or event.metadata.get("pageId", "")
+            return f"{urlsplit(page).path} in {duration:.1f} ms"
     return str(event.details.get("pageId", ""))
 
 
 def stay(process: subprocess.Popen[bytes], shop_url: str, rum_url: str) -> None:
     """Keep running until Ctrl-C."""
-    print(f"\nOpen the shop, click around and watch:\n  shop  {shop_url}/\n  RUM   {rum_url}/")
-    print("Ctrl-C ends both.", flush=True)
+    print(f"\nOpen the shop, click around and watch RUM:\n  shop  {shop_url}/\n  RUM   {rum_url}/")
+    print("Press Ctrl-C to stop both.", flush=True)
     while process.poll() is None:
         time.sleep(0.5)
-    raise DemoError(f"the shop ended by itself, with exit code {process.returncode}")
+    raise DemoError(f"the shop exited with code {process.returncode}")
 
 
 def free_port() -> int:
-    """Return a port that nobody uses."""
+    """Return an unused port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
     return port
 
 
 def bold(text: str) -> str:
-    """Return text in bold where a person reads it."""
+    """Return bold text if the output is a terminal."""
     return f"\033[1m{text}\033[0m" if sys.stdout.isatty() else text
 
 
 def cut(line: str) -> str:
-    """Return the part of a line that fits a terminal of 80 columns."""
+    """Return a line cut to 80 columns."""
     return line if len(line) <= 80 else f"{line[:77]}..."
 
 

@@ -6,35 +6,47 @@ from typing import TYPE_CHECKING, Any
 from ._version import VERSION
 
 if TYPE_CHECKING:
-    from .config import ConfigError
+    from .config import Config, ConfigError, Settings
     from .exporter.exporters import RumLogExporter, RumSpanExporter
+    from .ledger import DropReason, LedgerSnapshot
+    from .rum.client import RumClient
     from .sessions.middleware import RumSessionMiddleware, RumSessionWsgiMiddleware
     from .sessions.processor import RumSessionProcessor
 
 __all__ = [
+    "Config",
     "ConfigError",
+    "DropReason",
+    "LedgerSnapshot",
+    "RumClient",
     "RumLogExporter",
     "RumSessionMiddleware",
     "RumSessionProcessor",
     "RumSessionWsgiMiddleware",
     "RumSpanExporter",
+    "Settings",
     "__version__",
 ]
 
 __version__ = VERSION
 
 _MODULES = {
+    "Config": "config",
     "ConfigError": "config",
+    "DropReason": "ledger",
+    "LedgerSnapshot": "ledger",
+    "RumClient": "rum.client",
     "RumLogExporter": "exporter.exporters",
     "RumSessionMiddleware": "sessions.middleware",
     "RumSessionProcessor": "sessions.processor",
     "RumSessionWsgiMiddleware": "sessions.middleware",
     "RumSpanExporter": "exporter.exporters",
+    "Settings": "config",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # Every pytest run imports this package for its plugin, and must not pay for the SDK.
+    # pytest imports this package in every run, for its plugin, and must not import the SDK.
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_MODULES[name]}", __name__), name)

@@ -1,6 +1,6 @@
-"""One setting: what a table of settings says of it, and how its value is read from text, code or YAML.
+"""Rows of a table of settings, and how their values are read from text, code or YAML.
 
-A reader raises ValueError with what is wrong and how to mend it; who asked names the place and quotes the value.
+A reader raises ValueError with the fault and the fix; its caller adds the name of the setting and the value.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, NamedTuple, TypeVar
 
-UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+from ._uuid import UUID
 
 MAX_METADATA_ATTRIBUTES = 9
-"""RUM keeps ten custom attributes of an event; one place is for the mark of trimmed events."""
+"""RUM keeps ten custom attributes of an event. One of them is `truncated`, which marks trimmed events."""
 
 T = TypeVar("T")
 
 
 class Setting(NamedTuple):
-    """What the table says of one setting; the documentation is made from it."""
+    """The description of one setting, from which its documentation is generated."""
 
     help: str
     parse: Callable[[object], Any]
@@ -103,7 +103,7 @@ def share(value: object) -> float:
 
 
 def one_of(*choices: str) -> Callable[[object], str]:
-    """Return a reader of one of some words, in whatever case."""
+    """Return a reader of one of some words, in upper or lower case."""
 
     def parse(value: object) -> str:
         if isinstance(value, str) and value.strip().lower() in choices:
@@ -114,12 +114,12 @@ def one_of(*choices: str) -> Callable[[object], str]:
 
 
 def function_or(parse: Callable[[object], Any]) -> Callable[[object], Any]:
-    """Return a reader of a function, or of what else a reader reads."""
+    """Return a reader of a function, or of what `parse` reads."""
     return lambda value: value if callable(value) else parse(value)
 
 
 def names_list(value: object) -> tuple[str, ...]:
-    """Read names, from text with commas between them or from a list."""
+    """Read names from text, separated by commas, or from a list."""
     items = value.split(",") if isinstance(value, str) else value
     if isinstance(items, (list, tuple)) and all(isinstance(item, str) for item in items):
         return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))
@@ -127,38 +127,38 @@ def names_list(value: object) -> tuple[str, ...]:
 
 
 def metadata_names(value: object) -> tuple[str, ...]:
-    """Read names of attributes, as many as RUM has room for."""
+    """Read names of attributes, at most as many as RUM keeps."""
     names = names_list(value)
     if len(names) > MAX_METADATA_ATTRIBUTES:
-        raise ValueError(f"names {len(names)} attributes; RUM has room for at most {MAX_METADATA_ATTRIBUTES}")
+        raise ValueError(f"names {len(names)} attributes; RUM keeps at most {MAX_METADATA_ATTRIBUTES}")
     return names
 
 
 def row(
     default: T,
-    help: str,  # noqa: A002 - the word of the table
+    help: str,  # noqa: A002 - the name of the column
     parse: Callable[[object], Any] = plain_text,
     *,
     shown: str | None = None,
     fallbacks: tuple[str, ...] = (),
     secret: bool = False,
 ) -> T:
-    """Return a field of `Config` with what the table says of it; `shown` is the default as people read it."""
+    """Return a field of a table of settings; `shown` is the default in the documentation."""
     described = Setting(help, parse, shown if shown is not None else str(default).lower(), fallbacks, secret)
     made: T = field(default=default, repr=not secret, metadata={"setting": described})
     return made
 
 
 def rows_of(table: type) -> dict[str, Setting]:
-    """Return the settings of a class made of rows, by keyword, in the order in which they are documented."""
+    """Return the settings of a table by keyword, in the order of the documentation."""
     return {item.name: item.metadata["setting"] for item in dataclasses.fields(table)}
 
 
 class Reading(NamedTuple):
-    """A setting as it was found.
+    """The value of a setting, and where it was found.
 
-    `place` is the name of the argument or variable that it came from, None for the default; `value` is the default
-    where there is a `fault`.
+    `place` is the name of the argument or variable; None stands for the default. With a `fault`, `value` is the
+    default.
     """
 
     place: str | None
@@ -169,25 +169,16 @@ class Reading(NamedTuple):
 def readings_of(
     table: type, given: Mapping[str, object], environment: Mapping[str, str], prefix: str
 ) -> dict[str, Reading]:
-    """Return each setting with where it came from: an argument, else a variable, else the default."""
+    """Read each setting from its argument, else from its variables, else from its default."""
     return {item.name: _reading(item, given, environment, prefix) for item in dataclasses.fields(table)}
 
 
 def unknown_name(name: str, settings: Mapping[str, Setting]) -> str:
-    """Return a line for a name that is none of the settings, with the likely one."""
+    """Return the message for a name that is not a setting, with the most similar setting."""
     import difflib
 
     near = difflib.get_close_matches(name, settings, n=1)
     return f"{name!r} is not a setting; " + (f"did you mean {near[0]!r}?" if near else "see the settings table")
-
-
-def markdown_of(table: type, prefix: str) -> str:
-    """Return settings as a Markdown table."""
-    lines = [f"| variable `{prefix}…` | default | what it does |", "|---|---|---|"]
-    for name, setting in rows_of(table).items():
-        before = "".join(f"`{fallback}`, " for fallback in setting.fallbacks)
-        lines.append(f"| `{name.upper()}` | {before}{setting.default} | {setting.help} |")
-    return "\n".join(lines)
 
 
 def _reading(

@@ -1,6 +1,6 @@
-"""Names of the environment variables, as `opentelemetry-instrument` wants them to make its options from.
+"""Names of the environment variables, from which `opentelemetry-instrument` makes its command-line options.
 
-Every attribute that begins with `OTEL_` becomes a command-line option, so nothing else may be named here.
+It makes an option from every attribute that begins with `OTEL_`, so no other name may begin so.
 """
 
 from . import config as _config

@@ -1,15 +1,15 @@
-"""Log lines of the exporter: each kind at most once a minute, so that trouble does not flood its host."""
+"""Log lines of the exporter, each kind at most once a minute, so that a lasting fault does not flood the log."""
 
 from __future__ import annotations
 
 import logging
 import math
 import sys
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 
+from ._locks import DeferringLock
 from .ledger import DropReason
 
 LOGGER = logging.getLogger("otel_rum_exporter")
@@ -18,14 +18,14 @@ MAX_LINES = 100
 
 
 def log_line(level: int, message: str, *values: object) -> None:
-    """Log a line, with who speaks before it; on stderr too where it would reach nothing but OTel's own handler.
+    """Log a line at once. Write it to stderr too if only OpenTelemetry's own handlers receive it.
 
-    OTel's logging instrumentation gives the root logger a handler, so that Python's last resort no longer shows
-    warnings: that telemetry is lost would then be told by telemetry alone.
+    OpenTelemetry's logging instrumentation adds a handler to the root logger, which disables Python's handler of last
+    resort. Without stderr, only telemetry would report that telemetry is lost.
     """
-    LOGGER.log(level, f"CloudWatch RUM: {message}", *values)  # noqa: G004 - the speaker, before every message
-    heard_by = list(_handlers(LOGGER))
-    if heard_by and all(type(handler).__module__.startswith("opentelemetry.") for handler in heard_by):
+    LOGGER.log(level, f"CloudWatch RUM: {message}", *values)  # noqa: G004 - the same prefix for every message
+    handlers = list(_handlers(LOGGER))
+    if handlers and all(type(handler).__module__.startswith("opentelemetry.") for handler in handlers):
         sys.stderr.write(f"CloudWatch RUM: {message % values}\n")
 
 
@@ -36,42 +36,42 @@ def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:
 
 
 class RateLimitedLog:
-    """Log lines about the exporter, each kind at most once a minute, so that trouble does not flood its host.
+    """Warnings of the exporter, each kind at most once a minute. Thread-safe.
 
-    Thread-safe. Lines are collected by `warn`, under whatever lock the caller holds, and written by `write`, which
-    must be called without one: a log handler may do anything, also end a span, which comes back here.
+    `add` and `add_loss` collect lines, and may be called under any lock. `write` logs them, and must be called without
+    one: a log handler may do anything, also end a span, which is exported.
     """
 
     def __init__(self, now_seconds: Callable[[], float] = time.monotonic) -> None:
         self._now_seconds = now_seconds
-        self.lock = threading.RLock()
+        self._lock = DeferringLock()
         self._due_seconds: dict[str, float] = {}
         self._lost: Counter[DropReason] = Counter()
         self._lines: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MAX_LINES)
 
     def add(self, kind: str, message: str, *values: object, is_once: bool = False) -> None:
-        """Collect a warning unless its kind was collected within the last minute, or ever where `is_once`."""
-        with self.lock:
+        """Collect a warning unless its kind was collected within the last minute; with `is_once`, ever."""
+        with self._lock:
             if self._is_due(kind, is_once=is_once):
                 self._lines.append((message, values))
 
     def add_loss(self, reason: DropReason, count: int, advice: str) -> None:
-        """Collect the loss of events; one line tells all of its reason since the last one."""
-        with self.lock:
+        """Collect a loss of events; one line has the sum of all losses for this reason since its last line."""
+        with self._lock:
             self._lost[reason] += count
             if self._is_due(reason.name, is_once=False):
                 lost = self._lost.pop(reason)
-                self._lines.append(("%d events are lost: %s. To do: %s.", (lost, reason.value, advice)))
+                self._lines.append(("%d events dropped: %s. To fix: %s.", (lost, reason.value, advice)))
 
     def write(self) -> None:
-        """Write what was collected."""
+        """Log the collected lines."""
         while self._lines:
             try:
                 message, values = self._lines.popleft()
                 log_line(logging.WARNING, message, *values)
-            except IndexError:
+            except IndexError:  # another thread was faster
                 return
-            except Exception:  # noqa: BLE001 - a broken log handler is not the telemetry's trouble
+            except Exception:  # noqa: BLE001 - a broken log handler must not stop telemetry
                 return
 
     def _is_due(self, kind: str, *, is_once: bool) -> bool:

@@ -1,7 +1,7 @@
-"""The settings, once: `Config` is their table, read by code, environment and declarative YAML alike.
+"""The table of settings: `Config`, for code, environment variables and declarative YAML.
 
-A setting's keyword is its YAML key, and its environment variable is `OTEL_EXPORTER_AWS_RUM_` before the
-keyword in upper case. Reading has no effect outside the returned value: environment and arguments come in.
+The keyword of a setting is also its YAML key, and in upper case, after `OTEL_EXPORTER_AWS_RUM_`, its environment
+variable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from ._config_fields import (
     function_or,
     http_url,
     identity_pool_id,
-    markdown_of,
     metadata_names,
     names_list,
     one_of,
@@ -44,7 +43,7 @@ PREFIX = "OTEL_EXPORTER_AWS_RUM_"
 
 
 class ConfigError(ValueError):
-    """Tell every fault of a configuration at once, one a line."""
+    """All faults of a configuration. `faults` has one message for each."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))
@@ -53,15 +52,15 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Every setting, validated. Build it with `Config.read`."""
+    """All settings, validated. Make it with `Config.read`."""
 
     app_monitor_id: str | None = row(
         None,
-        f"Id (UUID) of the app monitor. The resource attribute `{RESOURCE_APP_MONITOR_ID}` of a span goes first.",
+        f"Id (UUID) of the app monitor. The resource attribute `{RESOURCE_APP_MONITOR_ID}` of a span overrides it.",
         uuid,
         shown="required",
     )
-    app_monitor_name: str | None = row(None, "Name of the app monitor, sent along when given.", shown="none")
+    app_monitor_name: str | None = row(None, "Name of the app monitor, sent with the events.", shown="none")
     region: str | None = row(
         None,
         "AWS region of the app monitor.",
@@ -70,31 +69,34 @@ class Config:
     )
     endpoint: str | None = row(
         None,
-        "URL of another data plane: the local stand-in, a proxy, a VPC endpoint.",
+        "URL of another data plane, such as the local stand-in, a proxy or a VPC endpoint.",
         http_url,
         shown="AWS's for the region",
         fallbacks=("AWS_ENDPOINT_URL_RUM", "AWS_ENDPOINT_URL"),
     )
     alias: str | None = row(
         None,
-        "Alias that the app monitor's resource policy asks for; `aws.rum.appmonitor.alias` goes first.",
+        "Alias that the app monitor's resource policy requires. The resource attribute `aws.rum.appmonitor.alias` of a "
+        "span overrides it.",
         shown="none",
     )
-    domain: str | None = row(None, "Domain in the metadata of events where no span tells it.", shown="the service name")
+    domain: str | None = row(
+        None, "Domain in the metadata of events, unless the span has one.", shown="the service name"
+    )
     signing: Literal["sigv4", "none"] = row(
         "sigv4",
-        "`sigv4` signs with the normal AWS credential chain; `none` for a resource policy or the stand-in.",
+        "`sigv4` signs with the AWS credential chain; `none` is for a resource policy or the local stand-in.",
         one_of("sigv4", "none"),
     )
     identity_pool_id: str | None = row(
         None,
-        "Id of a Cognito identity pool: a guest of it signs, in place of the AWS credential chain.",
+        "Id of a Cognito identity pool, whose guests sign instead of the AWS credential chain.",
         identity_pool_id,
         shown="none",
     )
     guest_role_arn: str | None = row(
         None,
-        "ARN of the role that the guest takes in Cognito's basic flow; without it the flow is the enhanced one.",
+        "ARN of the role that guests assume in Cognito's basic flow; without it the enhanced flow is used.",
         role_arn,
         shown="the pool's for guests",
     )
@@ -102,83 +104,85 @@ class Config:
         "gzip", "Compression of request bodies: `gzip` or `none`.", one_of("gzip", "none")
     )
     timeout_millis: int = row(
-        10_000, "The longest that one export, flush or shutdown may wait, in milliseconds.", whole(1, 10_000)
+        10_000, "Maximum time that one export, flush or shutdown waits, in milliseconds.", whole(1, 10_000)
     )
-    max_events_per_request: int = row(100, "Most events in one PutRumEvents request.", whole(1, 100))
-    max_requests_per_second: int = row(50, "Request rate, at most the account's quota; 0 sets no limit.", whole(0, 50))
+    max_events_per_request: int = row(100, "Maximum number of events in one PutRumEvents request.", whole(1, 100))
+    max_requests_per_second: int = row(
+        50, "Maximum number of requests per second, at most the quota of the account; 0 sets no limit.", whole(0, 50)
+    )
     max_memory_bytes: int = row(
         64 * 1024 * 1024,
-        "Most bytes of events kept in memory while they cannot be sent; the oldest leave first.",
+        "Maximum size of the events that are queued in memory; the oldest are dropped first.",
         whole(1024 * 1024, 64 * 1024 * 1024),
     )
     spool_directory: str | None = row(
         None,
-        "Directory that keeps events until RUM has taken them, through crashes and restarts; processes may share it.",
+        "Directory that keeps events until they are delivered, also after a crash or restart; processes may share it.",
         shown="none: in memory",
     )
     spool_max_bytes: int = row(
         512 * 1024 * 1024,
-        "Most bytes in that directory; the oldest events leave first.",
+        "Maximum size of the spool directory; the oldest events are dropped first.",
         whole(1024 * 1024, 512 * 1024 * 1024),
     )
-    spool_max_age_seconds: int = row(172_800, "The longest that an event stays there, in seconds.", whole(1, 172_800))
+    spool_max_age_seconds: int = row(172_800, "Maximum age of events in the spool, in seconds.", whole(1, 172_800))
     http_events: Literal["failed", "all", "none"] = row(
         "failed",
-        "Which HTTP requests become `http_event`: `failed`, `all` or `none`.",
+        "HTTP requests that become an `http_event`: `failed`, `all` or `none`.",
         one_of("failed", "all", "none"),
     )
     custom_events: bool = row(
-        True, "Send spans that fit no built-in RUM event as custom events (enable them in the app monitor).", truth
+        True, "Send spans that match no built-in RUM event as custom events (enable them in the app monitor).", truth
     )
-    page_views: PageViews = row(  # noqa: RUF009 - as in every row; the linter knows no functions as immutable
+    page_views: PageViews = row(  # noqa: RUF009 - the default is immutable, though ruff cannot see it
         "auto",
-        "Which requests served are page views: `auto` guesses, `all` is each successful GET; `none`, also of screens. "
-        "In code also a function, which is given a span; where it returns None, the exporter guesses.",
+        "Served requests that are page views: `auto` guesses, `all` takes each successful GET, `none` takes none, also "
+        "no screens. In code also a function of a span; if it returns None, the exporter guesses.",
         function_or(one_of("auto", "all", "none")),
     )
     excluded_names: tuple[str, ...] = row(
         (),
-        "Names of spans, log records or instrumentation scopes to leave out, separated by commas; `*` is any text.",
+        "Names of spans, log records or scopes to filter out, separated by commas; `*` matches any text.",
         names_list,
         shown="none",
     )
     metadata_attributes: tuple[str, ...] = row(
         (),
-        "Names of attributes to carry as custom metadata, separated by commas; at most 9.",
+        "Names of attributes to send as custom metadata, separated by commas; at most 9.",
         metadata_names,
         shown="none",
     )
     xray_events: bool = row(
         False,
-        "Send an `xray_trace_event` for each HTTP request made; leave it off where the spans reach X-Ray anyway.",
+        "Send an `xray_trace_event` for each outgoing HTTP request; leave it off if the spans reach X-Ray anyway.",
         truth,
     )
     session_sample_rate: float = row(
-        1.0, "Share of sessions to send, from 0 to 1; a session is sent whole or not at all.", share
+        1.0, "Share of sessions to send, from 0 to 1; a session is sent completely or not at all.", share
     )
     url_query_parameters: tuple[str, ...] = row(
-        (), "Names of query parameters that may stay in URLs, separated by commas.", names_list, shown="none"
+        (), "Names of query parameters to keep in URLs, separated by commas.", names_list, shown="none"
     )
     enduser_id: bool = row(
         False,
-        "Take `enduser.id` for the user where nothing else tells one; RUM sees a hash unless it is a UUID.",
+        "Use `enduser.id` as the user if there is no other; RUM receives a hash unless it is a UUID.",
         truth,
     )
     id_hash_key: str | None = row(
         None,
-        "Secret that keys the hash of session and user ids that are not UUIDs; the same in every process.",
+        "Secret key for the hash of session and user ids that are not UUIDs; use the same in every process.",
         shown="the app monitor's id",
         secret=True,
     )
 
     @classmethod
     def read(cls, given: Mapping[str, object], environment: Mapping[str, str]) -> Self:
-        """Return the settings given, else those of the environment, else the defaults.
+        """Return the settings from `given`, else from the environment, else the defaults.
 
-        A value of None, and an empty variable, count as not given.
+        None and empty variables count as not given.
 
         Raises:
-            ConfigError: naming each wrong value, where it stands, and the fix.
+            ConfigError: with the name, the value and the fix of each wrong setting.
         """
         settings = table()
         found = readings(given, environment)
@@ -193,7 +197,7 @@ class Config:
 
 
 class Settings(TypedDict, total=False):
-    """What `RumSpanExporter` and its YAML accept: the settings of `Config`, as text or as their own type."""
+    """The keyword arguments of the exporters: the settings of `Config`, as text or as their own type."""
 
     app_monitor_id: str | None
     app_monitor_name: str | None
@@ -225,17 +229,17 @@ class Settings(TypedDict, total=False):
 
 
 def table() -> dict[str, Setting]:
-    """Return the settings by keyword, in the order in which they are documented."""
+    """Return the settings by keyword, in the order of the documentation."""
     return rows_of(Config)
 
 
 def readings(given: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, Reading]:
-    """Return each setting with where it came from: an argument, else a variable, else the default."""
+    """Read each setting from its argument, else from its variables, else from its default."""
     return readings_of(Config, given, environment, PREFIX)
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Return a line for each variable that has the prefix of the settings and is none, with the likely one."""
+    """Return a message for each variable with our prefix that is not a setting, with the most similar setting."""
     settings = {variable(name): setting for name, setting in table().items()}
     return [
         unknown_name(name, settings) for name in sorted(environment) if name.startswith(PREFIX) and name not in settings
@@ -247,20 +251,15 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def markdown_table() -> str:
-    """Return the settings as the Markdown table of docs/settings.md."""
-    return markdown_of(Config, PREFIX)
-
-
 def _missing(found: Mapping[str, Reading], environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each setting that is not there, though it must be."""
+    """Yield a message for each required setting that is missing."""
     if found["app_monitor_id"].place is None and not _resource_names_monitor(environment):
         yield (
             f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; "
             "set it to the app monitor's ID, or pass app_monitor_id=..."
         )
     if found["guest_role_arn"].place and found["identity_pool_id"].place is None:
-        yield f"{variable('guest_role_arn')} is set, but no {variable('identity_pool_id')} whose guests take the role"
+        yield f"{variable('guest_role_arn')} is set without {variable('identity_pool_id')}, whose guests assume it"
 
 
 def _resource_names_monitor(environment: Mapping[str, str]) -> bool:

@@ -3,31 +3,74 @@
 from __future__ import annotations
 
 import enum
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+from ._locks import DeferringLock
 
 Record = Literal["span", "log", ""]
 """What an event stands for: the first event of a span or log record names its kind, every further one is empty."""
 
 
 class DropReason(enum.Enum):
-    """Why an event, or a span before it became one, did not reach RUM: the whole list."""
+    """Why an event, or the span or log record that it would have been made from, did not reach RUM. Complete."""
 
     NO_APP_MONITOR = "neither the configuration nor the resource names an app monitor"
     UNMAPPABLE = "a span or log record could not be read"
     TOO_LARGE = "the event exceeds RUM's 6 KB even after trimming"
     REFUSED = "RUM refused the event"
-    OUTBOX_FULL = "the outbox reached max_memory_bytes, and the oldest events left"
-    SPOOL_FULL = "the spool reached spool_max_bytes, and the oldest events left"
-    EXPIRED = "RUM took none for longer than spool_max_age_seconds"
-    DAMAGED = "a file of the spool was damaged, and they could not be read from it"
-    SHUTDOWN = "the process ended before RUM could take the event"
+    QUEUE_FULL = "the queue reached max_memory_bytes, and the oldest events were dropped"
+    SPOOL_FULL = "the spool reached spool_max_bytes, and the oldest events were dropped"
+    EXPIRED = "RUM accepted no events for longer than spool_max_age_seconds"
+    DAMAGED = "a spool file was damaged, and the events could not be read from it"
+    SHUTDOWN = "the process ended before RUM could accept the event"
+
+
+def _no_counts() -> Mapping[Any, int]:
+    return MappingProxyType(Counter())
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class LedgerSnapshot:
+    """What the exporter has counted so far, at one moment: accepted = delivered + stored + dropped.
+
+    Attributes:
+        accepted: Events made from spans and log records, and events recovered. A span or log record that could not
+            become an event counts as one event, accepted and dropped.
+        delivered: Events that RUM accepted.
+        recovered: Accepted events that an earlier process had left in the spool.
+        dropped: Lost events by reason; 0 for every other reason.
+        filtered: Spans and log records that the mapping leaves out on purpose.
+        pending: Spans and log records that wait for their parent span. They are not events yet.
+        spans: Finished spans by the reason of their loss; None stands for spans that were delivered or filtered.
+        log_records: Finished log records, counted as spans are.
+    """
+
+    accepted: int = 0
+    delivered: int = 0
+    recovered: int = 0
+    dropped: Mapping[DropReason, int] = field(default_factory=_no_counts)
+    filtered: int = 0
+    pending: int = 0
+    spans: Mapping[DropReason | None, int] = field(default_factory=_no_counts)
+    log_records: Mapping[DropReason | None, int] = field(default_factory=_no_counts)
+
+    @property
+    def stored(self) -> int:
+        """Accepted events that are neither delivered nor dropped yet."""
+        return self.accepted - self.delivered - sum(self.dropped.values())
+
+    def __repr__(self) -> str:
+        drops = {reason.name: count for reason, count in self.dropped.items() if count}
+        counts = f"accepted={self.accepted}, delivered={self.delivered}, stored={self.stored}, dropped={drops}"
+        return f"{type(self).__name__}({counts})"
 
 
 class Tally(NamedTuple):
-    """How many events, and how many spans and log records are told by them."""
+    """A number of events, and of the spans and log records that they stand for."""
 
     events: int
     spans: int = 0
@@ -42,26 +85,28 @@ class Tally(NamedTuple):
     @classmethod
     def total(cls, tallies: Iterable[Tally]) -> Tally:
         """Return the sum of tallies."""
-        return cls(*map(sum, zip(cls(0), *tallies, strict=True)))
+        events = spans = log_records = 0
+        for tally in tallies:
+            events += tally.events
+            spans += tally.spans
+            log_records += tally.log_records
+        return cls(events, spans, log_records)
 
 
 class Ledger:
-    """Count events: accepted = delivered + still stored + dropped, always. Thread-safe.
+    """The counts of one pipeline, which change while telemetry passes through it. Thread-safe.
 
-    Accepted are also the events that the spool held already when this process took it over, `recovered`. `waiting`
-    counts spans and log records that wait for their parents, and are no events yet. One that could become no event
-    counts as one event, accepted and dropped; those that the mapping leaves out on purpose are counted apart, as
-    filtered. `spans` and `log_records` count those whose fate is known, by the reason of their loss, None where
-    there is none. `observe_request` is told of each request.
+    The counts are those of `LedgerSnapshot`. `observe_request` is called with the duration of each request in seconds,
+    and why it failed; an empty reason stands for success.
     """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self._lock = DeferringLock()
         self._of_accepted = Tally(0)
         self.delivered = 0
         self.recovered = 0
         self.filtered = 0
-        self.waiting = 0
+        self.pending = 0
         self.dropped: Counter[DropReason] = Counter()
         self.spans: Counter[DropReason | None] = Counter()
         self.log_records: Counter[DropReason | None] = Counter()
@@ -69,58 +114,66 @@ class Ledger:
 
     @property
     def accepted(self) -> int:
-        """The events taken, from the SDK or from the spool."""
         return self._of_accepted.events
 
     def accept(self, tally: Tally) -> None:
-        with self.lock:
+        with self._lock:
             self._of_accepted = Tally.total((self._of_accepted, tally))
 
     def recover(self, tally: Tally) -> None:
-        with self.lock:
+        with self._lock:
             self._of_accepted = Tally.total((self._of_accepted, tally))
             self.recovered += tally.events
 
     def filter(self, record: Record) -> None:
-        with self.lock:
+        tally = Tally(0, spans=record == "span", log_records=record == "log")
+        with self._lock:
             self.filtered += 1
-            tally = Tally.of([record])._replace(events=0)
             self._of_accepted = Tally.total((self._of_accepted, tally))
-            self._settle(None, [tally])
+            self._finish(None, (tally,))
 
     def deliver(self, tallies: Iterable[Tally]) -> None:
-        with self.lock:
-            self.delivered += self._settle(None, tallies)
+        with self._lock:
+            self.delivered += self._finish(None, tallies)
 
     def drop(self, reason: DropReason, tallies: Iterable[Tally]) -> None:
-        with self.lock:
-            self.dropped[reason] += self._settle(reason, tallies)
+        with self._lock:
+            self.dropped[reason] += self._finish(reason, tallies)
 
     def request(self, seconds: float, reason: str) -> None:
-        """Note how long a request took, and why it failed; empty where it did not."""
+        """Record how long a request took, and why it failed; an empty reason stands for success."""
         if self.observe_request is not None:
             self.observe_request(seconds, reason)
 
     @property
     def stored(self) -> int:
-        """The events accepted whose fate is open."""
-        with self.lock:
-            return self.accepted - self.delivered - sum(self.dropped.values())
+        """Accepted events that are neither delivered nor dropped yet."""
+        return self.in_flight.events
 
     @property
-    def inflight(self) -> Tally:
-        """The spans and log records accepted whose fate is open, and the events that tell them."""
-        with self.lock:
-            taken = self._of_accepted
-            settled = self.delivered + sum(self.dropped.values())
-            spans, log_records = (sum(settled.values()) for settled in (self.spans, self.log_records))
-            return Tally(taken.events - settled, taken.spans - spans, taken.log_records - log_records)
+    def in_flight(self) -> Tally:
+        """Accepted spans and log records that are neither delivered nor dropped yet, and their events."""
+        with self._lock:
+            accepted = self._of_accepted
+            events = self.delivered + sum(self.dropped.values())
+            spans, log_records = sum(self.spans.values()), sum(self.log_records.values())
+            return Tally(accepted.events - events, accepted.spans - spans, accepted.log_records - log_records)
 
-    def __repr__(self) -> str:
-        drops = {reason.name: count for reason, count in self.dropped.items()}
-        return f"Ledger(accepted={self.accepted}, delivered={self.delivered}, stored={self.stored}, dropped={drops})"
+    def snapshot(self) -> LedgerSnapshot:
+        """Return the counts of this moment; they add up."""
+        with self._lock:
+            return LedgerSnapshot(
+                accepted=self.accepted,
+                delivered=self.delivered,
+                recovered=self.recovered,
+                dropped=MappingProxyType(self.dropped.copy()),
+                filtered=self.filtered,
+                pending=self.pending,
+                spans=MappingProxyType(self.spans.copy()),
+                log_records=MappingProxyType(self.log_records.copy()),
+            )
 
-    def _settle(self, reason: DropReason | None, tallies: Iterable[Tally]) -> int:
+    def _finish(self, reason: DropReason | None, tallies: Iterable[Tally]) -> int:
         total = Tally.total(tallies)
         self.spans[reason] += total.spans
         self.log_records[reason] += total.log_records

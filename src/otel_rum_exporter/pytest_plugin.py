@@ -1,6 +1,6 @@
-"""The pytest plugin: the fixture `local_rum`, and what it received in the report of a failed test.
+"""The pytest plugin: the fixture `local_rum`, and a section in the report of a failed test.
 
-pytest loads this module in every run of whoever has the package installed, so it imports nothing but pytest.
+pytest loads this module in every run once the package is installed, so it imports only pytest.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ _FIXTURE = "local_rum"
 
 @pytest.fixture(name=_FIXTURE)
 def _local_rum() -> Iterator[LocalRum]:
-    """Serve a stand-in of CloudWatch RUM, for one test: send to `local_rum.url` with `signing="none"`, then assert.
+    """Run a local CloudWatch RUM for one test. Send to `local_rum.url` with `signing="none"`.
 
-    `local_rum.events("http_event")` has what arrived, `local_rum.wait_for("http_event")` waits for it, and
-    `local_rum.refused`, `.dropped` and `.verdicts` tell what RUM would not show. A test that fails reports all of it.
+    `local_rum.events("http_event")` returns received events, `local_rum.wait_for("http_event")` waits for them.
+    `local_rum.refused`, `.dropped` and `.decisions` show what RUM would not keep, with the reasons. The report of a
+    failed test has a summary.
     """
     try:
         from .local import LocalRum
@@ -33,7 +34,7 @@ def _local_rum() -> Iterator[LocalRum]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """Add to the report of a failed test what its stand-in received."""
+    """Add a summary of the local RUM to the report of a failed test."""
     outcome = yield
     report: pytest.TestReport = outcome.get_result()
     rum = getattr(item, "funcargs", {}).get(_FIXTURE)

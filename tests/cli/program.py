@@ -1,24 +1,53 @@
-"""The command, run as a program of its own."""
+"""The `otel-rum` command in a process of its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from typing import Any
 
-RUN = "from otel_rum_exporter.cli import main; main()"
-OWN = "OTEL_EXPORTER_AWS_RUM_"
+CODE = "from otel_rum_exporter.cli import main; main()"
+TIMEOUT_SECONDS = 60
 
 
-def run(*arguments: str, code: str = RUN, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with an environment that has no settings but those given."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_"))}
+def environment(**variables: str) -> dict[str, str]:
+    """Return this process's environment with these variables, and without settings of its own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_"))}
+    return {**inherited, "PYTHONIOENCODING": "utf-8", "AWS_EC2_METADATA_DISABLED": "true", **variables}
+
+
+def run(*arguments: str, code: str = CODE, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command until it ends."""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        input=given,
-        env={**kept, "PYTHONIOENCODING": "utf-8", "AWS_EC2_METADATA_DISABLED": "true", **variables},
+        input=stdin,
+        env=environment(**variables),
         encoding="utf-8",
         capture_output=True,
-        timeout=60,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
+
+
+def start(*arguments: str, stderr: Any = subprocess.PIPE, **variables: str) -> subprocess.Popen[str]:
+    """Start a command, and return its process; use it as a context manager."""
+    return subprocess.Popen(
+        [sys.executable, "-c", CODE, *arguments],
+        env=environment(**variables),
+        encoding="utf-8",
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+    )
+
+
+def code_without(*modules: str) -> str:
+    """Return the code of the command with an environment where some modules are not installed."""
+    return f"import sys; sys.modules.update(dict.fromkeys({modules!r})); {CODE}"
+
+
+def error_line(ended: subprocess.CompletedProcess[str]) -> str:
+    """Return the single line that a failed command prints to stderr, without the name of the command."""
+    assert ended.stderr.startswith("otel-rum: ")
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr.removeprefix("otel-rum: ").rstrip("\n")

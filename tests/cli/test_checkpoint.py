@@ -1,4 +1,4 @@
-"""How far a file was sent is remembered for that file and destination, and for no other."""
+"""A checkpoint stores how much of one file is sent to one destination."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ CONTENT = b"first\n" * 2000
 
 
 def checkpoint(directory: Path, content: bytes = CONTENT, destination: str = "one", name: str = "a.json") -> Checkpoint:
-    """Read what is remembered."""
+    """Read the checkpoint of a file."""
     return Checkpoint(directory / "state", directory / name, io.BytesIO(content), destination)
 
 
-def test_an_offset_is_remembered_for_a_file_that_grows(tmp_path: Path) -> None:
-    """Also when it was short at first."""
-    for offset in (6, HEAD_BYTES + 10, len(CONTENT)):
-        checkpoint(tmp_path, CONTENT[:offset]).save(offset)
-        assert checkpoint(tmp_path, CONTENT[:offset]).offset == offset
-        assert checkpoint(tmp_path, CONTENT + b"more").offset == offset
+@pytest.mark.parametrize("offset", [6, HEAD_BYTES + 10, len(CONTENT)])
+def test_checkpoint_of_a_file_that_grows_keeps_its_offset(tmp_path: Path, offset: int) -> None:
+    """Even if the file was shorter than the head that is compared."""
+    checkpoint(tmp_path, CONTENT[:offset]).save(offset)
+    assert checkpoint(tmp_path, CONTENT[:offset]).offset == offset
+    assert checkpoint(tmp_path, CONTENT + b"more").offset == offset
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ def test_an_offset_is_remembered_for_a_file_that_grows(tmp_path: Path) -> None:
         {"name": "b.json"},
     ],
 )
-def test_another_file_or_destination_begins_at_its_start(tmp_path: Path, other: dict[str, bytes]) -> None:
-    """A file that was rotated away, cut, or is to go elsewhere as well."""
+def test_checkpoint_of_another_file_or_destination_starts_at_0(tmp_path: Path, other: dict[str, bytes]) -> None:
+    """A rotated or truncated file counts as another one."""
     checkpoint(tmp_path).save(6000)
     assert checkpoint(tmp_path, **other).offset == 0  # type: ignore[arg-type]
 
@@ -44,16 +44,16 @@ def test_another_file_or_destination_begins_at_its_start(tmp_path: Path, other: 
 @pytest.mark.parametrize(
     "content", ["", "{}", "[]", '{"offset": "x", "head": 1}', '{"offset": -5, "head": ""}', "\x00"]
 )
-def test_what_is_damaged_counts_as_not_there(tmp_path: Path, content: str) -> None:
+def test_damaged_checkpoint_starts_at_0(tmp_path: Path, content: str) -> None:
     """The file is sent again, with the same ids."""
     checkpoint(tmp_path).save(6)
-    (place,) = (tmp_path / "state").iterdir()
-    place.write_text(content)
+    (path,) = (tmp_path / "state").iterdir()
+    path.write_text(content)
     assert checkpoint(tmp_path).offset == 0
 
 
-def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    """It has the name of the file."""
+def test_checkpoint_is_readable_only_by_its_owner(tmp_path: Path) -> None:
+    """It contains the name of the file."""
     checkpoint(tmp_path).save(6)
-    (place,) = (tmp_path / "state").iterdir()
-    assert (place.stat().st_mode & 0o077, place.parent.stat().st_mode & 0o077) == (0, 0)
+    (path,) = (tmp_path / "state").iterdir()
+    assert (path.stat().st_mode & 0o077, path.parent.stat().st_mode & 0o077) == (0, 0)

@@ -1,4 +1,4 @@
-"""`otel-rum demo` works from what was installed, and says what is missing."""
+"""`otel-rum demo` runs the installed shop, and names missing packages."""
 
 from __future__ import annotations
 
@@ -6,30 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import RUN, run
+from tests.cli.program import CODE, error_line, run
 
 
-def test_demo_runs_the_shop_that_was_installed(tmp_path: Path) -> None:
-    """Nothing of the source tree is needed; everything arrives."""
-    ended = run("demo", "--once", code=f"import os; os.chdir({str(tmp_path)!r}); {RUN}")
+def test_demo_runs_the_installed_shop(tmp_path: Path) -> None:
+    """It needs no file of the source tree, and RUM receives all events."""
+    ended = run("demo", "--once", code=f"import os; os.chdir({str(tmp_path)!r}); {CODE}")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "js_error_event" in ended.stdout
     assert "refused: 0   dropped: 0   removed: 0" in ended.stdout
-    assert "Open the shop" not in ended.stdout, "it is closed by then"
+    assert "Open the shop" not in ended.stdout, "the shop has already stopped"
 
 
 @pytest.mark.parametrize("package", ["flask", "opentelemetry-distro"])
-def test_a_missing_package_is_named_with_what_installs_it(package: str) -> None:
+def test_demo_names_a_missing_package_and_the_extra(package: str) -> None:
     """In one line."""
-    missing = (
-        "from importlib import metadata; own = metadata.version\n"
-        "def version(name):\n"
+    code = (
+        "from importlib import metadata; version = metadata.version\n"
+        "def version_without(name):\n"
         f"    if name == {package!r}: raise metadata.PackageNotFoundError(name)\n"
-        "    return own(name)\n"
-        f"metadata.version = version\n{RUN}"
+        "    return version(name)\n"
+        f"metadata.version = version_without\n{CODE}"
     )
-    ended = run("demo", "--once", code=missing)
-    assert (ended.returncode, ended.stderr) == (
-        2,
-        f"otel-rum: {package} is not installed: pip install 'otel-rum-exporter[demo]'\n",
-    )
+    ended = run("demo", "--once", code=code)
+    assert ended.returncode == 2
+    assert error_line(ended) == f"{package} is not installed: pip install 'otel-rum-exporter[demo]'"

@@ -1,13 +1,15 @@
-"""`otel-rum local`: its options, over the real program and AWS's own tools."""
+"""`otel-rum local`: output, options and errors, with the real program and AWS's own tools."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,11 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.cli.program import RUN, run
+from tests.cli.program import code_without, error_line, run
 
-Serve = Callable[..., str]
+StartLocal = Callable[..., subprocess.Popen[str]]
 SHOP = "11111111-1111-4111-8111-111111111111"
+ANY_ID = "00000000-1111-4222-8333-444444444444"
 AWS = os.environ.get("AWS_CLI") or shutil.which("aws")
 KEYS = {"OTEL_RUM_LOCAL_ACCESS_KEY": "AKIDEXAMPLE", "OTEL_RUM_LOCAL_SECRET_KEY": "swordfish"}
 REQUEST: dict[str, Any] = {
@@ -40,25 +43,19 @@ REQUEST: dict[str, Any] = {
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Start the program on a free port and return its URL; more lines are what it says at first."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str, **variables: str) -> str:
-        command = [sys.executable, "-c", RUN, "local", "--port", "0", *arguments]
-        environment = {**os.environ, **variables}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        started.append(process)
-        assert process.stdout
-        return process.stdout.readline().split()[-1].rstrip("/")
-
-    yield start
-    for process in started:
-        process.terminate()
-        process.communicate(timeout=30)
+def serve(start_local: StartLocal) -> Callable[..., str]:
+    """Return a function that starts the program and returns its URL."""
+    return lambda *arguments, **variables: read_url(start_local(*arguments, **variables))
 
 
-def _client(url: str, **config: Any) -> Any:
+def read_url(process: subprocess.Popen[str]) -> str:
+    """Read the first line that the program prints, and return its URL."""
+    assert process.stdout
+    return process.stdout.readline().split()[-1].rstrip("/")
+
+
+def client(url: str, **config: Any) -> Any:
+    """Return a client of RUM that does not retry."""
     return boto3.client(
         "rum",
         region_name="eu-west-1",
@@ -69,80 +66,153 @@ def _client(url: str, **config: Any) -> Any:
     )
 
 
-def _outcome(url: str, **config: Any) -> str:
-    client = _client(url, **config)
+def outcome(url: str, **config: Any) -> str:
+    """Send one event, and return "accepted", "dropped" or the error code."""
+    rum = client(url, **config)
     try:
-        client.put_rum_events(Id=SHOP, **REQUEST)
+        rum.put_rum_events(Id=SHOP, **REQUEST)
     except ClientError as error:
         return str(error.response["Error"]["Code"])
     else:
-        return "taken" if client.get_app_monitor_data(Name="shop", TimeRange={"After": 0})["Events"] else "dropped"
+        return "accepted" if rum.get_app_monitor_data(Name="shop", TimeRange={"After": 0})["Events"] else "dropped"
     finally:
-        client.close()
+        rum.close()
+
+
+def test_help_shows_the_default_address() -> None:
+    """Host and port."""
+    output = run("local", "--help").stdout
+    assert "127.0.0.1" in output
+    assert "8787" in output
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals to a child")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_local_serves_until_a_signal(start_local: StartLocal, number: signal.Signals) -> None:
+    """The printed URL responds, and repeated signals end the program without an error."""
+    process = start_local()
+    assert process.stdout
+    url = read_url(process)
+    with urllib.request.urlopen(url, timeout=10) as response:
+        assert response.status == 200
+    assert [process.stdout.readline().strip() for _ in range(5)][1:] == [
+        f"OTEL_EXPORTER_AWS_RUM_ENDPOINT={url}",
+        "OTEL_EXPORTER_AWS_RUM_SIGNING=none",
+        f"OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID={ANY_ID}",
+        "OTEL_TRACES_EXPORTER=aws_rum",
+    ]
+    for _ in range(30):  # a user may press Ctrl-C more than once
+        process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_local_with_json_prints_its_address(start_local: StartLocal) -> None:
+    """One line of JSON."""
+    process = start_local("--json")
+    assert process.stdout
+    output = json.loads(process.stdout.readline())
+    assert {"signing": "none", "app_monitor_id": ANY_ID}.items() <= output.items()
+    with urllib.request.urlopen(output["url"], timeout=10) as response:
+        assert response.status == 200
+
+
+def test_local_on_a_public_host_warns(start_local: StartLocal) -> None:
+    """Other computers can then read the console."""
+    process = start_local("--host", "0.0.0.0")
+    assert process.stderr
+    assert process.stderr.readline().startswith("the local RUM listens on 0.0.0.0: any computer that can reach")
+
+
+def test_local_on_a_port_in_use_names_the_fix() -> None:
+    """In one line, without a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        ended = run("local", "--port", str(port))
+    assert ended.returncode == 1
+    fix = "stop the program that uses it, or choose another port with --port"
+    assert error_line(ended) == f"port {port} of 127.0.0.1 is in use. To fix: {fix}"
+
+
+def test_local_on_an_address_of_another_computer_is_one_line() -> None:
+    """Other errors of listening have the message of the operating system."""
+    ended = run("local", "--host", "192.0.2.1", "--port", "0")
+    assert ended.returncode == 1
+    assert error_line(ended).startswith("cannot listen on port 0 of 192.0.2.1: ")
+
+
+@pytest.mark.parametrize("package", ["click", "starlette", "uvicorn", "jsonschema"])
+def test_local_without_a_package_names_the_extra(package: str) -> None:
+    """In one line."""
+    ended = run("local", code=code_without(package))
+    assert ended.returncode == 2
+    assert error_line(ended).endswith("pip install 'otel-rum-exporter[local]'")
 
 
 @pytest.mark.parametrize(
-    ("options", "outcome"),
+    ("options", "expected"),
     [
-        ((), "taken"),
-        (("--app-monitor", f"{SHOP}=shop"), "taken"),
+        ((), "accepted"),
+        (("--app-monitor", f"{SHOP}=shop"), "accepted"),
         (("--app-monitor", "99999999-9999-4999-8999-999999999999"), "ResourceNotFoundException"),
         (("--no-custom-events",), "dropped"),
-        (("--domain", "*.example"), "taken"),
+        (("--domain", "*.example"), "accepted"),
         (("--domain", "other.example"), "dropped"),
         (("--alias", "blue"), "AccessDeniedException"),
         (("--requests-per-second", "0"), "ThrottlingException"),
         (("--fault", "status=503,error_type=Down"), "Down"),
-        (("--fault", "status=503,times=1,probability=0"), "taken"),
+        (("--fault", "status=503,times=1,probability=0"), "accepted"),
     ],
 )
-def test_each_option_does_what_it_says(serve: Serve, options: tuple[str, ...], outcome: str) -> None:
-    """One event is sent to a stand-in that was started with it, unsigned."""
-    assert _outcome(serve(*options), signature_version=UNSIGNED) == outcome
+def test_options_decide_the_outcome_of_a_request(
+    serve: Callable[..., str], options: tuple[str, ...], expected: str
+) -> None:
+    """The request is unsigned and contains one custom event."""
+    assert outcome(serve(*options), signature_version=UNSIGNED) == expected
 
 
-def test_keys_come_from_the_environment_and_are_demanded(serve: Serve) -> None:
-    """So the secret need not stand in the list of processes."""
+def test_keys_of_the_environment_are_required(serve: Callable[..., str]) -> None:
+    """With variables, the list of processes does not show the secret."""
     url = serve(**KEYS)
-    assert _outcome(url) == "taken"
-    assert _outcome(url, signature_version=UNSIGNED) == "MissingAuthenticationTokenException"
+    assert outcome(url) == "accepted"
+    assert outcome(url, signature_version=UNSIGNED) == "MissingAuthenticationTokenException"
 
 
-def test_the_secret_is_not_printed() -> None:
-    """Not in the help either, which shows where the options come from."""
-    shown = run("local", "--help", **KEYS).stdout
-    assert "OTEL_RUM_LOCAL_SECRET_KEY" in shown
-    assert "swordfish" not in shown
+def test_help_names_the_variable_of_the_secret_but_not_its_value() -> None:
+    """The help shows the variable of each option."""
+    output = run("local", "--help", **KEYS).stdout
+    assert "OTEL_RUM_LOCAL_SECRET_KEY" in output
+    assert "swordfish" not in output
 
 
-def test_data_stays_in_its_file(serve: Serve, tmp_path: Path) -> None:
-    """A second program on the same file is told so, and a later one has what was received."""
+def test_data_file_in_use_is_an_error(serve: Callable[..., str], tmp_path: Path) -> None:
+    """Two programs cannot write to the same file."""
     file = str(tmp_path / "rum.db")
-    assert _outcome(serve("--data", file)) == "taken"
+    assert outcome(serve("--data", file)) == "accepted"
     ended = run("local", "--port", "0", "--data", file)
-    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-    assert ended.stderr.startswith(f"otel-rum: cannot keep what is received in {file}: database is locked")
+    assert ended.returncode == 1
+    assert error_line(ended).startswith(f"cannot store received requests in {file}: database is locked")
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        (("--access-key", "AKID"), "--access-key and --secret-key go together"),
-        (("--fault", "colour=red"), "a fault has no 'colour' in 'colour=red'; it has status, error_type,"),
-        (("--fault", "status=1"), "'status=1' is no fault: a Fault cannot have status=1"),
+        (("--access-key", "AKID"), "--access-key and --secret-key need each other"),
+        (("--fault", "colour=red"), "'colour=red' has the unknown fault field 'colour'; use status, error_type,"),
+        (("--fault", "status=1"), "'status=1' is not a valid fault: a Fault cannot have status=1"),
         (("--app-monitor", "shop"), "an app monitor's id must be a UUID, is 'shop'"),
     ],
 )
-def test_options_that_make_no_sense_are_one_clear_line(options: tuple[str, ...], told: str) -> None:
-    """The value is quoted, and nothing is served."""
+def test_wrong_options_are_one_line_with_the_value(options: tuple[str, ...], message: str) -> None:
+    """The program does not start."""
     ended = run("local", "--port", "0", *options)
-    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert ended.stderr.startswith(f"otel-rum: {told}")
+    assert ended.returncode == 2
+    assert error_line(ended).startswith(message)
 
 
 @pytest.mark.skipif(not AWS, reason="the AWS CLI is not installed")
-def test_the_aws_cli_sends_and_reads(serve: Serve, tmp_path: Path) -> None:
-    """Signed, with nothing but the two variables that the help names."""
+def test_aws_command_line_sends_and_reads(serve: Callable[..., str], tmp_path: Path) -> None:
+    """Signed requests, with the two variables in the help."""
     url = serve(**KEYS)
     environment = {
         "PATH": os.environ["PATH"],
@@ -161,7 +231,7 @@ def test_the_aws_cli_sends_and_reads(serve: Serve, tmp_path: Path) -> None:
         return json.loads(ended.stdout) if ended.stdout else None
 
     assert aws("put-rum-events", "--id", SHOP, "--cli-input-json", json.dumps({"Id": SHOP, **REQUEST})) is None
-    assert [one["Name"] for one in aws("list-app-monitors")["AppMonitorSummaries"]] == ["shop"]
+    assert [summary["Name"] for summary in aws("list-app-monitors")["AppMonitorSummaries"]] == ["shop"]
     assert aws("get-app-monitor", "--name", "shop")["AppMonitor"]["Id"] == SHOP
     (event,) = aws("get-app-monitor-data", "--name", "shop", "--time-range", "After=0")["Events"]
     assert json.loads(event)["event_details"] == {"total": 12.5}

@@ -328,14 +328,14 @@ def test_above_the_memory_bound_the_oldest_events_are_dropped_and_counted(statio
     """An outage cannot fill the memory of the application."""
     one = station(lambda _: Outcome(Verdict.WAIT, "AccessDeniedException"), max_bytes=2000)
     one.give(*range(100))
-    assert one.ledger.dropped == {DropReason.OUTBOX_FULL: 100}
+    assert one.ledger.dropped == {DropReason.QUEUE_FULL: 100}
     assert one.ledger.stored == 0
 
 
 @pytest.mark.parametrize(
     ("bounds", "reason", "setting"),
     [
-        ({"max_bytes": 25 * PARCEL_BYTES}, DropReason.OUTBOX_FULL, "max_memory_bytes"),
+        ({"max_bytes": 25 * PARCEL_BYTES}, DropReason.QUEUE_FULL, "max_memory_bytes"),
         ({"max_disk_bytes": 1000}, DropReason.SPOOL_FULL, "spool_max_bytes"),
     ],
 )

@@ -43,7 +43,7 @@ def _nothing_refused(rum: LocalRum) -> Iterator[None]:
 
 
 def page(session: str, **change: Any) -> Any:
-    """Make the span of a page served."""
+    """Make the span of a served page."""
     attributes = {
         "http.request.method": "GET",
         "http.route": "/products/<sku>",
@@ -82,16 +82,16 @@ def test_spans_of_an_sdk_arrive_as_events_when_the_provider_shuts_down(rum: Loca
     assert {batch.app_monitor["version"] for batch in rum.batches} == {"7"}
 
 
-def test_sessions_and_monitors_of_one_export_go_out_in_requests_of_their_own(
-    rum: LocalRum, exporter: MakeExporter
-) -> None:
-    """One PutRumEvents takes one session and one app monitor; the resource's monitor goes before the setting."""
+def test_each_session_and_app_monitor_of_an_export_has_its_own_request(rum: LocalRum, exporter: MakeExporter) -> None:
+    """PutRumEvents takes one session and one app monitor; the resource's app monitor overrides the setting."""
     elsewhere = make_span(
         "x",
         {"session.id": A},
         resource={"aws.rum.appmonitor.id": OTHER_MONITOR_ID, "aws.rum.appmonitor.alias": "front"},
     )
-    assert exporter().export([page(A), page(B), page(A), elsewhere]) is SpanExportResult.SUCCESS
+    one = exporter()
+    assert one.export([page(A), page(B), page(A), elsewhere]) is SpanExportResult.SUCCESS
+    assert one.force_flush()
     found = {(batch.app_monitor_id, batch.alias, batch.session_id): len(batch.events) for batch in rum.batches}
     assert found == {
         (APP_MONITOR_ID, None, A): 4,
@@ -101,15 +101,18 @@ def test_sessions_and_monitors_of_one_export_go_out_in_requests_of_their_own(
 
 
 def test_a_session_from_outside_gets_no_session_start(rum: LocalRum, exporter: MakeExporter) -> None:
-    """Each process of a server would count it once more."""
-    exporter().export([page(A)])
+    """Each process of a server would count the session again."""
+    one = exporter()
+    one.export([page(A)])
+    assert one.force_flush()
+    assert rum.events("page_view_event")
     assert list(rum.events("session_start_event")) == []
 
 
-def test_a_server_without_sessions_is_told_once_how_to_add_them(
+def test_one_log_line_says_how_to_add_sessions_to_a_server(
     exporter: MakeExporter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One line, not one a request."""
+    """One line, not one for each request."""
     one = exporter()
     with caplog.at_level(logging.WARNING, "otel_rum_exporter"):
         for _ in range(3):
@@ -117,16 +120,18 @@ def test_a_server_without_sessions_is_told_once_how_to_add_them(
     assert ["session.id" in record.message for record in caplog.records] == [True]
 
 
-def test_many_events_go_out_in_requests_of_at_most_the_set_number(rum: LocalRum, exporter: MakeExporter) -> None:
-    """The service's own maximum is not published; 100 is AWS's client's."""
-    exporter(max_events_per_request=10).export([make_span(f"job {n % 3}", {"session.id": A}) for n in range(35)])
+def test_a_request_has_at_most_the_configured_number_of_events(rum: LocalRum, exporter: MakeExporter) -> None:
+    """RUM's own maximum is not published; AWS's client sends at most 100."""
+    one = exporter(max_events_per_request=10)
+    one.export([make_span(f"job {n % 3}", {"session.id": A}) for n in range(35)])
+    assert one.force_flush()
     assert sorted(len(batch.events) for batch in rum.batches) == [5, 10, 10, 10]
 
 
 def test_child_spans_that_are_exported_before_their_request_join_its_session(
     rum: LocalRum, exporter: MakeExporter
 ) -> None:
-    """With SimpleSpanProcessor every child comes in an export of its own."""
+    """SimpleSpanProcessor exports each child separately."""
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter()))
     tracer = provider.get_tracer("shop")
@@ -154,13 +159,14 @@ def test_a_throttled_request_is_repeated_with_the_same_ids(rum: LocalRum, export
 
 
 def test_an_event_that_rum_refuses_costs_no_other(rum: LocalRum, exporter: MakeExporter) -> None:
-    """A refused request is split until the guilty event is alone; its loss is counted."""
+    """A refused request is split until the refused event is alone; its loss is counted."""
     rum.answer(400, error_type="ValidationException", times=3)
     one = exporter()
     one.export([make_span("a", {"session.id": A}), make_span("b", {"session.id": A})])
     assert one.force_flush(20_000)
     assert one.ledger.dropped == {DropReason.REFUSED: 2}
     one.export([make_span("c", {"session.id": A})])
+    assert one.force_flush()
     assert [event.type for event in rum.events] == ["c"]
 
 
@@ -189,7 +195,7 @@ def of_examples(exporter: MakeExporter) -> RumSpanExporter:
 def test_no_attributes_make_an_event_that_rum_refuses(
     rum: LocalRum, of_examples: RumSpanExporter, attributes: dict[str, Any], kind: SpanKind, name: str
 ) -> None:
-    """Whatever an application sets, on whatever span, under whatever name."""
+    """With any attributes on any span of any name."""
     one = of_examples
     accepted_before = one.ledger.accepted
     event = exception_event(name, name, name)
@@ -201,7 +207,7 @@ def test_no_attributes_make_an_event_that_rum_refuses(
 
 
 def test_hostile_spans_are_trimmed_and_marked(rum: LocalRum, exporter: MakeExporter) -> None:
-    """200 attributes, strings of 200 KB, a stack of 100 KB: everything fits, and says that it was cut."""
+    """200 attributes, strings of 200 KB and a stack of 100 KB fit, and are marked as trimmed."""
     stack = "Traceback (most recent call last):\n" + '  File "f.py", line 1, in f\n' * 4000 + "RecursionError: deep\n"
     attributes = {f"key{n}": "x" * 200_000 for n in range(200)}
     one = exporter()
@@ -216,11 +222,12 @@ def test_hostile_spans_are_trimmed_and_marked(rum: LocalRum, exporter: MakeExpor
 def test_a_span_that_cannot_be_read_costs_no_other(
     rum: LocalRum, exporter: MakeExporter, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is counted, and the line names it."""
+    """It is counted, and a log line names it."""
     broken = make_span("broken")
     broken._context = None
     one = exporter()
     one.export([broken, make_span("whole")])
+    assert one.force_flush()
     assert [event.type for event in rum.events("whole")] == ["whole"]
     assert one.ledger.dropped == {DropReason.UNMAPPABLE: 1}
     assert "'broken'" in caplog.text
@@ -229,7 +236,7 @@ def test_a_span_that_cannot_be_read_costs_no_other(
 def test_spans_of_a_resource_without_app_monitor_are_counted(
     exporter: MakeExporter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The environment promised a resource with a monitor; a span of another resource has nowhere to go."""
+    """The resource in the environment has an app monitor; a span of another resource has none."""
     one = exporter()
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", f"aws.rum.appmonitor.id={APP_MONITOR_ID}")
     one = exporter(app_monitor_id=None)
@@ -265,7 +272,7 @@ def test_after_shutdown_exports_fail_and_shutdown_is_idempotent(rum: LocalRum, e
 
 
 def test_eight_threads_export_at_once_and_nothing_is_lost_or_doubled(rum: LocalRum, exporter: MakeExporter) -> None:
-    """SimpleSpanProcessor has no lock of its own."""
+    """SimpleSpanProcessor exports from all threads at once."""
     one = exporter()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: one.export([make_span(f"job{n % 5}", {"session.id": A})]), range(64)))
@@ -274,8 +281,8 @@ def test_eight_threads_export_at_once_and_nothing_is_lost_or_doubled(rum: LocalR
     assert len(ids) == len(set(ids)) == 64
 
 
-def test_a_slow_answer_does_not_hold_an_export_beyond_its_patience(rum: LocalRum, exporter: MakeExporter) -> None:
-    """The events stay stored, and arrive."""
+def test_an_export_does_not_wait_long_for_a_slow_response(rum: LocalRum, exporter: MakeExporter) -> None:
+    """The events stay queued, and are delivered later."""
     rum.delay_seconds = 4.0
     one = exporter()
     began = time.monotonic()
@@ -287,7 +294,7 @@ def test_a_slow_answer_does_not_hold_an_export_beyond_its_patience(rum: LocalRum
 
 
 def test_its_own_requests_are_not_traced(rum: LocalRum, exporter: MakeExporter) -> None:
-    """Instrumented botocore and urllib3 would otherwise make a span of each request, without end."""
+    """Instrumented botocore and urllib3 would otherwise make a span of each request, which makes a request again."""
     from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
     from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
 
@@ -310,7 +317,7 @@ def test_its_own_requests_are_not_traced(rum: LocalRum, exporter: MakeExporter) 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_sends_its_own_events_and_not_its_parents(rum: LocalRum, exporter: MakeExporter) -> None:
-    """Thread and connection stay with the parent; the child makes its own."""
+    """Threads and connections stay with the parent; the child makes its own."""
     one = exporter()
     one.export([make_span("parent", {"session.id": A})])
     child = os.fork()
@@ -325,11 +332,12 @@ def test_a_forked_child_sends_its_own_events_and_not_its_parents(rum: LocalRum, 
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     one.export([make_span("parent", {"session.id": A})])
+    assert one.force_flush()
     assert sorted(event.type for event in rum.events) == ["child", "parent", "parent"]
 
 
 def test_no_thread_outlives_shutdown(exporter: MakeExporter) -> None:
-    """Each has threads while it lives, and none soon after."""
+    """It has threads before, and none soon afterwards."""
     before = set(threading.enumerate())
 
     def own_threads() -> list[threading.Thread]:

@@ -17,14 +17,14 @@ from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter import RumLogExporter, RumSpanExporter
 from otel_rum_exporter.local import LocalRum
-from tests.spans import APP_MONITOR_ID
+from tests.spans import APP_MONITOR_ID, make_span
 
 A = "11111111-1111-4111-8111-111111111111"
 
 
 @pytest.fixture
 def settings(rum: LocalRum) -> dict[str, Any]:
-    """Give the settings of both exporters, which make them share a pipeline."""
+    """Return settings with which exporters share a pipeline."""
     return {"app_monitor_id": APP_MONITOR_ID, "endpoint": rum.url, "signing": "none"}
 
 
@@ -41,7 +41,7 @@ def providers(settings: dict[str, Any]) -> tuple[TracerProvider, LoggerProvider]
 def test_an_exception_on_nested_spans_and_in_the_log_is_one_error(
     rum: LocalRum, providers: tuple[TracerProvider, LoggerProvider]
 ) -> None:
-    """Whoever tells it first, in the session of the request that failed."""
+    """Whichever record is exported first, in the session of the request that failed."""
     spans, logs = providers
     tracer = spans.get_tracer("app")
     request: dict[str, Any] = {"http.method": "GET", "http.route": "/", "http.status_code": 500, "session.id": A}
@@ -55,16 +55,16 @@ def test_an_exception_on_nested_spans_and_in_the_log_is_one_error(
                     raise
     logs.shutdown()
     spans.shutdown()
-    (told,) = rum.events("js_error_event")
-    assert (told.session_id, told.metadata["pageId"], told.details["message"]) == (A, "/", "no")
+    (sent,) = rum.events("js_error_event")
+    assert (sent.session_id, sent.metadata["pageId"], sent.details["message"]) == (A, "/", "no")
     assert not rum.events("session_start_event")
     assert not rum.refused
 
 
-def test_named_events_arrive_and_plain_lines_stay_at_home(
+def test_named_events_are_sent_and_plain_lines_are_not(
     rum: LocalRum, providers: tuple[TracerProvider, LoggerProvider]
 ) -> None:
-    """A log line is for the log; an event has a name."""
+    """An event has a name; a log line belongs in the log."""
     spans, logs = providers
     logger = logs.get_logger("shop", "2.0")
     logger.emit(LogRecord(event_name="cart.filled", body={"pieces": 3}, attributes={"coupon": "TEA10"}))
@@ -81,13 +81,12 @@ def test_named_events_arrive_and_plain_lines_stay_at_home(
     assert event.details["otel"] == {"scope": {"name": "shop", "version": "2.0"}}
 
 
-def test_both_exporters_share_session_ledger_and_outbox(rum: LocalRum, settings: dict[str, Any]) -> None:
-    """One process is one session and one quota, whatever it exports; the last to leave closes."""
+def test_both_exporters_share_session_ledger_and_queue(rum: LocalRum, settings: dict[str, Any]) -> None:
+    """A process has one session and one quota, whatever it exports; the last exporter closes the pipeline."""
     spans, logs = RumSpanExporter(**settings), RumLogExporter(**settings)
     tracing, logging_ = TracerProvider(), LoggerProvider()
     tracing.add_span_processor(SimpleSpanProcessor(spans))
     logging_.add_log_record_processor(SimpleLogRecordProcessor(logs))
-    assert spans.ledger is logs.ledger
     logging_.get_logger("app").emit(LogRecord(event_name="first"))
     logging_.shutdown()
     with tracing.get_tracer("app").start_as_current_span("second"):
@@ -96,17 +95,20 @@ def test_both_exporters_share_session_ledger_and_outbox(rum: LocalRum, settings:
     assert logs.export([]) is LogRecordExportResult.FAILURE
     assert [event.type for event in rum.events] == ["com.amazon.rum.session_start_event", "first", "second"]
     assert len({event.session_id for event in rum.events}) == 1
+    assert spans.ledger == logs.ledger
     assert spans.ledger.delivered == spans.ledger.accepted == 3
 
 
 def test_exporters_of_other_settings_share_nothing(settings: dict[str, Any]) -> None:
-    """Two monitors are two pipelines."""
+    """Two app monitors are two pipelines; a new exporter after the shutdown has a new one."""
     one = RumSpanExporter(**settings)
     other = RumSpanExporter(**{**settings, "app_monitor_id": "00000000-aaaa-4bbb-8ccc-000000000002"})
-    assert one.ledger is not other.ledger
+    one.export([make_span()])
+    assert one.force_flush()
+    assert (one.ledger.delivered > 0, other.ledger.delivered) == (True, 0)
     one.shutdown()
     again = RumSpanExporter(**settings)
-    assert again.ledger is not one.ledger
+    assert again.ledger.delivered == 0
     for exporter in (other, again):
         exporter.shutdown()
 
@@ -114,7 +116,7 @@ def test_exporters_of_other_settings_share_nothing(settings: dict[str, Any]) -> 
 def test_a_failing_log_exporter_does_not_feed_itself(
     rum: LocalRum, settings: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its own warnings, logged through OTel again, are plain lines and become no events."""
+    """Its own warnings, when OTel's logging exports them, are plain lines and become no events."""
     rum.answer(403, times=1000)
     logs = LoggerProvider()
     exporter = RumLogExporter(**settings)
@@ -138,13 +140,13 @@ def test_a_failing_log_exporter_does_not_feed_itself(
 def test_a_log_record_within_a_span_that_is_not_sampled_does_not_wait_for_it(
     rum: LocalRum, settings: dict[str, Any]
 ) -> None:
-    """That span never comes."""
+    """That span is never exported."""
     exporter = RumLogExporter(**settings)
     logs = LoggerProvider()
     logs.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     tracer = TracerProvider(sampler=ALWAYS_OFF).get_tracer("app")
     with tracer.start_as_current_span("request"):
         logs.get_logger("app").emit(LogRecord(event_name="cart.filled", attributes={"session.id": A}))
-    assert exporter.ledger.waiting == 0
+    assert exporter.ledger.pending == 0
     logs.shutdown()
     assert [event.type for event in rum.events] == ["cart.filled"]

@@ -1,4 +1,4 @@
-"""What the exporter tells OpenTelemetry about itself, read by a real MeterProvider."""
+"""Metrics of the exporter itself, read by a real MeterProvider."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from opentelemetry.util._once import Once
 from otel_rum_exporter import RumLogExporter, RumSpanExporter
 from otel_rum_exporter.delivery import worker
 from otel_rum_exporter.exporter.metrics import _observed, is_enabled, observe
-from otel_rum_exporter.exporter.pipeline import Pipeline
+from otel_rum_exporter.exporter.registry import SharedPipeline
 from otel_rum_exporter.local import Fault, LocalRum
 from tests.logs import make_log
 from tests.spans import APP_MONITOR_ID, make_config, make_span
@@ -33,7 +33,7 @@ Points = dict[str, list[Any]]
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Points]]:
-    """Read the metrics of a global meter provider of this test alone, by their names."""
+    """Return a function that reads the metrics of this test's own global meter provider, by name."""
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
     monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", None)
@@ -64,7 +64,7 @@ def by_error(points: list[Any], component: str) -> dict[Any, int]:
 
 
 @pytest.mark.parametrize(("value", "expected"), [("true", True), (" TRUE", True), ("1", False), ("false", False)])
-def test_they_are_switched_as_the_sdks_own(value: str, expected: bool) -> None:  # noqa: FBT001 - a case of a table
+def test_the_sdks_own_variable_switches_them_on(value: str, expected: bool) -> None:  # noqa: FBT001 - a case of a table
     """Off unless the variable is true."""
     assert is_enabled({SWITCH: value}) is expected
     assert not is_enabled({})
@@ -73,7 +73,7 @@ def test_they_are_switched_as_the_sdks_own(value: str, expected: bool) -> None: 
 def test_without_the_switch_there_are_none(
     read: Callable[[], Points], exporter: Callable[..., RumSpanExporter]
 ) -> None:
-    """Nobody pays for what nobody asked for."""
+    """They are off by default, as the SDK's own are."""
     exporter().export([make_span()])
     assert read() == {}
 
@@ -81,7 +81,7 @@ def test_without_the_switch_there_are_none(
 def test_exported_spans_are_counted_with_the_reason_of_their_loss(
     read: Callable[[], Points], rum: LocalRum, exporter: Callable[..., RumSpanExporter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Delivered ones have no `error.type`; what is on its way is in flight, and in the outbox."""
+    """Delivered spans have no `error.type`; spans that are not delivered yet are in flight, and in the queue."""
     monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.2)
     one = exporter()
     monkeypatch.setenv(SWITCH, "true")
@@ -97,7 +97,7 @@ def test_exported_spans_are_counted_with_the_reason_of_their_loss(
     points = read()
     assert by_error(points["otel.sdk.exporter.span.inflight"], SPAN_EXPORTER) == {None: 2}
     (events,), (size,), (age,), (rate,) = (
-        points[f"otel_rum_exporter.outbox.{name}"] for name in ("events", "size", "age", "rate")
+        points[f"otel_rum_exporter.queue.{name}"] for name in ("events", "size", "age", "rate")
     )
     assert events.value == 2
     assert size.value > 1000
@@ -127,10 +127,10 @@ def test_each_request_has_its_duration_and_the_reason_of_its_failure(
     assert all(0 < point.sum < 60 for point in points)
 
 
-def test_log_records_have_twins_of_their_own(
+def test_log_records_have_metrics_of_their_own(
     read: Callable[[], Points], rum: LocalRum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counted apart from spans; plain lines, which stay at home, are exported as far as OTel is concerned."""
+    """They are counted apart from spans. Plain log lines, which the exporter ignores, count as exported."""
     monkeypatch.setenv(SWITCH, "true")
     one = RumLogExporter(app_monitor_id=APP_MONITOR_ID, endpoint=rum.url, signing="none")
     one.export([make_log("cart.filled"), make_log(body="a plain line")])
@@ -141,10 +141,10 @@ def test_log_records_have_twins_of_their_own(
     one.shutdown()
 
 
-def test_each_pipeline_is_told_apart_and_one_that_is_gone_no_longer(
+def test_each_pipeline_has_a_component_name_while_it_exists(
     read: Callable[[], Points], rum: LocalRum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As many as there are exporters of different settings, also those that are made after others have ended."""
+    """One for each different settings, also for exporters that are made after others have ended."""
     monkeypatch.setenv(SWITCH, "true")
 
     def components() -> set[Any]:
@@ -174,35 +174,35 @@ def test_each_pipeline_is_told_apart_and_one_that_is_gone_no_longer(
 def test_a_gauge_of_the_application_may_end_a_span_while_another_thread_exports_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The meter provider has a lock while it asks, and wants it for our instruments."""
+    """The meter provider holds a lock while it calls the gauge, and takes the same lock to add our instruments."""
     monkeypatch.setenv(SWITCH, "true")
-    pipeline = Pipeline(make_config(), Mock())
-    asked, begun = threading.Event(), threading.Event()
+    shared = SharedPipeline(make_config(), Mock())
+    is_collecting, is_observing = threading.Event(), threading.Event()
+
+    def export() -> None:
+        shared.export(lambda pipeline: pipeline.add_spans([make_span()]))
 
     def observing(*pipeline: Any) -> None:
-        begun.set()
+        is_observing.set()
         observe(*pipeline)
 
     def rows(_: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
-        asked.set()
-        assert begun.wait(LONG_SECONDS)
-        pipeline.export_spans([make_span()])
+        is_collecting.set()
+        assert is_observing.wait(LONG_SECONDS)
+        export()
         yield metrics.Observation(1)
 
-    monkeypatch.setattr("otel_rum_exporter.exporter.stages.observe", observing)
+    monkeypatch.setattr("otel_rum_exporter.exporter.pipeline.observe", observing)
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
     monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", provider)
     provider.get_meter("application").create_observable_gauge("rows", [rows])
-    threads = [
-        threading.Thread(target=reader.collect, daemon=True),
-        threading.Thread(target=pipeline.export_spans, args=([make_span()],), daemon=True),
-    ]
+    threads = [threading.Thread(target=target, daemon=True) for target in (reader.collect, export)]
     threads[0].start()
-    assert asked.wait(LONG_SECONDS)
+    assert is_collecting.wait(LONG_SECONDS)
     threads[1].start()
     for thread in threads:
         thread.join(LONG_SECONDS)
     assert not any(thread.is_alive() for thread in threads)
-    pipeline.close(1.0)
+    shared.leave(1.0)
     provider.shutdown()

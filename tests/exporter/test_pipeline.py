@@ -1,143 +1,184 @@
-"""The street as a whole: whatever comes in, from wherever, while it is at work."""
+"""The pipeline, whatever interrupts it, and however it ends."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from otel_rum_exporter.exporter import stages
-from otel_rum_exporter.exporter.pipeline import OutboxFullError, Pipeline
+import otel_rum_exporter
+from otel_rum_exporter.exporter.pipeline import Pipeline, QueueFullError
+from otel_rum_exporter.exporter.registry import SharedPipeline
 from otel_rum_exporter.ledger import DropReason
+from otel_rum_exporter.mapping.converter import Converter
+from otel_rum_exporter.mapping.outcome import Converted
 from tests.spans import make_config, make_span
 
 LONG_SECONDS = 30.0
-HOUSE = str(Path(sys.modules[Pipeline.__module__].__file__ or "").parent)
+PACKAGE = str(Path(otel_rum_exporter.__file__).parent)
 
 
 class Client:
-    """Takes everything."""
+    """Accepts everything."""
 
     def put_rum_events(self, **_: Any) -> dict[str, Any]:
         return {}
 
 
-class Street:
-    """A pipeline, the spans given to it, and a profiler that gives more between its steps."""
+class Interrupted:
+    """A shared pipeline, and a profiler that exports spans between the steps of the package's own code."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.pipeline = Pipeline(make_config(max_requests_per_second=0, **settings), Client())
-        self.pipeline.start()
+    def __init__(self, tmp_path: Path | None) -> None:
+        spool = {"spool_directory": str(tmp_path)} if tmp_path else {}
+        self.shared = SharedPipeline(make_config(max_requests_per_second=0, **spool), Client())
         self.given = 0
-        self._calls = 0
+        self._steps = 0
 
     def export(self) -> None:
         self.given += 1
-        self.pipeline.export_spans([make_span(attributes={"session.id": str(self.given % 10)})])
+        self.shared.export(one_span(str(self.given % 10)))
 
-    def interrupt(self, frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(HOUSE):
-            self._calls += 1
-            if self._calls % 499 == 0:
+    def interrupt(self, frame: FrameType, _event: str, _: object) -> None:
+        if frame.f_code.co_filename.startswith(PACKAGE):
+            self._steps += 1
+            if self._steps % 1009 == 0:
                 self.export()
 
 
-@pytest.mark.parametrize("is_stored", [False, True])
-def test_a_signal_handler_or_finalizer_may_end_spans_at_any_moment(*, is_stored: bool, tmp_path: Path) -> None:
-    """Python runs them between any two steps, also in the midst of ours; another thread is at work meanwhile."""
-    street = Street(**({"spool_directory": str(tmp_path)} if is_stored else {}))
-    failures: list[RuntimeError] = []
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for what must happen; only a failure takes long."""
+    deadline = time.monotonic() + LONG_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def one_span(session: str = "one") -> Callable[[Pipeline], None]:
+    """Return the step that adds a span."""
+    span = make_span(attributes={"session.id": session})
+    return lambda pipeline: pipeline.add_spans([span])
+
+
+@pytest.fixture
+def _one_conversion_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail where a conversion begins within another one, which would see half of its change."""
+    spans, converting = Converter.spans, threading.Lock()
+
+    def checked(*given: Any) -> Converted:
+        assert converting.acquire(blocking=False)
+        try:
+            return spans(*given)
+        finally:
+            converting.release()
+
+    monkeypatch.setattr(Converter, "spans", checked)
+
+
+@pytest.mark.usefixtures("_one_conversion_at_a_time")
+@pytest.mark.parametrize("is_spooled", [False, True])
+def test_a_signal_handler_or_finalizer_may_export_at_any_moment(*, is_spooled: bool, tmp_path: Path) -> None:
+    """Python runs them between any two steps, also within a change; another thread exports meanwhile."""
+    interrupted = Interrupted(tmp_path if is_spooled else None)
+    failures: list[BaseException] = []
     is_over = threading.Event()
 
-    def interrupted() -> None:
-        sys.setprofile(street.interrupt)
+    def export() -> None:
+        sys.setprofile(interrupted.interrupt)
         try:
             for _ in range(400):
-                street.export()
-        except RuntimeError as error:
+                interrupted.export()
+        except BaseException as error:  # noqa: BLE001 - reported by the assertion below
             failures.append(error)
         finally:
             sys.setprofile(None)
             is_over.set()
 
-    def beside() -> None:
+    def export_beside() -> None:
         while not is_over.is_set():
-            street.pipeline.export_spans([make_span(attributes={"session.id": "beside"})])
+            interrupted.shared.export(one_span("beside"))
 
-    threads = [threading.Thread(target=target, daemon=True) for target in (interrupted, beside)]
+    threads = [threading.Thread(target=target, daemon=True) for target in (export, export_beside)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(LONG_SECONDS)
         assert not thread.is_alive()
-    street.pipeline.close(LONG_SECONDS)
-    assert (failures, street.pipeline.ledger.stored, street.pipeline.ledger.dropped) == ([], 0, {})
-    assert street.pipeline.ledger.delivered > street.given > 400
+    interrupted.shared.leave(LONG_SECONDS)
+    ledger = interrupted.shared.ledger
+    assert (failures, ledger.stored, ledger.dropped) == ([], 0, {})
+    assert ledger.delivered > interrupted.given > 400
 
 
-def test_threads_whose_spans_are_the_first_build_one_street(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of them are delivered, by the same threads and with the same sessions."""
-    built: list[stages.Street] = []
+def test_spans_that_a_finalizer_ends_in_a_delivery_thread_are_delivered() -> None:
+    """Also when the thread is about to sleep: nothing else happens afterwards that would wake it."""
+    shared, given, steps = SharedPipeline(make_config(max_requests_per_second=0), Client()), [0], itertools.count(1)
 
-    class Counted(stages.Street):
-        def __init__(self, *values: Any, **named: Any) -> None:
-            super().__init__(*values, **named)
-            built.append(self)
+    def export() -> None:
+        given[0] += 1
+        shared.export(one_span())
 
-    monkeypatch.setattr(stages, "Street", Counted)
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+    def interrupt(frame: FrameType, _event: str, _: object) -> None:
+        if frame.f_code.co_filename.startswith(PACKAGE) and next(steps) % 37 == 0 and given[0] < 200:
+            export()
+
+    threading.setprofile(interrupt)
     try:
-        for _ in range(20):
-            pipeline, barrier = Pipeline(make_config(max_requests_per_second=0), Client()), threading.Barrier(4)
-            threads = [threading.Thread(target=_export_at_once, args=(pipeline, barrier)) for _ in range(4)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            pipeline.close(LONG_SECONDS)
-            assert (len(built), pipeline.ledger.delivered) == (1, 4)
-            built.clear()
+        export()
+        wait_until(lambda: shared.ledger.delivered == given[0] == 200)
     finally:
-        sys.setswitchinterval(interval)
+        threading.setprofile(None)
+        shared.leave(LONG_SECONDS)
 
 
-def _export_at_once(pipeline: Pipeline, barrier: threading.Barrier) -> None:
-    barrier.wait()
-    pipeline.export_spans([make_span(attributes={"session.id": "one"})])
+def test_a_span_that_a_signal_handler_ends_while_the_ledger_is_read_is_delivered() -> None:
+    """At each of the steps that it takes; nothing else happens afterwards that would deliver the span."""
+    shared = SharedPipeline(make_config(max_requests_per_second=0), Client())
+    shared.export(one_span())
+    for chosen in itertools.count():
+        steps = itertools.count()
+
+        def interrupt(
+            frame: FrameType, _event: str, _: object, chosen: int = chosen, steps: Iterator[int] = steps
+        ) -> None:
+            if frame.f_code.co_filename.startswith(PACKAGE) and next(steps) == chosen:
+                shared.export(one_span())
+
+        sys.setprofile(interrupt)
+        shared.ledger  # noqa: B018 - is read for the interruption
+        sys.setprofile(None)
+        wait_until(lambda: shared.ledger.stored == 0)
+        if next(steps) <= chosen:
+            break
+    assert shared.ledger.delivered == chosen + 1 > 10
+    shared.leave(LONG_SECONDS)
 
 
-def test_a_pipeline_that_was_closed_before_its_first_span_stays_closed() -> None:
-    """A span that comes too late, from a thread that did not know, is counted; who can come again is told to."""
+def test_a_closed_pipeline_counts_what_comes_too_late_as_dropped() -> None:
+    """A sender that can send again learns that nothing was stored."""
     pipeline = Pipeline(make_config(), Client())
     pipeline.close(1.0)
-    pipeline.export_spans([make_span(attributes={"session.id": "one"})])
+    pipeline.add_spans([make_span(attributes={"session.id": "one"})])
+    pipeline.wait()
     assert pipeline.ledger.dropped == {DropReason.SHUTDOWN: 1}
-    with pytest.raises(OutboxFullError):
+    with pytest.raises(QueueFullError):
         pipeline.accept_spans([make_span()])
     assert pipeline.ledger.stored == 0
 
 
-def test_the_ledger_and_the_room_are_true_before_the_first_span_and_after() -> None:
-    """Who asked early sees what comes."""
+def test_a_closed_pipeline_has_no_pending_records() -> None:
+    """A span whose parent is unknown is converted at once, and counted."""
     pipeline = Pipeline(make_config(), Client())
-    ledger = pipeline.ledger
-    assert pipeline.has_room
-    assert pipeline.flush(0.0)
-    pipeline.export_spans([make_span(attributes={"session.id": "one"})])
-    assert pipeline.flush(LONG_SECONDS)
-    assert ledger.delivered == 1
-    pipeline.close(LONG_SECONDS)
-
-
-def test_what_waits_in_a_pipeline_that_is_built_after_its_end_is_counted() -> None:
-    """The first export is about to build it as another thread shuts down."""
-    pipeline = Pipeline(make_config(), Client())
+    pipeline.add_spans([make_span(parent=make_span())])
+    assert pipeline.ledger.pending == 1
     pipeline.close(0.0)
-    pipeline.export_spans([make_span(parent=make_span())])
-    assert pipeline.ledger.waiting == 0
-    assert pipeline.ledger.dropped[DropReason.SHUTDOWN] == pipeline.ledger.accepted > 0
+    pipeline.add_spans([make_span(parent=make_span())])
+    assert pipeline.ledger.pending == 0
+    assert pipeline.ledger.stored == 0
+    assert pipeline.ledger.dropped[DropReason.SHUTDOWN] + pipeline.ledger.delivered == pipeline.ledger.accepted > 1

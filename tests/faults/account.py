@@ -9,7 +9,7 @@ from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_rum_exporter.ledger import DropReason, Ledger
+from otel_rum_exporter.ledger import DropReason, LedgerSnapshot
 from otel_rum_exporter.local import LocalRum
 from tests.spans import make_span
 
@@ -52,7 +52,7 @@ class Account:
         """Wait until the stand-in has taken everything; fails when it never does."""
         wait_until_taken(self._rum, self.given, seconds)
 
-    def assert_balanced(self, ledger: Ledger, dropped: Mapping[DropReason, int] | None = None) -> None:
+    def assert_balanced(self, ledger: LedgerSnapshot, dropped: Mapping[DropReason, int] | None = None) -> None:
         """Compare with the exporter's own ledger: what was given is delivered or counted, and nothing is stored."""
         counted = {reason: count for reason, count in ledger.dropped.items() if count}
         assert counted == (dropped or {}), ledger

@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import otel_rum_exporter.exporter.stages  # noqa: F401 - what a life would import with its first span
+import otel_rum_exporter.exporter.pipeline  # noqa: F401 - what a life would import with its first span
 from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.delivery import worker

@@ -149,7 +149,7 @@ def test_faults_of_all_kinds_at_random_lose_nothing(rum: LocalRum, account: Acco
     one = exporter()
     sessions = [session_id() for _ in range(5)]
     for number in range(60):
-        one._shared.pipeline._open().delivery._rate.grant(time.monotonic())
+        one._shared.pipeline._delivery._rate.grant(time.monotonic())
         one.export(account.spans(3, sessions[number % 5]))
     rum.faults = []
     account.wait_until_all_are_taken()

@@ -35,7 +35,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exporter: Make) -> No
 
 def accept(rum: LocalRum, keys: Credentials | None) -> None:
     """Let a stand-in take the signatures of these credentials only."""
-    rum._data_plane._gate._credentials = keys
+    rum._data_plane._authenticator._credentials = keys
 
 
 def own_lines(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -47,7 +47,7 @@ def test_when_the_disk_is_full_events_stay_in_memory_and_delivery_goes_on(
     one = exporter(spool_directory=str(small_disk / "spool"))
     for _ in range(60):
         one.export(account.spans(30, session_id()))
-    delivery = one._shared.pipeline._open().delivery
+    delivery = one._shared.pipeline._delivery
     in_memory = [parcel for parcel in delivery._outbox.parcels() if parcel.place is None]
     assert in_memory, "the disk is too large for this test"
     assert sum("cannot be written" in line and "full" in line for line in caplog.messages) == 1

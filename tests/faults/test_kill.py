@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter.exporter import stages
+from otel_rum_exporter.exporter import pipeline
 from otel_rum_exporter.local import Fault, LocalRum
 from tests.faults.account import PATIENCE_SECONDS, assert_same_ids, taken, wait_until_taken
 from tests.faults.conftest import IS_LONG, ON_DISK
@@ -104,7 +104,7 @@ class Nursery:
 @pytest.fixture
 def nursery(rum: LocalRum, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nursery]:
     """Open a nursery; whoever settles what is left in the end does not wait five seconds for each 32 files."""
-    monkeypatch.setattr(stages, "RECOVER_SECONDS", 0.1)
+    monkeypatch.setattr(pipeline, "RECOVER_SECONDS", 0.1)
     made = Nursery(rum.url, tmp_path)
     yield made
     made.close()

@@ -121,12 +121,12 @@ def test_the_memory_bound_holds_in_an_outage_and_each_event_beyond_it_is_counted
     one = exporter(max_memory_bytes=1024 * 1024)
     for _ in range(30):
         one.export(account.spans(100, session_id()))
-    assert one._shared.pipeline._open().delivery.stored_bytes <= 1024 * 1024
-    dropped = one.ledger.dropped[DropReason.OUTBOX_FULL]
+    assert one._shared.pipeline._delivery.stored_bytes <= 1024 * 1024
+    dropped = one.ledger.dropped[DropReason.QUEUE_FULL]
     assert dropped > 0
     rum.faults = []
     assert one.force_flush(60_000)
-    account.assert_balanced(one.ledger, {DropReason.OUTBOX_FULL: dropped})
+    account.assert_balanced(one.ledger, {DropReason.QUEUE_FULL: dropped})
     assert max(account.taken()) == len(account.given) - 1
 
 

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp
 URL = "http://gateway.example"
 
 
-class Client:
-    """Ask an application; in a `with` block it also begins and ends with the lifespan protocol, as servers do it."""
+class AsgiClient:
+    """Call an ASGI application; in a `with` block with the lifespan protocol, as servers do."""
 
     def __init__(self, app: ASGIApp, address: str = "192.0.2.1") -> None:
         self._app = app
@@ -22,7 +22,7 @@ class Client:
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._lifespan: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> Client:  # noqa: PYI034 - typing.Self begins with Python 3.11
+    def __enter__(self) -> AsgiClient:  # noqa: PYI034 - typing.Self begins with Python 3.11
         self._loop.run_until_complete(self._begin())
         return self
 
@@ -31,7 +31,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the loop that all requests ran in."""
+        """Close the event loop of all requests."""
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
@@ -40,11 +40,11 @@ class Client:
         return self.request("POST", path, body, headers)
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
-        """Ask for something."""
+        """Send a GET request."""
         return self.request("GET", path, b"", headers or {})
 
     def request(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        """Ask, and wait for the whole answer."""
+        """Send a request, and return the whole response."""
         return self._loop.run_until_complete(self._ask(method, path, body, headers))
 
     async def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:

@@ -23,7 +23,7 @@ def spans(*names: str, resource: Mapping[str, Any] | None = None, **attributes: 
 
 
 def json_spans(*spans: Mapping[str, Any], resource: Mapping[str, str] | None = None) -> bytes:
-    """Return a JSON body with these spans; each has ids and times where it gives none."""
+    """Return a JSON body with these spans, with ids and times where they are missing."""
     attributes = [{"key": key, "value": {"stringValue": value}} for key, value in (resource or {}).items()]
     whole = [
         {

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from otel_rum_exporter.gateway import Gateway, GatewaySettings
 from otel_rum_exporter.gateway.server import Server
 from otel_rum_exporter.local import LocalRum
-from tests.gateway.asgi import Client
+from tests.gateway.asgi import AsgiClient
 from tests.spans import make_config
 
 MakeGateway = Callable[..., Gateway]
@@ -20,7 +20,7 @@ MakeGateway = Callable[..., Gateway]
 
 @pytest.fixture
 def make_gateway(rum: LocalRum) -> Iterator[MakeGateway]:
-    """Make gateways that send to `rum`, and close them; exporter settings go into `config`."""
+    """Make gateways that send to `rum`; `config` has exporter settings."""
     made: list[Gateway] = []
 
     def make(config: dict[str, Any] | None = None, **settings: Any) -> Gateway:
@@ -34,12 +34,12 @@ def make_gateway(rum: LocalRum) -> Iterator[MakeGateway]:
 
 
 @pytest.fixture
-def connect() -> Iterator[Callable[..., Client]]:
-    """Make clients of applications, without a socket between them."""
-    made: list[Client] = []
+def connect() -> Iterator[Callable[..., AsgiClient]]:
+    """Make clients that call applications without a socket."""
+    made: list[AsgiClient] = []
 
-    def make(app: ASGIApp, **arguments: Any) -> Client:
-        made.append(Client(app, **arguments))
+    def make(app: ASGIApp, **arguments: Any) -> AsgiClient:
+        made.append(AsgiClient(app, **arguments))
         return made[-1]
 
     yield make
@@ -48,14 +48,14 @@ def connect() -> Iterator[Callable[..., Client]]:
 
 
 @pytest.fixture
-def client(make_gateway: MakeGateway, connect: Callable[..., Client]) -> Client:
+def client(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> AsgiClient:
     """Return a client of a gateway with the default settings."""
     return connect(make_gateway().app)
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Gateway], GatewaySettings]]:
-    """Serve gateways on free ports, which are those of the settings returned."""
+    """Serve gateways on free ports, which the returned settings contain."""
     running: list[tuple[Server, threading.Thread]] = []
 
     def run(gateway: Gateway) -> GatewaySettings:

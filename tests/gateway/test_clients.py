@@ -66,7 +66,7 @@ def _http(settings: GatewaySettings) -> str:
 
 @pytest.fixture
 def served(make_gateway: MakeGateway, serve: Serve) -> GatewaySettings:
-    """Serve a gateway that asks for a token."""
+    """Serve a gateway that requires a token."""
     return serve(make_gateway(token="made-up", app_monitors=OTHER_MONITOR))
 
 
@@ -98,7 +98,7 @@ EXPECTED_OF_PYTHON = {"page_view_event", "performance_navigation_event", "perfor
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip, Compression.Deflate])
 def test_python_over_http(rum: LocalRum, served: GatewaySettings, compression: Compression) -> None:
-    """OTel's exporter for Python, however it compresses."""
+    """OpenTelemetry's Python exporter, with each compression."""
     _send_as_python(OTLPSpanExporter(f"{_http(served)}/v1/traces", headers=TOKEN, compression=compression))
     events = rum.wait_for(count=4)
     assert _types(events) == EXPECTED_OF_PYTHON
@@ -107,7 +107,7 @@ def test_python_over_http(rum: LocalRum, served: GatewaySettings, compression: C
 
 
 def test_python_over_grpc(rum: LocalRum, served: GatewaySettings) -> None:
-    """The same over gRPC, for another app monitor that its resource names."""
+    """The same over gRPC, for another app monitor named by the resource."""
     exporter = GrpcSpanExporter(f"127.0.0.1:{served.grpc_port}", insecure=True, headers=TOKEN)
     _send_as_python(exporter, **{"aws.rum.appmonitor.id": OTHER_MONITOR})
     events = rum.wait_for(count=4)
@@ -117,7 +117,7 @@ def test_python_over_grpc(rum: LocalRum, served: GatewaySettings) -> None:
 
 @pytest.mark.parametrize("transport", ["http", "grpc"])
 def test_log_records_of_python(rum: LocalRum, served: GatewaySettings, transport: str) -> None:
-    """Those that are events, or exceptions."""
+    """Events and exceptions."""
     exporter = (
         OTLPLogExporter(f"{_http(served)}/v1/logs", headers=TOKEN)
         if transport == "http"
@@ -144,7 +144,7 @@ def node(tmp_path: Path) -> Path:
 @needs_npm
 @pytest.mark.parametrize("encoding", ["json", "proto", "grpc"])
 def test_node(rum: LocalRum, make_gateway: MakeGateway, serve: Serve, node: Path, encoding: str) -> None:
-    """OTel's exporters for Node: JSON and protobuf, both without a Content-Length, and gRPC."""
+    """OpenTelemetry's Node exporters: JSON and protobuf without a Content-Length, and gRPC."""
     bound = serve(make_gateway(token=None if encoding == "grpc" else "made-up"))
     url = f"http://127.0.0.1:{bound.grpc_port}" if encoding == "grpc" else f"{_http(bound)}/v1/traces"
     subprocess.run(["node", "node.mjs", encoding, url], cwd=node, check=True, timeout=60)
@@ -161,7 +161,7 @@ def test_node(rum: LocalRum, make_gateway: MakeGateway, serve: Serve, node: Path
 
 @contextmanager
 def _page_server(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve a page and its script; what the page says is appended to the list."""
+    """Serve a page and its script; messages of the page are appended to the list."""
     said: list[str] = []
     files = {
         "/": (
@@ -199,7 +199,7 @@ def _page_server(folder: Path) -> Iterator[tuple[str, list[str]]]:
 @needs_npm
 @pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 def test_a_page_in_a_browser(rum: LocalRum, make_gateway: MakeGateway, serve: Serve, node: Path) -> None:
-    """OTel's SDK for the web in Chromium, with its instrumentations, from another origin."""
+    """OpenTelemetry's web SDK and instrumentations in Chromium, from another origin."""
     bundle = ["node_modules/.bin/esbuild", "page.js", "--bundle", "--outfile=out.js", "--log-level=warning"]
     subprocess.run(bundle, cwd=node, check=True, timeout=60)
     with _page_server(node) as (page_url, said):
@@ -238,7 +238,7 @@ def test_a_page_in_a_browser(rum: LocalRum, make_gateway: MakeGateway, serve: Se
 
 @pytest.mark.skipif(not ROTEL, reason="ROTEL names no program")
 def test_a_collector(rum: LocalRum, make_gateway: MakeGateway, serve: Serve, tmp_path: Path) -> None:
-    """Rotel takes the spans of an SDK, is refused at first, and comes again."""
+    """Rotel forwards an SDK's spans, is rejected at first, and retries."""
     gateway = make_gateway()
     bound = serve(gateway)
     ports = [_free_port(), _free_port()]
@@ -247,14 +247,14 @@ def test_a_collector(rum: LocalRum, make_gateway: MakeGateway, serve: Serve, tmp
         *(f"127.0.0.1:{ports[1]}", "--exporter", "otlp", "--otlp-exporter-endpoint", _http(bound)),
         *("--otlp-exporter-protocol", "http", "--batch-timeout", "200ms"),
     ]
-    gateway.refuse()
+    gateway.stop_accepting()
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{ports[0]}/v1/traces"
         _wait_for(url)
         _send_as_python(OTLPSpanExporter(url))
-        while 'answer="503"' not in httpx.get(f"{_http(bound)}/metrics").text:
+        while 'response="503"' not in httpx.get(f"{_http(bound)}/metrics").text:
             time.sleep(0.05)
         gateway.resume()
         assert _types(rum.wait_for(count=4, timeout_seconds=30)) == EXPECTED_OF_PYTHON

@@ -50,29 +50,27 @@ def _trickle(opened: socket.socket, sent: bytes) -> None:
 
 
 @pytest.mark.parametrize("begun", [b"", b"POST /v1/tr", HEAD, HEAD + b"X-Half: "])
-def test_a_connection_that_does_not_come_to_the_point_is_closed(
+def test_a_connection_without_a_complete_head_is_closed(
     monkeypatch: pytest.MonkeyPatch, port: int, begun: bytes
 ) -> None:
-    """Whether it says nothing or half a head."""
+    """After nothing or half a head."""
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", port), timeout=20) as opened:
         opened.sendall(begun)
         assert _rest(opened) == b""
 
 
-def test_a_head_that_trickles_in_is_closed_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, connected: socket.socket
-) -> None:
-    """Each byte is no new beginning."""
+def test_a_head_that_arrives_slowly_is_closed(monkeypatch: pytest.MonkeyPatch, connected: socket.socket) -> None:
+    """A byte does not restart the deadline."""
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.3)
     with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
         _trickle(connected, HEAD + b"X-Slow: " + b"y" * 1000)
 
 
-def test_a_body_that_goes_on_after_its_answer_is_closed(
+def test_a_body_that_continues_after_its_response_is_closed(
     monkeypatch: pytest.MonkeyPatch, connected: socket.socket
 ) -> None:
-    """An answer ends no request, and whoever trickles would keep the connection for ever."""
+    """A slow body would keep the connection open forever."""
     monkeypatch.setattr(connection, "BODY_SECONDS", 0.5)
     connected.sendall(HEAD.replace(b"x-protobuf", b"x-unknown") + b"Content-Length: 100000\r\n\r\n")
     assert connected.recv(65_536).startswith(b"HTTP/1.1 415 ")
@@ -91,15 +89,15 @@ def test_a_body_that_goes_on_after_its_answer_is_closed(
         (CHUNKED + b"1;", b"x"),
     ],
 )
-def test_a_head_or_a_trailer_without_end_is_cut_off(connected: socket.socket, begun: bytes, endless: bytes) -> None:
-    """Nothing of it is kept, and its sender cannot send it all."""
+def test_an_endless_head_or_trailer_is_aborted(connected: socket.socket, begun: bytes, endless: bytes) -> None:
+    """Nothing of it is kept."""
     piece = endless * (MIB // len(endless))
     with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
         connected.sendall(begun + 64 * piece)
 
 
-def test_requests_on_one_connection_are_not_added_up(port: int) -> None:
-    """Hundreds of heads are more than one may be; small chunks frame a body, and a large body is no head."""
+def test_the_limit_applies_per_request_of_a_connection(port: int) -> None:
+    """Heads of many requests, small chunks and large bodies do not add up."""
     sender = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     body = spans("work")
     for _ in range(200):

@@ -13,7 +13,7 @@ import yaml
 from otel_rum_exporter.gateway import GatewaySettings
 from otel_rum_exporter.gateway.application import config_of
 from otel_rum_exporter.local import LocalRum
-from tests.gateway.asgi import Client
+from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import PROTOBUF, spans
 from tests.spans import APP_MONITOR_ID
 
@@ -22,8 +22,8 @@ KINDS = ("receivers", "processors", "exporters", "connectors", "extensions")
 
 
 @pytest.mark.parametrize("name", ["collector.yaml", "collector-routing.yaml"])
-def test_a_collector_knows_every_component_that_its_pipelines_name(name: str) -> None:
-    """And every component is used."""
+def test_collector_pipelines_name_defined_components(name: str) -> None:
+    """Every component is used."""
     config: dict[str, Any] = yaml.safe_load((EXAMPLES / name).read_text(encoding="utf-8"))
     pipelines = config["service"]["pipelines"].values()
     used = {part for pipeline in pipelines for parts in pipeline.values() for part in parts}
@@ -31,8 +31,8 @@ def test_a_collector_knows_every_component_that_its_pipelines_name(name: str) ->
     assert used | set(config["service"].get("extensions", [])) == defined
 
 
-def test_the_settings_of_the_unit_are_settings() -> None:
-    """Of the gateway and of the exporter; the unit gives the last delivery its time."""
+def test_the_unit_sets_existing_settings() -> None:
+    """Of the gateway and the exporter; the unit allows time for the final flush."""
     lines = (EXAMPLES / "gateway.env").read_text(encoding="utf-8").splitlines()
     environment = dict(line.split("=", 1) for line in lines)
     unit = configparser.ConfigParser(strict=False, delimiters="=")
@@ -47,8 +47,8 @@ def test_the_settings_of_the_unit_are_settings() -> None:
     assert unit["Service"]["ExecStart"].endswith("otel-rum gateway")
 
 
-def test_the_gateway_is_a_part_of_an_application(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below its path, beside the application's own pages; the end of the application delivers."""
+def test_the_gateway_is_mounted_in_an_application(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the application's own pages; its shutdown delivers."""
     for name, value in {"APP_MONITOR_ID": APP_MONITOR_ID, "ENDPOINT": rum.url, "SIGNING": "none"}.items():
         monkeypatch.setenv(f"OTEL_EXPORTER_AWS_RUM_{name}", value)
     found = importlib.util.spec_from_file_location("embedded", EXAMPLES / "embedded.py")
@@ -56,7 +56,7 @@ def test_the_gateway_is_a_part_of_an_application(rum: LocalRum, monkeypatch: pyt
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
-    with Client(module.app) as client:
+    with AsgiClient(module.app) as client:
         assert client.get("/").text == "hello\n"
         assert client.post("/otlp/v1/traces", spans("work"), PROTOBUF).status_code == 200
     assert [event.type for event in rum.events] == ["work"]

@@ -27,8 +27,8 @@ TYPES = (PROTOBUF, PROTOBUF, JSON, JSON, b"application/json; charset=utf-8", b"t
 LOG = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"%d","eventName":"e","body":{}}]}]}]}' % START_NS
 
 
-class _Nowhere:
-    """Takes every request, as RUM would."""
+class _AcceptingClient:
+    """A `rum` client that accepts every request."""
 
     def put_rum_events(self, **_: Any) -> None:
         """Do nothing."""
@@ -139,13 +139,13 @@ def _resident_bytes() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory of this process is read from /proc")
-def test_hostile_bodies_are_taken_or_refused_and_leave_nothing() -> None:
-    """Mutated telemetry, bombs, values within values: 200, 400, 413 or 415, and memory has a bound."""
+def test_hostile_bodies_are_accepted_or_rejected_within_bounded_memory() -> None:
+    """Mutated telemetry, compression bombs, nested values: 200, 400, 413 or 415."""
     settings = GatewaySettings.read(
         {"max_body_bytes": MAX_BODY_BYTES, "client_requests_per_second": 0, "client_bytes_per_second": 0}, {}
     )
     config = make_config(region="eu-central-1", max_requests_per_second=0, max_memory_bytes=16 * 1024 * 1024)
-    gateway = Gateway(config, settings, _Nowhere())
+    gateway = Gateway(config, settings, _AcceptingClient())
     chance = random.Random(20261124)
     statuses: Counter[int] = Counter()
 

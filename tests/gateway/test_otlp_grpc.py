@@ -42,14 +42,14 @@ def _refused(port: int, body: bytes, *metadata: tuple[str, str]) -> tuple[grpc.S
 
 
 def test_spans_become_events(rum: LocalRum, make_gateway: MakeGateway, serve: Serve) -> None:
-    """Through the exporter's mapping, and the answer says nothing else."""
+    """Through the exporter's mapping, with an empty response."""
     response = _export(serve(make_gateway()).grpc_port, spans("work"))
     assert not response.HasField("partial_success")
     rum.wait_for("work")
 
 
-def test_partial_success_counts_and_tells(make_gateway: MakeGateway, serve: Serve) -> None:
-    """What is malformed is rejected alone."""
+def test_partial_success_has_count_and_reason(make_gateway: MakeGateway, serve: Serve) -> None:
+    """Only the malformed record is rejected."""
     request = ExportTraceServiceRequest.FromString(spans("work", "other"))
     request.resource_spans[0].scope_spans[0].spans[1].trace_id = b"short"
     partial = _export(serve(make_gateway()).grpc_port, request.SerializeToString()).partial_success
@@ -57,16 +57,16 @@ def test_partial_success_counts_and_tells(make_gateway: MakeGateway, serve: Serv
     assert partial.error_message.endswith("spans[1].traceId has 5 bytes, not 16")
 
 
-def test_a_token_is_required_where_one_is_set(make_gateway: MakeGateway, serve: Serve) -> None:
-    """It is the metadata `authorization`."""
+def test_a_token_is_required_if_set(make_gateway: MakeGateway, serve: Serve) -> None:
+    """In the metadata `authorization`."""
     port = serve(make_gateway(token="secret")).grpc_port
     for metadata in ((), (("authorization", "Bearer wrong"),)):
         assert _refused(port, b"", *metadata)[0] is grpc.StatusCode.UNAUTHENTICATED
     _export(port, b"", ("authorization", "Bearer secret"))
 
 
-def test_rates_of_one_address_have_a_bound(make_gateway: MakeGateway, serve: Serve) -> None:
-    """What is above it is UNAVAILABLE, which is retried, and says when; its ports do not make it several."""
+def test_the_request_rate_of_an_address_is_limited(make_gateway: MakeGateway, serve: Serve) -> None:
+    """Above it the response is UNAVAILABLE with a retry delay; all ports of an address count together."""
     port = serve(make_gateway(client_bytes_per_second=1)).grpc_port
     _export(port, spans("work"))
     code, status = _refused(port, spans("work"))
@@ -76,10 +76,10 @@ def test_rates_of_one_address_have_a_bound(make_gateway: MakeGateway, serve: Ser
     assert retry.retry_delay.ToSeconds() >= 1
 
 
-def test_an_error_of_ours_is_told_as_one(
+def test_an_internal_error_is_reported_as_internal(
     make_gateway: MakeGateway, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The sender learns nothing of it but that it is one."""
+    """Without details for the client."""
 
     def fail(*_: object) -> None:
         raise ValueError("boom")
@@ -87,11 +87,11 @@ def test_an_error_of_ours_is_told_as_one(
     monkeypatch.setattr("otel_rum_exporter.gateway.receiver.decode_protobuf", fail)
     code, status = _refused(serve(make_gateway()).grpc_port, b"")
     assert (code, status.message) == (grpc.StatusCode.INTERNAL, "internal error")
-    assert "please report this" in caplog.text
+    assert "To fix: report this" in caplog.text
 
 
-def test_a_port_that_is_taken_is_told(make_gateway: MakeGateway) -> None:
-    """As an OSError that names it, and the port of HTTP is free again."""
+def test_a_port_in_use_is_an_error(make_gateway: MakeGateway) -> None:
+    """An OSError names it, and the HTTP port is released."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=str(port)):
@@ -109,5 +109,5 @@ def test_a_port_that_is_taken_is_told(make_gateway: MakeGateway) -> None:
     ],
 )
 def test_a_peer_has_an_address(peer: str, host: str) -> None:
-    """However gRPC writes it."""
+    """In each notation of gRPC."""
     assert _host(peer) == host

@@ -21,7 +21,7 @@ from otel_rum_exporter.delivery.spool.file import SpoolFile
 from otel_rum_exporter.gateway import Gateway, GatewaySettings, otlp_http
 from otel_rum_exporter.gateway.receiver import MAX_RECORDS
 from otel_rum_exporter.local import LocalRum
-from tests.gateway.asgi import Client
+from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
 from tests.gateway.conftest import MakeGateway
 from tests.spans import APP_MONITOR_ID, START_NS
@@ -34,30 +34,30 @@ SESSION = "0f0e0d0c-0b0a-4908-8706-050403020100"
     ("headers", "body"),
     [(PROTOBUF, spans("add_to_cart", session_id=SESSION)), (JSON, json_spans({"name": "add_to_cart"}))],
 )
-def test_spans_become_events(rum: LocalRum, client: Client, headers: dict[str, str], body: bytes) -> None:
+def test_spans_become_events(rum: LocalRum, client: AsgiClient, headers: dict[str, str], body: bytes) -> None:
     """Both encodings reach RUM through the exporter's mapping."""
     assert client.post("/v1/traces", body, headers).status_code == 200
     (event,) = rum.wait_for("add_to_cart")
     assert event.app_monitor_id == APP_MONITOR_ID
 
 
-def test_log_records_become_events(rum: LocalRum, client: Client) -> None:
-    """Those with an event name do."""
+def test_log_records_become_events(rum: LocalRum, client: AsgiClient) -> None:
+    """If they have an event name."""
     record = {"timeUnixNano": str(START_NS), "eventName": "coupon_used"}
     body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
     assert client.post("/v1/logs", json.dumps(body).encode(), JSON).json() == {}
     rum.wait_for("coupon_used")
 
 
-def test_deflate_is_understood(rum: LocalRum, client: Client) -> None:
-    """It is gzip without its header, and costs nothing to take."""
+def test_deflate_is_accepted(rum: LocalRum, client: AsgiClient) -> None:
+    """It is gzip without its header."""
     headers = {**PROTOBUF, "content-encoding": "deflate"}
     assert client.post("/v1/traces", zlib.compress(spans("work")), headers).status_code == 200
     rum.wait_for("work")
 
 
-def test_partial_success_counts_and_tells(client: Client) -> None:
-    """What is malformed is rejected alone, and the answer says where and why."""
+def test_partial_success_has_count_and_reason(client: AsgiClient) -> None:
+    """Only the malformed record is rejected, with place and reason."""
     body = json_spans({}, {"spanId": "0" * 16}, {"name": 5})
     partial = client.post("/v1/traces", body, JSON).json()["partialSuccess"]
     assert partial == {
@@ -67,8 +67,8 @@ def test_partial_success_counts_and_tells(client: Client) -> None:
     }
 
 
-def test_a_token_is_required_where_one_is_set(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
-    """Of telemetry and of metrics; health is for everybody."""
+def test_a_token_is_required_if_set(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
+    """For telemetry and metrics, but not for health checks."""
     client = connect(make_gateway(token="secret").app)
     for shown in (
         {},
@@ -86,10 +86,10 @@ def test_a_token_is_required_where_one_is_set(make_gateway: MakeGateway, connect
     assert client.get("/metrics", shown).status_code == 200
 
 
-def test_a_full_outbox_refuses_and_tells_when_to_come_again(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., Client]
+def test_a_full_queue_rejects_with_a_retry_delay(
+    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
 ) -> None:
-    """Nothing that was acknowledged leaves for what comes later; when there is room again, it is taken."""
+    """Acknowledged events are not dropped for later ones; requests are accepted again when there is room."""
     rum.answer(503, times=1_000_000)
     client = connect(make_gateway({"max_memory_bytes": 1024 * 1024, "timeout_millis": 50}).app)
     taken = 0
@@ -101,17 +101,17 @@ def test_a_full_outbox_refuses_and_tells_when_to_come_again(
     assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
     assert client.get("/readyz").status_code == 503
     assert f"otel_rum_events_stored {taken}" in client.get("/metrics").text
-    assert 'otel_rum_events_dropped_total{reason="outbox_full"} 0' in client.get("/metrics").text
+    assert 'otel_rum_events_dropped_total{reason="queue_full"} 0' in client.get("/metrics").text
 
 
-def test_what_is_not_on_disk_is_not_acknowledged(
+def test_events_that_are_not_on_disk_are_not_acknowledged(
     rum: LocalRum,
     make_gateway: MakeGateway,
-    connect: Callable[..., Client],
+    connect: Callable[..., AsgiClient],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With a spool whose disk fails the sender keeps what it has; the first attempt alone may come twice."""
+    """If the spool's disk fails, clients keep their telemetry; only the first attempt may be repeated."""
     client = connect(make_gateway({"spool_directory": str(tmp_path)}).app)
 
     def fail(*_: object) -> None:
@@ -130,8 +130,8 @@ def test_what_is_not_on_disk_is_not_acknowledged(
     assert len(rum.events("work")) == 1
 
 
-def test_a_gateway_that_closes_refuses(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
-    """Senders keep what they have, and come again to its successor."""
+def test_a_closing_gateway_rejects_requests(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
+    """Clients retry with its successor."""
     gateway = make_gateway()
     client = connect(gateway.app)
     gateway.close()
@@ -141,16 +141,18 @@ def test_a_gateway_that_closes_refuses(make_gateway: MakeGateway, connect: Calla
 
 
 def test_closing_delivers_what_was_accepted(rum: LocalRum, make_gateway: MakeGateway) -> None:
-    """The lifespan of the application ends with it."""
+    """At the end of the application's lifespan."""
     rum.delay_seconds = 0.05
-    with Client(make_gateway().app) as client:
+    with AsgiClient(make_gateway().app) as client:
         for number in range(20):
             client.post("/v1/traces", spans(f"work_{number}", session_id=f"session {number}"), PROTOBUF)
     assert len(rum.events) == 20
 
 
-def test_rates_of_one_address_have_a_bound(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
-    """What is above it is refused, and told when to come again; another address is served."""
+def test_the_request_rate_of_an_address_is_limited(
+    make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
+) -> None:
+    """Requests above it get a retry delay; other addresses are served."""
     gateway = make_gateway(client_requests_per_second=3)
     flood, other = connect(gateway.app), connect(gateway.app, address="192.0.2.2")
     statuses: list[int] = []
@@ -161,10 +163,10 @@ def test_rates_of_one_address_have_a_bound(make_gateway: MakeGateway, connect: C
     assert other.post("/v1/traces", b"{}", JSON).status_code == 200
 
 
-def test_a_proxy_is_believed_only_where_it_is_trusted(
+def test_a_forwarded_address_is_used_only_from_a_trusted_proxy(
     make_gateway: MakeGateway, serve: Callable[[Gateway], GatewaySettings]
 ) -> None:
-    """Else anybody could be anybody."""
+    """Otherwise a client could choose its address."""
     found = []
     for trusted in ("127.0.0.1", ""):
         bound = serve(make_gateway(client_bytes_per_second=1, trusted_proxies=trusted))
@@ -176,8 +178,8 @@ def test_a_proxy_is_believed_only_where_it_is_trusted(
     assert found == [200, 200, 200, 429]
 
 
-def test_bytes_of_one_address_have_a_bound(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
-    """They are counted decompressed; one request may go over, and the next one waits for it."""
+def test_the_byte_rate_of_an_address_is_limited(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> None:
+    """Decompressed bytes count; one request may exceed the rate, and the next one waits."""
     client = connect(make_gateway(client_bytes_per_second=1000).app)
     body, headers = gzip.compress(b"{" + b" " * 100_000 + b"}"), {**JSON, "content-encoding": "gzip"}
     assert client.post("/v1/traces", body, headers).status_code == 200
@@ -185,30 +187,32 @@ def test_bytes_of_one_address_have_a_bound(make_gateway: MakeGateway, connect: C
     assert (answer.status_code, int(answer.headers["retry-after"]) > 90) == (429, True)
 
 
-def test_an_app_monitor_is_chosen_from_the_list(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., Client]
+def test_a_resource_selects_an_app_monitor_of_the_list(
+    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
 ) -> None:
-    """By id or by alias; any other is refused, and so is a known one by a wrong alias."""
+    """By id or alias; others are rejected, and so is a wrong alias."""
     client = connect(make_gateway(app_monitors=f"{OTHER_MONITOR}=shop").app)
-    stranger = "00000000-aaaa-4bbb-8ccc-000000000003"
+    other = "00000000-aaaa-4bbb-8ccc-000000000003"
     by = {
         "default": {},
         "id": {"aws.rum.appmonitor.id": OTHER_MONITOR},
         "alias": {"aws.rum.appmonitor.alias": "shop"},
-        "stranger": {"aws.rum.appmonitor.id": stranger},
+        "other": {"aws.rum.appmonitor.id": other},
         "wrong_alias": {"aws.rum.appmonitor.id": OTHER_MONITOR, "aws.rum.appmonitor.alias": "other"},
     }
     partial = {}
     for name, resource in by.items():
         answer = client.post("/v1/traces", json_spans({"name": name}, resource=resource), JSON)
         partial[name] = answer.json().get("partialSuccess", {}).get("rejectedSpans")
-    assert partial == {"default": None, "id": None, "alias": None, "stranger": "1", "wrong_alias": "1"}
+    assert partial == {"default": None, "id": None, "alias": None, "other": "1", "wrong_alias": "1"}
     events = {event.type: event.app_monitor_id for event in rum.wait_for(count=3)}
     assert events == {"default": APP_MONITOR_ID, "id": OTHER_MONITOR, "alias": OTHER_MONITOR}
 
 
-def test_one_app_monitor_crowds_out_no_other(make_gateway: MakeGateway, connect: Callable[..., Client]) -> None:
-    """Each has a quota of its own, and what is over it is refused for now."""
+def test_each_app_monitor_has_its_own_record_rate(
+    make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
+) -> None:
+    """Records above it are rejected with a retry delay."""
     client = connect(make_gateway(app_monitors=OTHER_MONITOR, max_records_per_second=2).app)
     many = json_spans(*[{}] * 20, resource={"aws.rum.appmonitor.id": OTHER_MONITOR})
     statuses = [client.post("/v1/traces", many, JSON).status_code for _ in range(2)]
@@ -216,16 +220,18 @@ def test_one_app_monitor_crowds_out_no_other(make_gateway: MakeGateway, connect:
     assert client.post("/v1/traces", json_spans({}), JSON).status_code == 200
 
 
-def test_too_many_records_are_refused(client: Client) -> None:
-    """Two bytes may be a span; memory holds a bounded number of them."""
+def test_too_many_records_are_rejected(client: AsgiClient) -> None:
+    """A span may have two bytes, so their number is limited."""
     body = b"\x0a\x00" * (MAX_RECORDS + 1)
     assert client.post("/v1/traces", body, PROTOBUF).status_code == 413
     dense = b'{"resourceSpans":[' + b"{}," * 2_000_001 + b"{}]}"
     assert client.post("/v1/traces", dense, JSON).status_code == 413
 
 
-def test_bodies_in_flight_have_a_bound(make_gateway: MakeGateway, serve: Callable[[Gateway], GatewaySettings]) -> None:
-    """What many clients send at once does not add up without end; there is room again when they are done."""
+def test_the_bytes_of_requests_in_flight_are_limited(
+    make_gateway: MakeGateway, serve: Callable[[Gateway], GatewaySettings]
+) -> None:
+    """There is room again after they end."""
     gateway = make_gateway(max_body_bytes=100_000)
     url = f"http://127.0.0.1:{serve(gateway).http_port}/v1/traces"
     more, statuses = threading.Event(), []
@@ -238,7 +244,7 @@ def test_bodies_in_flight_have_a_bound(make_gateway: MakeGateway, serve: Callabl
     threads = [threading.Thread(target=lambda: httpx.post(url, content=slowly(), headers=JSON)) for _ in range(4)]
     for thread in threads:
         thread.start()
-    while "otel_rum_gateway_held_bytes 360004" not in httpx.get(url.replace("v1/traces", "metrics")).text:
+    while "otel_rum_gateway_in_flight_bytes 360004" not in httpx.get(url.replace("v1/traces", "metrics")).text:
         time.sleep(0.01)
     statuses.append(httpx.post(url, content=b"{" + b" " * 90_000 + b"}", headers=JSON).status_code)
     more.set()
@@ -248,10 +254,10 @@ def test_bodies_in_flight_have_a_bound(make_gateway: MakeGateway, serve: Callabl
     assert statuses == [503, 200]
 
 
-def test_a_body_that_does_not_come_is_given_up(
+def test_a_body_that_does_not_arrive_is_an_error(
     make_gateway: MakeGateway, serve: Callable[[Gateway], GatewaySettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its connection is not held for ever."""
+    """Its connection is not kept forever."""
     monkeypatch.setattr(otlp_http, "BODY_SECONDS", 0.05)
     connection = http.client.HTTPConnection("127.0.0.1", serve(make_gateway()).http_port, timeout=30)
     connection.putrequest("POST", "/v1/traces")
@@ -262,10 +268,10 @@ def test_a_body_that_does_not_come_is_given_up(
     connection.close()
 
 
-def test_an_error_of_ours_is_told_as_one(
-    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_an_internal_error_is_reported_as_internal(
+    client: AsgiClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The sender learns nothing of it but that it is one."""
+    """Without details for the client."""
 
     def fail(*_: object) -> None:
         raise ValueError("boom")
@@ -273,43 +279,43 @@ def test_an_error_of_ours_is_told_as_one(
     monkeypatch.setattr("otel_rum_exporter.gateway.receiver.decode_json", fail)
     answer = client.post("/v1/traces", b"{}", JSON)
     assert (answer.status_code, answer.json()) == (500, {"code": 13, "message": "internal error"})
-    assert "please report this" in caplog.text
+    assert "To fix: report this" in caplog.text
 
 
 def test_it_mounts_under_another_application(
-    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., Client]
+    rum: LocalRum, make_gateway: MakeGateway, connect: Callable[..., AsgiClient]
 ) -> None:
-    """Its paths are then below that one's."""
+    """Its paths are below the mount path."""
     client = connect(Starlette(routes=[Mount("/otlp", make_gateway().app)]))
     assert client.post("/otlp/v1/traces", spans("work"), PROTOBUF).status_code == 200
     rum.wait_for("work")
 
 
 def test_the_application_of_the_environment(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`otel_rum_exporter.gateway:app` is what ASGI servers are told."""
+    """`otel_rum_exporter.gateway:app`, for ASGI servers."""
     import otel_rum_exporter.gateway
 
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID", APP_MONITOR_ID)
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_ENDPOINT", rum.url)
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_SIGNING", "none")
     otel_rum_exporter.gateway._from_environment.cache_clear()
-    with Client(otel_rum_exporter.gateway.app) as client:
+    with AsgiClient(otel_rum_exporter.gateway.app) as client:
         client.post("/v1/traces", spans("work"), PROTOBUF)
     assert [event.type for event in rum.events] == ["work"]
     otel_rum_exporter.gateway._from_environment.cache_clear()
 
 
-def test_metrics_are_what_was_done(rum: LocalRum, client: Client) -> None:
-    """Requests by answer, records by signal, and the ledger of events."""
+def test_metrics_count_requests_records_and_events(rum: LocalRum, client: AsgiClient) -> None:
+    """Requests by response, records by signal, events by the ledger."""
     client.post("/v1/traces", json_spans({}, {"spanId": ""}), JSON)
     client.post("/v1/traces", b"{", JSON)
     rum.wait_for("work")
     while "events_delivered_total 1" not in client.get("/metrics").text:
         time.sleep(0.01)
-    told = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line[0] != "#")
-    assert {name.removeprefix("otel_rum_"): int(value) for name, value in told.items() if value != "0"} == {
-        'gateway_requests_total{transport="http",answer="200"}': 1,
-        'gateway_requests_total{transport="http",answer="400"}': 1,
+    metrics = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line[0] != "#")
+    assert {name.removeprefix("otel_rum_"): int(value) for name, value in metrics.items() if value != "0"} == {
+        'gateway_requests_total{transport="http",response="200"}': 1,
+        'gateway_requests_total{transport="http",response="400"}': 1,
         'gateway_records_total{signal="traces"}': 2,
         'gateway_rejected_records_total{signal="traces"}': 1,
         "events_accepted_total": 1,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from otel_rum_exporter.local import LocalRum
-from tests.gateway.asgi import Client
+from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON
 from tests.gateway.conftest import MakeGateway
 
@@ -24,13 +24,13 @@ IOS = "A1B2C3D4-E5F6-4708-9A0B-C1D2E3F4A5B6", "0F1E2D3C-4B5A-4697-8879-6A5B4C3D2
 
 
 @pytest.fixture
-def client(make_gateway: MakeGateway, connect: Callable[..., Client]) -> Client:
-    """Return a client of a gateway for the app monitor and alias that the telephones name."""
+def client(make_gateway: MakeGateway, connect: Callable[..., AsgiClient]) -> AsgiClient:
+    """Return a client of a gateway for the app monitor and alias of the phones."""
     return connect(make_gateway({"alias": "shop-app"}).app)
 
 
-def test_a_telephone_with_android(rum: LocalRum, client: Client) -> None:
-    """Start, screens, requests, clicks, an application that hangs and one that crashes."""
+def test_an_android_phone(rum: LocalRum, client: AsgiClient) -> None:
+    """Start, screens, requests, clicks, a hang and a crash."""
     found = _sent(rum, client, "android", 13)
     assert found == {
         "session_start_event": 1,
@@ -56,8 +56,8 @@ def test_a_telephone_with_android(rum: LocalRum, client: Client) -> None:
     assert (metadata["osName"], metadata["osVersion"], metadata["deviceType"]) == ("Android", "15", "mobile")
 
 
-def test_a_telephone_with_ios(rum: LocalRum, client: Client) -> None:
-    """Ids in capitals go as they are, so that RUM joins what telephone and gateway say of a session."""
+def test_an_ios_phone(rum: LocalRum, client: AsgiClient) -> None:
+    """Ids in capitals are unchanged, so that RUM joins the phone's and the gateway's events."""
     found = _sent(rum, client, "ios", 9)
     assert found == {
         "session_start_event": 1,
@@ -82,16 +82,16 @@ def test_a_telephone_with_ios(rum: LocalRum, client: Client) -> None:
 
 
 @pytest.mark.parametrize("phone", ["android", "ios"])
-def test_what_a_url_or_a_device_tells_of_a_person_stays_out(rum: LocalRum, client: Client, phone: str) -> None:
-    """Queries of URLs, and the id of the device."""
+def test_personal_data_of_urls_and_devices_is_not_sent(rum: LocalRum, client: AsgiClient, phone: str) -> None:
+    """URL queries and the device id."""
     _sent(rum, client, phone, 9)
     sent = json.dumps([[event.details, event.metadata] for event in rum.events])
     assert "=planted" not in sent
     assert "0D1E2F3A" not in sent
 
 
-def _sent(rum: LocalRum, client: Client, phone: str, count: int) -> Counter[str]:
-    """Send spans and log records of a telephone; return the types of the events that RUM kept."""
+def _sent(rum: LocalRum, client: AsgiClient, phone: str, count: int) -> Counter[str]:
+    """Send spans and log records of a phone; return the types of the accepted events."""
     for signal in ("traces", "logs"):
         body = (BODIES / f"{phone}_{signal}.json").read_bytes()
         assert client.post(f"/v1/{signal}", body, JSON).json() == {}

@@ -23,7 +23,7 @@ START_SECONDS = 30
 
 
 class Process:
-    """A gateway in a process of its own."""
+    """A gateway in its own process."""
 
     def __init__(self, environment: dict[str, str], *options: str) -> None:
         command = [sys.executable, "-c", "from otel_rum_exporter.cli import main; main()", "gateway", *options]
@@ -34,7 +34,7 @@ class Process:
 
     @property
     def url(self) -> str:
-        """Where it takes OTLP over HTTP, as it says itself."""
+        """Its OTLP/HTTP address, from its output."""
         assert self.process.stdout is not None
         found = re.search(r"http://\S+", self.process.stdout.readline())
         assert found, "the gateway did not start"
@@ -85,7 +85,7 @@ def start(rum: LocalRum) -> Iterator[Callable[..., Process]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains(rum: LocalRum, start: Callable[..., Process], number: int) -> None:
-    """What was acknowledged is delivered before the process ends, and it ends well."""
+    """Acknowledged events are delivered before the process exits with 0."""
     process = start()
     url = process.url
     rum.delay_seconds = 0.02
@@ -96,10 +96,8 @@ def test_a_signal_drains(rum: LocalRum, start: Callable[..., Process], number: i
     assert len(rum.events) == 20
 
 
-def test_a_kill_loses_nothing_that_was_acknowledged(
-    rum: LocalRum, start: Callable[..., Process], tmp_path: Path
-) -> None:
-    """RUM is away, the gateway is killed, and its successor delivers every span that got a 200."""
+def test_a_kill_loses_no_acknowledged_event(rum: LocalRum, start: Callable[..., Process], tmp_path: Path) -> None:
+    """RUM is unreachable, the gateway is killed, and its successor delivers every acknowledged span."""
     rum.answer(503, times=1_000_000)
     spool = {"OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY": str(tmp_path / "spool")}
     process = start(**spool)
@@ -120,17 +118,17 @@ def test_a_kill_loses_nothing_that_was_acknowledged(
 
 
 @pytest.mark.parametrize("grpc", ["true", "false"])
-def test_machines_are_told_where_it_is(start: Callable[..., Process], grpc: str) -> None:
+def test_the_json_output_has_the_addresses(start: Callable[..., Process], grpc: str) -> None:
     """One line of JSON."""
     stdout = start("--json", "--grpc", grpc).process.stdout
     assert stdout is not None
-    told = json.loads(stdout.readline())
-    assert told["http"].startswith("http://127.0.0.1:")
-    assert (told["grpc"] or "").startswith("127.0.0.1:") == (grpc == "true")
+    announced = json.loads(stdout.readline())
+    assert announced["http"].startswith("http://127.0.0.1:")
+    assert (announced["grpc"] or "").startswith("127.0.0.1:") == (grpc == "true")
 
 
 def test_workers_share_the_ports(rum: LocalRum, start: Callable[..., Process], tmp_path: Path) -> None:
-    """Two processes take what comes to one port, and both drain."""
+    """Two processes serve one port, and both drain."""
     process = start("--workers", "2", OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY=str(tmp_path / "spool"))
     url = process.url
     for index in range(50):
@@ -141,8 +139,8 @@ def test_workers_share_the_ports(rum: LocalRum, start: Callable[..., Process], t
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
-def test_a_worker_that_dies_ends_all(start: Callable[..., Process], tmp_path: Path) -> None:
-    """With half of the workers half of the connections would hang; whoever supervises starts anew."""
+def test_a_worker_that_dies_ends_all_workers(start: Callable[..., Process], tmp_path: Path) -> None:
+    """Otherwise its share of the connections would hang."""
     process = start("--workers", "2", OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY=str(tmp_path / "spool"))
     assert process.url
     parent = process.process.pid
@@ -152,18 +150,20 @@ def test_a_worker_that_dies_ends_all(start: Callable[..., Process], tmp_path: Pa
     assert process.process.wait(START_SECONDS) == 1
 
 
-def test_what_is_wrong_is_told_at_the_start(start: Callable[..., Process], capfd: pytest.CaptureFixture[str]) -> None:
-    """A setting, of either table, or a port that is taken: one line, and no server."""
+def test_a_wrong_setting_or_port_is_one_line_at_the_start(
+    start: Callable[..., Process], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And no server runs."""
     assert start("--max-body-bytes", "5").process.wait(START_SECONDS) == 2
     assert start(OTEL_RUM_GATEWAY_TOKN="x").process.wait(START_SECONDS) == 2
     assert start(OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID="").process.wait(START_SECONDS) == 2
     taken = start()
     port = taken.url.rpartition(":")[2]
     assert start("--http-port", port).process.wait(START_SECONDS) == 1
-    told = capfd.readouterr().err.splitlines()
-    assert [line.partition(" ")[0] for line in told] == ["otel-rum:"] * 4
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.partition(" ")[0] for line in lines] == ["otel-rum:"] * 4
     for line, expected in zip(
-        told, ("max_body_bytes='5'", "OTEL_RUM_GATEWAY_TOKEN", "APP_MONITOR_ID", port), strict=True
+        lines, ("max_body_bytes='5'", "OTEL_RUM_GATEWAY_TOKEN", "APP_MONITOR_ID", port), strict=True
     ):
         assert expected in line
 
@@ -172,8 +172,8 @@ def test_what_is_wrong_is_told_at_the_start(start: Callable[..., Process], capfd
 def test_a_missing_extra_is_one_line(
     start: Callable[..., Process], capfd: pytest.CaptureFixture[str], tmp_path: Path, missing: str
 ) -> None:
-    """It names the package and the pip command."""
+    """With the package and the pip command."""
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('none', name={missing!r})\n")
     assert start(PYTHONPATH=str(tmp_path)).process.wait(START_SECONDS) == 2
-    told = f"otel-rum: {missing} is not installed: pip install 'otel-rum-exporter[gateway]'\n"
-    assert capfd.readouterr().err == told
+    message = f"otel-rum: {missing} is not installed: pip install 'otel-rum-exporter[gateway]'\n"
+    assert capfd.readouterr().err == message

@@ -1,27 +1,28 @@
-"""The gateway's settings: read as the exporter's are, and told as a table."""
+"""The gateway's settings: read like the exporter's, and documented in a table."""
 
 from __future__ import annotations
 
 import pytest
 
+from docs.generate import settings
 from otel_rum_exporter.config import ConfigError
 from otel_rum_exporter.gateway import GatewaySettings, MonitorEntry
-from otel_rum_exporter.gateway.settings import markdown_table, table
+from otel_rum_exporter.gateway.settings import table
 
 MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
 
 
-def test_arguments_go_before_variables_before_defaults() -> None:
+def test_arguments_take_precedence_over_variables_over_defaults() -> None:
     """As for the exporter."""
     environment = {"OTEL_RUM_GATEWAY_HTTP_PORT": "5318", "OTEL_RUM_GATEWAY_HOST": "::1", "OTHER": "x"}
-    settings = GatewaySettings.read({"http_port": "6318", "token": None}, environment)
-    assert (settings.http_port, settings.host, settings.grpc_port, settings.token) == (6318, "::1", 4317, None)
+    read = GatewaySettings.read({"http_port": "6318", "token": None}, environment)
+    assert (read.http_port, read.host, read.grpc_port, read.token) == (6318, "::1", 4317, None)
 
 
 def test_app_monitors_are_ids_with_or_without_alias() -> None:
     """Separated by commas."""
-    settings = GatewaySettings.read({"app_monitors": f" {MONITOR}=shop , {MONITOR[:-1]}2"}, {})
-    assert settings.app_monitors == (MonitorEntry(MONITOR, "shop"), MonitorEntry(f"{MONITOR[:-1]}2", None))
+    read = GatewaySettings.read({"app_monitors": f" {MONITOR}=shop , {MONITOR[:-1]}2"}, {})
+    assert read.app_monitors == (MonitorEntry(MONITOR, "shop"), MonitorEntry(f"{MONITOR[:-1]}2", None))
 
 
 @pytest.mark.parametrize(
@@ -29,21 +30,21 @@ def test_app_monitors_are_ids_with_or_without_alias() -> None:
     [
         ({"app_monitors": "shop"}, {}, "'shop', which is not the UUID"),
         ({"max_body_bytes": "10"}, {}, "max_body_bytes='10' is not a whole number of at least 1024"),
-        ({"http_port": "65536"}, {}, "http_port='65536' is above 65535, so it is no port; use for example 4318"),
+        ({"http_port": "65536"}, {}, "http_port='65536' is above 65535; use for example 4318"),
         ({}, {"OTEL_RUM_GATEWAY_GRPC_PORT": "99999"}, "OTEL_RUM_GATEWAY_GRPC_PORT='99999' is above 65535"),
         ({"grpc": "maybe"}, {}, "grpc='maybe' is neither true nor false"),
         ({"htp_port": 1}, {}, "did you mean 'http_port'"),
         ({}, {"OTEL_RUM_GATEWAY_TOKN": "x"}, "did you mean 'OTEL_RUM_GATEWAY_TOKEN'"),
     ],
 )
-def test_what_is_wrong_is_told(given: dict[str, object], environment: dict[str, str], fault: str) -> None:
-    """With the place, the value and the fix."""
+def test_a_wrong_setting_is_reported(given: dict[str, object], environment: dict[str, str], fault: str) -> None:
+    """With place, value and fix."""
     with pytest.raises(ConfigError, match=fault):
         GatewaySettings.read(given, environment)
 
 
 def test_the_token_is_never_shown() -> None:
-    """Neither by the settings nor by the table."""
+    """Neither in the settings' repr nor in the table."""
     assert "made-up" not in repr(GatewaySettings.read({"token": "made-up"}, {}))
     assert table()["token"].secret
-    assert "| `TOKEN` | none |" in markdown_table()
+    assert "| `TOKEN` | none |" in settings.gateway()

@@ -1,12 +1,9 @@
-"""A running stand-in and ways to talk to it, none of which share code with it."""
+"""Fixtures: a running local RUM, valid requests, and clients."""
 
-import http.client
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -14,6 +11,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from otel_rum_exporter.local import LocalRum
+from tests.local.http_client import Reply
+from tests.local.http_client import call as call_server
 
 APP_MONITOR = "11111111-1111-4111-8111-111111111111"
 BATCH = "22222222-2222-4222-8222-222222222222"
@@ -23,29 +22,16 @@ USER = "55555555-5555-4555-8555-555555555555"
 METADATA = {"version": "1.0.0", "domain": "shop.example"}
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What came back over HTTP."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def message(self) -> str:
-        return str(json.loads(self.body)["message"])
-
-
 @pytest.fixture(scope="module")
 def running(no_leaks_of_module: None) -> Iterator[LocalRum]:
-    """Serve all tests of a module, since starting and stopping takes longer than most of them."""
+    """Run one server per module: start and stop take longer than most tests."""
     with LocalRum() as rum:
         yield rum
 
 
 @pytest.fixture
 def rum(running: LocalRum) -> Iterator[LocalRum]:
-    """Give the stand-in of the module; what tests send and set is cleared, its app monitors are not."""
+    """Return the server of the module, cleared before and after each test except for its app monitors."""
     running.clear()
     yield running
     running.clear()
@@ -53,13 +39,13 @@ def rum(running: LocalRum) -> Iterator[LocalRum]:
 
 @pytest.fixture
 def app_monitor() -> str:
-    """Give the id that the valid body is for."""
+    """Return the app monitor id of the valid body."""
     return APP_MONITOR
 
 
 @pytest.fixture
 def event() -> Callable[..., dict[str, Any]]:
-    """Make the wire form of a valid custom event; `details` and `metadata` are encoded when they are objects."""
+    """Make a valid custom event of a request; `details` and `metadata` may be objects."""
 
     def make(event_type: str = "checkout", details: Any = None, **members: Any) -> dict[str, Any]:
         made = {
@@ -75,7 +61,7 @@ def event() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def body(event: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Make a valid decoded PutRumEvents body; members given replace those of the valid one."""
+    """Make a valid decoded PutRumEvents body; arguments replace its members."""
 
     def make(*events: dict[str, Any], **members: Any) -> dict[str, Any]:
         return {
@@ -90,36 +76,17 @@ def body(event: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def call_to() -> Callable[..., Reply]:
-    """Make one HTTP request to a stand-in, on a connection of its own."""
-
-    def make(
-        rum: LocalRum, method: str, path: str, content: Any = None, headers: dict[str, str] | None = None
-    ) -> Reply:
-        address = urlsplit(rum.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
-        try:
-            connection.request(method, path, content, headers or {})
-            response = connection.getresponse()
-            return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
-        finally:
-            connection.close()
-
-    return make
+def call(rum: LocalRum) -> Callable[..., Reply]:
+    """Make one HTTP request to the server of the module."""
+    return partial(call_server, rum)
 
 
 @pytest.fixture
-def call(rum: LocalRum, call_to: Callable[..., Reply]) -> Callable[..., Reply]:
-    """Make one HTTP request to the stand-in of the module."""
-    return partial(call_to, rum)
-
-
-@pytest.fixture
-def post_to(call_to: Callable[..., Reply]) -> Callable[..., tuple[int, str | None]]:
-    """POST a body to an app monitor of a stand-in; return status and type of error."""
+def post_to() -> Callable[..., tuple[int, str | None]]:
+    """POST a body to an app monitor of a server; return status and error type."""
 
     def make(rum: LocalRum, app_monitor_id: str, content: Any) -> tuple[int, str | None]:
-        reply = call_to(rum, "POST", f"/appmonitors/{app_monitor_id}/", json.dumps(content))
+        reply = call_server(rum, "POST", f"/appmonitors/{app_monitor_id}/", json.dumps(content))
         return reply.status, reply.headers.get("x-amzn-errortype")
 
     return make
@@ -127,7 +94,7 @@ def post_to(call_to: Callable[..., Reply]) -> Callable[..., tuple[int, str | Non
 
 @pytest.fixture
 def post(call: Callable[..., Reply]) -> Callable[..., Reply]:
-    """POST a body to the app monitor; what is not bytes is encoded as JSON."""
+    """POST a body to the app monitor; values other than bytes are encoded as JSON."""
 
     def make(content: Any, headers: dict[str, str] | None = None, path: str = f"/appmonitors/{APP_MONITOR}/") -> Reply:
         encoded = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -138,7 +105,7 @@ def post(call: Callable[..., Reply]) -> Callable[..., Reply]:
 
 @pytest.fixture(scope="module")
 def boto(running: LocalRum) -> Iterator[Any]:
-    """Give AWS's own client, unsigned and without retries."""
+    """Return boto3's client, unsigned and without retries."""
     config = Config(
         inject_host_prefix=False, signature_version=UNSIGNED, retries={"total_max_attempts": 1}, read_timeout=10
     )

@@ -1,4 +1,4 @@
-"""What browsers ask before a page may send to another origin."""
+"""CORS: the requests that browsers make before a page may send to another origin."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PREFLIGHT = ORIGIN | {
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_page_of_any_origin_may_send(call: Make, app_monitor: str, rum: LocalRum, slash: str) -> None:
-    """Everything that AWS's client sets is allowed, for as long as browsers remember; asking is no telemetry."""
+def test_preflight_allows_any_origin(call: Make, app_monitor: str, rum: LocalRum, slash: str) -> None:
+    """All headers of AWS's client are allowed; a preflight request is not recorded."""
     reply = call("OPTIONS", f"/appmonitors/{app_monitor}{slash}", headers=PREFLIGHT)
     assert reply.status == 200
     assert reply.headers["access-control-allow-origin"] == "*"
@@ -30,16 +30,16 @@ def test_a_page_of_any_origin_may_send(call: Make, app_monitor: str, rum: LocalR
     assert (rum.requests, rum.refused) == ((), ())
 
 
-def test_a_page_may_read_its_answer(post: Make, body: Make) -> None:
-    """Accepted or refused, with the headers that tell why and when to come back."""
+def test_page_may_read_the_answer_and_its_headers(post: Make, body: Make) -> None:
+    """Accepted or refused."""
     for reply in (post(body(), ORIGIN), post({}, ORIGIN)):
         assert reply.headers["access-control-allow-origin"] == "*"
         exposed = {name.strip().lower() for name in reply.headers["access-control-expose-headers"].split(",")}
         assert exposed == {"x-amzn-requestid", "x-amzn-errortype", "retry-after"}
 
 
-def test_a_fault_is_readable_too(rum: LocalRum, post: Make, body: Make) -> None:
-    """A page sees a 503 as a 503, and not as a broken rule."""
+def test_page_may_read_the_answer_of_a_fault(rum: LocalRum, post: Make, body: Make) -> None:
+    """A page gets a 503 as a 503, not as a CORS error."""
     rum.faults = [Fault(status=503, drip_seconds=0.05)]
     reply = post(body(), ORIGIN)
     assert (reply.status, reply.headers["access-control-allow-origin"]) == (503, "*")
@@ -48,15 +48,13 @@ def test_a_fault_is_readable_too(rum: LocalRum, post: Make, body: Make) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/appmonitors"), ("GET", "/appmonitor/a"), ("GET", "/"), ("GET", "/api/events")]
 )
-def test_no_page_of_another_origin_may_read_what_was_received(call: Make, method: str, path: str) -> None:
-    """Only sending is for everybody."""
+def test_other_origins_may_not_read_received_data(call: Make, method: str, path: str) -> None:
+    """Any origin may send, none may read."""
     assert "access-control-allow-origin" not in call(method, path, headers=ORIGIN).headers
     assert call("OPTIONS", path, headers=PREFLIGHT).status == 404
 
 
-def test_options_that_are_no_question_of_a_browser_are_no_operation(
-    call: Make, app_monitor: str, rum: LocalRum
-) -> None:
-    """They are answered, and not recorded."""
+def test_options_request_without_cors_headers_is_unknown(call: Make, app_monitor: str, rum: LocalRum) -> None:
+    """It is answered and not recorded."""
     assert call("OPTIONS", f"/appmonitors/{app_monitor}/").status == 404
     assert rum.requests == ()

@@ -1,4 +1,4 @@
-"""The operations that read, asked by boto3 over real HTTP."""
+"""The read operations, through boto3 over HTTP."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from otel_rum_exporter.local import AppMonitor, LocalRum
+from tests.local.http_client import call
 
 Make = Callable[..., Any]
 SHOP = "11111111-1111-4111-8111-111111111111"
@@ -20,8 +21,8 @@ PAGE_VIEW = "com.amazon.rum.page_view_event"
 
 
 @pytest.fixture(scope="module")
-def kept(no_leaks_of_module: None) -> Iterator[LocalRum]:
-    """Serve two app monitors."""
+def server(no_leaks_of_module: None) -> Iterator[LocalRum]:
+    """Run a server with two app monitors."""
     monitors = [
         AppMonitor(id=SHOP, name="shop", domains=("shop.example",), custom_events=False, created_at=1_790_000_000),
         AppMonitor(id=APP, name="app", aliases=("blue",), xray=False),
@@ -31,18 +32,18 @@ def kept(no_leaks_of_module: None) -> Iterator[LocalRum]:
 
 
 @pytest.fixture(scope="module")
-def reader(kept: LocalRum) -> Iterator[Any]:
-    """Give boto3's client."""
+def reader(server: LocalRum) -> Iterator[Any]:
+    """Return boto3's client."""
     config = Config(inject_host_prefix=False, signature_version=UNSIGNED, retries={"total_max_attempts": 1})
-    client = boto3.client("rum", region_name="eu-west-1", endpoint_url=kept.url, config=config)
+    client = boto3.client("rum", region_name="eu-west-1", endpoint_url=server.url, config=config)
     yield client
     client.close()
 
 
 @pytest.fixture
-def send(kept: LocalRum, reader: Any, body: Make, event: Make) -> Make:
-    """Deliver page views with this metadata, one a second."""
-    kept.clear()
+def send(server: LocalRum, reader: Any, body: Make, event: Make) -> Make:
+    """Send page views with this metadata, one per second."""
+    server.clear()
 
     def deliver(*metadata: dict[str, Any], **members: Any) -> None:
         events = [
@@ -59,8 +60,8 @@ def _pages(reader: Any, **arguments: Any) -> list[str]:
     return [json.loads(event)["metadata"]["pageId"] for event in answer["Events"]]
 
 
-def test_an_app_monitor_is_told_as_it_is_configured(reader: Any) -> None:
-    """What a check of the configuration looks at is there."""
+def test_get_app_monitor_returns_the_configuration(reader: Any) -> None:
+    """It has the members that a check of the configuration reads."""
     shop = reader.get_app_monitor(Name="shop")["AppMonitor"]
     assert (shop["Id"], shop["Name"], shop["State"], shop["DomainList"]) == (SHOP, "shop", "ACTIVE", ["shop.example"])
     assert (shop["CustomEvents"], shop["AppMonitorConfiguration"]["EnableXRay"]) == ({"Status": "DISABLED"}, True)
@@ -70,29 +71,29 @@ def test_an_app_monitor_is_told_as_it_is_configured(reader: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", ["get_app_monitor", "get_resource_policy", "get_app_monitor_data"])
-def test_an_unknown_name_is_not_found(reader: Any, operation: str) -> None:
-    """The error is the one that boto3 knows."""
+def test_unknown_name_raises_resource_not_found(reader: Any, operation: str) -> None:
+    """boto3 maps the error to its exception."""
     more = {"TimeRange": {"After": 0}} if operation == "get_app_monitor_data" else {}
-    with pytest.raises(reader.exceptions.ResourceNotFoundException, match="nobody"):
-        getattr(reader, operation)(Name="nobody", **more)
+    with pytest.raises(reader.exceptions.ResourceNotFoundException, match="unknown"):
+        getattr(reader, operation)(Name="unknown", **more)
 
 
-def test_a_resource_policy_names_its_aliases(reader: Any) -> None:
-    """Where there is none, that is told."""
+def test_resource_policy_contains_the_aliases(reader: Any) -> None:
+    """Without a policy, boto3 raises PolicyNotFoundException."""
     policy = json.loads(reader.get_resource_policy(Name="app")["PolicyDocument"])
     assert policy["Statement"][0]["Condition"] == {"StringEquals": {"rum:alias": ["blue"]}}
     with pytest.raises(reader.exceptions.PolicyNotFoundException):
         reader.get_resource_policy(Name="shop")
 
 
-def test_app_monitors_are_listed_page_by_page(reader: Any) -> None:
-    """boto3's paginator reads them all."""
+def test_list_app_monitors_is_paged(reader: Any) -> None:
+    """boto3's paginator returns all of them."""
     pages = list(reader.get_paginator("list_app_monitors").paginate(PaginationConfig={"PageSize": 1}))
     assert [[one["Name"] for one in page["AppMonitorSummaries"]] for page in pages] == [["shop"], ["app"]]
 
 
-def test_events_are_read_as_rum_writes_them(reader: Any, send: Make) -> None:
-    """The form is that of RUM's copy in CloudWatch Logs."""
+def test_event_data_has_the_format_of_rum(reader: Any, send: Make) -> None:
+    """It is the format of RUM's copy in CloudWatch Logs."""
     send({"pageId": "/cart", "interaction": 1})
     (text,) = reader.get_app_monitor_data(Name="shop", TimeRange={"After": 0})["Events"]
     event = json.loads(text)
@@ -104,21 +105,21 @@ def test_events_are_read_as_rum_writes_them(reader: Any, send: Make) -> None:
     assert {"pageId=/cart", "interaction=1"} <= set(event["metadata_values"])
 
 
-def test_events_are_those_of_their_app_monitor(reader: Any, send: Make, body: Make, event: Make) -> None:
-    """Another one's are not shown."""
+def test_events_are_filtered_by_app_monitor(reader: Any, send: Make, body: Make, event: Make) -> None:
+    """Events of other app monitors are not returned."""
     send({"pageId": "/"})
     reader.put_rum_events(Id=APP, **body(event(), AppMonitorDetails={}, Alias="blue"))
     assert len(reader.get_app_monitor_data(Name="app", TimeRange={"After": 0})["Events"]) == 1
 
 
-def test_events_are_those_of_a_time_range(reader: Any, send: Make) -> None:
-    """Milliseconds, both ends included."""
+def test_events_are_filtered_by_time_range(reader: Any, send: Make) -> None:
+    """In milliseconds, both ends included."""
     send(*({"pageId": f"/{n}"} for n in range(4)))
     assert _pages(reader, TimeRange={"After": 1_790_000_001_000, "Before": 1_790_000_002_000}) == ["/1", "/2"]
 
 
-def test_events_are_filtered(reader: Any, send: Make) -> None:
-    """Every filter must fit, one of its values suffices, and Invert turns it round."""
+def test_events_are_filtered_by_dimensions(reader: Any, send: Make) -> None:
+    """All filters must match, with any of their values; Invert negates the result."""
     send({"pageId": "/a", "browserName": "Chrome"}, {"pageId": "/b", "browserName": "Firefox"}, {"pageId": "/c"})
     chrome = {"Name": "Browser", "Values": ["Chrome"]}
     assert _pages(reader, Filters=[chrome]) == ["/a"]
@@ -128,8 +129,8 @@ def test_events_are_filtered(reader: Any, send: Make) -> None:
     assert _pages(reader, Filters=[{"Name": "EventType", "Values": [PAGE_VIEW]}]) == ["/a", "/b", "/c"]
 
 
-def test_events_come_page_by_page(reader: Any, send: Make) -> None:
-    """boto3's paginator reads them all, once each."""
+def test_event_data_is_paged(reader: Any, send: Make) -> None:
+    """boto3's paginator returns each event once."""
     send(*({"pageId": f"/{n}"} for n in range(7)))
     pages = reader.get_paginator("get_app_monitor_data").paginate(
         Name="shop", TimeRange={"After": 0}, PaginationConfig={"PageSize": 3}
@@ -151,10 +152,10 @@ def test_events_come_page_by_page(reader: Any, send: Make) -> None:
         ("/appmonitors?maxResults=many", b"", "MaxResults must be a number"),
     ],
 )
-def test_what_makes_no_sense_is_told(kept: LocalRum, call_to: Make, path: str, content: bytes, message: str) -> None:
-    """A 400 quotes what was wrong."""
-    kept.clear()
-    reply = call_to(kept, "POST", path, content)
+def test_invalid_parameter_is_answered_with_400(server: LocalRum, path: str, content: bytes, message: str) -> None:
+    """The message quotes the value."""
+    server.clear()
+    reply = call(server, "POST", path, content)
     assert reply.status == 400
     assert reply.message.startswith(message)
 
@@ -163,16 +164,16 @@ def test_what_makes_no_sense_is_told(kept: LocalRum, call_to: Make, path: str, c
     ("method", "path"),
     [("GET", "/appmonitor/shop"), ("POST", "/appmonitor/shop/data"), ("POST", "/appmonitors"), ("GET", "/api/events")],
 )
-def test_a_page_that_rebinds_its_name_reads_nothing(kept: LocalRum, call_to: Make, method: str, path: str) -> None:
-    """Its requests still carry its own name as Host."""
-    reply = call_to(kept, method, path, b"", {"Host": "evil.example"})
+def test_foreign_host_name_reads_nothing(server: LocalRum, method: str, path: str) -> None:
+    """The check protects against DNS rebinding."""
+    reply = call(server, method, path, b"", {"Host": "evil.example"})
     assert reply.status == 421
     assert b"shop" not in reply.body
 
 
 @pytest.mark.parametrize("path", ["/../../etc/passwd", "/..%2f..%2fetc/passwd", "/appmonitor/..%2f..%2fetc%2fpasswd"])
-def test_no_path_leads_to_a_file(kept: LocalRum, call_to: Make, path: str) -> None:
-    """Nothing is read by name."""
-    reply = call_to(kept, "GET", path)
+def test_paths_never_reach_the_file_system(server: LocalRum, path: str) -> None:
+    """No file is read by its name."""
+    reply = call(server, "GET", path)
     assert reply.status == 404
     assert b"root:" not in reply.body

@@ -1,4 +1,4 @@
-"""Faults: which request is struck, and what its sender sees, over real connections."""
+"""Faults: their choice, and their effect on clients over real connections."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from otel_rum_exporter.local import CAPTIVE_PORTAL, Fault, LocalRum
-from otel_rum_exporter.local import fault as fault_module
 from otel_rum_exporter.local.fault import Faults
+from tests.local.http_client import open_connection, start_post
 
 Make = Callable[..., Any]
 DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
@@ -26,22 +25,21 @@ DATE = "Tue, 24 Nov 2026 12:00:00 GMT"
 
 @pytest.fixture
 def deliver(boto: Any, body: Make, app_monitor: str) -> Callable[[], Any]:
-    """Deliver one event by boto3."""
+    """Send one event with boto3."""
     return lambda: boto.put_rum_events(Id=app_monitor, **body())
 
 
 @pytest.fixture
 def connection(rum: LocalRum) -> Iterator[http.client.HTTPConnection]:
-    """Connect, to look at answers byte by byte."""
-    address = urlsplit(rum.url)
-    made = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    """Open a connection whose answers the test reads byte by byte."""
+    made = open_connection(rum)
     yield made
     made.close()
 
 
 @pytest.fixture
 def begin(connection: http.client.HTTPConnection, body: Make, app_monitor: str) -> Callable[[], Any]:
-    """Send one event on that connection and return the answer, its body not yet read."""
+    """Send one event on the connection; return the answer before its body is read."""
 
     def send() -> http.client.HTTPResponse:
         connection.request("POST", f"/appmonitors/{app_monitor}/", json.dumps(body()))
@@ -54,16 +52,16 @@ def _statuses(rum: LocalRum) -> list[int | None]:
     return [request.status for request in rum.requests]
 
 
-def test_statuses_come_by_schedule_and_then_all_is_well(rum: LocalRum, post: Make, body: Make) -> None:
-    """One fault for one request each makes a schedule."""
+def test_faults_with_times_make_a_schedule(rum: LocalRum, post: Make, body: Make) -> None:
+    """Later requests succeed."""
     rum.faults = [Fault(status=status, times=1) for status in (429, 500, 503)] + [Fault(status=502, times=2)]
     assert [post(body()).status for _ in range(7)] == [429, 500, 503, 502, 502, 200, 200]
     assert len(rum.batches) == 2
     assert rum.faults == ()
 
 
-def test_a_fault_without_times_is_an_outage_until_it_is_lifted(rum: LocalRum, post: Make, body: Make) -> None:
-    """Nothing is kept while it lasts."""
+def test_fault_without_times_lasts_until_it_is_removed(rum: LocalRum, post: Make, body: Make) -> None:
+    """No event is kept meanwhile."""
     rum.faults = [Fault(status=503)]
     assert [post(body()).status for _ in range(3)] == [503] * 3
     rum.faults = []
@@ -71,43 +69,43 @@ def test_a_fault_without_times_is_an_outage_until_it_is_lifted(rum: LocalRum, po
     assert len(rum.batches) == 1
 
 
-def test_clearing_lifts_faults(rum: LocalRum, post: Make, body: Make) -> None:
-    """A cleared stand-in is as good as a fresh one."""
+def test_clear_removes_faults(rum: LocalRum, post: Make, body: Make) -> None:
+    """The next request succeeds."""
     rum.faults = [Fault(status=503)]
     rum.clear()
     assert post(body()).status == 200
 
 
 @pytest.mark.parametrize("retry_after", [7, DATE])
-def test_an_error_is_told_as_aws_tells_it(rum: LocalRum, post: Make, body: Make, retry_after: int | str) -> None:
-    """Type in the header, message in the body, and when to come back, in seconds or as a date."""
+def test_error_has_the_format_of_aws(rum: LocalRum, post: Make, body: Make, retry_after: int | str) -> None:
+    """Type in the header, message in the body, Retry-After in seconds or as a date."""
     rum.faults = [Fault(status=403, error_type="ExpiredTokenException", message="too old", retry_after=retry_after)]
     reply = post(body())
     assert (reply.status, reply.headers["x-amzn-errortype"], reply.message) == (403, "ExpiredTokenException", "too old")
     assert reply.headers["retry-after"] == str(retry_after)
 
 
-def test_the_probability_is_kept_and_repeatable() -> None:
-    """The same seed strikes the same requests, another one others."""
+def test_probability_is_met_and_repeatable() -> None:
+    """Equal seeds choose equal requests, other seeds others."""
 
-    def struck(seed: int) -> list[bool]:
+    def applied(seed: int) -> list[bool]:
         faults = Faults()
         faults.set([Fault(status=500, probability=0.3, seed=seed)])
         return [faults.take() is not None for _ in range(2000)]
 
-    assert sum(struck(1)) == pytest.approx(600, abs=100)
-    assert struck(1) == struck(1) != struck(2)
+    assert sum(applied(1)) == pytest.approx(600, abs=100)
+    assert applied(1) == applied(1) != applied(2)
 
 
-def test_a_later_fault_strikes_what_the_first_spares() -> None:
-    """Each is asked in turn."""
+def test_next_fault_applies_when_the_first_does_not() -> None:
+    """Faults are tried in order."""
     faults = Faults()
     faults.set([Fault(status=500, probability=0.0), Fault(status=501)])
     assert faults.take() == Fault(status=501)
 
 
-def test_as_many_threads_as_like_take_each_fault_once() -> None:
-    """No schedule is longer or shorter under load."""
+def test_concurrent_threads_use_each_fault_once() -> None:
+    """The schedule has the same length under load."""
     faults = Faults()
     faults.set([Fault(status=500, times=100), Fault(status=501, times=100)])
     with ThreadPoolExecutor(8) as threads:
@@ -116,10 +114,8 @@ def test_as_many_threads_as_like_take_each_fault_once() -> None:
 
 
 @pytest.mark.parametrize(("cut", "kept"), [("before_reading", 0), ("before_answer", 1)])
-def test_a_connection_cut_before_the_answer_is_an_error_of_the_network(
-    rum: LocalRum, deliver: Make, cut: Any, kept: int
-) -> None:
-    """What was read is kept, what was not read is not, and nobody is told."""
+def test_cut_before_the_answer_is_a_network_error(rum: LocalRum, deliver: Make, cut: Any, kept: int) -> None:
+    """A request that was read is kept, an unread one is not."""
     rum.faults = [Fault(cut=cut, times=1)]
     with pytest.raises(ConnectionClosedError):
         deliver()
@@ -128,16 +124,16 @@ def test_a_connection_cut_before_the_answer_is_an_error_of_the_network(
     assert list(rum.event_counts.values()) == [kept + 1]
 
 
-def test_a_connection_can_be_cut_with_the_request_lost(rum: LocalRum, deliver: Make) -> None:
-    """A server may die with what it has read."""
+def test_cut_with_taken_false_loses_the_request(rum: LocalRum, deliver: Make) -> None:
+    """A server can fail after reading a request."""
     rum.faults = [Fault(cut="before_answer", taken=False)]
     with pytest.raises(ConnectionClosedError):
         deliver()
     assert (rum.batches, rum.event_counts) == ((), {})
 
 
-def test_an_answer_can_break_off(rum: LocalRum, begin: Make) -> None:
-    """Its head arrives, and half of its body."""
+def test_cut_in_answer_sends_half_of_the_body(rum: LocalRum, begin: Make) -> None:
+    """The head arrives whole."""
     rum.faults = [Fault(cut="in_answer", times=1)]
     answer = begin()
     assert answer.status == 200
@@ -146,8 +142,8 @@ def test_an_answer_can_break_off(rum: LocalRum, begin: Make) -> None:
     assert len(rum.batches) == 1
 
 
-def test_an_error_can_break_off(rum: LocalRum, begin: Make) -> None:
-    """What was refused stays refused, and is not kept."""
+def test_cut_in_an_error_answer_keeps_nothing(rum: LocalRum, begin: Make) -> None:
+    """The client gets the status of the error."""
     rum.faults = [Fault(status=503, cut="in_answer")]
     answer = begin()
     assert answer.status == 503
@@ -156,15 +152,15 @@ def test_an_error_can_break_off(rum: LocalRum, begin: Make) -> None:
     assert rum.batches == ()
 
 
-def test_an_error_can_hide_a_success(rum: LocalRum, post: Make, body: Make) -> None:
-    """A gateway's 504 says nothing of what became of the request."""
+def test_error_with_taken_true_keeps_the_request(rum: LocalRum, post: Make, body: Make) -> None:
+    """A 504 of a gateway does not show whether the request arrived."""
     rum.faults = [Fault(status=504, taken=True)]
     assert post(body()).status == 504
     assert len(rum.batches) == 1
 
 
-def test_latency_comes_before_the_answer_and_keeps_the_request(rum: LocalRum, deliver: Make) -> None:
-    """The answer comes after that time, and the request is taken."""
+def test_latency_delays_the_answer_and_keeps_the_request(rum: LocalRum, deliver: Make) -> None:
+    """The events are stored."""
     rum.faults = [Fault(latency_seconds=0.05)]
     began = time.monotonic()
     deliver()
@@ -172,8 +168,8 @@ def test_latency_comes_before_the_answer_and_keeps_the_request(rum: LocalRum, de
     assert len(rum.batches) == 1
 
 
-def test_a_slow_answer_arrives_byte_by_byte(rum: LocalRum, begin: Make) -> None:
-    """White space comes first, slowly, so no read waits long, and the whole takes its time."""
+def test_drip_sends_the_answer_byte_by_byte(rum: LocalRum, begin: Make) -> None:
+    """White space comes first, so that no read waits long."""
     rum.faults = [Fault(status=500, drip_seconds=0.25)]
     began = time.monotonic()
     answer = begin()
@@ -182,8 +178,8 @@ def test_a_slow_answer_arrives_byte_by_byte(rum: LocalRum, begin: Make) -> None:
     assert time.monotonic() - began >= 0.25
 
 
-def test_an_endless_answer_goes_on_and_ends_in_time(rum: LocalRum, begin: Make) -> None:
-    """It is megabytes a second, bounded by its time."""
+def test_endless_answer_ends_after_its_time(rum: LocalRum, begin: Make) -> None:
+    """It is large, and ends at its limit."""
     rum.faults = [Fault(endless_seconds=0.2)]
     began = time.monotonic()
     body = begin().read()
@@ -193,14 +189,12 @@ def test_an_endless_answer_goes_on_and_ends_in_time(rum: LocalRum, begin: Make) 
 
 
 @pytest.mark.parametrize("fault", [Fault(endless_seconds=3600), Fault(drip_seconds=3600), Fault(latency_seconds=3600)])
-def test_a_client_that_leaves_ends_the_fault(fault: Fault, body: Make, app_monitor: str) -> None:
-    """Neither a thread nor the end of the stand-in waits for it."""
+def test_fault_ends_when_the_client_disconnects(fault: Fault, body: Make, app_monitor: str) -> None:
+    """No thread and no shutdown waits for it."""
     with LocalRum() as rum:
         rum.faults = [fault]
-        address = urlsplit(rum.url)
         for is_last in (False, True):
-            connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
-            connection.request("POST", f"/appmonitors/{app_monitor}/", json.dumps(body()))
+            connection = start_post(rum, app_monitor, json.dumps(body()))
             rum.wait_for()
             if not is_last:
                 connection.close()
@@ -209,8 +203,8 @@ def test_a_client_that_leaves_ends_the_fault(fault: Fault, body: Make, app_monit
     assert time.monotonic() - began < 5
 
 
-def test_a_captive_portal_answers_200_and_takes_nothing(rum: LocalRum, post: Make, body: Make) -> None:
-    """Its page is HTML, and has no request id of AWS."""
+def test_captive_portal_answers_200_and_keeps_nothing(rum: LocalRum, post: Make, body: Make) -> None:
+    """The answer is HTML without AWS's request id."""
     rum.faults = [Fault(content=CAPTIVE_PORTAL)]
     reply = post(body())
     assert (reply.status, reply.body.decode()) == (200, CAPTIVE_PORTAL)
@@ -219,16 +213,16 @@ def test_a_captive_portal_answers_200_and_takes_nothing(rum: LocalRum, post: Mak
     assert (rum.batches, rum.refused, _statuses(rum)) == ((), (), [200])
 
 
-def test_a_refused_request_stays_refused_when_its_answer_is_lost(rum: LocalRum, body: Make, post: Make) -> None:
-    """The contract is kept whatever the network does."""
+def test_refused_request_is_recorded_when_its_answer_is_lost(rum: LocalRum, body: Make, post: Make) -> None:
+    """The fault only affects the answer."""
     rum.faults = [Fault(cut="before_answer")]
     with pytest.raises(ConnectionError):
         post(body(BatchId="1"))
-    assert [refusal.status for refusal in rum.refused] == [400]
+    assert [refused_request.status for refused_request in rum.refused] == [400]
 
 
-def test_faults_cost_the_other_connections_nothing(rum: LocalRum, post: Make, body: Make, begin: Make) -> None:
-    """Cutting one leaves the others as they are."""
+def test_fault_leaves_other_connections_open(rum: LocalRum, post: Make, body: Make, begin: Make) -> None:
+    """Only the connection of the request is cut."""
     begin().read()
     rum.faults = [Fault(cut="before_answer", times=1)]
     with pytest.raises(ConnectionError):
@@ -236,17 +230,13 @@ def test_faults_cost_the_other_connections_nothing(rum: LocalRum, post: Make, bo
     assert begin().status == 200
 
 
-def test_events_are_counted_by_id_beyond_what_is_kept(body: Make, event: Make) -> None:
-    """The account of a delivery test is whole, where the store keeps only the latest; what RUM drops was taken too."""
+def test_event_counts_include_events_no_longer_stored(body: Make, event: Make, app_monitor: str, post_to: Make) -> None:
+    """Dropped events are counted too."""
     with LocalRum(max_events=2) as rum:
-        address = urlsplit(rum.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
         ids = [f"00000000-0000-4000-8000-{n:012}" for n in range(10)]
         small, large = [event(id=one) for one in ids[:9]], event(id=ids[9], details={"text": "x" * 7000})
         for sent in ([*small, large], small[:3]):
-            connection.request("POST", "/appmonitors/11111111-1111-4111-8111-111111111111/", json.dumps(body(*sent)))
-            assert connection.getresponse().read() == b""
-        connection.close()
+            assert post_to(rum, app_monitor, body(*sent)) == (200, None)
         assert rum.event_counts == dict.fromkeys(ids, 1) | dict.fromkeys(ids[:3], 2)
         assert len(rum.events) == 2
         rum.clear()
@@ -259,18 +249,35 @@ def test_events_are_counted_by_id_beyond_what_is_kept(body: Make, event: Make) -
         ("status=429,retry_after=2,times=5", Fault(status=429, retry_after="2", times=5)),
         ("cut=before_answer,taken=false,probability=0.5", Fault(cut="before_answer", taken=False, probability=0.5)),
         ("retry_after=Tue, 24 Nov 2026 12:00:00 GMT,status=503", Fault(retry_after=DATE, status=503)),
-        ("latency_seconds=3", Fault(latency_seconds=3)),
+        (
+            "error_type=Slow,message=no,content=<p>,latency_seconds=3,drip_seconds=1,endless_seconds=2,seed=7",
+            Fault(
+                error_type="Slow",
+                message="no",
+                content="<p>",
+                latency_seconds=3,
+                drip_seconds=1,
+                endless_seconds=2,
+                seed=7,
+            ),
+        ),
     ],
 )
-def test_a_fault_can_be_written_in_a_line(text: str, fault: Fault) -> None:
-    """As on the command line; every member can be."""
+def test_parse_reads_all_fields_of_a_fault(text: str, fault: Fault) -> None:
+    """The command line uses this format."""
     assert Fault.parse(text) == fault
-    assert set(fault_module._PARSERS) == {member.name for member in fields(Fault)}
+
+
+def test_parse_of_an_unknown_field_lists_all_fields() -> None:
+    """Each field of a fault can be parsed."""
+    with pytest.raises(ValueError, match="unknown fault field 'colour'") as caught:
+        Fault.parse("colour=red")
+    assert str(caught.value).partition("; use ")[2].split(", ") == [field.name for field in fields(Fault)]
 
 
 @pytest.mark.parametrize("text", ["", "status", "status=x", "colour=red", "taken=maybe", "times=0", "cut=off"])
-def test_a_line_that_is_no_fault_is_quoted(text: str) -> None:
-    """Nothing is guessed."""
+def test_parse_of_an_invalid_fault_quotes_the_text(text: str) -> None:
+    """Invalid text raises ValueError."""
     with pytest.raises(ValueError, match=re.escape(repr(text))):
         Fault.parse(text)
 
@@ -286,7 +293,7 @@ def test_a_line_that_is_no_fault_is_quoted(text: str) -> None:
         {"cut": "before_reading", "taken": True},
     ],
 )
-def test_a_fault_that_cannot_be_is_told_at_once(wrong: dict[str, Any]) -> None:
-    """The name and value are quoted."""
+def test_invalid_fault_raises_with_name_and_value(wrong: dict[str, Any]) -> None:
+    """The message quotes both."""
     with pytest.raises(ValueError, match=rf"{next(reversed(wrong))}={next(reversed(wrong.values()))!r}"):
         Fault(**wrong)

@@ -1,7 +1,7 @@
-"""Mutated requests: none of them crashes the stand-in or gets a 5xx.
+"""Mutated requests: none of them crashes the server or gets a 5xx.
 
-The bulk goes straight into the application, some over real sockets. The requests are the same in every run;
-FUZZ_REQUESTS sets how many there are.
+Most requests call the ASGI application directly, some use real sockets. Each run has the same requests;
+FUZZ_REQUESTS sets their number.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
-from urllib.parse import urlsplit
 
 from otel_rum_exporter.local import AppMonitor, Credentials, LocalRum
 from otel_rum_exporter.local.schema import EVENT_TYPES, load
+from tests.local.http_client import open_socket
 
 Make = Callable[..., Any]
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "3000"))
@@ -111,7 +111,7 @@ HEADERS = [
 
 
 class Mutator:
-    """Make one request after the other, each nearly valid."""
+    """A source of random, nearly valid requests."""
 
     def __init__(self, seeds: list[dict[str, Any]]) -> None:
         self._random = random.Random(20261124)
@@ -128,7 +128,7 @@ class Mutator:
             headers = self._random.sample(HEADERS, k=3)
         elif chance() < 0.2:
             body, headers = gzip.compress(body, 1), [*headers, ("content-encoding", "gzip")]
-            body = self._spoil(body) if chance() < 0.5 else body
+            body = self.corrupt(body) if chance() < 0.5 else body
         method = "POST" if chance() < 0.9 else self._random.choice(["GET", "OPTIONS", "PUT", "HEAD", "DELETE", "BREW"])
         return _scope(method, path, headers), body
 
@@ -137,10 +137,10 @@ class Mutator:
         for _ in range(self._random.choice([0, 1, 1, 1, 2, 5])):
             self._replace(document)
         body = json.dumps(document).encode()
-        return self._spoil(body) if self._random.random() < 0.4 else body
+        return self.corrupt(body) if self._random.random() < 0.4 else body
 
     def _replace(self, document: dict[str, Any]) -> None:
-        """Put another value at a random place of a document, also inside the JSON in its strings."""
+        """Replace the value at a random place of a document, including the JSON in its strings."""
         holder: Any = document
         while True:
             keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
@@ -167,15 +167,15 @@ class Mutator:
         else:
             holder[key] = deepcopy(self._random.choice(VALUES))
 
-    def _spoil(self, body: bytes) -> bytes:
-        """Change some bytes."""
-        spoilt = bytearray(body)
+    def corrupt(self, body: bytes) -> bytes:
+        """Return a copy with some bytes changed."""
+        changed = bytearray(body)
         for _ in range(self._random.choice([1, 1, 2, 8])):
-            at = self._random.randrange(len(spoilt) + 1)
-            end = min(len(spoilt), at + self._random.choice([0, 1, 4, 40]))
+            at = self._random.randrange(len(changed) + 1)
+            end = min(len(changed), at + self._random.choice([0, 1, 4, 40]))
             piece = self._random.choice([b"", *TOKENS, bytes([self._random.randrange(256)])])
-            spoilt[at:end] = piece
-        return bytes(spoilt)
+            changed[at:end] = piece
+        return bytes(changed)
 
 
 def _scope(method: str, path: str, headers: list[tuple[str, str]]) -> dict[str, Any]:
@@ -213,7 +213,7 @@ async def _status(application: Any, scope: dict[str, Any], body: bytes) -> int:
 
 
 def _seeds(body: Make, event: Make) -> list[dict[str, Any]]:
-    """Return a valid request for each type of event, made from its schema, and one with all of them."""
+    """Return a valid request for each event type, made from its schema, and one with all of them."""
     events = [event(f"com.amazon.rum.{name}", _example(load(name))) for name in sorted(EVENT_TYPES)]
     custom = event("checkout", metadata={"pageId": "/cart", "plan": "gold", "aws:client": "arw-module"})
     return [body(one) for one in events] + [body(custom, Alias="blue"), body(*events, custom)]
@@ -231,8 +231,8 @@ def _example(schema: dict[str, Any]) -> Any:
     return by_type.get(schema.get("type"), lambda: 1)()
 
 
-def test_no_mutated_request_crashes_the_application(body: Make, event: Make) -> None:
-    """Each is answered, below 500, and what was kept of it can be shown and read."""
+def test_mutated_requests_get_no_5xx(body: Make, event: Make) -> None:
+    """The console and the read operations accept the stored records too."""
     monitors = [AppMonitor(id=SHOP, name="shop", domains=("*.example",)), AppMonitor(aliases=("blue",))]
     applications = [
         LocalRum(max_events=50)._application,
@@ -261,22 +261,21 @@ def test_no_mutated_request_crashes_the_application(body: Make, event: Make) -> 
     assert statuses[200] > REQUESTS // 20
 
 
-def test_no_mutated_bytes_crash_the_server(rum: LocalRum, body: Make, event: Make, post: Make) -> None:
-    """Heads are mutated too, which only the web server sees; after all of them it works as before."""
+def test_mutated_bytes_do_not_crash_the_server(rum: LocalRum, body: Make, event: Make, post: Make) -> None:
+    """The heads are mutated too; afterwards the server works as before."""
     mutator = Mutator(_seeds(body, event))
-    address = urlsplit(rum.url)
     for _ in range(OVER_SOCKETS):
         scope, content = mutator.request()
         head = f"{scope['method']} {scope['path']} HTTP/1.1\r\n".encode("utf-8", "replace")
         head += b"".join(b"%s: %s\r\n" % header for header in [*scope["headers"], (b"Connection", b"close")])
-        with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
-            wire = mutator._spoil(head + b"Content-Length: %d\r\n\r\n" % len(content) + content)
-            answer = _talk(connection, wire)
+        with open_socket(rum) as connection:
+            wire = mutator.corrupt(head + b"Content-Length: %d\r\n\r\n" % len(content) + content)
+            answer = _exchange(connection, wire)
         assert answer[:10] != b"HTTP/1.1 5", (answer, wire)
     assert post(body()).status == 200
 
 
-def _talk(connection: socket.socket, wire: bytes) -> bytes:
+def _exchange(connection: socket.socket, wire: bytes) -> bytes:
     try:
         connection.sendall(wire)
         connection.shutdown(socket.SHUT_WR)

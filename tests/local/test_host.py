@@ -1,8 +1,8 @@
-"""Which names are this computer's."""
+"""Host names of this computer."""
 
 import pytest
 
-from otel_rum_exporter.local.host import is_loopback, is_own
+from otel_rum_exporter.local.host import is_loopback, is_own_name
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ from otel_rum_exporter.local.host import is_loopback, is_own
         (":::", "127.0.0.1", False),
     ],
 )
-def test_own_hosts_are_told_from_foreign_ones(*, header: str, bound: str, own: bool) -> None:
-    """Loopback, the bound host, and any address when bound to all of them."""
-    assert is_own(header, bound) is own
+def test_own_names_are_loopback_the_bound_host_and_addresses(*, header: str, bound: str, own: bool) -> None:
+    """Any address is accepted only when bound to all addresses."""
+    assert is_own_name(header, bound) is own
 
 
 @pytest.mark.parametrize(("name", "loopback"), [("::1", True), ("LOCALHOST", True), ("0.0.0.0", False), ("a.b", False)])
-def test_loopback_names_are_known(*, name: str, loopback: bool) -> None:
-    """What is not surely loopback is not."""
+def test_loopback_names_are_recognised(*, name: str, loopback: bool) -> None:
+    """An unknown name is not loopback."""
     assert is_loopback(name) is loopback

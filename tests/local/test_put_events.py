@@ -1,11 +1,9 @@
-"""PutRumEvents over HTTP: what is answered, and what is kept."""
+"""PutRumEvents over HTTP: answers and stored records."""
 
 import gzip
-import http.client
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -15,14 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_rum_exporter.local import LocalRum
+from tests.local import http_client
 
 Make = Callable[..., Any]
 
 GZIP = {"Content-Encoding": "gzip"}
 
 
-def test_boto3_can_deliver(rum: LocalRum, boto: Any, body: Make, app_monitor: str) -> None:
-    """What AWS's own SDK sends is accepted and kept."""
+def test_request_of_boto3_is_accepted(rum: LocalRum, boto: Any, body: Make, app_monitor: str) -> None:
+    """The batch has the content of the request."""
     request = body()
     boto.put_rum_events(Id=app_monitor, **request)
     (batch,) = rum.batches
@@ -34,8 +33,8 @@ def test_boto3_can_deliver(rum: LocalRum, boto: Any, body: Make, app_monitor: st
     assert not batch.signed
 
 
-def test_boto3_reads_the_refusal(boto: Any, body: Make, event: Make, app_monitor: str) -> None:
-    """A violation reaches the caller of boto3 as RUM's exception, with the path of the member."""
+def test_boto3_raises_the_exception_of_rum(boto: Any, body: Make, event: Make, app_monitor: str) -> None:
+    """The message has the path of the invalid member."""
     bad = body(event("com.amazon.rum.http_event", {"version": "1.0.0"}))
     with pytest.raises(boto.exceptions.ValidationException) as caught:
         boto.put_rum_events(Id=app_monitor, **bad)
@@ -49,38 +48,42 @@ def test_success_is_an_empty_200_with_a_request_id(post: Make, body: Make) -> No
     assert len(reply.headers["x-amzn-requestid"]) == 36
 
 
-def test_the_path_without_a_slash_is_the_same(post: Make, body: Make, rum: LocalRum, app_monitor: str) -> None:
-    """AWS's web client posts without the slash at the end."""
+def test_path_without_final_slash_is_accepted(post: Make, body: Make, rum: LocalRum, app_monitor: str) -> None:
+    """AWS's web client sends to this path."""
     assert post(body(), path=f"/appmonitors/{app_monitor}").status == 200
     assert len(rum.batches) == 1
 
 
-def test_a_refused_request_is_recorded(post: Make, body: Make, rum: LocalRum) -> None:
-    """The answer and the record say the same."""
+def test_refused_request_is_recorded_with_its_answer(post: Make, body: Make, rum: LocalRum) -> None:
+    """The record equals the answer."""
     reply = post(body(BatchId="1"))
     assert (reply.status, reply.headers["x-amzn-errortype"]) == (400, "ValidationException")
-    (refusal,) = rum.refused
-    assert (refusal.status, refusal.error_type, refusal.message) == (400, "ValidationException", reply.message)
+    (refused_request,) = rum.refused
+    assert (refused_request.status, refused_request.error_type, refused_request.message) == (
+        400,
+        "ValidationException",
+        reply.message,
+    )
     assert rum.batches == ()
 
 
-def test_an_event_too_large_is_dropped_without_a_word(post: Make, body: Make, event: Make, rum: LocalRum) -> None:
-    """The answer stays 200, as RUM's does, and the other events are kept."""
+def test_oversized_event_is_dropped_with_a_200(post: Make, body: Make, event: Make, rum: LocalRum) -> None:
+    """The other events are kept."""
     reply = post(body(event(details={"text": "x" * 7000}), event("small")))
     assert (reply.status, reply.body) == (200, b"")
     assert [one.type for one in rum.events] == ["small"]
     assert [one.event.type for one in rum.dropped] == ["checkout"]
 
 
-def test_a_removed_attribute_is_recorded(post: Make, body: Make, event: Make, rum: LocalRum) -> None:
-    """The event is kept without the attribute RUM would remove."""
+def test_removed_attribute_is_recorded(post: Make, body: Make, event: Make, rum: LocalRum) -> None:
+    """The event is kept without it."""
     assert post(body(event(metadata={"a.b": 1}))).status == 200
     assert [one.key for one in rum.removed] == ["a.b"]
     assert "a.b" not in rum.events[0].metadata
 
 
-def test_a_gzipped_body_is_read(post: Make, body: Make, rum: LocalRum) -> None:
-    """`body_bytes` tells the length on the wire."""
+def test_gzipped_body_is_accepted(post: Make, body: Make, rum: LocalRum) -> None:
+    """`body_bytes` is the compressed size."""
     sent = gzip.compress(json.dumps(body()).encode())
     assert post(sent, GZIP).status == 200
     assert rum.batches[0].body_bytes == len(sent)
@@ -91,18 +94,18 @@ def test_a_gzipped_body_is_read(post: Make, body: Make, rum: LocalRum) -> None:
     [b"", b"not gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"more"],
     ids=["empty", "plain", "cut", "longer"],
 )
-def test_a_bad_gzip_stream_is_refused(post: Make, sent: bytes) -> None:
-    """What cannot be decompressed is the sender's mistake."""
+def test_invalid_gzip_is_answered_with_400(post: Make, sent: bytes) -> None:
+    """The body cannot be decompressed."""
     reply = post(sent, GZIP)
     assert (reply.status, reply.headers["x-amzn-errortype"]) == (400, "SerializationException")
     assert reply.message.startswith("the body is not gzip")
 
 
-def test_another_encoding_is_refused(post: Make, body: Make) -> None:
-    """RUM's clients send gzip or nothing."""
+def test_other_encoding_is_answered_with_415(post: Make, body: Make) -> None:
+    """RUM's clients send gzip or no encoding."""
     reply = post(body(), {"Content-Encoding": "br"})
     assert reply.status == 415
-    assert reply.message == 'Content-Encoding "br" is not supported, gzip is'
+    assert reply.message == 'Content-Encoding "br" is not supported; use gzip'
 
 
 @pytest.mark.parametrize(
@@ -110,25 +113,24 @@ def test_another_encoding_is_refused(post: Make, body: Make) -> None:
     [b"", b"{", b"\xff", b"[" * 100_000, b"NaN", b"\xef\xbb\xbf{}", b"9" * 5000],
     ids=["empty", "cut", "latin", "deep", "nan", "bom", "digits"],
 )
-def test_what_is_not_json_is_refused(post: Make, sent: bytes) -> None:
-    """Bytes that no JSON reader should take get a 400."""
+def test_invalid_json_is_answered_with_400(post: Make, sent: bytes) -> None:
+    """Also bytes that Python's parser would accept."""
     reply = post(sent)
     assert (reply.status, reply.headers["x-amzn-errortype"]) == (400, "SerializationException")
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_body_above_the_limit_is_refused(*, compressed: bool, body: Make) -> None:
-    """The limit holds for the bytes sent and again after decompression."""
+def test_body_above_the_limit_is_answered_with_413(*, compressed: bool, body: Make, app_monitor: str) -> None:
+    """The limit applies before and after decompression."""
     with LocalRum(max_body_bytes=1000) as rum:
         sent = json.dumps(body(Alias="x" * 1000)).encode()
-        reply = _post(rum, gzip.compress(sent) if compressed else sent, GZIP if compressed else {})
-    assert reply == (413, "RequestEntityTooLargeException")
+        content, headers = (gzip.compress(sent), GZIP) if compressed else (sent, {})
+        reply = http_client.call(rum, "POST", f"/appmonitors/{app_monitor}/", content, headers)
+    assert (reply.status, reply.headers["x-amzn-errortype"]) == (413, "RequestEntityTooLargeException")
 
 
-def test_a_body_far_above_the_limit_is_answered_while_it_is_sent(
-    boto: Any, body: Make, event: Make, app_monitor: str
-) -> None:
-    """The client gets to read the 413 although the server has stopped keeping what it sends."""
+def test_client_can_read_the_413_for_a_very_large_body(boto: Any, body: Make, event: Make, app_monitor: str) -> None:
+    """The server reads and ignores the rest of the body."""
     huge = body(event(details={"text": "x" * 11 * 1024 * 1024}))
     with pytest.raises(ClientError) as caught:
         boto.put_rum_events(Id=app_monitor, **huge)
@@ -136,22 +138,22 @@ def test_a_body_far_above_the_limit_is_answered_while_it_is_sent(
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/traces", "/appmonitors", "/appmonitors/a/b"])
-def test_another_operation_is_unknown(post: Make, body: Make, rum: LocalRum, path: str) -> None:
-    """A wrong path is told as such and recorded."""
+def test_unknown_operation_is_answered_with_404(post: Make, body: Make, rum: LocalRum, path: str) -> None:
+    """It is recorded as refused."""
     reply = post(body(), path=path)
     assert (reply.status, reply.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
     assert reply.message == f"POST {path} is not an operation of RUM's data plane"
-    assert [refusal.path for refusal in rum.refused] == [path]
+    assert [refused_request.path for refused_request in rum.refused] == [path]
 
 
-def test_what_browsers_ask_for_beside_the_page_is_not_recorded(call: Make, rum: LocalRum) -> None:
-    """An icon that is not there is no refused telemetry."""
+def test_unknown_get_request_is_not_recorded(call: Make, rum: LocalRum) -> None:
+    """A missing icon is not telemetry."""
     assert call("GET", "/favicon.ico").status == 404
     assert (rum.refused, rum.requests) == ((), ())
 
 
-def test_credentials_are_never_kept(rum: LocalRum, body: Make, app_monitor: str) -> None:
-    """Of a signature only its presence is kept."""
+def test_credentials_are_never_stored(rum: LocalRum, body: Make, app_monitor: str) -> None:
+    """Only `signed` shows that there was a signature."""
     client = boto3.client(
         "rum",
         region_name="eu-west-1",
@@ -181,8 +183,8 @@ EVENT_MEMBERS = ["id", "timestamp", "type", "metadata", "details"]
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary() | JSON_VALUES.map(lambda value: json.dumps(value).encode()), zipped=st.booleans())
-def test_no_bytes_get_a_server_error(*, post: Make, content: bytes, zipped: bool) -> None:
-    """Whatever is posted, the fault is the sender's or there is none."""
+def test_random_bytes_get_no_5xx(*, post: Make, content: bytes, zipped: bool) -> None:
+    """Invalid input is an error of the client."""
     assert post(content, GZIP if zipped else {}).status < 500
 
 
@@ -195,7 +197,7 @@ def test_no_bytes_get_a_server_error(*, post: Make, content: bytes, zipped: bool
     details=st.dictionaries(st.text(), JSON_VALUES, max_size=3),
     metadata=st.dictionaries(st.text(), JSON_VALUES, max_size=3),
 )
-def test_no_nearly_valid_request_gets_a_server_error(
+def test_random_members_get_no_5xx(
     post: Make,
     call: Make,
     body: Make,
@@ -205,19 +207,7 @@ def test_no_nearly_valid_request_gets_a_server_error(
     details: dict[str, Any],
     metadata: dict[str, Any],
 ) -> None:
-    """One odd member in a valid request breaks neither the answer nor the pages that show it."""
+    """The console still works afterwards."""
     made = event(details=json.dumps(details), metadata=json.dumps(metadata)) | members_of_event
     assert post(body(made, **members)).status < 500
     assert call("GET", "/").status == call("GET", "/api/events").status == 200
-
-
-def _post(rum: LocalRum, sent: bytes, headers: dict[str, str]) -> tuple[int, str | None]:
-    address = urlsplit(rum.url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
-    try:
-        connection.request("POST", "/appmonitors/11111111-1111-4111-8111-111111111111/", sent, headers)
-        response = connection.getresponse()
-        response.read()
-        return response.status, response.headers["x-amzn-ErrorType"]
-    finally:
-        connection.close()

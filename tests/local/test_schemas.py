@@ -1,4 +1,4 @@
-"""The closed schemas: known types, and parity with those AWS publishes."""
+"""The closed schemas: event types, and equality with the schemas that AWS publishes."""
 
 import json
 import os
@@ -16,7 +16,7 @@ NAMES = sorted({*schema.EVENT_TYPES, schema.METADATA})
 
 
 def _normalised(node: Any, *, names: bool = False) -> Any:
-    """Leave only what validates; inside of a table of names, a member called `title` is a name and stays."""
+    """Keep the validating keywords only; in a table of names, `title` is a name and stays."""
     if isinstance(node, list):
         return [_normalised(item) for item in node]
     if not isinstance(node, dict):
@@ -44,27 +44,27 @@ def _aws_schemas() -> dict[str, Any]:
     AWS_FOLDER is None,
     reason="set RUM_EVENT_SCHEMAS to a checkout of aws-rum-web's packages/core/src/event-schemas",
 )
-def test_our_schemas_mean_what_those_of_aws_mean() -> None:
-    """Each type has the members, types, constants and limits that AWS's schema gives it, and no type is missing."""
+def test_schemas_equal_those_of_aws() -> None:
+    """Members, types, constants and limits of each type are equal, and no type is missing."""
     assert _aws_schemas() == {name: _normalised(schema.load(name)) for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_schema_is_valid_and_closed(name: str) -> None:
-    """A schema that allowed unknown members would let through what RUM refuses."""
+    """An open schema would accept members that RUM refuses."""
     loaded = schema.load(name)
     Draft202012Validator.check_schema(loaded)
     assert loaded["additionalProperties"] is False
 
 
-def test_the_types_are_those_of_the_web_client() -> None:
-    """One schema for each type that AWS's web client knows."""
+def test_event_types_are_those_of_the_web_client() -> None:
+    """One schema for each type in AWS's web client."""
     assert len(schema.EVENT_TYPES) == 17
     assert {"http_event", "xray_trace_event", "rrweb_event", "page_close_event"} <= schema.EVENT_TYPES
 
 
-def test_nested_subsegments_are_followed() -> None:
-    """A fault deep inside of an X-Ray segment is found and named."""
+def test_violation_in_a_nested_subsegment_is_found() -> None:
+    """The message has its path."""
     inner = {"id": "2", "name": "b", "start_time": 1, "color": "red"}
     outer = {"id": "1", "name": "a", "start_time": 1, "subsegments": [inner]}
     trace = {"name": "t", "id": "0", "trace_id": "1-0-0", "start_time": 1, "subsegments": [outer]}
@@ -73,8 +73,8 @@ def test_nested_subsegments_are_followed() -> None:
     )
 
 
-def test_the_deepest_value_that_can_be_read_can_be_validated() -> None:
-    """The limit of depth leaves room for the validator's own recursion."""
+def test_deepest_accepted_value_can_be_validated() -> None:
+    """The depth limit leaves room for the validator's recursion."""
     trace = {"id": "1", "name": "a", "start_time": 1}
     for _ in range(31):
         trace = {**trace, "subsegments": [trace]}

@@ -1,6 +1,5 @@
-"""`LocalRum` as an object: life, waiting, planned answers, delay."""
+"""`LocalRum`: start and stop, waiting, planned answers and delay."""
 
-import http.client
 import json
 import logging
 import select
@@ -15,55 +14,50 @@ import pytest
 from botocore.exceptions import ClientError
 
 from otel_rum_exporter.local import LocalRum
+from tests.local.http_client import address, open_socket, start_post
 
 Make = Callable[..., Any]
+APP_MONITOR = "11111111-1111-4111-8111-111111111111"
 
 
-def _address(rum: LocalRum) -> tuple[str, int]:
-    address = urlsplit(rum.url)
-    assert address.hostname
-    assert address.port
-    return address.hostname, address.port
-
-
-def test_the_url_answers_as_soon_as_it_is_known() -> None:
-    """Nothing has to be waited for after start."""
+def test_url_accepts_connections_after_start() -> None:
+    """Clients need not wait."""
     rum = LocalRum()
     rum.start()
     try:
-        with socket.create_connection(_address(rum), timeout=10):
+        with open_socket(rum):
             pass
     finally:
         rum.stop()
 
 
-def test_a_server_that_is_not_running_has_no_url() -> None:
-    """The message tells what is missing."""
-    with pytest.raises(RuntimeError, match=r"before start\(\)"):
+def test_url_raises_when_not_running() -> None:
+    """The message has the fix."""
+    with pytest.raises(RuntimeError, match=r"call start\(\)"):
         _ = LocalRum().url
 
 
-def test_a_stopped_server_leaves_no_thread_and_no_socket() -> None:
-    """The port is free again and the thread gone."""
+def test_stop_ends_thread_and_socket() -> None:
+    """The port is free again."""
     before = set(threading.enumerate())
     with LocalRum() as rum:
-        address = _address(rum)
+        bound = address(rum)
     assert set(threading.enumerate()) <= before
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(address, timeout=10)
+        socket.create_connection(bound, timeout=10)
 
 
-def test_what_was_received_stays_after_the_end() -> None:
-    """Assertions may come after the `with` block."""
+def test_records_stay_after_stop() -> None:
+    """Assertions may follow the `with` block."""
     with LocalRum() as rum:
-        connection = _send(rum, b"{}")
+        connection = start_post(rum, APP_MONITOR, b"{}")
         connection.getresponse().close()
         connection.close()
     assert len(rum.refused) == 1
 
 
-def test_a_stopped_server_can_be_started_again() -> None:
-    """Starting twice is one start, and stopping twice one stop."""
+def test_start_and_stop_are_idempotent_and_repeatable() -> None:
+    """A second start or stop has no effect."""
     rum = LocalRum()
     for _ in range(2):
         rum.start()
@@ -73,26 +67,26 @@ def test_a_stopped_server_can_be_started_again() -> None:
         rum.stop()
 
 
-def test_a_taken_port_is_told_at_once() -> None:
-    """`start` raises in the calling thread."""
+def test_start_raises_when_the_port_is_in_use() -> None:
+    """In the calling thread."""
     with LocalRum() as rum, pytest.raises(OSError, match="in use"):
-        LocalRum(port=_address(rum)[1]).start()
+        LocalRum(port=address(rum)[1]).start()
 
 
 @pytest.mark.parametrize(
     ("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("0.0.0.0", "127.0.0.1")]
 )
-def test_the_url_can_be_reached_whatever_the_host(host: str, shown: str) -> None:
-    """A server bound to every address is given by its loopback one."""
+def test_url_is_reachable_for_every_host(host: str, shown: str) -> None:
+    """A server bound to all addresses has the loopback address as its url."""
     with LocalRum(host=host) as rum:
         assert urlsplit(rum.url).hostname == shown
-        connection = _send(rum, b"{}")
+        connection = start_post(rum, APP_MONITOR, b"{}")
         assert connection.getresponse().status == 400
         connection.close()
 
 
-def test_the_loggers_of_uvicorn_are_left_as_they_were() -> None:
-    """The stand-in is quiet without changing what the application's own server logs."""
+def test_uvicorn_loggers_are_restored() -> None:
+    """The application's own server logs as before."""
     loggers = [logging.getLogger(name) for name in ("uvicorn.error", "uvicorn.access")]
     before = [(logger.level, logger.propagate, list(logger.filters), list(logger.handlers)) for logger in loggers]
     with LocalRum():
@@ -102,26 +96,24 @@ def test_the_loggers_of_uvicorn_are_left_as_they_were() -> None:
     ]
 
 
-def test_nothing_is_logged(caplog: pytest.LogCaptureFixture, boto: Any, body: Make, app_monitor: str) -> None:
-    """Requests to the stand-in do not show up in the logs of a test."""
+def test_requests_are_not_logged(caplog: pytest.LogCaptureFixture, boto: Any, body: Make, app_monitor: str) -> None:
+    """Requests do not appear in the logs of a test."""
     with caplog.at_level(logging.INFO):
         boto.put_rum_events(Id=app_monitor, **body())
     assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
-def test_waiting_for_a_type_returns_its_events(
+def test_wait_for_returns_the_events_of_the_type(
     rum: LocalRum, boto: Any, body: Make, event: Make, app_monitor: str
 ) -> None:
-    """`wait_for` and `events` narrow alike."""
+    """The same as `events` with this type."""
     boto.put_rum_events(Id=app_monitor, **body(event("a"), event("b"), event("b")))
     assert rum.wait_for("b", count=2) == rum.events("b")
     assert len(rum.wait_for(count=3)) == 3
 
 
-def test_a_planned_answer_is_given_once_and_its_request_not_kept(
-    rum: LocalRum, boto: Any, body: Make, app_monitor: str
-) -> None:
-    """The sender sees the error RUM would give, and can try again."""
+def test_answer_applies_once_and_keeps_nothing(rum: LocalRum, boto: Any, body: Make, app_monitor: str) -> None:
+    """The client gets RUM's error and can retry."""
     rum.answer(429, retry_after_seconds=3)
     with pytest.raises(boto.exceptions.ThrottlingException) as caught:
         boto.put_rum_events(Id=app_monitor, **body())
@@ -135,8 +127,8 @@ def test_a_planned_answer_is_given_once_and_its_request_not_kept(
     ]
 
 
-def test_planned_answers_are_given_in_their_order(rum: LocalRum, boto: Any, body: Make, app_monitor: str) -> None:
-    """Each is given as many times as planned."""
+def test_answers_apply_in_order(rum: LocalRum, boto: Any, body: Make, app_monitor: str) -> None:
+    """Each as often as planned."""
     rum.answer(500, times=2)
     rum.answer(403, error_type="MissingAuthenticationTokenException", message="no signature")
     codes = []
@@ -148,54 +140,54 @@ def test_planned_answers_are_given_in_their_order(rum: LocalRum, boto: Any, body
     assert caught.value.response["Error"]["Message"] == "no signature"
 
 
-def test_a_planned_200_loses_the_batch(rum: LocalRum, boto: Any, body: Make, app_monitor: str) -> None:
-    """A success that keeps nothing is an answer like any other."""
+def test_planned_200_keeps_nothing(rum: LocalRum, boto: Any, body: Make, app_monitor: str) -> None:
+    """A success is an answer like any other."""
     rum.answer(200)
     boto.put_rum_events(Id=app_monitor, **body())
     assert rum.batches == ()
     assert [request.status for request in rum.requests] == [200]
 
 
-def test_a_planned_answer_goes_before_the_judgement(rum: LocalRum, post: Make, body: Make) -> None:
-    """A server in trouble does not look at what it is sent, so nothing is recorded as refused."""
+def test_request_with_a_planned_answer_is_not_validated(rum: LocalRum, post: Make, body: Make) -> None:
+    """So an invalid request is not recorded as refused."""
     rum.answer(429)
     assert post({}).status == 429
     assert rum.refused == ()
     assert post(body()).status == 200
 
 
-def test_a_delayed_answer_comes_late_but_its_events_at_once(rum: LocalRum, body: Make) -> None:
-    """A sender that gives up has been heard all the same."""
+def test_events_are_stored_before_the_delay(rum: LocalRum, body: Make, app_monitor: str) -> None:
+    """Also when the client disconnects early."""
     rum.delay_seconds = 3600
-    connection = _send(rum, json.dumps(body()))
+    connection = start_post(rum, app_monitor, json.dumps(body()))
     assert len(rum.wait_for()) == 1
     assert select.select([connection.sock], [], [], 0)[0] == []
     connection.close()
 
 
-def test_a_delay_takes_its_time(rum: LocalRum, post: Make, body: Make) -> None:
-    """The answer is not given before the delay is over."""
+def test_delay_is_at_least_the_given_time(rum: LocalRum, post: Make, body: Make) -> None:
+    """The answer does not arrive earlier."""
     rum.delay_seconds = 0.05
     began = time.monotonic()
     assert post(body()).status == 200
     assert time.monotonic() - began >= 0.05
 
 
-def test_the_end_does_not_wait_for_a_delay(body: Make) -> None:
-    """An answer held back for an hour does not hold up `stop`."""
+def test_stop_does_not_wait_for_a_delayed_answer(body: Make, app_monitor: str) -> None:
+    """A delay of an hour does not block `stop`."""
     with LocalRum() as rum:
         rum.delay_seconds = 3600
-        connection = _send(rum, json.dumps(body()))
+        connection = start_post(rum, app_monitor, json.dumps(body()))
         rum.wait_for()
         began = time.monotonic()
     assert time.monotonic() - began < 5
     connection.close()
 
 
-def test_the_end_does_not_wait_for_an_upload() -> None:
-    """A body that never comes does not hold up `stop`."""
+def test_stop_does_not_wait_for_an_upload() -> None:
+    """A missing body does not block `stop`."""
     with LocalRum() as rum:
-        connection = socket.create_connection(_address(rum), timeout=10)
+        connection = open_socket(rum)
         connection.sendall(
             b"POST /appmonitors/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
         )
@@ -205,8 +197,8 @@ def test_the_end_does_not_wait_for_an_upload() -> None:
     connection.close()
 
 
-def test_clearing_forgets_records_plans_and_delay(rum: LocalRum, boto: Any, body: Make, app_monitor: str) -> None:
-    """A cleared stand-in is as good as a fresh one."""
+def test_clear_removes_records_answers_and_delay(rum: LocalRum, boto: Any, body: Make, app_monitor: str) -> None:
+    """The next request is accepted."""
     boto.put_rum_events(Id=app_monitor, **body())
     rum.answer(500)
     rum.delay_seconds = 3600
@@ -214,9 +206,3 @@ def test_clearing_forgets_records_plans_and_delay(rum: LocalRum, boto: Any, body
     assert (rum.batches, rum.events, rum.requests, rum.delay_seconds) == ((), (), (), 0.0)
     boto.put_rum_events(Id=app_monitor, **body())
     assert len(rum.events) == 1
-
-
-def _send(rum: LocalRum, content: bytes | str) -> http.client.HTTPConnection:
-    connection = http.client.HTTPConnection(*_address(rum), timeout=10)
-    connection.request("POST", "/appmonitors/11111111-1111-4111-8111-111111111111/", content)
-    return connection

@@ -1,4 +1,4 @@
-"""Events in sessions, and in one line."""
+"""Sessions, and one-line summaries of events."""
 
 from typing import Any
 
@@ -41,33 +41,33 @@ VERSION = {"version": "1.0.0"}
         ("xray_trace_event", {"name": "shop", "id": "1", "trace_id": "1-2-3", "start_time": 1}, "shop, trace 1-2-3"),
     ],
 )
-def test_an_event_is_told_in_one_line(event_type: str, details: dict[str, Any], line: str) -> None:
-    """Each type shows what matters about it."""
+def test_summary_shows_the_main_fields_of_each_type(event_type: str, details: dict[str, Any], line: str) -> None:
+    """For all of RUM's types."""
     assert line in summary(event(event_type, details))
 
 
-def test_a_custom_event_is_told_by_its_details() -> None:
-    """By the name and duration that a span has, else by how it begins."""
+def test_summary_of_a_custom_event_shows_name_and_duration() -> None:
+    """Without a name it quotes the details."""
     assert summary(event("checkout", {"total": 12})) == '{"total":12}'
     assert summary(event("work", {"name": "place order", "durationMs": 12.34})) == "place order, 12.3 ms"
 
 
-def test_an_event_that_breaks_its_schema_is_told_too() -> None:
-    """RUM drops it, and people want to know what it was."""
+def test_summary_accepts_details_that_violate_the_schema() -> None:
+    """Dropped events are shown too."""
     assert summary(event("page_view_event", {"page": "/"})) == '{"page":"/"}'
 
 
-def test_a_session_in_which_somebody_logs_in_is_one_session() -> None:
-    """The user changes, the session does not; its events are in order of their own time."""
-    (session,) = sessions([page_view("/cart", 5, user_id="ada"), page_view("/", 0, user_id="nobody")])
+def test_session_with_a_login_is_one_session() -> None:
+    """It has both users; its events are ordered by timestamp."""
+    (session,) = sessions([page_view("/cart", 5, user_id="ada"), page_view("/", 0, user_id="guest")])
     assert (session.user_ids, [one.timestamp for one in session.events]) == (
-        ("nobody", "ada"),
+        ("guest", "ada"),
         [session.first, session.last],
     )
 
 
-def test_the_session_of_the_latest_event_comes_first() -> None:
-    """Whatever order they arrived in."""
+def test_session_with_the_latest_event_is_first() -> None:
+    """In any order of arrival."""
     assert [one.id for one in sessions([page_view("/", 9, session_id="new"), page_view("/", session_id="old")])] == [
         "new",
         "old",

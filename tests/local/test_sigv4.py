@@ -1,4 +1,4 @@
-"""Signatures: those of AWS's own signers pass, everything else is named as AWS names it."""
+"""Signatures: those of AWS's signers are accepted, others get AWS's errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from botocore.exceptions import ClientError
 
 from otel_rum_exporter.local import Credentials, LocalRum
-from otel_rum_exporter.local.sigv4 import SentRequest, WrongSignature, verify
+from otel_rum_exporter.local.sigv4 import SentRequest, SignatureError, verify
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "a-session-token"
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
@@ -38,7 +38,7 @@ def _signed(
     headers: dict[str, str] | None = None,
     sign: Callable[..., Any] = botocore.auth.SigV4Auth,
 ) -> SentRequest:
-    """Sign as botocore does, with its clock at `at`."""
+    """Sign a request with botocore, with its clock at `at`."""
     address = urlsplit(url)
     request = AWSRequest(
         "POST", url, {"Host": address.netloc, "Content-Type": "application/json"} | (headers or {}), body
@@ -54,7 +54,7 @@ def _changed(request: SentRequest, name: str, change: Callable[[str], str]) -> S
 
 
 def _error(request: SentRequest, credentials: Credentials = CREDENTIALS, now: datetime = NOW) -> tuple[str, str]:
-    with pytest.raises(WrongSignature) as caught:
+    with pytest.raises(SignatureError) as caught:
         verify(request, credentials, now.timestamp())
     return caught.value.error_type, caught.value.message
 
@@ -70,18 +70,18 @@ def _error(request: SentRequest, credentials: Credentials = CREDENTIALS, now: da
         "http://localhost/",
     ],
 )
-def test_what_botocore_signs_passes(url: str) -> None:
-    """Path, query, body and headers are made canonical as the signer does."""
+def test_signature_of_botocore_is_accepted(url: str) -> None:
+    """Path, query, body and headers have the same canonical form."""
     verify(_signed(url, b"\x1f\x8b\x00 bytes"), CREDENTIALS, NOW.timestamp())
 
 
-def test_headers_are_trimmed_and_folded() -> None:
-    """White space in a signed header does not matter."""
+def test_white_space_in_signed_headers_is_normalized() -> None:
+    """It does not change the signature."""
     verify(_signed(headers={"X-Custom": "  a   b "}), CREDENTIALS, NOW.timestamp())
 
 
-def test_a_session_token_must_be_the_right_one() -> None:
-    """Temporary credentials are three parts, and a missing one is as wrong as another one."""
+def test_wrong_session_token_is_refused() -> None:
+    """A missing one too."""
     with_token = Credentials(KEY, SECRET, TOKEN)
     verify(_signed(token=TOKEN), with_token, NOW.timestamp())
     for wrong in (_signed(), _signed(token="another")):
@@ -117,13 +117,13 @@ def test_a_session_token_must_be_the_right_one() -> None:
         (lambda one: _changed(one, "x-amz-date", lambda _: "20261125T120000Z"), "InvalidSignatureException"),
     ],
 )
-def test_whatever_was_changed_is_refused(change: Callable[[SentRequest], SentRequest], error_type: str) -> None:
-    """The error is the one that AWS answers."""
+def test_changed_request_is_refused(change: Callable[[SentRequest], SentRequest], error_type: str) -> None:
+    """With AWS's error."""
     assert _error(change(_signed()))[0] == error_type
 
 
-def test_a_presigned_url_passes_until_it_expires() -> None:
-    """Beacons have no headers of their own, so the browser client signs their URL."""
+def test_presigned_url_is_accepted_until_it_expires() -> None:
+    """The browser client signs the URL of a beacon, which has no headers."""
     presigner = partial(botocore.auth.SigV4QueryAuth, expires=60)
     credentials = Credentials(KEY, SECRET, TOKEN)
     request = _signed(body=b"", token=TOKEN, sign=presigner)
@@ -136,8 +136,8 @@ def test_a_presigned_url_passes_until_it_expires() -> None:
     assert _error(request, CREDENTIALS)[0] == "UnrecognizedClientException"
 
 
-def test_another_secret_is_refused_and_never_told() -> None:
-    """Neither the message nor the repr of what knows the secret tells it."""
+def test_wrong_secret_is_refused_and_secrets_never_appear() -> None:
+    """Neither in the message nor in a repr."""
     wrong = Credentials(KEY, "another secret", TOKEN)
     error_type, message = _error(_signed(token=TOKEN), wrong)
     assert error_type == "InvalidSignatureException"
@@ -146,8 +146,8 @@ def test_another_secret_is_refused_and_never_told() -> None:
     assert TOKEN not in message + repr(wrong)
 
 
-def test_another_service_is_refused() -> None:
-    """A signature for S3 is none for RUM."""
+def test_signature_for_another_service_is_refused() -> None:
+    """A signature for S3 is not valid for RUM."""
     assert _error(_signed(service="s3"))[1] == "Credential should be scoped to correct service: 'rum'."
 
 
@@ -155,8 +155,8 @@ def test_another_service_is_refused() -> None:
     ("seconds", "message"),
     [(-301, "Signature expired: 20261124T115459Z is now earlier"), (301, "Signature not yet current")],
 )
-def test_a_clock_may_be_wrong_by_five_minutes(seconds: int, message: str) -> None:
-    """Both ways, and the message tells which."""
+def test_clock_skew_of_five_minutes_is_accepted(seconds: int, message: str) -> None:
+    """In both directions; the message has the direction."""
     signed_at = datetime.fromtimestamp(NOW.timestamp() + seconds, timezone.utc)
     assert _error(_signed(at=signed_at))[1].startswith(message)
     nearly = datetime.fromtimestamp(NOW.timestamp() + seconds * 0.99, timezone.utc)
@@ -164,15 +164,15 @@ def test_a_clock_may_be_wrong_by_five_minutes(seconds: int, message: str) -> Non
 
 
 @pytest.fixture(scope="module")
-def guarded(no_leaks_of_module: None) -> Iterator[LocalRum]:
-    """Serve a stand-in that knows its credentials."""
+def server(no_leaks_of_module: None) -> Iterator[LocalRum]:
+    """Run a server with credentials."""
     with LocalRum(credentials=Credentials(KEY, SECRET, TOKEN)) as rum:
         yield rum
 
 
 @pytest.fixture
-def client(guarded: LocalRum) -> Iterator[Callable[..., Any]]:
-    """Make clients of boto3 for that stand-in."""
+def client(server: LocalRum) -> Iterator[Callable[..., Any]]:
+    """Make boto3 clients for that server."""
     made = []
 
     def make(secret: str = SECRET, **config: Any) -> Any:
@@ -180,7 +180,7 @@ def client(guarded: LocalRum) -> Iterator[Callable[..., Any]]:
             boto3.client(
                 "rum",
                 region_name="eu-central-1",
-                endpoint_url=guarded.url,
+                endpoint_url=server.url,
                 aws_access_key_id=KEY,
                 aws_secret_access_key=secret,
                 aws_session_token=TOKEN,
@@ -189,38 +189,40 @@ def client(guarded: LocalRum) -> Iterator[Callable[..., Any]]:
         )
         return made[-1]
 
-    guarded.clear()
+    server.clear()
     yield make
     for one in made:
         one.close()
 
 
-def test_boto3_with_the_right_secret_is_let_in(guarded: LocalRum, client: Make, body: Make, app_monitor: str) -> None:
-    """It sends and reads over real HTTP."""
+def test_boto3_with_the_right_secret_is_accepted(server: LocalRum, client: Make, body: Make, app_monitor: str) -> None:
+    """For sending and reading."""
     right = client()
     right.put_rum_events(Id=app_monitor, **body())
-    assert [batch.signed for batch in guarded.batches] == [True]
+    assert [batch.signed for batch in server.batches] == [True]
     (summary,) = right.list_app_monitors()["AppMonitorSummaries"]
     data = right.get_app_monitor_data(Name=summary["Name"], TimeRange={"After": 0})
     assert len(data["Events"]) == 1
 
 
 @pytest.mark.parametrize("operation", ["put_rum_events", "list_app_monitors"])
-def test_boto3_with_another_secret_is_not(
-    guarded: LocalRum, client: Make, body: Make, app_monitor: str, operation: str
+def test_boto3_with_a_wrong_secret_is_refused(
+    server: LocalRum, client: Make, body: Make, app_monitor: str, operation: str
 ) -> None:
-    """It is told what AWS would tell it, for sending and for reading."""
+    """With AWS's error, for sending and reading."""
     arguments = {"Id": app_monitor, **body()} if operation == "put_rum_events" else {}
     with pytest.raises(ClientError) as caught:
         getattr(client("wrong"), operation)(**arguments)
     assert caught.value.response["Error"]["Code"] == "InvalidSignatureException"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-    assert guarded.batches == ()
+    assert server.batches == ()
 
 
 @pytest.mark.parametrize("operation", ["put_rum_events", "list_app_monitors"])
-def test_no_signature_is_no_way_in_without_a_policy(client: Make, body: Make, app_monitor: str, operation: str) -> None:
-    """As with AWS, where an app monitor has no resource policy at first."""
+def test_unsigned_request_without_a_policy_is_refused(
+    client: Make, body: Make, app_monitor: str, operation: str
+) -> None:
+    """As in AWS, where an app monitor has no resource policy at first."""
     from botocore import UNSIGNED
 
     arguments = {"Id": app_monitor, **body()} if operation == "put_rum_events" else {}
@@ -229,8 +231,8 @@ def test_no_signature_is_no_way_in_without_a_policy(client: Make, body: Make, ap
     assert caught.value.response["Error"]["Code"] == "MissingAuthenticationTokenException"
 
 
-def test_a_wrong_clock_is_told_by_boto3(client: Make, body: Make, app_monitor: str) -> None:
-    """The time of a real signature counts."""
+def test_boto3_reports_a_wrong_clock(client: Make, body: Make, app_monitor: str) -> None:
+    """The time in a real signature is checked."""
     late = datetime.fromtimestamp(time.time() - 600, timezone.utc).replace(tzinfo=None)
     with (
         mock.patch.object(botocore.auth, "get_current_datetime", return_value=late),

@@ -1,4 +1,4 @@
-"""What `contract.admit` keeps, drops, removes and refuses."""
+"""Validation: accepted, dropped, removed and refused content."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter.local.validation import MAX_EVENT_BYTES, Violation, admit, event_bytes
+from otel_rum_exporter.local.validation import MAX_EVENT_BYTES, Violation, event_bytes, validate
 
 Make = Callable[..., Any]
 
@@ -15,53 +15,53 @@ NOT_A_UUID = "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz"
 
 
 @pytest.fixture
-def refusal(app_monitor: str) -> Make:
-    """Return the message that a body is refused with."""
+def refused_message(app_monitor: str) -> Make:
+    """Return the message of a refused body."""
 
     def of(body: object, app_monitor_id: str = app_monitor) -> str:
         with pytest.raises(Violation) as caught:
-            admit(app_monitor_id, body)
+            validate(app_monitor_id, body)
         return str(caught.value)
 
     return of
 
 
-def test_a_valid_request_is_admitted_whole(app_monitor: str, body: Make, event: Make) -> None:
-    """Every member of a valid request comes back decoded."""
-    admitted = admit(app_monitor, body(event(metadata={"pageId": "/cart"}), Alias="shop"))
-    (kept,) = admitted.events
+def test_valid_request_is_accepted_completely(app_monitor: str, body: Make, event: Make) -> None:
+    """All members are decoded."""
+    valid = validate(app_monitor, body(event(metadata={"pageId": "/cart"}), Alias="shop"))
+    (kept,) = valid.events
     assert kept.details == {"ok": True}
     assert kept.metadata == {"version": "1.0.0", "domain": "shop.example", "pageId": "/cart"}
-    assert kept.session_id == admitted.session_id == body()["UserDetails"]["sessionId"]
-    assert kept.batch_id == admitted.batch_id == body()["BatchId"]
-    assert admitted.alias == "shop"
-    assert admitted.app_monitor["version"] == "1.2.3"
-    assert (admitted.dropped, admitted.removed) == ((), ())
+    assert kept.session_id == valid.session_id == body()["UserDetails"]["sessionId"]
+    assert kept.batch_id == valid.batch_id == body()["BatchId"]
+    assert valid.alias == "shop"
+    assert valid.app_monitor["version"] == "1.2.3"
+    assert (valid.dropped, valid.removed) == ((), ())
 
 
-def test_the_metadata_of_an_event_wins_over_that_of_the_session(app_monitor: str, body: Make, event: Make) -> None:
-    """On a clash of keys the event's value is the merged one."""
-    admitted = admit(app_monitor, body(event(metadata={"domain": "other.example"})))
-    assert admitted.events[0].metadata["domain"] == "other.example"
+def test_event_metadata_overrides_session_metadata(app_monitor: str, body: Make, event: Make) -> None:
+    """For equal keys."""
+    valid = validate(app_monitor, body(event(metadata={"domain": "other.example"})))
+    assert valid.events[0].metadata["domain"] == "other.example"
 
 
-def test_user_and_session_may_be_absent(app_monitor: str, body: Make) -> None:
-    """UserDetails may be empty, as the service model has it."""
-    admitted = admit(app_monitor, body(UserDetails={}))
-    assert (admitted.user_id, admitted.session_id) == (None, None)
+def test_user_and_session_are_optional(app_monitor: str, body: Make) -> None:
+    """The service model allows empty UserDetails."""
+    valid = validate(app_monitor, body(UserDetails={}))
+    assert (valid.user_id, valid.session_id) == (None, None)
 
 
-def test_a_request_may_hold_no_events(app_monitor: str, body: Make) -> None:
-    """The service model sets no least number of events."""
-    assert admit(app_monitor, body(RumEvents=[])).events == ()
+def test_request_without_events_is_valid(app_monitor: str, body: Make) -> None:
+    """The service model has no minimum."""
+    assert validate(app_monitor, body(RumEvents=[])).events == ()
 
 
 @pytest.mark.parametrize("member", ["BatchId", "AppMonitorDetails", "UserDetails", "RumEvents"])
-def test_a_required_member_that_is_missing_is_named(body: Make, refusal: Make, member: str) -> None:
-    """Each required member of the request is named when it is missing."""
+def test_missing_member_is_named(body: Make, refused_message: Make, member: str) -> None:
+    """For each required member."""
     request = body()
     del request[member]
-    assert refusal(request) == f"{member} is required"
+    assert refused_message(request) == f"{member} is required"
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,11 @@ def test_a_required_member_that_is_missing_is_named(body: Make, refusal: Make, m
         ({"SessionMetadata": "[]"}, "SessionMetadata must hold a JSON object, holds []"),
     ],
 )
-def test_a_bad_member_of_the_request_is_named_and_quoted(
-    body: Make, refusal: Make, members: dict[str, Any], message: str
+def test_invalid_member_of_the_request_is_named_and_quoted(
+    body: Make, refused_message: Make, members: dict[str, Any], message: str
 ) -> None:
-    """The message names the member and quotes its value."""
-    assert refusal(body(**members)) == message
+    """The message has name and value."""
+    assert refused_message(body(**members)) == message
 
 
 @pytest.mark.parametrize(
@@ -106,47 +106,47 @@ def test_a_bad_member_of_the_request_is_named_and_quoted(
         ({"metadata": 1}, "RumEvents[1].metadata must be a string that holds a JSON object, is 1"),
     ],
 )
-def test_a_bad_member_of_an_event_is_named_by_its_path(
-    body: Make, event: Make, refusal: Make, members: dict[str, Any], message: str
+def test_invalid_member_of_an_event_is_named_by_its_path(
+    body: Make, event: Make, refused_message: Make, members: dict[str, Any], message: str
 ) -> None:
-    """The message tells which event of the request is meant."""
-    assert refusal(body(event(), {**event(), **members})) == message
+    """The path has the index of the event."""
+    assert refused_message(body(event(), {**event(), **members})) == message
 
 
-def test_details_given_as_an_object_are_refused(body: Make, event: Make, refusal: Make) -> None:
-    """RUM wants a JSON string, not the object itself."""
-    message = refusal(body({**event(), "details": {"ok": True}}))
+def test_details_as_an_object_are_refused(body: Make, event: Make, refused_message: Make) -> None:
+    """RUM expects a JSON string."""
+    message = refused_message(body({**event(), "details": {"ok": True}}))
     assert message == 'RumEvents[0].details must be a string that holds a JSON object, is {"ok":true}'
 
 
 @pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', '{"a": ', "", '{"a": ' * 5000])
-def test_details_that_are_not_json_are_refused(body: Make, event: Make, refusal: Make, text: str) -> None:
-    """What Python's reader would let through beyond JSON is refused too."""
-    assert refusal(body(event(details=text) | {"details": text})).startswith(
+def test_details_with_invalid_json_are_refused(body: Make, event: Make, refused_message: Make, text: str) -> None:
+    """Also JSON that only Python's parser accepts."""
+    assert refused_message(body(event(details=text) | {"details": text})).startswith(
         "RumEvents[0].details must hold a JSON object"
     )
 
 
-def test_milliseconds_are_recognised(body: Make, event: Make, refusal: Make) -> None:
-    """A timestamp in milliseconds is the commonest mistake, and told as such."""
-    assert refusal(body(event(timestamp=1_790_000_000_000))).endswith("which looks like milliseconds")
+def test_timestamp_in_milliseconds_is_recognised(body: Make, event: Make, refused_message: Make) -> None:
+    """The message has the hint: it is a common mistake."""
+    assert refused_message(body(event(timestamp=1_790_000_000_000))).endswith("which looks like milliseconds")
 
 
-def test_the_id_in_the_path_must_be_a_uuid(body: Make, refusal: Make) -> None:
-    """The app monitor's name in place of its id is refused."""
-    assert refusal(body(), "my-shop") == 'the app monitor id in the path must be a UUID, is "my-shop"'
+def test_app_monitor_id_in_the_path_must_be_a_uuid(body: Make, refused_message: Make) -> None:
+    """A name in its place is refused."""
+    assert refused_message(body(), "my-shop") == 'the app monitor id in the path must be a UUID, is "my-shop"'
 
 
-def test_the_id_in_the_body_must_be_that_in_the_path(body: Make, refusal: Make) -> None:
-    """AppMonitorDetails.id and the path must agree."""
+def test_app_monitor_id_in_the_body_must_equal_the_path(body: Make, refused_message: Make) -> None:
+    """Else the request is refused."""
     other = "99999999-9999-4999-8999-999999999999"
-    assert "is not the id in the path" in refusal(body(AppMonitorDetails={"id": other}))
+    assert "is not the id in the path" in refused_message(body(AppMonitorDetails={"id": other}))
 
 
-def test_an_unknown_type_with_the_prefix_of_rum_is_refused(body: Make, event: Make, refusal: Make) -> None:
-    """Custom events must not take RUM's own prefix."""
-    assert refusal(body(event("com.amazon.rum.checkout"))).startswith(
-        'RumEvents[0].type "com.amazon.rum.checkout" is none of RUM\'s event types'
+def test_unknown_event_type_with_the_prefix_of_rum_is_refused(body: Make, event: Make, refused_message: Make) -> None:
+    """Custom events must not use RUM's prefix."""
+    assert refused_message(body(event("com.amazon.rum.checkout"))).startswith(
+        'RumEvents[0].type "com.amazon.rum.checkout" is unknown: the prefix com.amazon.rum. is reserved'
     )
 
 
@@ -173,52 +173,51 @@ def test_an_unknown_type_with_the_prefix_of_rum_is_refused(body: Make, event: Ma
         ),
     ],
 )
-def test_details_that_break_the_closed_schema_are_refused(
-    body: Make, event: Make, refusal: Make, details: dict[str, Any], message: str
+def test_details_that_violate_the_schema_are_refused(
+    body: Make, event: Make, refused_message: Make, details: dict[str, Any], message: str
 ) -> None:
-    """The message names the member inside of the details."""
-    assert refusal(body(event(HTTP, details))) == message
+    """The message has the path in the details."""
+    assert refused_message(body(event(HTTP, details))) == message
 
 
-def test_a_value_outside_of_an_enumeration_is_refused_with_the_choices(body: Make, event: Make, refusal: Make) -> None:
-    """The allowed values are part of the message."""
+def test_value_outside_an_enumeration_is_refused(body: Make, event: Make, refused_message: Make) -> None:
+    """The message lists the allowed values."""
     details = {"version": "1.0.0", "initiatorType": "tap", "startTime": 0, "duration": 1}
-    message = refusal(body(event("com.amazon.rum.performance_navigation_event", details)))
+    message = refused_message(body(event("com.amazon.rum.performance_navigation_event", details)))
     assert message.endswith('initiatorType must be one of ["navigation","route_change"], is "tap"')
 
 
 @pytest.mark.parametrize("member", ["version", "domain"])
-def test_merged_metadata_must_have_version_and_domain(body: Make, refusal: Make, member: str) -> None:
-    """What neither the session nor the event gives is named."""
+def test_merged_metadata_must_have_version_and_domain(body: Make, refused_message: Make, member: str) -> None:
+    """Missing members are named."""
     metadata = {"version": "1.0.0", "domain": "shop.example"}
     del metadata[member]
-    message = refusal(body(SessionMetadata=json.dumps(metadata)))
+    message = refused_message(body(SessionMetadata=json.dumps(metadata)))
     assert message.startswith(f"RumEvents[0].metadata.{member} is required")
 
 
-def test_a_long_value_is_shortened_in_the_message(body: Make, refusal: Make) -> None:
-    """A message stays readable whatever it quotes."""
-    assert len(refusal(body(BatchId="x" * 10_000))) < 200
+def test_long_value_is_shortened_in_the_message(body: Make, refused_message: Make) -> None:
+    """The message stays readable."""
+    assert len(refused_message(body(BatchId="x" * 10_000))) < 200
 
 
-def test_an_event_of_exactly_6_kb_is_kept_and_one_byte_more_is_dropped(
-    app_monitor: str, body: Make, event: Make
-) -> None:
-    """The limit counts the bytes of the whole event with its merged metadata."""
-    (small,) = admit(app_monitor, body(event(details={"text": ""}))).events
+def test_event_above_6_kb_is_dropped(app_monitor: str, body: Make, event: Make) -> None:
+    """The limit is the size of the event with merged metadata."""
+    (small,) = validate(app_monitor, body(event(details={"text": ""}))).events
     room = MAX_EVENT_BYTES - event_bytes(small)
     fits, over = (event(details={"text": "x" * size}) for size in (room, room + 1))
-    admitted = admit(app_monitor, body(fits, over))
-    assert [event_bytes(kept) for kept in admitted.events] == [MAX_EVENT_BYTES]
-    assert [dropped.reason for dropped in admitted.dropped] == [
-        "6145 bytes with its merged metadata, RUM keeps at most 6144"
+    valid = validate(app_monitor, body(fits, over))
+    assert [event_bytes(kept) for kept in valid.events] == [MAX_EVENT_BYTES]
+    limit, fix = "above RUM's limit of 6144", "To fix: shorten details or metadata"
+    assert [dropped.reason for dropped in valid.dropped] == [
+        f"the event has 6145 bytes with merged metadata, {limit}, so RUM drops the event. {fix}"
     ]
 
 
-def test_bytes_are_counted_and_not_characters(app_monitor: str, body: Make, event: Make) -> None:
-    """2100 three-byte characters are more than 6 KB."""
-    admitted = admit(app_monitor, body(event(details={"text": "€" * 2100})))
-    assert len(admitted.dropped) == 1
+def test_event_size_is_in_bytes(app_monitor: str, body: Make, event: Make) -> None:
+    """2100 characters of three bytes are more than 6 KB."""
+    valid = validate(app_monitor, body(event(details={"text": "€" * 2100})))
+    assert len(valid.dropped) == 1
 
 
 @pytest.mark.parametrize(
@@ -235,40 +234,38 @@ def test_bytes_are_counted_and_not_characters(app_monitor: str, body: Make, even
         ("long", "x" * 257),
     ],
 )
-def test_a_bad_custom_attribute_is_removed_and_the_event_kept(
-    app_monitor: str, body: Make, event: Make, key: str, value: Any
-) -> None:
-    """RUM removes what breaks its rule for custom attributes, and takes the rest."""
-    admitted = admit(app_monitor, body(event(metadata={key: value, "plan": "gold"})))
-    assert [(removed.key, removed.value) for removed in admitted.removed] == [(key, value)]
-    assert admitted.events[0].metadata["plan"] == "gold"
-    assert key not in admitted.events[0].metadata
+def test_invalid_custom_attribute_is_removed(app_monitor: str, body: Make, event: Make, key: str, value: Any) -> None:
+    """The event and its other attributes are kept."""
+    valid = validate(app_monitor, body(event(metadata={key: value, "plan": "gold"})))
+    assert [(removed.key, removed.value) for removed in valid.removed] == [(key, value)]
+    assert valid.events[0].metadata["plan"] == "gold"
+    assert key not in valid.events[0].metadata
 
 
-def test_custom_attributes_beyond_ten_are_removed(app_monitor: str, body: Make, event: Make) -> None:
-    """Ten custom attributes of session and event together are kept, RUM's own members not counted."""
+def test_custom_attributes_above_ten_are_removed(app_monitor: str, body: Make, event: Make) -> None:
+    """Session and event attributes count together, RUM's own members do not count."""
     metadata = {"pageId": "/", "title": "Cart"} | {f"k{n}": n for n in range(12)}
-    admitted = admit(app_monitor, body(event(metadata=metadata)))
-    assert [removed.key for removed in admitted.removed] == ["k10", "k11"]
-    assert len(admitted.events[0].metadata) == 4 + 10
+    valid = validate(app_monitor, body(event(metadata=metadata)))
+    assert [removed.key for removed in valid.removed] == ["k10", "k11"]
+    assert len(valid.events[0].metadata) == 4 + 10
 
 
-def test_a_removed_attribute_takes_no_place_of_the_ten(app_monitor: str, body: Make, event: Make) -> None:
-    """Only valid attributes are counted."""
+def test_removed_attribute_does_not_count_to_the_ten(app_monitor: str, body: Make, event: Make) -> None:
+    """Only valid attributes count."""
     metadata = {"bad.key": 1} | {f"k{n}": n for n in range(10)}
-    admitted = admit(app_monitor, body(event(metadata=metadata)))
-    assert [removed.key for removed in admitted.removed] == ["bad.key"]
+    valid = validate(app_monitor, body(event(metadata=metadata)))
+    assert [removed.key for removed in valid.removed] == ["bad.key"]
 
 
-def test_a_bad_member_of_rums_own_metadata_is_refused(body: Make, event: Make, refusal: Make) -> None:
-    """The schema, and not the rule for custom attributes, judges the members RUM defines."""
-    assert refusal(body(event(metadata={"pageId": 7}))).startswith(
+def test_invalid_member_of_rum_metadata_is_refused(body: Make, event: Make, refused_message: Make) -> None:
+    """RUM's own members follow the schema, not the rule of custom attributes."""
+    assert refused_message(body(event(metadata={"pageId": 7}))).startswith(
         "RumEvents[0].metadata.pageId must be of type string, is 7"
     )
 
 
-def test_a_session_replay_may_be_larger(app_monitor: str, body: Make, event: Make) -> None:
-    """It holds a picture of a page, which never fits into 6 KB."""
+def test_session_replay_may_exceed_6_kb(app_monitor: str, body: Make, event: Make) -> None:
+    """It contains a whole page."""
     details = {"version": "1.0.0", "eventCount": 1, "events": [{"type": 2, "timestamp": 1.0, "data": "x" * 50_000}]}
-    admitted = admit(app_monitor, body(event("com.amazon.rum.rrweb_event", details)))
-    assert (len(admitted.events), admitted.dropped) == (1, ())
+    valid = validate(app_monitor, body(event("com.amazon.rum.rrweb_event", details)))
+    assert (len(valid.events), valid.dropped) == (1, ())

@@ -1,6 +1,6 @@
-"""AWS's own browser client, as published on npm, in a real Chromium page, against the stand-in.
+"""AWS's browser client, as published on npm, in a Chromium page that sends to a local RUM.
 
-RUM_WEB_CLIENT names a folder in which `npm install aws-rum-web esbuild` was run.
+RUM_WEB_CLIENT is the path of a folder in which `npm install aws-rum-web esbuild` was run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PRODUCTS<script src="/client.js"></script>
     ], ...config.client});
   if (config.credentials) rum.setAwsCredentials(config.credentials);
   rum.addSessionAttributes({plan: "gold", customers: 7, "aws:own": "lost"});
-  const say = (message) => fetch("/said", {method: "POST", body: message});
+  const report = (message) => fetch("/problem", {method: "POST", body: message});
   window.addEventListener("load", async () => {
     try {
       rum.recordPageView({pageId: "/cart", pageTags: ["a", "b"], pageAttributes: {template: "cart"}});
@@ -61,14 +61,14 @@ PRODUCTS<script src="/client.js"></script>
       setTimeout(() => { throw new RangeError("planted and thrown"); });
       Promise.reject(new Error("planted and rejected"));
       setTimeout(() => { location.hash = ""; location.href = "/thanks"; }, 1500);
-    } catch (error) { say(String(error)); }
+    } catch (error) { report(String(error)); }
   });
 </script></html>"""
 
-# The replay of such a page is far above 6 KB.
+# Makes the session replay of the page much larger than 6 KB.
 PRODUCTS = "".join(f"<p class='product' title='product {n}'>Product {n}</p>" for n in range(200))
 
-# What one visit makes the client report, whatever the speed of the machine.
+# Event types that one visit always produces.
 EXPECTED = {
     "com.amazon.rum.session_start_event",
     "com.amazon.rum.page_view_event",
@@ -85,7 +85,7 @@ EXPECTED = {
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Bundle the client for a page, as its users do."""
+    """Bundle the client with esbuild, as its users do."""
     folder = Path(FOLDER or "")
     made = tmp_path_factory.mktemp("client") / "client.js"
     entry = "import {AwsRum} from 'aws-rum-web'; window.AwsRum = AwsRum;"
@@ -96,8 +96,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def visit(bundle: bytes, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
-    """Open the page, of an origin of its own, in a browser; return what its script had to complain of."""
-    said: list[str] = []
+    """Open a page of another origin in Chromium; return the list of its script errors."""
+    page_errors: list[str] = []
     config: dict[str, Any] = {}
 
     class Shop(BaseHTTPRequestHandler):
@@ -120,7 +120,7 @@ def visit(bundle: bytes, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
             self.wfile.write(content)
 
         def do_POST(self) -> None:
-            said.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            page_errors.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
             self.send_response(204)
             self.end_headers()
 
@@ -141,7 +141,7 @@ def visit(bundle: bytes, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
         url = f"http://127.0.0.1:{server.server_port}/"
         with (tmp_path / "chromium.log").open("wb") as log:
             browsers.append(subprocess.Popen([str(CHROMIUM), *flags, profile, url], stdout=log, stderr=log))
-        return said
+        return page_errors
 
     yield browse
     for browser in browsers:
@@ -152,7 +152,7 @@ def visit(bundle: bytes, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
     thread.join()
 
 
-def _complaints(rum: LocalRum) -> list[str]:
+def _losses(rum: LocalRum) -> list[str]:
     refused = [f"refused: {one.status} {one.message}" for one in rum.refused]
     dropped = [f"dropped: {one.event.type} {one.reason}" for one in rum.dropped]
     return refused + dropped
@@ -161,18 +161,18 @@ def _complaints(rum: LocalRum) -> list[str]:
 def _wait_for_all(rum: LocalRum) -> Counter[str]:
     for event_type in EXPECTED:
         rum.wait_for(event_type, timeout_seconds=60)
-    # Sent by the page that is left, as a beacon.
+    # The page sends this event as a beacon when it unloads.
     rum.wait_for("cumulative_layout_shift_event", timeout_seconds=60)
     rum.wait_for("js_error_event", count=3, timeout_seconds=60)
     return Counter(event.type for event in rum.events)
 
 
-def test_nothing_of_what_the_client_sends_is_refused(visit: Callable[..., list[str]]) -> None:
-    """Unsigned, from a page of another origin, compressed, by fetch and by beacon."""
+def test_requests_of_the_web_client_are_accepted(visit: Callable[..., list[str]]) -> None:
+    """Unsigned, from another origin, compressed, by fetch and by beacon."""
     with LocalRum(app_monitors=[AppMonitor(id=MONITOR, name="shop", domains=("127.0.0.1",), is_public=True)]) as rum:
-        said = visit(rum)
+        page_errors = visit(rum)
         counts = _wait_for_all(rum)
-        assert _complaints(rum) == said == []
+        assert _losses(rum) == page_errors == []
         assert counts.keys() >= EXPECTED
         messages = {event.details["message"] for event in rum.events("js_error_event")}
         assert {"planted and recorded", "planted and rejected"} <= messages
@@ -181,17 +181,17 @@ def test_nothing_of_what_the_client_sends_is_refused(visit: Callable[..., list[s
         assert {event.session_id for event in rum.events} != {None}
         assert rum.events("checkout")[0].details == {"total": 12.5, "note": "é €"}
         assert rum.events("page_view_event")[-1].metadata["plan"] == "gold"
-        # The client lets an attribute through that RUM does not keep.
+        # The client sends an attribute that RUM does not keep.
         assert {one.key for one in rum.removed} <= {"aws:own"}
         assert any(batch.headers.get("content-encoding") == "gzip" for batch in rum.batches)
         assert any(batch.headers["content-type"].startswith("text/plain") for batch in rum.batches)
 
 
-def test_what_the_client_signs_passes(visit: Callable[..., list[str]]) -> None:
-    """Its signer is another one than boto3's."""
+def test_signature_of_the_web_client_is_accepted(visit: Callable[..., list[str]]) -> None:
+    """Its signer differs from boto3's."""
     credentials = {"accessKeyId": KEY, "secretAccessKey": SECRET, "sessionToken": TOKEN}
     with LocalRum(credentials=Credentials(KEY, SECRET, TOKEN)) as rum:
-        said = visit(rum, credentials)
+        page_errors = visit(rum, credentials)
         _wait_for_all(rum)
-        assert _complaints(rum) == said == []
+        assert _losses(rum) == page_errors == []
         assert {batch.signed for batch in rum.batches} == {True}

@@ -207,7 +207,7 @@ def test_a_pending_span_has_provisional_events() -> None:
     (key,) = provisional
     assert key.session_id != A
     assert not first.events
-    assert (ledger.accepted, ledger.waiting) == (0, 1)
+    assert (ledger.accepted, ledger.pending) == (0, 1)
     second = converter.spans([parent], Moment(START_NS, 0))
     assert second.resolved == [handle]
     assert not second.provisional

@@ -50,7 +50,7 @@ def test_a_file_says_what_it_is(content: bytes, names: list[str]) -> None:
 
 
 def test_a_message_that_is_malformed_costs_only_itself() -> None:
-    """Its number in the file is told."""
+    """The fault has its number in the file."""
     decoded = decode_file(_framed(SPANS, b"\x0a\x03abc"))
     assert len(decoded.records) == 2
     assert str(decoded.faults[0]).startswith("message 2 is not OTLP in protobuf: ")
@@ -62,7 +62,7 @@ def _metrics() -> bytes:
     return bytes(encode_metrics(reader.get_metrics_data()).SerializeToString())  # type: ignore[arg-type]
 
 
-def test_an_empty_file_is_told_to_be_empty() -> None:
+def test_an_empty_file_is_an_error() -> None:
     """It is neither encoding, and both would say so at length."""
     with pytest.raises(OtlpError, match=r"^it is empty$"):
         decode_file(b"")

@@ -33,7 +33,7 @@ KINDS = {SpanKind.INTERNAL: 1, SpanKind.SERVER: 2, SpanKind.CLIENT: 3, SpanKind.
 
 
 def _value(value: object) -> Json:
-    """Write an AnyValue, as an exporter written by somebody else would."""
+    """Write an AnyValue like another exporter."""
     writers: tuple[tuple[type | tuple[type, ...], Callable[[Any], Json]], ...] = (
         (type(None), lambda _: {}),
         (bool, lambda true: {"boolValue": true}),
@@ -98,7 +98,7 @@ def _fault(**fields: Any) -> str:
     return str(decoded.faults[0]).removeprefix("resourceSpans[0].scopeSpans[0].spans[0].")
 
 
-def _told(span: ReadableSpan | DecodedSpan) -> Json:
+def _members(span: ReadableSpan | DecodedSpan) -> Json:
     """Return all that the mapping can read of a span."""
     return {
         "name": span.name,
@@ -139,7 +139,7 @@ def test_a_span_comes_back_as_it_was_written(
     parent = SpanContext(2**127 + 1, 2**63 + 1, is_remote=is_remote)
     span = make_span(name, attributes, kind=kind, parent=parent, events=[exception_event()])
     body = json.dumps(_body([_span(span)], span.resource.attributes))
-    assert _told(decode_json(body).spans[0]) == _told(span)
+    assert _members(decode_json(body).spans[0]) == _members(span)
 
 
 def test_what_the_sdk_records_comes_back() -> None:
@@ -155,7 +155,7 @@ def test_what_the_sdk_records_comes_back() -> None:
     assert isinstance(span, ReadableSpan)
     scope = {"name": "shop.cart", "version": "1.2"}
     decoded = decode_json(json.dumps(_body([_span(span)], span.resource.attributes, scope))).spans[0]
-    assert _told(decoded) == _told(span)
+    assert _members(decoded) == _members(span)
     assert SpanView.of(decoded).attributes == {"b": (1.5, 2.5), "c": "x"}
 
 
@@ -229,10 +229,10 @@ def test_a_status_may_be_a_name() -> None:
     """Descriptions are those of errors only."""
     status = _decoded(status={"code": "STATUS_CODE_ERROR", "message": "no"}).status
     assert (status.status_code, status.description) == (StatusCode.ERROR, "no")
-    assert _told_status(_decoded(status={"code": 1, "message": "yes"}).status) == (StatusCode.OK, None)
+    assert _status_of(_decoded(status={"code": 1, "message": "yes"}).status) == (StatusCode.OK, None)
 
 
-def _told_status(status: Status) -> tuple[StatusCode, str | None]:
+def _status_of(status: Status) -> tuple[StatusCode, str | None]:
     return status.status_code, status.description
 
 
@@ -311,7 +311,7 @@ def test_unknown_fields_are_ignored() -> None:
         ({"flags": True}, f"flags is true, not an integer from 0 to {2**32 - 1}"),
     ],
 )
-def test_a_malformed_span_is_told_and_costs_only_itself(fields: Json, fault: str) -> None:
+def test_a_malformed_span_costs_only_itself(fields: Json, fault: str) -> None:
     """The report says where, what and why, and the span beside it is read."""
     assert _fault(**fields) == fault
 
@@ -333,10 +333,10 @@ def test_a_malformed_span_is_told_and_costs_only_itself(fields: Json, fault: str
         ({"resourceMetrics": []}, "resourceMetrics is not for RUM: only spans and log records are"),
     ],
 )
-def test_a_malformed_block_is_told(body: Json, fault: str) -> None:
-    """What is wrong above the spans is told where it stands."""
+def test_a_malformed_block_is_members(body: Json, fault: str) -> None:
+    """With its path."""
     decoded = decode_json(json.dumps(body))
-    assert [str(told) for told in decoded.faults] == [fault]
+    assert [str(found) for found in decoded.faults] == [fault]
     assert decoded.records == ()
 
 
@@ -431,11 +431,11 @@ def test_a_file_has_a_body_on_each_line() -> None:
 
 
 def test_a_file_may_be_one_body_over_many_lines() -> None:
-    """Somebody made it readable."""
+    """It was formatted for reading."""
     assert len(decode_json_file(json.dumps(_body([SPAN]), indent=2).encode()).spans) == 1
 
 
 def test_a_file_that_is_something_else_is_refused() -> None:
-    """The error tells of the whole and of the first line."""
+    """The error names the whole and the first line."""
     with pytest.raises(OtlpError, match=r"^not JSON: .*line 1 is not JSON: "):
         decode_json_file(b"hello\nworld\n")

@@ -24,7 +24,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.otlp import DecodedSpan, OtlpError, Signal, TooManyRecordsError, decode_json, decode_protobuf
-from otel_rum_exporter.otlp.model import MAX_FAULTS_TOLD, MAX_VALUE_DEPTH
+from otel_rum_exporter.otlp.model import MAX_FAULTS, MAX_VALUE_DEPTH
 from otel_rum_exporter.otlp.protobuf import MAX_RECORD_BYTES
 from tests.spans import START_NS, make_span
 
@@ -45,7 +45,7 @@ def _decode(request: ExportTraceServiceRequest | bytes) -> tuple[tuple[DecodedSp
     return decoded.spans, tuple(str(fault) for fault in decoded.faults)
 
 
-def _told(span: ReadableSpan | DecodedSpan) -> dict[str, Any]:
+def _members(span: ReadableSpan | DecodedSpan) -> dict[str, Any]:
     """Return all that the mapping can read of a span."""
     scope = span.instrumentation_scope
     return {
@@ -84,7 +84,7 @@ def test_a_span_comes_back_as_the_sdk_wrote_it(
     parent = SpanContext(2**127 + 1, 2**63 + 1, is_remote=is_remote)
     span = make_span(name, attributes, kind=kind, parent=parent)
     spans, faults = _decode(encode_spans([span]))
-    assert (faults, _told(spans[0]) | {"scope": None}) == ((), _told(span) | {"scope": None})
+    assert (faults, _members(spans[0]) | {"scope": None}) == ((), _members(span) | {"scope": None})
 
 
 def test_what_the_sdk_records_comes_back() -> None:
@@ -98,7 +98,7 @@ def test_what_the_sdk_records_comes_back() -> None:
     span.end()
     assert isinstance(span, ReadableSpan)
     spans, _ = _decode(encode_spans([span]))
-    assert _told(spans[0]) == _told(span)
+    assert _members(spans[0]) == _members(span)
     assert SpanView.of(spans[0]).attributes == {"a": 1, "b": (1.5, 2.5), "c": "x"}
 
 
@@ -128,7 +128,7 @@ def test_both_encodings_say_the_same() -> None:
     text = '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"%s","spanId":"%s","name":"work"}]}]}]}'
     (from_json,) = decode_json(text % ((b"t" * 16).hex(), (b"s" * 8).hex())).spans
     (from_protobuf,), _ = _decode(_request(_span()))
-    assert _told(from_json) == _told(from_protobuf)
+    assert _members(from_json) == _members(from_protobuf)
 
 
 def test_a_resource_is_one_object_for_all_requests_of_a_sender() -> None:
@@ -149,12 +149,12 @@ def test_a_resource_is_one_object_for_all_requests_of_a_sender() -> None:
         (_span(name="x" * MAX_RECORD_BYTES), f"has {MAX_RECORD_BYTES + 32} bytes; at most {MAX_RECORD_BYTES} are read"),
     ],
 )
-def test_a_malformed_span_is_told_and_costs_only_itself(span: Span, fault: str) -> None:
+def test_a_malformed_span_costs_only_itself(span: Span, fault: str) -> None:
     """The report says where and what, and the span beside it is read."""
     spans, faults = _decode(_request(span, _span()))
     assert len(spans) == 1
-    (told,) = faults
-    assert told.removeprefix("resourceSpans[0].scopeSpans[0].spans[0]").strip(". ") == fault
+    (found,) = faults
+    assert found.removeprefix("resourceSpans[0].scopeSpans[0].spans[0]").strip(". ") == fault
 
 
 def test_text_that_is_no_utf8_costs_only_its_span() -> None:
@@ -235,10 +235,10 @@ def test_many_empty_messages_cost_no_memory(bomb: bytes) -> None:
         tracemalloc.stop()
 
 
-def test_faults_are_all_counted_and_some_told() -> None:
-    """What is told of a hostile body has a bound."""
+def test_faults_are_all_counted_and_some_members() -> None:
+    """Memory for the faults of a hostile body is bounded."""
     decoded = decode_protobuf(_request(*[Span()] * 1000).SerializeToString(), Signal.TRACES)
-    assert (decoded.rejected, len(decoded.faults)) == (1000, MAX_FAULTS_TOLD)
+    assert (decoded.rejected, len(decoded.faults)) == (1000, MAX_FAULTS)
 
 
 def test_mutated_bodies_are_read_or_refused() -> None:

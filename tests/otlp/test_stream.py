@@ -79,7 +79,7 @@ def test_a_missing_library_is_named_with_what_installs_it(monkeypatch: pytest.Mo
 
 
 def test_a_body_larger_than_any_should_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its place is told."""
+    """The error has its place."""
     monkeypatch.setattr(stream, "MAX_BODY_BYTES", len(JSON) + 10)
     with pytest.raises(OtlpError, match=f"the line at byte {len(JSON) + 1} has more than"):
         list(pieces(io.BytesIO(JSON + b"\n" + b" " * 1000 + JSON)))

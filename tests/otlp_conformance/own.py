@@ -48,7 +48,7 @@ def own_target() -> Iterator[Target]:
                 headers={"Authorization": f"Bearer {_TOKEN}"},
                 max_body_bytes=MAX_BODY_BYTES,
                 origin=ORIGIN,
-                overload=gateway.refuse,
+                overload=gateway.stop_accepting,
                 relieve=gateway.resume,
             )
         finally:

@@ -59,7 +59,7 @@ class Answer:
         rejected = partial.rejected_spans if signal == "traces" else partial.rejected_log_records
         return {"partialSuccess": {"rejected": rejected, "errorMessage": partial.error_message}}
 
-    def told(self) -> str:
+    def status_message(self) -> str:
         """Return the message of a `google.rpc.Status`; fails where the body is none."""
         if self.media_type == JSON:
             read = json.loads(self.body)
@@ -68,7 +68,7 @@ class Answer:
             return str(read.get("message", ""))
         status = Status()
         status.ParseFromString(self.body)
-        assert status.message or status.code, "an empty Status tells nothing"
+        assert status.message or status.code, "an empty Status"
         return str(status.message)
 
 
@@ -76,7 +76,7 @@ class Answer:
 class Target:
     """A server under test.
 
-    `overload` makes the server refuse everything for lack of room, and `relieve` ends it; None where nobody can.
+    `overload` makes the server reject everything for lack of room, and `relieve` ends it; None if that is impossible.
     """
 
     url: str
@@ -92,7 +92,7 @@ class Target:
     def overloaded(self) -> Iterator[None]:
         """Overload the server for the block."""
         if self.overload is None or self.relieve is None:
-            pytest.skip("nobody can overload this server on purpose")
+            pytest.skip("this server cannot be overloaded on purpose")
         self.overload()
         self.is_overloaded = True
         try:
@@ -209,7 +209,7 @@ def json_span(**fields: Any) -> bytes:
 
 
 def padded(encoding: str, size_bytes: int) -> bytes:
-    """Return a body that is sound but for its size: blanks in JSON, a field nobody knows in protobuf."""
+    """Return a valid body of the given size: blanks in JSON, an unknown field in protobuf."""
     if encoding == JSON:
         return b"{" + b" " * (size_bytes - 2) + b"}"
     length = size_bytes - 5

@@ -98,7 +98,7 @@ def test_empty_request(target: Target, channel: grpc.Channel) -> None:
     assert not ExportTraceServiceResponse.FromString(_export(target, channel, b"")).HasField("partial_success")
 
 
-@pytest.mark.duty("G0b", "MUST", "partial success over gRPC tells how many were rejected, and why")
+@pytest.mark.duty("G0b", "MUST", "partial success over gRPC has the number of rejected records, and why")
 def test_partial_success(target: Target, channel: grpc.Channel) -> None:
     """A part that is not taken is counted in a response that is OK.
 
@@ -149,7 +149,7 @@ def test_bad_data(target: Target, channel: grpc.Channel) -> None:
 
 @pytest.mark.duty("G4", "MUST", "a service that is not there is UNIMPLEMENTED")
 def test_unknown_service(target: Target, channel: grpc.Channel) -> None:
-    """Telemetry that nobody takes here is not retried.
+    """Telemetry that is not supported is not retried.
 
     https://grpc.io/docs/guides/status-codes/
     """

@@ -85,7 +85,7 @@ def test_limit(target: Target, encoding: str, compression: str) -> None:
     headers = {"content_encoding": "gzip"} if compression == "gzip" else {}
     answer = target.export(encoding, sent, **headers)
     assert answer.status == 413
-    answer.told()
+    answer.status_message()
     assert target.export(encoding).status == 200, "the server goes on"
 
 
@@ -140,7 +140,7 @@ def test_empty_request(target: Target, encoding: str, body: bytes) -> None:
 @pytest.mark.duty("H7", "MUST", "partial success is 200 with how many were rejected, and why")
 @REFUSALS
 def test_partial_success(target: Target, encoding: str) -> None:
-    """Where a server takes a part, it tells how many it did not take; where it takes all, it tells nothing.
+    """A partly accepted request has the number of rejected records; a fully accepted one has none.
 
     https://opentelemetry.io/docs/specs/otlp/#partial-success-1
     """
@@ -187,7 +187,7 @@ def test_errors_are_statuses(
     answer = target.send(path, body, method=method, content_type=encoding, **headers)
     assert answer.status in statuses
     assert answer.media_type == encoding
-    answer.told()
+    answer.status_message()
 
 
 @pytest.mark.duty("H8b", "SHOULD", "an unknown Content-Type is 415")
@@ -209,10 +209,10 @@ def test_overload(target: Target, encoding: str) -> None:
     with target.overloaded():
         answer = target.export(encoding)
     assert answer.status in {429, 503}
-    answer.told()
-    told = answer.headers.get("retry-after")
-    if told is not None:
-        assert told.isdecimal() or email.utils.parsedate_to_datetime(told)
+    answer.status_message()
+    retry_after = answer.headers.get("retry-after")
+    if retry_after is not None:
+        assert retry_after.isdecimal() or email.utils.parsedate_to_datetime(retry_after)
     assert target.export(encoding).status == 200
 
 
@@ -239,7 +239,7 @@ def test_undecodable(target: Target, encoding: str, body: bytes) -> None:
     """
     answer = target.export(encoding, body)
     assert answer.status == 400
-    answer.told()
+    answer.status_message()
 
 
 @pytest.mark.duty("H11", "SHOULD", "the same request may come again")
@@ -273,7 +273,7 @@ def test_connections_are_kept(target: Target) -> None:
 @pytest.mark.parametrize("compression", ["identity", "gzip"])
 @pytest.mark.parametrize("size", [7, 1000])
 def test_chunked(target: Target, encoding: str, compression: str, size: int) -> None:
-    """OTel's exporter for JavaScript never tells a length.
+    """OpenTelemetry's JavaScript exporter sends no Content-Length.
 
     https://www.rfc-editor.org/rfc/rfc9112#section-7.1
     """
@@ -324,18 +324,18 @@ def test_cors(target: Target, encoding: str) -> None:
 
 @pytest.mark.duty("X2", "MAY", "browsers may send from an origin that is allowed")
 def test_cors_of_others(target: Target) -> None:
-    """An origin that is not allowed is not told that it is.
+    """An origin that is not allowed gets no CORS headers.
 
     https://fetch.spec.whatwg.org/#http-cors-protocol
     """
     if target.origin is None:
         pytest.skip("no --origin is given")
-    stranger = "https://stranger.example"
+    other = "https://other.example"
     for answer in (
-        target.send("/v1/traces", method="OPTIONS", origin=stranger, access_control_request_method="POST"),
-        target.export(JSON, origin=stranger),
+        target.send("/v1/traces", method="OPTIONS", origin=other, access_control_request_method="POST"),
+        target.export(JSON, origin=other),
     ):
-        assert answer.headers.get("access-control-allow-origin") not in {stranger, "*"}
+        assert answer.headers.get("access-control-allow-origin") not in {other, "*"}
 
 
 @pytest.mark.duty("X3", "SHOULD", "a client that sends slowly holds up no other")

@@ -256,7 +256,7 @@ def test_secrets_stand_neither_in_a_repr_nor_in_the_log(
     [
         ({"identity_pool_id": "guests"}, "identity_pool_id='guests' is not the id of an identity pool"),
         ({"guest_role_arn": "guests"}, "guest_role_arn='guests' is not the ARN of a role"),
-        ({"guest_role_arn": ROLE}, "GUEST_ROLE_ARN is set, but no "),
+        ({"guest_role_arn": ROLE}, "GUEST_ROLE_ARN is set without "),
     ],
 )
 def test_wrong_settings_of_guests_are_told(settings: dict[str, str], fault: str) -> None:

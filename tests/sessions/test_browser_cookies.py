@@ -1,4 +1,4 @@
-"""The cookies of AWS's browser client, also those that are none."""
+"""The cookies of AWS's browser client, valid and invalid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter._config_fields import UUID
+from otel_rum_exporter._uuid import UUID
 from otel_rum_exporter.sessions.browser_cookies import MAX_COOKIE_CHARS, browser_session
 from otel_rum_exporter.sessions.context import Session
 from tests.spans import APP_MONITOR_ID
@@ -24,37 +24,37 @@ OTHER_MONITOR_ID = "00000000-aaaa-4bbb-8ccc-000000000002"
 
 
 def cwr_s(session_id: object = SESSION, **change: Any) -> str:
-    """Encode a session as the browser does: btoa(JSON.stringify(session))."""
+    """Return the value of a session cookie, encoded as by the browser: btoa(JSON.stringify(session))."""
     page = {"pageId": "/café", "interaction": 3, "start": 1_795_000_000_000}
-    told = {"sessionId": session_id, "record": True, "eventCount": 12, "page": page, **change}
-    return base64.b64encode(json.dumps(told, ensure_ascii=False).encode("latin-1")).decode()
+    session = {"sessionId": session_id, "record": True, "eventCount": 12, "page": page, **change}
+    return base64.b64encode(json.dumps(session, ensure_ascii=False).encode("latin-1")).decode()
 
 
-def test_session_and_user_of_the_browser() -> None:
-    """Both cookies among others, in any order."""
+def test_session_and_user_are_read_from_both_cookies() -> None:
+    """Among other cookies, in any order."""
     expected = Session(SESSION, USER, is_sampled=True)
     assert browser_session(f"theme=dark; cwr_u={USER}; cwr_s={cwr_s()}; csrf=1") == expected
     assert browser_session(f"cwr_s={cwr_s()};cwr_u={USER}") == expected
 
 
 @pytest.mark.parametrize(
-    "written",
+    "value",
     [quote(cwr_s()), quote(cwr_s(), safe=""), f'"{cwr_s()}"', cwr_s().rstrip("="), cwr_s().replace("/", "_")],
 )
-def test_cookies_that_something_on_the_way_rewrote(written: str) -> None:
-    """URL-encoded, quoted, without padding, in the URL's alphabet."""
-    assert browser_session(f"cwr_s={written}") == Session(SESSION, None, is_sampled=True)
+def test_session_cookie_is_read_in_other_encodings(value: str) -> None:
+    """URL-encoded, quoted, without padding, in the alphabet of URLs: a proxy may change it."""
+    assert browser_session(f"cwr_s={value}") == Session(SESSION, None, is_sampled=True)
 
 
 @pytest.mark.parametrize(("record", "is_sampled"), [(True, True), (False, False), (None, True), (0, True)])
-def test_the_browsers_decision_to_record(record: object, is_sampled: bool) -> None:  # noqa: FBT001 - a row's value
-    """Only `false` itself says that the session is not recorded."""
+def test_session_is_sampled_unless_record_is_false(record: object, is_sampled: bool) -> None:  # noqa: FBT001 - the value of a row
+    """Only the JSON value `false` counts."""
     assert browser_session(f"cwr_s={cwr_s(record=record)}") == Session(SESSION, None, is_sampled)
 
 
-def test_the_cookie_of_our_own_app_monitor_goes_first() -> None:
-    """With `cookieAttributes.unique` there is one for each app monitor of the page."""
-    others, own, common = (f"cwr_s_{OTHER_MONITOR_ID}={cwr_s(OTHER_SESSION)}", f"cwr_s_{APP_MONITOR_ID}={cwr_s()}", "")
+def test_cookie_of_the_own_app_monitor_takes_precedence() -> None:
+    """With `cookieAttributes.unique` there is a cookie for each app monitor of the page."""
+    others, own = f"cwr_s_{OTHER_MONITOR_ID}={cwr_s(OTHER_SESSION)}", f"cwr_s_{APP_MONITOR_ID}={cwr_s()}"
     common = f"cwr_s={cwr_s(OTHER_SESSION)}"
     assert browser_session(f"{others}; {common}; {own}", APP_MONITOR_ID) == Session(SESSION, None, is_sampled=True)
     assert browser_session(f"{others}; {common}", APP_MONITOR_ID) == Session(OTHER_SESSION, None, is_sampled=True)
@@ -62,8 +62,8 @@ def test_the_cookie_of_our_own_app_monitor_goes_first() -> None:
     assert browser_session(own) == Session(SESSION, None, is_sampled=True)
 
 
-def test_a_returning_user_without_a_session_yet() -> None:
-    """The user's cookie outlives the session's."""
+def test_user_without_a_session_is_read() -> None:
+    """The user's cookie lives longer than the session's."""
     assert browser_session(f"cwr_u={USER}; cwr_s={cwr_s(NIL)}") == Session(None, USER)
 
 
@@ -95,8 +95,8 @@ def test_a_returning_user_without_a_session_yet() -> None:
         "x=1; " * 100_000 + f"cwr_u={USER}",
     ],
 )
-def test_what_is_no_such_cookie_is_none(header: str) -> None:
-    """Nil, no UUID, no JSON, no Base64, too deep, too long."""
+def test_invalid_cookies_are_ignored(header: str) -> None:
+    """A nil or malformed UUID, invalid JSON or Base64, nested too deeply, too long."""
     assert browser_session(header, APP_MONITOR_ID) is None
 
 
@@ -111,7 +111,7 @@ def test_what_is_no_such_cookie_is_none(header: str) -> None:
         ).map(lambda value: f"cwr_s={base64.b64encode(json.dumps(value).encode()).decode()}"),
     )
 )
-def test_a_header_gives_uuids_or_nothing(header: str) -> None:
-    """Whatever a client sends."""
+def test_any_header_results_in_uuids_or_none(header: str) -> None:
+    """A client can send any text."""
     session = browser_session(header, APP_MONITOR_ID)
-    assert session is None or all(UUID.fullmatch(known) for known in (session.id, session.user_id) if known)
+    assert session is None or all(UUID.fullmatch(value) for value in (session.id, session.user_id) if value)

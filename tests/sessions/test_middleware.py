@@ -1,4 +1,4 @@
-"""Real applications, instrumented as users do it: what a server does for a browser is in the browser's session."""
+"""Real applications with their instrumentation: a server's events are in the session of the browser."""
 
 from __future__ import annotations
 
@@ -9,325 +9,189 @@ from io import BytesIO
 from typing import Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
 
-import django
-import fastapi
-import flask
-import httpx
 import pytest
-from django.conf import settings as django_settings
-from django.core.asgi import get_asgi_application
-from django.core.wsgi import get_wsgi_application
-from django.http import HttpRequest, HttpResponse
-from django.test import override_settings
-from django.urls import path
-from opentelemetry.instrumentation.django import DjangoInstrumentor
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-from opentelemetry.instrumentation.flask import FlaskInstrumentor
-from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter.local import LocalRum
 from otel_rum_exporter.sessions.context import Session, bound
 from otel_rum_exporter.sessions.middleware import RumSessionMiddleware, RumSessionWsgiMiddleware
+from tests.sessions.applications import (
+    APPLICATIONS,
+    BROKEN_PATH,
+    Get,
+    flask_application,
+    get_from_wsgi,
+    instrument_flask,
+)
 from tests.sessions.test_browser_cookies import NIL, OTHER_SESSION, SESSION, USER, cwr_s
 from tests.spans import APP_MONITOR_ID
 
 OTHER_USER = "4a3b2c1d-0d4a-4b7c-9e8f-7a6b5c4d3e2f"
 COOKIES = f"theme=dark; cwr_s={cwr_s()}; cwr_u={USER}"
-PATH = "/api/orders"
-
-Get = Callable[..., int]
-"""Send a GET request with this Cookie header, and return the status of the answer."""
 
 
 @pytest.fixture
 def provider(exporter: Callable[..., RumSpanExporter]) -> Iterator[TracerProvider]:
-    """Send spans to `rum`."""
+    """Return a tracer provider that sends spans to `rum`."""
     made = TracerProvider(shutdown_on_exit=False)
     made.add_span_processor(BatchSpanProcessor(exporter()))
     yield made
     made.shutdown()
 
 
-def get_from_asgi(application: Any) -> Get:
-    """Ask an ASGI application."""
-
-    def get(cookies: str | None = None, where: str = PATH) -> int:
-        async def ask() -> int:
-            transport = httpx.ASGITransport(application, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
-                answer = await client.get(where, headers={} if cookies is None else {"cookie": cookies})
-                return answer.status_code
-
-        return asyncio.run(ask())
-
-    return get
-
-
-def get_from_wsgi(application: Any) -> Get:
-    """Ask a WSGI application."""
-
-    def get(cookies: str | None = None, where: str = PATH) -> int:
-        transport = httpx.WSGITransport(application, raise_app_exceptions=False)
-        with httpx.Client(transport=transport, base_url="http://shop.example") as client:
-            return client.get(where, headers={} if cookies is None else {"cookie": cookies}).status_code
-
-    return get
-
-
-def fastapi_application(provider: TracerProvider) -> fastapi.FastAPI:
-    """Make an application of FastAPI."""
-    application = fastapi.FastAPI()
-
-    @application.get(PATH)
-    def orders() -> str:
-        with provider.get_tracer("shop").start_as_current_span("work"):
-            return "none"
-
-    @application.get("/api/broken")
-    def broken() -> str:
-        raise ValueError("broken")
-
-    FastAPIInstrumentor.instrument_app(application, tracer_provider=provider)
-    return application
-
-
-def flask_application(provider: TracerProvider) -> flask.Flask:
-    """Make an application of Flask."""
-    application = flask.Flask("shop")
-
-    @application.get(PATH)
-    def orders() -> str:
-        with provider.get_tracer("shop").start_as_current_span("work"):
-            return "none"
-
-    @application.get("/api/broken")
-    def broken() -> str:
-        raise ValueError("broken")
-
-    return application
-
-
-def fastapi_inside(provider: TracerProvider) -> Iterator[Get]:
-    """Add the middleware to FastAPI, inside of its instrumentation."""
-    application = fastapi_application(provider)
-    application.add_middleware(RumSessionMiddleware, tracer_provider=provider)
-    yield get_from_asgi(application)
-
-
-def fastapi_outside(provider: TracerProvider) -> Iterator[Get]:
-    """Put the middleware around instrumented FastAPI."""
-    yield get_from_asgi(RumSessionMiddleware(fastapi_application(provider), tracer_provider=provider))
-
-
-def flask_outside(provider: TracerProvider) -> Iterator[Get]:
-    """Put the middleware around Flask, whose instrumentation begins its span within."""
-    application = flask_application(provider)
-    application.wsgi_app = RumSessionWsgiMiddleware(  # type: ignore[method-assign]
-        application.wsgi_app, tracer_provider=provider
-    )
-    instrumentor: Any = FlaskInstrumentor()
-    instrumentor.instrument_app(application, tracer_provider=provider)
-    yield get_from_wsgi(application)
-
-
-def flask_inside(provider: TracerProvider) -> Iterator[Get]:
-    """Put OTel's WSGI middleware around ours, and ours around Flask."""
-    application = RumSessionWsgiMiddleware(flask_application(provider), tracer_provider=provider)
-    yield get_from_wsgi(OpenTelemetryMiddleware(application, tracer_provider=provider))
-
-
-def django_project(provider: TracerProvider) -> Iterator[None]:
-    """Set up a project of Django with its instrumentation."""
-
-    def orders(_: HttpRequest) -> HttpResponse:
-        with provider.get_tracer("shop").start_as_current_span("work"):
-            return HttpResponse("none")
-
-    def broken(_: HttpRequest) -> HttpResponse:
-        raise ValueError("broken")
-
-    class Urls:
-        urlpatterns = (path(PATH[1:], orders), path("api/broken", broken))
-
-    if not django_settings.configured:
-        django_settings.configure()
-    django.setup()
-    with override_settings(ROOT_URLCONF=Urls, ALLOWED_HOSTS=["*"], MIDDLEWARE=[]):
-        DjangoInstrumentor().instrument(tracer_provider=provider)
-        yield
-        DjangoInstrumentor().uninstrument()
-
-
-def django_wsgi(provider: TracerProvider) -> Iterator[Get]:
-    """Put the middleware around a WSGI application of Django."""
-    for _ in django_project(provider):
-        yield get_from_wsgi(RumSessionWsgiMiddleware(get_wsgi_application(), tracer_provider=provider))
-
-
-def django_asgi(provider: TracerProvider) -> Iterator[Get]:
-    """Put the middleware around an ASGI application of Django."""
-    for _ in django_project(provider):
-        yield get_from_asgi(RumSessionMiddleware(get_asgi_application(), tracer_provider=provider))
-
-
-APPLICATIONS = [fastapi_inside, fastapi_outside, flask_inside, flask_outside, django_wsgi, django_asgi]
-
-
 @pytest.fixture(params=APPLICATIONS, ids=lambda make: make.__name__)
 def get(request: pytest.FixtureRequest, provider: TracerProvider) -> Iterator[Get]:
-    """Serve an application, and return a function that sends requests to it."""
+    """Return a client of each application."""
     yield from request.param(provider)
 
 
-def owners(rum: LocalRum, provider: TracerProvider) -> dict[str, set[tuple[str | None, str | None]]]:
+def identities(rum: LocalRum, provider: TracerProvider) -> dict[str, set[tuple[str | None, str | None]]]:
     """Return session and user of the events of each type."""
-    provider.shutdown()  # which waits for delivery, as a flush of the SDK does not
+    provider.shutdown()  # waits for delivery; a flush of the SDK does not
     found: dict[str, set[tuple[str | None, str | None]]] = {}
     for event in rum.events:
         found.setdefault(event.type, set()).add((event.session_id, event.user_id))
     return found
 
 
-def test_what_a_server_does_is_in_the_browsers_session(get: Get, rum: LocalRum, provider: TracerProvider) -> None:
-    """Request and child, in the session and of the user of the browser, and no session is opened here."""
+def test_events_of_a_request_are_in_the_browsers_session(get: Get, rum: LocalRum, provider: TracerProvider) -> None:
+    """The request and its child have session and user of the browser. The server sends no session start."""
     assert get(COOKIES) == 200
-    found = owners(rum, provider)
+    found = identities(rum, provider)
     assert len(found) == 2
     assert found["work"] == {(SESSION, USER)}
     assert set.union(*found.values()) == {(SESSION, USER)}
     assert (rum.refused, rum.dropped, rum.removed) == ((), (), ())
 
 
-def test_an_error_is_in_the_browsers_session(get: Get, rum: LocalRum, provider: TracerProvider) -> None:
-    """What the user met is told with the failed request."""
-    assert get(COOKIES, "/api/broken") == 500
-    found = owners(rum, provider)
+def test_error_of_a_request_is_in_the_browsers_session(get: Get, rum: LocalRum, provider: TracerProvider) -> None:
+    """The error and the failed request."""
+    assert get(COOKIES, BROKEN_PATH) == 500
+    found = identities(rum, provider)
     assert {"com.amazon.rum.http_event"} <= set(found)
     assert set.union(*found.values()) == {(SESSION, USER)}
 
 
-def test_a_browser_that_is_not_recorded_has_a_server_that_is_not(
+def test_session_that_the_browser_does_not_record_is_not_sent(
     get: Get, rum: LocalRum, provider: TracerProvider
 ) -> None:
-    """The browser's sampling holds for its whole session."""
+    """The browser's sampling decision applies to the server."""
     assert get(f"cwr_s={cwr_s(record=False)}; cwr_u={USER}") == 200
-    assert owners(rum, provider) == {}
+    assert identities(rum, provider) == {}
     assert rum.requests == ()
 
 
 @pytest.mark.parametrize(
     "cookies", [None, "", "cwr_s", f"cwr_s={cwr_s(NIL)}; cwr_u={NIL}", f"cwr_s={cwr_s('x')}; cwr_u=<script>"]
 )
-def test_hostile_cookies_are_no_session(get: Get, rum: LocalRum, provider: TracerProvider, cookies: str | None) -> None:
-    """They cost nothing but the session; nor is the session of the request before still there."""
+def test_invalid_cookies_are_ignored(get: Get, rum: LocalRum, provider: TracerProvider, cookies: str | None) -> None:
+    """The events are in another session, not in that of the request before."""
     assert get(COOKIES) == 200
     assert get(cookies) == 200
-    ids = owners(rum, provider)["work"]
+    ids = identities(rum, provider)["work"]
     assert len(ids) == 2
     assert {user for session, user in ids if session != SESSION} == {NIL}
 
 
-def test_one_line_is_enough(rum: LocalRum, provider: TracerProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The middleware brings the processor to the global tracer provider, once."""
+def test_middleware_adds_one_processor_to_the_global_provider(
+    rum: LocalRum, provider: TracerProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The middleware needs no other set-up."""
     monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: provider)
+    added: list[SpanProcessor] = []
+
+    def add(processor: SpanProcessor) -> None:
+        added.append(processor)
+        TracerProvider.add_span_processor(provider, processor)
+
+    monkeypatch.setattr(provider, "add_span_processor", add)
     application = flask_application(provider)
-    application.wsgi_app = RumSessionWsgiMiddleware(application.wsgi_app)  # type: ignore[method-assign]
-    instrumentor: Any = FlaskInstrumentor()
-    instrumentor.instrument_app(application)
-    before = len(provider._active_span_processor._span_processors)
-    for _ in range(3):
-        assert get_from_wsgi(application)(COOKIES) == 200
-    assert len(provider._active_span_processor._span_processors) == before + 1
-    assert set.union(*owners(rum, provider).values()) == {(SESSION, USER)}
+    instrument_flask(application)
+    assert [get_from_wsgi(application)(COOKIES) for _ in range(3)] == [200] * 3
+    assert len(added) == 1
+    assert set.union(*identities(rum, provider).values()) == {(SESSION, USER)}
 
 
-def test_an_application_may_know_better_than_the_cookies() -> None:
-    """Its session goes before the browser's, with its user only; its user alone goes into the browser's session."""
-    seen: list[Session | None] = []
-    told: Any = None
+def bound_session(_environ: Mapping[str, Any], _start_response: Any) -> Any:
+    """Return the session of the request as the response body; a WSGI application for tests."""
+    return [bound()]
 
-    def application(_environ: Mapping[str, Any], _start_response: Any) -> Iterable[bytes]:
-        seen.append(bound())
-        return []
 
-    middleware = RumSessionWsgiMiddleware(application, session=lambda _: told)
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (None, Session(SESSION, USER, is_sampled=False)),
+        ((OTHER_SESSION, None), Session(OTHER_SESSION)),
+        ((None, OTHER_USER), Session(SESSION, OTHER_USER, is_sampled=False)),
+        ((OTHER_SESSION, OTHER_USER), Session(OTHER_SESSION, OTHER_USER)),
+        (("\n", None), Session(SESSION, USER, is_sampled=False)),
+    ],
+)
+def test_ids_of_the_application_take_precedence_over_cookies(ids: Any, expected: Session) -> None:
+    """A session id replaces session and user of the browser. A user id alone replaces only the user."""
+    middleware: Any = RumSessionWsgiMiddleware(bound_session, session=lambda _: ids)
     environ = {"HTTP_COOKIE": f"cwr_s={cwr_s(record=False)}; cwr_u={USER}"}
-    for told in (None, (OTHER_SESSION, None), (None, OTHER_USER), (OTHER_SESSION, OTHER_USER), ("\n", None)):  # noqa: B007
-        middleware(environ, None)
-    assert seen == [
-        Session(SESSION, USER, is_sampled=False),
-        Session(OTHER_SESSION),
-        Session(SESSION, OTHER_USER, is_sampled=False),
-        Session(OTHER_SESSION, OTHER_USER),
-        Session(SESSION, USER, is_sampled=False),
-    ]
+    assert middleware(environ, None) == [expected]
 
 
-def test_the_function_is_given_the_request() -> None:
-    """The scope of ASGI, the environ of WSGI."""
-    given: list[Mapping[str, Any]] = []
+def test_session_function_gets_the_request() -> None:
+    """The ASGI scope or the WSGI environ."""
+    requests: list[Mapping[str, Any]] = []
 
     async def asgi(_scope: Any, _receive: Any, _send: Any) -> None:
         pass
 
     scope = {"type": "http", "headers": []}
-    asyncio.run(RumSessionMiddleware(asgi, session=given.append)(scope, None, None))
+    asyncio.run(RumSessionMiddleware(asgi, session=requests.append)(scope, None, None))
     environ: dict[str, Any] = {}
-    RumSessionWsgiMiddleware(lambda *_: [], session=given.append)(environ, None)
-    assert given == [scope, environ]
+    RumSessionWsgiMiddleware(lambda *_: [], session=requests.append)(environ, None)
+    assert requests == [scope, environ]
 
 
-@pytest.mark.parametrize("told", [lambda _: 1 / 0, lambda _: 7, lambda _: ("a", "b", "c")])
-def test_a_function_that_fails_costs_a_log_line_and_no_request(told: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """One line, not one a request."""
-    middleware = RumSessionWsgiMiddleware(lambda *_: [b"served"], session=told)
+@pytest.mark.parametrize("session", [lambda _: 1 / 0, lambda _: 7, lambda _: ("a", "b", "c")])
+def test_session_function_that_fails_is_logged_once(session: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The requests are served."""
+    middleware = RumSessionWsgiMiddleware(lambda *_: [b"served"], session=session)
     with caplog.at_level(logging.WARNING, "otel_rum_exporter"):
         assert [middleware({}, None), middleware({}, None)] == [[b"served"], [b"served"]]
     assert len(caplog.records) == 1
 
 
-def test_our_app_monitors_cookie_is_known_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the exporter knows it."""
+def test_cookie_of_the_app_monitor_in_the_environment_takes_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the app monitor of the exporter."""
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID", APP_MONITOR_ID)
-    seen: list[Session | None] = []
-
-    def application(_environ: Mapping[str, Any], _start_response: Any) -> Iterable[bytes]:
-        seen.append(bound())
-        return []
-
-    middleware = RumSessionWsgiMiddleware(application)
-    middleware({"HTTP_COOKIE": f"cwr_s={cwr_s(OTHER_SESSION)}; cwr_s_{APP_MONITOR_ID}={cwr_s()}"}, None)
-    assert seen == [Session(SESSION, None, is_sampled=True)]
+    environ = {"HTTP_COOKIE": f"cwr_s={cwr_s(OTHER_SESSION)}; cwr_s_{APP_MONITOR_ID}={cwr_s()}"}
+    middleware: Any = RumSessionWsgiMiddleware(bound_session)
+    assert middleware(environ, None) == [Session(SESSION, None, is_sampled=True)]
 
 
-def test_requests_at_the_same_time_keep_their_sessions() -> None:
-    """Each has its own, also after the others came and went."""
-    seen: dict[str, list[Session | None]] = {"a": [], "b": []}
+def test_concurrent_requests_keep_their_sessions() -> None:
+    """Each request reads its session before and after the other one starts."""
+    sessions: dict[str, list[Session | None]] = {"a": [], "b": []}
 
     async def serve() -> None:
-        barrier = [asyncio.Event(), asyncio.Event()]
+        started = {"a": asyncio.Event(), "b": asyncio.Event()}
 
         async def application(scope: Any, _receive: Any, _send: Any) -> None:
-            who = scope["path"]
-            seen[who].append(bound())
-            barrier[who == "b"].set()
-            await barrier[who == "a"].wait()
-            seen[who].append(bound())
+            name = scope["path"]
+            sessions[name].append(bound())
+            started[name].set()
+            await started["b" if name == "a" else "a"].wait()
+            sessions[name].append(bound())
 
         middleware = RumSessionMiddleware(application)
 
-        def request(who: str, session: str) -> Awaitable[None]:
+        def request(name: str, session: str) -> Awaitable[None]:
             headers = [(b"cookie", b"theme=dark"), (b"cookie", f"cwr_s={cwr_s(session)}".encode())]
-            return middleware({"type": "http", "path": who, "headers": headers}, None, None)
+            return middleware({"type": "http", "path": name, "headers": headers}, None, None)
 
         await asyncio.gather(request("a", SESSION), request("b", OTHER_SESSION))
         assert bound() is None
 
-    asyncio.run(serve())
-    assert seen == {
+    asyncio.run(asyncio.wait_for(serve(), 30))
+    assert sessions == {
         "a": [Session(SESSION, None, is_sampled=True)] * 2,
         "b": [Session(OTHER_SESSION, None, is_sampled=True)] * 2,
     }
@@ -336,48 +200,48 @@ def test_requests_at_the_same_time_keep_their_sessions() -> None:
 @pytest.mark.parametrize(
     ("kind", "session"), [("http", SESSION), ("websocket", SESSION), ("lifespan", None), ("something.new", None)]
 )
-def test_asgi_messages_pass_untouched(kind: str, session: str | None) -> None:
-    """Scope, receive and send are the server's own, whatever the kind; a websocket has a session as a request has."""
-    seen: list[Any] = []
+def test_asgi_application_gets_the_servers_arguments(kind: str, session: str | None) -> None:
+    """For each type of scope. A websocket has a session, as a request has."""
+    arguments: list[Any] = []
 
     async def application(*given: Any) -> None:
-        seen.extend((*given, bound()))
+        arguments.extend((*given, bound()))
 
     scope = {"type": kind} if session is None else {"type": kind, "headers": [(b"cookie", COOKIES.encode())]}
     receive, send = object(), object()
     asyncio.run(RumSessionMiddleware(application)(scope, receive, send))
-    assert [one is other for one, other in zip(seen, (scope, receive, send), strict=False)] == [True] * 3
-    assert seen[3] == (session and Session(SESSION, USER, is_sampled=True))
+    assert all(got is own for got, own in zip(arguments, (scope, receive, send), strict=False))
+    assert arguments[3] == (session and Session(SESSION, USER, is_sampled=True))
 
 
-def test_a_streamed_body_is_made_in_the_session_of_its_request() -> None:
-    """One part at a time, when the server asks for it; the server's own work between is in none."""
-    made: list[tuple[str, Session | None]] = []
+def test_streamed_body_is_produced_in_the_session_of_its_request() -> None:
+    """Part by part, when the server requests it. The session is not bound between the parts."""
+    produced: list[tuple[str, Session | None]] = []
 
     class Stream:
         def __iter__(self) -> Iterator[bytes]:
             for part in (b"a", b"b"):
-                made.append((part.decode(), bound()))
+                produced.append((part.decode(), bound()))
                 yield part
 
         def close(self) -> None:
-            made.append(("close", bound()))
+            produced.append(("close", bound()))
 
     session = Session(SESSION, USER, is_sampled=True)
     body: Any = RumSessionWsgiMiddleware(lambda *_: Stream())({"HTTP_COOKIE": COOKIES}, None)
     parts = iter(body)
-    assert made == []
+    assert produced == []
     assert next(parts) == b"a"
     assert bound() is None
-    assert made == [("a", session)]
+    assert produced == [("a", session)]
     assert list(parts) == [b"b"]
     body.close()
-    assert made == [("a", session), ("b", session), ("close", session)]
+    assert produced == [("a", session), ("b", session), ("close", session)]
     assert bound() is None
 
 
-def test_bodies_that_are_made_already_are_the_applications_own() -> None:
-    """Servers look at the length of a list, and send files by themselves."""
+def test_complete_body_is_returned_unchanged() -> None:
+    """A server reads the length of a list, and sends a file in its own way."""
     environ: dict[str, Any] = {"HTTP_COOKIE": COOKIES}
     setup_testing_defaults(environ)
     environ["wsgi.file_wrapper"] = FileWrapper
@@ -385,8 +249,8 @@ def test_bodies_that_are_made_already_are_the_applications_own() -> None:
         assert RumSessionWsgiMiddleware(lambda *_, body=body: body)(environ, None) is body
 
 
-def test_what_an_application_raises_is_the_servers_to_see() -> None:
-    """And no session is left bound."""
+def test_exception_of_the_application_reaches_the_server() -> None:
+    """The session is not bound afterwards."""
 
     def application(*_: Any) -> Iterable[bytes]:
         raise ValueError("broken")

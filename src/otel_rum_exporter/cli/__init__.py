@@ -1,21 +1,20 @@
-"""The `otel-rum` command: each module is one command, what it takes and what it prints. The work is done elsewhere."""
+"""The `otel-rum` command. Each module in `commands` defines the options and the output of one command."""
 
 from __future__ import annotations
 
 import sys
 from typing import NoReturn
 
-LOST = 3
-FAILED, MISUSED = 1, 2
+FAILED, MISUSED, LOST = 1, 2, 3
 EXIT_CODES = {
-    0: "all is well",
-    FAILED: "it could not be done, or a check failed",
-    MISUSED: "wrong options or settings, or a package is missing",
-    LOST: "it was done, but something was dropped",
+    0: "success",
+    FAILED: "the command failed, or a check failed",
+    MISUSED: "wrong options or settings, or a missing package",
+    LOST: "the command succeeded, but it dropped something",
 }
 
 _EXTRAS = {"local": "local", "demo": "demo", "gateway": "gateway"}
-"""By command; for all others it is `cli`."""
+"""The extra that a command needs. All other commands need `cli`."""
 
 
 def main() -> None:
@@ -29,6 +28,6 @@ def main() -> None:
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
-    """End with one line that says why."""
+    """Print the reason to stderr, and exit with a code."""
     sys.stderr.write(f"otel-rum: {message}\n")
     raise SystemExit(code)

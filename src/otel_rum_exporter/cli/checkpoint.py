@@ -1,4 +1,4 @@
-"""How far a file was sent, remembered from run to run in a directory."""
+"""Checkpoints: a directory that stores how much of each file is sent, so that the next run resumes there."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ HEAD_BYTES = 4096
 
 
 class Checkpoint:
-    """Remember the offset in a file, for one destination.
+    """The offset up to which a file is sent to one destination.
 
-    A file that does not begin as it did, or is shorter, is another one, and is sent from its start.
+    A file whose first bytes changed, or that is shorter than the offset, counts as a new file and is sent from its
+    start.
 
     Args:
-        directory: Where it is remembered.
-        file: The file.
-        stream: Its uncompressed content.
-        destination: Where it is sent to, in any words.
+        directory: The directory of the checkpoints.
+        file: The path of the file.
+        stream: The uncompressed content of the file.
+        destination: Any text that identifies the destination.
     """
 
     def __init__(self, directory: Path, file: Path, stream: BinaryIO, destination: str) -> None:
         name = hashlib.sha256(f"{file.resolve()}\n{destination}".encode()).hexdigest()[:32]
-        self._place = directory / f"{name}.json"
+        self._path = directory / f"{name}.json"
         self._file = file
         stream.seek(0)
         self._head = stream.read(HEAD_BYTES)
-        self.offset = self._known(stream)
+        self.offset = self._stored_offset(stream)
 
     def save(self, offset: int) -> None:
-        """Remember that the file was sent up to an offset.
+        """Store the offset up to which the file is sent.
 
         Raises:
-            OSError: where the directory cannot be written to.
+            OSError: the directory cannot be written to.
         """
         if offset != self.offset:
-            known = {"file": str(self._file), "offset": offset, "head": self._digest(offset)}
-            write_whole(self._place, json.dumps(known))
+            content = {"file": str(self._file), "offset": offset, "head": self._digest(offset)}
+            write_whole(self._path, json.dumps(content))
             self.offset = offset
 
-    def _known(self, stream: BinaryIO) -> int:
+    def _stored_offset(self, stream: BinaryIO) -> int:
         try:
-            known = json.loads(self._place.read_text("utf-8"))
-            offset, head = int(known["offset"]), str(known["head"])
+            content = json.loads(self._path.read_text("utf-8"))
+            offset, head = int(content["offset"]), str(content["head"])
         except (OSError, ValueError, KeyError, TypeError):
             return 0
         if offset <= 0 or head != self._digest(offset):

@@ -1,4 +1,4 @@
-"""Settings as options of a command, and as a table that tells where each came from."""
+"""Settings as command options, and as a table with the source of each value."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .._config_fields import Reading
 from ..config import PREFIX, table, variable
 from ..mapping.urls import scrub
 
-HIDDEN = "(set, and not shown)"
+HIDDEN = "(set, not shown)"
 
 
 class CommandWithSettings(click.Command):
-    """A command whose help has the settings in a section of their own."""
+    """A command whose help lists the settings in a separate section."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then the settings."""
@@ -29,7 +29,7 @@ class CommandWithSettings(click.Command):
 
 
 def takes_settings(function: Callable[..., None]) -> Callable[..., None]:
-    """Add an option for each setting that is no secret; the function gets those that were used, as `given`."""
+    """Add an option for each setting that is not a secret, and pass the options used as the argument `given`."""
 
     @functools.wraps(function)
     def with_given(**arguments: Any) -> None:
@@ -40,47 +40,49 @@ def takes_settings(function: Callable[..., None]) -> Callable[..., None]:
     decorated: Callable[..., None] = with_given
     for name in reversed(names):
         text = table()[name].help.replace("`", "")
-        decorated = click.option(f"--{name.replace('_', '-')}", name, metavar="TEXT", help=text)(decorated)
+        decorated = click.option(option_of(name), name, metavar="TEXT", help=text)(decorated)
     return decorated
 
 
+def option_of(setting: str) -> str:
+    """Return the command option of a setting."""
+    return f"--{setting.replace('_', '-')}"
+
+
 class Row(NamedTuple):
-    """A setting as people read it."""
+    """A setting, its value and its source as the commands print them."""
 
     setting: str
     value: str
     source: str
 
 
-def rows(found: Mapping[str, Reading]) -> Iterator[Row]:
-    """Yield each setting with its value and where that came from."""
+def rows(readings: Mapping[str, Reading]) -> Iterator[Row]:
+    """Yield a row for each setting."""
     for name, setting in table().items():
-        reading = found[name]
+        reading = readings[name]
         source = "default" if reading.place is None else reading.place
-        yield Row(name, _shown(reading, setting.default, is_secret=setting.secret), _option(name, source))
+        value = _printed_value(reading, setting.default, is_secret=setting.secret)
+        yield Row(name, value, option_of(name) if source == name else source)
 
 
-def as_json(found: Mapping[str, Reading]) -> list[dict[str, Any]]:
-    """Return the rows for machines."""
+def as_json(readings: Mapping[str, Reading]) -> list[dict[str, Any]]:
+    """Return the rows as values for JSON."""
     return [
         {"setting": row.setting, "variable": variable(row.setting), "value": row.value, "source": row.source}
-        for row in rows(found)
+        for row in rows(readings)
     ]
 
 
-def lines(found: Mapping[str, Reading]) -> Iterator[str]:
-    """Yield the rows as lines."""
-    shown = list(rows(found))
-    widths = [max(len(row[column]) for row in shown) for column in (0, 1)]
-    for row in shown:
+def lines(readings: Mapping[str, Reading]) -> Iterator[str]:
+    """Yield the rows as lines of aligned columns."""
+    printed = list(rows(readings))
+    widths = [max(len(row[column]) for row in printed) for column in (0, 1)]
+    for row in printed:
         yield f"{row.setting:{widths[0]}}  {row.value:{min(widths[1], 44)}}  {row.source}"
 
 
-def _option(name: str, source: str) -> str:
-    return f"--{name.replace('_', '-')}" if source == name else source
-
-
-def _shown(reading: Reading, default: str, *, is_secret: bool) -> str:
+def _printed_value(reading: Reading, default: str, *, is_secret: bool) -> str:
     if reading.fault:
         return "(wrong)"
     if reading.place is None:

@@ -1,4 +1,4 @@
-"""All commands, in the order in which a newcomer needs them."""
+"""The group of all `otel-rum` commands, in the order in which a new user needs them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .commands.local import local
 from .commands.send import send
 
 
-class _InOrder(click.Group):
-    """A group whose help shows its commands in their order."""
+class _OrderedGroup(click.Group):
+    """A group whose help lists the commands in the order in which they were added."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
         return list(self.commands)
@@ -25,20 +25,20 @@ class _InOrder(click.Group):
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code}  {meaning}" for code, meaning in EXIT_CODES.items())
 
 
-@click.group(cls=_InOrder, epilog=_EPILOG)
+@click.group(cls=_OrderedGroup, epilog=_EPILOG)
 @click.version_option(VERSION, prog_name="otel-rum")
 def otel_rum() -> None:
     """Send OpenTelemetry spans to Amazon CloudWatch RUM.
 
-    Start with `otel-rum local`: it takes what an application would send to AWS, checks it as AWS would, and shows it
-    in the browser. No AWS account is needed; `otel-rum demo` adds an application to watch.
+    Start with `otel-rum local`. It accepts the requests that your application would send to AWS, checks them as AWS
+    does, and shows them in the browser. You need no AWS account. `otel-rum demo` adds an application to watch.
 
     \b
-    What becomes of my spans?           otel-rum explain traces.json
-    Send files of the Collector         otel-rum send traces.json
-    Receive from any language           otel-rum gateway
-    Nothing arrives. Why?               otel-rum doctor
-    Which settings apply?               otel-rum config
+    See the events made from your spans   otel-rum explain traces.json
+    Send files of the Collector           otel-rum send traces.json
+    Receive OTLP from any language        otel-rum gateway
+    Find out why nothing arrives          otel-rum doctor
+    See which settings apply              otel-rum config
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
 
 

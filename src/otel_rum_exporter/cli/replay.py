@@ -1,4 +1,4 @@
-"""Files of OTLP through one pipeline: no faster than RUM takes them, and with a note of how far they are delivered."""
+"""Send OTLP files through one pipeline, at the rate that RUM accepts, and report how much of each is delivered."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ..otlp import OtlpError, Piece, pieces
 T = TypeVar("T")
 
 MAX_STORED_EVENTS = 4000
-"""Events in memory, of at most 6 KB each; the more there are, the more of a session travel together."""
+"""Events in memory, of at most 6 KB each. With more events in memory, each request carries more of one session."""
 
 MEMORY_BYTES = 64 * 1024 * 1024
 SLICE_RECORDS = 500
-SETTLE_SECONDS = 5.0
+DRAIN_SECONDS = 5.0
 POLL_SECONDS = 0.5
 WAIT_SECONDS = MAX_PENDING_NS / 1e9
 MAX_NOTES = 10
 
 
 class StalledError(Exception):
-    """RUM has taken nothing for as long as patience lasts."""
+    """RUM accepted nothing for as long as the patience lasts."""
 
 
 @dataclass(slots=True)
 class FileAccount:
-    """What was read of one file. `begin` and `delivered_up_to` are offsets in its uncompressed content."""
+    """The counts of one file. `begin` and `delivered_up_to` are offsets in its uncompressed content."""
 
     name: str
     begin: int
@@ -44,76 +44,76 @@ class FileAccount:
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Keep something that people should know, once, unless there is much of it already."""
+        """Add a note for the user, once, up to `MAX_NOTES`."""
         if len(self.notes) < MAX_NOTES and text not in self.notes:
             self.notes.append(text)
 
 
-class _Mark(NamedTuple):
+class _ReadPosition(NamedTuple):
     read_at_seconds: float
     account: FileAccount
     offset: int
 
 
 class Replay:
-    """Send files through a pipeline of their own.
+    """A run that sends files through a pipeline of its own.
 
     Args:
         config: The settings.
-        patience_seconds: How long RUM may take nothing before `StalledError` is raised.
-        delivered: Called when everything up to `delivered_up_to` of a file is delivered, or counted as dropped.
+        patience_seconds: The time without any accepted event after which `StalledError` is raised.
+        on_delivered: Called when everything up to `delivered_up_to` of a file is delivered or counted as dropped.
     """
 
-    def __init__(self, config: Config, *, patience_seconds: float, delivered: Callable[[FileAccount], None]) -> None:
-        # The files are the spool, and what is held back is bounded here.
+    def __init__(self, config: Config, *, patience_seconds: float, on_delivered: Callable[[FileAccount], None]) -> None:
+        # Without a spool: the files keep the records, and this class limits how many events are in memory.
         own = replace(config, spool_directory=None, max_memory_bytes=max(config.max_memory_bytes, MEMORY_BYTES))
         self._pipeline = Pipeline(own)
         self._patience_seconds = patience_seconds
-        self._delivered = delivered
-        self._marks: deque[_Mark] = deque()
-        self._settled_at = time.monotonic()
+        self._on_delivered = on_delivered
+        self._positions: deque[_ReadPosition] = deque()
+        self._drained_at_seconds = time.monotonic()
         self.ledger = self._pipeline.ledger
 
     @property
     def unsent(self) -> int:
-        """The events read that are neither delivered nor dropped; they are in the files still."""
-        return self.ledger.stored + self.ledger.waiting
+        """The number of events that were read, but neither delivered nor dropped. The files still contain them."""
+        return self.ledger.stored + self.ledger.pending
 
     def send(self, account: FileAccount, stream: BinaryIO) -> Iterator[Piece]:
-        """Send a file from where its account begins, and yield each body when it is accepted.
+        """Send a file from `account.begin` on, and yield each body after it is accepted.
 
         Raises:
-            OtlpError: where the file cannot be read on.
+            OtlpError: the rest of the file cannot be read.
             StalledError: see the class.
         """
         for piece in pieces(stream, account.begin):
             if piece.is_cut:
-                account.note(f"{piece.name} is not complete yet, and left for the next time")
+                account.note(f"{piece.name} is incomplete; the next run sends it")
                 return
             if self._accept(account, piece):
-                self._marks.append(_Mark(time.monotonic(), account, piece.end))
-            if time.monotonic() - self._settled_at > SETTLE_SECONDS:
-                self._settle()
+                self._positions.append(_ReadPosition(time.monotonic(), account, piece.end))
+            if time.monotonic() - self._drained_at_seconds > DRAIN_SECONDS:
+                self._drain()
             yield piece
 
     def finish(self) -> None:
-        """Deliver all that was read, also what waits for parents that did not come.
+        """Deliver everything that was read, including records that still wait for their parents.
 
         Raises:
             StalledError: see the class.
         """
         self._pipeline.release()
-        self._settle()
+        self._drain()
         self._pipeline.close(0.0)
 
-    def hurry(self, timeout_seconds: float) -> None:
-        """Deliver what was read as far as there is time; the rest is in the files still."""
+    def final_flush(self, timeout_seconds: float) -> None:
+        """Deliver what was read until the time-out. The files still contain the rest."""
         self._pipeline.release()
         if self._pipeline.flush(timeout_seconds):
-            self._note_delivered(math.inf)
+            self._report_delivered(math.inf)
 
     def _accept(self, account: FileAccount, piece: Piece) -> bool:
-        """Accept what is in a body; false where it cannot be read."""
+        """Accept the records of a body; return false if it cannot be read."""
         account.bodies += 1
         try:
             decoded = piece.decode()
@@ -125,36 +125,36 @@ class Replay:
         account.unread += decoded.rejected
         for fault in decoded.faults:
             account.note(f"{piece.name}: {fault}")
-        self._in_slices(decoded.spans, self._pipeline.accept_spans)
-        self._in_slices(decoded.log_records, self._pipeline.accept_log_records)
+        self._accept_in_slices(decoded.spans, self._pipeline.accept_spans)
+        self._accept_in_slices(decoded.log_records, self._pipeline.accept_log_records)
         return True
 
-    def _in_slices(self, records: Sequence[T], accept: Callable[[Sequence[T]], None]) -> None:
+    def _accept_in_slices(self, records: Sequence[T], accept: Callable[[Sequence[T]], None]) -> None:
         for begin in range(0, len(records), SLICE_RECORDS):
             accept(records[begin : begin + SLICE_RECORDS])
             if self.ledger.stored > MAX_STORED_EVENTS:
-                self._settle()
+                self._drain()
 
-    def _settle(self) -> None:
-        """Wait until all that was accepted is delivered or dropped."""
+    def _drain(self) -> None:
+        """Wait until every accepted event is delivered or dropped."""
         began = time.monotonic()
-        last_taken, open_events = began, self.ledger.stored
+        last_progress, stored = began, self.ledger.stored
         while not self._pipeline.flush(POLL_SECONDS):
             now = time.monotonic()
-            if self.ledger.stored < open_events:
-                last_taken, open_events = now, self.ledger.stored
-            elif now - last_taken > self._patience_seconds:
-                raise StalledError(f"RUM has taken nothing for {self._patience_seconds:.0f} s")
+            if self.ledger.stored < stored:
+                last_progress, stored = now, self.ledger.stored
+            elif now - last_progress > self._patience_seconds:
+                raise StalledError(f"RUM accepted no events for {self._patience_seconds:.0f} s")
             time.sleep(POLL_SECONDS / 10)
-        self._settled_at = time.monotonic()
-        self._note_delivered(math.inf if not self.ledger.waiting else began - WAIT_SECONDS)
+        self._drained_at_seconds = time.monotonic()
+        self._report_delivered(math.inf if not self.ledger.pending else began - WAIT_SECONDS)
 
-    def _note_delivered(self, read_before_seconds: float) -> None:
-        """Note what was read early enough to wait for parents no more: it is delivered."""
+    def _report_delivered(self, read_before_seconds: float) -> None:
+        """Report the bodies that were read before a time: their records no longer wait for parents."""
         moved: dict[str, FileAccount] = {}
-        while self._marks and self._marks[0].read_at_seconds < read_before_seconds:
-            mark = self._marks.popleft()
-            mark.account.delivered_up_to = mark.offset
-            moved[mark.account.name] = mark.account
+        while self._positions and self._positions[0].read_at_seconds < read_before_seconds:
+            position = self._positions.popleft()
+            position.account.delivered_up_to = position.offset
+            moved[position.account.name] = position.account
         for account in moved.values():
-            self._delivered(account)
+            self._on_delivered(account)

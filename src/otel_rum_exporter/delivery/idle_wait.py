@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import threading
 
+from .._locks import DeferringLock
+
 
 class Watch:
     """Wake one thread for a piece of work, not all that wait. Its methods are called under the lock it was given."""
 
-    def __init__(self, lock: threading.RLock) -> None:
-        self._work = threading.Condition(lock)
-        self._spare = threading.Condition(lock)
+    def __init__(self, lock: DeferringLock) -> None:
+        self._work = lock.condition()
+        self._spare = lock.condition()
         self._until: float | None = None
 
     def keep(self, until: float, limit: float, now: float) -> None:

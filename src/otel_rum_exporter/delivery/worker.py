@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
+from .._locks import DeferringLock
 from .._log import LOGGER, RateLimitedLog
 from ..ledger import DropReason, Ledger
 from ..rum.batch import Batch, Events
@@ -75,9 +76,9 @@ class Delivery:
         self._rate = rate
         self._between = between
         self._max_memory_bytes = max_memory_bytes
-        self.lock = threading.RLock()
+        self.lock = DeferringLock()
         self._watch = Watch(self.lock)
-        self._settled = threading.Condition(self.lock)
+        self._settled = self.lock.condition()
         self._senders: list[threading.Thread] = []
         self._in_flight: set[Shipment] = set()
         self._held: dict[int, list[Parcel]] = {}
@@ -147,7 +148,7 @@ class Delivery:
                 self._settlement.progress_seconds = time.monotonic()
             self._outbox.add(parcels, time.monotonic())
             evicted = (
-                (DropReason.OUTBOX_FULL, "max_memory_bytes", self._outbox.evict_from_memory(self._max_memory_bytes)),
+                (DropReason.QUEUE_FULL, "max_memory_bytes", self._outbox.evict_from_memory(self._max_memory_bytes)),
                 (
                     DropReason.SPOOL_FULL,
                     "spool_max_bytes",

@@ -1,4 +1,4 @@
-"""What the SDK calls: the exporters, and the pipeline that they share in a process."""
+"""The exporters that the SDK calls, and the pipeline that they share in a process."""
 
 from .exporters import RumLogExporter, RumSpanExporter
 

@@ -1,4 +1,4 @@
-"""The doors from the SDK: `RumSpanExporter` and `RumLogExporter`."""
+"""The exporters that the SDK calls: `RumSpanExporter` and `RumLogExporter`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from .._log import log_line
 from ..config import Config, ConfigError, Settings, unknown_variables
-from ..ledger import Ledger
+from ..ledger import LedgerSnapshot
 from .registry import SharedPipeline
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 class RumExporter:
-    """What both exporters have in common: settings, and a pipeline shared by all with the same ones.
+    """The settings and the shared pipeline of an exporter.
 
-    Settings come from the keyword arguments, else from the environment variables of the same names with the
-    prefix `OTEL_EXPORTER_AWS_RUM_`. Safe to use from several threads, and after a fork.
+    A setting comes from its keyword argument, else from its environment variable, which has the prefix
+    `OTEL_EXPORTER_AWS_RUM_`. Exporters of equal settings share one pipeline. Thread-safe, also after a fork.
 
     Args:
-        client: A boto3 `rum` client to send with, as it is; None makes one with the first events.
+        client: A boto3 `rum` client to send with; None makes one with the first events.
         **settings: See `Config`.
 
     Raises:
-        ConfigError: when anything was given and a setting is wrong. With no arguments at all, as the SDK
-            constructs it from the environment, a wrong setting is logged and the exporter stays disabled, so
-            that the application's other telemetry works.
+        ConfigError: a setting is wrong, and at least one argument was given. Without arguments, as the SDK makes an
+            exporter from the environment, the error is logged and the exporter stays disabled: an exception would
+            switch off all telemetry of the application.
     """
 
     def __init__(self, *, client: RumClient | None = None, **settings: Unpack[Settings]) -> None:
@@ -47,23 +47,23 @@ class RumExporter:
         except ConfigError as error:
             if settings or client is not None:
                 raise
-            log_line(logging.ERROR, "nothing is sent: %s.", error)
+            log_line(logging.ERROR, "the exporter is disabled: %s.", error)
         else:
             for line in unknown_variables(os.environ):
                 log_line(logging.WARNING, "%s.", line)
             self._shared = SharedPipeline(config, client)
 
     @property
-    def ledger(self) -> Ledger:
-        """What became of the events that this process gave to exporters of these settings."""
-        return Ledger() if self._shared is None else self._shared.pipeline.ledger
+    def ledger(self) -> LedgerSnapshot:
+        """Counts of the telemetry that exporters of these settings were given in this process, up to now."""
+        return LedgerSnapshot() if self._shared is None else self._shared.ledger
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Wait until everything accepted is delivered; false when `timeout_millis` did not suffice."""
-        return self._shared is None or self._shared.pipeline.flush(timeout_millis / 1000)
+        """Wait until every accepted event is delivered or dropped; return false if time runs out."""
+        return self._shared is None or self._shared.flush(timeout_millis / 1000)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
-        """Deliver what is stored, within `timeout_millis` and the exporter's own time-out; later exports fail."""
+        """Send the queued events within `timeout_millis` and the setting of that name; later exports fail."""
         is_first = not self._is_shut_down
         self._is_shut_down = True
         if self._shared is not None and is_first:
@@ -74,19 +74,19 @@ class RumSpanExporter(RumExporter, SpanExporter):
     """Export finished spans to Amazon CloudWatch RUM."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Accept finished spans; FAILURE says that the exporter is disabled or shut down, and took none."""
+        """Accept finished spans; return FAILURE if the exporter is disabled or shut down, and accepts none."""
         if self._shared is None or self._is_shut_down:
             return SpanExportResult.FAILURE
-        self._shared.pipeline.export_spans(spans)
+        self._shared.export(lambda pipeline: pipeline.add_spans(spans))
         return SpanExportResult.SUCCESS
 
 
 class RumLogExporter(RumExporter, LogRecordExporter):
-    """Export log records that are events or exceptions to Amazon CloudWatch RUM; plain lines stay at home."""
+    """Export log records that are events or exceptions to Amazon CloudWatch RUM; other log records are ignored."""
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        """Accept log records; FAILURE says that the exporter is disabled or shut down, and took none."""
+        """Accept log records; return FAILURE if the exporter is disabled or shut down, and accepts none."""
         if self._shared is None or self._is_shut_down:
             return LogRecordExportResult.FAILURE
-        self._shared.pipeline.export_log_records(batch)
+        self._shared.export(lambda pipeline: pipeline.add_log_records(batch))
         return LogRecordExportResult.SUCCESS

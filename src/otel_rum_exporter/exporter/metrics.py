@@ -1,7 +1,7 @@
-"""What the exporter tells OpenTelemetry about itself: metrics read from its ledger, at no cost for a span.
+"""Metrics of the exporter itself, read from its ledger when they are collected; a span costs nothing more.
 
-Names and attributes are those of the semantic conventions, and like the SDK's own they are off unless
-`OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is true. Those of the outbox have no convention.
+Names and attributes follow the semantic conventions, except for the metrics of the queue, which have no convention.
+Like the SDK's own metrics they are off unless `OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is true.
 https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
 """
 
@@ -30,7 +30,7 @@ _numbers = itertools.count()
 
 
 class _Observed(NamedTuple):
-    """A pipeline that metrics tell of for as long as it lives in its process."""
+    """A pipeline with metrics, for as long as it exists in its process."""
 
     process_id: int
     ledger: weakref.ref[Ledger]
@@ -39,19 +39,19 @@ class _Observed(NamedTuple):
 
 _observed: dict[int, _Observed] = {}
 _providers: weakref.WeakSet[MeterProvider] = weakref.WeakSet()
-"""Those that have our instruments: of a second instrument of the same name, the SDK never calls the callbacks."""
+"""Providers with our instruments. The SDK never calls the callbacks of a second instrument of the same name."""
 
 Read = Callable[[Ledger, Delivery, int], Iterable[Observation]]
 Callback = Callable[[CallbackOptions], Iterable[Observation]]
 
 
 def is_enabled(environment: Mapping[str, str]) -> bool:
-    """Say whether the SDK's own metrics, and so ours, are wanted."""
+    """Return whether the SDK's own metrics, and so ours, are switched on."""
     return environment.get(_ENABLED, "").strip().lower() == "true"
 
 
 def observe(ledger: Ledger, delivery: Delivery) -> None:
-    """Tell the global meter provider of a pipeline, for as long as it lives in this process."""
+    """Report a pipeline to the global meter provider, for as long as it exists in this process."""
     provider = get_meter_provider()
     meter = provider.get_meter("otel_rum_exporter", VERSION)
     number = next(_numbers)
@@ -59,7 +59,7 @@ def observe(ledger: Ledger, delivery: Delivery) -> None:
     if provider not in _providers:
         _providers.add(provider)
         _observe_records(meter)
-        _observe_outbox(meter)
+        _observe_queue(meter)
     duration = meter.create_histogram(
         "otel.sdk.exporter.operation.duration", "s", "The duration of exporting a batch of telemetry records."
     )
@@ -70,7 +70,7 @@ def observe(ledger: Ledger, delivery: Delivery) -> None:
 
 
 def _reading(read: Read) -> list[Callback]:
-    """Return the callbacks of an instrument: one, which tells of all pipelines."""
+    """Return the only callback of an instrument; it reads all pipelines."""
 
     def callback(_: CallbackOptions) -> Iterable[Observation]:
         for number, one in list(_observed.items()):
@@ -88,12 +88,12 @@ def _observe_records(meter: Meter) -> None:
         ("span", "{span}", SPAN_EXPORTER, lambda ledger: ledger.spans),
         ("log", "{log_record}", LOG_EXPORTER, lambda ledger: ledger.log_records),
     )
-    for kind, unit, exporter, settled in kinds:
+    for kind, unit, exporter, finished in kinds:
         meter.create_observable_counter(
             f"otel.sdk.exporter.{kind}.exported",
             _reading(
-                lambda ledger, _, number, settled=settled, exporter=exporter: _exported(  # type: ignore[misc]
-                    settled(ledger), _component(exporter, number)
+                lambda ledger, _, number, finished=finished, exporter=exporter: _exported(  # type: ignore[misc]
+                    finished(ledger), _component(exporter, number)
                 )
             ),
             unit,
@@ -101,35 +101,40 @@ def _observe_records(meter: Meter) -> None:
         )
     meter.create_observable_up_down_counter(
         "otel.sdk.exporter.span.inflight",
-        _reading(lambda ledger, _, number: [Observation(ledger.inflight.spans, _component(SPAN_EXPORTER, number))]),
+        _reading(lambda ledger, _, number: [Observation(ledger.in_flight.spans, _component(SPAN_EXPORTER, number))]),
         "{span}",
         "The number of spans which were passed to the exporter, but that have not been exported yet.",
     )
     meter.create_observable_up_down_counter(
         "otel.sdk.exporter.log.inflight",
         _reading(
-            lambda ledger, _, number: [Observation(ledger.inflight.log_records, _component(LOG_EXPORTER, number))]
+            lambda ledger, _, number: [Observation(ledger.in_flight.log_records, _component(LOG_EXPORTER, number))]
         ),
         "{log_record}",
         "The number of log records which were passed to the exporter, but that have not been exported yet.",
     )
 
 
-def _observe_outbox(meter: Meter) -> None:
+def _observe_queue(meter: Meter) -> None:
     gauges: tuple[tuple[str, str, str, Callable[[Ledger, Delivery], float]], ...] = (
-        ("events", "{event}", "Events accepted and not yet delivered.", lambda ledger, _: ledger.stored),
-        ("size", "By", "About what they weigh.", lambda _, delivery: delivery.stored_bytes),
-        ("age", "s", "How long the oldest of them waits.", lambda _, delivery: _age_seconds(delivery)),
+        (
+            "events",
+            "{event}",
+            "Events that are neither delivered nor dropped yet.",
+            lambda ledger, _: ledger.stored,
+        ),
+        ("size", "By", "Approximate size of the queued events.", lambda _, delivery: delivery.stored_bytes),
+        ("age", "s", "Time since the oldest queued event was accepted.", lambda _, one: _age_seconds(one)),
         (
             "rate",
             "{request}/s",
-            "Requests a second in force; 0 means no limit.",
-            lambda _, one: one.requests_per_second,
+            "Current limit of the request rate; 0 means no limit.",
+            lambda _, delivery: delivery.requests_per_second,
         ),
     )
     for name, unit, text, value in gauges:
         meter.create_observable_gauge(
-            f"otel_rum_exporter.outbox.{name}",
+            f"otel_rum_exporter.queue.{name}",
             _reading(
                 lambda ledger, delivery, number, value=value: [  # type: ignore[misc]
                     Observation(value(ledger, delivery), _component(SPAN_EXPORTER, number))
@@ -140,8 +145,8 @@ def _observe_outbox(meter: Meter) -> None:
         )
 
 
-def _exported(settled: Counter[DropReason | None], component: dict[str, str]) -> Iterable[Observation]:
-    for reason, count in list(settled.items()):
+def _exported(finished: Counter[DropReason | None], component: dict[str, str]) -> Iterable[Observation]:
+    for reason, count in list(finished.items()):
         attributes = {**component, "error.type": reason.name.lower()} if reason else component
         yield Observation(count, attributes)
 

@@ -1,168 +1,179 @@
-"""Where telemetry comes in: in front of the street, which is imported and built with the first of it."""
+"""The stages of one pipeline, wired for one Config: converter, queue, delivery, client.
+
+Its imports are slow, so `registry` imports it with the first telemetry.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import os
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from .._fork import UNFORKED
+from .._locks import DeferringLock, call_unlocked
 from .._log import RateLimitedLog
 from ..config import Config
-from ..ledger import Ledger
+from ..delivery.queue import Outbox
+from ..delivery.rate_limiter import RequestRate
+from ..delivery.storage import MemoryStore, Store
+from ..delivery.worker import Delivery
+from ..ledger import DropReason, Ledger, Tally
+from ..mapping.converter import Converter
+from ..mapping.identity import Moment
+from ..mapping.log_view import LogRecord
+from ..mapping.outcome import Converted
+from ..mapping.span_view import Span
+from ..rum.client import RumClient, Transport
+from .metrics import is_enabled, observe
 
-if TYPE_CHECKING:  # what is imported here costs the application's start
-    from ..mapping.log_view import LogRecord
-    from ..mapping.span_view import Span
-    from ..rum.client import RumClient
-    from .stages import Convert, Street
+Convert: TypeAlias = Callable[[Converter, Moment], Converted]
+
+RECOVER_SECONDS = 5.0
+"""How often the spool is searched for events of processes that have ended."""
 
 
-class OutboxFullError(Exception):
-    """What was to be accepted is not kept as it should be: there is no room, or the disk fails."""
+class QueueFullError(Exception):
+    """Records cannot be stored as safely as the settings require: there is no room, or the disk fails."""
 
 
 class Pipeline:
-    """Take telemetry in, deliver events. Thread-safe; bound to the process that made it."""
+    """Convert telemetry to events and deliver them. Thread-safe; bound to the process that made it."""
 
     def __init__(self, config: Config, client: RumClient | None = None) -> None:
         self.ledger = Ledger()
-        self._config = config
-        self._client = client
         self._log = RateLimitedLog()
         self._timeout_seconds = config.timeout_millis / 1000
-        self._lock = threading.RLock()
-        self._deferred: deque[Convert] = deque()
-        self._locks = [self._lock, self.ledger.lock, self._log.lock, UNFORKED]
-        self._street: Street | None = None
-        self._is_closed = False
+        self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
+        self._is_spooled = config.spool_directory is not None
+        self._lock = DeferringLock()
+        self._converter = Converter(
+            config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, log=self._log, is_durable=self._is_spooled
+        )
+        self._store = _store(config, self._log)
+        self._transport = Transport(config, client)
+        self._delivery = Delivery(
+            send=self._transport.send,
+            outbox=Outbox(max_events_per_request=config.max_events_per_request),
+            store=self._store,
+            rate=RequestRate(config.max_requests_per_second, time.monotonic()),
+            ledger=self.ledger,
+            log=self._log,
+            max_memory_bytes=config.max_memory_bytes,
+            between=self._log.write,
+        )
 
     def start(self) -> None:
-        """Where there is a spool, begin to deliver what dead processes left; else the first export begins."""
-        if self._config.spool_directory:
-            self._open().delivery.start()
+        """Deliver the events that earlier processes left in the spool; register the metrics.
 
-    def export_spans(self, spans: Sequence[Span]) -> None:
-        """Accept spans, and wait for their delivery while the load is light; what is left stays stored."""
-        self._export(lambda conversion, now: conversion.spans(spans, now))
+        Call it without a lock: a meter provider has locks of its own, and calls functions that may export spans.
+        """
+        if self._is_spooled:
+            self._delivery.call_after("recover", 0.0, self._recover)
+            self._delivery.start()
+        if is_enabled(os.environ):
+            observe(self.ledger, self._delivery)
 
-    def export_log_records(self, records: Sequence[LogRecord]) -> None:
-        """Accept log records, and wait as for spans."""
-        self._export(lambda conversion, now: conversion.log_records(records, now))
+    def add_spans(self, spans: Sequence[Span]) -> None:
+        """Convert spans, and queue their events."""
+        self._add(lambda converter, now: converter.spans(spans, now))
+
+    def add_log_records(self, records: Sequence[LogRecord]) -> None:
+        """Convert log records, and queue their events."""
+        self._add(lambda converter, now: converter.log_records(records, now))
 
     def accept_spans(self, spans: Sequence[Span]) -> None:
-        """Accept spans that their sender keeps until this returns, without waiting for delivery.
+        """Add spans that their sender can send again.
 
         Raises:
-            OutboxFullError: there is no room, or they are not as safe as the settings ask; the sender shall come again.
+            QueueFullError: they are not stored safely, and must be sent again.
         """
-        self._accept_safely(lambda conversion, now: conversion.spans(spans, now))
+        self._accept(lambda: self.add_spans(spans))
 
     def accept_log_records(self, records: Sequence[LogRecord]) -> None:
-        """Accept log records, as spans."""
-        self._accept_safely(lambda conversion, now: conversion.log_records(records, now))
+        """Add log records that their sender can send again; see `accept_spans`."""
+        self._accept(lambda: self.add_log_records(records))
 
     @property
     def has_room(self) -> bool:
-        """Whether `accept_spans` would accept something now."""
-        street = self._street
-        return street is None or not (street.delivery.is_full or street.store.is_failing)
+        """Whether `accept_spans` would accept spans now."""
+        return not (self._delivery.is_full or self._store.is_failing)
+
+    def wait(self) -> None:
+        """Wait for the delivery of accepted events while the load is light; what is left stays queued."""
+        self._delivery.wait(self._timeout_seconds)
 
     def release(self) -> None:
-        """Convert all that waits for its parents; from now on nothing does."""
-        self._accept(lambda conversion, now: conversion.close(now))
+        """Convert every pending record now; from now on no record waits for its parent."""
+        call_unlocked(lambda: self._add(lambda converter, now: converter.close(now)))
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Wait until every event accepted is delivered or dropped; false when time ran out.
+        """Wait until every accepted event is delivered or dropped; return false if time runs out.
 
-        A span that waits for its parent goes on waiting: nobody knows yet whose it is.
+        Pending records stay pending: their session and user are not known yet.
         """
-        self._catch_up()
-        return self._street is None or self._street.delivery.flush(timeout_seconds)
+        return self._delivery.flush(timeout_seconds)
 
-    def farewell(self, timeout_seconds: float) -> None:
-        """Try at once to deliver what is stored, within the time given and the time-out set."""
-        self._catch_up()
-        if self._street is not None:
-            self._street.delivery.farewell(min(timeout_seconds, self._timeout_seconds))
+    def final_flush(self, timeout_seconds: float) -> None:
+        """Send the queued events at once, within the timeout given and the configured one."""
+        self._delivery.farewell(min(timeout_seconds, self._timeout_seconds))
 
     def close(self, timeout_seconds: float) -> None:
-        """Deliver what is stored within the time given and the time-out set, and count the rest as dropped."""
-        self._catch_up()
-        self._is_closed = True
-        if self._street is not None:
-            self.release()
-            self._street.close(min(timeout_seconds, self._timeout_seconds))
+        """Send the queued events within the timeout given and the configured one; count the others as dropped."""
+        self.release()
+        self._delivery.close(min(timeout_seconds, self._timeout_seconds))
+        self._transport.close()
 
-    def _open(self) -> Street:
-        """Return the street; who comes first imports and builds it."""
-        if self._street is not None:
-            return self._street
-        with UNFORKED:
-            from .stages import Street
+    def _add(self, convert: Convert) -> None:
         with self._lock:
-            if self._street is not None:
-                return self._street
-            street = Street(
-                self._config,
-                self._client,
-                ledger=self.ledger,
-                log=self._log,
-                release=self._release,
-                between=self._catch_up,
-            )
-            self._locks.append(street.delivery.lock)
-            self._street = street
-            if self._is_closed:
-                street.take(lambda conversion, now: conversion.close(now))
-                street.close(0.0)
-        # With no lock held: a meter provider has locks of its own, and calls functions that may come here.
-        street.observe()
-        return street
-
-    def _export(self, convert: Convert) -> None:
-        if self._accept(convert):
-            self._open().delivery.wait(self._timeout_seconds)
-
-    def _accept(self, convert: Convert) -> bool:
-        """Convert, and give the events to the delivery.
-
-        False where that must be left for later: a signal handler, or a finalizer that the garbage collector runs, may
-        end a span in the midst of our own work, whose halves it would see, and whose locks would have it wait for ever.
-        """
-        if self._is_amid_work():
-            self._deferred.append(convert)
-            return False
-        street = self._open()
-        with self._lock:
-            street.take(convert)
-        self._catch_up()
-        return True
-
-    def _is_amid_work(self) -> bool:
-        return any(lock._is_owned() for lock in self._locks)  # type: ignore[attr-defined] # noqa: SLF001 - as Condition
-
-    def _catch_up(self) -> None:
-        """Do what was left for later: convert, and write log lines."""
-        if self._is_amid_work():
-            return
-        while self._deferred:
-            street = self._open()
-            with self._lock:
-                if self._deferred:
-                    street.take(self._deferred.popleft())
+            now = Moment(time.time_ns(), time.monotonic_ns())
+            converted = convert(self._converter, now)
+            next_expiry_seconds = self._converter.next_expiry_seconds(now)
+            if next_expiry_seconds is not None:
+                self._delivery.call_after("expire", next_expiry_seconds, self._expire_pending)
+            events, provisional, resolved = converted.events, converted.provisional, converted.resolved
+            if events or provisional or resolved:
+                self._delivery.accept(events, now.epoch_ns, provisional=provisional, resolved=resolved)
         self._log.write()
 
-    def _release(self) -> None:
-        self._accept(lambda conversion, now: conversion.expire(now))
+    def _accept(self, add: Callable[[], None]) -> None:
+        if self._delivery.is_full:
+            raise QueueFullError("there is no room: RUM accepts fewer events than arrive")
+        if self._is_safe:
+            add()
+        # A sender may send again what was stored nevertheless: it is better delivered twice than never.
+        if not self._is_safe:
+            raise QueueFullError("the spool cannot be written, or the pipeline is closed")
 
-    def _accept_safely(self, convert: Convert) -> None:
-        street = self._open()
-        if street.delivery.is_full:
-            raise OutboxFullError("there is no room: RUM takes less than what comes in")
-        if not street.store.is_failing and not street.delivery.is_closed:
-            self._accept(convert)
-        # What was kept in spite of it may be delivered twice, which is better than not at all.
-        if street.store.is_failing or street.delivery.is_closed:
-            raise OutboxFullError("the spool cannot be written, or the pipeline is closed")
+    @property
+    def _is_safe(self) -> bool:
+        return not (self._store.is_failing or self._delivery.is_closed)
+
+    def _expire_pending(self) -> None:
+        """Convert the records that have waited long enough for their parents."""
+        self._add(lambda converter, now: converter.expire(now))
+
+    def _recover(self) -> None:
+        """Queue the events that processes left in the spool when they ended; drop those that are too old."""
+        try:
+            parcels, lost_events = self._store.recover()
+            self.ledger.recover(Tally.total((Tally(lost_events), *(parcel.tally for parcel in parcels))))
+            if lost_events:
+                self.ledger.drop(DropReason.DAMAGED, [Tally(lost_events)])
+                self._log.add_loss(DropReason.DAMAGED, lost_events, "check the disk of spool_directory")
+            if parcels:
+                self._delivery.take_over(parcels)
+            self._delivery.expire(time.time_ns() - self._max_age_ns)
+        finally:
+            self._delivery.call_after("recover", RECOVER_SECONDS, self._recover)
+
+
+def _store(config: Config, log: RateLimitedLog) -> Store:
+    if not config.spool_directory:
+        return MemoryStore()
+    with UNFORKED:
+        from ..delivery.spool.directory import Spool
+
+    destination = f"{config.endpoint or ''} {config.region or ''} {config.signing}"
+    return Spool(config.spool_directory, destination=destination, max_bytes=config.spool_max_bytes, log=log)

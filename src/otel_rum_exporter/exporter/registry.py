@@ -1,63 +1,109 @@
-"""One pipeline for all exporters of a process that have the same settings: sessions, quota and outbox are shared."""
+"""One pipeline for all exporters of a process that have the same settings: they share sessions, quota and queue.
+
+The pipeline is imported and built with the first telemetry, so that an exporter costs little when an application
+starts.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .._fork import fork_lock
+from .._fork import UNFORKED, fork_lock
+from .._locks import call_unlocked
 from ..config import Config
-from .pipeline import Pipeline
+from ..ledger import LedgerSnapshot
 
 if TYPE_CHECKING:
     from ..rum.client import RumClient
+    from .pipeline import Pipeline
 
-_Key = tuple[Config, int]
+_lock = fork_lock()
+_entries: dict[tuple[Config, int], _Entry] = {}
+"""By settings and id of the client."""
 
-_turn = fork_lock()
-"""Of a thread that comes or leaves. A signal handler of the same thread may come in between: each step is whole."""
 
-_shares: set[SharedPipeline] = set()
-_pipelines: dict[tuple[int, _Key], Pipeline] = {}
+class _Entry:
+    """The shares in a pipeline, and the pipeline by process id.
+
+    A forked child has the shares of its parent, but threads, connections and stored events stay with the parent. The
+    child does not use its parent's pipeline, and must keep it: collecting it would close the files of the spool.
+
+    The shares are a set, because adding and removing is one step for a signal handler, unlike counting.
+    """
+
+    def __init__(self) -> None:
+        self.shares: set[SharedPipeline] = set()
+        self.pipelines: dict[int, Pipeline] = {}
 
 
 class SharedPipeline:
-    """A share in the pipeline of a Config and client; the last to leave closes it. Thread-safe.
-
-    Threads come and leave one after the other, so that none gets a pipeline that another is closing.
-    """
+    """A share in the pipeline of a Config and client; the last share closes it. Thread-safe."""
 
     def __init__(self, config: Config, client: RumClient | None) -> None:
         self._config = config
         self._client = client
-        self._key: _Key = (config, id(client))
-        self._of_process: dict[int, Pipeline] = {}
-        with _turn:
-            _shares.add(self)
-            pipeline = self.pipeline
-        pipeline.start()
+        self._key = (config, id(client))
+        with _lock:
+            self._entry = _entries.setdefault(self._key, _Entry())
+            self._entry.shares.add(self)
+        if config.spool_directory:
+            self.pipeline  # noqa: B018 - builds it, to deliver what earlier processes left in the spool
 
     @property
     def pipeline(self) -> Pipeline:
-        """The pipeline of this process; threads, connections and what the parent stored stay behind a fork."""
-        process_id = os.getpid()
-        found = self._of_process.get(process_id)
-        if found is None:
-            place = (process_id, self._key)
-            with _turn:
-                found = _pipelines.get(place) or _pipelines.setdefault(place, Pipeline(self._config, self._client))
-                found = self._of_process.setdefault(process_id, found)
-        return found
+        """The pipeline of this process, which the first use builds."""
+        return self._built or self._build()
+
+    @property
+    def ledger(self) -> LedgerSnapshot:
+        """What the pipeline has counted in this process."""
+        pipeline = self._built
+        return LedgerSnapshot() if pipeline is None else pipeline.ledger.snapshot()
+
+    def export(self, add: Callable[[Pipeline], None]) -> None:
+        """Add records to the pipeline, and wait for their delivery while the load is light.
+
+        In a signal handler or finalizer that interrupts the pipeline's own work, the records are added after it,
+        without waiting.
+        """
+        if call_unlocked(lambda: add(self.pipeline)):
+            self.pipeline.wait()
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until every accepted event is delivered or dropped; return false if time runs out."""
+        pipeline = self._built
+        return pipeline is None or pipeline.flush(timeout_seconds)
 
     def leave(self, timeout_seconds: float) -> None:
-        """Deliver what is stored within `timeout_seconds`; close the pipeline when nobody else shares it."""
-        with _turn:
-            pipeline = self.pipeline
-            _shares.discard(self)
-            is_last = all(share._key != self._key for share in _shares.copy())  # noqa: SLF001 - of this class
+        """Give the share up, once: send what is queued within `timeout_seconds`; the last share closes the pipeline."""
+        with _lock:
+            self._entry.shares.discard(self)
+            is_last = not self._entry.shares
             if is_last:
-                _pipelines.pop((os.getpid(), self._key), None)
+                _entries.pop(self._key, None)
+        pipeline = self._built
+        if pipeline is None:
+            return
         if is_last:
             pipeline.close(timeout_seconds)
         else:
-            pipeline.farewell(timeout_seconds)
+            pipeline.final_flush(timeout_seconds)
+
+    @property
+    def _built(self) -> Pipeline | None:
+        return self._entry.pipelines.get(os.getpid())
+
+    def _build(self) -> Pipeline:
+        with UNFORKED:
+            from .pipeline import Pipeline
+
+            pipeline = self._built
+            if pipeline is not None:
+                return pipeline
+            pipeline = self._entry.pipelines[os.getpid()] = Pipeline(self._config, self._client)
+        pipeline.start()
+        if not self._entry.shares:  # the last share left while this thread was about to export
+            pipeline.close(0.0)
+        return pipeline

@@ -1,7 +1,6 @@
-"""OTLP over HTTP and gRPC into the pipeline of the exporters: the public names of the sub-package, and nothing else.
+"""The gateway: OTLP over HTTP and gRPC in, RUM events out.
 
-`otel_rum_exporter.gateway:app` is an ASGI application with the settings of the environment, made when it is first asked
-for.
+`otel_rum_exporter.gateway:app` is an ASGI application with the settings of the environment, created at its first use.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ __all__ = ["Gateway", "GatewaySettings", "MonitorEntry", "app"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs the extra, where it is asked for."""
+    """Import what needs the extra at its first use."""
     if name == "app":
         return _from_environment().app
     if name == "Gateway":

@@ -1,4 +1,4 @@
-"""The gateway, wired once: both doors, one receiver, and the pipeline that exporters of the same settings share."""
+"""The gateway: two receivers, one request handler, and the pipeline that exporters with the same settings share."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from starlette.applications import Starlette
 from .._attributes import RESOURCE_APP_MONITOR_ID
 from ..config import Config
 from ..exporter.registry import SharedPipeline
-from ..ledger import Ledger
+from ..ledger import LedgerSnapshot
 from ..rum.client import RumClient
 from .body import MAX_BODIES, Budget
 from .metrics import Counts
-from .otlp_http import HttpDoor
+from .otlp_http import HttpReceiver
 from .receiver import Receiver
 from .settings import GatewaySettings
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .otlp_grpc import GrpcDoor
+    from .otlp_grpc import GrpcReceiver
 
 
 class Gateway:
     """OTLP in, RUM events out. Thread-safe; one in each process.
 
-    `app` is an ASGI application: mount it, or give it to a server. Whoever serves it without the lifespan protocol, as
-    one does who mounts it, calls `close` at the end.
+    `app` is an ASGI application: mount it or give it to a server. Call `close` at the end if it is served without the
+    lifespan protocol, for example when it is mounted.
 
     Args:
-        config: Where telemetry goes, and how: the exporter's settings.
-        settings: Whom the gateway serves, and how much it takes.
-        client: A boto3 `rum` client to send with; None makes one.
+        config: The exporter's settings.
+        settings: The gateway's settings: addresses, clients and limits.
+        client: A boto3 `rum` client to send with; None creates one.
     """
 
     def __init__(self, config: Config, settings: GatewaySettings, client: RumClient | None = None) -> None:
@@ -46,41 +46,41 @@ class Gateway:
         self._receiver = Receiver(lambda: self._shared.pipeline, config, settings, self._counts)
         self._closing = threading.Lock()
         self._is_closed = False
-        http = HttpDoor(self._receiver, settings, self._counts, self._budget, lambda: self.ledger)
+        http = HttpReceiver(self._receiver, settings, self._counts, self._budget, lambda: self.ledger)
         self.app: Starlette = http.application(self.close)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Make a gateway with the settings of the environment.
+        """Create a gateway with the settings of the environment.
 
         Raises:
-            ConfigError: naming each wrong value, of the gateway's and of the exporter's, and the fix.
+            ConfigError: with each wrong value of the gateway and the exporter, and the fix.
         """
         settings = GatewaySettings.read({}, environment)
         return cls(config_of(settings, environment), settings)
 
-    def grpc_door(self) -> GrpcDoor:
-        """Return the services of OTLP over gRPC."""
-        from .otlp_grpc import GrpcDoor
+    def grpc_receiver(self) -> GrpcReceiver:
+        """Return the receiver of OTLP over gRPC."""
+        from .otlp_grpc import GrpcReceiver
 
-        return GrpcDoor(self._receiver, self.settings, self._counts, self._budget)
+        return GrpcReceiver(self._receiver, self.settings, self._counts, self._budget)
 
     @property
-    def ledger(self) -> Ledger:
-        """What became of the events of this process."""
-        return self._shared.pipeline.ledger
+    def ledger(self) -> LedgerSnapshot:
+        """The counts of this process's events."""
+        return self._shared.ledger
 
-    def refuse(self) -> None:
-        """Take no more: senders keep what they have, and come again."""
+    def stop_accepting(self) -> None:
+        """Reject further requests as retryable; clients keep their telemetry."""
         self._receiver.is_closing = True
 
     def resume(self) -> None:
-        """Take requests again after `refuse`."""
+        """Accept requests again after `stop_accepting`."""
         self._receiver.is_closing = self._is_closed
 
     def close(self) -> None:
-        """Take no more, and deliver what was accepted within the exporter's time-out. Again, it does nothing."""
-        self.refuse()
+        """Stop accepting, and deliver accepted events within the exporter's time-out. Later calls do nothing."""
+        self.stop_accepting()
         with self._closing:
             if self._is_closed:
                 return
@@ -89,7 +89,7 @@ class Gateway:
 
 
 def config_of(settings: GatewaySettings, environment: Mapping[str, str]) -> Config:
-    """Return the exporter's settings; where the gateway has a list of app monitors, none needs to be the default.
+    """Return the exporter's settings; with a list of app monitors, no default one is required.
 
     Raises:
         ConfigError: as `Config.read` does.

@@ -1,4 +1,4 @@
-"""The body of a request within its limits: bytes in flight of all requests together, and each one decompressed."""
+"""Request bodies within limits: bytes in flight of all requests, and the decompressed size of each."""
 
 from __future__ import annotations
 
@@ -7,53 +7,53 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .error_response import Reason, RefusedError
+from .error_response import Reason, RequestError
 
 MAX_BODIES = 4
-"""Bodies of the largest size that may be held at once."""
+"""How many bodies of the largest size fit into memory at once."""
 
 _STEP_BYTES = 256 * 1024
 _WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 ENCODINGS = ("identity", *_WINDOWS)
-"""Content encodings that are taken."""
+"""Accepted content encodings."""
 
 
 class Budget:
-    """Bytes that all requests in flight may hold together. Thread-safe."""
+    """A limit for the bytes of all requests in flight. Thread-safe."""
 
     def __init__(self, max_bytes: int) -> None:
         self._lock = threading.Lock()
         self._max_bytes = max_bytes
-        self.held_bytes = 0
+        self.reserved_bytes = 0
 
     @contextmanager
     def hold(self) -> Iterator[Callable[[int], None]]:
-        """Give a function that takes so many bytes more, until the end of the block.
+        """Yield a function that reserves bytes until the end of the block.
 
-        The function raises RefusedError when there are no more.
+        The function raises RequestError if the limit is reached.
         """
-        held = 0
+        reserved = 0
 
         def take(size_bytes: int) -> None:
-            nonlocal held
+            nonlocal reserved
             with self._lock:
-                if self.held_bytes + size_bytes > self._max_bytes:
-                    raise RefusedError(Reason.OVERLOADED, "too many bytes are being received; come again")
-                self.held_bytes += size_bytes
-                held += size_bytes
+                if self.reserved_bytes + size_bytes > self._max_bytes:
+                    raise RequestError(Reason.OVERLOADED, "the gateway holds too many bytes in flight; retry later")
+                self.reserved_bytes += size_bytes
+                reserved += size_bytes
 
         try:
             yield take
         finally:
             with self._lock:
-                self.held_bytes -= held
+                self.reserved_bytes -= reserved
 
 
 def decompressed(body: bytes, encoding: str, max_bytes: int, take: Callable[[int], None]) -> bytes:
-    """Return a body as it was before compression; `take` is told of every part before it is kept.
+    """Return a decompressed body; `take` is called with the size of each part before it is kept.
 
     Raises:
-        RefusedError: where it is malformed, cut off or, decompressed, larger than `max_bytes`.
+        RequestError: if it is malformed, truncated or, decompressed, larger than `max_bytes`.
     """
     if encoding == "identity":
         return body
@@ -67,17 +67,17 @@ def decompressed(body: bytes, encoding: str, max_bytes: int, take: Callable[[int
             take(len(part))
             parts.append(part)
     except zlib.error as error:
-        raise RefusedError(Reason.UNDECODABLE, f"the body is not {encoding}: {error}") from None
+        raise RequestError(Reason.UNDECODABLE, f"the body is not {encoding}: {error}") from None
     return b"".join(parts)
 
 
-def too_large(max_bytes: int) -> RefusedError:
-    """Return what is said of a body that is larger than `max_bytes`."""
-    return RefusedError(Reason.TOO_LARGE, f"the body has more than {max_bytes} bytes; send less at once")
+def too_large(max_bytes: int) -> RequestError:
+    """Return the error for a body larger than `max_bytes`."""
+    return RequestError(Reason.TOO_LARGE, f"the body has more than {max_bytes} bytes; send smaller requests")
 
 
 def _parts(body: bytes, encoding: str) -> Iterator[bytes]:
-    """Yield what is in one or more compressed streams, a little at a time."""
+    """Yield the content of one or more compressed streams in small parts."""
     stream = zlib.decompressobj(_WINDOWS[encoding])
     for at in range(0, len(body), _STEP_BYTES):
         piece, is_more = body[at : at + _STEP_BYTES], True
@@ -87,7 +87,7 @@ def _parts(body: bytes, encoding: str) -> Iterator[bytes]:
             part = stream.decompress(piece, _STEP_BYTES)
             yield part
             piece = stream.unused_data if stream.eof else stream.unconsumed_tail
-            # What is left of the output comes without more input.
+            # The rest of the output needs no more input.
             is_more = len(part) == _STEP_BYTES and not stream.eof
     if body and not stream.eof:
-        raise zlib.error("it is cut off")
+        raise zlib.error("it is truncated")

@@ -1,6 +1,6 @@
-"""Who sends, as far as the request tells, and how much of it may come from one address.
+"""The client of a request, its authentication, and rate limits per client address.
 
-An address is kept in memory only, for rates and sessions; it is never logged and never sent.
+Addresses are kept in memory only, for rates and sessions. They are never logged and never sent.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from .error_response import Reason, RefusedError
+from .error_response import Reason, RequestError
 from .settings import GatewaySettings
 
-MAX_SENDERS = 10_000
-"""Addresses whose rate is remembered; the one that was silent for longest is forgotten."""
+MAX_CLIENTS = 10_000
+"""Addresses with a rate; the one idle for longest is removed."""
 
 _BEARER = "bearer "
 _IPV6_PREFIX = 64
-"""What one subscriber has of IPv6: any of its addresses is the same sender."""
+"""The IPv6 prefix of one subscriber: all its addresses are one client."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """What a request tells of who sent it. `user_agent` and `country` are None unless the settings ask for them."""
+class Client:
+    """The client of a request. `user_agent` and `country` are None unless the settings enable them."""
 
     address: str
     user_agent: str | None = None
@@ -57,8 +57,8 @@ class Bucket:
         return 0.0
 
 
-class Buckets:
-    """One bucket for each of many names. A rate of 0 is none. Thread-safe."""
+class ClientRates:
+    """A rate limit per name, for example per address; 0 means no limit. Thread-safe."""
 
     def __init__(self, per_second: int, what: str) -> None:
         self._per_second = per_second
@@ -70,7 +70,7 @@ class Buckets:
         """Take permits of a name.
 
         Raises:
-            RefusedError: when it has none left.
+            RequestError: if it has too few left.
         """
         if not self._per_second:
             return
@@ -78,17 +78,17 @@ class Buckets:
             bucket = self._buckets.get(name)
             if bucket is None:
                 bucket = self._buckets[name] = Bucket(self._per_second, now_seconds)
-                if len(self._buckets) > MAX_SENDERS:
+                if len(self._buckets) > MAX_CLIENTS:
                     self._buckets.popitem(last=False)
             self._buckets.move_to_end(name)
             wait_seconds = bucket.take(permits, now_seconds)
         if wait_seconds:
             message = f"more than {self._per_second} {self._what} a second"
-            raise RefusedError(Reason.THROTTLED, message, math.ceil(wait_seconds))
+            raise RequestError(Reason.THROTTLED, message, math.ceil(wait_seconds))
 
 
 def address_of(host: str) -> str:
-    """Return what stands for a sender's address: itself, or the network that an IPv6 subscriber has."""
+    """Return the key of a client's address: itself, or the network of an IPv6 subscriber."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -100,10 +100,10 @@ def address_of(host: str) -> str:
     return str(ipaddress.ip_network((host, _IPV6_PREFIX), strict=False))
 
 
-def require_token(authorization: str, settings: GatewaySettings) -> None:
-    """Raise RefusedError unless an Authorization header shows the token, where one is set."""
+def authenticate(authorization: str, settings: GatewaySettings) -> None:
+    """Raise RequestError if a token is set and the Authorization header does not contain it."""
     if settings.token is None:
         return
-    shown = authorization[len(_BEARER) :].strip() if authorization.lower().startswith(_BEARER) else ""
-    if not hmac.compare_digest(shown.encode(), settings.token.encode()):
-        raise RefusedError(Reason.UNAUTHENTICATED, "the header `Authorization` shows no valid `Bearer` token")
+    given = authorization[len(_BEARER) :].strip() if authorization.lower().startswith(_BEARER) else ""
+    if not hmac.compare_digest(given.encode(), settings.token.encode()):
+        raise RequestError(Reason.UNAUTHENTICATED, "the Authorization header has no valid Bearer token")

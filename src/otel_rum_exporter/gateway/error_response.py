@@ -1,7 +1,7 @@
-"""Why a request is not taken: one table of what HTTP, gRPC and the sender's retries make of it.
+"""Errors of requests: one table of their HTTP status, gRPC code and whether clients retry.
 
-Senders try again after 429, 502, 503 and 504 over HTTP, after UNAVAILABLE over gRPC, and drop the telemetry after
-anything else. https://opentelemetry.io/docs/specs/otlp/#failures
+Clients retry after 429, 502, 503 and 504 over HTTP and after UNAVAILABLE over gRPC. They drop the telemetry after any
+other error. https://opentelemetry.io/docs/specs/otlp/#failures
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Meaning(NamedTuple):
-    """HTTP status, and number of the gRPC code; whether the sender shall come again with the same."""
+    """HTTP status, number of the gRPC code, and whether the client should retry."""
 
     http_status: int
     grpc_code: int
@@ -19,7 +19,7 @@ class Meaning(NamedTuple):
 
 
 class Reason(enum.Enum):
-    """The reasons, all of them.
+    """All reasons.
 
     https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
     """
@@ -36,8 +36,8 @@ class Reason(enum.Enum):
     OVERLOADED = Meaning(503, 14, is_retryable=True)
 
 
-class RefusedError(Exception):
-    """A request is not taken. The message is for the sender, who may be anybody."""
+class RequestError(Exception):
+    """A request failed. The message is sent to the client, so it must contain no secrets."""
 
     def __init__(self, reason: Reason, message: str, retry_after_seconds: int = 1) -> None:
         super().__init__(message)

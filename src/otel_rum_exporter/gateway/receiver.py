@@ -1,4 +1,4 @@
-"""One export request, however it came: decoded, routed, and accepted by the pipeline before anybody is answered."""
+"""Export requests of both transports: decoded, routed, and accepted by the pipeline before the response."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..config import Config
-from ..exporter.pipeline import OutboxFullError, Pipeline
+from ..exporter.pipeline import Pipeline, QueueFullError
 from ..otlp import (
     Decoded,
     DecodedLogRecord,
@@ -20,8 +20,8 @@ from ..otlp import (
     decode_json,
     decode_protobuf,
 )
-from .client import Buckets, Sender
-from .error_response import Reason, RefusedError
+from .client import Client, ClientRates
+from .error_response import Reason, RequestError
 from .metrics import Counts
 from .response import Encoding
 from .routing import NoRouteError, Route, Routing, bound_ids
@@ -31,21 +31,21 @@ MAX_RECORDS = 100_000
 """Spans, log records and blocks in one request. SDKs send 512 at once, Collectors 8,192."""
 
 MAX_JSON_VALUES = 4_000_000
-"""Lists, objects and their members in one request; each takes much more memory than the two bytes it is written in."""
+"""Lists, objects and their members in one request; in memory each takes much more than its two bytes of JSON."""
 
 RETRY_FULL_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a request that was taken: how many records were not, and why."""
+    """The result of an accepted request: how many records were rejected, and why."""
 
     rejected: int
     message: str
 
 
 class Receiver:
-    """Take requests in. Thread-safe."""
+    """Accept export requests. Thread-safe."""
 
     def __init__(
         self,
@@ -58,53 +58,53 @@ class Receiver:
         self._settings = settings
         self._routing = Routing(config, settings)
         self._counts = counts
-        self._requests = Buckets(settings.client_requests_per_second, "requests")
-        self._bytes = Buckets(settings.client_bytes_per_second, "bytes")
-        self._records = Buckets(settings.max_records_per_second, "records for one app monitor")
+        self._requests = ClientRates(settings.client_requests_per_second, "requests")
+        self._bytes = ClientRates(settings.client_bytes_per_second, "bytes")
+        self._records = ClientRates(settings.max_records_per_second, "records for one app monitor")
         self.is_closing = False
 
-    def admit(self, sender: Sender) -> None:
-        """Count a request against its sender's rate, before its body is read.
+    def admit(self, client: Client) -> None:
+        """Count a request against its client's rate before its body is read.
 
         Raises:
-            RefusedError: when it may not come now.
+            RequestError: if it exceeds the rate, or the gateway is shutting down.
         """
         if self.is_closing:
-            raise RefusedError(Reason.OVERLOADED, "the gateway is shutting down")
-        self._requests.take(sender.address, 1, time.monotonic())
+            raise RequestError(Reason.OVERLOADED, "the gateway is shutting down")
+        self._requests.take(client.address, 1, time.monotonic())
 
-    def receive(self, signal: Signal, encoding: Encoding, body: bytes, sender: Sender) -> Receipt:
-        """Accept what is in a decompressed body; when this returns, the pipeline has it.
+    def receive(self, signal: Signal, encoding: Encoding, body: bytes, client: Client) -> Receipt:
+        """Accept the records of a decompressed body; on return the pipeline has stored them.
 
         Raises:
-            RefusedError: when nothing of it was accepted.
+            RequestError: if no record was accepted.
         """
-        self._bytes.take(sender.address, len(body), time.monotonic())
+        self._bytes.take(client.address, len(body), time.monotonic())
         decoded = _decoded(signal, encoding, body)
-        records, unrouted = self._routed(decoded, sender)
+        records, unrouted = self._routed(decoded, client)
         self._accept(signal, records)
         rejected = decoded.rejected + sum(unrouted.values())
         self._counts.received(signal, len(decoded.records) + decoded.rejected, rejected)
         reasons = [f"{count} rejected: {why}" for why, count in unrouted.items()]
         if decoded.rejected:
-            told = "; ".join(map(str, decoded.faults[:3]))
-            reasons.append(f"{decoded.rejected} rejected: {told}")
+            faults = "; ".join(map(str, decoded.faults[:3]))
+            reasons.append(f"{decoded.rejected} rejected: {faults}")
         return Receipt(rejected, "; ".join(reasons))
 
     @property
     def is_ready(self) -> bool:
-        """Whether a request would be taken."""
+        """Whether requests are accepted at present."""
         return not self.is_closing and self._pipeline().has_room
 
-    def _routed(self, decoded: Decoded, sender: Sender) -> tuple[list[DecodedSpan | DecodedLogRecord], Counter[str]]:
-        """Return the records that go somewhere, with the resource of their route; count the others by reason."""
+    def _routed(self, decoded: Decoded, client: Client) -> tuple[list[DecodedSpan | DecodedLogRecord], Counter[str]]:
+        """Return the records with a route, with its resource; count the others by reason."""
         unrouted: Counter[str] = Counter()
         routes: dict[int, Route | str] = {}
         records, quota = [], Counter[str]()
         for record in decoded.records:
             route = routes.get(id(record.resource))
             if route is None:
-                route = routes[id(record.resource)] = self._route(record.resource, sender)
+                route = routes[id(record.resource)] = self._route(record.resource, client)
             if isinstance(route, str):
                 unrouted[route] += 1
                 continue
@@ -117,9 +117,9 @@ class Receiver:
             self._records.take(monitor_id, count, now)
         return records, unrouted
 
-    def _route(self, resource: DecodedResource, sender: Sender) -> Route | str:
+    def _route(self, resource: DecodedResource, client: Client) -> Route | str:
         try:
-            return self._routing.route(resource, sender, time.time_ns())
+            return self._routing.route(resource, client, time.time_ns())
         except NoRouteError as error:
             return str(error)
 
@@ -130,8 +130,8 @@ class Receiver:
                 pipeline.accept_spans([record for record in records if isinstance(record, DecodedSpan)])
             else:
                 pipeline.accept_log_records([record for record in records if isinstance(record, DecodedLogRecord)])
-        except OutboxFullError as error:
-            raise RefusedError(Reason.OVERLOADED, str(error), RETRY_FULL_SECONDS) from None
+        except QueueFullError as error:
+            raise RequestError(Reason.OVERLOADED, str(error), RETRY_FULL_SECONDS) from None
 
 
 def _decoded(signal: Signal, encoding: Encoding, body: bytes) -> Decoded:
@@ -139,9 +139,9 @@ def _decoded(signal: Signal, encoding: Encoding, body: bytes) -> Decoded:
         if encoding is Encoding.PROTOBUF:
             return decode_protobuf(body, signal, MAX_RECORDS)
         if sum(map(body.count, (b"{", b"[", b","))) > MAX_JSON_VALUES:
-            raise RefusedError(Reason.TOO_LARGE, f"more than {MAX_JSON_VALUES} values; send them in several requests")
+            raise RequestError(Reason.TOO_LARGE, f"more than {MAX_JSON_VALUES} values; send them in several requests")
         return decode_json(body, signal, MAX_RECORDS)
     except TooManyRecordsError as error:
-        raise RefusedError(Reason.TOO_LARGE, str(error)) from None
+        raise RequestError(Reason.TOO_LARGE, str(error)) from None
     except OtlpError as error:
-        raise RefusedError(Reason.UNDECODABLE, str(error)) from None
+        raise RequestError(Reason.UNDECODABLE, str(error)) from None

@@ -1,4 +1,4 @@
-"""What a receiver answers, in the encoding of the request: export responses, and `google.rpc.Status` for all else."""
+"""Response bodies in the encoding of the request: export responses, and `google.rpc.Status` for errors."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from ..otlp import Signal
-from .error_response import Reason, RefusedError
+from .error_response import Reason, RequestError
 
 MAX_MESSAGE_CHARS = 1000
 
 
 class Encoding(enum.Enum):
-    """The encodings of OTLP, by their media type."""
+    """The encodings of OTLP by media type."""
 
     PROTOBUF = "application/x-protobuf"
     JSON = "application/json"
 
 
 def accepted(signal: Signal, encoding: Encoding, rejected: int = 0, message: str = "") -> bytes:
-    """Return the export response; its `partial_success` is unset where all was taken."""
+    """Return the export response; `partial_success` is unset if nothing was rejected."""
     message = message[:MAX_MESSAGE_CHARS]
     if signal is Signal.TRACES:
         spans = ExportTraceServiceResponse()
@@ -41,8 +41,8 @@ def accepted(signal: Signal, encoding: Encoding, rejected: int = 0, message: str
     return _written(logs, encoding)
 
 
-def refused(error: RefusedError, encoding: Encoding) -> bytes:
-    """Return the status that tells why; one that is worth a retry says when."""
+def error_status(error: RequestError, encoding: Encoding) -> bytes:
+    """Return the status of an error, with the retry delay if it is retryable."""
     status = Status(code=error.reason.value.grpc_code, message=error.message[:MAX_MESSAGE_CHARS])
     if error.retry_after_seconds is not None:
         status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=error.retry_after_seconds)))

@@ -1,4 +1,4 @@
-"""The gateway as a process: its ports, its signals, and its end."""
+"""The gateway as a process: ports, signals and shutdown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import grpc
 
 DRAIN_SECONDS = 5
-"""How long requests in flight may take after a signal to end, before what was accepted is delivered."""
+"""How long requests in flight may take after a shutdown signal, before accepted events are delivered."""
 
 KEEP_ALIVE_SECONDS = 60
 GRPC_THREADS = 4
@@ -32,11 +32,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def serve(
     settings: GatewaySettings, environment: Mapping[str, str], announce: Callable[[GatewaySettings], None]
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then drain; `announce` is given the settings with the ports that were bound.
+    """Serve until SIGINT or SIGTERM, then drain; `announce` gets the settings with the bound ports.
 
     Raises:
-        ConfigError: when a setting of the exporter is wrong.
-        OSError: when a port is taken.
+        ConfigError: if a setting of the exporter is wrong.
+        OSError: if a port is in use.
     """
     config = config_of(settings, environment)
     if settings.workers > 1:
@@ -47,14 +47,14 @@ def serve(
 
 def _run(gateway: Gateway, announce: Callable[[GatewaySettings], None]) -> None:
     server = Server(gateway)
-    # uvicorn raises the signal that ended it once more, for whoever handled it before.
+    # uvicorn raises the shutdown signal again for the previous handler.
     for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
     server.run(announce)
 
 
 class Server:
-    """One process that serves both doors of a gateway."""
+    """One process that serves both receivers of a gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -65,7 +65,7 @@ class Server:
         grpc_port = settings.grpc_port
         if settings.grpc:
             try:
-                self._grpc, grpc_port = gateway.grpc_door().server(
+                self._grpc, grpc_port = gateway.grpc_receiver().server(
                     settings.host, settings.grpc_port, self._grpc_threads
                 )
             except OSError:
@@ -90,18 +90,18 @@ class Server:
         )
 
     def run(self, announce: Callable[[GatewaySettings], None]) -> None:
-        """Serve until a signal or `stop`, and drain; what was accepted is delivered when this returns."""
+        """Serve until a signal or `stop`, then drain; accepted events are delivered on return."""
         if self._grpc is not None:
             self._grpc.start()
         announce(self.bound)
         self._http.run([self._listener])
 
     def stop(self) -> None:
-        """End `run`, from another thread."""
+        """Make `run` return; for use from another thread."""
         self._http.should_exit = True
 
     def _drain(self) -> None:
-        self._gateway.refuse()
+        self._gateway.stop_accepting()
         if self._grpc is not None:
             self._grpc.stop(DRAIN_SECONDS).wait()
         self._grpc_threads.shutdown(wait=False)
@@ -118,20 +118,20 @@ class _HttpServer(uvicorn.Server):
 
 
 class _Workers:
-    """Processes that share the ports; the kernel spreads connections over them."""
+    """Processes that share the ports; the kernel distributes connections."""
 
     def __init__(self, settings: GatewaySettings, environment: Mapping[str, str]) -> None:
-        # Bound but never listening: they hold the ports, also those that the system chose.
-        self._held = [_reserved(settings.host, port) for port in (settings.http_port, settings.grpc_port)]
-        ports = [held.getsockname()[1] for held in self._held]
+        # Bound but not listening: they reserve the ports, including those that the system chose.
+        self._reservations = [_reserved(settings.host, port) for port in (settings.http_port, settings.grpc_port)]
+        ports = [socket_.getsockname()[1] for socket_ in self._reservations]
         self._settings = replace(settings, http_port=ports[0], grpc_port=ports[1])
         self._environment = dict(environment)
 
     def run(self, announce: Callable[[GatewaySettings], None]) -> None:
-        """Run until a signal, or until one of them ends by itself, which ends all: whoever supervises starts anew.
+        """Run until a signal, or until a worker ends by itself, which ends all workers.
 
         Raises:
-            OSError: when one ended by itself.
+            OSError: if a worker ended by itself.
         """
         context = multiprocessing.get_context("spawn")
         processes = [
@@ -153,7 +153,7 @@ class _Workers:
         end()
         for process in processes:
             process.join()
-        # One that was told to end before it could listen to signals ended by the signal itself.
+        # A worker that got the signal before it installed its handler ended by the signal itself.
         failed = [process.exitcode for process in processes if process.exitcode not in {0, -signal.SIGTERM}]
         if failed:
             raise OSError(f"a worker ended with exit code {failed[0]}")
@@ -169,7 +169,7 @@ def _listener(host: str, port: int, *, is_shared: bool) -> socket.socket:
 
 
 def _reserved(host: str, port: int) -> socket.socket:
-    held = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    held.bind((host, port))
-    return held
+    reserved = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    reserved.bind((host, port))
+    return reserved

@@ -1,7 +1,4 @@
-"""The settings of the gateway, once: what it listens on, whom it serves, and how much it takes.
-
-Where telemetry goes and how is the exporter's own `Config`.
-"""
+"""The gateway's settings: addresses, clients and limits. `Config` has the settings of the exporter."""
 
 from __future__ import annotations
 
@@ -9,18 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._config_fields import (
-    UUID,
-    Setting,
-    markdown_of,
-    names_list,
-    readings_of,
-    row,
-    rows_of,
-    truth,
-    unknown_name,
-    whole,
-)
+from .._config_fields import Setting, names_list, readings_of, row, rows_of, truth, unknown_name, whole
+from .._uuid import UUID
 from ..config import ConfigError
 
 if TYPE_CHECKING:
@@ -37,14 +24,14 @@ def _port(example: int) -> Callable[[object], int]:
     def parse_port(value: object) -> int:
         port = parse(value)
         if port > MAX_PORT:
-            raise ValueError(f"is above {MAX_PORT}, so it is no port; use for example {example}")
+            raise ValueError(f"is above {MAX_PORT}; use for example {example}")
         return port
 
     return parse_port
 
 
 class MonitorEntry(NamedTuple):
-    """An app monitor on the allow-list, with the alias that senders may call it by."""
+    """An app monitor on the allow-list, and its alias."""
 
     id: str
     alias: str | None
@@ -55,61 +42,61 @@ class GatewaySettings:
     """Every setting, validated. Build it with `GatewaySettings.read`."""
 
     host: str = row("127.0.0.1", "Address to listen on.")
-    http_port: int = row(4318, "Port of OTLP over HTTP; 0 takes a free one.", _port(4318))
-    grpc_port: int = row(4317, "Port of OTLP over gRPC; 0 takes a free one.", _port(4317))
-    grpc: bool = row(True, "Serve OTLP over gRPC too.", truth)
+    http_port: int = row(4318, "Port of OTLP over HTTP; 0 chooses a free one.", _port(4318))
+    grpc_port: int = row(4317, "Port of OTLP over gRPC; 0 chooses a free one.", _port(4317))
+    grpc: bool = row(True, "Serve OTLP over gRPC.", truth)
     token: str | None = row(
         None,
-        "Secret that senders show as `Authorization: Bearer …`; without one, all may send.",
+        "Secret that clients send as `Authorization: Bearer …`; without it, every client is accepted.",
         shown="none",
         secret=True,
     )
     allowed_origins: tuple[str, ...] = row(
-        (), "Origins of pages that may send, such as `https://shop.example`; `*` allows all.", names_list, shown="none"
+        (), "Allowed origins of pages, such as `https://shop.example`; `*` allows all.", names_list, shown="none"
     )
     app_monitors: tuple[MonitorEntry, ...] = row(
         (),
-        "App monitors that the resource attributes `aws.rum.appmonitor.id` and `.alias` may choose, beside the "
-        "exporter's own: ids, or `id=alias`, separated by commas.",
+        "App monitors that the resource attributes `aws.rum.appmonitor.id` and `.alias` can select, in addition to "
+        "the exporter's: ids or `id=alias`, separated by commas.",
         lambda value: tuple(map(_monitor, names_list(value))),
         shown="none",
     )
     max_body_bytes: int = row(64 * MIB, "Largest request, before and after decompression.", whole(1024, 64 * MIB))
     max_records_per_second: int = row(
         0,
-        "Most spans and log records a second for one app monitor, so that none crowds out another; 0 sets no limit.",
+        "Most spans and log records per second for one app monitor; 0 means no limit.",
         whole(0, 1000),
     )
     client_requests_per_second: int = row(
-        200, "Most requests a second from one address; 0 sets no limit.", whole(0, 200)
+        200, "Most requests per second from one address; 0 means no limit.", whole(0, 200)
     )
     client_bytes_per_second: int = row(
-        64 * MIB, "Most decompressed bytes a second from one address; 0 sets no limit.", whole(0, MIB)
+        64 * MIB, "Most decompressed bytes per second from one address; 0 means no limit.", whole(0, MIB)
     )
     trusted_proxies: tuple[str, ...] = row(
-        (), "Addresses of proxies whose `X-Forwarded-For` tells the sender's address.", names_list, shown="none"
+        (), "Addresses of proxies whose `X-Forwarded-For` contains the client's address.", names_list, shown="none"
     )
     keep_user_agent: bool = row(
-        False, "Take the browser from the request's `User-Agent`, where the telemetry does not tell it.", truth
+        False, "Use the request's `User-Agent` as the browser if the telemetry has none.", truth
     )
     country_header: str | None = row(
-        None, "Request header that tells the sender's country, such as `CloudFront-Viewer-Country`.", shown="none"
+        None, "Request header with the client's country, such as `CloudFront-Viewer-Country`.", shown="none"
     )
-    workers: int = row(1, "Processes that share the ports; with more than one, set the exporter's spool.", whole(1, 2))
+    workers: int = row(1, "Processes that share the ports; with more than one, set a spool directory.", whole(1, 2))
 
     @classmethod
     def read(cls, given: Mapping[str, object], environment: Mapping[str, str]) -> Self:
         """Return the settings given, else those of the environment, else the defaults.
 
         Raises:
-            ConfigError: naming each wrong value, where it stands, and the fix.
+            ConfigError: with the place of each wrong value, and the fix.
         """
         settings = table()
         found = readings_of(cls, given, environment, PREFIX)
         variables = {PREFIX + name.upper(): setting for name, setting in settings.items()}
         faults = [
             *(unknown_name(name, settings) for name in given if name not in settings),
-            *(unknown_name(name, variables) for name in _ours(environment) if name not in variables),
+            *(unknown_name(name, variables) for name in _gateway_variables(environment) if name not in variables),
             *(reading.fault for reading in found.values() if reading.fault),
         ]
         if faults:
@@ -122,17 +109,12 @@ def table() -> dict[str, Setting]:
     return rows_of(GatewaySettings)
 
 
-def markdown_table() -> str:
-    """Return the settings as the Markdown table that the documentation shows."""
-    return markdown_of(GatewaySettings, PREFIX)
-
-
-def _ours(environment: Mapping[str, str]) -> list[str]:
+def _gateway_variables(environment: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environment if name.startswith(PREFIX))
 
 
 def _monitor(entry: str) -> MonitorEntry:
     monitor_id, _, alias = entry.partition("=")
     if not UUID.fullmatch(monitor_id.strip()):
-        raise ValueError(f"has {entry!r:.60}, which is not the UUID of an app monitor; write ids, or id=alias")
+        raise ValueError(f"has {entry!r:.60}, which is not the UUID of an app monitor; use ids or id=alias")
     return MonitorEntry(monitor_id.strip(), alias.strip() or None)

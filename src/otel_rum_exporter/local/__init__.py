@@ -1,10 +1,10 @@
-"""A stand-in of the RUM data plane for development and tests: the public names of the sub-package, and nothing else."""
+"""A local RUM data plane for development and tests. This module only exports the public names."""
 
 try:
     from .app_monitor import AppMonitor
     from .archive import ArchiveError
     from .fault import CAPTIVE_PORTAL, Fault
-    from .record import Batch, Dropped, Event, Events, Exchange, Refusal, Removed, Verdict
+    from .record import Batch, Decision, Dropped, Event, Events, Exchange, RefusedRequest, Removed
     from .server import LocalRum
     from .sigv4 import Credentials
 except ModuleNotFoundError as error:
@@ -20,13 +20,13 @@ __all__ = [
     "ArchiveError",
     "Batch",
     "Credentials",
+    "Decision",
     "Dropped",
     "Event",
     "Events",
     "Exchange",
     "Fault",
     "LocalRum",
-    "Refusal",
+    "RefusedRequest",
     "Removed",
-    "Verdict",
 ]

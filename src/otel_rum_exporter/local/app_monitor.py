@@ -1,6 +1,6 @@
-"""App monitors: what their owner has configured, and which of them exist.
+"""App monitors and their configuration.
 
-What a configuration means for a request is the business of `contract` and `gate`.
+`validation` and `authentication` apply the configuration to requests.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from dataclasses import dataclass, field, replace
 _UUID = re.compile(r"[a-fA-F0-9]{8}-([a-fA-F0-9]{4}-){3}[a-fA-F0-9]{12}")
 _NAME = re.compile(r"(?!\.)[.\-_#A-Za-z0-9]{1,255}")
 
-# An account has 20. More than these, made up by whoever sends, forget the oldest.
-_MAX_FIRST_USES = 1000
+# A client can invent any number of ids. Above this number the oldest app monitor is removed; an account has 20.
+_MAX_CREATED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppMonitor:
-    """One app monitor, or without an id the model of those that their first use creates.
+    """One app monitor. Without an id: the template for app monitors that their first request creates.
 
     Args:
-        id: Its id, a UUID.
-        name: Its name; empty: the one its first request tells, else one made of the id.
-        domains: Domains whose events it takes, `*.example.com` for all below one; empty: any.
-        custom_events: Whether custom events are enabled; AWS has them disabled until somebody enables them.
+        id: A UUID.
+        name: Empty: the name in the first request, else a name made from the id.
+        domains: Accepted event domains. `*.example.com` accepts all subdomains. Empty: any domain.
+        custom_events: Whether custom events are enabled. In AWS they are disabled by default.
         xray: Whether X-Ray tracing is enabled.
-        aliases: A resource policy lets unsigned requests in that tell one of these aliases.
-        is_public: A resource policy lets unsigned requests in without an alias.
+        aliases: A resource policy allows unsigned requests that have one of these aliases.
+        is_public: A resource policy allows unsigned requests without an alias.
         created_at: Epoch seconds.
     """
 
@@ -48,43 +48,43 @@ class AppMonitor:
         if self.name and not _NAME.fullmatch(self.name):
             raise ValueError(f"an app monitor's name must be 1 to 255 of A-Z a-z 0-9 . - _ #, is {self.name!r}")
 
-    def takes_domain(self, domain: object) -> bool:
-        """Tell whether events of this domain are ingested."""
-        return not self.domains or any(_fits(str(domain).lower(), pattern.lower()) for pattern in self.domains)
+    def accepts_domain(self, domain: object) -> bool:
+        """Return whether events of this domain are ingested."""
+        return not self.domains or any(_matches(str(domain).lower(), pattern.lower()) for pattern in self.domains)
 
 
 class AppMonitors:
-    """The app monitors that exist; thread-safe. One without an id is the model of those that a first use creates."""
+    """A set of app monitors. Thread-safe. One without an id is the template for app monitors created on first use."""
 
     def __init__(self, given: Iterable[AppMonitor] = ()) -> None:
         given = tuple(given) or (AppMonitor(),)
         self._lock = threading.Lock()
         self._by_id = {monitor.id: _named(monitor) for monitor in given if monitor.id}
-        self._model = next((monitor for monitor in given if not monitor.id), None)
+        self._template = next((monitor for monitor in given if not monitor.id), None)
 
     def __iter__(self) -> Iterator[AppMonitor]:
         with self._lock:
             return iter(list(self._by_id.values()))
 
     def find(self, app_monitor_id: str) -> AppMonitor | None:
-        """Return the one of this id, or the model of those to come; None when there is none and will be none."""
+        """Return the app monitor, else the template; None when neither exists."""
         with self._lock:
-            return self._by_id.get(app_monitor_id, self._model)
+            return self._by_id.get(app_monitor_id, self._template)
 
     def find_name(self, name: str) -> AppMonitor | None:
-        """Return the one of this name, the oldest when several have it."""
+        """Return the oldest app monitor of this name."""
         return next((monitor for monitor in self if monitor.name == name), None)
 
     def use(self, app_monitor_id: str, name: object) -> None:
-        """Create an app monitor, unless it exists or only those given may."""
+        """Create an app monitor from the template, unless it exists or there is no template."""
         with self._lock:
-            if self._model is None or app_monitor_id in self._by_id:
+            if self._template is None or app_monitor_id in self._by_id:
                 return
-            told = name if isinstance(name, str) and _NAME.fullmatch(name) else self._model.name
+            valid_name = name if isinstance(name, str) and _NAME.fullmatch(name) else self._template.name
             self._by_id[app_monitor_id] = _named(
-                replace(self._model, id=app_monitor_id, name=told, created_at=time.time())
+                replace(self._template, id=app_monitor_id, name=valid_name, created_at=time.time())
             )
-            if len(self._by_id) > _MAX_FIRST_USES:
+            if len(self._by_id) > _MAX_CREATED:
                 del self._by_id[next(iter(self._by_id))]
 
 
@@ -92,5 +92,5 @@ def _named(monitor: AppMonitor) -> AppMonitor:
     return replace(monitor, name=monitor.name or f"monitor-{monitor.id[:8]}")
 
 
-def _fits(domain: str, pattern: str) -> bool:
+def _matches(domain: str, pattern: str) -> bool:
     return domain == pattern or (pattern.startswith("*.") and domain.endswith(pattern[1:]))

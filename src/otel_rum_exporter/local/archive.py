@@ -1,6 +1,6 @@
-"""A file that keeps what was received over restarts: SQLite, readable by its owner only.
+"""A SQLite file that keeps received requests across restarts. Only its owner can read it.
 
-Which records there are is told by `record`; how many of them are kept in memory is the business of `store`.
+`record` defines the records; `store` limits how many stay in memory.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .record import Batch, Dropped, Event, Refusal, Removed, Verdict
+from .record import Batch, Decision, Dropped, Event, RefusedRequest, Removed
 
 _logger = logging.getLogger(__name__)
 
-# "oRUM" in ASCII tells our files from other databases, and the version our tables from later ones.
+# "oRUM" in ASCII identifies our files. The version identifies the table and the JSON in it.
 _APPLICATION_ID = 0x6F52554D
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = "CREATE TABLE IF NOT EXISTS record (id INTEGER PRIMARY KEY, events INTEGER NOT NULL, content TEXT NOT NULL)"
-_FORGET = """DELETE FROM record WHERE id <= (SELECT id FROM (
+_DELETE_OLDEST = """DELETE FROM record WHERE id <= (SELECT id FROM (
     SELECT id, SUM(events) OVER (ORDER BY id DESC) AS so_far FROM record) WHERE so_far > ? ORDER BY id DESC LIMIT 1)"""
-_ADDED_BETWEEN_FORGETTING = 200
+_ADDED_BETWEEN_DELETIONS = 200
 
-Received = tuple[Batch, tuple[Dropped, ...], tuple[Removed, ...]] | Refusal
+Received = tuple[Batch, tuple[Dropped, ...], tuple[Removed, ...]] | RefusedRequest
 
 
 class ArchiveError(Exception):
-    """A file that cannot be used to keep what is received; the message says why and what to do."""
+    """The archive file cannot be used; the message has the reason and the fix."""
 
 
 class Archive:
-    """One file, open for one stand-in at a time. Not thread-safe: a store calls it under its lock."""
+    """An archive file, locked by one `LocalRum` at a time. Not thread-safe: the store calls it under its lock."""
 
     def __init__(self, path: Path, max_events: int) -> None:
         self._path = path
@@ -42,7 +42,7 @@ class Archive:
         self._connection: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Open the file and lock it, made if there is none; raise ArchiveError when that cannot be."""
+        """Open and lock the file; create it if it is missing. Raise ArchiveError on failure."""
         if self._connection is not None:
             return
         try:
@@ -51,8 +51,8 @@ class Archive:
             self._connection = _connect(self._path)
         except (OSError, sqlite3.Error) as error:
             raise ArchiveError(
-                f"cannot keep what is received in {self._path}: {error}; name a new file, or one of this program that "
-                "no other one uses"
+                f"cannot store received requests in {self._path}: {error}. To fix: name a new file, or a file that "
+                "otel-rum local created and no other process uses"
             ) from error
 
     def close(self) -> None:
@@ -62,26 +62,26 @@ class Archive:
             self._connection = None
 
     def read(self) -> Iterator[Received]:
-        """Return everything that is kept, oldest first."""
+        """Yield all stored requests, oldest first."""
         if self._connection is not None:
             for (content,) in self._connection.execute("SELECT content FROM record ORDER BY id").fetchall():
                 yield _received(json.loads(content))
 
     def add(self, received: Received) -> None:
-        """Keep one request; a file that cannot be written costs what it should have kept, and one line in the log."""
-        document: dict[str, Any] = {"refusal": received}
+        """Store one request. If the file cannot be written, log one line and stop using it."""
+        document: dict[str, Any] = {"refused": received}
         events = 1
-        if not isinstance(received, Refusal):
+        if not isinstance(received, RefusedRequest):
             document = dict(zip(("batch", "dropped", "removed"), received, strict=True))
             events = max(1, len(received[0].events))
         content = json.dumps(document, default=_members)
         self._write("INSERT INTO record (events, content) VALUES (?, ?)", events, content)
         self._added += 1
-        if self._added % _ADDED_BETWEEN_FORGETTING == 0:
-            self._write(_FORGET, self._max_events)
+        if self._added % _ADDED_BETWEEN_DELETIONS == 0:
+            self._write(_DELETE_OLDEST, self._max_events)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all stored requests."""
         self._write("DELETE FROM record")
 
     def _write(self, statement: str, *values: object) -> None:
@@ -90,7 +90,12 @@ class Archive:
         try:
             self._connection.execute(statement, values)
         except sqlite3.Error as error:
-            _logger.warning("what is received is no longer kept in %s, only in memory: %s", self._path, error)
+            _logger.warning(
+                "writing to %s failed (%s); received requests stay in memory only. To fix: free space on the disk or "
+                "check the file's permissions, then restart",
+                self._path,
+                error,
+            )
             self.close()
 
 
@@ -115,7 +120,7 @@ def _check_owner(connection: sqlite3.Connection) -> None:
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if not is_new and (owner, version) != (_APPLICATION_ID, _VERSION):
-        raise sqlite3.DatabaseError("it is a database of another program or version")
+        raise sqlite3.DatabaseError("another program or version created this database")
 
 
 def _members(value: Any) -> dict[str, Any]:
@@ -123,16 +128,16 @@ def _members(value: Any) -> dict[str, Any]:
 
 
 def _received(document: dict[str, Any]) -> Received:
-    if "refusal" in document:
-        return Refusal(**document["refusal"] | _verdicts(document["refusal"]))
+    if "refused" in document:
+        return RefusedRequest(**document["refused"] | _decisions(document["refused"]))
     batch: dict[str, Any] = document["batch"]
     events = tuple(Event(**event) for event in batch["events"])
     return (
-        Batch(**batch | _verdicts(batch) | {"events": events}),
+        Batch(**batch | _decisions(batch) | {"events": events}),
         tuple(Dropped(Event(**one["event"]), one["reason"]) for one in document["dropped"]),
         tuple(Removed(**one) for one in document["removed"]),
     )
 
 
-def _verdicts(record: dict[str, Any]) -> dict[str, Any]:
-    return {"verdicts": tuple(Verdict(**one) for one in record["verdicts"])}
+def _decisions(record: dict[str, Any]) -> dict[str, Any]:
+    return {"decisions": tuple(Decision(**one) for one in record["decisions"])}

@@ -1,4 +1,4 @@
-"""Who may come in: signatures, resource policies with their aliases, and browsers under a foreign name."""
+"""Authentication: request signatures, resource policies with aliases, and the Host header of readers."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from starlette.requests import Request
 
 from . import sigv4
 from .app_monitor import AppMonitor
-from .host import is_own
+from .host import is_own_name
 from .json_text import quote
-from .response import Refused
-from .sigv4 import Credentials, SentRequest, WrongSignature, verify
+from .response import RequestError
+from .sigv4 import Credentials, SentRequest, SignatureError, verify
 
 
-class Gate:
-    """Judge senders. Without credentials every signature is as good as any other, and none is as good as one."""
+class Authenticator:
+    """Checks who may send and read. Without credentials, any signature passes, and so does no signature."""
 
     def __init__(self, credentials: Credentials | None, bound_host: str) -> None:
         self._credentials = credentials
         self._bound_host = bound_host
 
     def check_signature(self, request: Request, sent: bytes) -> None:
-        """Raise Refused when the request is signed, and not as it should be."""
+        """Raise RequestError when the request has a wrong signature."""
         if self._credentials is None or not is_signed(request):
             return
         try:
             verify(_sent_request(request, sent), self._credentials, time.time())
-        except WrongSignature as wrong:
-            raise Refused(403, wrong.message, wrong.error_type) from wrong
+        except SignatureError as error:
+            raise RequestError(403, error.message, error.error_type) from error
 
     def check_policy(self, request: Request, monitor: AppMonitor, alias: str | None) -> None:
-        """Raise Refused when the request is not signed, and no resource policy of the app monitor lets it in."""
+        """Raise RequestError when the request is unsigned and no resource policy of the app monitor allows it."""
         if is_signed(request) or monitor.is_public or alias in monitor.aliases:
             return
         if monitor.aliases:
-            told = "tells no Alias" if alias is None else f"tells the Alias {quote(alias)}"
-            raise Refused(403, f"the request is not signed and {told}, which no resource policy allows")
+            found = "no Alias" if alias is None else f"the Alias {quote(alias)}"
+            raise RequestError(403, f"the request is not signed and has {found}, which no resource policy allows")
         if self._credentials is not None:
-            raise Refused(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+            raise RequestError(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
 
     def check_reader(self, request: Request, sent: bytes) -> None:
-        """Raise Refused when the request may not read what is here.
+        """Raise RequestError when the request may not read the received data.
 
-        A page on the web that rebinds its own name to this computer, to read what is here, still sends that name.
+        A web page can rebind its DNS name to this computer to read local data, but it still sends its own name.
         """
-        if not is_own(request.headers.get("host", ""), self._bound_host):
-            raise Refused(421, "this server is read under the names of this computer only, such as localhost")
+        if not is_own_name(request.headers.get("host", ""), self._bound_host):
+            raise RequestError(421, "use a name of this computer to read, such as localhost")
         if self._credentials is not None and not is_signed(request):
-            raise Refused(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+            raise RequestError(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
         self.check_signature(request, sent)
 
 
 def is_signed(request: Request) -> bool:
-    """Tell whether a request claims to be signed."""
+    """Return whether a request has a signature, valid or not."""
     return sigv4.is_signed(request.headers.get("authorization", ""), _query(request))
 
 

@@ -1,6 +1,6 @@
-"""The body of an HTTP request: bytes off the wire, decompressed within a limit, and read as JSON.
+"""HTTP request bodies: receive, decompress within a limit, and parse as JSON.
 
-Which answer a bad body gets is part of `Refused`; what a good one means is not known here.
+A bad body raises `RequestError`, which has the answer. `validation` checks the content.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from starlette.requests import Request
 
 from .json_text import parse, quote
-from .response import Refused
+from .response import RequestError
 
 DEFAULT_MAX_BYTES = 10 * 1024 * 1024
 
-# A client that is still writing would meet a closed connection in place of the 413, so what is too much is read on and
-# thrown away, up to this many times the limit.
+# A client that is still writing gets a closed connection in place of the 413, so the rest of a body that is too large
+# is read and ignored, up to this multiple of the limit.
 _DRAIN_FACTOR = 4
 
 _TIMEOUT_SECONDS = 60.0
@@ -26,27 +26,29 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 async def receive(request: Request, max_bytes: int) -> bytes:
-    """Read the body as it was sent; raise Refused when it is longer than `max_bytes` or takes too long."""
+    """Receive the body as sent; raise RequestError when it is longer than `max_bytes` or takes too long."""
     try:
         return await asyncio.wait_for(_receive(request, max_bytes), _TIMEOUT_SECONDS)
     except asyncio.TimeoutError:
-        raise Refused(408, f"the body did not arrive within {_TIMEOUT_SECONDS} s", "RequestTimeoutException") from None
+        raise RequestError(
+            408, f"the body did not arrive within {_TIMEOUT_SECONDS} s", "RequestTimeoutException"
+        ) from None
 
 
 def decode(sent: bytes, headers: Mapping[str, str], max_bytes: int) -> object:
-    """Return the JSON document in a body; raise Refused when there is none, or more than `max_bytes` in plain."""
+    """Return the JSON document of a body; raise RequestError when it is invalid or above `max_bytes` decompressed."""
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
-        raise Refused(
+        raise RequestError(
             415,
-            f"Content-Encoding {quote(encoding)} is not supported, gzip is",
+            f"Content-Encoding {quote(encoding)} is not supported; use gzip",
             "UnsupportedMediaTypeException",
         )
     plain = _gunzip(sent, max_bytes) if encoding == "gzip" else sent
     try:
         return parse(plain.decode("utf-8"))
     except ValueError as error:
-        raise Refused(400, f"the body is not JSON: {error}", "SerializationException") from error
+        raise RequestError(400, f"the body is not JSON: {error}", "SerializationException") from error
 
 
 async def _receive(request: Request, max_bytes: int) -> bytes:
@@ -68,14 +70,14 @@ def _gunzip(sent: bytes, max_bytes: int) -> bytes:
     try:
         plain = stream.decompress(sent, max_bytes + 1)
     except zlib.error as error:
-        raise Refused(400, f"the body is not gzip: {error}", "SerializationException") from error
+        raise RequestError(400, f"the body is not gzip: {error}", "SerializationException") from error
     if len(plain) > max_bytes:
         raise _too_large(max_bytes)
     if not stream.eof or stream.unused_data:
-        what = "goes on after its end" if stream.eof else "ends too early"
-        raise Refused(400, f"the body is not gzip: the stream {what}", "SerializationException")
+        problem = "has data after its end" if stream.eof else "is truncated"
+        raise RequestError(400, f"the body is not gzip: the stream {problem}", "SerializationException")
     return plain
 
 
-def _too_large(max_bytes: int) -> Refused:
-    return Refused(413, f"the body is larger than {max_bytes} bytes")
+def _too_large(max_bytes: int) -> RequestError:
+    return RequestError(413, f"the body is larger than {max_bytes} bytes")

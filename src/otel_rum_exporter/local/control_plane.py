@@ -1,6 +1,6 @@
-"""The operations that read: GetAppMonitor, ListAppMonitors, GetResourcePolicy and GetAppMonitorData.
+"""The read operations: GetAppMonitor, ListAppMonitors, GetResourcePolicy and GetAppMonitorData.
 
-Paths and members are those of the service model, https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/.
+Paths and members follow the service model, https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .app_monitor import AppMonitor, AppMonitors
-from .authentication import Gate
+from .authentication import Authenticator
 from .body import decode, receive
 from .http_response import error_response, json_response
 from .json_text import dump, quote
 from .record import Event
-from .response import Refused
+from .response import RequestError
 from .store import Store
 
 _MAX_RESULTS = 100
@@ -38,17 +38,17 @@ _FILTERS: dict[str, Callable[[Event], object]] = {
 
 
 class ControlPlane:
-    """Answer those who read, from a store and its app monitors."""
+    """Answers read operations from a store and its app monitors."""
 
-    def __init__(self, store: Store, monitors: AppMonitors, gate: Gate, max_body_bytes: int) -> None:
+    def __init__(self, store: Store, monitors: AppMonitors, authenticator: Authenticator, max_body_bytes: int) -> None:
         self._store = store
         self._monitors = monitors
-        self._gate = gate
+        self._authenticator = authenticator
         self._max_body_bytes = max_body_bytes
 
     @property
     def routes(self) -> list[Route]:
-        """The paths of the service model."""
+        """The routes of the service model."""
         table = (
             ("/appmonitor/{name}", "GET", self._get_app_monitor),
             ("/appmonitor/{name}/policy", "GET", self._get_resource_policy),
@@ -61,11 +61,11 @@ class ControlPlane:
         async def answer(request: Request) -> Response:
             try:
                 sent = await receive(request, self._max_body_bytes)
-                self._gate.check_reader(request, sent)
+                self._authenticator.check_reader(request, sent)
                 document = decode(sent, request.headers, self._max_body_bytes) if sent else {}
                 return json_response(read(request, document))
-            except Refused as refused:
-                return error_response(refused.answer)
+            except RequestError as error:
+                return error_response(error.answer)
             except ClientDisconnect:
                 return Response(status_code=400)
 
@@ -93,7 +93,7 @@ class ControlPlane:
     def _get_resource_policy(self, request: Request, _: Any) -> dict[str, Any]:
         monitor = self._monitor(request)
         if not monitor.aliases and not monitor.is_public:
-            raise Refused(404, f"{monitor.name} has no resource policy", "PolicyNotFoundException")
+            raise RequestError(404, f"{monitor.name} has no resource policy", "PolicyNotFoundException")
         statement: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "rum:PutRumEvents", "Resource": "*"}
         if not monitor.is_public:
             statement["Condition"] = {"StringEquals": {"rum:alias": list(monitor.aliases)}}
@@ -101,7 +101,7 @@ class ControlPlane:
         return {"PolicyDocument": json.dumps(document), "PolicyRevisionId": "1"}
 
     def _list_app_monitors(self, request: Request, document: Any) -> dict[str, Any]:
-        if document:  # this operation has no body; one of PutRumEvents forgot the id in its path
+        if document:  # this operation has no body: it is a PutRumEvents request without the id in its path
             raise HTTPException(404)
         query = request.query_params
         summaries = [_summary(monitor) for monitor in self._monitors]
@@ -110,7 +110,7 @@ class ControlPlane:
     def _get_app_monitor_data(self, request: Request, document: Any) -> dict[str, Any]:
         monitor = self._monitor(request)
         if not isinstance(document, dict):
-            raise Refused(400, f"the body must be a JSON object, is {quote(document)}")
+            raise RequestError(400, f"the body must be a JSON object, is {quote(document)}")
         after, before = _time_range(document.get("TimeRange"))
         wanted = _filter(document.get("Filters") or [])
         found = [
@@ -125,7 +125,7 @@ class ControlPlane:
         name = request.path_params["name"]
         monitor = self._monitors.find_name(name)
         if monitor is None:
-            raise Refused(404, f"there is no app monitor of the name {quote(name)}")
+            raise RequestError(404, f"no app monitor has the name {quote(name)}")
         return monitor
 
 
@@ -152,7 +152,7 @@ def _paged(member: str, values: list[Any], max_results: object, token: object) -
 def _whole_number(value: object, at: str, most: int) -> int:
     text = "0" if value is None else str(value)
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > most:
-        raise Refused(400, f"{at} must be a number from 0 to {most}, is {quote(value)}")
+        raise RequestError(400, f"{at} must be a number from 0 to {most}, is {quote(value)}")
     return int(text)
 
 
@@ -161,13 +161,13 @@ def _time_range(value: object) -> tuple[float, float]:
     after, before = given.get("After"), given.get("Before", float("inf"))
     for name, moment in (("After", after), ("Before", before)):
         if isinstance(moment, bool) or not isinstance(moment, (int, float)):
-            raise Refused(400, f"TimeRange.{name} must be a number of epoch milliseconds, is {quote(moment)}")
-    return after, before  # type: ignore[return-value]  # both are numbers by now
+            raise RequestError(400, f"TimeRange.{name} must be a number of epoch milliseconds, is {quote(moment)}")
+    return after, before  # type: ignore[return-value]  # the loop checked both
 
 
 def _filter(filters: object) -> Callable[[Event], bool]:
     if not isinstance(filters, list):
-        raise Refused(400, f"Filters must be a list, is {quote(filters)}")
+        raise RequestError(400, f"Filters must be a list, is {quote(filters)}")
     wanted: list[tuple[Callable[[Event], object], list[Any]]] = []
     is_inverted = False
     for one in filters:
@@ -177,12 +177,12 @@ def _filter(filters: object) -> Callable[[Event], bool]:
         elif isinstance(name, str) and name in _FILTERS and isinstance(values, list):
             wanted.append((_FILTERS[name], values))
         else:
-            raise Refused(400, f"a filter must be one of {', '.join((*_FILTERS, 'Invert'))}, is {quote(one)}")
+            raise RequestError(400, f"a filter must be one of {', '.join((*_FILTERS, 'Invert'))}, is {quote(one)}")
     return lambda event: all(read(event) in values for read, values in wanted) != is_inverted
 
 
 def _data(monitor: AppMonitor, event: Event) -> str:
-    """Write an event as RUM does in its answers and in CloudWatch Logs."""
+    """Format an event as RUM does in its answers and in CloudWatch Logs."""
     return dump(
         {
             "event_timestamp": round(event.timestamp * 1000),

@@ -1,6 +1,6 @@
-"""What goes wrong with PutRumEvents requests, planned by tests and by people: which fault strikes which request.
+"""Planned faults of PutRumEvents requests, and the choice of the fault for a request.
 
-How an answer is then spoiled is the business of `wire`; nothing here knows the web server.
+`http_response` applies a fault to an answer; this module does not depend on the web server.
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ _STATUSES = range(200, 600)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One way for requests to fail, and how many of them.
+    """A fault, and the number of requests it applies to.
 
     ```python
-    rum.faults = [Fault(status=status, times=1) for status in (429, 500, 503)]  # then all is well
+    rum.faults = [Fault(status=status, times=1) for status in (429, 500, 503)]  # later requests succeed
     rum.faults = [Fault(cut="before_answer", probability=0.1)]
     rum.faults = []
     ```
 
     Args:
-        status: Status to answer instead of judging the request; None: the one it deserves.
-        error_type: Error type in header and body; None: the one RUM has for the status.
+        status: Status of the answer; the request is not validated. None: the status from validation.
+        error_type: Error type in header and body. None: RUM's error type for the status.
         message: Message of the error.
         retry_after: The `Retry-After` header: seconds, or an HTTP date.
-        content: HTML in place of the body, as proxies and captive portals answer.
-        latency_seconds: Pause before the answer.
-        cut: Reset the connection before the body is read, before the answer, or in the middle of it.
-        drip_seconds: So long the body of the answer comes one byte at a time.
-        endless_seconds: So long the body of the answer comes as fast as it is read.
-        taken: Whether what the request carried is kept; None: unless it is answered by something else, or not read.
-        times: How many requests it strikes; None: all, for as long as it is set.
-        probability: Share of the requests that it strikes, by a random sequence that `seed` makes repeatable.
-        seed: Seed of that sequence.
+        content: HTML in place of the body, as proxies and captive portals send.
+        latency_seconds: Delay before the answer.
+        cut: Reset the connection before reading the body, before the answer, or during the answer.
+        drip_seconds: How long the body of the answer arrives one byte at a time.
+        endless_seconds: How long the body of the answer arrives as fast as the client reads it.
+        taken: Whether events of a valid request are kept. None: unless `status`, `content` or
+            `cut="before_reading"` is set.
+        times: How many requests it applies to. None: all of them while it is set.
+        probability: Share of the requests that it applies to, chosen by a random sequence.
+        seed: Seed of that random sequence.
     """
 
     status: int | None = None
@@ -64,16 +65,16 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """Read `status=429,retry_after=2,times=5`; raise ValueError that quotes what makes no sense."""
-        # A date has commas of its own.
+        """Parse text such as `status=429,retry_after=2,times=5`; raise ValueError that quotes the invalid part."""
+        # An HTTP date contains commas.
         pairs = [pair.partition("=") for pair in re.split(r",(?=[a-z_]+=)", text)]
         unknown = [name for name, _, _ in pairs if name not in _PARSERS]
         if unknown:
-            raise ValueError(f"a fault has no {unknown[0]!r} in {text!r}; it has {', '.join(_PARSERS)}")
+            raise ValueError(f"{text!r} has the unknown fault field {unknown[0]!r}; use {', '.join(_PARSERS)}")
         try:
             return cls(**{name: _PARSERS[name](value) for name, _, value in pairs})
         except (KeyError, ValueError) as error:
-            raise ValueError(f"{text!r} is no fault: {error}") from error
+            raise ValueError(f"{text!r} is not a valid fault: {error}") from error
 
     def __post_init__(self) -> None:
         problems = {
@@ -91,27 +92,27 @@ class Fault:
                 raise ValueError(f"a Fault cannot have {name}={getattr(self, name)!r}: {self!r}")
 
     def __repr__(self) -> str:
-        told = ((one.name, getattr(self, one.name)) for one in fields(self) if getattr(self, one.name) != one.default)
-        return f"Fault({', '.join(f'{name}={value!r}' for name, value in told)})"
+        values = ((one.name, getattr(self, one.name)) for one in fields(self) if getattr(self, one.name) != one.default)
+        return f"Fault({', '.join(f'{name}={value!r}' for name, value in values)})"
 
     @property
-    def is_spoiling(self) -> bool:
-        """Whether the answer does not go out at once and whole."""
+    def changes_delivery(self) -> bool:
+        """Whether the answer is delayed, slow, partial or missing."""
         return bool(self.cut or self.latency_seconds or self.drip_seconds or self.endless_seconds)
 
     @property
-    def is_judging(self) -> bool:
-        """Whether the stand-in reads the request and answers what it deserves, however that answer arrives."""
+    def validates_request(self) -> bool:
+        """Whether the request is read and validated, and the answer has the result."""
         return self.answer is None and self.cut != "before_reading"
 
     @property
-    def takes(self) -> bool:
-        """Whether what a valid request carried is kept."""
-        return self.is_judging if self.taken is None else self.taken
+    def keeps_events(self) -> bool:
+        """Whether the events of a valid request are kept."""
+        return self.validates_request if self.taken is None else self.taken
 
     @property
     def answer(self) -> Answer | None:
-        """The answer in place of the deserved one, if any."""
+        """The answer that replaces the one from validation; None to keep that one."""
         if self.status is None and self.content is None:
             return None
         return Answer(self.status or _OK, self.error_type, self.message, self.retry_after, self.content)
@@ -141,12 +142,12 @@ class _Pending:
     left: int | None
     random: random.Random = field(repr=False)
 
-    def strikes(self) -> bool:
+    def applies(self) -> bool:
         return self.left != 0 and (self.fault.probability == 1 or self.random.random() < self.fault.probability)
 
 
 class Faults:
-    """The faults that are set; thread-safe. The first that has times left and whose dice say so strikes a request."""
+    """A thread-safe list of faults. The first one whose probability allows it applies to a request."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -163,21 +164,21 @@ class Faults:
             self._pending = pending
 
     def add(self, fault: Fault) -> None:
-        """Set one more fault, after those that are set."""
+        """Append a fault."""
         with self._lock:
             self._pending.append(_pending(fault))
 
     def take(self) -> Fault | None:
-        """Return the fault of the next request, None when all is well."""
+        """Return the fault of the next request and count it; None when no fault applies."""
         with self._lock:
-            struck = next((one for one in self._pending if one.strikes()), None)
-            if struck is None:
+            pending = next((one for one in self._pending if one.applies()), None)
+            if pending is None:
                 return None
-            if struck.left is not None:
-                struck.left -= 1
+            if pending.left is not None:
+                pending.left -= 1
                 self._pending = [one for one in self._pending if one.left != 0]
-            return struck.fault
+            return pending.fault
 
 
 def _pending(fault: Fault) -> _Pending:
-    return _Pending(fault, fault.times, random.Random(fault.seed))  # noqa: S311 - no secret, and repeatable on purpose
+    return _Pending(fault, fault.times, random.Random(fault.seed))  # noqa: S311 - not a secret; must be repeatable

@@ -1,4 +1,4 @@
-"""How an answer goes over the wire: as AWS writes it; or late, slowly, in part, or not at all, as a `Fault` has it."""
+"""HTTP responses in AWS's format, and responses that a `Fault` makes late, slow, partial or missing."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from .response import Answer
 
 _REQUEST_TIMEOUT = 408
 
-# The member of a request's state that `server` puts the connection's transport in.
+# Key in a request's state: `listener` stores the connection's transport there.
 TRANSPORT = "transport"
 
 _DRIP, _DRIP_PAUSE_SECONDS = b" ", 0.1
 _FLOOD, _FLOOD_PAUSE_SECONDS = b" " * 16384, 0.02
 
-# Closing with this reset tells the client that the connection broke, where a plain close could pass for an end.
+# SO_LINGER value that closes with a TCP reset: a client could read a normal close as the end of the answer.
 _RESET = struct.pack("ii", 1, 0)
 
 
 def response(answer: Answer) -> Response:
-    """Write the answer to a PutRumEvents request."""
+    """Build the response to a PutRumEvents request."""
     if answer.html is not None:
         return HTMLResponse(answer.html, answer.status, _retry_after(answer))
     return error_response(answer) if answer.is_error else Response(status_code=answer.status, headers=_request_id())
 
 
 def error_response(answer: Answer) -> Response:
-    """Write an error: its type in a header, its message in the body."""
+    """Build an error response: type in a header, message in the body."""
     headers = {**_request_id(), **_retry_after(answer), "x-amzn-ErrorType": answer.wire_error_type}
-    if answer.status == _REQUEST_TIMEOUT:  # the rest of the body is not waited for
+    if answer.status == _REQUEST_TIMEOUT:  # the rest of the body is not read
         headers["Connection"] = "close"
     return json_response({"message": answer.wire_message}, answer.status, headers)
 
 
 def json_response(document: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Write a JSON document."""
+    """Build a JSON response."""
     return Response(dump(document), status, headers or _request_id(), media_type="application/json")
 
 
@@ -57,18 +57,18 @@ def _retry_after(answer: Answer) -> dict[str, str]:
     return {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
 
 
-class SpoiledResponse(Response):
-    """An answer that a fault gets in the way of. White space before a JSON body changes nothing of its meaning."""
+class FaultyResponse(Response):
+    """A response whose delivery a fault changes. Padding is white space before the JSON body, so it stays valid."""
 
-    def __init__(self, intact: Response, fault: Fault) -> None:
-        super().__init__(intact.body, intact.status_code)
-        self.raw_headers = intact.raw_headers
+    def __init__(self, original: Response, fault: Fault) -> None:
+        super().__init__(original.body, original.status_code)
+        self.raw_headers = original.raw_headers
         self._fault = fault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send what the fault lets through."""
+        """Send the part that the fault allows."""
         fault = self._fault
-        if await client_leaves(receive, fault.latency_seconds):
+        if await client_disconnects(receive, fault.latency_seconds):
             return
         if fault.cut == "in_answer":
             await self._send_half(send)
@@ -95,7 +95,7 @@ class SpoiledResponse(Response):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             await send({"type": "http.response.body", "body": padding, "more_body": True})
-            if await client_leaves(receive, pause_seconds):
+            if await client_disconnects(receive, pause_seconds):
                 return
         await send({"type": "http.response.body", "body": self.body})
 
@@ -103,8 +103,8 @@ class SpoiledResponse(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
 
-async def client_leaves(receive: Receive, seconds: float) -> bool:
-    """Wait so long, and tell whether the client went away meanwhile; its request must have been read."""
+async def client_disconnects(receive: Receive, seconds: float) -> bool:
+    """Wait, and return whether the client disconnected. Its request must have been read completely."""
     if seconds <= 0:
         return False
     with contextlib.suppress(asyncio.TimeoutError):

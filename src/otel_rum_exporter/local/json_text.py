@@ -1,7 +1,6 @@
-"""JSON text: strict reading, and short quotes of values for messages.
+"""Strict JSON parsing, and short JSON quotes of values for messages.
 
-Strict means that what Python's reader lets through beyond the standard is an error here. What the values mean is not
-known here.
+Strict: the extensions of the standard that Python's parser accepts are errors.
 """
 
 from __future__ import annotations
@@ -10,18 +9,18 @@ import json
 import math
 from typing import NoReturn
 
-# RUM's real limit is published nowhere. This one keeps every later walk over a value, schema validation being the
-# deepest, far from Python's recursion limit.
+# RUM does not publish its limit. This one keeps recursive code, such as schema validation, far below Python's
+# recursion limit.
 MAX_DEPTH = 64
 
 _QUOTE_CHARACTERS = 80
 
 
 def parse(text: str) -> object:
-    """Read one JSON document; raise ValueError for anything that is not JSON or nests deeper than `MAX_DEPTH`."""
+    """Parse one JSON document; raise ValueError when it is not JSON or nests deeper than `MAX_DEPTH`."""
     too_deep = f"nested deeper than {MAX_DEPTH} levels"
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(text, parse_constant=_reject_constant, parse_float=_finite)
     except RecursionError:
         raise ValueError(too_deep) from None
     if _deeper_than(MAX_DEPTH, value):
@@ -30,13 +29,13 @@ def parse(text: str) -> object:
 
 
 def dump(value: object) -> str:
-    """Write a value as compact JSON that can always be encoded: lone surrogates become question marks."""
+    """Serialize a value as compact JSON. Lone surrogates become question marks, so that UTF-8 can encode it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def quote(value: object) -> str:
-    """Write a value as JSON, shortened for a message."""
+    """Serialize a value as JSON, shortened for a message."""
     text = dump(value)
     return text if len(text) <= _QUOTE_CHARACTERS else text[: _QUOTE_CHARACTERS - 1] + "…"
 
@@ -54,7 +53,7 @@ def _children(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
 
 

@@ -1,6 +1,6 @@
-"""The socket, the thread and the web server under `LocalRum`, and the limits of each connection.
+"""The socket, thread and web server of `LocalRum`, and the limits of each connection.
 
-What is served is not known here.
+Separate from the application: this module runs any ASGI application.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from .http_response import TRANSPORT
 
 _LOGGERS = ("uvicorn.error", "uvicorn.access")
 
-# So long a connection may take to tell what it wants: until its first request, and for the head of each.
+# Limit for the first request of a connection, and for the head of each request.
 HEAD_TIMEOUT_SECONDS = 20.0
 
-# How often the web server looks at the clock, for the Date of its answers.
+# Interval at which the web server updates the Date header.
 _TICK_SECONDS = 1.0
 
-_TURNS = 8
+_SHUTDOWN_ROUNDS = 8
 
-# Far above what senders need, far below what a process may open.
+# Far above the needs of clients, far below a process's limit of open files.
 _MAX_CONNECTIONS = 500
 
 
 class Listener:
-    """One bound socket and the thread that serves it."""
+    """A bound socket and the thread that serves it."""
 
     def __init__(self, application: ASGIApp, host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # Listening already, so that a client may connect before the thread is up.
+        # Listens at once, so that a client can connect before the thread runs.
         self._listener = socket.create_server((host, port), family=family)
         self.port: int = self._listener.getsockname()[1]
         config = uvicorn.Config(
@@ -56,19 +56,19 @@ class Listener:
             target=self._server.run, args=([self._listener],), name=f"otel-rum-local-{self.port}", daemon=True
         )
         for name in _LOGGERS:
-            logging.getLogger(name).addFilter(self._is_loud)
+            logging.getLogger(name).addFilter(self._is_allowed)
         self._thread.start()
 
     def stop(self) -> None:
-        """End all connections, the thread and the socket."""
+        """Close all connections and the socket, and end the thread."""
         self._server.end()
         self._thread.join()
         self._listener.close()
         for name in _LOGGERS:
-            logging.getLogger(name).removeFilter(self._is_loud)
+            logging.getLogger(name).removeFilter(self._is_allowed)
 
-    def _is_loud(self, record: logging.LogRecord) -> bool:
-        # uvicorn's loggers belong to the whole process, so only what this thread says is kept quiet.
+    def _is_allowed(self, record: logging.LogRecord) -> bool:
+        # uvicorn's loggers are shared by the whole process, so only this thread's records are filtered.
         return record.thread != self._thread.ident or record.levelno >= logging.ERROR
 
 
@@ -77,41 +77,41 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # A copy of this becomes the state of each request.
+        # uvicorn copies this into the state of each request.
         self.app_state = {TRANSPORT: transport}
-        self._watch_head()
+        self._start_head_timer()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._watch_head()
+        self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._stop_watching()
+        self._stop_head_timer()
 
-    def _watch_head(self) -> None:
-        # The web server has a time-out for silence between requests only, and none for a head that trickles in.
+    def _start_head_timer(self) -> None:
+        # uvicorn has a timeout between requests, but none for a head that arrives slowly.
         if self.conn.their_state is not h11.IDLE:
-            self._stop_watching()
+            self._stop_head_timer()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self.transport.abort)
 
-    def _stop_watching(self) -> None:
+    def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
 
 class _Server(uvicorn.Server):
-    """The web server without its pauses, since a test suite ends it hundreds of times."""
+    """A uvicorn server that stops without uvicorn's pauses: a test suite stops it hundreds of times."""
 
     _loop: asyncio.AbstractEventLoop | None = None
 
     def end(self) -> None:
-        """End from any thread, at any time."""
+        """Stop the server. Thread-safe."""
         self.should_exit = True
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it may have ended by itself
+            with contextlib.suppress(RuntimeError):  # the loop is already closed
                 self._loop.call_soon_threadsafe(self._ending.set)
 
     async def main_loop(self) -> None:
@@ -122,12 +122,12 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self._ending.wait(), _TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # asyncio forgets, unclosed, what it accepted some turns of its loop before its server was closed.
+        # asyncio would leak connections that it accepts just before the server closes, so it stops accepting first.
         for one in sockets or ():
             with contextlib.suppress(NotImplementedError):
                 asyncio.get_running_loop().remove_reader(one)
-        # An upload or a delayed answer would hold up the end; without its connection it is over.
-        for _ in range(_TURNS):
+        # An upload or a delayed answer would delay the shutdown; aborting its connection ends it.
+        for _ in range(_SHUTDOWN_ROUNDS):
             await asyncio.sleep(0)
             for connection in list(self.server_state.connections):
                 connection.transport.abort()

@@ -1,7 +1,7 @@
-"""PutRumEvents: routes, and from an HTTP request to what is kept of it.
+"""PutRumEvents: its routes, and the steps from an HTTP request to stored records.
 
-Bodies are read in `body`, senders judged in `gate`, contents in `contract`; what comes of it is kept in `store`. Bad
-input never gets a 5xx.
+`body` reads the body, `authentication` checks the client, `validation` checks the content, `store` keeps the result.
+Invalid input never gets a 5xx.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .app_monitor import AppMonitor, AppMonitors
-from .authentication import Gate, is_signed
+from .authentication import Authenticator, is_signed
 from .body import decode, receive
 from .fault import Fault, Faults
-from .http_response import SpoiledResponse, error_response, response
+from .http_response import FaultyResponse, error_response, response
 from .json_text import quote
 from .quota import Quota
-from .record import Batch, Exchange, Refusal, Verdict
-from .response import Answer, Refused
+from .record import Batch, Decision, Exchange, RefusedRequest
+from .response import Answer, RequestError
 from .store import Store
-from .validation import Admitted, Violation, admit
+from .validation import ValidRequest, Violation, validate
 
 _CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "x-amz-security-token"})
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# RUM is for browsers: pages of every origin may send, and read how they were answered.
+# Browsers send to RUM: pages of any origin may send and may read the answer.
 _CORS = Middleware(
     CORSMiddleware,
     allow_origins=["*"],
@@ -43,7 +43,7 @@ _CORS = Middleware(
 
 
 @dataclass(frozen=True, slots=True)
-class _Arrival:
+class _RequestHead:
     path: str
     headers: dict[str, str]
     signed: bool
@@ -51,25 +51,31 @@ class _Arrival:
 
 
 @dataclass(slots=True)
-class _Judgement:
-    """What a request deserves, and how far it was read: `admitted` is None when it was refused."""
+class _Result:
+    """The answer to a request and the parts of it that were read. `valid` is None for a refused request."""
 
     answer: Answer
     sent_bytes: int = 0
     document: Any = None
-    admitted: Admitted | None = None
-    verdicts: tuple[Verdict, ...] = ()
+    valid: ValidRequest | None = None
+    decisions: tuple[Decision, ...] = ()
 
 
 class DataPlane:
-    """Answer PutRumEvents requests and keep what they carried in a store."""
+    """Answers PutRumEvents requests and keeps their events in a store."""
 
     def __init__(
-        self, store: Store, monitors: AppMonitors, gate: Gate, faults: Faults, quota: Quota, max_body_bytes: int
+        self,
+        store: Store,
+        monitors: AppMonitors,
+        authenticator: Authenticator,
+        faults: Faults,
+        quota: Quota,
+        max_body_bytes: int,
     ) -> None:
         self._store = store
         self._monitors = monitors
-        self._gate = gate
+        self._authenticator = authenticator
         self._faults = faults
         self._quota = quota
         self._max_body_bytes = max_body_bytes
@@ -77,128 +83,128 @@ class DataPlane:
 
     @property
     def routes(self) -> list[Route]:
-        """The path of the service model, which ends in a slash, and the one of AWS's web client, which does not."""
+        """The path of the service model, with a final slash, and of AWS's web client, without one."""
         paths = ("/appmonitors/{app_monitor_id}", "/appmonitors/{app_monitor_id}/")
         return [Route(path, self.put_rum_events, methods=["POST", "OPTIONS"], middleware=[_CORS]) for path in paths]
 
     async def put_rum_events(self, request: Request) -> Response:
-        """Judge a request and keep it or refuse it, unless a fault strikes it."""
+        """Validate a request and store the result, unless a fault replaces that."""
         if request.method != "POST":
             return await self.unknown_operation(request)
-        arrival = _arrival(request)
+        head = _request_head(request)
         fault = self._faults.take() or Fault(latency_seconds=self.delay_seconds)
         if fault.cut == "before_reading":
-            self._store.answered(_exchange(arrival, None, None))
-            return SpoiledResponse(Response(), fault)
+            self._store.answered(_exchange(head, None, None))
+            return FaultyResponse(Response(), fault)
         try:
-            judgement = await self._judge(request)
+            result = await self._check(request)
         except ClientDisconnect:
             return Response(status_code=400)
-        answer = fault.answer or judgement.answer
+        answer = fault.answer or result.answer
         is_answered = fault.cut != "before_answer"
-        self._store.answered(_exchange(arrival, answer.status if is_answered else None, judgement.document))
-        self._keep(arrival, judgement, fault)
-        return SpoiledResponse(response(answer), fault) if fault.is_spoiling else response(answer)
+        self._store.answered(_exchange(head, answer.status if is_answered else None, result.document))
+        self._keep(head, result, fault)
+        return FaultyResponse(response(answer), fault) if fault.changes_delivery else response(answer)
 
-    async def _judge(self, request: Request) -> _Judgement:
-        judgement = _Judgement(Answer())
+    async def _check(self, request: Request) -> _Result:
+        result = _Result(Answer())
         app_monitor_id = request.path_params["app_monitor_id"]
         try:
             sent = await receive(request, self._max_body_bytes)
-            judgement.sent_bytes = len(sent)
-            self._gate.check_signature(request, sent)
-            self._spend()
+            result.sent_bytes = len(sent)
+            self._authenticator.check_signature(request, sent)
+            self._check_quota()
             monitor = self._monitor(app_monitor_id)
-            judgement.document = decode(sent, request.headers, self._max_body_bytes)
-            admitted = admit(app_monitor_id, judgement.document, monitor)
-            self._gate.check_policy(request, monitor, admitted.alias)
-            judgement.admitted = admitted
-        except Refused as refused:
-            judgement.answer = refused.answer
+            result.document = decode(sent, request.headers, self._max_body_bytes)
+            valid = validate(app_monitor_id, result.document, monitor)
+            self._authenticator.check_policy(request, monitor, valid.alias)
+            result.valid = valid
+        except RequestError as error:
+            result.answer = error.answer
         except Violation as violation:
-            judgement.answer = Answer(400, message=str(violation))
-            judgement.verdicts = violation.verdicts
-        return judgement
+            result.answer = Answer(400, message=str(violation))
+            result.decisions = violation.decisions
+        return result
 
-    def _spend(self) -> None:
+    def _check_quota(self) -> None:
         wait_seconds = self._quota.wait_seconds(time.monotonic())
         if wait_seconds is not None:
-            raise Refused(429, "Rate exceeded", retry_after=wait_seconds)
+            raise RequestError(429, "Rate exceeded", retry_after=wait_seconds)
 
     def _monitor(self, app_monitor_id: str) -> AppMonitor:
         monitor = self._monitors.find(app_monitor_id)
         if monitor is None:
-            raise Refused(404, f"there is no app monitor of the id {quote(app_monitor_id)}")
+            raise RequestError(404, f"no app monitor has the id {quote(app_monitor_id)}")
         return monitor
 
-    def _keep(self, arrival: _Arrival, judgement: _Judgement, fault: Fault) -> None:
-        admitted = judgement.admitted
-        if admitted is None:
-            if fault.is_judging:
-                self._store.refuse(_refusal(arrival, judgement.answer, judgement))
-        elif fault.takes:
-            self._monitors.use(admitted.app_monitor_id, admitted.app_monitor.get("name"))
-            batch = _batch(arrival, admitted, judgement)
-            self._store.accept(batch, admitted.dropped, admitted.removed)
+    def _keep(self, head: _RequestHead, result: _Result, fault: Fault) -> None:
+        valid = result.valid
+        if valid is None:
+            if fault.validates_request:
+                self._store.refuse(_refused_request(head, result.answer, result))
+        elif fault.keeps_events:
+            self._monitors.use(valid.app_monitor_id, valid.app_monitor.get("name"))
+            batch = _batch(head, valid, result)
+            self._store.accept(batch, valid.dropped, valid.removed)
 
     async def unknown_operation(self, request: Request, _: Exception | None = None) -> Response:
-        """Answer what is no PutRumEvents request; one that carries something is kept as refused."""
+        """Answer a request that is not PutRumEvents; store it as refused unless its method only reads."""
         message = f"{request.method} {request.scope['path']} is not an operation of RUM's data plane"
         answer = Answer(404, "UnknownOperationException", message)
         if request.method not in _READING_METHODS:
-            arrival = _arrival(request)
-            self._store.answered(_exchange(arrival, answer.status, None))
-            self._store.refuse(_refusal(arrival, answer))
+            head = _request_head(request)
+            self._store.answered(_exchange(head, answer.status, None))
+            self._store.refuse(_refused_request(head, answer))
         return error_response(answer)
 
 
-def _arrival(request: Request) -> _Arrival:
-    return _Arrival(
-        path=request.scope["path"],  # of any Host, where the web framework's URL wants one that makes sense
+def _request_head(request: Request) -> _RequestHead:
+    return _RequestHead(
+        path=request.scope["path"],  # request.url raises for an invalid Host header
         headers={name: value for name, value in request.headers.items() if name not in _CREDENTIAL_HEADERS},
         signed=is_signed(request),
         received_at=time.time(),
     )
 
 
-def _exchange(arrival: _Arrival, status: int | None, document: Any) -> Exchange:
+def _exchange(head: _RequestHead, status: int | None, document: Any) -> Exchange:
     batch_id = document.get("BatchId") if isinstance(document, dict) else None
     return Exchange(
-        path=arrival.path,
-        headers=arrival.headers,
-        signed=arrival.signed,
+        path=head.path,
+        headers=head.headers,
+        signed=head.signed,
         status=status,
         batch_id=batch_id if isinstance(batch_id, str) else None,
-        received_at=arrival.received_at,
+        received_at=head.received_at,
     )
 
 
-def _refusal(arrival: _Arrival, answer: Answer, judgement: _Judgement | None = None) -> Refusal:
-    return Refusal(
+def _refused_request(head: _RequestHead, answer: Answer, result: _Result | None = None) -> RefusedRequest:
+    return RefusedRequest(
         status=answer.status,
         error_type=answer.wire_error_type,
         message=answer.wire_message,
-        path=arrival.path,
-        received_at=arrival.received_at,
-        raw=judgement.document if judgement else None,
-        verdicts=judgement.verdicts if judgement else (),
+        path=head.path,
+        received_at=head.received_at,
+        raw=result.document if result else None,
+        decisions=result.decisions if result else (),
     )
 
 
-def _batch(arrival: _Arrival, admitted: Admitted, judgement: _Judgement) -> Batch:
+def _batch(head: _RequestHead, valid: ValidRequest, result: _Result) -> Batch:
     return Batch(
-        app_monitor_id=admitted.app_monitor_id,
-        app_monitor=admitted.app_monitor,
-        batch_id=admitted.batch_id,
-        user_id=admitted.user_id,
-        session_id=admitted.session_id,
-        alias=admitted.alias,
-        session_metadata=admitted.session_metadata,
-        events=admitted.events,
-        received_at=arrival.received_at,
-        headers=arrival.headers,
-        signed=arrival.signed,
-        body_bytes=judgement.sent_bytes,
-        raw=judgement.document,
-        verdicts=admitted.verdicts,
+        app_monitor_id=valid.app_monitor_id,
+        app_monitor=valid.app_monitor,
+        batch_id=valid.batch_id,
+        user_id=valid.user_id,
+        session_id=valid.session_id,
+        alias=valid.alias,
+        session_metadata=valid.session_metadata,
+        events=valid.events,
+        received_at=head.received_at,
+        headers=head.headers,
+        signed=head.signed,
+        body_bytes=result.sent_bytes,
+        raw=result.document,
+        decisions=valid.decisions,
     )

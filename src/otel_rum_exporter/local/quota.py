@@ -1,4 +1,4 @@
-"""The quota of PutRumEvents: so many requests in a second, and how long to wait when they are used up."""
+"""The quota of PutRumEvents: a number of requests per second, and the wait above it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 class Quota:
-    """Count requests in a bucket that holds one second's worth; None sets no limit. One thread counts, any may set."""
+    """A token bucket of one second; a rate of None has no limit. One thread counts, any thread may set the rate."""
 
     def __init__(self, requests_per_second: float | None) -> None:
         self.requests_per_second = requests_per_second
@@ -14,7 +14,7 @@ class Quota:
         self._seen_seconds = 0.0
 
     def wait_seconds(self, now_seconds: float) -> int | None:
-        """Count one request; return whole seconds to wait when it is too many, None when it is not."""
+        """Count one request; return the whole seconds to wait when it exceeds the quota, else None."""
         rate = self.requests_per_second
         if rate is None:
             return None

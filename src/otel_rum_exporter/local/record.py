@@ -1,7 +1,6 @@
-"""What the stand-in received and answered, as values.
+"""Records of requests, events and answers: frozen dataclasses and the `Events` tuple.
 
-Frozen dataclasses and the `Events` tuple live here; how they come about (`contract`, `dataplane`) and where they are
-kept (`store`) does not.
+`validation` and `put_events` create them; `store` keeps them.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ RUM_PREFIX = "com.amazon.rum."
 class Event:
     """One event, with its JSON strings decoded.
 
-    `timestamp` is in epoch seconds. `metadata` is the batch's `SessionMetadata` with the event's own metadata on top.
-    `user_id` and `session_id` are those of the request, None when it gave none.
+    `timestamp` is in epoch seconds. `metadata` is the batch's `SessionMetadata` updated with the event's metadata.
+    `user_id` and `session_id` come from the request, None when it has none.
     """
 
     id: str
@@ -33,10 +32,10 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of one event that was sent: kept, refused, or what RUM would drop without telling.
+class Decision:
+    """The result of one received event: accepted, refused with its request, or dropped without an error.
 
-    `reason` is None for an accepted event that lost nothing. Id and type are None where they could not be read.
+    `reason` is None for an accepted event without removed attributes. Id and type are None when unreadable.
     """
 
     event_id: str | None
@@ -49,9 +48,9 @@ class Verdict:
 class Batch:
     """One accepted PutRumEvents request.
 
-    `events` holds what was kept, `raw` the whole decoded body. `received_at` is in epoch seconds. `headers` has
-    lower-case names and no credentials: `signed` tells whether there was a SigV4 signature. `body_bytes` counts the
-    body as it was sent, compressed when it was compressed. `verdicts` has one of each event that was sent, in order.
+    `events` has the accepted events, `raw` the whole decoded body. `received_at` is in epoch seconds. `headers` has
+    lower-case names and no credentials; `signed` is True for a request with a SigV4 signature. `body_bytes` is the
+    size as sent, before decompression. `decisions` has one entry per received event, in order.
     """
 
     app_monitor_id: str
@@ -67,14 +66,14 @@ class Batch:
     signed: bool
     body_bytes: int
     raw: dict[str, Any]
-    verdicts: tuple[Verdict, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """One request that broke the contract and what it was told; `received_at` is in epoch seconds.
+class RefusedRequest:
+    """One request that RUM would refuse, and the answer; `received_at` is in epoch seconds.
 
-    `raw` is the decoded body, None when it was not read. `verdicts` has one of each event in it, in order.
+    `raw` is the decoded body, None when it was not read. `decisions` has one entry per event, in order.
     """
 
     status: int
@@ -83,12 +82,12 @@ class Refusal:
     path: str
     received_at: float
     raw: Any = None
-    verdicts: tuple[Verdict, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """One event of an accepted request that RUM would drop without telling the sender."""
+    """One event of an accepted request that RUM would drop without an error."""
 
     event: Event
     reason: str
@@ -96,7 +95,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """One custom attribute that RUM would remove from an event it keeps."""
+    """One custom attribute that RUM would remove from an accepted event without an error."""
 
     event_id: str
     event_type: str
@@ -107,10 +106,10 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One data plane request and the status it was answered with, faults and refusals included.
+    """One data plane request and the status of its answer, including faults and refused requests.
 
     `headers` is as in `Batch`. `status` is None when the connection was cut before the answer. `batch_id` is None when
-    the body had none or could not be decoded.
+    the body has none or cannot be decoded.
     """
 
     path: str
@@ -122,10 +121,10 @@ class Exchange:
 
 
 class Events(tuple[Event, ...]):
-    """Events in order of arrival; call it with a type to narrow it."""
+    """Events in order of arrival. Call it with an event type to filter."""
 
     __slots__ = ()
 
     def __call__(self, event_type: str) -> Events:
-        """Return the events of this type; RUM's own types may be given without `com.amazon.rum.`."""
+        """Return the events of this type; the prefix `com.amazon.rum.` is optional."""
         return Events(event for event in self if event.type in {event_type, RUM_PREFIX + event_type})

@@ -1,4 +1,4 @@
-"""What a request is answered with, as a value; HTTP responses are made from it in `wire`."""
+"""Answers to requests as values; `http_response` builds HTTP responses from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 _OK = 200
 _ERROR = 400
 
-# The errors that the service model of PutRumEvents lists, and what API gateways in front of it add.
+# Errors of PutRumEvents in the service model, and errors of API gateways in front of it.
 _ERROR_TYPES = {
     400: "ValidationException",
     403: "AccessDeniedException",
@@ -21,9 +21,9 @@ _ERROR_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; without `error_type` and `message` an error says what its status means in RUM.
+    """One answer. `error_type` None: RUM's error type for the status.
 
-    `retry_after` is in seconds, or an HTTP date. `html` is the body in place of RUM's own.
+    `retry_after` is in seconds, or an HTTP date. `html` replaces RUM's body.
     """
 
     status: int = _OK
@@ -34,7 +34,7 @@ class Answer:
 
     @property
     def is_error(self) -> bool:
-        """Whether the answer carries an error type and a message."""
+        """Whether the answer has an error type and a message."""
         return self.status >= _ERROR
 
     @property
@@ -48,8 +48,8 @@ class Answer:
         return self.message or f"planned answer {self.status}"
 
 
-class Refused(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
-    """A request that is answered at once."""
+class RequestError(Exception):
+    """A request is refused; `answer` is the answer to send."""
 
     def __init__(
         self, status: int, message: str, error_type: str | None = None, *, retry_after: int | None = None

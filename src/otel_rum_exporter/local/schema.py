@@ -1,7 +1,6 @@
-"""The closed schemas of RUM's own event types and of metadata, and what a value violates in words.
+"""The closed JSON schemas of RUM's event types and of metadata, and messages for violations.
 
-The schemas are the files in `schemas/`, one per event type without its `com.amazon.rum.` prefix. Requests and events
-are not known here.
+The schemas are the files in `schemas/`, one per event type without its `com.amazon.rum.` prefix.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ EVENT_TYPES = frozenset(
 
 
 def load(name: str) -> dict[str, Any]:
-    """Read the schema of this name, an event type without its prefix or `METADATA`."""
+    """Load a schema by name: an event type without its prefix, or `METADATA`."""
     schema: dict[str, Any] = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return schema
 
@@ -34,7 +33,7 @@ METADATA_MEMBERS = frozenset(load(METADATA)["properties"])
 
 
 def violation(name: str, value: object, at: str) -> str | None:
-    """Tell the first thing in `value` that its schema does not allow, or None; `at` is the path of `value`."""
+    """Return a message for the first violation of the schema in `value`, None when valid; `at` is its path."""
     error = next(_validator(name).iter_errors(value), None)
     return None if error is None else _describe(error, name, at)
 

@@ -1,6 +1,6 @@
-"""`LocalRum`: the stand-in as one object that can be started, looked at and stopped.
+"""`LocalRum`: a local RUM data plane that can be started, inspected and stopped.
 
-It puts the parts together: `listener` serves, `dataplane` and `control` answer, `store` keeps, `console` shows.
+`listener` serves, `put_events` and `control_plane` answer, `store` keeps the records, `console` shows them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from .app_monitor import AppMonitor, AppMonitors
 from .archive import Archive
-from .authentication import Gate
+from .authentication import Authenticator
 from .body import DEFAULT_MAX_BYTES
 from .console import Console
 from .control_plane import ControlPlane
@@ -22,7 +22,7 @@ from .host import ANY_ADDRESS, is_loopback
 from .listener import Listener
 from .put_events import DataPlane
 from .quota import Quota
-from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
+from .record import Batch, Decision, Dropped, Events, Exchange, RefusedRequest, Removed
 from .sigv4 import Credentials
 from .store import DEFAULT_MAX_EVENTS, Store
 
@@ -30,7 +30,7 @@ _logger = logging.getLogger(__name__)
 
 
 class LocalRum:
-    """A RUM data plane on this computer, served by a thread of this process; thread-safe.
+    """A RUM data plane on this computer, served by a thread of this process. Thread-safe.
 
     ```python
     with LocalRum() as rum:
@@ -40,14 +40,14 @@ class LocalRum:
 
     Args:
         host: Address to listen on.
-        port: Port to listen on; 0 takes a free one.
-        max_events: So many events are kept, the latest.
-        max_body_bytes: Most bytes of a request body, compressed and plain.
-        max_requests_per_second: The quota, above which requests are throttled; None sets no limit.
-        credentials: With them, a request must be signed as AWS checks it; None lets any signature pass, and none.
-        app_monitors: The app monitors that exist. One without an id tells how those are configured that their first
-            request creates; when there is none at all, any can be created.
-        data: File that keeps what is received, and that a start begins with; None: memory only.
+        port: Port to listen on. 0: any free port.
+        max_events: Number of events to keep; the oldest are removed first.
+        max_body_bytes: Limit of a request body, both compressed and decompressed.
+        max_requests_per_second: The quota; requests above it are throttled. None: no limit.
+        credentials: Requests must be signed with these. None: any signature passes, and so does no signature.
+        app_monitors: The app monitors. One without an id is the template for app monitors that their first request
+            creates. Empty: a default template.
+        data: File that stores the received requests; `start` loads it. None: memory only.
     """
 
     def __init__(
@@ -68,9 +68,11 @@ class LocalRum:
         self._monitors = AppMonitors(app_monitors)
         self._faults = Faults()
         self._quota = Quota(max_requests_per_second)
-        gate = Gate(credentials, host)
-        self._data_plane = DataPlane(self._store, self._monitors, gate, self._faults, self._quota, max_body_bytes)
-        control_plane = ControlPlane(self._store, self._monitors, gate, max_body_bytes)
+        authenticator = Authenticator(credentials, host)
+        self._data_plane = DataPlane(
+            self._store, self._monitors, authenticator, self._faults, self._quota, max_body_bytes
+        )
+        control_plane = ControlPlane(self._store, self._monitors, authenticator, max_body_bytes)
         self._application = _application(self._data_plane, control_plane, Console(self._store, host))
         self._listener: Listener | None = None
 
@@ -82,10 +84,10 @@ class LocalRum:
         self.stop()
 
     def start(self) -> None:
-        """Bind and serve; requests are taken from the moment this returns.
+        """Bind the port and serve requests.
 
-        Raises OSError when the port is taken, ArchiveError when the file cannot be used. Logs a warning when other
-        computers can reach it.
+        Raises OSError when the port is in use, ArchiveError when the data file cannot be used. Logs a warning when
+        other computers can reach the server.
         """
         if self._listener is None:
             self._store.open()
@@ -97,10 +99,14 @@ class LocalRum:
                 self._store.close()
                 raise
             if not is_loopback(self._host):
-                _logger.warning("whoever can reach %s can send to this server and read its page", self._host)
+                _logger.warning(
+                    "the local RUM listens on %s: any computer that can reach this address can send events and read "
+                    "the console. To fix: listen on 127.0.0.1",
+                    self._host,
+                )
 
     def stop(self) -> None:
-        """Close the socket and end the thread; what was received stays readable."""
+        """Close the socket and end the thread. Received records stay readable."""
         if self._listener is not None:
             self._listener.stop()
             self._listener = None
@@ -108,9 +114,11 @@ class LocalRum:
 
     @property
     def url(self) -> str:
-        """Where to send, without a slash at the end; a server bound to every address is given by its loopback one."""
+        """The endpoint to send to, without a final slash; the loopback address when bound to all addresses."""
         if self._listener is None:
-            raise RuntimeError("LocalRum has no url before start() or outside its `with` block")
+            raise RuntimeError(
+                "LocalRum has no url: it is not running. To fix: call start(), or use it inside its `with` block"
+            )
         ipv6 = ":" in self._host
         loopback = "::1" if ipv6 else "127.0.0.1"
         host = loopback if self._host in ANY_ADDRESS else self._host
@@ -123,50 +131,50 @@ class LocalRum:
 
     @property
     def events(self) -> Events:
-        """The events of accepted requests, oldest first; `rum.events("http_event")` has those of one type."""
+        """The events of accepted requests, oldest first; `rum.events("http_event")` filters by type."""
         return self._store.events
 
     @property
-    def refused(self) -> tuple[Refusal, ...]:
-        """The requests that broke the contract, oldest first."""
+    def refused(self) -> tuple[RefusedRequest, ...]:
+        """The refused requests, oldest first."""
         return self._store.refused
 
     @property
     def dropped(self) -> tuple[Dropped, ...]:
-        """The events that RUM would drop without telling, oldest first."""
+        """The events that RUM would drop without an error, oldest first."""
         return self._store.dropped
 
     @property
     def removed(self) -> tuple[Removed, ...]:
-        """The custom attributes that RUM would remove without telling, oldest first."""
+        """The custom attributes that RUM would remove without an error, oldest first."""
         return self._store.removed
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """What became of each event, oldest first: accepted, refused with its request, or dropped silently; and why."""
-        return self._store.verdicts
+    def decisions(self) -> tuple[Decision, ...]:
+        """The result of each received event, oldest first: accepted, refused or dropped, with the reason."""
+        return self._store.decisions
 
     @property
     def app_monitors(self) -> tuple[AppMonitor, ...]:
-        """The app monitors that exist, those created by their first request last."""
+        """The app monitors: first the configured ones, then those that their first request created."""
         return tuple(self._monitors)
 
     @property
     def requests(self) -> tuple[Exchange, ...]:
-        """Every data plane request, oldest first: accepted, refused, or struck by a fault."""
+        """All data plane requests, oldest first: accepted, refused, or answered by a fault."""
         return self._store.requests
 
     @property
     def event_counts(self) -> dict[str, int]:
-        """How often each event was taken, by its id, also of those that RUM would drop; the last million ids."""
+        """How often each event id was received in accepted requests, dropped events included; the last million ids."""
         return self._store.event_counts
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The faults that are set, without those used up; set a list to change what goes wrong from now on.
+        """The faults that are set and not used up. Assign a list to replace them.
 
-        A request is struck by the first fault of the list that has times left and whose probability says so. Faults
-        strike PutRumEvents only; whether valid or not, the request is not looked at when the fault has an answer.
+        The first fault in the list whose probability allows it applies to a PutRumEvents request. A request is not
+        validated when its fault has a status or content.
         """
         return tuple(self._faults)
 
@@ -176,7 +184,7 @@ class LocalRum:
 
     @property
     def max_requests_per_second(self) -> float | None:
-        """The quota, above which requests are answered by a ThrottlingException; None sets no limit."""
+        """The quota; requests above it get a ThrottlingException. None: no limit."""
         return self._quota.requests_per_second
 
     @max_requests_per_second.setter
@@ -185,7 +193,7 @@ class LocalRum:
 
     @property
     def delay_seconds(self) -> float:
-        """How long every answer is held back where no fault strikes. What a request carried is kept at once."""
+        """Delay of each answer without a fault. The events of the request are stored before the delay."""
         return self._data_plane.delay_seconds
 
     @delay_seconds.setter
@@ -201,9 +209,9 @@ class LocalRum:
         times: int = 1,
         message: str | None = None,
     ) -> None:
-        """Give this answer to the next `times` requests in place of keeping them: a `Fault`, in short.
+        """Answer the next `times` requests with this status and do not keep their events. Short for adding a `Fault`.
 
-        Such a request appears in `requests` only. Without `error_type` it is the one RUM has for the status.
+        Such a request appears in `requests` only. `error_type` None: RUM's error type for the status.
         """
         self._faults.add(
             Fault(status=status, error_type=error_type, message=message, retry_after=retry_after_seconds, times=times)
@@ -211,18 +219,18 @@ class LocalRum:
 
     @property
     def summary(self) -> str:
-        """What arrived, by type, and what was refused and dropped, and why."""
+        """Text with the number of accepted events by type, and the reasons of refused requests and dropped events."""
         return self._store.summary
 
     def wait_for(self, event_type: str | None = None, count: int = 1, timeout_seconds: float = 10.0) -> Events:
-        """Block until `count` events of this type (None: of any) are here, and return all of them.
+        """Block until `count` events of this type (None: of any type) are accepted; return all of that type.
 
-        Raises TimeoutError, whose message tells what did arrive, was dropped and was refused.
+        Raises TimeoutError with the `summary` of what was received.
         """
         return self._store.wait_for(event_type, count, timeout_seconds)
 
     def clear(self) -> None:
-        """Forget what was received, the faults and the delay."""
+        """Delete all received records, faults and the delay."""
         self._store.clear()
         self._faults.set(())
         self._data_plane.delay_seconds = 0.0

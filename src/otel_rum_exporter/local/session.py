@@ -1,4 +1,4 @@
-"""Sessions as the console shows them: events grouped by session, and one line about each event."""
+"""Events grouped by session, and a one-line summary of an event."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .record import RUM_PREFIX, Event
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The events of one session of one app monitor, in order of their own time; times are in epoch seconds.
+    """The events of one session of one app monitor, ordered by timestamp; times are in epoch seconds.
 
-    A session has several users where somebody logs in.
+    A session has several users after a login.
     """
 
     id: str | None
@@ -28,7 +28,7 @@ class Session:
 
 
 def sessions(events: Iterable[Event]) -> tuple[Session, ...]:
-    """Group events into sessions, the one with the latest event first."""
+    """Group events into sessions, ordered by their latest event, newest first."""
     groups: dict[tuple[str, str | None], list[Event]] = {}
     for event in events:
         groups.setdefault((event.app_monitor_id, event.session_id), []).append(event)
@@ -37,19 +37,19 @@ def sessions(events: Iterable[Event]) -> tuple[Session, ...]:
 
 
 def short_type(event_type: str) -> str:
-    """Name an event type without RUM's prefix."""
+    """Return an event type without RUM's prefix."""
     return event_type.removeprefix(RUM_PREFIX)
 
 
 def summary(event: Event) -> str:
-    """Tell in one line what happened."""
+    """Describe an event in one line."""
     if not event.type.startswith(RUM_PREFIX):
         return _custom(event.details)
     describe = _SUMMARIES.get(short_type(event.type), _value)
     try:
         return describe(event.details)
     except (AttributeError, KeyError, TypeError):
-        # Not of the schema of its type, as events are that RUM drops.
+        # The details do not match the schema, for example in a dropped event.
         return quote(event.details)
 
 
@@ -67,7 +67,7 @@ def _session(events: list[Event]) -> Session:
 
 
 def _custom(details: dict[str, Any]) -> str:
-    """Tell a custom event by the name and duration that it has by custom, else by its content."""
+    """Describe a custom event by its conventional `name` and `durationMs`, else by its details."""
     name, duration = details.get("name"), details.get("durationMs")
     if not isinstance(name, str):
         return quote(details)

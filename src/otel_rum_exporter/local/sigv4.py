@@ -1,7 +1,7 @@
-"""Signature Version 4: whether a request was signed with the credentials that it should be.
+"""Signature Version 4: verify that a request was signed with the expected credentials.
 
-Written from https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html, and not with
-botocore, since botocore's signatures are what it has to judge. Error names and messages are AWS's.
+Follows https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html and does not use
+botocore, because it verifies botocore's signatures. Error names and messages are AWS's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EXPIRES = re.compile(r"[0-9]{1,6}")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The credentials that requests must be signed with."""
+    """AWS credentials."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -37,7 +37,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """What a signature covers, as it came over the wire; header names are in lower case."""
+    """The parts of a request that a signature covers, unmodified. Header names are in lower case."""
 
     method: str
     raw_path: str
@@ -46,12 +46,12 @@ class SentRequest:
     body: bytes
 
     def header(self, name: str) -> str:
-        """Return the value of a header, empty when there is none; that of several is joined by commas."""
+        """Return the value of a header, empty when missing; several values are joined by commas."""
         return ",".join(" ".join(value.split()) for key, value in self.headers if key == name)
 
 
-class WrongSignature(Exception):  # noqa: N818 - an answer on its way out, not an error of this program
-    """A signature that AWS does not accept, with the name of its error and its message."""
+class SignatureError(Exception):
+    """AWS would not accept the signature; `error_type` and `message` are AWS's."""
 
     def __init__(self, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -61,7 +61,7 @@ class WrongSignature(Exception):  # noqa: N818 - an answer on its way out, not a
 
 @dataclass(frozen=True, slots=True)
 class _Authorization:
-    """A signature and what it was made with, as an `Authorization` header or a presigned URL tells it."""
+    """A signature and its parameters, from an `Authorization` header or a presigned URL."""
 
     access_key_id: str
     session_token: str
@@ -74,18 +74,18 @@ class _Authorization:
 
 
 def is_signed(authorization_header: str, query: str) -> bool:
-    """Tell whether a request claims to be signed, by a header or, as beacons are, by its URL."""
+    """Return whether a request has a signature, valid or not: in a header or, like a beacon, in its URL."""
     return authorization_header.startswith("AWS4-") or "X-Amz-Signature=" in query
 
 
 def verify(request: SentRequest, credentials: Credentials, now: float) -> None:
-    """Raise WrongSignature unless these credentials signed the request about now, which is in epoch seconds."""
+    """Raise SignatureError unless these credentials signed the request recently; `now` is in epoch seconds."""
     authorization = _authorization(request)
     _check_credentials(authorization, credentials)
     _check_date(authorization, now)
     expected = _sign(request, authorization, credentials.secret_access_key)
     if not hmac.compare_digest(expected, authorization.signature):
-        raise WrongSignature(
+        raise SignatureError(
             "InvalidSignatureException",
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
             "Access Key and signing method. Consult the service documentation for details.",
@@ -105,11 +105,11 @@ def _authorization(request: SentRequest) -> _Authorization:
         token, date = query.get("X-Amz-Security-Token", ""), query.get("X-Amz-Date", "")
         expires = query.get("X-Amz-Expires", "")
     if not algorithm and not fields:
-        raise WrongSignature("MissingAuthenticationTokenException", "Missing Authentication Token")
+        raise SignatureError("MissingAuthenticationTokenException", "Missing Authentication Token")
     access_key_id, scope = _scope(algorithm, fields)
     signed_headers = tuple(fields["SignedHeaders"].split(";"))
     if "host" not in signed_headers:
-        raise WrongSignature("InvalidSignatureException", "'Host' must be a 'SignedHeader' in the AWS Authorization.")
+        raise SignatureError("InvalidSignatureException", "'Host' must be a 'SignedHeader' in the AWS Authorization.")
     lifetime_seconds = float(expires) if _EXPIRES.fullmatch(expires) else _MAX_SKEW_SECONDS
     return _Authorization(access_key_id, token, date, scope, signed_headers, fields["Signature"], lifetime_seconds)
 
@@ -117,26 +117,26 @@ def _authorization(request: SentRequest) -> _Authorization:
 def _scope(algorithm: str, fields: dict[str, str]) -> tuple[str, tuple[str, str, str]]:
     missing = [name for name in _FIELDS if name not in fields]
     if algorithm != _ALGORITHM or missing:
-        what = f"requires {', '.join(missing)}" if missing else f"must begin with {_ALGORITHM}"
-        raise WrongSignature("IncompleteSignatureException", f"Authorization header {what}.")
+        problem = f"requires {', '.join(missing)}" if missing else f"must begin with {_ALGORITHM}"
+        raise SignatureError("IncompleteSignatureException", f"Authorization header {problem}.")
     access_key_id, *scope = fields["Credential"].split("/")
     if len(scope) != 4 or scope[3] != _TERM or not _SIGNATURE.fullmatch(fields["Signature"]):
-        raise WrongSignature(
+        raise SignatureError(
             "IncompleteSignatureException",
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, and "
             "Signature 64 hexadecimal digits.",
         )
     if scope[2] != _SERVICE:
         message = f"Credential should be scoped to correct service: '{_SERVICE}'."
-        raise WrongSignature("InvalidSignatureException", message)
+        raise SignatureError("InvalidSignatureException", message)
     return access_key_id, (scope[0], scope[1], scope[2])
 
 
 def _check_credentials(authorization: _Authorization, credentials: Credentials) -> None:
-    told = (authorization.access_key_id.encode(), authorization.session_token.encode())
-    known = (credentials.access_key_id.encode(), (credentials.session_token or "").encode())
-    if not all(hmac.compare_digest(*pair) for pair in zip(told, known, strict=True)):
-        raise WrongSignature("UnrecognizedClientException", "The security token included in the request is invalid.")
+    received = (authorization.access_key_id.encode(), authorization.session_token.encode())
+    expected = (credentials.access_key_id.encode(), (credentials.session_token or "").encode())
+    if not all(hmac.compare_digest(*pair) for pair in zip(received, expected, strict=True)):
+        raise SignatureError("UnrecognizedClientException", "The security token included in the request is invalid.")
 
 
 def _check_date(authorization: _Authorization, now: float) -> None:
@@ -145,22 +145,23 @@ def _check_date(authorization: _Authorization, now: float) -> None:
         signed_at = datetime.strptime(date, _DATE).replace(tzinfo=timezone.utc)
     except ValueError:
         message = "Authorization header requires existence of an 'X-Amz-Date' header."
-        raise WrongSignature("IncompleteSignatureException", message) from None
+        raise SignatureError("IncompleteSignatureException", message) from None
     if date[:8] != scope_date:
         message = (
             f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: {scope_date}"
         )
-        raise WrongSignature("InvalidSignatureException", message)
+        raise SignatureError("InvalidSignatureException", message)
     age_seconds = now - signed_at.timestamp()
-    here = datetime.fromtimestamp(now, timezone.utc).strftime(_DATE)
+    server_time = datetime.fromtimestamp(now, timezone.utc).strftime(_DATE)
     if age_seconds > authorization.lifetime_seconds:
-        message = (
-            f"Signature expired: {date} is now earlier than {here} by more than {authorization.lifetime_seconds:g} s."
-        )
-        raise WrongSignature("InvalidSignatureException", message)
+        lifetime = f"{authorization.lifetime_seconds:g} s"
+        message = f"Signature expired: {date} is now earlier than {server_time} by more than {lifetime}."
+        raise SignatureError("InvalidSignatureException", message)
     if age_seconds < -_MAX_SKEW_SECONDS:
-        message = f"Signature not yet current: {date} is still later than {here} by more than {_MAX_SKEW_SECONDS} s."
-        raise WrongSignature("InvalidSignatureException", message)
+        message = (
+            f"Signature not yet current: {date} is still later than {server_time} by more than {_MAX_SKEW_SECONDS} s."
+        )
+        raise SignatureError("InvalidSignatureException", message)
 
 
 def _sign(request: SentRequest, authorization: _Authorization, secret: str) -> str:
@@ -184,7 +185,7 @@ def _sign(request: SentRequest, authorization: _Authorization, secret: str) -> s
 
 
 def _canonical_path(raw_path: str) -> str:
-    # Every service but S3 normalizes the path and encodes it once more.
+    # All services except S3 normalize the path and encode it again.
     normal = posixpath.normpath(raw_path) if raw_path else "/"
     slash = "/" if raw_path.endswith("/") and normal != "/" else ""
     return quote(f"/{normal.lstrip('/')}{slash}", safe="/~")

@@ -1,7 +1,4 @@
-"""Everything received, kept in memory, bounded and thread-safe; in an archive too, where there is one.
-
-The values live in `record`; who may see them and how requests are judged does not belong here.
-"""
+"""A bounded, thread-safe store of received records, in memory and optionally in an archive file."""
 
 from __future__ import annotations
 
@@ -11,16 +8,16 @@ from collections.abc import Iterable
 from itertools import chain
 
 from .archive import Archive
-from .record import Batch, Dropped, Events, Exchange, Refusal, Removed, Verdict
+from .record import Batch, Decision, Dropped, Events, Exchange, RefusedRequest, Removed
 
 DEFAULT_MAX_EVENTS = 10_000
 
-# A count is some hundred bytes, where an event is kilobytes: enough of them for an hour of a busy test.
+# A count takes about a hundred bytes, an event kilobytes. Enough counts for an hour of a load test.
 _MAX_COUNTED_EVENTS = 1_000_000
 
 
 class Store:
-    """Keep the last `max_events` of each kind of record, oldest out first."""
+    """A store of the latest `max_events` records of each kind."""
 
     def __init__(self, *, max_events: int = DEFAULT_MAX_EVENTS, archive: Archive | None = None) -> None:
         self._max_events = max_events
@@ -29,34 +26,34 @@ class Store:
         self._batches: deque[Batch] = deque()
         self._kept = 0
         self._revision = 0
-        self._refused: deque[Refusal] = deque(maxlen=max_events)
+        self._refused: deque[RefusedRequest] = deque(maxlen=max_events)
         self._dropped: deque[Dropped] = deque(maxlen=max_events)
         self._removed: deque[Removed] = deque(maxlen=max_events)
         self._requests: deque[Exchange] = deque(maxlen=max_events)
         self._counts: dict[str, int] = {}
 
     def open(self) -> None:
-        """Open the archive, where there is one, and begin with what it has; raise ArchiveError when that cannot be."""
+        """Open the archive, if there is one, and load its records; raise ArchiveError on failure."""
         if self._archive is None:
             return
         self._archive.open()
         with self._changed:
             self._forget()
             for received in self._archive.read():
-                if isinstance(received, Refusal):
+                if isinstance(received, RefusedRequest):
                     self._refused.append(received)
                 else:
                     self._add(*received)
 
     def close(self) -> None:
-        """Close the archive; what was received stays in memory."""
+        """Close the archive. Records stay in memory."""
         with self._changed:
             if self._archive:
                 self._archive.close()
 
     @property
     def revision(self) -> int:
-        """A number that grows whenever something is kept or forgotten."""
+        """A number that increases with each change."""
         return self._revision
 
     @property
@@ -72,56 +69,56 @@ class Store:
             return self._events()
 
     @property
-    def refused(self) -> tuple[Refusal, ...]:
-        """The requests that broke the contract."""
+    def refused(self) -> tuple[RefusedRequest, ...]:
+        """The refused requests."""
         with self._changed:
             return tuple(self._refused)
 
     @property
     def dropped(self) -> tuple[Dropped, ...]:
-        """The events that RUM would drop silently."""
+        """The events that RUM would drop without an error."""
         with self._changed:
             return tuple(self._dropped)
 
     @property
     def removed(self) -> tuple[Removed, ...]:
-        """The custom attributes that RUM would remove silently."""
+        """The custom attributes that RUM would remove without an error."""
         with self._changed:
             return tuple(self._removed)
 
     @property
     def requests(self) -> tuple[Exchange, ...]:
-        """Every data plane request, however it was answered."""
+        """All data plane requests, with any answer."""
         with self._changed:
             return tuple(self._requests)
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """What became of each event in the accepted and refused requests, in order of arrival."""
+    def decisions(self) -> tuple[Decision, ...]:
+        """The decision on each event of accepted and refused requests, in order of arrival."""
         with self._changed:
-            requests: list[Batch | Refusal] = sorted(
+            requests: list[Batch | RefusedRequest] = sorted(
                 (*self._batches, *self._refused), key=lambda request: request.received_at
             )
-            return tuple(verdict for request in requests for verdict in request.verdicts)
+            return tuple(decision for request in requests for decision in request.decisions)
 
     @property
     def event_counts(self) -> dict[str, int]:
-        """How often each event was taken, by its id."""
+        """How often each event id was received in accepted requests."""
         with self._changed:
             return self._counts.copy()
 
     @property
     def summary(self) -> str:
-        """What arrived, by type, and what was refused and dropped, and why."""
+        """Text with the number of accepted events by type, and the reasons of refused requests and dropped events."""
         with self._changed:
             types = Counter(event.type for event in self._events())
-            arrived = ", ".join(f"{number} x {name}" for name, number in types.items())
-            refused = "; ".join(f"{refusal.status} {refusal.message}" for refusal in self._refused)
+            accepted = ", ".join(f"{number} x {name}" for name, number in types.items())
+            refused = "; ".join(f"{one.status} {one.message}" for one in self._refused)
             dropped = "; ".join(f"{dropped.event.type}: {dropped.reason}" for dropped in self._dropped)
-            return f"arrived: {arrived or 'nothing'}; refused: {refused or 'nothing'}; dropped: {dropped or 'nothing'}"
+            return f"accepted: {accepted or 'none'}; refused: {refused or 'none'}; dropped: {dropped or 'none'}"
 
     def accept(self, batch: Batch, dropped: Iterable[Dropped] = (), removed: Iterable[Removed] = ()) -> None:
-        """Keep an accepted request and what RUM would lose of it."""
+        """Keep an accepted request, its dropped events and its removed attributes."""
         received = (batch, tuple(dropped), tuple(removed))
         with self._changed:
             self._add(*received)
@@ -129,34 +126,34 @@ class Store:
                 self._archive.add(received)
             self._changed.notify_all()
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refused_request: RefusedRequest) -> None:
         """Keep a refused request."""
         with self._changed:
-            self._refused.append(refusal)
+            self._refused.append(refused_request)
             self._revision += 1
             if self._archive:
-                self._archive.add(refusal)
+                self._archive.add(refused_request)
 
     def answered(self, exchange: Exchange) -> None:
-        """Keep that a request was answered."""
+        """Keep a request and the status of its answer."""
         with self._changed:
             self._requests.append(exchange)
             self._revision += 1
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all records."""
         with self._changed:
             self._forget()
             if self._archive:
                 self._archive.clear()
 
     def wait_for(self, event_type: str | None, count: int, timeout_seconds: float) -> Events:
-        """Block until `count` events of this type (None: of any) are here, and return all of them.
+        """Block until `count` events of this type (None: of any type) are accepted; return all of that type.
 
-        Raises TimeoutError, whose message tells what did arrive, was dropped and was refused.
+        Raises TimeoutError with the `summary` of what was received.
         """
         if count > self._max_events:
-            raise ValueError(f"waiting for {count} events, where only the last {self._max_events} are kept")
+            raise ValueError(f"cannot wait for {count} events: only the latest {self._max_events} are kept")
 
         def matching() -> Events:
             events = self._events()

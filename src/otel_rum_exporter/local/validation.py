@@ -1,7 +1,7 @@
-"""The contract of PutRumEvents: one decoded request in, what RUM would keep of it out.
+"""Validation of decoded PutRumEvents requests by RUM's documented rules.
 
-Pure: no clock, no HTTP, no store. What RUM refuses raises `Violation`; what it documents as dropped or removed without
-a word comes back as such. Members and patterns are those of the service model,
+Pure: no clock, no HTTP, no store. A request that RUM refuses raises `Violation`. Events and attributes that RUM drops
+without an error are returned as dropped and removed. Members and patterns follow the service model,
 https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/API_PutRumEvents.html.
 """
 
@@ -14,13 +14,13 @@ from typing import Any
 from . import schema
 from .app_monitor import AppMonitor
 from .json_text import dump, parse, quote
-from .record import RUM_PREFIX, Dropped, Event, Removed, Verdict
+from .record import RUM_PREFIX, Decision, Dropped, Event, Removed
 
 # "Each event must be under 6 KB serialized (including metadata). Larger events are dropped silently."
 # aws-rum-web, docs/troubleshooting.md
 MAX_EVENT_BYTES = 6 * 1024
 
-# A session replay carries pictures of whole pages, which AWS plays back, so the limit cannot be meant for it.
+# A session replay event contains whole pages, which AWS plays back, so the limit cannot apply to it.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-session-replay.html
 _REPLAY = f"{RUM_PREFIX}rrweb_event"
 
@@ -29,25 +29,27 @@ MAX_CUSTOM_ATTRIBUTES = 10
 MAX_VALUE_CHARACTERS = 256
 _CUSTOM_KEY = re.compile(r"(?!pageTags)(?!aws:)[a-zA-Z0-9_:]{1,128}")
 
-# Ten digits before the point: from September 2001 to November 2286. Milliseconds and monotonic clocks fall outside.
+# Ten digits before the decimal point: September 2001 to November 2286. Detects milliseconds and monotonic clocks.
 _EARLIEST_SECONDS, _LATEST_SECONDS = 1_000_000_000, 9_999_999_999
 
 _UUID = re.compile(r"[a-fA-F0-9]{8}-([a-fA-F0-9]{4}-){3}[a-fA-F0-9]{12}")
 _EVENT_TYPE = re.compile(r"[a-zA-Z0-9_.-]{1,256}")
 _MAX_ALIAS_CHARACTERS = 255
 
+_DROPPED = ", so RUM drops the event. To fix:"
 
-class Violation(ValueError):  # noqa: N818 - a violation of the contract, not an error of this program
-    """Something in a request that RUM answers with a ValidationException, and what that means for its events."""
 
-    def __init__(self, message: str, verdicts: tuple[Verdict, ...] = ()) -> None:
+class Violation(ValueError):  # noqa: N818 - reports invalid input, not an error of this program
+    """RUM would answer the request with a ValidationException; `decisions` has one entry per event."""
+
+    def __init__(self, message: str, decisions: tuple[Decision, ...] = ()) -> None:
         super().__init__(message)
-        self.verdicts = verdicts
+        self.decisions = decisions
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
-    """What a request holds, sorted into what RUM keeps, drops and removes."""
+class ValidRequest:
+    """The content of a valid request: accepted events, dropped events and removed attributes."""
 
     app_monitor_id: str
     batch_id: str
@@ -59,11 +61,11 @@ class Admitted:
     events: tuple[Event, ...]
     dropped: tuple[Dropped, ...]
     removed: tuple[Removed, ...]
-    verdicts: tuple[Verdict, ...]
+    decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Sender:
+class _Context:
     app_monitor_id: str
     monitor: AppMonitor
     batch_id: str
@@ -72,8 +74,8 @@ class _Sender:
     metadata: dict[str, Any]
 
 
-def admit(app_monitor_id: str, body: object, monitor: AppMonitor | None = None) -> Admitted:
-    """Read one decoded body for an app monitor that is configured so; raise Violation for what RUM refuses."""
+def validate(app_monitor_id: str, body: object, monitor: AppMonitor | None = None) -> ValidRequest:
+    """Validate a decoded body by the configuration of its app monitor; raise Violation when RUM would refuse it."""
     _matching(_UUID, app_monitor_id, "the app monitor id in the path", "a UUID")
     request = _members(
         body,
@@ -83,7 +85,7 @@ def admit(app_monitor_id: str, body: object, monitor: AppMonitor | None = None) 
     )
     app_monitor = _app_monitor(request["AppMonitorDetails"], app_monitor_id)
     user = _members(request["UserDetails"], "UserDetails", optional=("userId", "sessionId"))
-    sender = _Sender(
+    context = _Context(
         app_monitor_id=app_monitor_id,
         monitor=monitor or AppMonitor(),
         batch_id=_uuid(request["BatchId"], "BatchId"),
@@ -92,48 +94,49 @@ def admit(app_monitor_id: str, body: object, monitor: AppMonitor | None = None) 
         metadata=_json_object(request.get("SessionMetadata", "{}"), "SessionMetadata"),
     )
     alias = _alias(request["Alias"]) if "Alias" in request else None
-    judged = _judge_all(request["RumEvents"], sender)
-    return Admitted(
+    checked = _check_events(request["RumEvents"], context)
+    return ValidRequest(
         app_monitor_id=app_monitor_id,
-        batch_id=sender.batch_id,
+        batch_id=context.batch_id,
         app_monitor=app_monitor,
-        user_id=sender.user_id,
-        session_id=sender.session_id,
+        user_id=context.user_id,
+        session_id=context.session_id,
         alias=alias,
-        session_metadata=sender.metadata,
-        events=tuple(event for event, _ in judged if isinstance(event, Event)),
-        dropped=tuple(event for event, _ in judged if isinstance(event, Dropped)),
-        removed=tuple(attribute for _, removed in judged for attribute in removed),
-        verdicts=tuple(_verdict(*one) for one in judged),
+        session_metadata=context.metadata,
+        events=tuple(event for event, _ in checked if isinstance(event, Event)),
+        dropped=tuple(event for event, _ in checked if isinstance(event, Dropped)),
+        removed=tuple(attribute for _, removed in checked for attribute in removed),
+        decisions=tuple(_decision(*one) for one in checked),
     )
 
 
-def _judge_all(values: object, sender: _Sender) -> list[tuple[Event | Dropped, list[Removed]]]:
+def _check_events(values: object, context: _Context) -> list[tuple[Event | Dropped, list[Removed]]]:
     if not isinstance(values, list):
         raise Violation(f"RumEvents must be a list, is {quote(values)}")
-    judged = []
+    checked = []
     violations: dict[int, str] = {}
     for n, value in enumerate(values):
         at = f"RumEvents[{n}]"
         try:
-            judged.append(_judge(_event(value, at, sender), at, sender.monitor))
+            checked.append(_check_event(_event(value, at, context), at, context.monitor))
         except Violation as violation:
             violations[n] = str(violation)
     if violations:
-        innocent = f"refused with its request, because of RumEvents[{next(iter(violations))}]"
-        verdicts = tuple(
-            Verdict(_text(value, "id"), _text(value, "type"), "refused", violations.get(n, innocent))
+        first = f"RumEvents[{next(iter(violations))}]"
+        other = f"{first} in the same request is invalid, so RUM refuses the whole request. To fix: correct {first}"
+        decisions = tuple(
+            Decision(_text(value, "id"), _text(value, "type"), "refused", violations.get(n, other))
             for n, value in enumerate(values)
         )
-        raise Violation(next(iter(violations.values())), verdicts)
-    return judged
+        raise Violation(next(iter(violations.values())), decisions)
+    return checked
 
 
-def _verdict(event: Event | Dropped, removed: list[Removed]) -> Verdict:
+def _decision(event: Event | Dropped, removed: list[Removed]) -> Decision:
     if isinstance(event, Dropped):
-        return Verdict(event.event.id, event.event.type, "dropped", event.reason)
-    lost = "; ".join(f"attribute {quote(one.key)} removed: {one.reason}" for one in removed)
-    return Verdict(event.id, event.type, "accepted", lost or None)
+        return Decision(event.event.id, event.event.type, "dropped", event.reason)
+    reason = "; ".join(f"attribute {quote(one.key)} removed: {one.reason}" for one in removed)
+    return Decision(event.id, event.type, "accepted", reason or None)
 
 
 def _text(event: object, member: str) -> str | None:
@@ -141,25 +144,25 @@ def _text(event: object, member: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _event(value: object, at: str, sender: _Sender) -> Event:
+def _event(value: object, at: str, context: _Context) -> Event:
     members = _members(value, at, required=("id", "timestamp", "type", "details"), optional=("metadata",))
     return Event(
         id=_uuid(members["id"], f"{at}.id"),
         timestamp=_timestamp(members["timestamp"], f"{at}.timestamp"),
         type=_event_type(members["type"], f"{at}.type"),
         details=_json_object(members["details"], f"{at}.details"),
-        metadata={**sender.metadata, **_json_object(members.get("metadata", "{}"), f"{at}.metadata")},
-        session_id=sender.session_id,
-        user_id=sender.user_id,
-        app_monitor_id=sender.app_monitor_id,
-        batch_id=sender.batch_id,
+        metadata={**context.metadata, **_json_object(members.get("metadata", "{}"), f"{at}.metadata")},
+        session_id=context.session_id,
+        user_id=context.user_id,
+        app_monitor_id=context.app_monitor_id,
+        batch_id=context.batch_id,
     )
 
 
-def _judge(sent: Event, at: str, monitor: AppMonitor) -> tuple[Event | Dropped, list[Removed]]:
-    removed = _refused_attributes(sent)
-    refused_keys = {attribute.key for attribute in removed}
-    metadata = {key: value for key, value in sent.metadata.items() if key not in refused_keys}
+def _check_event(sent: Event, at: str, monitor: AppMonitor) -> tuple[Event | Dropped, list[Removed]]:
+    removed = _removed_attributes(sent)
+    removed_keys = {attribute.key for attribute in removed}
+    metadata = {key: value for key, value in sent.metadata.items() if key not in removed_keys}
     problem = schema.violation(schema.METADATA, metadata, f"{at}.metadata")
     if problem:
         raise Violation(f"{problem} (the event's own metadata merged over SessionMetadata)")
@@ -167,28 +170,30 @@ def _judge(sent: Event, at: str, monitor: AppMonitor) -> tuple[Event | Dropped, 
         problem = schema.violation(sent.type.removeprefix(RUM_PREFIX), sent.details, f"{at}.details")
         if problem:
             raise Violation(problem)
-    reason = _why_dropped(sent, monitor)
+    reason = _drop_reason(sent, monitor)
     return (Dropped(sent, reason), []) if reason else (replace(sent, metadata=metadata), removed)
 
 
-def _why_dropped(event: Event, monitor: AppMonitor) -> str | None:
+def _drop_reason(event: Event, monitor: AppMonitor) -> str | None:
     if not monitor.custom_events and not event.type.startswith(RUM_PREFIX):
-        return "custom events are not enabled in the app monitor"
+        return f"custom events are disabled in the app monitor{_DROPPED} enable custom events"
     # "collected only if the app monitor has X-Ray tracing activated"
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-datacollected.html
     if not monitor.xray and event.type == f"{RUM_PREFIX}xray_trace_event":
-        return "X-Ray tracing is not enabled in the app monitor"
+        return f"X-Ray tracing is disabled in the app monitor{_DROPPED} enable X-Ray tracing"
     domain = event.metadata.get("domain")
-    if not monitor.takes_domain(domain):
-        return f"its domain {quote(domain)} is none of the app monitor's: {', '.join(monitor.domains)}"
+    if not monitor.accepts_domain(domain):
+        domains = ", ".join(monitor.domains)
+        return f"the app monitor accepts {domains} and not the domain {quote(domain)}{_DROPPED} add the domain"
     size = event_bytes(event)
     if size > MAX_EVENT_BYTES and event.type != _REPLAY:
-        return f"{size} bytes with its merged metadata, RUM keeps at most {MAX_EVENT_BYTES}"
+        limit = f"above RUM's limit of {MAX_EVENT_BYTES}"
+        return f"the event has {size} bytes with merged metadata, {limit}{_DROPPED} shorten details or metadata"
     return None
 
 
 def event_bytes(event: Event) -> int:
-    """Measure an event as one compact JSON object in UTF-8: id, timestamp, type, details and merged metadata."""
+    """Return the size of an event as compact JSON in UTF-8: id, timestamp, type, details and merged metadata."""
     measured = {
         "id": event.id,
         "timestamp": event.timestamp,
@@ -199,20 +204,20 @@ def event_bytes(event: Event) -> int:
     return len(dump(measured).encode())
 
 
-def _refused_attributes(event: Event) -> list[Removed]:
+def _removed_attributes(event: Event) -> list[Removed]:
     removed = []
     kept = 0
     for key, value in event.metadata.items():
         if key in schema.METADATA_MEMBERS:
             continue
         if not _CUSTOM_KEY.fullmatch(key):
-            reason = "the key must be 1 to 128 of A-Z a-z 0-9 _ : and not begin with aws: or pageTags"
+            reason = "the key must be 1 to 128 of A-Z a-z 0-9 _ : and must not begin with aws: or pageTags"
         elif not isinstance(value, (str, int, float)):
             reason = "the value must be a string, a number or a boolean"
         elif isinstance(value, str) and len(value) > MAX_VALUE_CHARACTERS:
-            reason = f"the value has {len(value)} characters, at most {MAX_VALUE_CHARACTERS} are kept"
+            reason = f"the value must have at most {MAX_VALUE_CHARACTERS} characters, has {len(value)}"
         elif kept == MAX_CUSTOM_ATTRIBUTES:
-            reason = f"RUM keeps at most {MAX_CUSTOM_ATTRIBUTES} custom attributes of an event"
+            reason = f"an event must have at most {MAX_CUSTOM_ATTRIBUTES} custom attributes"
         else:
             kept += 1
             continue
@@ -241,7 +246,9 @@ def _alias(value: object) -> str:
 def _event_type(value: object, at: str) -> str:
     event_type = _matching(_EVENT_TYPE, value, at, "1 to 256 of A-Z a-z 0-9 _ . -")
     if event_type.startswith(RUM_PREFIX) and event_type.removeprefix(RUM_PREFIX) not in schema.EVENT_TYPES:
-        raise Violation(f"{at} {quote(event_type)} is none of RUM's event types, and {RUM_PREFIX} is RUM's own prefix")
+        raise Violation(
+            f"{at} {quote(event_type)} is unknown: the prefix {RUM_PREFIX} is reserved for RUM's event types"
+        )
     return event_type
 
 
@@ -258,9 +265,9 @@ def _uuid(value: object, at: str) -> str:
     return _matching(_UUID, value, at, "a UUID of 36 characters")
 
 
-def _matching(pattern: re.Pattern[str], value: object, at: str, what: str) -> str:
+def _matching(pattern: re.Pattern[str], value: object, at: str, rule: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise Violation(f"{at} must be {what}, is {quote(value)}")
+        raise Violation(f"{at} must be {rule}, is {quote(value)}")
     return value
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .._attributes import RESOURCE_ALIAS, RESOURCE_APP_MONITOR_ID, RESOURCE_VERSIONS, SERVICE_NAME
-from .._config_fields import UUID
+from .._uuid import UUID
 from ..config import Config
 from ..rum.batch import AppMonitor
 from . import metadata

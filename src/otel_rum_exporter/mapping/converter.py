@@ -118,7 +118,7 @@ class Converter:
                 outcomes.append(self._convert(view, identity, now.epoch_ns))
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 outcomes.append(Outcome(view, drops=[_unmappable(view.name, error, _kind(view))]))
-        self._ledger.waiting = self._identities.pending
+        self._ledger.pending = self._identities.pending
         self._count(outcomes)
         if not self._is_durable:
             return Converted(outcomes)

@@ -1,4 +1,4 @@
-"""Files of OTLP: a body by itself, or those that the Collector's file exporter writes one after another.
+"""OTLP files: a single body, or the sequence of bodies that the Collector's file exporter writes.
 
 https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/exporter/fileexporter
 """
@@ -15,7 +15,7 @@ _LENGTH_BYTES = 4
 
 
 def decode_file(content: bytes) -> Decoded:
-    """Decode a file in either encoding, which is found out.
+    """Decode a file, and detect its encoding.
 
     Bodies of protobuf are one alone, or each behind its length in four bytes. Whether they hold spans or log records
     is found out too.
@@ -37,7 +37,7 @@ def decode_file(content: bytes) -> Decoded:
 
 
 def decode_json_file(content: bytes) -> Decoded:
-    """Decode a file of JSON that is one body, or has one on each line.
+    """Decode a JSON file with one body, or one body per line.
 
     Raises:
         OtlpError: where neither the whole nor any line of it is OTLP.
@@ -54,7 +54,7 @@ def decode_json_file(content: bytes) -> Decoded:
 
 
 def _joined(bodies: Iterator[tuple[str, Callable[[bytes], Decoded], bytes]]) -> Decoded:
-    """Return what is in several bodies, each with its name; raises what the first one does where all of them do."""
+    """Decode several named bodies; raise the error of the first if none can be decoded."""
     read: list[Decoded] = []
     faults: list[Fault] = []
     for name, decode, body in bodies:
@@ -72,7 +72,7 @@ def _joined(bodies: Iterator[tuple[str, Callable[[bytes], Decoded], bytes]]) -> 
 
 
 def _framed(content: bytes) -> list[bytes]:
-    """Return the messages of a file where each is behind its length; none where it is no such file."""
+    """Return the length-prefixed messages of a file; none if it has another format."""
     found, at = [], 0
     while at < len(content):
         size = int.from_bytes(content[at : at + _LENGTH_BYTES], "big")
@@ -85,7 +85,7 @@ def _framed(content: bytes) -> list[bytes]:
 
 
 def _of_any_signal(body: bytes) -> Decoded:
-    """Decode a body as the signal of which more of it is sound."""
+    """Decode a body as the signal with more valid records."""
     spans, logs = (decode_protobuf(body, signal) for signal in (Signal.TRACES, Signal.LOGS))
     if any(one.log_record.timestamp or one.log_record.observed_timestamp for one in logs.log_records):
         return max(spans, logs, key=lambda decoded: len(decoded.records))

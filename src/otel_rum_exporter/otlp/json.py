@@ -44,7 +44,7 @@ _SEVERITY_NAMES = {f"SEVERITY_NUMBER_{severity.name}": severity.value for severi
 
 
 def decode_json(body: bytes | str, signal: Signal | None = None, max_records: int | None = None) -> Decoded:
-    """Decode the JSON body of an export request: of the signal given, or else of whatever is in it.
+    """Decode the JSON body of an export request; without a signal, whatever it contains.
 
     Raises:
         OtlpError: where it is not JSON, or not an object with anything of OTLP in it; where a signal is given, an
@@ -66,11 +66,11 @@ def decode_json(body: bytes | str, signal: Signal | None = None, max_records: in
                 faults.add(Fault(name, "is not for RUM: only spans and log records are"), 0)
     names = _BLOCKS if signal is None else (_SIGNAL_BLOCKS[signal],)
     records = tuple(record for name in names for record in _records(fields, name, faults))
-    return Decoded(records, faults.told, faults.rejected)
+    return Decoded(records, faults.first, faults.rejected)
 
 
 def _records(fields: Message, blocks: str, faults: Faults) -> Iterator[DecodedSpan | DecodedLogRecord]:
-    """Yield the records of a body, and add what is malformed to the faults."""
+    """Yield the records of a body, and add faults."""
     scopes, records, read = _BLOCKS[blocks]
     for path, block, resource in _sound(fields, blocks, "", _resource, faults, (scopes, records)):
         for inner, scoped, scope in _sound(block, scopes, path, _scope, faults, (records,)):
@@ -82,7 +82,7 @@ def _records(fields: Message, blocks: str, faults: Faults) -> Iterator[DecodedSp
 def _sound(
     fields: Message, name: str, path: str, read: Callable[[Message], T], faults: Faults, below: tuple[str, ...]
 ) -> Iterator[tuple[str, Message, T]]:
-    """Yield path, message and what `read` makes of it, of each member of a repeated field that is not malformed.
+    """Yield path, message and the result of `read` for each valid member of a repeated field.
 
     `below` names the repeated fields from a member down to its records, to count those that are lost with it.
     """
@@ -104,7 +104,7 @@ def _sound(
 
 
 def _number(member: Any, below: tuple[str, ...]) -> int:
-    """Return how many records are in a member, as far as they can be counted."""
+    """Return the number of records in a member, as far as they can be counted."""
     if not below:
         return 1
     inner = member.get(below[0]) if isinstance(member, dict) else None
@@ -187,17 +187,17 @@ def _attributes(fields: Message, name: str = "attributes", depth: int = 0) -> di
     def pair(member: Message) -> tuple[str, Any]:
         key, value = member.get("key"), member.get("value")
         if type(key) is str and type(value) is dict and depth <= MAX_VALUE_DEPTH:
-            # Nearly all are texts, and read in half the time when nothing else is asked of them.
-            told = value.get("stringValue")
-            if type(told) is str:
-                return key, told
+            # Nearly all values are texts; this shortcut halves their time.
+            text = value.get("stringValue")
+            if type(text) is str:
+                return key, text
         return proto_json.text(member, "key"), proto_json.submessage(member, "value", partial(_any_value, depth=depth))
 
     return dict(proto_json.each(fields, name, pair))
 
 
 def _any_value(value: Message, depth: int = 0) -> Any:
-    """Return the value in an AnyValue: None where it is empty, or of a kind that is not known."""
+    """Return the value of an AnyValue; None if it is empty or of an unknown kind."""
     if depth > MAX_VALUE_DEPTH:
         raise MalformedError("", f"is nested more than {MAX_VALUE_DEPTH} deep")
     for kind, read in _SCALARS.items():
@@ -222,7 +222,7 @@ _BLOCKS: dict[str, tuple[str, str, Callable[..., DecodedSpan | DecodedLogRecord]
     "resourceSpans": ("scopeSpans", "spans", _span),
     "resourceLogs": ("scopeLogs", "logRecords", _log_record),
 }
-"""Blocks of a resource; in them blocks of a scope; in them records, and what reads one."""
+"""Names of resource blocks, scope blocks and records, and the function that reads a record."""
 
 _SIGNAL_BLOCKS = {Signal.TRACES: "resourceSpans", Signal.LOGS: "resourceLogs"}
 _NOT_FOR_RUM = ("resourceMetrics", "resourceProfiles")

@@ -1,7 +1,7 @@
-"""Spans and log records that came as data, not from an SDK in this process: twins of what the mapping reads.
+"""Decoded spans and log records, with the members that the mapping reads of SDK objects.
 
-Resource and scope are one object for all records of their block. Nobody changes what was decoded; that it could be
-changed is because to make what cannot be takes three times as long.
+Resource and scope are one object for all records of their block. The classes are mutable because frozen ones take three
+times as long to create.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 MAX_VALUE_DEPTH = 32
-"""Lists and maps within one another in a value. Parsers of protobuf end at 100 messages, of which each takes 2 or 3."""
+"""Nested lists and maps in a value. Protobuf parsers stop at 100 nested messages, and each level takes 2 or 3."""
 
 MAX_VALUES_PER_RECORD = 20
-"""Attributes and the like, on average, where the number of records is limited."""
+"""Average number of attributes and similar values per record, if the number of records is limited."""
 
-MAX_FAULTS_TOLD = 100
-"""More faults than these are counted only."""
+MAX_FAULTS = 100
+"""Further faults are only counted."""
 
 KINDS = dict(enumerate((SpanKind.SERVER, SpanKind.CLIENT, SpanKind.PRODUCER, SpanKind.CONSUMER), 2))
-"""All but INTERNAL, which those that are not specified may be taken for."""
+"""All but INTERNAL, which is also used for unspecified kinds."""
 
 SEVERITIES = {severity.value: severity for severity in SeverityNumber if severity.value}
 STATUS_CODES = dict(enumerate((StatusCode.UNSET, StatusCode.OK, StatusCode.ERROR)))
@@ -32,22 +32,22 @@ UNSET, OK = Status(), Status(StatusCode.OK)
 FLAGS = tuple(map(TraceFlags, range(256)))
 
 _REMOTE = 0x100 | 0x200
-"""Of `flags`: that it is known whether the parent is remote, and that it is.
+"""Bits of `flags`: whether the parent is remote is known, and it is remote.
 
 https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
 """
 
 
 class OtlpError(ValueError):
-    """What was given is no OTLP at all."""
+    """The input is not OTLP."""
 
 
 class TooManyRecordsError(OtlpError):
-    """What was given holds more records than may be read at once."""
+    """The input has more records than are accepted at once."""
 
 
 class MalformedError(ValueError):
-    """A value that is not of its field's type. `path` leads to it from the message being read."""
+    """A value does not have its field's type. `path` is its path from the message being read."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -55,12 +55,12 @@ class MalformedError(ValueError):
         self.reason = reason
 
     def within(self, path: str) -> MalformedError:
-        """Return the same fault, seen from a message further out."""
+        """Return the same fault with the path from an outer message."""
         return MalformedError(f"{path}.{self.path}" if self.path else path, self.reason)
 
 
 class Signal(enum.Enum):
-    """What kind of telemetry a body carries; the value is its name in the paths of OTLP over HTTP."""
+    """The kind of telemetry in a body; the value is its name in OTLP/HTTP paths."""
 
     TRACES = "traces"
     LOGS = "logs"
@@ -68,14 +68,14 @@ class Signal(enum.Enum):
 
 @dataclass(slots=True)
 class DecodedResource:
-    """The twin of `view.Resource`."""
+    """A decoded resource."""
 
     attributes: Mapping[str, Any]
 
 
 @dataclass(slots=True)
 class DecodedScope:
-    """The twin of `view.Scope`."""
+    """A decoded instrumentation scope."""
 
     name: str
     version: str | None
@@ -83,7 +83,7 @@ class DecodedScope:
 
 @dataclass(slots=True)
 class DecodedEvent:
-    """The twin of `span.SpanEvent`."""
+    """A decoded span event."""
 
     name: str
     timestamp: int
@@ -92,14 +92,14 @@ class DecodedEvent:
 
 @dataclass(slots=True)
 class DecodedLink:
-    """The twin of `span.SpanLink`."""
+    """A decoded span link."""
 
     context: SpanContext
 
 
 @dataclass(slots=True)
 class DecodedSpan:
-    """The twin of `span.Span`."""
+    """A decoded span, with the members of `mapping.span_view.Span`."""
 
     name: str
     kind: SpanKind
@@ -120,7 +120,7 @@ class DecodedSpan:
 
 @dataclass(slots=True, kw_only=True)
 class DecodedLogData:
-    """The twin of `log_record.LogData`."""
+    """A decoded log record's content."""
 
     timestamp: int | None
     observed_timestamp: int | None
@@ -135,7 +135,7 @@ class DecodedLogData:
 
 @dataclass(slots=True)
 class DecodedLogRecord:
-    """The twin of `log_record.LogRecord`."""
+    """A decoded log record, with the members of `mapping.log_view.LogRecord`."""
 
     log_record: DecodedLogData
     resource: DecodedResource
@@ -144,7 +144,7 @@ class DecodedLogRecord:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that could not be read: where it stands, and why."""
+    """Something that could not be read: its path, and why."""
 
     path: str
     reason: str
@@ -154,10 +154,10 @@ class Fault:
 
 
 class Faults:
-    """What could not be read of a body, and how many records that costs."""
+    """The faults of a body, and the number of records that they reject."""
 
     def __init__(self, max_records: int | None = None) -> None:
-        self._told: list[Fault] = []
+        self._first: list[Fault] = []
         self._max_records = max_records
         self._max_values = max_records * MAX_VALUES_PER_RECORD if max_records else None
         self._records = 0
@@ -165,15 +165,15 @@ class Faults:
         self.rejected = 0
 
     @property
-    def told(self) -> tuple[Fault, ...]:
-        """The first faults."""
-        return tuple(self._told)
+    def first(self) -> tuple[Fault, ...]:
+        """The first faults, at most `MAX_FAULTS`."""
+        return tuple(self._first)
 
     def count(self) -> None:
-        """Count a record, or a block of them, that is about to be read.
+        """Count a record or a block that is about to be read.
 
         Raises:
-            TooManyRecordsError: when there were too many already.
+            TooManyRecordsError: if there are too many.
         """
         self._records += 1
         if self._max_records is not None and self._records > self._max_records:
@@ -183,22 +183,22 @@ class Faults:
         """Count attributes, events, links and members of values that are about to be read.
 
         Raises:
-            TooManyRecordsError: when there are too many for memory to hold.
+            TooManyRecordsError: if there are too many.
         """
         self._values += values
         if self._max_values is not None and self._values > self._max_values:
             raise TooManyRecordsError(f"more than {self._max_values} attributes; send them in several requests")
 
     def add(self, fault: Fault, records: int = 1) -> None:
-        """Tell what is malformed, and how many records are rejected for it."""
+        """Add a fault and the number of records that it rejects."""
         self.rejected += records
-        if len(self._told) < MAX_FAULTS_TOLD:
-            self._told.append(fault)
+        if len(self._first) < MAX_FAULTS:
+            self._first.append(fault)
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What was read, in the order in which it stands; how many records could not be; the first faults of them."""
+    """Decoded records in their order, the first faults, and the number of rejected records."""
 
     records: tuple[DecodedSpan | DecodedLogRecord, ...]
     faults: tuple[Fault, ...]
@@ -214,12 +214,12 @@ class Decoded:
 
 
 def is_remote(flags: int) -> bool:
-    """Say whether flags tell that the parent is in another process."""
+    """Return whether the flags say that the parent is in another process."""
     return flags & _REMOTE == _REMOTE
 
 
 def status(code: int, message: str) -> Status:
-    """Return a status; only errors have a description in the SDK, which warns of others."""
+    """Return a status; only errors keep a description, because the SDK warns about others."""
     kind = STATUS_CODES.get(code, StatusCode.UNSET)
     if kind is StatusCode.ERROR:
         return Status(kind, message or None)

@@ -1,4 +1,4 @@
-"""Fields of a protobuf message in OTLP's JSON form, read with their type, each fault with the path to it.
+"""Typed fields of a protobuf message in OTLP's JSON encoding; each fault has its path.
 
 OTLP departs from protobuf's own JSON: ids are hex, enums are integers, and keys are lowerCamelCase only.
 Unknown fields are ignored, and null is a field that was not set:
@@ -53,7 +53,7 @@ def message(value: object) -> Message:
 
 
 def text(fields: Message, name: str) -> str:
-    """Return a string; empty where there is none."""
+    """Return a string; empty if there is none."""
     value = fields.get(name)
     if isinstance(value, str):
         return value
@@ -82,7 +82,7 @@ def integer(fields: Message, name: str, low: int = 0, high: int = MAX_UINT64) ->
 
 
 def number(fields: Message, name: str) -> float:
-    """Return a number; those JSON has no form for are written as words, such as "NaN"."""
+    """Return a number; those without a JSON form are words such as "NaN"."""
     value = fields.get(name)
     try:
         if value is None:
@@ -95,7 +95,7 @@ def number(fields: Message, name: str) -> float:
 
 
 def data(fields: Message, name: str) -> bytes:
-    """Return bytes, written in Base64 of either alphabet, with padding or without."""
+    """Return bytes from Base64 of either alphabet, with or without padding."""
     written = text(fields, name).translate(_URL_SAFE_BASE64).rstrip("=")
     try:
         return base64.b64decode(written + "=" * (-len(written) % 4), validate=True)
@@ -104,7 +104,7 @@ def data(fields: Message, name: str) -> bytes:
 
 
 def hex_id(fields: Message, name: str, digits: int) -> int:
-    """Return an id; 0, which is no id, where there is none."""
+    """Return an id; 0, which is invalid, if there is none."""
     value = text(fields, name)
     if not value:
         return 0
@@ -114,7 +114,7 @@ def hex_id(fields: Message, name: str, digits: int) -> int:
 
 
 def enum(fields: Message, name: str, names: Mapping[str, int]) -> int:
-    """Return the number of an enum's member; its name is tolerated, though OTLP forbids it."""
+    """Return the number of an enum's member; its name is accepted, although OTLP forbids it."""
     value = fields.get(name)
     if isinstance(value, str) and value in names:
         return names[value]
@@ -132,7 +132,7 @@ def items(fields: Message, name: str) -> list[Any]:
 
 
 def each(fields: Message, name: str, read: Callable[[Message], T]) -> tuple[T, ...]:
-    """Return the messages of a repeated field as `read` makes them."""
+    """Return the results of `read` for the messages of a repeated field."""
     found = []
     for index, item in enumerate(items(fields, name)):
         try:
@@ -143,7 +143,7 @@ def each(fields: Message, name: str, read: Callable[[Message], T]) -> tuple[T, .
 
 
 def submessage(fields: Message, name: str, read: Callable[[Message], T]) -> T | None:
-    """Return the message in a field as `read` makes it; None where there is none."""
+    """Return the result of `read` for the message in a field; None if there is none."""
     value = fields.get(name)
     if value is None:
         return None
@@ -166,7 +166,7 @@ def _whole(value: object) -> int | None:
 
 
 def _quoted(value: object) -> str:
-    """Return a value as an error message shows it: text and numbers themselves, of anything else its kind."""
+    """Return a value for an error message: texts and numbers themselves, for others their kind."""
     if isinstance(value, str):
         return repr(value if len(value) <= _QUOTED_CHARS else f"{value[:_QUOTED_CHARS]}...")
     if isinstance(value, bool) or value is None:

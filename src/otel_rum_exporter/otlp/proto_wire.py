@@ -1,4 +1,4 @@
-"""The frame of a protobuf message: which fields it has, and where each of them stands.
+"""The wire format of a protobuf message: its fields and their positions.
 
 Blocks are walked here, without building what is in them, so that a record is parsed alone: one that is malformed costs
 only itself, and a body of millions of empty messages costs no memory.
@@ -14,11 +14,11 @@ _MAX_VARINT_BITS = 63
 
 
 class WireError(ValueError):
-    """What was given is no protobuf message."""
+    """The input is not a protobuf message."""
 
 
 def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield number, start and end of each field between two offsets that holds text, bytes or a message.
+    """Yield number, start and end of each length-delimited field between two offsets.
 
     Raises:
         WireError: where the fields do not fill the space exactly.

@@ -38,10 +38,10 @@ from .model import (
 from .proto_wire import WireError, fields_of
 
 MAX_RECORD_BYTES = 256 * 1024
-"""Largest span, log record, resource or scope that is read. RUM's events have 6 KB."""
+"""Largest span, log record, resource or scope that is read; RUM's events have 6 KB."""
 
 _SHARED_BYTES = 8192
-"""Largest resource that is remembered, so that the requests of one sender have one."""
+"""Largest cached resource, so that the requests of one client share it."""
 
 _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
 _NO_PARENT = (b"", bytes(_SPAN_ID_BYTES))
@@ -56,13 +56,13 @@ def decode_protobuf(body: bytes, signal: Signal, max_records: int | None = None)
     """
     faults = Faults(max_records)
     try:
-        return Decoded(tuple(_records(body, _LAYOUTS[signal], faults)), faults.told, faults.rejected)
+        return Decoded(tuple(_records(body, _LAYOUTS[signal], faults)), faults.first, faults.rejected)
     except WireError as error:
         raise OtlpError(f"not OTLP in protobuf: {error}") from None
 
 
 class _Layout(NamedTuple):
-    """Names of the repeated fields of a signal, from the outside in, and what reads a record."""
+    """Names of a signal's repeated fields, from the outside in, and the function that reads a record."""
 
     blocks: str
     scopes: str
@@ -71,7 +71,7 @@ class _Layout(NamedTuple):
 
 
 def _records(body: bytes, layout: _Layout, faults: Faults) -> Iterator[DecodedSpan | DecodedLogRecord]:
-    """Yield the records of a body, and add what is malformed to the faults."""
+    """Yield the records of a body, and add faults."""
     for index, (number, start, end) in enumerate(fields_of(body, 0, len(body))):
         faults.count()
         if number != 1:
@@ -105,7 +105,7 @@ def _scope_records(
 
 
 def _split(body: bytes, start: int, end: int, faults: Faults) -> tuple[bytes, list[tuple[int, int]]]:
-    """Return the head of a block, its field 1, and where its members stand, which are its fields 2.
+    """Return the head of a block (field 1) and the positions of its members (fields 2).
 
     Heads that are there twice are merged, which is what parsing them in a row does.
     """
@@ -185,7 +185,7 @@ def _context(message: Span | Span.Link, flags: int, *, remote: bool) -> SpanCont
 
 
 def _id(value: bytes, name: str, size: int) -> int:
-    """Return an id; 0, which is no id, where there is none."""
+    """Return an id; 0, which is invalid, if there is none."""
     if len(value) == size or not value:
         return int.from_bytes(value, "big")
     raise MalformedError(name, f"has {len(value)} bytes, not {size}")
@@ -227,7 +227,7 @@ def _attributes(pairs: Sequence[KeyValue], faults: Faults, depth: int = 0) -> di
 
 
 def _value(value: AnyValue, depth: int, faults: Faults) -> Any:
-    """Return the value in an AnyValue: None where it is empty, or of a kind that is not known."""
+    """Return the value of an AnyValue; None if it is empty or of an unknown kind."""
     kind = value.WhichOneof("value")
     if kind in _SCALARS:
         return getattr(value, kind)

@@ -1,4 +1,4 @@
-"""Files of OTLP one body at a time: their size does not matter, and a reader can go on where it stopped.
+"""OTLP files of any size, one body at a time; a reader can resume where it stopped.
 
 https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/exporter/fileexporter
 """
@@ -15,7 +15,7 @@ from .json import decode_json
 from .model import Decoded, OtlpError
 
 MAX_BODY_BYTES = 128 * 1024 * 1024
-"""Of one body. As a length it is less than the first bytes of any message of protobuf, which are field and length."""
+"""Largest body. As a length prefix it is smaller than the first bytes of any protobuf message."""
 
 _LENGTH_BYTES = 4
 _SNIFFED_BYTES = 4096
@@ -23,7 +23,7 @@ _SNIFFED_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One body of a file; `name` says which, and `end` is the offset behind it.
+    """One body of a file; `name` identifies it, and `end` is the offset after it.
 
     `is_cut` is true where the file ends in the middle of it, as one that is still being written does.
     """
@@ -44,7 +44,7 @@ class Piece:
 
 
 def pieces(stream: BinaryIO, begin: int = 0) -> Iterator[Piece]:
-    """Yield the bodies from an offset on, which must be the end of one; the stream is uncompressed, and seekable.
+    """Yield the bodies from an offset on, the end of a body; the stream must be uncompressed and seekable.
 
     Raises:
         OtlpError: where a body is larger than any should be, or cannot be decompressed.
@@ -61,7 +61,7 @@ def pieces(stream: BinaryIO, begin: int = 0) -> Iterator[Piece]:
 
 
 def _has_lines(stream: BinaryIO) -> bool:
-    """Say whether the first line is a body of its own, and not only the beginning of one."""
+    """Return whether the first line is a whole body, and not only its beginning."""
     first = stream.readline(MAX_BODY_BYTES + 1)
     is_last = not stream.read(1)
     stream.seek(0)

@@ -1,4 +1,4 @@
-"""Zstandard, as the Collector's file exporter compresses with it: Python's own from 3.14 on, before that an extra."""
+"""Zstandard, a compression of the Collector's file exporter: in the standard library since 3.14, else an extra."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 
-from .._config_fields import UUID
+from .._uuid import UUID
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 """What AWS's own client sends for a user it does not know; as a session id it means that there is none."""

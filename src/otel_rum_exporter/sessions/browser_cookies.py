@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from .._config_fields import UUID
+from .._uuid import UUID
 from ..rum.ids import NIL_UUID
 from .context import Session
 

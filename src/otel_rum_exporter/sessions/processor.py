@@ -53,7 +53,6 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         session: Return session id and user id of the current work, or None. Called for each span.
         state_directory: Directory that keeps a random id of the application's user between runs.
         tracer_provider: Provider of the spans that `page_view` makes; None means the global one.
-        now_ns: Return the time since the epoch.
     """
 
     def __init__(
@@ -62,11 +61,9 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         *,
         state_directory: str | os.PathLike[str] | None = None,
         tracer_provider: trace.TracerProvider | None = None,
-        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._session_of = session
         self._tracer_provider = tracer_provider
-        self._now_ns = now_ns
         self._log = RateLimitedLog()
         self._app_session: AppSession | None = None
         if state_directory is not None:
@@ -119,7 +116,7 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         return True
 
     def _start_app_session(self, user_id: str | None = None) -> AppSession:
-        self._app_session = AppSession(user_id=user_id, new_id=_new_id, now_ns=self._now_ns)
+        self._app_session = AppSession(user_id=user_id, new_id=_new_id, now_ns=time.time_ns)
         return self._app_session
 
     def _found(self, own: Mapping[str, Any], context: Context | None) -> Attributes:

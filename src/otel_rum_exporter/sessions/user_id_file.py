@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from .._config_fields import UUID
 from .._files import write_whole
 from .._log import LOGGER
+from .._uuid import UUID
 
 USER_ID_FILE = "user-id"
 

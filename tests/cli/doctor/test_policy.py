@@ -8,29 +8,28 @@ from typing import Any
 import pytest
 
 from otel_rum_exporter.cli.doctor.policy import (
-    Place,
-    admits_everyone,
-    asked_aliases,
+    PUT_RUM_EVENTS,
+    AppMonitorArn,
+    allows_unsigned,
     grantee,
-    resource_statement,
-    statement,
+    policy,
+    required_aliases,
+    resource_policy_for,
 )
 
-PUT = "rum:PutRumEvents"
-PLACE = Place("aws-us-gov", "us-gov-west-1", "123456789012", "shop")
+ARN = AppMonitorArn("aws-us-gov", "us-gov-west-1", "123456789012", "shop")
 
 
-def policy(*statements: dict[str, Any]) -> str:
-    """Return a document of statements that allow the action to everyone, unless told otherwise."""
-    return json.dumps(
-        {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": PUT, **one} for one in statements]}
-    )
+def document(*statements: dict[str, Any]) -> str:
+    """Return a policy; a statement allows everyone to send, except for the members given."""
+    public = {"Effect": "Allow", "Principal": "*", "Action": PUT_RUM_EVENTS}
+    return json.dumps({"Statement": [{**public, **statement} for statement in statements]})
 
 
-def test_the_arn_has_partition_region_account_and_name() -> None:
-    """The id is not in it."""
-    assert PLACE.arn == "arn:aws-us-gov:rum:us-gov-west-1:123456789012:appmonitor/shop"
-    assert PLACE.arn in statement(PUT, PLACE.arn)
+def test_arn_has_partition_region_account_and_name() -> None:
+    """It does not contain the id."""
+    assert str(ARN) == "arn:aws-us-gov:rum:us-gov-west-1:123456789012:appmonitor/shop"
+    assert str(ARN) in policy(PUT_RUM_EVENTS, str(ARN))
 
 
 @pytest.mark.parametrize(
@@ -41,25 +40,29 @@ def test_the_arn_has_partition_region_account_and_name() -> None:
         ("arn:aws:sts::123456789012:assumed-role/web/i-0abc", "arn:aws:iam::123456789012:role/web"),
     ],
 )
-def test_a_session_of_a_role_is_given_rights_by_its_role(caller: str | None, expected: str) -> None:
-    """Sessions have no policies of their own to attach to."""
+def test_grantee_of_a_role_session_is_the_role(caller: str | None, expected: str) -> None:
+    """A policy cannot be attached to a session."""
     assert grantee(caller) == expected
 
 
 @pytest.mark.parametrize(
-    ("document", "is_open", "aliases"),
+    ("resource_policy", "is_public", "aliases"),
     [
-        (policy({}), True, []),
-        (policy({"Principal": {"AWS": "*"}, "Action": ["rum:*"]}), True, []),
-        (policy({"Condition": {"StringEquals": {"rum:alias": ["a", "b"]}}}), True, ["a", "b"]),
-        (policy({"Condition": {"StringEquals": {"rum:alias": "a"}}}, {}), True, []),
-        (policy({"Effect": "Deny"}), False, []),
-        (policy({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}), False, []),
-        (policy({"Action": "rum:GetAppMonitor"}), False, []),
-        (resource_statement(PLACE, None), True, []),
-        (resource_statement(PLACE, "a"), True, ["a"]),
+        (document({}), True, []),
+        (document({"Principal": {"AWS": "*"}, "Action": ["rum:*"]}), True, []),
+        (document({"Condition": {"StringEquals": {"rum:alias": ["a", "b"]}}}), True, ["a", "b"]),
+        (document({"Condition": {"StringEquals": {"rum:alias": "a"}}}, {}), True, []),
+        (document({"Effect": "Deny"}), False, []),
+        (document({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}), False, []),
+        (document({"Action": "rum:GetAppMonitor"}), False, []),
+        (resource_policy_for(ARN, None), True, []),
+        (resource_policy_for(ARN, "a"), True, ["a"]),
     ],
 )
-def test_a_resource_policy_is_open_or_asks_for_aliases(document: str, is_open: bool, aliases: list[str]) -> None:  # noqa: FBT001
-    """As AWS's own examples are written, and as we write them."""
-    assert (admits_everyone(document), asked_aliases(document)) == (is_open, aliases)
+def test_resource_policy_allows_unsigned_requests_or_requires_an_alias(
+    resource_policy: str,
+    is_public: bool,  # noqa: FBT001 - the value of a row
+    aliases: list[str],
+) -> None:
+    """In the forms of AWS's examples, and in the form of this package."""
+    assert (allows_unsigned(resource_policy), required_aliases(resource_policy)) == (is_public, aliases)

@@ -12,13 +12,13 @@ const pause = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
 window.addEventListener("load", async () => {
   try {
     await pause(200);
-    // Spans and records travel apart; what happens on a page is told behind the page.
+    // Spans and log records are exported separately; events of a page follow its page view.
     await spans.forceFlush();
     const buy = document.getElementById("buy");
     buy.addEventListener("click", () => fetch("/missing"));
     buy.click();
     setTimeout(() => { throw new RangeError("planted"); });
-    // The span of a fetch ends 300 ms after it, when the browser has told its timing.
+    // The span of a fetch ends 300 ms after it, when the browser has reported its timing.
     await pause(1000);
     await spans.forceFlush();
     await records.forceFlush();

@@ -1,4 +1,4 @@
-// Texts with too little contrast: for each, its colour over the backgrounds behind it, by the formula of WCAG 2.
+// Returns the texts with too low contrast, by the formula of WCAG 2: text colour over the backgrounds behind it.
 () => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const layer = (color) => {

@@ -1,4 +1,4 @@
-"""Records as the stand-in keeps them, for views to read."""
+"""Records as the input of views."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RUM = "com.amazon.rum."
 
 
 def event(name: str, details: dict[str, Any] | None = None, at: float = 0.0, **members: Any) -> Event:
-    """Make an event of `at` seconds after `NOW`; a name that ends in `_event` is one of RUM's."""
+    """Make an event at `at` seconds after `NOW`; a name that ends in `_event` gets RUM's prefix."""
     defaults: dict[str, Any] = {
         "id": f"{name}-{at}",
         "timestamp": NOW + at,
@@ -30,7 +30,7 @@ def event(name: str, details: dict[str, Any] | None = None, at: float = 0.0, **m
 
 
 def page_view(page: str, at: float = 0.0, **members: Any) -> Event:
-    """Make a view of a page."""
+    """Make a page view."""
     return event("page_view_event", {"pageId": page}, at, **({"metadata": {"pageId": page}} | members))
 
 
@@ -41,7 +41,7 @@ def load(page: str, millis: float, at: float = 0.0, **members: Any) -> Event:
 
 
 def request(url: str, status: int, at: float = 0.0, **members: Any) -> Event:
-    """Make an HTTP request; the status 0 stands for no answer."""
+    """Make an HTTP request; status 0 means no answer."""
     details: dict[str, Any] = {"request": {"method": "GET", "url": url}}
     details |= {"response": {"status": status}} if status else {"error": {"message": "refused"}}
     return event("http_event", details, at, **members)
@@ -53,10 +53,10 @@ def error(message: str, at: float = 0.0, **members: Any) -> Event:
 
 
 def received(*events: Event, **others: Any) -> Received:
-    """Collect what was received."""
+    """Make a snapshot with these events."""
     return Received(events=events, **others)
 
 
 def scope(**query: Any) -> Scope:
-    """Read a query at 100 seconds after `NOW`."""
+    """Parse a query at 100 seconds after `NOW`."""
     return Scope.of({name.strip("_"): str(value) for name, value in query.items()}, NOW + 100)

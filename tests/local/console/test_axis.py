@@ -1,4 +1,4 @@
-"""Time in equal steps."""
+"""Time axes of the console's charts."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +9,8 @@ times = st.floats(1_000_000_000, 9_999_999_999)
 
 
 @given(st.lists(times, min_size=1))
-def test_every_time_has_its_step_and_none_is_lost(seconds: list[float]) -> None:
-    """However far apart they are, there are few steps, and each holds what happened in it."""
+def test_axis_counts_every_time_in_a_limited_number_of_steps(seconds: list[float]) -> None:
+    """The counts add up to the number of times, for any distance between them."""
     axis = Axis.over(min(seconds), max(seconds))
     assert MIN_STEPS <= axis.steps <= MAX_STEPS
     assert sum(axis.counts(seconds)) == len(seconds)
@@ -19,12 +19,12 @@ def test_every_time_has_its_step_and_none_is_lost(seconds: list[float]) -> None:
         assert begin <= one < begin + axis.step_seconds
 
 
-def test_steps_are_round() -> None:
-    """Half an hour is cut into minutes that begin where clocks say so."""
+def test_axis_of_half_an_hour_has_steps_of_a_minute() -> None:
+    """The steps begin at full minutes."""
     axis = Axis.over(1_790_000_010, 1_790_001_800)
     assert (axis.step_seconds, axis.start % 60) == (60, 0)
 
 
-def test_what_lies_outside_counts_at_the_edge() -> None:
-    """A session that began before the time span is still one."""
+def test_axis_counts_times_outside_in_the_nearest_step() -> None:
+    """A session can begin before the time range."""
     assert Axis(100, 10, 3).counts([0, 105, 1000]) == [2, 0, 1]

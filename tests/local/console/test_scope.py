@@ -1,4 +1,4 @@
-"""Filters, as they stand in the URL."""
+"""Filters in the URL of the console."""
 
 import pytest
 
@@ -7,21 +7,21 @@ from tests.local.console.records import MONITOR, NOW, error, event, page_view, r
 
 
 @pytest.mark.parametrize("name", RANGES)
-def test_a_range_ends_now(name: str) -> None:
-    """It begins as long ago as it says."""
+def test_range_ends_now(name: str) -> None:
+    """A range of 15 minutes begins 15 minutes ago."""
     one = scope(range=name)
     assert (one.since, one.until) == (one.now - RANGES[name], None)
 
 
-def test_a_part_of_the_chart_is_a_time_span() -> None:
-    """From is in it, to is not."""
+def test_time_range_includes_from_and_excludes_to() -> None:
+    """A step of the chart is such a range."""
     events = [event("a", at=at) for at in (0, 1, 2)]
     assert scope(from_=int(NOW) + 1, to=int(NOW) + 2).in_time(events) == [events[1]]
 
 
 @pytest.mark.parametrize("query", [{"from": "x"}, {"from": "-1"}, {"to": "9" * 40}, {"range": "2y"}, {"from": "²"}])
-def test_what_cannot_be_read_filters_nothing(query: dict[str, str]) -> None:
-    """A URL that somebody broke still shows something."""
+def test_invalid_parameters_are_ignored(query: dict[str, str]) -> None:
+    """An invalid URL still shows data."""
     assert (scope(**query).since, scope(**query).until) == (None, None)
     assert scope(offset="-5").number("offset", 0, 10) == 0
 
@@ -38,8 +38,8 @@ def test_what_cannot_be_read_filters_nothing(query: dict[str, str]) -> None:
         ({"nonsense": "x"}, True),
     ],
 )
-def test_dimensions_narrow_by_equality(query: dict[str, str], *, fits: bool) -> None:
-    """All that are given must fit."""
+def test_all_given_dimensions_must_match(query: dict[str, str], *, fits: bool) -> None:
+    """Values are compared for equality."""
     metadata = {"pageId": "/cart", "browserName": "Firefox", "countryCode": "DE"}
     assert scope(**query).fits(event("a", metadata=metadata)) is fits
 
@@ -47,18 +47,18 @@ def test_dimensions_narrow_by_equality(query: dict[str, str], *, fits: bool) -> 
 @pytest.mark.parametrize(
     ("words", "fits"), [("COUPON", True), ("coupon expired", True), ("coupon s-1", True), ("coupon teapot", False)]
 )
-def test_every_word_must_be_found(words: str, *, fits: bool) -> None:
-    """In ids, type, page or details, whatever the case."""
+def test_all_search_words_must_match_ignoring_case(words: str, *, fits: bool) -> None:
+    """Ids, type, page and details are searched."""
     assert scope(q=words).fits(error("Coupon has expired", session_id="s-1")) is fits
 
 
-def test_words_are_found_inside_details() -> None:
-    """A URL is a member of a member."""
+def test_search_finds_words_in_nested_details() -> None:
+    """A URL is nested in the details."""
     assert scope(q="api/orders").fits(request("https://tea.example/api/orders", 500))
 
 
-def test_the_choices_are_what_there_is() -> None:
-    """The most frequent first, with the number of their events; what is not told is no choice."""
+def test_choices_list_values_by_frequency() -> None:
+    """Missing values are not listed."""
     events = [page_view("/"), page_view("/cart"), page_view("/cart"), event("a")]
     assert choices(events)["page"] == [["/cart", 2], ["/", 1]]
     assert choices(events)["browser"] == []

@@ -1,4 +1,4 @@
-"""Each view of what was received, as JSON."""
+"""The views of the console, as JSON."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.local import Batch, Dropped, Exchange, Refusal, Removed, Verdict
+from otel_rum_exporter.local import Batch, Decision, Dropped, Exchange, RefusedRequest, Removed
 from otel_rum_exporter.local import schema as schemas
 from otel_rum_exporter.local.console.received import Received
 from otel_rum_exporter.local.console.scope import MAX_ROWS, Scope, choices
@@ -43,13 +43,13 @@ events = st.builds(
 
 
 def show(view: str, what: Received, **query: Any) -> Any:
-    """Return a view as the page gets it."""
+    """Return a view as decoded JSON."""
     return json.loads(json.dumps(VIEWS[view](what, scope(**query))))
 
 
 @given(st.lists(events, max_size=12), st.lists(events, max_size=3), st.sampled_from(sorted(VIEWS)))
-def test_no_view_fails_on_details_of_any_shape(kept: Any, lost: Any, view: str) -> None:
-    """Events may break the schema of their type, and are shown all the same."""
+def test_views_accept_details_of_any_structure(kept: Any, lost: Any, view: str) -> None:
+    """Events that violate the schema of their type are shown too."""
     everything = received(*kept, dropped=tuple(Dropped(one, "why") for one in lost))
     asked = {"id": "s", "batch": "b", "key": "", "url": "(no URL)", "q": "a"}
     for query in (asked, {"id": "none"}, {"sort": "p75_millis", "kind": "load", "from": "1700000000"}):
@@ -58,20 +58,20 @@ def test_no_view_fails_on_details_of_any_shape(kept: Any, lost: Any, view: str) 
 
 
 @pytest.mark.parametrize("view", ["overview", "sessions", "errors", "http", "pages", "refused"])
-def test_nothing_received_is_a_view_too(view: str) -> None:
-    """The first thing anybody sees."""
+def test_views_accept_an_empty_store(view: str) -> None:
+    """An empty store has empty views."""
     assert show(view, received()) is not None
 
 
-@pytest.mark.parametrize("view", ["session", "error", "request", "refusal"])
-def test_what_is_not_here_is_told_so(view: str) -> None:
-    """A link may be older than what is kept."""
+@pytest.mark.parametrize("view", ["session", "error", "request", "refused_request"])
+def test_view_of_an_unknown_item_is_none(view: str) -> None:
+    """A link can be older than the stored records."""
     assert show(view, received(page_view("/")), id="x", key="x", batch="x", at="x") is None
 
 
-def test_the_overview_counts_what_happened() -> None:
-    """Sessions, people, page views, errors, and requests by how they ended."""
-    told = show(
+def test_overview_counts_sessions_users_pages_errors_and_requests() -> None:
+    """Requests are counted by outcome."""
+    shown = show(
         "overview",
         received(
             page_view("/", user_id="00000000-0000-0000-0000-000000000000"),
@@ -85,33 +85,33 @@ def test_the_overview_counts_what_happened() -> None:
         ),
     )
     chart = {
-        name: sum(counts) for name, counts in told["chart"].items() if isinstance(counts, list) and "p75" not in name
+        name: sum(counts) for name, counts in shown["chart"].items() if isinstance(counts, list) and "p75" not in name
     }
-    assert (told["sessions"]["total"], told["users"], told["events"]) == (2, 2, 8)
+    assert (shown["sessions"]["total"], shown["users"], shown["events"]) == (2, 2, 8)
     assert chart == {"sessions": 2, "page_views": 3, "errors": 1, "4xx": 1, "5xx": 1, "failed": 1}
 
 
-def test_the_overview_has_apdex_load_times_and_vitals() -> None:
-    """Over all, and the load time over time."""
+def test_overview_has_apdex_load_times_and_vitals() -> None:
+    """Load times are also a series over time."""
     paints = [event("largest_contentful_paint_event", {"value": value}) for value in (1000, 3000, 5000)]
-    told = show("overview", received(load("/", 1000, 1), load("/", 3000, 30), load("/", 9000, 59), *paints))
-    assert told["apdex"]["score"] == 0.5
-    assert told["load_p75_millis"] == 9000
-    assert [value for value in told["chart"]["load_p75_millis"] if value] == [1000, 3000, 9000]
-    lcp = told["vitals"][0]
+    shown = show("overview", received(load("/", 1000, 1), load("/", 3000, 30), load("/", 9000, 59), *paints))
+    assert shown["apdex"]["score"] == 0.5
+    assert shown["load_p75_millis"] == 9000
+    assert [value for value in shown["chart"]["load_p75_millis"] if value] == [1000, 3000, 9000]
+    lcp = shown["vitals"][0]
     assert (lcp["name"], lcp["good"], lcp["fair"], lcp["poor"]) == ("LCP", 1, 1, 1)
 
 
-def test_the_overview_is_narrowed_by_the_filters() -> None:
-    """Only what fits counts."""
-    told = show("overview", received(page_view("/"), page_view("/cart")), page="/cart")
-    assert told["events"] == 1
-    assert [row["page"] for row in told["pages"]["rows"]] == ["/cart"]
+def test_overview_counts_matching_events_only() -> None:
+    """The filters of the URL apply."""
+    shown = show("overview", received(page_view("/"), page_view("/cart")), page="/cart")
+    assert shown["events"] == 1
+    assert [row["page"] for row in shown["pages"]["rows"]] == ["/cart"]
 
 
-def test_the_latest_session_comes_first_with_its_way_and_its_problems() -> None:
-    """The row of a session."""
-    told = show(
+def test_session_row_has_pages_and_problems_and_latest_is_first() -> None:
+    """The content of a row."""
+    shown = show(
         "sessions",
         received(
             page_view("/", session_id="old"),
@@ -123,34 +123,34 @@ def test_the_latest_session_comes_first_with_its_way_and_its_problems() -> None:
             request("/a", 200, 22),
         ),
     )
-    assert [row["id"] for row in told["sessions"]] == ["s", "old"]
-    row = told["sessions"][0]
+    assert [row["id"] for row in shown["sessions"]] == ["s", "old"]
+    row = shown["sessions"][0]
     assert (row["journey"], row["page_views"], row["errors"], row["failed_requests"]) == (["/", "/cart"], 3, 1, 1)
     assert (row["browser"], row["os"], row["country"], row["user"]) == ("Firefox", "", "DE", "u")
     assert row["strip"].strip(" ")[0] == "p"
     assert "x" in row["strip"]
 
 
-def test_sessions_come_in_pages_and_can_be_those_with_problems() -> None:
-    """No list is longer than what one can look at."""
+def test_session_list_is_paged_and_filters_problems() -> None:
+    """The list has a limited length."""
     many = received(*(page_view("/", at, session_id=f"s{at}") for at in range(120)), error("a", 200, session_id="s7"))
-    told = show("sessions", many, offset=50)
-    assert (told["total"], told["offset"], len(told["sessions"])) == (120, 50, 50)
+    shown = show("sessions", many, offset=50)
+    assert (shown["total"], shown["offset"], len(shown["sessions"])) == (120, 50, 50)
     assert len(show("sessions", many, limit=10_000)["sessions"]) == 120
     assert [row["id"] for row in show("sessions", many, only="problems")["sessions"]] == ["s7"]
 
 
-def test_a_session_is_shown_whole_when_one_event_fits() -> None:
-    """Whoever saw the cart is of interest, and so is what they did before."""
-    told = show(
+def test_session_is_listed_with_all_events_when_one_matches() -> None:
+    """The row counts events that do not match."""
+    shown = show(
         "sessions", received(page_view("/"), page_view("/cart", 1), page_view("/", session_id="t")), page="/cart"
     )
-    assert [(row["id"], row["events"]) for row in told["sessions"]] == [("s", 2)]
+    assert [(row["id"], row["events"]) for row in shown["sessions"]] == [("s", 2)]
 
 
-def test_a_session_has_a_chapter_for_each_page_view() -> None:
-    """What comes before the first page view belongs to it."""
-    told = show(
+def test_session_has_one_visit_per_page_view() -> None:
+    """Events before the first page view belong to its visit."""
+    shown = show(
         "session",
         received(
             event("session_start_event", at=1.5),
@@ -161,22 +161,22 @@ def test_a_session_has_a_chapter_for_each_page_view() -> None:
         ),
         id="s",
     )
-    assert [(chapter["page"], len(chapter["events"])) for chapter in told["chapters"]] == [("/", 3), ("/cart", 2)]
-    assert [chapter["start"] - NOW for chapter in told["chapters"]] == [1, 60]
-    assert told["chapters"][0]["events"][0]["name"] == "session_start_event"
+    assert [(visit["page"], len(visit["events"])) for visit in shown["visits"]] == [("/", 3), ("/cart", 2)]
+    assert [visit["start"] - NOW for visit in shown["visits"]] == [1, 60]
+    assert shown["visits"][0]["events"][0]["name"] == "session_start_event"
 
 
-def test_what_happened_on_another_page_is_no_part_of_the_first_view() -> None:
-    """A page that was not found has no view; a chapter is named after its own."""
+def test_events_of_another_page_are_a_visit_of_their_own() -> None:
+    """A page that was not found has no page view; its visit has its name."""
     failed = request("/sale", 404, 0, metadata={"pageId": "/sale"})
-    told = show("session", received(failed, page_view("/", 1)), id="s")
-    assert [chapter["page"] for chapter in told["chapters"]] == ["/sale", "/"]
+    shown = show("session", received(failed, page_view("/", 1)), id="s")
+    assert [visit["page"] for visit in shown["visits"]] == ["/sale", "/"]
 
 
-def test_an_event_begins_as_long_before_its_timestamp_as_it_took() -> None:
-    """RUM's timestamps are those of the end; resources count from the begin of their document."""
+def test_event_starts_its_duration_before_its_timestamp() -> None:
+    """RUM's timestamps are end times; resources are relative to their document."""
     resource = {"targetUrl": "/tea.css", "startTime": 300, "duration": 100, "fileType": "stylesheet"}
-    told = show(
+    shown = show(
         "session",
         received(
             page_view("/", 1),
@@ -187,7 +187,7 @@ def test_an_event_begins_as_long_before_its_timestamp_as_it_took() -> None:
         ),
         id="s",
     )
-    rows = told["chapters"][0]["events"]
+    rows = shown["visits"][0]["events"]
     assert [(row["name"], round(row["start"] - NOW, 3), row["duration_millis"]) for row in rows] == [
         ("page_view_event", 1, None),
         ("performance_navigation_event", 1, 2000),
@@ -197,25 +197,25 @@ def test_an_event_begins_as_long_before_its_timestamp_as_it_took() -> None:
     ]
 
 
-def test_a_load_does_not_begin_before_the_view_of_its_page() -> None:
-    """A client that rounds to seconds tells a load that ended too early."""
-    told = show("session", received(page_view("/", 0), page_view("/cart", 10), load("/cart", 900, 10.5)), id="s")
-    assert [row["name"] for row in told["chapters"][1]["events"]] == ["page_view_event", "performance_navigation_event"]
+def test_load_does_not_start_before_its_page_view() -> None:
+    """A client that rounds to seconds reports the end of a load too early."""
+    shown = show("session", received(page_view("/", 0), page_view("/cart", 10), load("/cart", 900, 10.5)), id="s")
+    assert [row["name"] for row in shown["visits"][1]["events"]] == ["page_view_event", "performance_navigation_event"]
 
 
-def test_a_load_belongs_to_its_own_view_of_a_page_seen_twice() -> None:
-    """The start of a load is computed, so rounding may put it before its view."""
+def test_load_of_a_page_viewed_twice_belongs_to_the_nearest_view() -> None:
+    """Rounding may put the computed start before the page view."""
     first, again = 1795557352.821744, 1795557352.824778
     loads = (load("/", 0.493777, 1795557352.822238), load("/", 0.486986, 1795557352.825265))
-    told = show("session", received(page_view("/", first), page_view("/", again), *loads), id="s")
-    names = [[row["name"] for row in chapter["events"]] for chapter in told["chapters"]]
+    shown = show("session", received(page_view("/", first), page_view("/", again), *loads), id="s")
+    names = [[row["name"] for row in visit["events"]] for visit in shown["visits"]]
     assert names == [["page_view_event", "performance_navigation_event"]] * 2
 
 
-def test_each_event_has_its_verdict() -> None:
-    """Kept, dropped with the reason, or kept without an attribute."""
+def test_session_events_have_drop_reasons_and_removed_attributes() -> None:
+    """Accepted, dropped and changed events differ."""
     large = event("large", {"text": "x"}, 5)
-    told = show(
+    shown = show(
         "session",
         received(
             page_view("/", id="1"),
@@ -224,27 +224,27 @@ def test_each_event_has_its_verdict() -> None:
         ),
         id="s",
     )
-    first, second = told["chapters"][0]["events"]
+    first, second = shown["visits"][0]["events"]
     assert (first["dropped"], first["removed"]) == (None, [{"key": "a.b", "value": 1, "reason": "no dots"}])
     assert (second["name"], second["dropped"], second["removed"]) == ("large", "too large", [])
 
 
-def test_events_of_one_id_have_keys_of_their_own() -> None:
-    """A request that was repeated brings the same ids again."""
-    told = show("session", received(event("a", id="1"), event("a", id="1"), event("a", id="2")), id="s")
-    assert [row["key"] for row in told["chapters"][0]["events"]] == ["1", "1~2", "2"]
+def test_events_with_equal_ids_have_different_keys() -> None:
+    """A repeated request has the same event ids."""
+    shown = show("session", received(event("a", id="1"), event("a", id="1"), event("a", id="2")), id="s")
+    assert [row["key"] for row in shown["visits"][0]["events"]] == ["1", "1~2", "2"]
 
 
-def test_a_long_session_comes_in_pages_and_by_kind() -> None:
-    """The page never gets more than it can show."""
+def test_session_events_are_paged_and_filtered_by_kind() -> None:
+    """The page gets a limited number of events."""
     many = received(*(event("a", at=at) for at in range(MAX_ROWS + 10)), error("b", 9999))
-    told = show("session", many, id="s", offset=MAX_ROWS)
-    assert (told["total"], told["kinds"], len(told["chapters"][0]["events"])) == (511, {"custom": 510, "error": 1}, 11)
+    shown = show("session", many, id="s", offset=MAX_ROWS)
+    assert (shown["total"], shown["kinds"], len(shown["visits"][0]["events"])) == (511, {"custom": 510, "error": 1}, 11)
     assert show("session", many, id="s", kind="error")["total"] == 1
 
 
-def test_sessions_of_two_monitors_are_two_even_with_one_id() -> None:
-    """An id is told with its monitor."""
+def test_equal_session_ids_of_two_app_monitors_are_two_sessions() -> None:
+    """A session is identified by id and app monitor."""
     other = "22222222-2222-4222-8222-222222222222"
     both = received(page_view("/"), page_view("/", 5, app_monitor_id=other), page_view("/a", 6, app_monitor_id=other))
     assert show("sessions", both)["total"] == 2
@@ -253,8 +253,8 @@ def test_sessions_of_two_monitors_are_two_even_with_one_id() -> None:
 
 
 def test_errors_that_differ_in_numbers_only_are_one_group() -> None:
-    """The latest speaks for it."""
-    told = show(
+    """The group shows the latest message."""
+    shown = show(
         "errors",
         received(
             error("order 1 timed out", 1),
@@ -262,59 +262,59 @@ def test_errors_that_differ_in_numbers_only_are_one_group() -> None:
             error("no such coupon", 3),
         ),
     )
-    assert [(one["message"], one["count"], one["sessions"], one["stack"]) for one in told["errors"]] == [
+    assert [(one["message"], one["count"], one["sessions"], one["stack"]) for one in shown["errors"]] == [
         ("order 22 timed out", 2, 2, "at 2"),
         ("no such coupon", 1, 1, "at 3"),
     ]
-    assert told["errors"][0]["pages"] == ["/cart"]
-    assert (told["total"], told["occurrences"]) == (2, 3)
+    assert shown["errors"][0]["pages"] == ["/cart"]
+    assert (shown["total"], shown["occurrences"]) == (2, 3)
 
 
-def test_an_error_leads_to_the_sessions_it_hit() -> None:
-    """The latest first."""
+def test_error_detail_lists_sessions_latest_first() -> None:
+    """Each occurrence has its session."""
     hit = received(error("a", 1), error("a", 2, session_id="t", metadata={"pageId": "/cart", "browserName": "Edge"}))
     (group,) = show("errors", hit)["errors"]
-    told = show("error", hit, key=group["key"])
-    assert [(one["session"], one["page"], one["browser"]) for one in told["occurrences"]] == [
+    shown = show("error", hit, key=group["key"])
+    assert [(one["session"], one["page"], one["browser"]) for one in shown["occurrences"]] == [
         ("t", "/cart", "Edge"),
         ("s", "", ""),
     ]
-    assert sum(told["counts"]) == 2
+    assert sum(shown["counts"]) == 2
 
 
-def test_requests_are_grouped_by_url_without_its_query() -> None:
-    """How they ended is told by one type of event, how long they took by another."""
+def test_requests_are_grouped_by_url_without_query() -> None:
+    """Outcomes come from `http_event`, durations from resources."""
     timed = [
         event("performance_resource_event", {"targetUrl": "/api", "duration": millis, "fileType": "other"}, millis)
         for millis in (10, 20, 30, 40)
     ]
-    told = show("http", received(request("/api?q=1", 500), request("/api#x", 404), request("/ok", 200), *timed))
-    first, second = told["urls"]
+    shown = show("http", received(request("/api?q=1", 500), request("/api#x", 404), request("/ok", 200), *timed))
+    first, second = shown["urls"]
     assert (first["url"], first["problems"], first["timed"]) == ("/api", 2, 4)
     assert (first["p50_millis"], first["p75_millis"]) == (20, 30)
     assert first["statuses"] == [[404, 1], [500, 1]]
     assert (second["url"], second["problems"]) == ("/ok", 0)
-    assert told["outcomes"] == {"ok": 1, "4xx": 1, "5xx": 1, "failed": 0}
+    assert shown["outcomes"] == {"ok": 1, "4xx": 1, "5xx": 1, "failed": 0}
 
 
 @pytest.mark.parametrize(("status", "urls"), [("4xx", ["/a"]), ("5xx", ["/b"]), ("failed", ["/c"]), ("ok", ["/d"])])
-def test_requests_can_be_those_that_ended_so(status: str, urls: list[str]) -> None:
-    """As the figures of the overview link to them."""
+def test_requests_are_filtered_by_outcome(status: str, urls: list[str]) -> None:
+    """The overview links to these filters."""
     every = received(request("/a", 404), request("/b", 503), request("/c", 0), request("/d", 200))
     assert [row["url"] for row in show("http", every, status=status)["urls"]] == urls
 
 
-def test_a_url_leads_to_those_who_asked() -> None:
-    """With the event, to open it in its session."""
-    told = show("http", received(request("/a", 404, 1), request("/a", 200, 2), request("/b", 200)), url="/a")
-    assert [(one["session"], one["event"], one["outcome"]) for one in told["detail"]["samples"]] == [
+def test_url_detail_lists_requests_with_session_and_event() -> None:
+    """The page links to the event in its session."""
+    shown = show("http", received(request("/a", 404, 1), request("/a", 200, 2), request("/b", 200)), url="/a")
+    assert [(one["session"], one["event"], one["outcome"]) for one in shown["detail"]["samples"]] == [
         ("s", "http_event-2", "ok"),
         ("s", "http_event-1", "4xx"),
     ]
 
 
 def test_pages_have_views_load_times_and_problems() -> None:
-    """The most seen first, or as asked."""
+    """The most viewed first, or in the requested order."""
     here: dict[str, Any] = {"metadata": {"pageId": "/cart"}}
     many = received(
         page_view("/"),
@@ -326,21 +326,23 @@ def test_pages_have_views_load_times_and_problems() -> None:
         request("/a", 500, **here),
         event("largest_contentful_paint_event", {"value": 5000}, **here),
     )
-    told = show("pages", many)
-    assert [(row["page"], row["views"]) for row in told["pages"]] == [("/", 2), ("/cart", 1)]
-    cart = told["pages"][1]
+    shown = show("pages", many)
+    assert [(row["page"], row["views"]) for row in shown["pages"]] == [("/", 2), ("/cart", 1)]
+    cart = shown["pages"][1]
     assert (cart["p75_millis"], cart["apdex"]["frustrated"], cart["errors"], cart["failed_requests"]) == (9000, 1, 1, 1)
     assert cart["lcp"]["rating"] == "poor"
     assert [row["page"] for row in show("pages", many, sort="p75_millis")["pages"]] == ["/cart", "/"]
 
 
-def test_losses_of_one_reason_are_one_row() -> None:
-    """With how often, and the latest."""
-    refused = [Refusal(400, "ValidationException", "BatchId is required", "/appmonitors/x", NOW + at) for at in (1, 2)]
-    told = show(
+def test_losses_with_equal_reasons_are_one_row() -> None:
+    """A row has the count and the latest loss."""
+    refused = [
+        RefusedRequest(400, "ValidationException", "BatchId is required", "/appmonitors/x", NOW + at) for at in (1, 2)
+    ]
+    shown = show(
         "refused",
         received(
-            refused=(*refused, Refusal(413, "TooLarge", "the body is too large", "/y", NOW)),
+            refused=(*refused, RefusedRequest(413, "TooLarge", "the body is too large", "/y", NOW)),
             dropped=(Dropped(event("large", {"name": "cart"}), "too large"),),
             removed=(Removed("1", RUM + "http_event", "a.b", 1, "no dots"),) * 3,
             requests=(
@@ -350,50 +352,50 @@ def test_losses_of_one_reason_are_one_row() -> None:
             ),
         ),
     )
-    assert [(row["message"], row["count"], row["last"]) for row in told["refused"]] == [
+    assert [(row["message"], row["count"], row["last"]) for row in shown["refused"]] == [
         ("BatchId is required", 2, NOW + 2),
         ("the body is too large", 1, NOW),
     ]
-    assert [(row["name"], row["reason"], row["session"]) for row in told["dropped"]] == [("large", "too large", "s")]
-    assert [(row["key"], row["name"], row["count"]) for row in told["removed"]] == [("a.b", "http_event", 3)]
-    assert told["answers"] == [[0, 1], [200, 1], [429, 1]]
+    assert [(row["name"], row["reason"], row["session"]) for row in shown["dropped"]] == [("large", "too large", "s")]
+    assert [(row["key"], row["name"], row["count"]) for row in shown["removed"]] == [("a.b", "http_event", 3)]
+    assert shown["answers"] == [[0, 1], [200, 1], [429, 1]]
 
 
-def test_a_request_is_told_with_all_its_tries() -> None:
-    """A request that was throttled first was answered twice."""
-    verdicts = (Verdict("1", "a", "accepted"), Verdict("2", "b", "dropped", "too large"))
+def test_request_detail_lists_all_attempts() -> None:
+    """A throttled request has two answers."""
+    decisions = (Decision("1", "a", "accepted"), Decision("2", "b", "dropped", "too large"))
     raw: dict[str, Any] = {"RumEvents": [{}] * 300}
-    batch = Batch(MONITOR, {}, "b", "u", "s", None, {}, (), NOW, {"host": "x"}, True, 512, raw, verdicts)
+    batch = Batch(MONITOR, {}, "b", "u", "s", None, {}, (), NOW, {"host": "x"}, True, 512, raw, decisions)
     tries = tuple(Exchange("/", {}, True, status, "b", NOW) for status in (None, 429, 200))
-    told = show("request", received(batches=(batch,), requests=tries), batch="b")
-    assert [one["status"] for one in told["answers"]] == [None, 429, 200]
-    (sent,) = told["requests"]
+    shown = show("request", received(batches=(batch,), requests=tries), batch="b")
+    assert [one["status"] for one in shown["answers"]] == [None, 429, 200]
+    (sent,) = shown["requests"]
     assert (sent["events"], len(sent["body"]["RumEvents"])) == (300, 100)
-    assert (sent["headers"], sent["signed"], sent["verdicts"]) == ({"host": "x"}, True, {"accepted": 1, "dropped": 1})
+    assert (sent["headers"], sent["signed"], sent["decisions"]) == ({"host": "x"}, True, {"accepted": 1, "dropped": 1})
 
 
 @pytest.mark.parametrize("raw", [None, [], {"RumEvents": 1}, {"RumEvents": [1, 2]}])
-def test_a_refused_request_is_told_with_the_verdict_on_each_event(raw: Any) -> None:
-    """Whatever its body was."""
+def test_refused_request_detail_has_a_decision_per_event(raw: Any) -> None:
+    """For any request body."""
     at = NOW + 0.123456
-    verdicts = (Verdict("1", "a", "refused", "no id"), Verdict(None, None, "refused"))
-    refusal = Refusal(400, "ValidationException", "no id", "/appmonitors/x", at, raw, verdicts)
-    (row,) = show("refused", received(refused=(refusal,)))["refused"]
-    told = show("refusal", received(refused=(refusal,)), at=row["at"])
-    assert (told["body"], [one["reason"] for one in told["verdicts"]]) == (raw, ["no id", None])
+    decisions = (Decision("1", "a", "refused", "no id"), Decision(None, None, "refused"))
+    refused_request = RefusedRequest(400, "ValidationException", "no id", "/appmonitors/x", at, raw, decisions)
+    (row,) = show("refused", received(refused=(refused_request,)))["refused"]
+    shown = show("refused_request", received(refused=(refused_request,)), at=row["at"])
+    assert (shown["body"], [one["reason"] for one in shown["decisions"]]) == (raw, ["no id", None])
 
 
 @pytest.mark.parametrize("view", sorted(VIEWS))
-def test_a_view_of_many_events_is_small(crowd: Received, view: str) -> None:
-    """The server counts, the page gets what it shows: the same whether there are fifty events or fifty thousand."""
-    at = crowd.refused[0].received_at
-    told = show(view, crowd, id="s7", key="x", batch="b", at=at, url="/api/7")
-    assert len(json.dumps(told)) < 250_000
+def test_view_size_is_limited_for_many_events(many_events: Received, view: str) -> None:
+    """Fifty thousand events give about the size of fifty."""
+    at = many_events.refused[0].received_at
+    shown = show(view, many_events, id="s7", key="x", batch="b", at=at, url="/api/7")
+    assert len(json.dumps(shown)) < 250_000
 
 
 @pytest.fixture(scope="module")
-def crowd() -> Received:
-    """Make 50,000 events of 2,000 sessions, all different where people are."""
+def many_events() -> Received:
+    """Make 50,000 events of 2,000 sessions with different pages, URLs and messages."""
     kinds = (
         page_view,
         lambda page, at, **who: error(f"{page} broke", at, **who),
@@ -408,5 +410,5 @@ def crowd() -> Received:
         )
         for n in range(50_000)
     ]
-    refused = tuple(Refusal(400, "ValidationException", f"message {n}", "/", NOW + n) for n in range(1000))
+    refused = tuple(RefusedRequest(400, "ValidationException", f"message {n}", "/", NOW + n) for n in range(1000))
     return received(*events, dropped=tuple(Dropped(one, f"reason {one.id}") for one in events[:1000]), refused=refused)

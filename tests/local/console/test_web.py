@@ -1,9 +1,9 @@
-"""The console over HTTP: what is served, to whom, and under which rules."""
+"""The HTTP routes of the console."""
 
-import http.client
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 
 from otel_rum_exporter.local import LocalRum, console
 from otel_rum_exporter.local.console.web import VIEWS
+from tests.local.http_client import open_connection
 
 Make = Callable[..., Any]
 
@@ -21,38 +22,38 @@ PATHS = ("/", "/sessions", "/sessions/some-id", "/errors", "/errors/key", "/http
 ROOT = Path(__file__).parents[3]
 
 
-def assets(call: Make) -> list[str]:
-    """Return the path of every file that the page reaches, by following what they import."""
+def static_paths(call: Make) -> list[str]:
+    """Return the paths of all files that the page loads, directly or by imports."""
     found = re.findall(r'(?:href|src)="(/console/[^"]+)"', call("GET", "/").body.decode())
     for path in found:
         for module in re.findall(r'from "(\.[^"]+)"', call("GET", path).body.decode()):
             target = urlsplit(str(Path(path).parent / module)).path
-            target = "/" + "/".join(_folded(target.split("/")))
+            target = "/" + "/".join(_resolved(target.split("/")))
             if target not in found:
                 found.append(target)
     return found
 
 
-def _folded(parts: list[str]) -> list[str]:
-    folded: list[str] = []
+def _resolved(parts: list[str]) -> list[str]:
+    resolved: list[str] = []
     for part in parts:
         if part == "..":
-            folded.pop()
+            resolved.pop()
         elif part not in {"", "."}:
-            folded.append(part)
-    return folded
+            resolved.append(part)
+    return resolved
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_view_is_the_same_page(call: Make, path: str) -> None:
-    """The URL says what is shown, so that it can be shared and reloaded."""
+def test_every_path_serves_the_same_page(call: Make, path: str) -> None:
+    """The URL selects the view, so that it can be shared and reloaded."""
     reply = call("GET", path)
     assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert reply.body == call("GET", "/").body
 
 
-def test_the_policy_allows_files_of_this_server_and_nothing_inline(call: Make) -> None:
-    """No script or style in the page, none from elsewhere, and no sink that takes markup from text."""
+def test_content_security_policy_allows_own_files_only(call: Make) -> None:
+    """It forbids inline scripts and styles, and markup from strings."""
     reply = call("GET", "/")
     policy = dict(part.strip().partition(" ")[::2] for part in reply.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == "'none'"
@@ -63,9 +64,9 @@ def test_the_policy_allows_files_of_this_server_and_nothing_inline(call: Make) -
     assert reply.headers["x-content-type-options"] == "nosniff"
 
 
-def test_every_file_is_here_and_may_be_kept_for_ever(call: Make) -> None:
-    """Its path changes with its content; all that is imported is served, with the type that browsers ask for."""
-    paths = assets(call)
+def test_static_files_are_immutable_and_have_media_types(call: Make) -> None:
+    """The path changes with the content; all imported files are served."""
+    paths = static_paths(call)
     types = {path: call("GET", path).headers["content-type"] for path in paths}
     assert {Path(path).suffix: kind for path, kind in types.items()} == {
         ".svg": "image/svg+xml",
@@ -78,9 +79,9 @@ def test_every_file_is_here_and_may_be_kept_for_ever(call: Make) -> None:
         assert (reply.status, reply.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
 
 
-def test_no_file_names_another_server(call: Make) -> None:
-    """The page works without a network, but for the links in comments and the namespace of SVG."""
-    for path in assets(call):
+def test_static_files_load_nothing_from_other_servers(call: Make) -> None:
+    """Links in comments and the SVG namespace are allowed."""
+    for path in static_paths(call):
         text = re.sub(r"/\*.*?\*/|//[^\n]*http[^\n]*", "", call("GET", path).body.decode(), flags=re.DOTALL)
         hosts = set(re.findall(r"https?://([\w.-]+)", text))
         assert hosts <= {"www.w3.org", "example.com"}, path
@@ -89,23 +90,25 @@ def test_no_file_names_another_server(call: Make) -> None:
 @pytest.mark.parametrize(
     "path", ["", "main.js", "../web.py", "..%2f..%2fweb.py", "/etc/passwd", "%2fetc%2fpasswd", "x"]
 )
-def test_other_paths_are_no_files(call: Make, path: str) -> None:
-    """Files come from a table, not from the file system; an old digest has none."""
+def test_unknown_file_paths_are_not_found(call: Make, path: str) -> None:
+    """Files come from a table, not from the file system."""
     digest = re.findall(rb"/console/(\w+)/main.js", call("GET", "/").body)[0].decode()
     other = f"/console/{'0' * 16}/{path}" if path == "main.js" else f"/console/{digest}/{path}"
     assert call("GET", other).status == 404
 
 
 @pytest.mark.parametrize("view", [*VIEWS, "nonsense", "live/x"])
-def test_a_view_is_json_or_not_found(call: Make, view: str) -> None:
-    """Never an error of the server, and never kept by a cache."""
+def test_view_answers_json_or_404_and_is_not_cached(call: Make, view: str) -> None:
+    """A view never answers a 5xx."""
     reply = call("GET", f"/api/console/{view}?range=1h&offset=x&sort=%00&page=%F0%9F%8D%B5")
-    assert reply.status == (404 if view in {"session", "error", "request", "refusal", "nonsense", "live/x"} else 200)
+    assert reply.status == (
+        404 if view in {"session", "error", "request", "refused_request", "nonsense", "live/x"} else 200
+    )
     assert isinstance(json.loads(reply.body), dict)
 
 
-def test_a_view_tells_its_frame(call: Make, post: Make, body: Make, event: Make) -> None:
-    """What one can choose from, what was lost, and when it was."""
+def test_view_has_choices_losses_and_revision(call: Make, post: Make, body: Make, event: Make) -> None:
+    """The data for the frame of the page."""
     post({})
     post(body(event("a", metadata={"pageId": "/cart", "a.b": 1}), event("large", {"text": "x" * 7000})))
     frame = json.loads(call("GET", "/api/console/overview").body)["frame"]
@@ -116,8 +119,8 @@ def test_a_view_tells_its_frame(call: Make, post: Make, body: Make, event: Make)
     assert json.loads(call("GET", "/api/console/pages").body)["frame"]["revision"] != frame["revision"]
 
 
-def test_the_json_of_everything_has_everything(call: Make, post: Make, body: Make, event: Make) -> None:
-    """The data behind the page can be read by programs."""
+def test_events_endpoint_returns_all_records(call: Make, post: Make, body: Make, event: Make) -> None:
+    """Programs can read the data behind the page."""
     post({})
     post(body(event("a", metadata={"a.b": 1}), event("large", {"text": "x" * 7000})))
     reply = call("GET", "/api/events")
@@ -128,8 +131,8 @@ def test_the_json_of_everything_has_everything(call: Make, post: Make, body: Mak
     assert [len(data[name]) for name in ("refused", "dropped", "removed")] == [1, 1, 1]
 
 
-def test_lone_surrogates_arrive_somehow(call: Make, post: Make, body: Make, event: Make) -> None:
-    """Text that UTF-8 has no bytes for does not take a view down."""
+def test_views_accept_lone_surrogates(call: Make, post: Make, body: Make, event: Make) -> None:
+    """UTF-8 cannot encode them."""
     post(body(event(details={"text": "\ud800"})))
     assert b'"\\ud800"' in call("GET", f"/api/console/session?id={body()['UserDetails']['sessionId']}").body
 
@@ -138,30 +141,29 @@ OWN = (*PATHS, "/api/events", "/api/console/overview", "/api/console/live", "/co
 
 
 @pytest.mark.parametrize("path", OWN)
-def test_a_page_on_the_web_cannot_read_by_rebinding_its_name(call: Make, path: str) -> None:
-    """A Host header with a foreign name is answered with 421."""
+def test_foreign_host_name_is_answered_with_421(call: Make, path: str) -> None:
+    """The check protects against DNS rebinding."""
     assert call("GET", path, headers={"Host": "evil.example:8787"}).status == 421
 
 
 @pytest.mark.parametrize("path", [path for path in OWN if path != "/api/console/live"])
-def test_a_page_of_another_origin_cannot_read(call: Make, path: str) -> None:
-    """Browsers may send telemetry from anywhere, but read it from here only."""
+def test_console_data_is_not_readable_from_other_origins(call: Make, path: str) -> None:
+    """Browsers may send from any origin, but read from this one only."""
     reply = call("GET", path, headers={"Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in reply.headers
     assert reply.headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_telemetry_is_taken_under_any_host_name(post: Make, body: Make) -> None:
-    """Containers reach the stand-in under names of their own; sending reads nothing."""
+def test_telemetry_is_accepted_under_any_host_name(post: Make, body: Make) -> None:
+    """Containers use names of their own, and sending reads no data."""
     assert post(body(), {"Host": "rum:8787"}).status == 200
 
 
 class Stream:
-    """An open stream of news."""
+    """An open stream of server-sent events."""
 
     def __init__(self, rum: LocalRum) -> None:
-        address = urlsplit(rum.url)
-        self._connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        self._connection = open_connection(rum)
         self._connection.request("GET", "/api/console/live")
         self.response = self._connection.getresponse()
 
@@ -175,8 +177,8 @@ class Stream:
         self._connection.close()
 
 
-def test_the_stream_tells_of_news_and_only_of_news(rum: LocalRum, post: Make, body: Make) -> None:
-    """Whoever listens hears where things stand, and then of each change."""
+def test_stream_sends_the_revision_once_and_after_each_change(rum: LocalRum, post: Make, body: Make) -> None:
+    """No change, no message."""
     stream = Stream(rum)
     assert stream.response.headers["content-type"].startswith("text/event-stream")
     first = stream.next()
@@ -187,10 +189,10 @@ def test_the_stream_tells_of_news_and_only_of_news(rum: LocalRum, post: Make, bo
     stream.close()
 
 
-def test_streams_are_bounded_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages left open cannot take all connections of the server."""
+def test_number_of_streams_is_limited_and_closed_streams_are_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open pages cannot use all connections of the server."""
     monkeypatch.setattr("otel_rum_exporter.local.console.web._MAX_STREAMS", 2)
-    monkeypatch.setattr("otel_rum_exporter.local.console.web._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("otel_rum_exporter.local.console.web._POLL_SECONDS", 0.01)
     with LocalRum() as rum:
         streams = [Stream(rum), Stream(rum)]
         for stream in streams:
@@ -200,17 +202,17 @@ def test_streams_are_bounded_and_given_back(monkeypatch: pytest.MonkeyPatch) -> 
         refused.close()
         for stream in streams:
             stream.close()
-        for _ in range(1000):
-            last = Stream(rum)
-            status = last.response.status
-            last.close()
-            if status == 200:
-                break
+        deadline = time.monotonic() + 30
+        status = 503
+        while status != 200 and time.monotonic() < deadline:
+            stream = Stream(rum)
+            status = stream.response.status
+            stream.close()
         assert status == 200
 
 
-def test_an_open_stream_does_not_hold_up_the_end() -> None:
-    """Ctrl-C ends the server though a page is still open."""
+def test_stop_does_not_wait_for_an_open_stream() -> None:
+    """Ctrl-C stops the server while a page is open."""
     rum = LocalRum()
     rum.start()
     stream = Stream(rum)
@@ -222,8 +224,8 @@ def test_an_open_stream_does_not_hold_up_the_end() -> None:
     stream.close()
 
 
-def test_the_installed_package_has_every_file() -> None:
-    """What users install is what is tested here, and what comes from others comes with its licence."""
+def test_package_contains_all_static_files_and_licences() -> None:
+    """The wheel has the files that these tests use."""
     package = Path(console.__file__ or "").parent
     source = ROOT / "src/otel_rum_exporter/local/console"
     files = [file for file in source.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
@@ -239,7 +241,7 @@ def test_the_installed_package_has_every_file() -> None:
         ("htm.js", "e4dac9bc40a6f2ec590413d787ae30bbcfdfcde4f28971ee65d9578271b7aad4"),
     ],
 )
-def test_libraries_are_as_published(name: str, digest: str) -> None:
-    """Below the line that names them: dist/preact.mjs 11.2.0 without its source map, dist/htm.module.js 3.1.1."""
+def test_vendored_libraries_match_their_published_digests(name: str, digest: str) -> None:
+    """The files below the first line: dist/preact.mjs 11.2.0 without source map, dist/htm.module.js 3.1.1."""
     content = (Path(console.__file__ or "").parent / "static/vendor" / name).read_bytes()
     assert sha256(content.partition(b"\n")[2]).hexdigest() == digest

@@ -1,1 +1,1 @@
-"""The commands of `otel-rum`: one module each."""
+"""The commands of `otel-rum`, one module each."""

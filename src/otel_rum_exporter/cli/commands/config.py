@@ -1,4 +1,4 @@
-"""`otel-rum config`: the settings that apply."""
+"""`otel-rum config`: show the settings that apply."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .. import MISUSED, fail
 from ..options import CommandWithSettings, as_json, lines, takes_settings
 
 
-@click.command(cls=CommandWithSettings, short_help="Show the settings that apply, and where each came from.")
-@click.option("--json", "is_json", is_flag=True, help="Print a JSON list, for machines.")
+@click.command(cls=CommandWithSettings, short_help="Show the settings that apply and their sources.")
+@click.option("--json", "is_json", is_flag=True, help="Print a JSON list, for scripts.")
 @takes_settings
 def config(given: dict[str, object], *, is_json: bool) -> None:
-    """Show every setting with its value and where that came from: option, variable or default.
+    """Show every setting with its value and its source: option, variable or default.
 
-    Secrets are not shown. What is wrong is told, and the exit code is 2 then.
+    Secrets are not shown. Wrong settings are printed after the table, and the exit code is then 2.
 
     \b
     Examples:

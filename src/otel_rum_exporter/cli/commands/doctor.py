@@ -1,4 +1,4 @@
-"""`otel-rum doctor`: what stands between this process and RUM."""
+"""`otel-rum doctor`: find the causes that keep telemetry of this process from reaching RUM."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from .. import FAILED
 from ..options import CommandWithSettings, as_json, lines, takes_settings
 
 if TYPE_CHECKING:
-    from ..doctor import Check, Finding
+    from ..doctor import Check, Result
 
 _COLORS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": None}
 
 
-@click.command(cls=CommandWithSettings, short_help="Find what keeps telemetry from reaching RUM, and what mends it.")
+@click.command(cls=CommandWithSettings, short_help="Find out why no telemetry reaches RUM, and how to fix it.")
 @click.option("--send/--no-send", "is_sending", default=True, show_default=True, help="Send a test event to RUM.")
-@click.option("--json", "is_json", is_flag=True, help="Print one JSON object, for machines.")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object, for scripts.")
 @takes_settings
 def doctor(given: dict[str, object], *, is_sending: bool, is_json: bool) -> None:
-    """Find what keeps telemetry from reaching RUM, and tell what mends it.
+    """Find out why no telemetry reaches RUM, and how to fix it.
 
-    Run it where the application runs: with its variables, as its user, in its container. It shows the settings that
-    apply, and checks them, the network, the credentials, the clock and the app monitor; last, it sends one event. What
-    it may not look at, it skips and says so. Each check takes at most 20 seconds.
+    Run it where your application runs: with the same variables, as the same user, in the same container. It shows the
+    settings that apply. Then it checks the settings, the network, the credentials, the clock and the app monitor, and
+    sends one test event. It skips a check that it cannot make, and prints the reason. Each check takes at most
+    20 seconds.
 
-    The exit code is 1 when a check failed.
+    The exit code is 1 if a check failed.
 
     \b
     Examples:
@@ -37,39 +38,39 @@ def doctor(given: dict[str, object], *, is_sending: bool, is_json: bool) -> None
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     import orjson
 
-    from ..doctor import CHECKS, Status, Subject, diagnose
-    from ..doctor.checks import SENDING
+    from ..doctor import CHECKS, Context, Status, run_checks
+    from ..doctor.checks import TEST_EVENT
 
-    subject = Subject(given, os.environ)
-    found = []
+    context = Context(given, os.environ)
+    results = []
     if not is_json:
-        for line in ("Settings", *(f"  {line}" for line in lines(subject.readings)), "", "Checks"):
+        for line in ("Settings", *(f"  {line}" for line in lines(context.readings)), "", "Checks"):
             click.echo(line)
-    for check, finding in diagnose(subject, [check for check in CHECKS if is_sending or check is not SENDING]):
-        found.append((check, finding))
+    for check, result in run_checks(context, [check for check in CHECKS if is_sending or check is not TEST_EVENT]):
+        results.append((check, result))
         if not is_json:
-            _show(check, finding)
+            _print(check, result)
     if is_json:
-        told = {"settings": as_json(subject.readings), "checks": [_as_json(*pair) for pair in found]}
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
-    if any(finding.status is Status.FAILED for _, finding in found):
+        output = {"settings": as_json(context.readings), "checks": [_as_json(*pair) for pair in results]}
+        click.echo(orjson.dumps(output, option=orjson.OPT_INDENT_2))
+    if any(result.status is Status.FAILED for _, result in results):
         raise SystemExit(FAILED)
 
 
-def _show(check: Check, finding: Finding) -> None:
-    status, (first, *others) = finding.status.value, finding.told.splitlines() or [""]
+def _print(check: Check, result: Result) -> None:
+    status, (first, *others) = result.status.value, result.message.splitlines() or [""]
     click.echo(f"  {click.style(f'{status:8}', fg=_COLORS[status])} {check.name:16} {first}")
     for line in others:
         click.echo(f"{'':28}{line}")
-    for number, line in enumerate(finding.fix.splitlines()):
-        click.echo(f"{'to do: ' if number == 0 else '':>35}{line}")
+    for number, line in enumerate(result.fix.splitlines()):
+        click.echo(f"{'To fix: ' if number == 0 else '':>36}{line}")
 
 
-def _as_json(check: Check, finding: Finding) -> dict[str, str]:
+def _as_json(check: Check, result: Result) -> dict[str, str]:
     return {
         "check": check.name,
         "about": check.about,
-        "status": finding.status.value,
-        "told": finding.told,
-        "fix": finding.fix,
+        "status": result.status.value,
+        "message": result.message,
+        "fix": result.fix,
     }

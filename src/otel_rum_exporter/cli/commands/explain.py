@@ -1,4 +1,4 @@
-"""`otel-rum explain`: what becomes of the telemetry in a file."""
+"""`otel-rum explain`: show the events that the telemetry in a file is converted to."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .. import MISUSED, fail
 _GZIP = b"\x1f\x8b"
 
 
-@click.command(short_help="Tell what becomes of spans and log records in RUM.")
+@click.command(short_help="Show the RUM events that spans and log records are converted to.")
 @click.argument("file")
-@click.option("--json", "is_json", is_flag=True, help="Print one JSON object, for machines.")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object, for scripts.")
 def explain(file: str, *, is_json: bool) -> None:
-    """Tell what becomes in RUM of the spans and log records in FILE, without sending anything.
+    """Show the RUM events that the spans and log records in FILE are converted to. Nothing is sent.
 
-    FILE is OTLP in JSON or protobuf: the body of an export request, or many of them as the Collector's file exporter
-    writes them; compressed by gzip or not; `-` reads standard input. The settings are those of the environment.
+    FILE is OTLP in JSON or protobuf: the body of an export request, or a file of the Collector's file exporter. It may
+    be compressed with gzip. `-` reads standard input. The settings come from the environment.
 
-    For each record it prints the rule that decides, session, user and page as RUM will show them, and the events; at
-    the end the number of events by type.
+    For each record it prints the rule that applies, the session, user and page in RUM, and the events. The last lines
+    count the events by type.
 
     \b
     Examples:
@@ -46,7 +46,7 @@ def explain(file: str, *, is_json: bool) -> None:
     except ConfigError as error:
         fail(str(error), MISUSED)
     except OtlpError as error:
-        fail(f"{file} is no OTLP: {error}")
+        fail(f"{file} is not OTLP: {error}")
     except (OSError, EOFError, zlib.error) as error:
         fail(f"cannot read {file}: {getattr(error, 'strerror', None) or error}")
     if is_json:
@@ -59,6 +59,6 @@ def explain(file: str, *, is_json: bool) -> None:
 
 
 def _content(file: str) -> bytes:
-    """Return what is in a file, or in standard input, decompressed where it is compressed."""
+    """Return the content of a file or of standard input, decompressed."""
     content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     return gzip.decompress(content) if content.startswith(_GZIP) else content

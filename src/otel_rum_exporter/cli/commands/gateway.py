@@ -1,4 +1,4 @@
-"""`otel-rum gateway`: an OTLP receiver, until somebody ends it."""
+"""`otel-rum gateway`: run the OTLP receiver until a signal stops it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from ...config import ConfigError
 from ...gateway.settings import GatewaySettings, table
 from .. import FAILED, MISUSED, fail
+from ..options import option_of
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -20,20 +21,21 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def _takes_settings(function: Callable[..., None]) -> Callable[..., None]:
     for name, setting in reversed(table().items()):
         if not setting.secret:
-            told = f"{setting.help.replace('`', '')} [default: {setting.default}]"
-            function = click.option(f"--{name.replace('_', '-')}", name, metavar="TEXT", help=told)(function)
+            text = f"{setting.help.replace('`', '')} [default: {setting.default}]"
+            function = click.option(option_of(name), name, metavar="TEXT", help=text)(function)
     return function
 
 
 @click.command(short_help="Receive OTLP over HTTP and gRPC, and send it to RUM.")
 @_takes_settings
-@click.option("--json", "as_json", is_flag=True, help="Say where it is in a line of JSON, for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as one line of JSON, for scripts.")
 def gateway(*, as_json: bool, **given: str | None) -> None:
     """Receive OTLP over HTTP and gRPC, and send it to RUM, until Ctrl-C or SIGTERM.
 
-    Collectors, services in any language and pages in browsers send to it. An option is also the variable
-    OTEL_RUM_GATEWAY_... of its name; the token is only that, OTEL_RUM_GATEWAY_TOKEN, since others on this computer see
-    a command's options. Where telemetry goes, and how, is said by the variables OTEL_EXPORTER_AWS_RUM_...
+    Its clients are Collectors, services in any language, and web pages. Each option is also a variable,
+    OTEL_RUM_GATEWAY_ and its name. The token has only the variable OTEL_RUM_GATEWAY_TOKEN, because other users of this
+    computer can see the options of a command. The variables OTEL_EXPORTER_AWS_RUM_... set the destination and the way
+    of sending.
 
     \b
     Examples:
@@ -51,8 +53,8 @@ def gateway(*, as_json: bool, **given: str | None) -> None:
         fail(str(error), MISUSED)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            todo = "stop the program that uses the port, or choose another with --http-port or --grpc-port"
-            fail(f"cannot listen: {error.strerror}; {todo}", FAILED)
+            fix = "stop the program that uses the port, or choose another port with --http-port or --grpc-port"
+            fail(f"cannot listen: {error.strerror}. To fix: {fix}", FAILED)
         fail(str(error), FAILED)
 
 
@@ -63,4 +65,4 @@ def _announce(bound: GatewaySettings, *, as_json: bool) -> None:
     else:
         click.echo(f"OTLP over HTTP on {url}" + (f"\nOTLP over gRPC on {target}" if target else ""))
     if bound.token is None and bound.host not in _LOOPBACK:
-        click.echo(f"warning: whoever can reach {bound.host} can send telemetry; set a token.", err=True)
+        click.echo(f"warning: every client that reaches {bound.host} can send telemetry. To fix: set a token", err=True)

@@ -1,4 +1,4 @@
-"""`otel-rum send`: files of the Collector to RUM."""
+"""`otel-rum send`: send files of the Collector to RUM."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
     from ..replay import FileAccount, Replay
 
 _GZIP = b"\x1f\x8b"
-_FAREWELL_SECONDS = 5.0
+_FINAL_FLUSH_SECONDS = 5.0
 
 
 def _state_directory() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "otel-rum"
 
 
-@click.command(cls=CommandWithSettings, short_help="Send files of spans and log records to RUM.")
+@click.command(cls=CommandWithSettings, short_help="Send files with spans and log records to RUM.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--again", "is_again", is_flag=True, help="Send from the start, also what was sent before.")
+@click.option("--again", "is_again", is_flag=True, help="Send each file from its start, even if it was sent before.")
 @click.option(
     "--state-dir",
     type=click.Path(path_type=Path, file_okay=False),
     default=_state_directory,
     show_default="~/.local/state/otel-rum",
-    help="Where it is remembered how far each file was sent.",
+    help="Directory that stores how much of each file is sent.",
 )
 @click.option(
     "--patience",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="Seconds without any progress after which to give up.",
+    help="Stop after this many seconds without progress.",
 )
-@click.option("--json", "is_json", is_flag=True, help="Print the ledger as one JSON object, for machines.")
+@click.option("--json", "is_json", is_flag=True, help="Print the ledger as one JSON object, for scripts.")
 @takes_settings
 def send(
     files: tuple[str, ...],
@@ -58,15 +58,15 @@ def send(
     patience: float,
     is_json: bool,
 ) -> None:
-    """Send the spans and log records in each FILE to RUM, and print what became of them.
+    """Send the spans and log records in each FILE to RUM, and print a ledger.
 
-    FILE is OTLP in JSON or protobuf, as the Collector's file exporter writes it, or the body of an export request;
-    compressed by gzip or zstd or not; `-` reads standard input.
+    FILE is OTLP in JSON or protobuf: a file of the Collector's file exporter, or the body of an export request. It may
+    be compressed with gzip, and the Collector's protobuf files also with zstd. `-` reads standard input.
 
-    What was sent is remembered, so that the same command goes on where it stopped, also in a file that has grown. What
-    is sent twice all the same has the same ids.
+    The command stores how much of each file is sent. Run it again to resume after an interruption, or to send what was
+    added to a file. An event that is sent twice has the same id.
 
-    The exit code is 1 when something was not sent, and can be sent by the same command; 3 when something was dropped.
+    The exit code is 1 if the same command can send the rest, and 3 if something was dropped.
 
     \b
     Examples:
@@ -82,26 +82,26 @@ def send(
     except ConfigError as error:
         fail("\n".join(error.faults), MISUSED)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    reading = _Reading(state_dir, f"{config.app_monitor_id} {config.endpoint or config.region}", is_again=is_again)
-    replay = Replay(config, patience_seconds=patience, delivered=reading.delivered)
+    run = _Run(state_dir, f"{config.app_monitor_id} {config.endpoint or config.region}", is_again=is_again)
+    replay = Replay(config, patience_seconds=patience, on_delivered=run.save_checkpoint)
     try:
         for file in files:
-            reading.read(file, replay, is_quiet=is_json or not sys.stderr.isatty())
+            run.send(file, replay, is_quiet=is_json or not sys.stderr.isatty())
         replay.finish()
     except StalledError as stalled:
-        reading.problems.append(str(stalled))
+        run.problems.append(str(stalled))
     except KeyboardInterrupt:
-        reading.problems.append("interrupted")
-        replay.hurry(_FAREWELL_SECONDS)
-    _report(reading, replay, is_json=is_json)
-    if reading.problems or replay.unsent:
+        run.problems.append("interrupted")
+        replay.final_flush(_FINAL_FLUSH_SECONDS)
+    _report(run, replay, is_json=is_json)
+    if run.problems or replay.unsent:
         raise SystemExit(FAILED)
-    if sum(replay.ledger.dropped.values()) or any(account.unread for account in reading.accounts):
+    if sum(replay.ledger.dropped.values()) or any(account.unread for account in run.accounts):
         raise SystemExit(LOST)
 
 
-class _Reading:
-    """The files of one run: what was read of them, and how far they are delivered."""
+class _Run:
+    """The files of one run, their counts and their checkpoints."""
 
     def __init__(self, state_dir: Path, destination: str, *, is_again: bool) -> None:
         self._state_dir = state_dir
@@ -111,8 +111,8 @@ class _Reading:
         self.accounts: list[FileAccount] = []
         self.problems: list[str] = []
 
-    def read(self, file: str, replay: Replay, *, is_quiet: bool) -> None:
-        """Send a file; what cannot be read is a problem, and costs no other file."""
+    def send(self, file: str, replay: Replay, *, is_quiet: bool) -> None:
+        """Send a file. If it cannot be read, add a problem and continue with the next file."""
         from ...otlp import OtlpError
         from ..replay import FileAccount
 
@@ -121,21 +121,21 @@ class _Reading:
                 begin = self._begin(file, content.stream)
                 account = FileAccount(file, begin, begin)
                 self.accounts.append(account)
-                with _progress(file, content, is_quiet=is_quiet) as moved:
+                with _progress(file, content, is_quiet=is_quiet) as show_progress:
                     for _ in replay.send(account, content.stream):
-                        moved()
+                        show_progress()
         except OtlpError as error:
-            self.problems.append(f"{file} is no OTLP: {error}")
+            self.problems.append(f"{file} is not OTLP: {error}")
         except (OSError, EOFError, zlib.error) as error:
             self.problems.append(f"cannot read {file}: {getattr(error, 'strerror', None) or error}")
 
-    def delivered(self, account: FileAccount) -> None:
-        """Remember how far a file is delivered."""
+    def save_checkpoint(self, account: FileAccount) -> None:
+        """Store how much of a file is delivered."""
         try:
             if account.name in self._checkpoints:
                 self._checkpoints[account.name].save(account.delivered_up_to)
         except OSError as error:
-            account.note(f"it cannot be remembered in {self._state_dir} how far it was sent: {error.strerror}")
+            account.note(f"cannot write to {self._state_dir}: {error.strerror}; the next run sends this file again")
 
     def _begin(self, file: str, stream: BinaryIO) -> int:
         from ..checkpoint import Checkpoint
@@ -165,12 +165,12 @@ def _opened(file: str) -> Iterator[_Content]:
             yield _Content(raw, raw, size)
             return
         with gzip.GzipFile(fileobj=raw) as stream:
-            yield _Content(stream, raw, size)  # type: ignore[arg-type] # it reads and seeks
+            yield _Content(stream, raw, size)  # type: ignore[arg-type] # it has read and seek
 
 
 @contextmanager
 def _progress(file: str, content: _Content, *, is_quiet: bool) -> Iterator[Callable[[], None]]:
-    """Show on a terminal how far a file is read."""
+    """Show a progress bar on stderr; yield a function that updates it."""
     if is_quiet:
         yield lambda: None
         return
@@ -178,31 +178,31 @@ def _progress(file: str, content: _Content, *, is_quiet: bool) -> Iterator[Calla
         yield lambda: bar.update(content.raw.tell() - bar.pos)
 
 
-def _report(reading: _Reading, replay: Replay, *, is_json: bool) -> None:
+def _report(run: _Run, replay: Replay, *, is_json: bool) -> None:
     import orjson
 
-    told = _ledger(reading, replay)
+    ledger = _ledger(run, replay)
     if is_json:
-        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        click.echo(orjson.dumps(ledger, option=orjson.OPT_INDENT_2))
     else:
-        for account in reading.accounts:
-            went_on = f", from byte {account.begin} on" if account.begin else ""
-            click.echo(f"{account.name}: {account.records} records in {account.bodies} requests{went_on}")
+        for account in run.accounts:
+            start = f", starting at byte {account.begin}" if account.begin else ""
+            click.echo(f"{account.name}: {account.records} records in {account.bodies} requests{start}")
             for note in account.notes:
                 click.echo(f"  note: {note}")
         click.echo(
-            f"events: {told['delivered']} delivered, {sum(told['dropped'].values())} dropped, {told['unsent']} unsent; "
-            f"records: {told['left_out']} left out on purpose, {told['unread']} not read"
+            f"events: {ledger['delivered']} delivered, {sum(ledger['dropped'].values())} dropped, "
+            f"{ledger['unsent']} unsent; records: {ledger['left_out']} left out, {ledger['unread']} not read"
         )
-        for reason, count in told["dropped"].items():
+        for reason, count in ledger["dropped"].items():
             click.echo(f"{count:>8}  {reason}")
-    for problem in reading.problems:
+    for problem in run.problems:
         click.echo(f"otel-rum: {problem}", err=True)
     if replay.unsent:
-        click.echo("otel-rum: run the same command again to go on", err=True)
+        click.echo("otel-rum: run the same command again to send the rest", err=True)
 
 
-def _ledger(reading: _Reading, replay: Replay) -> dict[str, Any]:
+def _ledger(run: _Run, replay: Replay) -> dict[str, Any]:
     return {
         "files": [
             {
@@ -213,12 +213,12 @@ def _ledger(reading: _Reading, replay: Replay) -> dict[str, Any]:
                 "records": account.records,
                 "notes": account.notes,
             }
-            for account in reading.accounts
+            for account in run.accounts
         ],
         "delivered": replay.ledger.delivered,
         "dropped": {reason.value: count for reason, count in replay.ledger.dropped.items() if count},
         "unsent": replay.unsent,
         "left_out": replay.ledger.filtered,
-        "unread": sum(account.unread for account in reading.accounts),
-        "problems": reading.problems,
+        "unread": sum(account.unread for account in run.accounts),
+        "problems": run.problems,
     }

@@ -1,7 +1,7 @@
-"""What stands between this process and RUM: a table of checks, and for each failure what mends it."""
+"""The checks of `otel-rum doctor`: each finds one cause that keeps telemetry from RUM, and names the fix."""
 
-from .checks import CHECKS, Check, diagnose
-from .context import Subject
-from .result import Finding, Status
+from .checks import CHECKS, Check, run_checks
+from .context import Context
+from .result import Result, Status
 
-__all__ = ["CHECKS", "Check", "Finding", "Status", "Subject", "diagnose"]
+__all__ = ["CHECKS", "Check", "Context", "Result", "Status", "run_checks"]

@@ -1,4 +1,4 @@
-"""Checks of the app monitor: whether it exists, and what it takes."""
+"""Checks of the app monitor: whether it exists, and what it accepts."""
 
 from __future__ import annotations
 
@@ -8,81 +8,82 @@ from typing import Any
 
 from ...config import variable
 from ...rum.errors import outcome_of
-from .context import Subject
-from .policy import admits_everyone, asked_aliases, attach, resource_statement
-from .result import Finding, Unknown, failed, of_error, ok, warning
+from .context import Context
+from .policy import allows_unsigned, attach, required_aliases, resource_policy_for
+from .result import Result, Skip, failed, ok, result_of, warning
 
-MAX_TOLD = 5
+MAX_LISTED = 5
 MAX_PAGES = 20
 ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
-def monitor(subject: Subject) -> Finding:
-    """Find the app monitor by its id."""
-    if (subject.is_signed or not subject.is_local) and subject.session.get_credentials() is None:
-        raise Unknown("there are no credentials to look with")
-    monitor_id, given = subject.config.app_monitor_id, subject.raw("app_monitor_id")
+def monitor(context: Context) -> Result:
+    """Find the app monitor by its id, and store it in the context."""
+    if (context.is_signed or not context.is_local) and context.session.get_credentials() is None:
+        raise Skip("there are no credentials to read it with")
+    monitor_id, given = context.config.app_monitor_id, context.raw("app_monitor_id")
     try:
         if monitor_id is None and isinstance(given, str):
-            return _named(subject, given.strip())
-        return _identified(subject, monitor_id)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
-        return _not_told(subject, error)
+            return _find_by_name(context, given.strip())
+        return _find_by_id(context, monitor_id)
+    except Exception as error:  # noqa: BLE001 - every exception is a result
+        return _result_of_failed_request(context, error)
 
 
-def _identified(subject: Subject, monitor_id: str | None) -> Finding:
-    client = subject.rum()
-    found = list(_summaries(subject, client))
-    name = next((one["Name"] for one in found if one["Id"] == monitor_id), None)
+def _find_by_id(context: Context, monitor_id: str | None) -> Result:
+    client = context.rum()
+    found = list(_summaries(context, client))
+    name = next((summary["Name"] for summary in found if summary["Id"] == monitor_id), None)
     if name is None:
-        told = ", ".join(f"{one['Id']} ({one['Name']})" for one in found[:MAX_TOLD])
-        known = f"set {variable('app_monitor_id')} to one of those there: {told}" if told else "create one there"
+        listed = ", ".join(f"{summary['Id']} ({summary['Name']})" for summary in found[:MAX_LISTED])
+        choose = f"set {variable('app_monitor_id')} to one of: {listed}" if listed else "create an app monitor there"
         if monitor_id is None:
-            return failed("no app monitor is named", known)
-        elsewhere = _elsewhere(subject, monitor_id)
-        if elsewhere:
-            fix = f"set {subject.named('region')}={elsewhere}"
-            return failed(f"app monitor {monitor_id} is not in {subject.where}, but in {elsewhere}", fix)
+            return failed("no app monitor is set", choose)
+        other = _other_region(context, monitor_id)
+        if other:
+            fix = f"set {context.source_of('region')}={other}"
+            return failed(f"app monitor {monitor_id} is not in {context.region_in_words}, but in {other}", fix)
         return failed(
-            f"this account has no app monitor {monitor_id} in {subject.where}", f"{known}; or correct the region"
+            f"this account has no app monitor {monitor_id} in {context.region_in_words}",
+            f"{choose}; or correct the region",
         )
-    subject.monitor = subject.ask(client.get_app_monitor, Name=name)["AppMonitor"]
-    state = subject.monitor.get("State", "ACTIVE")
+    context.monitor = context.request(client.get_app_monitor, Name=name)["AppMonitor"]
+    state = context.monitor.get("State", "ACTIVE")
     if state != "ACTIVE":
         return warning(f"{name} is {state}", "wait until it is ACTIVE")
-    given = subject.config.app_monitor_name
+    given = context.config.app_monitor_name
     if given and given != name:
         return warning(f"{monitor_id} is named {name!r}, not {given!r}", f"set {variable('app_monitor_name')}={name}")
-    return ok(f"{monitor_id} is {name} in {subject.where}")
+    return ok(f"{monitor_id} is {name} in {context.region_in_words}")
 
 
-def _named(subject: Subject, name: str) -> Finding:
-    """Return what to say where something that is no id was given as the id."""
-    found = subject.ask(subject.rum().get_app_monitor, Name=name)["AppMonitor"]
-    subject.monitor = found
-    place = subject.named("app_monitor_id")
-    return failed(f"{name!r} is the name of an app monitor, and {place} takes its id", f"set {place}={found['Id']}")
+def _find_by_name(context: Context, name: str) -> Result:
+    """Return the result if the id setting contains the name of an app monitor."""
+    found = context.request(context.rum().get_app_monitor, Name=name)["AppMonitor"]
+    context.monitor = found
+    source = context.source_of("app_monitor_id")
+    return failed(f"{name!r} is the name of an app monitor, but {source} needs its id", f"set {source}={found['Id']}")
 
 
-def _summaries(subject: Subject, client: Any) -> Iterator[Mapping[str, Any]]:
+def _summaries(context: Context, client: Any) -> Iterator[Mapping[str, Any]]:
     token: dict[str, str] = {}
     for _ in range(MAX_PAGES):
-        page = subject.ask(client.list_app_monitors, **token)
+        page = context.request(client.list_app_monitors, **token)
         yield from page.get("AppMonitorSummaries", ())
         if not page.get("NextToken"):
             return
         token = {"NextToken": page["NextToken"]}
 
 
-def _elsewhere(subject: Subject, monitor_id: str) -> str | None:
-    """Return the other region that the app monitor is in, if it is in any that can be asked."""
-    regions = [one for one in subject.session.get_available_regions("rum") if one != subject.region]
-    clients = {one: subject.rum(one) for one in regions}
+def _other_region(context: Context, monitor_id: str) -> str | None:
+    """Return the other region that contains the app monitor, if one does."""
+    regions = [region for region in context.session.get_available_regions("rum") if region != context.region]
+    clients = {region: context.rum(region) for region in regions}
 
     def has(region: str) -> bool:
         try:
-            return any(one["Id"] == monitor_id for one in _summaries(subject, clients[region]))
-        except Exception:  # noqa: BLE001 - a region that is not switched on, or that nobody may ask
+            return any(summary["Id"] == monitor_id for summary in _summaries(context, clients[region]))
+        except Exception:  # noqa: BLE001 - the account may not use this region, or may not read it
             return False
 
     with concurrent.futures.ThreadPoolExecutor(len(regions)) as threads:
@@ -91,85 +92,85 @@ def _elsewhere(subject: Subject, monitor_id: str) -> str | None:
         )
 
 
-def _not_told(subject: Subject, error: Exception) -> Finding:
+def _result_of_failed_request(context: Context, error: Exception) -> Result:
     reason = outcome_of(error).reason
     if reason == "UnknownOperationException":
-        raise Unknown("the endpoint does not tell of app monitors") from error
+        raise Skip("the endpoint cannot list app monitors") from error
     if reason == "ResourceNotFoundException":
-        return failed("there is no app monitor of this name", f"set {variable('app_monitor_id')} to its id")
+        return failed("there is no app monitor with this name", f"set {variable('app_monitor_id')} to its id")
     if reason in ACCESS_DENIED:
-        allow = attach(subject.caller_arn, "rum:ListAppMonitors", "*")
-        also = attach(subject.caller_arn, "rum:GetAppMonitor", subject.place.arn)
+        allow = attach(context.caller_arn, "rum:ListAppMonitors", "*")
+        also = attach(context.caller_arn, "rum:GetAppMonitor", str(context.arn))
         return warning(
-            "it may not be looked at, which sending does not need", f"to have it checked, {allow}\nand {also}"
+            "there is no permission to read it; sending does not need one", f"to check it, {allow}\nand {also}"
         )
-    return of_error(error, is_needed=False)
+    return result_of(error, is_needed=False)
 
 
-def custom_events(subject: Subject) -> Finding:
-    """See whether the app monitor takes custom events."""
-    known = _known(subject)
+def custom_events(context: Context) -> Result:
+    """Check whether the app monitor accepts custom events, if they are sent."""
+    known = _monitor_found(context)
     if known.get("CustomEvents", {}).get("Status") == "ENABLED":
-        return ok("the app monitor takes them")
-    if not subject.config.custom_events:
-        return ok("the app monitor takes none, and none are sent")
+        return ok("enabled in the app monitor")
+    if not context.config.custom_events:
+        return ok("disabled in the app monitor, and not sent")
     return failed(
-        "the app monitor drops them without a word",
-        f"aws rum update-app-monitor {_named_by(subject)} --custom-events Status=ENABLED\n"
+        "disabled in the app monitor: RUM drops them silently",
+        f"aws rum update-app-monitor {_cli_options(context)} --custom-events Status=ENABLED\n"
         f"or set {variable('custom_events')}=false",
     )
 
 
-def xray(subject: Subject) -> Finding:
+def xray(context: Context) -> Result:
     """Compare the app monitor's X-Ray with the setting."""
-    is_enabled = bool(_known(subject).get("AppMonitorConfiguration", {}).get("EnableXRay"))
-    if subject.config.xray_events and not is_enabled:
+    is_enabled = bool(_monitor_found(context).get("AppMonitorConfiguration", {}).get("EnableXRay"))
+    if context.config.xray_events and not is_enabled:
         return warning(
-            "xray_trace_event is sent, but the app monitor has X-Ray switched off",
-            f"switch it on in the app monitor, or set {variable('xray_events')}=false",
+            "xray_trace_event is sent, but X-Ray is disabled in the app monitor",
+            f"enable it in the app monitor, or set {variable('xray_events')}=false",
         )
-    return ok(f"on in the app monitor: {is_enabled}; sent: {subject.config.xray_events}".lower())
+    return ok(f"enabled in the app monitor: {is_enabled}; sent: {context.config.xray_events}".lower())
 
 
-def resource_policy(subject: Subject) -> Finding:
-    """See whether unsigned requests are let in, where they are sent."""
-    known = _known(subject)
-    if subject.is_signed:
-        raise Unknown("requests are signed, so that the signer's own policies decide")
-    alias = subject.config.alias
-    wanted = resource_statement(subject.place, alias)
-    attach_it = f"aws rum put-resource-policy {_named_by(subject)} --policy-document '{wanted}'"
+def resource_policy(context: Context) -> Result:
+    """Check whether the app monitor allows unsigned requests, if they are sent."""
+    known = _monitor_found(context)
+    if context.is_signed:
+        raise Skip("requests are signed, so the policies of the user or role apply")
+    alias = context.config.alias
+    wanted = resource_policy_for(context.arn, alias)
+    put_policy = f"aws rum put-resource-policy {_cli_options(context)} --policy-document '{wanted}'"
     try:
-        document = subject.ask(subject.rum().get_resource_policy, Name=known["Name"])["PolicyDocument"]
+        document = context.request(context.rum().get_resource_policy, Name=known["Name"])["PolicyDocument"]
     except Exception as error:
         reason = outcome_of(error).reason
-        if reason == "PolicyNotFoundException" and subject.is_local:
-            raise Unknown("there is none, and the endpoint on this computer decides for itself") from error
+        if reason == "PolicyNotFoundException" and context.is_local:
+            raise Skip("there is none, and an endpoint on this computer needs none") from error
         if reason == "PolicyNotFoundException":
-            return failed("the app monitor has none, so that unsigned requests are refused", attach_it)
+            return failed("the app monitor has none, so RUM rejects unsigned requests", put_policy)
         if reason in ACCESS_DENIED:
-            allow = attach(subject.caller_arn, "rum:GetResourcePolicy", subject.place.arn)
-            return warning("it may not be looked at", f"to have it checked, {allow}")
+            allow = attach(context.caller_arn, "rum:GetResourcePolicy", str(context.arn))
+            return warning("there is no permission to read it", f"to check it, {allow}")
         if reason == "UnknownOperationException":
-            raise Unknown("the endpoint does not tell of policies") from error
-        return of_error(error, is_needed=False)
-    if not admits_everyone(document):
-        return failed("it does not let unsigned requests in", attach_it)
-    asked = asked_aliases(document)
-    if asked and alias not in asked:
+            raise Skip("the endpoint does not support resource policies") from error
+        return result_of(error, is_needed=False)
+    if not allows_unsigned(document):
+        return failed("it does not allow unsigned requests", put_policy)
+    aliases = required_aliases(document)
+    if aliases and alias not in aliases:
         return failed(
-            f"it asks for the alias {' or '.join(asked)}, and {repr(alias) if alias else 'none'} is sent",
-            f"set {variable('alias')}={asked[0]}",
+            f"it requires the alias {' or '.join(aliases)}, but {repr(alias) if alias else 'none'} is sent",
+            f"set {variable('alias')}={aliases[0]}",
         )
-    return ok("it lets unsigned requests in")
+    return ok("it allows unsigned requests")
 
 
-def _named_by(subject: Subject) -> str:
-    """Return the options by which the AWS command line finds the app monitor."""
-    return f"--region {subject.place.region} --name {subject.place.name}"
+def _cli_options(context: Context) -> str:
+    """Return the options of the AWS command line that select the app monitor."""
+    return f"--region {context.arn.region} --name {context.arn.name}"
 
 
-def _known(subject: Subject) -> Mapping[str, Any]:
-    if subject.monitor is None:
-        raise Unknown("the app monitor could not be looked at")
-    return subject.monitor
+def _monitor_found(context: Context) -> Mapping[str, Any]:
+    if context.monitor is None:
+        raise Skip("the app monitor could not be read")
+    return context.monitor

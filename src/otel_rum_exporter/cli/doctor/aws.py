@@ -1,4 +1,4 @@
-"""Checks of the way to AWS: endpoint, credentials, identity, clock."""
+"""Checks of the connection to AWS: endpoint, credentials, identity, clock."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from ...rum.client import build_client
 from ...rum.credentials import GUEST, client_of
 from ...rum.errors import outcome_of
 from ...rum.ids import NIL_UUID
-from .context import Subject
-from .result import Finding, Unknown, failed, of_error, ok, warning
+from .context import Context
+from .result import WAIT_FIRST, Result, Skip, failed, ok, result_of, warning
 
 PROBE_TIMEOUT_MILLIS = 5000
 
 MAX_SKEW_SECONDS = 300
-"""AWS refuses signatures that are older or newer.
+"""AWS rejects signatures with a larger difference of time.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 """
 
-NOTICED_SKEW_SECONDS = 60
+WARNING_SKEW_SECONDS = 60
 
 
-def endpoint(subject: Subject) -> Finding:
-    """Send an unsigned request without events, which the endpoint takes or refuses."""
-    if subject.region is None and subject.config.endpoint is None:
-        raise Unknown("there is no region to take the endpoint of")
-    config = replace(subject.config, signing="none", timeout_millis=PROBE_TIMEOUT_MILLIS)
+def endpoint(context: Context) -> Result:
+    """Send an unsigned request without events. Any response of RUM passes, even a rejection."""
+    if context.region is None and context.config.endpoint is None:
+        raise Skip("there is no region, and so no endpoint")
+    config = replace(context.config, signing="none", timeout_millis=PROBE_TIMEOUT_MILLIS)
     client = build_client(config)
     began = time.monotonic()
     try:
-        answer = subject.ask(
+        response = context.request(
             client.put_rum_events,
             Id=config.app_monitor_id or NIL_UUID,
             BatchId=NIL_UUID,
@@ -42,69 +42,69 @@ def endpoint(subject: Subject) -> Finding:
             UserDetails={},
             RumEvents=[],
         )
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
-        answer = getattr(error, "response", None)
-        if answer is None:
-            return of_error(error)
-    where = scrub(config.endpoint) if config.endpoint else f"RUM in {subject.region}"
-    code = answer.get("Error", {}).get("Code", "")
-    status = answer["ResponseMetadata"]["HTTPStatusCode"]
+    except Exception as error:  # noqa: BLE001 - every exception is a result
+        response = getattr(error, "response", None)
+        if response is None:
+            return result_of(error)
+    where = scrub(config.endpoint) if config.endpoint else f"RUM in {context.region}"
+    code = response.get("Error", {}).get("Code", "")
+    status = response["ResponseMetadata"]["HTTPStatusCode"]
     if (status in {404, 405} and code != "ResourceNotFoundException") or 300 <= status < 400:
         return failed(
-            f"{where} answers {status} {code}, and is not RUM's data plane",
-            f"correct {subject.named('endpoint')}",
+            f"{where} responds with {status} {code}; it is not RUM's data plane",
+            f"correct {context.source_of('endpoint')}",
         )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return warning(f"{where} answers {status} {code}", "nothing, unless it lasts")
-    return ok(f"{where} answers, in {(time.monotonic() - began) * 1000:.0f} ms")
+        return warning(f"{where} responds with {status} {code}", WAIT_FIRST)
+    return ok(f"{where} responds in {(time.monotonic() - began) * 1000:.0f} ms")
 
 
-def credentials(subject: Subject) -> Finding:
-    """Find what signs."""
-    if not subject.is_signed:
-        raise Unknown(f"{variable('signing')}=none, so nothing is signed")
-    found = subject.session.get_credentials()
+def credentials(context: Context) -> Result:
+    """Check whether there are credentials, and print their source."""
+    if not context.is_signed:
+        raise Skip(f"{variable('signing')}=none: requests are not signed")
+    found = context.session.get_credentials()
     if found is None:
         return failed("there are no AWS credentials", f"{_GIVE}\n{_GUEST}\n{_UNSIGNED}")
     frozen = found.get_frozen_credentials()
-    kind = "a guest of the identity pool" if found.method == GUEST else f"found by {found.method}"
-    return ok(f"access key ...{frozen.access_key[-4:]}, {kind}")
+    source = "a guest of the identity pool" if found.method == GUEST else f"found by {found.method}"
+    return ok(f"access key ...{frozen.access_key[-4:]}, {source}")
 
 
 _GIVE = "give the process AWS credentials: a role, AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-_GUEST = f"or let guests of a Cognito identity pool send: {variable('identity_pool_id')}"
-_UNSIGNED = f"or set {variable('signing')}=none where the app monitor has a resource policy for it"
+_GUEST = f"or send as a guest of a Cognito identity pool: {variable('identity_pool_id')}"
+_UNSIGNED = f"or set {variable('signing')}=none if the app monitor has a resource policy for unsigned requests"
 
 
-def identity(subject: Subject) -> Finding:
-    """Ask STS who signs, which needs no permission."""
-    if not subject.is_signed:
-        raise Unknown("nothing is signed")
-    if subject.session.get_credentials() is None:
-        raise Unknown("there are no credentials")
-    own_sts = any(subject.environment.get(name) for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"))
-    if subject.is_local and not own_sts:
-        raise Unknown("the endpoint is on this computer, so AWS is not asked")
-    sts = client_of(subject.session.client, "sts", subject.region)
+def identity(context: Context) -> Result:
+    """Request the identity of the credentials from STS, which needs no permission."""
+    if not context.is_signed:
+        raise Skip("requests are not signed")
+    if context.session.get_credentials() is None:
+        raise Skip("there are no credentials")
+    has_own_sts = any(context.environment.get(name) for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"))
+    if context.is_local and not has_own_sts:
+        raise Skip("the endpoint is on this computer, so no request is sent to AWS")
+    sts = client_of(context.session.client, "sts", context.region)
     try:
-        caller = subject.ask(sts.get_caller_identity)
+        caller = context.request(sts.get_caller_identity)
     except Exception as error:
         if outcome_of(error).reason == "UnknownOperationException":
-            raise Unknown("the endpoint does not stand in for STS") from error
-        return of_error(error, is_needed=False)
-    subject.caller_arn = caller["Arn"]
+            raise Skip("the endpoint does not support STS") from error
+        return result_of(error, is_needed=False)
+    context.caller_arn = caller["Arn"]
     return ok(f"{caller['Arn']}")
 
 
-def clock(subject: Subject) -> Finding:
-    """Compare the clock with those of who answered."""
-    if not subject.skews_seconds:
-        raise Unknown("nobody has told the time")
-    skew = min(subject.skews_seconds, key=abs)
-    told = f"this clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead'}"
-    if abs(skew) < NOTICED_SKEW_SECONDS:
-        return ok("it agrees with the endpoint's")
-    fix = "set the clock, and keep it set: timedatectl set-ntp true"
-    if abs(skew) < MAX_SKEW_SECONDS or not subject.is_signed:
-        return warning(f"{told}, and so are all events", fix)
-    return failed(f"{told}; AWS refuses signatures that are {MAX_SKEW_SECONDS // 60} minutes off", fix)
+def clock(context: Context) -> Result:
+    """Compare the clock with the dates of the responses so far."""
+    if not context.skews_seconds:
+        raise Skip("not checked, no server response to compare with")
+    skew = min(context.skews_seconds, key=abs)
+    difference = f"this clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead'}"
+    if abs(skew) < WARNING_SKEW_SECONDS:
+        return ok("in sync with the endpoint")
+    fix = "set the clock, and keep it in sync: timedatectl set-ntp true"
+    if abs(skew) < MAX_SKEW_SECONDS or not context.is_signed:
+        return warning(f"{difference}, and the times of all events are wrong by that", fix)
+    return failed(f"{difference}; AWS rejects signatures that are {MAX_SKEW_SECONDS // 60} minutes off", fix)

@@ -1,4 +1,4 @@
-"""The table of checks, in the order in which they build on one another, and how they are made within their time."""
+"""The table of checks, and the function that runs them, each with a time-out."""
 
 from __future__ import annotations
 
@@ -8,67 +8,69 @@ from dataclasses import dataclass
 
 from ...rum.client import suppressed_instrumentation
 from . import app_monitor, aws, environment, sending
-from .context import Subject
-from .result import Finding, Status, Unknown, failed, of_error
+from .context import Context
+from .result import Result, Skip, Status, failed, result_of
 
 LIMIT_SECONDS = 20.0
-"""For one check: nothing else bounds a name server, or a program that is asked for credentials."""
+"""The time-out of one check. A name server or a credential process has no time-out of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A row of the table: its name, what it sees to, and how."""
+    """A row of the table. `about` is the claim that `run` checks."""
 
     name: str
     about: str
-    run: Callable[[Subject], Finding]
+    run: Callable[[Context], Result]
 
 
-SENDING = Check("test event", "RUM takes an event from here", sending.test_event)
+TEST_EVENT = Check("test event", "RUM accepts an event from this process", sending.test_event)
 
 CHECKS = (
-    Check("settings", "every setting can be read", environment.settings),
+    Check("settings", "every setting is valid", environment.settings),
     Check("variables", "no variable is a misspelt setting", environment.variables),
-    Check("packages", "what the variables name is installed", environment.packages),
+    Check("packages", "the packages that the variables need are installed", environment.packages),
     Check("exporter", "the environment switches the exporter on", environment.exporter),
-    Check("region", "there is one, and it has RUM", environment.region),
-    Check("endpoint", "RUM's data plane answers there", aws.endpoint),
-    Check("credentials", "something signs", aws.credentials),
-    Check("identity", "AWS knows who signs", aws.identity),
-    Check("clock", "it agrees with AWS's within 5 minutes", aws.clock),
-    Check("app monitor", "it exists, by its id, in the region", app_monitor.monitor),
-    Check("custom events", "the app monitor takes them where they are sent", app_monitor.custom_events),
-    Check("X-Ray", "the app monitor shows what is sent", app_monitor.xray),
-    Check("resource policy", "unsigned requests are let in where they are sent", app_monitor.resource_policy),
-    SENDING,
+    Check("region", "a region is set, and RUM is available there", environment.region),
+    Check("endpoint", "RUM's data plane responds at the endpoint", aws.endpoint),
+    Check("credentials", "there are AWS credentials to sign with", aws.credentials),
+    Check("identity", "AWS accepts the credentials", aws.identity),
+    Check("clock", "the clock differs from AWS's by less than 5 minutes", aws.clock),
+    Check("app monitor", "the app monitor with this id exists in the region", app_monitor.monitor),
+    Check("custom events", "the app monitor accepts custom events if they are sent", app_monitor.custom_events),
+    Check("X-Ray", "the app monitor has X-Ray enabled if X-Ray events are sent", app_monitor.xray),
+    Check("resource policy", "unsigned requests are allowed if they are sent", app_monitor.resource_policy),
+    TEST_EVENT,
 )
+"""In order: a check uses what the checks before it put into the context."""
 
 
-def diagnose(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Finding]]:
-    """Make the checks one after another; whatever happens to one, the next is made, and each cause is told once."""
-    told: dict[str, str] = {}
+def run_checks(context: Context, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Result]]:
+    """Run the checks in order, and yield their results; a failure with the same message as an earlier one is skipped.
+
+    An exception in a check becomes its result, and the next check runs.
+    """
+    first_with: dict[str, str] = {}
     for check in checks:
-        finding = _bounded(check, subject)
-        if finding.status is Status.FAILED and told.setdefault(finding.told, check.name) != check.name:
-            finding = Finding(Status.SKIPPED, f"for the same reason as {told[finding.told]}")
-        yield check, finding
+        result = _run_bounded(check, context)
+        if result.status is Status.FAILED and first_with.setdefault(result.message, check.name) != check.name:
+            result = Result(Status.SKIPPED, f"for the same reason as {first_with[result.message]}")
+        yield check, result
 
 
-def _bounded(check: Check, subject: Subject) -> Finding:
-    found: list[Finding] = []
-    thread = threading.Thread(target=lambda: found.append(_made(check, subject)), daemon=True)
+def _run_bounded(check: Check, context: Context) -> Result:
+    results: list[Result] = []
+    thread = threading.Thread(target=lambda: results.append(_run(check, context)), daemon=True)
     thread.start()
     thread.join(LIMIT_SECONDS)
-    return (
-        found[0] if found else failed(f"no answer within {LIMIT_SECONDS:.0f} s", "look whether network and proxy work")
-    )
+    return results[0] if results else failed(f"no response within {LIMIT_SECONDS:.0f} s", "check network and proxy")
 
 
-def _made(check: Check, subject: Subject) -> Finding:
+def _run(check: Check, context: Context) -> Result:
     with suppressed_instrumentation():
         try:
-            return check.run(subject)
-        except Unknown as reason:
-            return Finding(Status.SKIPPED, str(reason))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
-            return of_error(error)
+            return check.run(context)
+        except Skip as reason:
+            return Result(Status.SKIPPED, str(reason))
+        except Exception as error:  # noqa: BLE001 - every exception is a result
+            return result_of(error)

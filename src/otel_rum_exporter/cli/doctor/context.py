@@ -1,4 +1,4 @@
-"""Who is examined: the settings as they were found, the AWS session they make, and what the checks have learned."""
+"""The context of the checks: settings, AWS session, and the responses of earlier checks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..._attributes import RESOURCE_APP_MONITOR_ID
-from ..._config_fields import UUID
+from ..._uuid import UUID
 from ...config import Config, readings, variable
 from ...rum.credentials import client_of, session_of
 from ...rum.errors import is_web_page
-from .policy import Place
+from ..options import option_of
+from .policy import AppMonitorArn
 from .result import WebPageError
 
 
-class Subject:
-    """One process's settings, with the session made from them.
+class Context:
+    """The settings of one process, its AWS session, and what the checks found so far.
 
-    Settings that are wrong count as not given, so that one fault hides no other. `skews_seconds` has how far the
-    clocks of others are ahead.
+    Wrong settings count as not set, so that one wrong setting does not hide another. `skews_seconds` contains the
+    difference of each remote clock to the local one, positive if the remote clock is ahead.
     """
 
     def __init__(self, given: Mapping[str, object], environment: Mapping[str, str]) -> None:
@@ -33,28 +34,30 @@ class Subject:
         self.readings = readings(given, environment)
         self.config = Config(**{name: reading.value for name, reading in self.readings.items()})
         if self.config.app_monitor_id is None:
-            self.config = replace(self.config, app_monitor_id=_monitor_of_resource(environment))
+            self.config = replace(self.config, app_monitor_id=_resource_app_monitor_id(environment))
         self.skews_seconds: list[float] = []
         self.caller_arn: str | None = None
         self.monitor: Mapping[str, Any] | None = None
 
     @cached_property
     def session(self) -> Any:
+        """The boto3 session of the settings."""
         return session_of(self.config)
 
     @cached_property
     def region(self) -> str | None:
+        """The region of the settings, else of the AWS profile."""
         found: str | None = self.session.region_name
         return found
 
     @property
-    def where(self) -> str:
-        """Where the app monitor should be, in words."""
+    def region_in_words(self) -> str:
+        """The region for messages."""
         return self.region or "the endpoint's region"
 
     @property
     def is_local(self) -> bool:
-        """Whether the endpoint is on this computer, so that AWS is not concerned."""
+        """Whether the endpoint is on this computer, so that nothing is sent to AWS."""
         host = urlsplit(self.config.endpoint or "").hostname or ""
         try:
             return ipaddress.ip_address(host).is_loopback
@@ -63,27 +66,28 @@ class Subject:
 
     @property
     def is_signed(self) -> bool:
+        """Whether requests are signed."""
         return self.config.signing == "sigv4"
 
     @property
-    def place(self) -> Place:
-        """Where the app monitor is, as far as it is known."""
+    def arn(self) -> AppMonitorArn:
+        """The ARN of the app monitor, with placeholders for unknown parts."""
         _, partition, _, _, account, *_ = (self.caller_arn or "arn:aws:::ACCOUNT:").split(":")
         name = self.monitor["Name"] if self.monitor else self.config.app_monitor_name
-        return Place(partition, self.region or "REGION", account, name or "NAME")
+        return AppMonitorArn(partition, self.region or "REGION", account, name or "NAME")
 
     def raw(self, name: str) -> object:
-        """Return what a setting was given as, right or wrong."""
+        """Return the given value of a setting, valid or not, or None."""
         place = self.readings[name].place
         return None if place is None else self.given.get(name) or self.environment[place]
 
-    def named(self, name: str) -> str:
-        """Return what to change a setting by: the option or variable that it was given by, or its own variable."""
+    def source_of(self, name: str) -> str:
+        """Return the option or variable that sets a setting, or the setting's own variable if nothing sets it."""
         place = self.readings[name].place
-        return f"--{name.replace('_', '-')}" if place == name else place or variable(name)
+        return option_of(name) if place == name else place or variable(name)
 
     def rum(self, region: str | None = None) -> Any:
-        """Return a client for RUM's control plane; a local endpoint stands in for that too."""
+        """Return a client for RUM's control plane. A local endpoint is also used as the control plane."""
         return client_of(
             self.session.client,
             "rum",
@@ -92,32 +96,32 @@ class Subject:
             endpoint=self.config.endpoint if self.is_local else None,
         )
 
-    def ask(self, call: Callable[..., Any], **parameters: Any) -> Any:
-        """Make a call, and read the clock of who answers.
+    def request(self, call: Callable[..., Any], **parameters: Any) -> Any:
+        """Call a client method, and read the remote clock from its response.
 
         Raises:
-            WebPageError: where that is not AWS.
+            WebPageError: the response is a web page.
         """
         try:
-            answer = call(**parameters)
+            response = call(**parameters)
         except Exception as error:
-            self._look_at(getattr(error, "response", None))
+            self._check_response(getattr(error, "response", None))
             raise
-        self._look_at(answer)
-        return answer
+        self._check_response(response)
+        return response
 
-    def _look_at(self, answer: object) -> None:
-        if is_web_page(answer):
+    def _check_response(self, response: object) -> None:
+        if is_web_page(response):
             raise WebPageError
-        metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, Mapping) else {}
-        told = metadata.get("HTTPHeaders", {}).get("date")
+        metadata = response.get("ResponseMetadata", {}) if isinstance(response, Mapping) else {}
+        date = metadata.get("HTTPHeaders", {}).get("date")
         try:
-            self.skews_seconds.append(email.utils.parsedate_to_datetime(told).timestamp() - time.time())
+            self.skews_seconds.append(email.utils.parsedate_to_datetime(date).timestamp() - time.time())
         except (TypeError, ValueError):
             return
 
 
-def _monitor_of_resource(environment: Mapping[str, str]) -> str | None:
+def _resource_app_monitor_id(environment: Mapping[str, str]) -> str | None:
     pairs = (pair.partition("=") for pair in environment.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
-    told = next((value.strip() for name, _, value in pairs if name.strip() == RESOURCE_APP_MONITOR_ID), "")
-    return told if UUID.fullmatch(told) else None
+    value = next((value.strip() for name, _, value in pairs if name.strip() == RESOURCE_APP_MONITOR_ID), "")
+    return value if UUID.fullmatch(value) else None

@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""The result of a check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...rum.errors import Verdict, outcome_of
 
 
 class Status(enum.Enum):
-    """How it stands."""
+    """Whether a check passed."""
 
     OK = "ok"
     WARNING = "warning"
@@ -18,53 +18,54 @@ class Status(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found, and what mends it; `fix` is empty where nothing needs to be done."""
+class Result:
+    """The result of one check. `fix` is empty if there is nothing to fix."""
 
     status: Status
-    told: str
+    message: str
     fix: str = ""
 
 
 class WebPageError(Exception):
-    """What answered is a web page, and not AWS."""
+    """The response is a web page, not an AWS response."""
 
 
-class Unknown(Exception):  # noqa: N818 - no error: the check is skipped
-    """Something a check needs is not known; the message says what."""
+class Skip(Exception):  # noqa: N818 - not an error
+    """A check cannot be made. The message gives the reason."""
 
 
-_NETWORK = "sign in to the network, set HTTPS_PROXY, or except the host with NO_PROXY"
-_MISREAD = frozenset({"KeyError", "ResponseParserError"})
-"""What botocore raises when it looks for AWS's words in those of somebody else."""
+WAIT_FIRST = "retry later; report it only if it persists"
+
+_NETWORK = "sign in to the network, set HTTPS_PROXY, or add the host to NO_PROXY"
+_UNREADABLE_RESPONSE = frozenset({"KeyError", "ResponseParserError"})
+"""The exceptions of botocore for a response without AWS's elements."""
 
 
-def ok(told: str) -> Finding:
-    """Return that there is nothing to do."""
-    return Finding(Status.OK, told)
+def ok(message: str) -> Result:
+    """Return the result of a check that passed."""
+    return Result(Status.OK, message)
 
 
-def warning(told: str, fix: str) -> Finding:
-    """Return what may be wrong, or will be."""
-    return Finding(Status.WARNING, told, fix)
+def warning(message: str, fix: str) -> Result:
+    """Return the result of a check that found a possible cause."""
+    return Result(Status.WARNING, message, fix)
 
 
-def failed(told: str, fix: str) -> Finding:
-    """Return what keeps telemetry from arriving."""
-    return Finding(Status.FAILED, told, fix)
+def failed(message: str, fix: str) -> Result:
+    """Return the result of a check that found a cause."""
+    return Result(Status.FAILED, message, fix)
 
 
-def of_error(error: Exception, *, is_needed: bool = True) -> Finding:
-    """Return what an exception means, as the transport's tables have it.
+def result_of(error: Exception, *, is_needed: bool = True) -> Result:
+    """Return the result for an exception, with the cause and the fix of the error tables in `rum`.
 
-    Not to be reached is no failure where sending does not need it: networks may let only RUM's data plane through.
+    A host that cannot be reached is only a warning if sending does not need it, because a network may allow nothing but
+    RUM's data plane.
     """
     if isinstance(error, WebPageError):
-        return failed("a web page answered in place of AWS, as proxies and network sign-ins do", _NETWORK)
-    if type(error).__name__ in _MISREAD:
-        return warning("the answer is not AWS's", _NETWORK)
+        return failed("the response is a web page, not AWS's, as from a proxy or a network sign-in", _NETWORK)
+    if type(error).__name__ in _UNREADABLE_RESPONSE:
+        return warning("the response is not AWS's", _NETWORK)
     outcome = outcome_of(error)
     is_fatal = is_needed or outcome.verdict is not Verdict.RETRY
-    return Finding(
-        Status.FAILED if is_fatal else Status.WARNING, outcome.cause, outcome.advice or "nothing, unless it lasts"
-    )
+    return Result(Status.FAILED if is_fatal else Status.WARNING, outcome.cause, outcome.advice or WAIT_FIRST)

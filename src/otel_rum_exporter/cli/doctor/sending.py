@@ -1,4 +1,4 @@
-"""The check that proves it all: one event, sent as the exporter sends."""
+"""The last check: send one event as the exporter does."""
 
 from __future__ import annotations
 
@@ -16,44 +16,43 @@ from ...rum.errors import Verdict
 from ...rum.event import RumEvent
 from ...rum.ids import NIL_UUID
 from .app_monitor import ACCESS_DENIED
-from .context import Subject
-from .policy import PUT, attach, resource_statement
-from .result import Finding, Unknown, failed, ok
+from .context import Context
+from .policy import PUT_RUM_EVENTS, attach, resource_policy_for
+from .result import WAIT_FIRST, Result, Skip, failed, ok
 
 EVENT_TYPE = "otel_rum_doctor"
 
 
-def test_event(subject: Subject) -> Finding:
-    """Send one custom event, in a session of its own."""
-    config = subject.config
+def test_event(context: Context) -> Result:
+    """Send one custom event in a session of its own."""
+    config = context.config
     if config.app_monitor_id is None:
-        raise Unknown("there is no app monitor to send it to")
-    if subject.is_signed and subject.session.get_credentials() is None:
-        raise Unknown("there are no credentials to sign it with")
+        raise Skip("no app monitor is set")
+    if context.is_signed and context.session.get_credentials() is None:
+        raise Skip("there are no credentials to sign with")
     monitor = AppMonitor(config.app_monitor_id, config.app_monitor_name, None, config.alias)
-    outcome = Transport(config).send(_batch(monitor, config.domain or _domain(subject)))
+    outcome = Transport(config).send(_batch(monitor, config.domain or _accepted_domain(context)))
     if outcome.verdict is Verdict.DELIVERED:
-        return ok(f"one {EVENT_TYPE} was taken")
+        return ok(f"RUM accepted one {EVENT_TYPE} event")
     if outcome.reason in ACCESS_DENIED or outcome.reason == "403":
-        return failed(outcome.cause, _permit(subject))
-    return failed(outcome.cause, outcome.advice or "nothing, unless it lasts")
+        return failed(outcome.cause, _fix_of_permission(context))
+    return failed(outcome.cause, outcome.advice or WAIT_FIRST)
 
 
-def _permit(subject: Subject) -> str:
-    """Say how RUM comes to take what is sent."""
-    place = subject.place
-    if not subject.is_signed:
-        policy = resource_statement(place, subject.config.alias)
+def _fix_of_permission(context: Context) -> str:
+    arn = context.arn
+    if not context.is_signed:
+        policy = resource_policy_for(arn, context.config.alias)
         return f"give the app monitor the resource policy {policy}\nor set {variable('signing')}=sigv4"
-    if subject.session.get_credentials().method == GUEST and subject.caller_arn is None:
-        return f"in the role of the identity pool's guests, {attach(None, PUT, place.arn)}"
+    if context.session.get_credentials().method == GUEST and context.caller_arn is None:
+        return f"in the guest role of the identity pool, {attach(None, PUT_RUM_EVENTS, str(arn))}"
     correct = f"correct {variable('region')} and {variable('app_monitor_id')}"
-    return f"{attach(subject.caller_arn, PUT, place.arn)}\nor {correct}"
+    return f"{attach(context.caller_arn, PUT_RUM_EVENTS, str(arn))}\nor {correct}"
 
 
-def _domain(subject: Subject) -> str:
-    """Return a domain that the app monitor takes events of."""
-    return str((subject.monitor or {}).get("Domain", "")).removeprefix("*.").strip("*") or "localhost"
+def _accepted_domain(context: Context) -> str:
+    """Return a domain of which the app monitor accepts events."""
+    return str((context.monitor or {}).get("Domain", "")).removeprefix("*.").strip("*") or "localhost"
 
 
 def _batch(monitor: AppMonitor, domain: str) -> Batch:

@@ -1,7 +1,6 @@
-"""The console at `/`: what the stand-in received, as a page for people.
+"""The console at `/`: a web page that shows the received records.
 
-`web` serves; `assets` are its files; every other module is one view of what was received: pure functions from records
-to JSON, without a clock and without I/O.
+`web` serves it, `assets` holds its files. The other modules are views: pure functions from records to JSON.
 """
 
 from .web import Console

@@ -1,4 +1,4 @@
-"""The files of the page, read once and served from memory: no path of a request ever reaches the file system."""
+"""The static files of the console, read once and served from memory: request paths never reach the file system."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _INDEX = "index.html"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """The content of one file."""
+    """The content of a file."""
 
     content: bytes
     media_type: str
 
 
 class Assets:
-    """All files by their path; `digest` changes with any of them, so a path under it may be kept for ever."""
+    """All files by path. `digest` changes with any file, so clients may cache paths that contain it forever."""
 
     def __init__(self) -> None:
         self._by_path = dict(_read(Path(__file__).with_name("static")))
@@ -36,7 +36,7 @@ class Assets:
         self.index = self._by_path.pop(_INDEX).content.replace(b"$digest", self.digest.encode())
 
     def get(self, digest: str, path: str) -> Asset | None:
-        """Return a file, None when there is none of this path and digest."""
+        """Return a file; None when path or digest does not match."""
         return self._by_path.get(path) if digest == self.digest else None
 
 

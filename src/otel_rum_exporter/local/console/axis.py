@@ -1,4 +1,4 @@
-"""Time cut into equal steps, for charts."""
+"""Time axes of charts: equal steps of a round length."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STEP_SECONDS = (
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Steps of equal length, the first from `start`; times are in epoch seconds."""
+    """A time axis with equal steps that begins at `start`; times are in epoch seconds."""
 
     start: float
     step_seconds: float
@@ -26,9 +26,9 @@ class Axis:
 
     @classmethod
     def over(cls, first: float, last: float) -> Axis:
-        """Cut the time from `first` to `last`, both included, into the shortest round steps that are few enough.
+        """Return an axis from `first` to `last`, both included: the shortest round step that needs at most `MAX_STEPS`.
 
-        Where they would be fewer than `MIN_STEPS`, the time before is added.
+        An axis with fewer than `MIN_STEPS` begins earlier.
         """
         wanted = (last - first) / (MAX_STEPS - 1)
         step = next((step for step in _STEP_SECONDS if step >= wanted), math.ceil(wanted / _DAY) * _DAY)
@@ -36,7 +36,7 @@ class Axis:
         return cls(start, step, int((last - start) // step) + 1)
 
     def index(self, seconds: float) -> int:
-        """Return the step of a time, the nearest one for a time outside."""
+        """Return the index of the step of a time; the nearest step for a time outside."""
         return min(max(int((seconds - self.start) // self.step_seconds), 0), self.steps - 1)
 
     def counts(self, times: Iterable[float]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The views of errors: alike ones are one row, and a row has the latest stack trace."""
+"""The error views: similar errors form a group, shown with its latest stack trace."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .axis import Axis
 from .event_fields import Json, kind, page, text
 from .received import Received
 from .scope import Scope
-from .session_list import device, whose
+from .session_list import device, session_and_user
 
 _MAX_GROUPS = 200
 _MAX_OCCURRENCES = 50
 _KEY_CHARACTERS = 12
 
-# What differs between occurrences of one error: ids, addresses, numbers.
+# Parts of a message that differ between occurrences of one error: ids, addresses, numbers.
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\d+")
 
 
 def error_list(received: Received, scope: Scope) -> Json:
-    """Tell the groups of errors in scope, the most frequent first."""
+    """Return the groups of errors in scope, the most frequent first."""
     groups = _groups(received, scope)
     every = [event.timestamp for group in groups.values() for event in group]
     axis = Axis.over(min(every), max(every)) if every else Axis(scope.now, 1, 1)
@@ -32,8 +32,8 @@ def error_list(received: Received, scope: Scope) -> Json:
     return {"total": len(found), "occurrences": len(every), "errors": found[:_MAX_GROUPS]}
 
 
-def error_story(received: Received, scope: Scope) -> Json | None:
-    """Tell the group `key` of the query with its latest occurrences; None when there is none of it."""
+def error_detail(received: Received, scope: Scope) -> Json | None:
+    """Return the group with the query's `key` and its latest occurrences; None when there is no such group."""
     group = _groups(received, scope).get(scope.query.get("key", ""))
     if not group:
         return None
@@ -44,7 +44,7 @@ def error_story(received: Received, scope: Scope) -> Json | None:
         "chart": {"start": axis.start, "step_seconds": axis.step_seconds},
         "occurrences": [
             {
-                **whose(event),
+                **session_and_user(event),
                 "event": event.id,
                 "timestamp": event.timestamp,
                 "page": page(event),
@@ -57,7 +57,7 @@ def error_story(received: Received, scope: Scope) -> Json | None:
 
 
 def _groups(received: Received, scope: Scope) -> dict[str, list[Event]]:
-    """Group the errors in scope by what they have in common, each group in order of time."""
+    """Group the errors in scope by type and message; each group is in order of time."""
     errors = [event for event in scope.in_time(received.events) if kind(event) == "error" and scope.fits(event)]
     groups: dict[str, list[Event]] = defaultdict(list)
     for event in sorted(errors, key=lambda event: event.timestamp):

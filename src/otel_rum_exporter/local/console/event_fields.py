@@ -1,4 +1,4 @@
-"""What events tell, read so that nothing in their details can raise: they may break the schema of their type."""
+"""Fields of events. These functions never raise, because dropped events may violate the schema of their type."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ _KINDS = {
     )
 }
 
-# Far above all that is measured, and far below where sums are no longer finite.
+# Far above any measured value, and low enough that sums stay finite.
 _LARGEST = 1e15
 
 
 def kind(event: Event) -> str:
-    """Return the family that an event is shown as."""
+    """Return the kind of an event in the console."""
     return _KINDS.get(event.type, "custom")
 
 
 def member(value: Any, *path: str) -> Any:
-    """Follow members of objects; None where one is missing."""
+    """Return a nested member; None when missing."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
 def number(value: Any, *path: str) -> float | None:
-    """Return a member as a float, None when it is no number or so large that a sum of such is none."""
+    """Return a member as a float; None when it is not a number or too large to sum."""
     found = member(value, *path)
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
@@ -65,13 +65,13 @@ def text(value: Any, *path: str) -> str:
 
 
 def page(event: Event) -> str:
-    """Return the page an event happened on, the empty string when it tells none."""
+    """Return the page of an event; the empty string when it has none."""
     own = text(event.details, "pageId") if kind(event) == "page" else ""
     return own or text(event.metadata, "pageId")
 
 
 def duration_millis(event: Event) -> float | None:
-    """Return how long what an event tells took; None when it tells no duration."""
+    """Return the duration of an event; None when it has none."""
     millis = number(event.details, "durationMs" if kind(event) == "custom" else "duration")
     if kind(event) == "trace":
         start, end = number(event.details, "start_time"), number(event.details, "end_time")
@@ -80,7 +80,7 @@ def duration_millis(event: Event) -> float | None:
 
 
 def outcome(event: Event) -> str:
-    """Return how an HTTP request ended: `ok`, `4xx`, `5xx`, or `failed` when no answer came."""
+    """Return how an HTTP request ended: `ok`, `4xx`, `5xx`, or `failed` without a response."""
     status = number(event.details, "response", "status")
     if not status:
         return "failed"
@@ -90,5 +90,5 @@ def outcome(event: Event) -> str:
 
 
 def is_problem(event: Event) -> bool:
-    """Tell whether an event is an error or a request that failed."""
+    """Return whether an event is an error or a failed request."""
     return kind(event) == "error" or (kind(event) == "http" and outcome(event) != "ok")

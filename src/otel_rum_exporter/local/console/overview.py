@@ -1,4 +1,4 @@
-"""The view of everything: figures, their course over time, web vitals, and the latest of each other view."""
+"""The overview: totals, charts over time, web vitals, and the first rows of the other views."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .event_fields import PAGE_VIEW, Json, duration_millis, kind, number, outcom
 from .pages import page_rows
 from .received import Received
 from .scope import Scope
-from .session_list import NOBODY, in_scope, row
+from .session_list import ANONYMOUS_USER, in_scope, row
 from .statistics import VITALS, apdex, percentile, vital
 
 _ROWS = 5
@@ -20,7 +20,7 @@ _RECENT_SECONDS = 3600
 
 
 def overview(received: Received, scope: Scope) -> Json:
-    """Tell how it goes."""
+    """Return the totals, charts and first rows of all events in scope."""
     events = [event for event in scope.in_time(received.events) if scope.fits(event)]
     found = in_scope(received.events, scope)
     loads = [(event.timestamp, millis) for event in events if (millis := _load_millis(event)) is not None]
@@ -31,7 +31,7 @@ def overview(received: Received, scope: Scope) -> Json:
             values[event.type].append(value)
     return {
         "events": len(events),
-        "users": len({event.user_id for event in events} - {None, NOBODY}),
+        "users": len({event.user_id for event in events} - {None, ANONYMOUS_USER}),
         "apdex": apdex([millis for _, millis in loads]),
         "load_p75_millis": percentile([millis for _, millis in loads], 75),
         "vitals": [vital(each, values[each.event_type]) for each in VITALS],
@@ -47,11 +47,11 @@ def _load_millis(event: Event) -> float | None:
 
 
 def _axis(times: Sequence[float], scope: Scope) -> Axis:
-    """Span what is asked for, else what happened; up to now where that is not long ago."""
+    """Return an axis over the requested time, else over the events; it ends now when the latest event is recent."""
     first, latest = min(times, default=scope.now), max(times, default=scope.now)
     end = scope.now if scope.since or scope.now - latest < _RECENT_SECONDS else latest
     start = scope.since or first
-    # The end of a part of the chart is the begin of the next step.
+    # `until` is exclusive: it is the start of the next step.
     return Axis.over(start, max(start, scope.until - 1e-3 if scope.until else end))
 
 

@@ -1,4 +1,4 @@
-"""The view of pages: how often they were seen, how long they took to load, and what went wrong on them."""
+"""The page views: number of views, load times, errors and failed requests per page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ORDERS = ("views", "p75_millis", "errors", "failed_requests", "page")
 
 
 def page_list(received: Received, scope: Scope) -> Json:
-    """Tell the pages in scope."""
+    """Return the pages in scope."""
     order = scope.query.get("sort", "")
     order = order if order in _ORDERS else _ORDERS[0]
     rows = page_rows(event for event in scope.in_time(received.events) if scope.fits(event))
@@ -27,7 +27,7 @@ def page_list(received: Received, scope: Scope) -> Json:
 
 
 def page_rows(events: Iterable[Event]) -> list[Json]:
-    """Tell each page in one line, by name."""
+    """Return one row per page, ordered by name."""
     groups: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         if name := page(event):

@@ -1,25 +1,25 @@
-"""Everything received at one moment, as every view gets it."""
+"""A snapshot of all received records: the input of each view."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..record import Batch, Dropped, Event, Exchange, Refusal, Removed
+from ..record import Batch, Dropped, Event, Exchange, RefusedRequest, Removed
 from ..store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The records of a store, oldest first."""
+    """A snapshot of the records of a store, oldest first."""
 
     events: tuple[Event, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     removed: tuple[Removed, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[RefusedRequest, ...] = ()
     requests: tuple[Exchange, ...] = ()
     batches: tuple[Batch, ...] = ()
 
     @classmethod
     def by(cls, store: Store) -> Received:
-        """Take what a store has now."""
+        """Return a snapshot of a store."""
         return cls(store.events, store.dropped, store.removed, store.refused, store.requests, store.batches)

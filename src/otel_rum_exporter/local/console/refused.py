@@ -1,4 +1,4 @@
-"""The view of what RUM would not keep: requests refused, events dropped, attributes removed, each with the reason."""
+"""The view of losses: refused requests, dropped events and removed attributes, with their reasons."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..session import short_type, summary
 from .event_fields import Json
 from .received import Received
 from .scope import Scope
-from .session_list import whose
+from .session_list import session_and_user
 
 _MAX_GROUPS = 100
 
 
 def loss_list(received: Received, scope: Scope) -> Json:
-    """Tell what was lost for the same reason as one row, the latest first."""
+    """Return the losses, one row per reason, the latest first."""
     start, end = scope.since or float("-inf"), scope.until or float("inf")
     refused = _grouped(
         ((one.status, one.error_type, one.message), one.received_at, {"path": one.path, "at": one.received_at})
@@ -28,7 +28,7 @@ def loss_list(received: Received, scope: Scope) -> Json:
             (short_type(one.event.type), one.reason),
             one.event.timestamp,
             {
-                **whose(one.event),
+                **session_and_user(one.event),
                 "event": one.event.id,
                 "summary": summary(one.event),
             },
@@ -51,7 +51,7 @@ def loss_list(received: Received, scope: Scope) -> Json:
 
 
 def totals(received: Received) -> Json:
-    """Count what was lost."""
+    """Return the number of losses of each kind."""
     return {"refused": len(received.refused), "dropped": len(received.dropped), "removed": len(received.removed)}
 
 

@@ -1,4 +1,4 @@
-"""The views of single requests: the one that an event came in, with its earlier tries, and a refused one."""
+"""The views of one request: the request of an event with its earlier attempts, and a refused request."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from .event_fields import Json
 from .received import Received
 from .scope import Scope
 
-_MAX_TRIES = 20
+_MAX_ATTEMPTS = 20
 _MAX_EVENTS = 100
 
 
-def request_story(received: Received, scope: Scope) -> Json | None:
-    """Tell the requests whose BatchId is the `batch` of the query; None when there is none."""
+def request_detail(received: Received, scope: Scope) -> Json | None:
+    """Return the requests with the query's `batch` as BatchId; None when there is none."""
     asked = scope.query.get("batch", "")
-    batches = [batch for batch in received.batches if batch.batch_id == asked][-_MAX_TRIES:]
+    batches = [batch for batch in received.batches if batch.batch_id == asked][-_MAX_ATTEMPTS:]
     if not batches:
         return None
-    tries = [one for one in received.requests if one.batch_id == asked][-_MAX_TRIES:]
+    attempts = [one for one in received.requests if one.batch_id == asked][-_MAX_ATTEMPTS:]
     return {
-        "answers": [{"status": one.status, "received_at": one.received_at} for one in tries],
+        "answers": [{"status": one.status, "received_at": one.received_at} for one in attempts],
         "requests": [_request(batch) for batch in batches],
     }
 
 
-def refusal_story(received: Received, scope: Scope) -> Json | None:
-    """Tell the refused request that was received `at` the time of the query, with the verdict on each of its events."""
+def refused_request_detail(received: Received, scope: Scope) -> Json | None:
+    """Return the refused request received at the query's `at`, with the decision on each event; None when not found."""
     asked = scope.query.get("at", "")
-    refusal = next((one for one in received.refused if str(one.received_at) == asked), None)
-    if refusal is None:
+    refused_request = next((one for one in received.refused if str(one.received_at) == asked), None)
+    if refused_request is None:
         return None
     return {
-        "path": refusal.path,
-        "received_at": refusal.received_at,
-        "verdicts": [asdict(verdict) for verdict in refusal.verdicts[:_MAX_EVENTS]],
-        "body": _shortened(refusal.raw),
+        "path": refused_request.path,
+        "received_at": refused_request.received_at,
+        "decisions": [asdict(decision) for decision in refused_request.decisions[:_MAX_EVENTS]],
+        "body": _shortened(refused_request.raw),
     }
 
 
@@ -49,7 +49,7 @@ def _request(batch: Batch) -> Json:
         "signed": batch.signed,
         "body_bytes": batch.body_bytes,
         "events": len(batch.raw.get("RumEvents", ())),
-        "verdicts": Counter(verdict.outcome for verdict in batch.verdicts),
+        "decisions": Counter(decision.outcome for decision in batch.decisions),
         "headers": dict(batch.headers),
         "body": _shortened(batch.raw),
     }

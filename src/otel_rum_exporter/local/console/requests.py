@@ -1,4 +1,4 @@
-"""The view of HTTP requests by URL: how they ended, told by `http_event`, and how long they took, told by resources."""
+"""The HTTP view, by URL: results from `http_event`, durations from `performance_resource_event`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..session import summary
 from .event_fields import Json, duration_millis, kind, number, outcome, page, text
 from .received import Received
 from .scope import Scope
-from .session_list import whose
+from .session_list import session_and_user
 from .statistics import percentile
 
 _MAX_URLS = 200
@@ -20,7 +20,7 @@ _ORDERS = ("problems", "timed", "p75_millis", "url")
 
 
 def request_list(received: Received, scope: Scope) -> Json:
-    """Tell the URLs asked in scope, and the latest requests of the one that the query names."""
+    """Return the requested URLs in scope, and the latest requests of the query's `url`."""
     groups: dict[str, list[Event]] = defaultdict(list)
     for event in scope.in_time(received.events):
         if kind(event) in {"http", "resource"} and scope.fits(event):
@@ -46,7 +46,7 @@ def request_list(received: Received, scope: Scope) -> Json:
 
 
 def _url(event: Event) -> str:
-    """Return the URL without query and fragment, which differ from request to request."""
+    """Return the URL without query and fragment, which differ between requests."""
     sent = text(event.details, "request", "url") if kind(event) == "http" else text(event.details, "targetUrl")
     return sent.partition("#")[0].partition("?")[0] or "(no URL)"
 
@@ -75,7 +75,7 @@ def _samples(group: Sequence[Event]) -> list[Json]:
     latest = sorted(group, key=lambda event: event.timestamp, reverse=True)[:_MAX_SAMPLES]
     return [
         {
-            **whose(event),
+            **session_and_user(event),
             "event": event.id,
             "timestamp": event.timestamp,
             "summary": summary(event),

@@ -1,4 +1,4 @@
-"""Which part of what was received is looked at: the filters of the page, as they stand in its URL."""
+"""The filters in a console URL: time range, dimensions and search words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_ROWS = 500
 _MAX_CHOICES = 100
 
 RANGES = {"5m": 300, "15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 604_800}
-"""The ranges that end now, in seconds; any other one is all time."""
+"""Time ranges that end now, in seconds. Any other value: all time."""
 
 DIMENSIONS: Mapping[str, Callable[[Event], str]] = {
     "monitor": lambda event: event.app_monitor_id,
@@ -23,14 +23,14 @@ DIMENSIONS: Mapping[str, Callable[[Event], str]] = {
     "device": lambda event: text(event.metadata, "deviceType"),
     "country": lambda event: text(event.metadata, "countryCode"),
 }
-"""What events can be narrowed by: the dimensions of RUM's own metrics."""
+"""The dimensions that filter events: those of RUM's metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A time span in epoch seconds, open where it is None, the value wanted of each dimension, and words to find.
+    """A time range in epoch seconds (None: open), the wanted value of each dimension, and search words.
 
-    `query` is everything asked for, for what only one view understands.
+    `query` has all parameters, including those of a single view.
     """
 
     now: float
@@ -42,7 +42,7 @@ class Scope:
 
     @classmethod
     def of(cls, query: Mapping[str, str], now: float) -> Scope:
-        """Read a query; what cannot be read is as if it were not there."""
+        """Parse a query; invalid parameters are ignored."""
         seconds = RANGES.get(query.get("range", ""))
         return cls(
             now=now,
@@ -54,18 +54,18 @@ class Scope:
         )
 
     def in_time(self, events: Iterable[Event]) -> list[Event]:
-        """Return the events inside the time span."""
+        """Return the events in the time range."""
         since, until = self.since or float("-inf"), self.until or float("inf")
         return [event for event in events if since <= event.timestamp < until]
 
     def fits(self, event: Event) -> bool:
-        """Tell whether an event has what is wanted of it, whenever it happened."""
+        """Return whether an event matches the dimensions and words; the time is not compared."""
         if any(DIMENSIONS[name](event) != value for name, value in self.wanted.items()):
             return False
         return not self.words or _has(event, self.words)
 
     def number(self, name: str, default: int, most: int) -> int:
-        """Return a whole number of the query, not negative and at most `most`."""
+        """Return a parameter as a whole number from 0 to `most`; `default` when it is missing or invalid."""
         given = self.query.get(name, "")
         return min(int(given), most) if given.isascii() and given.isdigit() and len(given) < 10 else default
 
@@ -81,13 +81,13 @@ def choices(events: Iterable[Event]) -> Json:
 
 
 def _has(event: Event, words: tuple[str, ...]) -> bool:
-    told = [event.session_id or "", event.user_id or "", event.type, page(event)]
+    searched = [event.session_id or "", event.user_id or "", event.type, page(event)]
     for value in event.details.values():
         if isinstance(value, str):
-            told.append(value)
+            searched.append(value)
         elif isinstance(value, dict):
-            told.extend(inner for inner in value.values() if isinstance(inner, str))
-    everything = "\n".join(told).lower()
+            searched.extend(inner for inner in value.values() if isinstance(inner, str))
+    everything = "\n".join(searched).lower()
     return all(word in everything for word in words)
 
 

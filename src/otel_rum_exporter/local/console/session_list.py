@@ -1,4 +1,4 @@
-"""The view of all sessions: who was here, where they went, and how it went."""
+"""The session list: user, pages, errors and failed requests of each session."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from .event_fields import PAGE_VIEW, Json, is_problem, kind, page, text
 from .received import Received
 from .scope import MAX_ROWS, Scope
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
-"""The user id of AWS's client for someone it may not know."""
+ANONYMOUS_USER = "00000000-0000-0000-0000-000000000000"
+"""The user id that AWS's client sends when it may not store one."""
 
 NO_SESSION = "none"
-"""What stands for the id of a session whose requests gave none."""
+"""The session id shown when requests have none."""
 
 _PAGE_LENGTH = 50
 _JOURNEY_STEPS = 8
 _STRIP_STEPS = 32
-_STRIP_MARKS = {"error": "x", "http": "h", "page": "p"}
+_STRIP_CHARACTERS = {"error": "x", "http": "h", "page": "p"}
 
 
 def session_list(received: Received, scope: Scope) -> Json:
-    """Tell the sessions that have an event in scope, the one with the latest event first."""
+    """Return the sessions with an event in scope, the latest event first."""
     found = in_scope(received.events, scope)
     if scope.query.get("only") == "problems":
         found = [session for session in found if any(map(is_problem, session.events))]
@@ -39,18 +39,18 @@ def session_list(received: Received, scope: Scope) -> Json:
 
 
 def in_scope(events: Iterable[Event], scope: Scope) -> list[Session]:
-    """Return whole sessions, of the time span, in which one event fits."""
+    """Return the sessions in the time range with at least one matching event."""
     return [session for session in sessions(scope.in_time(events)) if any(map(scope.fits, session.events))]
 
 
 def row(session: Session) -> Json:
-    """Tell a session in one line."""
+    """Return the row of a session."""
     pages = [page(event) for event in session.events if event.type == PAGE_VIEW]
     steps = [step for step, _ in groupby(pages)]
     return {
         "id": session.id or NO_SESSION,
         "monitor": session.app_monitor_id,
-        "user": next((user for user in reversed(session.user_ids) if user != NOBODY), None),
+        "user": next((user for user in reversed(session.user_ids) if user != ANONYMOUS_USER), None),
         "first": session.first,
         "last": session.last,
         "events": len(session.events),
@@ -64,21 +64,21 @@ def row(session: Session) -> Json:
     }
 
 
-def whose(event: Event) -> Json:
-    """Tell the session and the known user of an event."""
+def session_and_user(event: Event) -> Json:
+    """Return session, app monitor and user of an event; the user is None when anonymous."""
     return {
         "session": event.session_id or NO_SESSION,
         "monitor": event.app_monitor_id,
-        "user": None if event.user_id == NOBODY else event.user_id,
+        "user": None if event.user_id == ANONYMOUS_USER else event.user_id,
     }
 
 
 def device(events: Iterable[Event]) -> Json:
-    """Tell the browser, system, device and country that the events know, the first to know one decides."""
-    told = {"browser": "browserName", "os": "osName", "device": "deviceType", "country": "countryCode"}
-    found = dict.fromkeys(told, "")
+    """Return browser, operating system, device and country: for each, the first value in the events."""
+    keys = {"browser": "browserName", "os": "osName", "device": "deviceType", "country": "countryCode"}
+    found = dict.fromkeys(keys, "")
     for event in events:
-        for name, key in told.items():
+        for name, key in keys.items():
             found[name] = found[name] or text(event.metadata, key)
         if all(found.values()):
             break
@@ -86,13 +86,13 @@ def device(events: Iterable[Event]) -> Json:
 
 
 def strip(events: tuple[Event, ...]) -> str:
-    """Draw a session's course with one character a step: `x` an error, `h` a failed request, `p` a page, `e` others."""
+    """Return a session as one character per time step: `x` error, `h` failed request, `p` page, `e` any other event."""
     axis = Axis(events[0].timestamp, (events[-1].timestamp - events[0].timestamp) / _STRIP_STEPS or 1, _STRIP_STEPS)
-    marks = [" "] * _STRIP_STEPS
+    cells = [" "] * _STRIP_STEPS
     rank = " ephx"
     for event in events:
-        mark = _STRIP_MARKS.get(kind(event), "e")
-        mark = "e" if mark == "h" and not is_problem(event) else mark
+        character = _STRIP_CHARACTERS.get(kind(event), "e")
+        character = "e" if character == "h" and not is_problem(event) else character
         index = axis.index(event.timestamp)
-        marks[index] = max(marks[index], mark, key=rank.index)
-    return "".join(marks)
+        cells[index] = max(cells[index], character, key=rank.index)
+    return "".join(cells)

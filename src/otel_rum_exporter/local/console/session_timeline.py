@@ -1,4 +1,4 @@
-"""The view of one session: every event on its place in time, page by page, with what RUM would do to it."""
+"""The timeline of one session: its events by page visit, with dropped events and removed attributes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ..session import Session, sessions, short_type, summary
 from .event_fields import NAVIGATION, PAGE_VIEW, Json, duration_millis, is_problem, kind, number, page
 from .received import Received
 from .scope import MAX_ROWS, Scope
-from .session_list import NO_SESSION, NOBODY, row
+from .session_list import ANONYMOUS_USER, NO_SESSION, row
 from .statistics import SATISFIED_BELOW_MILLIS, TOLERATED_BELOW_MILLIS, VITALS
 
 _ROUNDING_SECONDS = 0.001
-"""How much later than the view a load may seem to have begun, since its start is computed."""
+"""Tolerance between a page view and the computed start of its load."""
 
 _VITAL_OF = {vital.event_type: vital for vital in VITALS}
 
 
-def session_story(received: Received, scope: Scope) -> Json | None:
-    """Tell the session `id` of the query; None when nothing of it is here."""
+def session_detail(received: Received, scope: Scope) -> Json | None:
+    """Return the session with the query's `id`; None when there is no event of it."""
     asked = scope.query.get("id", "")
     monitor = scope.wanted.get("monitor")
 
@@ -40,12 +40,12 @@ def session_story(received: Received, scope: Scope) -> Json | None:
     offset, limit = scope.number("offset", 0, 10**9), scope.number("limit", MAX_ROWS, MAX_ROWS)
     return {
         **row(session),
-        "users": [user for user in session.user_ids if user != NOBODY],
+        "users": [user for user in session.user_ids if user != ANONYMOUS_USER],
         "kinds": kinds,
         "total": len(rows),
         "offset": offset,
         "limit": limit,
-        "chapters": _chapters(rows[offset : offset + limit]),
+        "visits": _visits(rows[offset : offset + limit]),
     }
 
 
@@ -80,33 +80,33 @@ def _rows(session: Session, dropped: dict[int, Dropped], removed: Iterable[Remov
                 "metadata": event.metadata,
             }
         )
-    # Whatever clocks and rounding say, a session begins with its start.
+    # The session start comes first, even when clocks or rounding disagree.
     return sorted(rows, key=lambda row: (row["kind"] != "session", row["start"], row["kind"] != "page"))
 
 
 class _Starts:
-    """When each event of a session began: RUM's timestamps are those of its end."""
+    """The start time of each event of a session: RUM's timestamps are end times."""
 
     def __init__(self, events: Iterable[Event]) -> None:
         self._views: dict[str, list[float]] = defaultdict(list)
-        self._origins: dict[str, float] = {}
+        self._document_starts: dict[str, float] = {}
         for event in events:
             if event.type == PAGE_VIEW:
                 self._views[page(event)].append(event.timestamp)
             elif event.type == NAVIGATION:
                 before = (duration_millis(event) or 0) + (number(event.details, "startTime") or 0)
-                self._origins[page(event)] = event.timestamp - before / 1000
+                self._document_starts[page(event)] = event.timestamp - before / 1000
 
     def of(self, event: Event) -> float:
         start = event.timestamp - (duration_millis(event) or 0) / 1000
         if kind(event) == "load":
-            # Clients may round to seconds, and a load must not seem to begin before the view of its page.
+            # Clients may round to seconds, and a load must not appear to start before its page view.
             views = [view for view in self._views[page(event)] if start - _ROUNDING_SECONDS <= view <= start + 1]
             return min(views, key=lambda view: abs(view - start), default=start)
         start_time = number(event.details, "startTime")
-        if kind(event) == "resource" and start_time and page(event) in self._origins:
-            # Counted from when the document of the page began.
-            return self._origins[page(event)] + start_time / 1000
+        if kind(event) == "resource" and start_time and page(event) in self._document_starts:
+            # startTime is relative to the start of the page's document.
+            return self._document_starts[page(event)] + start_time / 1000
         return start
 
 
@@ -123,23 +123,23 @@ def _rating(event: Event) -> str | None:
     return "fair" if millis < TOLERATED_BELOW_MILLIS else "poor"
 
 
-def _chapters(rows: Sequence[Json]) -> list[Json]:
-    """Begin a chapter at each page view, so that a waterfall spans what one page did and not the silence between.
+def _visits(rows: Sequence[Json]) -> list[Json]:
+    """Split events into page visits, so that a timeline does not include the pauses between visits.
 
-    What comes before the first view belongs to it, unless it happened on another page.
+    Events before the first page view belong to its visit, unless they have another page.
     """
-    chapters: list[list[Json]] = [[]]
+    visits: list[list[Json]] = [[]]
     for each in rows:
         begins = each["type"] == PAGE_VIEW and any(
-            other["type"] == PAGE_VIEW or other["page"] not in {"", each["page"]} for other in chapters[-1]
+            other["type"] == PAGE_VIEW or other["page"] not in {"", each["page"]} for other in visits[-1]
         )
         if begins:
-            chapters.append([])
-        chapters[-1].append(each)
-    return [_chapter(each) for each in chapters if each]
+            visits.append([])
+        visits[-1].append(each)
+    return [_visit(each) for each in visits if each]
 
 
-def _chapter(rows: Sequence[Json]) -> Json:
+def _visit(rows: Sequence[Json]) -> Json:
     ends = [max(each["timestamp"], each["start"] + (each["duration_millis"] or 0) / 1000) for each in rows]
     return {
         "page": next((each["page"] for each in rows if each["page"]), ""),

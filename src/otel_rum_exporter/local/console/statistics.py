@@ -1,4 +1,4 @@
-"""Figures: percentiles, Apdex with CloudWatch RUM's thresholds, web vitals with those of web.dev."""
+"""Statistics: percentiles, Apdex with CloudWatch RUM's thresholds, web vitals with the thresholds of web.dev."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOLERATED_BELOW_MILLIS = 8000
 
 @dataclass(frozen=True, slots=True)
 class Vital:
-    """A web vital: good up to one value, poor above another, which are milliseconds where `unit` says so."""
+    """A web vital: a value up to `good` is good, above `poor` is poor, in `unit`."""
 
     name: str
     title: str
@@ -33,7 +33,7 @@ class Vital:
         return "fair" if value <= self.poor else "poor"
 
 
-# https://web.dev/articles/vitals, and the articles of the single metrics
+# https://web.dev/articles/vitals and the articles about each metric
 VITALS = (
     Vital("LCP", "Largest contentful paint", f"{RUM_PREFIX}largest_contentful_paint_event", "ms", 2500, 4000),
     Vital("INP", "Interaction to next paint", f"{RUM_PREFIX}interaction_to_next_paint_event", "ms", 200, 500),
@@ -45,14 +45,14 @@ VITALS = (
 
 
 def percentile(values: Sequence[float], percent: int) -> float | None:
-    """Return the smallest value that `percent` of all values do not exceed; None when there are none."""
+    """Return the smallest value that `percent` of all values do not exceed; None without values."""
     if not values:
         return None
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
 
 
 def apdex(load_millis: Sequence[float]) -> Json:
-    """Count satisfied, tolerated and frustrated page loads; the score is None when there were none."""
+    """Return the Apdex score and counts of page loads; the score is None without page loads."""
     satisfied = sum(millis < SATISFIED_BELOW_MILLIS for millis in load_millis)
     frustrated = sum(millis >= TOLERATED_BELOW_MILLIS for millis in load_millis)
     tolerated = len(load_millis) - satisfied - frustrated
@@ -65,7 +65,7 @@ def apdex(load_millis: Sequence[float]) -> Json:
 
 
 def vital(measured: Vital, values: Sequence[float]) -> Json:
-    """Tell a web vital by its 75th percentile, and how many values are good, fair and poor."""
+    """Return a web vital's 75th percentile and the numbers of good, fair and poor values."""
     p75 = percentile(values, 75)
     ratings = [measured.rating(value) for value in values]
     return {

@@ -1,4 +1,4 @@
-"""The HTTP side of the console: its files, its views as JSON, and word of news; for names of this computer only."""
+"""The HTTP routes of the console: files, views as JSON and change notifications, under local host names only."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ..host import is_own
+from ..host import is_own_name
 from ..session import Session, sessions
 from ..store import Store
 from .assets import Assets
-from .errors import error_list, error_story
+from .errors import error_detail, error_list
 from .event_fields import Json
 from .overview import overview
 from .pages import page_list
 from .received import Received
 from .refused import loss_list, totals
-from .request import refusal_story, request_story
+from .request import refused_request_detail, request_detail
 from .requests import request_list
 from .scope import Scope, choices
 from .session_list import session_list
-from .session_timeline import session_story
+from .session_timeline import session_detail
 
 VIEWS: Mapping[str, Callable[[Received, Scope], Json | None]] = {
     "overview": overview,
     "sessions": session_list,
-    "session": session_story,
+    "session": session_detail,
     "errors": error_list,
-    "error": error_story,
+    "error": error_detail,
     "http": request_list,
     "pages": page_list,
     "refused": loss_list,
-    "request": request_story,
-    "refusal": refusal_story,
+    "request": request_detail,
+    "refused_request": refused_request_detail,
 }
-"""What can be asked at `/api/console/{view}`; None is answered with 404."""
+"""The views at `/api/console/{view}`. A view that returns None is answered with 404."""
 
 _PATHS = ("/", "/sessions", "/sessions/{id}", "/errors", "/errors/{key}", "/http", "/pages", "/refused")
 
 _MAX_STREAMS = 32
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 _STREAM_SECONDS = 600
 
 _HEADERS = {
@@ -65,7 +65,7 @@ _FOR_EVER = {**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
 
 
 class Console:
-    """Show a store to browsers that reached it under a name of this computer."""
+    """Serves the console of a store, to requests with a host name of this computer only."""
 
     def __init__(self, store: Store, bound_host: str) -> None:
         self._store = store
@@ -75,20 +75,22 @@ class Console:
 
     @property
     def routes(self) -> list[Route]:
-        """The page under each of its paths, its files and its data."""
+        """The routes of the page, its files and its data."""
         return [
-            *(Route(path, self._own(self._page)) for path in _PATHS),
-            Route("/console/{digest}/{path:path}", self._own(self._asset)),
-            Route("/api/events", self._own(self._events)),
-            Route("/api/console/live", self._own(self._live)),
-            Route("/api/console/{view}", self._own(self._view)),
+            *(Route(path, self._local_only(self._page)) for path in _PATHS),
+            Route("/console/{digest}/{path:path}", self._local_only(self._asset)),
+            Route("/api/events", self._local_only(self._events)),
+            Route("/api/console/live", self._local_only(self._live)),
+            Route("/api/console/{view}", self._local_only(self._view)),
         ]
 
-    def _own(self, endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    def _local_only(
+        self, endpoint: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
-            if is_own(request.headers.get("host", ""), self._bound_host):
+            if is_own_name(request.headers.get("host", ""), self._bound_host):
                 return await endpoint(request)
-            message = "This page is shown under the names of this computer only, such as localhost or 127.0.0.1.\n"
+            message = "Open this page under a name of this computer, such as localhost or 127.0.0.1.\n"
             return PlainTextResponse(message, 421, _HEADERS)
 
         return guarded
@@ -99,7 +101,7 @@ class Console:
     async def _asset(self, request: Request) -> Response:
         asset = self._assets.get(request.path_params["digest"], request.path_params["path"])
         if asset is None:
-            return PlainTextResponse("There is no such file.\n", 404, _HEADERS)
+            return PlainTextResponse("This file does not exist.\n", 404, _HEADERS)
         return Response(asset.content, headers={**_FOR_EVER, "Content-Type": asset.media_type})
 
     async def _view(self, request: Request) -> Response:
@@ -116,20 +118,20 @@ class Console:
 
     async def _live(self, _: Request) -> Response:
         if self._streams >= _MAX_STREAMS:
-            message = {"message": f"{_MAX_STREAMS} pages are told of news already"}
+            message = {"message": f"{_MAX_STREAMS} pages are connected already. To fix: close one"}
             return JSONResponse(message, 503, _HEADERS)
-        return StreamingResponse(self._news(), media_type="text/event-stream", headers=_HEADERS)
+        return StreamingResponse(self._changes(), media_type="text/event-stream", headers=_HEADERS)
 
-    async def _news(self) -> AsyncIterator[str]:
-        """Tell the store's revision whenever it changed, as server-sent events."""
+    async def _changes(self) -> AsyncIterator[str]:
+        """Yield the store's revision as a server-sent event after each change."""
         self._streams += 1
         try:
-            told = -1
-            for _ in range(int(_STREAM_SECONDS / _LOOK_SECONDS)):
-                if told != self._store.revision:
-                    told = self._store.revision
-                    yield f"data: {told}\n\n"
-                await asyncio.sleep(_LOOK_SECONDS)
+            sent = -1
+            for _ in range(int(_STREAM_SECONDS / _POLL_SECONDS)):
+                if sent != self._store.revision:
+                    sent = self._store.revision
+                    yield f"data: {sent}\n\n"
+                await asyncio.sleep(_POLL_SECONDS)
         finally:
             self._streams -= 1
 
@@ -152,9 +154,9 @@ def _everything(store: Store) -> bytes:
 
 
 def _session(session: Session) -> Json:
-    told = {name: getattr(session, name) for name in ("id", "user_ids", "app_monitor_id", "first", "last", "counts")}
-    return {**told, "events": [event.id for event in session.events]}
+    members = {name: getattr(session, name) for name in ("id", "user_ids", "app_monitor_id", "first", "last", "counts")}
+    return {**members, "events": [event.id for event in session.events]}
 
 
 def _not_found() -> Response:
-    return JSONResponse({"message": "nothing of this is here"}, 404, _HEADERS)
+    return JSONResponse({"message": "not found"}, 404, _HEADERS)

@@ -1,4 +1,4 @@
-// The frame around every view: where one is, what is filtered, and whether what is shown is fresh.
+// The frame around each view: navigation, filters and connection state.
 import { Component, html } from "./html.js";
 import { KEYS, VIEWS } from "./keyboard.js";
 import { count } from "./format.js";
@@ -38,8 +38,8 @@ export function App({ state, ...actions }) {
 
 function View({ shown: { route, data }, state, actions }) {
   if (data === null) {
-    return html`<${Empty} title="Nothing of this is here">
-      <p>It may have been forgotten: the stand-in keeps the latest events only, and nothing after its end.</p>
+    return html`<${Empty} title="Not found">
+      <p>The local RUM keeps the latest events only. Without a data file it loses them when it stops.</p>
       <p><a href=${link(route, "/sessions")}>All sessions</a></p>
     <//>`;
   }
@@ -67,24 +67,24 @@ function Header({ route, state, lost, set }) {
 
 function Offline({ error, retry }) {
   return html`<div role="alert">
-    <p><strong>The stand-in does not answer.</strong> What is shown is the last it told. <span class="quiet">${error}</span></p>
+    <p><strong>The local RUM does not answer.</strong> This page shows the last received data. To fix: start it again, then try again. <span class="quiet">${error}</span></p>
     <button onClick=${retry}>Try again</button>
   </div>`;
 }
 
 class Filters extends Component {
-  // What is typed waits a moment, in which nothing may draw over it. A search is one entry of the history, however
-  // many letters it takes.
+  // The search waits until the user pauses typing; the typed text survives redraws until then. A search is one history
+  // entry, with any number of letters.
   type = (event) => {
-    this.draft = event.target.value;
+    this.typed = event.target.value;
     clearTimeout(this.timer);
     this.timer = setTimeout(this.search, 200);
   };
 
   search = () => {
-    if (this.draft == null) return;
-    const q = this.draft;
-    this.draft = null;
+    if (this.typed == null) return;
+    const q = this.typed;
+    this.typed = null;
     this.props.go(here(this.props.route, { q }), { replace: this.isTyping, stay: true });
     this.isTyping = true;
   };
@@ -104,7 +104,7 @@ class Filters extends Component {
     const zoomed = value("from") || value("to");
     const offered = Object.entries(DIMENSIONS).filter(([name]) => value(name) || choices[name].length > 1);
     return html`<form class="filters" role="search" aria-label="Filters" onSubmit=${(event) => event.preventDefault()}>
-      <input id="search" type="search" placeholder="Search ids, pages, URLs, messages" aria-label="Search" value=${this.draft ?? value("q")}
+      <input id="search" type="search" placeholder="Search ids, pages, URLs, messages" aria-label="Search" value=${this.typed ?? value("q")}
         onInput=${this.type} onBlur=${this.leave} autocomplete="off" spellcheck="false" />
       <${Choice} name="range" label="Time" value=${zoomed ? "zoom" : value("range")} change=${change("range")}
         options=${zoomed ? [["zoom", "Part of the chart"], ...RANGES] : RANGES} />
@@ -125,8 +125,8 @@ function Choice({ name, label, value, options, change }) {
 
 function Footer({ set }) {
   return html`<footer>
-    <p>A stand-in of the Amazon CloudWatch RUM data plane on this computer. Nothing here was sent to AWS.</p>
-    <p><a href="/api/events">All of it as JSON</a> <button class="plain" onClick=${() => set({ help: true })}>Keys <kbd>?</kbd></button></p>
+    <p>A local Amazon CloudWatch RUM data plane. It sends nothing to AWS.</p>
+    <p><a href="/api/events">All data as JSON</a> <button class="plain" onClick=${() => set({ help: true })}>Keys <kbd>?</kbd></button></p>
   </footer>`;
 }
 

@@ -1,4 +1,4 @@
-// Charts as SVG. Colours come from classes, so that light, dark and the reader's contrast are the style sheet's.
+// SVG charts. Classes set the colours, so that the style sheet handles light, dark and high contrast.
 import { Component, html } from "./html.js";
 import { here } from "./route.js";
 import { tick } from "./format.js";
@@ -6,7 +6,7 @@ import { tick } from "./format.js";
 const HEIGHT = 100;
 const WIDTH = 10;
 
-// Columns over time, stacked. `series` is [[name, class, numbers]]. Arrow keys walk, Enter or a click looks closer.
+// Stacked columns over time. `series` is [[name, class, numbers]]. Arrow keys move the cursor, Enter or a click zooms.
 export class Columns extends Component {
   state = { at: null };
 
@@ -30,11 +30,11 @@ export class Columns extends Component {
       const box = event.currentTarget.getBoundingClientRect();
       return Math.min(Math.max(Math.floor(((event.clientX - box.left) / box.width) * steps), 0), steps - 1);
     };
-    const told = (i) => series.map(([name, , values]) => `${name} ${format(values[i])}`).join(", ");
+    const description = (i) => series.map(([name, , values]) => `${name} ${format(values[i])}`).join(", ");
     return html`<figure class="chart">
       <figcaption><span class="legend">${series.map(([name, kind, values]) => html`<span key=${name} class=${kind}><i aria-hidden="true"></i>${name}${at !== null && at < steps && html` <b>${format(values[at])}</b>`}</span>`)}</span>
         <span class="quiet readout">${at !== null && at < steps ? time(at) : ""}</span></figcaption>
-      <div class="plot" tabindex="0" role="application" aria-roledescription="chart" aria-label=${`${label}. Arrow keys walk through time, Enter looks closer.`}
+      <div class="plot" tabindex="0" role="application" aria-roledescription="chart" aria-label=${`${label}. Arrow keys move through time, Enter zooms in.`}
         onKeyDown=${walk} onBlur=${() => this.setState({ at: null })} onPointerMove=${(event) => this.setState({ at: point(event) })}
         onPointerLeave=${() => this.setState({ at: null })} onClick=${(event) => zoom(point(event))}>
         <span class="top quiet" aria-hidden="true">${format(top)}</span>
@@ -49,7 +49,7 @@ export class Columns extends Component {
             });
           })}
         </svg>
-        <span class="hidden" role="status">${at !== null && at < steps ? `${time(at)}: ${told(at)}` : ""}</span>
+        <span class="hidden" role="status">${at !== null && at < steps ? `${time(at)}: ${description(at)}` : ""}</span>
       </div>
       <div class="axis quiet" aria-hidden="true"><span>${time(0)}</span>${steps > 2 && html`<span>${time(Math.floor(steps / 2))}</span>`}${steps > 1 && html`<span>${time(steps - 1)}</span>`}</div>
     </figure>`;

@@ -1,4 +1,4 @@
-// Numbers and times as people read them. Times come in epoch seconds.
+// Formats of numbers and times. Times are in epoch seconds.
 const NUMBER = new Intl.NumberFormat("en");
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
@@ -42,7 +42,7 @@ export const clock = (seconds) => CLOCK.format(at(seconds));
 export const day = (seconds) => DAY.format(at(seconds));
 export const iso = (seconds) => at(seconds).toISOString();
 
-// A moment on an axis: as exact as its steps are.
+// The label of a time on an axis, as precise as the axis steps.
 export function tick(seconds, step) {
   if (step < 60) return clock(seconds);
   return step < 3600 && Date.now() / 1000 - seconds < 86_400 ? MINUTE.format(at(seconds)) : day(seconds);

@@ -1,4 +1,4 @@
-// Templates. All text goes through text nodes and attributes, never through markup.
+// Templates. Text is set as text nodes and attributes, never as markup.
 import { h, Component, Fragment, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 

@@ -1,4 +1,4 @@
-// Keys that do what a click does. Everything can be reached with Tab alone, too.
+// Keyboard shortcuts. Each control is also reachable with Tab.
 import { link, noFilters, here } from "./route.js";
 
 export const VIEWS = [

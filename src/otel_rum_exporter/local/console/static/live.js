@@ -1,7 +1,7 @@
-// Word of news from the stand-in. The stream is closed while nobody looks: a browser has few connections to one host.
+// Change notifications from the server. A hidden page closes the stream: browsers limit the connections to a host.
 const POLL_MS = 5000;
 
-export function listen(onNews, onState) {
+export function listen(onChange, onState) {
   let source = null;
   let timer = 0;
 
@@ -11,13 +11,13 @@ export function listen(onNews, onState) {
     source = new EventSource("/api/console/live");
     source.onmessage = ({ data }) => {
       onState("live");
-      onNews(Number(data));
+      onChange(Number(data));
     };
     source.onerror = () => {
-      // The browser tries again by itself, unless it was refused: then ask now and then.
+      // The browser reconnects by itself, except after an error response: then poll.
       if (source?.readyState !== EventSource.CLOSED) return onState("lost");
       close();
-      timer = setInterval(() => onNews(null), POLL_MS);
+      timer = setInterval(() => onChange(null), POLL_MS);
     };
   }
 

@@ -1,4 +1,4 @@
-// The page as one state that is drawn whole: what the URL asks for, and the latest answer to it.
+// The page state: the route from the URL and the latest data for it. Each change redraws the whole page.
 import { App } from "./app.js";
 import { html, render } from "./html.js";
 import { act } from "./keyboard.js";
@@ -6,17 +6,17 @@ import { listen } from "./live.js";
 import { read, requestKey } from "./route.js";
 
 const MIN_PAUSE_MS = 1000;
-// Time passes without news, too.
+// Relative times change without new data.
 const REFRESH_MS = 10_000;
 const MAX_KEPT_REQUESTS = 50;
 
 const root = document.getElementById("console");
 const state = { route: read(location), shown: null, error: "", live: "live", paused: false, help: false, requests: new Map() };
-let asked = null; // what aborts the question that has no answer yet
-let pending = null; // the timer of the next question
-let told = null; // the latest revision heard of
-let took = 0; // milliseconds of the latest question
-let arriving = false; // whether the next answer begins another page of the console
+let running = null; // AbortController of the running request
+let pending = null; // timer of the next request
+let latest = null; // latest revision from the server
+let took = 0; // duration of the latest request in milliseconds
+let arriving = false; // whether the next data is for another path
 
 function draw() {
   render(html`<${App} state=${state} go=${go} set=${set} request=${request} retry=${() => load()} />`, root);
@@ -36,43 +36,43 @@ function set(changes) {
 function stop() {
   clearTimeout(pending);
   pending = null;
-  asked?.abort();
-  asked = null;
+  running?.abort();
+  running = null;
 }
 
 async function load() {
   stop();
-  const mine = (asked = new AbortController());
+  const own = (running = new AbortController());
   const route = state.route;
   const began = performance.now();
   try {
     const query = new URLSearchParams([...route.query, ...Object.entries(route.of)]);
-    const response = await fetch(`/api/console/${route.view}?${query}`, { signal: mine.signal });
-    if (!response.ok && response.status !== 404) throw new Error(`it answers ${response.status}`);
+    const response = await fetch(`/api/console/${route.view}?${query}`, { signal: own.signal });
+    if (!response.ok && response.status !== 404) throw new Error(`the server answered ${response.status}`);
     const data = response.ok ? await response.json() : null;
     state.shown = { route, data };
     state.error = "";
   } catch (error) {
-    if (mine.signal.aborted) return;
+    if (own.signal.aborted) return;
     state.error = error.message;
   }
-  asked = null;
+  running = null;
   took = performance.now() - began;
   draw();
   if (arriving && !state.error) arrive();
-  if (isOld()) news(told);
+  if (isOld()) onChange(latest);
 }
 
-const isOld = () => told !== null && state.shown?.data && told !== state.shown.data.frame.revision;
+const isOld = () => latest !== null && state.shown?.data && latest !== state.shown.data.frame.revision;
 
-// News may come many times a second; the page asks again at a pace that leaves the server its time, and never while it
-// waits for an answer. Without a revision, there may be news or not.
-function news(revision) {
-  told = revision;
-  if (state.paused || pending || asked) return;
+// Revisions can change many times a second. The page limits its request rate by the duration of the latest request and
+// never sends two requests at once. A null revision means unknown.
+function onChange(revision) {
+  latest = revision;
+  if (state.paused || pending || running) return;
   pending = setTimeout(() => {
     pending = null;
-    if (told === null || isOld() || !state.shown?.data) load();
+    if (latest === null || isOld() || !state.shown?.data) load();
   }, Math.max(MIN_PAUSE_MS, 4 * took));
 }
 
@@ -84,14 +84,14 @@ function go(url, { replace = false, stay = false } = {}) {
   load();
 }
 
-// On another page of the console, the reader begins at its heading.
+// On another path, move the focus to the heading.
 function arrive() {
   arriving = false;
   scrollTo(0, 0);
   document.querySelector("h1")?.focus({ preventScroll: true });
 }
 
-// Ask for one request, which is large, when somebody wants to see it.
+// Load a RUM request on demand, because it is large.
 async function request(view, query) {
   const key = requestKey(view, query);
   if (state.requests.has(key)) return;
@@ -121,6 +121,6 @@ addEventListener("popstate", () => {
   arriving = state.route.path !== before;
   load();
 });
-listen(news, (live) => state.live !== live && set({ live }));
-setInterval(() => document.hidden || news(null), REFRESH_MS);
+listen(onChange, (live) => state.live !== live && set({ live }));
+setInterval(() => document.hidden || onChange(null), REFRESH_MS);
 load();

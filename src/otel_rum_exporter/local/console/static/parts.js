@@ -1,4 +1,4 @@
-// What several views are made of.
+// Components that several views use.
 import { Component, html } from "./html.js";
 import { ago, clock, count, iso, percent, shortId } from "./format.js";
 import { here, link, sessionPath } from "./route.js";
@@ -13,11 +13,11 @@ export function Empty({ title, children }) {
 
 export function NoMatch({ what, route, clear }) {
   return html`<${Empty} title=${`No ${what}`}>
-    <p>${clear ? html`Nothing fits these filters. <a data-stay href=${clear}>Clear them</a>` : `None so far. They appear here as they arrive.`}</p>
+    <p>${clear ? html`No match for these filters. <a data-stay href=${clear}>Clear them</a>` : `None yet. This page updates itself.`}</p>
   <//>`;
 }
 
-// A face for somebody who has no name: five by five, the right half mirrors the left, colours from the id.
+// An icon made from an id: a symmetric grid of five by five cells, with a colour from the id.
 export function Face({ id }) {
   let hash = 2166136261;
   for (const letter of id) hash = Math.imul(hash ^ letter.codePointAt(0), 16777619) >>> 0;
@@ -38,7 +38,7 @@ export function Face({ id }) {
 export const name = (session) => (session.user ? `User ${shortId(session.user)}` : "Anonymous");
 export const device = ({ browser, os, device: kind, country }) => [browser, os, kind, country].filter(Boolean).join(" · ");
 
-// The way through the pages, shortened in the middle: where somebody came in and where they are.
+// The page path of a session, shortened at the end.
 export function journey({ journey: pages, journey_steps: steps }) {
   if (!pages.length) return "no page view";
   const more = steps > pages.length ? ` → … ${steps - pages.length} more` : "";
@@ -56,7 +56,7 @@ export function SessionRows({ sessions, route }) {
         <${Face} id=${session.user ?? session.id} />
         <span class="who"><b>${name(session)}</b><span class="quiet">${device(session) || `session ${shortId(session.id)}`}</span></span>
         <span class="way" title=${journey(session)}>${journey(session)}</span>
-        <${Strip} marks=${session.strip} />
+        <${Strip} cells=${session.strip} />
         <span class="tally">
           ${session.errors > 0 && html`<span class="chip bad">${count(session.errors)} ${session.errors === 1 ? "error" : "errors"}</span>`}
           ${session.failed_requests > 0 && html`<span class="chip warn">${count(session.failed_requests)} failed</span>`}
@@ -68,12 +68,12 @@ export function SessionRows({ sessions, route }) {
   </ol>`;
 }
 
-const MARKS = { p: "page", e: "other", h: "http", x: "error" };
+const CELL_CLASSES = { p: "page", e: "other", h: "http", x: "error" };
 
-export function Strip({ marks }) {
-  return html`<svg class="strip" viewBox="0 0 ${marks.length * 4} 16" preserveAspectRatio="none" aria-hidden="true">
-    <rect class="line" y="7.5" width=${marks.length * 4} height="1" />
-    ${[...marks].map((mark, i) => mark !== " " && html`<rect key=${i} class=${`k-${MARKS[mark]}`} x=${i * 4} y=${mark === "e" ? 5 : 1} width="3" height=${mark === "e" ? 6 : 14} rx="1" />`)}
+export function Strip({ cells }) {
+  return html`<svg class="strip" viewBox="0 0 ${cells.length * 4} 16" preserveAspectRatio="none" aria-hidden="true">
+    <rect class="line" y="7.5" width=${cells.length * 4} height="1" />
+    ${[...cells].map((cell, i) => cell !== " " && html`<rect key=${i} class=${`k-${CELL_CLASSES[cell]}`} x=${i * 4} y=${cell === "e" ? 5 : 1} width="3" height=${cell === "e" ? 6 : 14} rx="1" />`)}
   </svg>`;
 }
 
@@ -87,7 +87,7 @@ export function Ratings({ good, fair, poor, label }) {
   </svg>`;
 }
 
-// A table whose columns are data: [title, cell of a row, options].
+// A table. A column is [title, function from row to cell, options].
 export function Table({ label, columns, rows, keyOf, sort, route }) {
   return html`<div class="table card"><table aria-label=${label}>
     <thead><tr>${columns.map(([title, , { by, number, wide } = {}]) => html`<th scope="col" class=${classes({ number, wide })} aria-sort=${by && sort === by ? (by === "url" || by === "page" ? "ascending" : "descending") : null}>
@@ -131,14 +131,14 @@ export class Copy extends Component {
   copy = async () => {
     try {
       await navigator.clipboard.writeText(this.props.text);
-      this.setState({ said: "Copied" });
+      this.setState({ status: "Copied" });
     } catch {
-      this.setState({ said: "Not allowed" });
+      this.setState({ status: "Not allowed" });
     }
-    setTimeout(() => this.setState({ said: "" }), 1500);
+    setTimeout(() => this.setState({ status: "" }), 1500);
   };
 
-  render({ what }, { said }) {
-    return html`<button class="copy" onClick=${this.copy} aria-label=${said ? null : `Copy ${what}`}>${said || "Copy"}</button>`;
+  render({ what }, { status }) {
+    return html`<button class="copy" onClick=${this.copy} aria-label=${status ? null : `Copy ${what}`}>${status || "Copy"}</button>`;
   }
 }

@@ -1,4 +1,4 @@
-// What is looked at, as it stands in the URL: a view, what it is of, and the filters.
+// The route in the URL: the view, its item, and the filters.
 export const DIMENSIONS = { monitor: "app monitor", page: "page", browser: "browser", os: "system", device: "device", country: "country" };
 export const FILTERS = ["range", "from", "to", "q", ...Object.keys(DIMENSIONS)];
 
@@ -32,12 +32,12 @@ function decoded(text) {
   }
 }
 
-// The URL of another view under the same filters; a change to null, undefined or "" takes a parameter away.
+// The URL of another view with the same filters; a change to null, undefined or "" removes a parameter.
 export function link(route, path, changes = {}) {
   return url(path, FILTERS.map((name) => [name, route.query.get(name)]), changes);
 }
 
-// The URL of this view with changes; what page of a list it is does not survive them.
+// The URL of this view with changes, at the first page of its list.
 export function here(route, changes) {
   return url(route.path, [...route.query].filter(([name]) => name !== "offset"), changes);
 }

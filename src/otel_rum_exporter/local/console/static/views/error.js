@@ -19,10 +19,10 @@ export function View({ data, route, go }) {
       ${data.pages.length > 0 && html`<div><dt>Pages</dt><dd>${data.pages.join(", ")}</dd></div>`}
     </dl>
     ${data.counts.length > 1 && html`<section class="card pad"><${Columns} chart=${data.chart} route=${route} go=${go} label="Occurrences over time" series=${[["Occurrences", "k-error", data.counts]]} /></section>`}
-    <section aria-labelledby="stack"><h2 id="stack">Stack trace <small>of the latest that has one</small></h2>
-      ${data.stack ? html`<div class="json card"><${Copy} text=${data.stack} what="stack trace" /><pre tabindex="0" class="stack">${data.stack}</pre></div>` : html`<p class="card pad quiet">None was sent with it.</p>`}
+    <section aria-labelledby="stack"><h2 id="stack">Stack trace <small>of the latest error with one</small></h2>
+      ${data.stack ? html`<div class="json card"><${Copy} text=${data.stack} what="stack trace" /><pre tabindex="0" class="stack">${data.stack}</pre></div>` : html`<p class="card pad quiet">No stack trace was sent.</p>`}
     </section>
-    <section aria-labelledby="occurrences"><h2 id="occurrences">Whom it hit <small>latest first</small></h2>
+    <section aria-labelledby="occurrences"><h2 id="occurrences">Affected sessions <small>latest first</small></h2>
       <ol class="samples card">${data.occurrences.map((one, i) => html`<li key=${i} data-row><a href=${sessionLink(route, one, { event: one.event })}>
         <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.page || "no page"}</b> <span class="quiet">${device(one)}</span></span><span class="message">${one.message}</span><span class="n"></span><span class="when"><${Time} at=${one.timestamp} /></span>
       </a></li>`)}</ol>

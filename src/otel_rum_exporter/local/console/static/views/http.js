@@ -5,14 +5,14 @@ import { Face, NoMatch, Table, Time, Title, sessionLink } from "../parts.js";
 
 export const title = () => "HTTP";
 
-const OUTCOMES = { ok: "Answered", "4xx": "4xx", "5xx": "5xx", failed: "No answer" };
+const OUTCOMES = { ok: "OK", "4xx": "4xx", "5xx": "5xx", failed: "No answer" };
 
 export function View({ data, route }) {
   if (data.detail) return html`<${Detail} detail=${data.detail} route=${route} />`;
   const status = route.query.get("status");
   return html`
     <${Title} note=${plural(data.total, "URL")}>HTTP requests<//>
-    <nav class="tabs" aria-label="How requests ended">
+    <nav class="tabs" aria-label="Request results">
       <a data-stay href=${here(route, { status: null })} aria-current=${status ? null : "true"}>All</a>
       ${Object.entries(OUTCOMES).map(([name, label]) => html`<a key=${name} data-stay href=${here(route, { status: name })} aria-current=${status === name ? "true" : null}><i class=${`dot o-${name}`}></i>${label} <span class="quiet">${count(data.outcomes[name])}</span></a>`)}
     </nav>
@@ -25,12 +25,12 @@ export function View({ data, route }) {
       ["p75", (row) => millis(row.p75_millis), { number: true, by: "p75_millis" }],
       ["Last", (row) => html`<${Time} at=${row.last} />`, { number: true, wide: true }],
     ]} />
-    <p class="quiet note">How a request ended is told by <code>http_event</code>, how long it took by <code>performance_resource_event</code>. Most senders make the first of failed requests only.</p>`
+    <p class="quiet note">The status comes from <code>http_event</code>, the duration from <code>performance_resource_event</code>. Most clients send <code>http_event</code> for failed requests only.</p>`
     : html`<${NoMatch} what="requests" clear=${(hasFilters(route) || status) && here(route, { ...noFilters, status: null })} />`}
   `;
 }
 
-// The path is what differs; the origin stands back.
+// URLs differ by path, so the origin is less prominent.
 function Url({ url }) {
   const [, origin, path] = /^([a-z]+:\/\/[^/]+)?(.*)$/is.exec(url);
   return html`${origin && path && html`<span class="origin">${origin}</span>`}${path || origin}`;
@@ -61,7 +61,7 @@ function Detail({ detail, route }) {
         return html`<rect class=${`o-${name}`} x=${x - width} width=${width} height="4" />`;
       })}
     </svg>`}
-    <section aria-labelledby="samples"><h2 id="samples">Who asked <small>latest first</small></h2>
+    <section aria-labelledby="samples"><h2 id="samples">Requests <small>latest first</small></h2>
       <ol class="samples card">${detail.samples.map((one, i) => html`<li key=${i} data-row><a href=${sessionLink(route, one, { event: one.event })}>
         <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.summary}</b> <span class="quiet">${one.page && `on ${one.page}`}</span></span><span class="message">${one.error}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>
       </a></li>`)}</ol>

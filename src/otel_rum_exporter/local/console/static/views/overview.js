@@ -62,10 +62,10 @@ export function View({ data, route, go }) {
       ${measured.length ? html`<ul class="vitals">${measured.map((one) => html`<li key=${one.name} class="card pad">
         <span class="label" title=${one.title}>${one.name} <span class="quiet">${one.title}</span></span>
         <strong class=${one.rating}>${vital(one.p75, one.unit)}</strong>
-        <span class=${`verdict ${one.rating}`}>${RATINGS[one.rating]}</span>
+        <span class=${`rating ${one.rating}`}>${RATINGS[one.rating]}</span>
         <${Ratings} ...${one} label=${one.title} />
         <span class="quiet scale">good ≤ ${threshold(one.good_up_to, one.unit)}, poor > ${threshold(one.poor_above, one.unit)}</span>
-      </li>`)}</ul>` : html`<p class="card pad quiet">Browsers measure web vitals: AWS's web client sends them, and so do OpenTelemetry's browser instrumentations through the exporter.</p>`}
+      </li>`)}</ul>` : html`<p class="card pad quiet">No web vitals yet. Browsers measure them: AWS's web client sends them, and so do OpenTelemetry's browser instrumentations through the exporter.</p>`}
     </section>
 
     <div class="pair even">
@@ -73,7 +73,7 @@ export function View({ data, route, go }) {
         ${data.pages.rows.length ? html`<${PageTable} rows=${data.pages.rows} route=${route} brief=${true} />` : html`<p class="card pad quiet">No page yet.</p>`}
       </section>
       <section aria-labelledby="top-errors"><h2 id="top-errors">Errors <a href=${link(route, "/errors")}>All ${count(data.errors.total)}</a></h2>
-        ${data.errors.total ? html`<${ErrorRows} errors=${data.errors.errors} route=${route} brief=${true} />` : html`<p class="card pad quiet">None. Long may it last.</p>`}
+        ${data.errors.total ? html`<${ErrorRows} errors=${data.errors.errors} route=${route} brief=${true} />` : html`<p class="card pad quiet">No error yet.</p>`}
       </section>
     </div>
   `;

@@ -1,4 +1,4 @@
-// What the real RUM would not keep, each with the reason: the answers one cannot get from AWS.
+// Requests, events and attributes that RUM would not keep, with the reasons, which AWS does not report.
 import { html } from "../html.js";
 import { count, plural } from "../format.js";
 import { Empty, Json, Time, Title, sessionLink } from "../parts.js";
@@ -11,22 +11,22 @@ export function View({ data, route, state, request }) {
   return html`
     <${Title}>What RUM would not keep<//>
     ${data.answers.length > 0 && html`<p class="answers">${data.answers.map(([status, n]) => html`<span key=${status} class=${`chip ${status >= 500 ? "bad" : status >= 400 ? "warn" : "ok"}`}>${status || "cut off"} × ${count(n)}</span> `)}<span class="quiet">requests by answer</span></p>`}
-    ${nothing && html`<${Empty} title="Nothing was refused, dropped or removed"><p>Everything that arrived is what RUM keeps. Each violation is listed here with its reason, also those that the real RUM never tells.</p><//>`}
-    <${Group} id="refused" title="Refused requests" rows=${data.refused} words="The sender was told; nothing of the request is kept." cells=${(row) => html`
-      <b><span class="chip bad">${row.status}</span> ${row.error_type}</b><span class="message">${row.message}</span><span class="quiet place"><code>${row.path}</code></span><${Refusal} at=${row.at} message=${row.message} kept=${state.requests.get(requestKey("refusal", { at: row.at }))} request=${request} />`} />
-    <${Group} id="dropped" title="Dropped events" rows=${data.dropped} words="RUM answers 200 and drops them without a word." cells=${(row) => html`
+    ${nothing && html`<${Empty} title="Nothing was refused, dropped or removed"><p>RUM would keep all received events. This view lists each violation with its reason, including those that RUM never reports.</p><//>`}
+    <${Group} id="refused" title="Refused requests" rows=${data.refused} words="The client got an error; RUM keeps none of the events." cells=${(row) => html`
+      <b><span class="chip bad">${row.status}</span> ${row.error_type}</b><span class="message">${row.message}</span><span class="quiet place"><code>${row.path}</code></span><${RefusedRequest} at=${row.at} message=${row.message} kept=${state.requests.get(requestKey("refused_request", { at: row.at }))} request=${request} />`} />
+    <${Group} id="dropped" title="Dropped events" rows=${data.dropped} words="RUM answers 200 and drops them without an error." cells=${(row) => html`
       <b>${row.name}</b><span class="message">${row.reason}</span><span class="quiet place"><a href=${sessionLink(route, row, { event: row.event })}>The latest in its session</a> ${row.summary}</span>`} />
     <${Group} id="removed" title="Removed attributes" rows=${data.removed} words="RUM keeps the event without them." cells=${(row) => html`
       <b><code>${row.key}</code> <span class="quiet">of ${row.name}</span></b><span class="message">${row.reason}</span><span class="quiet place">latest value <code>${JSON.stringify(row.value).slice(0, 120)}</code></span>`} />
   `;
 }
 
-function Refusal({ at, message, kept, request }) {
-  return html`<details onToggle=${(event) => event.target.open && request("refusal", { at })}>
+function RefusedRequest({ at, message, kept, request }) {
+  return html`<details onToggle=${(event) => event.target.open && request("refused_request", { at })}>
     <summary>The latest of these requests</summary>
-    ${!kept || kept.waiting ? html`<p class="quiet">Reading …</p>` : kept.missing ? html`<p class="quiet">It is not kept any more.</p>` : html`
-      ${kept.verdicts.length > 0 && html`<ol class="verdicts" tabindex="0" aria-label="Verdicts">${kept.verdicts.map((one, i) => html`<li key=${i}><code>${one.event_type ?? "?"}</code> <span class=${one.reason === message ? "poor" : "quiet"}>${one.reason ?? one.outcome}</span></li>`)}</ol>`}
-      ${kept.body == null ? html`<p class="quiet">Its body was not read.</p>` : html`<${Json} value=${kept.body} label="body" />`}`}
+    ${!kept || kept.waiting ? html`<p class="quiet">Reading …</p>` : kept.missing ? html`<p class="quiet">This request is no longer stored.</p>` : html`
+      ${kept.decisions.length > 0 && html`<ol class="decisions" tabindex="0" aria-label="Decisions">${kept.decisions.map((one, i) => html`<li key=${i}><code>${one.event_type ?? "?"}</code> <span class=${one.reason === message ? "poor" : "quiet"}>${one.reason ?? one.outcome}</span></li>`)}</ol>`}
+      ${kept.body == null ? html`<p class="quiet">The body was not read.</p>` : html`<${Json} value=${kept.body} label="body" />`}`}
   </details>`;
 }
 

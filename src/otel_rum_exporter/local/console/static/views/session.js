@@ -1,4 +1,4 @@
-// One session as a story: a chapter for each page, and in it every event on its place in time.
+// The timeline of one session: one section per page visit, one row per event.
 import { Component, html } from "../html.js";
 import { bytes, clock, count, day, millis, plural, shortId, span } from "../format.js";
 import { here, link, requestKey } from "../route.js";
@@ -31,7 +31,7 @@ export function View({ data, route, go, state, request }) {
       <a data-stay href=${here(route, { kind: null })} aria-current=${kind ? null : "true"}>All <span class="quiet">${count(all)}</span></a>
       ${Object.keys(KINDS).filter((each) => data.kinds[each]).map((each) => html`<a key=${each} data-stay href=${here(route, { kind: each })} aria-current=${kind === each ? "true" : null}><i class=${`dot k-${each}`}></i>${KINDS[each]} <span class="quiet">${count(data.kinds[each])}</span></a>`)}
     </nav>
-    ${data.total ? data.chapters.map((chapter) => html`<${Chapter} key=${chapter.start + chapter.page} chapter=${chapter} open=${open} toggle=${toggle} state=${state} request=${request} />`)
+    ${data.total ? data.visits.map((visit) => html`<${Visit} key=${visit.start + visit.page} visit=${visit} open=${open} toggle=${toggle} state=${state} request=${request} />`)
       : html`<${Empty} title="No events of this kind"><p><a data-stay href=${here(route, { kind: null })}>All events of the session</a></p><//>`}
     <${Pager} route=${route} total=${data.total} offset=${data.offset} limit=${data.limit} what="events" />
   `;
@@ -39,24 +39,24 @@ export function View({ data, route, go, state, request }) {
 
 const hereWithOffset = (route, changes) => here(route, { offset: route.query.get("offset"), ...changes });
 
-function Chapter({ chapter, open, toggle, state, request }) {
-  const length = Math.max(chapter.end - chapter.start, 0.001);
-  const problems = chapter.events.filter((event) => event.problem).length;
-  return html`<section class="chapter card">
-    <header><h2>${chapter.page || "No page"}</h2>
-      <span class="quiet">${clock(chapter.start)} · ${span(chapter.end - chapter.start)} · ${plural(chapter.events.length, "event")}</span>
+function Visit({ visit, open, toggle, state, request }) {
+  const length = Math.max(visit.end - visit.start, 0.001);
+  const problems = visit.events.filter((event) => event.problem).length;
+  return html`<section class="visit card">
+    <header><h2>${visit.page || "No page"}</h2>
+      <span class="quiet">${clock(visit.start)} · ${span(visit.end - visit.start)} · ${plural(visit.events.length, "event")}</span>
       ${problems > 0 && html`<span class="chip bad">${plural(problems, "problem")}</span>`}
     </header>
-    <ol>${chapter.events.map((event) => html`<${Row} key=${event.key} event=${event} chapter=${chapter} length=${length} isOpen=${event.key === open} toggle=${toggle} state=${state} request=${request} />`)}</ol>
+    <ol>${visit.events.map((event) => html`<${Row} key=${event.key} event=${event} visit=${visit} length=${length} isOpen=${event.key === open} toggle=${toggle} state=${state} request=${request} />`)}</ol>
   </section>`;
 }
 
-function Row({ event, chapter, length, isOpen, toggle, state, request }) {
-  const offset = event.start - chapter.start;
-  const left = ((event.start - chapter.start) / length) * 100;
+function Row({ event, visit, length, isOpen, toggle, state, request }) {
+  const offset = event.start - visit.start;
+  const left = ((event.start - visit.start) / length) * 100;
   const width = ((event.duration_millis ?? 0) / 1000 / length) * 100;
   const end = left + width;
-  // What it took stands beside its bar, where there is room; in it, where there is none.
+  // The duration is beside its bar, or inside it when there is no room.
   const [side, place] = end < 65 ? ["after", { left: `${end}%` }] : left > 35 ? ["before", { right: `${100 - left}%` }] : ["inside", { right: `${100 - end}%` }];
   const lost = event.dropped ? "dropped" : event.removed.length ? "trimmed" : "";
   return html`<li class=${`event k-${event.kind} ${event.problem ? "problem" : ""} ${lost}`} data-row>
@@ -64,7 +64,7 @@ function Row({ event, chapter, length, isOpen, toggle, state, request }) {
       <span class="offset" title=${clock(event.start)}>+${millis(offset * 1000)}</span>
       <i class="dot" aria-hidden="true"></i>
       <span class="what"><b>${label(event)}</b> <span>${event.summary}</span>${lost && html` <span class=${`chip ${event.dropped ? "bad" : "warn"}`}>${event.dropped ? "would be dropped" : `${event.removed.length} removed`}</span>`}</span>
-      <span class="lane"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i>
+      <span class="timeline"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i>
         <span class=${side} style=${place}>${event.duration_millis !== null && millis(event.duration_millis)}${event.kind === "vital" && event.rating && html`<span class=${event.rating}>${RATINGS[event.rating]}</span>`}</span></span>
     </button>
     ${isOpen && html`<${Detail} event=${event} kept=${state.requests.get(requestKey("request", { batch: event.batch_id }))} request=${request} />`}
@@ -80,15 +80,15 @@ class Detail extends Component {
 
   render({ event, kept }) {
     return html`<div class="detail">
-      <p class="verdict-line">${event.dropped ? html`<b class="poor">RUM would drop this event without a word:</b> ${event.dropped}` : html`<b class="good">RUM would keep this event.</b>`}</p>
-      ${event.removed.map((one) => html`<p key=${one.key}><b class="fair">Without the attribute ${JSON.stringify(one.key)}:</b> ${one.reason}</p>`)}
+      <p class="decision">${event.dropped ? html`<b class="poor">RUM would drop this event without an error:</b> ${event.dropped}` : html`<b class="good">RUM would keep this event.</b>`}</p>
+      ${event.removed.map((one) => html`<p key=${one.key}><b class="fair">RUM would remove the attribute ${JSON.stringify(one.key)}:</b> ${one.reason}</p>`)}
       ${event.details.stack && html`<h3>Stack trace</h3><div class="json"><${Copy} text=${event.details.stack} what="stack trace" /><pre tabindex="0" class="stack">${event.details.stack}</pre></div>`}
       <div class="columns">
         <div><h3>Details <code>${event.type}</code></h3><${Json} value=${event.details} label="details" /></div>
         <div><h3>Metadata <span class="quiet">with the request's</span></h3><${Json} value=${event.metadata} label="metadata" /></div>
       </div>
       <dl class="facts small"><div><dt>Event</dt><dd class="id">${event.id}</dd></div><div><dt>Timestamp</dt><dd>${event.timestamp}</dd></div></dl>
-      <h3>The request it came in</h3>
+      <h3>Request</h3>
       <${Request} kept=${kept} batch=${event.batch_id} />
     </div>`;
   }
@@ -96,7 +96,7 @@ class Detail extends Component {
 
 function Request({ kept, batch }) {
   if (!kept || kept.waiting) return html`<p class="quiet">Reading …</p>`;
-  if (kept.missing) return html`<p class="quiet">The request ${batch} is not kept any more.</p>`;
+  if (kept.missing) return html`<p class="quiet">The request ${batch} is no longer stored.</p>`;
   return kept.requests.map((sent, i) => html`<div key=${i} class="request">
     <dl class="facts small">
       <div><dt>Request</dt><dd><code>POST ${sent.path}</code></dd></div>
@@ -104,7 +104,7 @@ function Request({ kept, batch }) {
       <div><dt>Received</dt><dd><${Time} at=${sent.received_at} exact=${true} /></dd></div>
       <div><dt>Signature</dt><dd>${sent.signed ? "SigV4" : "none"}</dd></div>
       <div><dt>Body</dt><dd>${bytes(sent.body_bytes)}</dd></div>
-      <div><dt>Events</dt><dd>${Object.entries(sent.verdicts).map(([outcome, n]) => `${count(n)} ${outcome}`).join(", ") || "–"}</dd></div>
+      <div><dt>Events</dt><dd>${Object.entries(sent.decisions).map(([outcome, n]) => `${count(n)} ${outcome}`).join(", ") || "–"}</dd></div>
       <div><dt>Answers</dt><dd>${kept.answers.map((one) => one.status ?? "cut off").join(", ") || "–"}</dd></div>
     </dl>
     <details><summary>Headers</summary><${Json} value=${sent.headers} label="headers" /></details>

@@ -1,4 +1,4 @@
-// The first thing anybody sees: how to make something appear.
+// The page without events: how to send the first one.
 import { Component, html } from "../html.js";
 import { Copy, Title } from "../parts.js";
 import { link } from "../route.js";
@@ -6,7 +6,7 @@ import { link } from "../route.js";
 const MONITOR = "00000000-1111-4222-8333-444444444444";
 
 const RECIPES = (url) => [
-  ["Python", "Any application that OpenTelemetry instruments, with no change to it.", `pip install otel-rum-exporter opentelemetry-distro
+  ["Python", "An application that OpenTelemetry instruments, without code changes.", `pip install otel-rum-exporter opentelemetry-distro
 opentelemetry-bootstrap -a install
 
 export OTEL_TRACES_EXPORTER=aws_rum OTEL_LOGS_EXPORTER=aws_rum
@@ -15,7 +15,7 @@ export OTEL_EXPORTER_AWS_RUM_ENDPOINT=${url}
 export OTEL_EXPORTER_AWS_RUM_SIGNING=none
 export OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID=${MONITOR}
 opentelemetry-instrument python app.py`],
-  ["In code", "Where the application sets up OpenTelemetry itself.", `from opentelemetry.sdk.trace.export import BatchSpanProcessor
+  ["In code", "An application that configures OpenTelemetry in code.", `from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otel_rum_exporter import RumSpanExporter
 
 provider.add_span_processor(BatchSpanProcessor(RumSpanExporter(
@@ -31,7 +31,7 @@ new AwsRum("${MONITOR}", "1.0.0", "us-east-1", {
   sessionSampleRate: 1,
   telemetries: ["performance", "errors", "http", "interaction"],
 });`],
-  ["One event, now", "A page view, with nothing installed but curl.", `curl ${url}/appmonitors/${MONITOR} -H 'Content-Type: application/json' -d '{
+  ["One event, now", "A page view, with curl only.", `curl ${url}/appmonitors/${MONITOR} -H 'Content-Type: application/json' -d '{
   "BatchId": "11111111-1111-4111-8111-111111111111",
   "AppMonitorDetails": {"id": "${MONITOR}"},
   "UserDetails": {
@@ -61,8 +61,8 @@ export class Welcome extends Component {
     const [name, words, text] = recipes[chosen];
     return html`<div class="welcome">
       <${Title}>Waiting for the first event<//>
-      <p>Point an application here, use it, and watch what its people experience. This page fills itself.</p>
-      ${lost.refused + lost.dropped > 0 && html`<p class="notice">Something arrived that RUM would not keep: <a href=${link(route, "/refused")}>see why</a>.</p>`}
+      <p>Configure an application to send here, then use it. This page updates itself.</p>
+      ${lost.refused + lost.dropped > 0 && html`<p class="notice">RUM would not keep some of the received data: <a href=${link(route, "/refused")}>see why</a>.</p>`}
       <div class="card recipes">
         <div role="tablist" aria-label="Ways to send" onKeyDown=${walk}>${recipes.map(([tab], i) => html`<button key=${tab} role="tab" id=${`tab-${i}`} aria-selected=${i === chosen} aria-controls="recipe" tabindex=${i === chosen ? 0 : -1} onClick=${() => this.setState({ chosen: i })}>${tab}</button>`)}</div>
         <div id="recipe" role="tabpanel" aria-labelledby=${`tab-${chosen}`}>
@@ -70,7 +70,7 @@ export class Welcome extends Component {
           <div class="json"><${Copy} text=${text} what=${name} /><pre tabindex="0">${text}</pre></div>
         </div>
       </div>
-      <p class="quiet">The app monitor may be any UUID. What RUM would refuse or silently drop is listed under <a href=${link(route, "/refused")}>Refused</a>, with the reason.</p>
+      <p class="quiet">Use any UUID as the app monitor id. <a href=${link(route, "/refused")}>Refused</a> lists all data that RUM would refuse or drop, with the reasons.</p>
     </div>`;
   }
 }

@@ -1,0 +1,92 @@
+"""`otel-rum explain`: reads files of any kind, and prints the events."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import code_without, error_line, run
+
+SPAN = {
+    "traceId": "5b8efff798038103d269b633813fc60c",
+    "spanId": "eee19b7ec3c1b174",
+    "name": "shop \u2192 cart",
+    "startTimeUnixNano": "1795000000000000000",
+    "endTimeUnixNano": "1795000000120000000",
+    "attributes": [{"key": "session.id", "value": {"stringValue": "33d38e21-7c0a-4c1e-9c58-2f6d1b0a9e44"}}],
+}
+BODY = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]})
+
+
+def test_explain_needs_only_the_extra_cli() -> None:
+    """The packages of the extra `local` may be missing."""
+    ended = run("explain", "-", code=code_without("starlette", "uvicorn", "jsonschema"), stdin=BODY)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["spans.json", "spans.json.gz", "-"])
+def test_explain_reads_plain_and_compressed_files_and_standard_input(tmp_path: Path, name: str) -> None:
+    """The output is the same."""
+    path = tmp_path / name
+    if name != "-":
+        path.write_bytes(gzip.compress(BODY.encode()) if name.endswith(".gz") else BODY.encode())
+    ended = run("explain", name if name == "-" else str(path), stdin=BODY)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[:2] == [
+        "INTERNAL shop \u2192 cart: anything else",
+        "    session 33d38e21-7c0a-4c1e-9c58-2f6d1b0a9e44, no user, no page",
+    ]
+    assert "1 span and 0 log records: 1 event, 0 left out, 0 not read" in ended.stdout
+
+
+def test_explain_prints_one_json_object() -> None:
+    """It has an entry for each record."""
+    output = json.loads(run("explain", "-", "--json", stdin=f"{BODY}\n{BODY}\n").stdout)
+    assert [record["rule"] for record in output["records"]] == ["anything else"] * 2
+
+
+def test_explain_uses_the_settings_of_the_environment() -> None:
+    """The explanation is what an exporter with the same environment does."""
+    ended = run("explain", "-", stdin=BODY, OTEL_EXPORTER_AWS_RUM_CUSTOM_EVENTS="false")
+    assert "    left out: the settings exclude it\n" in ended.stdout
+
+
+def test_explain_escapes_characters_that_the_terminal_cannot_print() -> None:
+    """An encoding without the arrow does not stop the command."""
+    ended = run("explain", "-", stdin=BODY, PYTHONIOENCODING="cp1252")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("INTERNAL shop \\u2192 cart: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot read {path}: No such file or directory"),
+        (b"hello", "{path} is not OTLP: neither JSON (not JSON: "),
+        (
+            b'{"a": 1}',
+            "{path} is not OTLP: neither JSON (JSON, but not OTLP: it has neither resourceSpans nor resourceLogs",
+        ),
+        (gzip.compress(b"{}", mtime=0)[:-9], "cannot read {path}: "),
+        (b"\x1f\x8bno", "cannot read {path}: "),
+    ],
+)
+def test_explain_prints_one_line_for_an_unreadable_file(tmp_path: Path, content: bytes | None, message: str) -> None:
+    """The line names the file, and there is no traceback."""
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    ended = run("explain", str(path))
+    assert ended.returncode == 1
+    assert error_line(ended).startswith(message.format(path=path))
+    assert ended.stdout == ""
+
+
+def test_explain_names_a_wrong_setting_and_its_value() -> None:
+    """The exit code is the one for wrong settings."""
+    ended = run("explain", "-", stdin=BODY, OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS="some")
+    assert ended.returncode == 2
+    assert error_line(ended) == "OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS='some' is not one of auto, all, none"

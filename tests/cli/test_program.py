@@ -1,0 +1,38 @@
+"""`otel-rum`: help, version and missing packages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cli.program import code_without, error_line, run
+
+
+def test_version_prints_name_and_version() -> None:
+    """One line."""
+    assert re.fullmatch(r"otel-rum, version \S+\n", run("--version").stdout)
+
+
+def test_help_names_the_first_command_to_try() -> None:
+    """A new user starts with the local stand-in."""
+    ended = run("--help")
+    assert ended.returncode == 0
+    assert "Start with `otel-rum local`" in ended.stdout
+
+
+@pytest.mark.parametrize("command", ["demo", "local", "explain", "send", "doctor", "gateway", "config"])
+def test_help_of_each_command_has_examples(command: str) -> None:
+    """Each example is a line of its own."""
+    ended = run(command, "--help")
+    assert "  Examples:\n    " in ended.stdout
+    assert "\\b" not in ended.stdout
+    assert ended.returncode == 0
+
+
+@pytest.mark.parametrize(("command", "extra"), [("explain", "cli"), ("gateway", "gateway"), ("demo", "demo")])
+def test_command_without_click_names_its_extra(command: str, extra: str) -> None:
+    """Most commands need only the extra `cli`."""
+    ended = run(command, code=code_without("click"))
+    assert ended.returncode == 2
+    assert error_line(ended) == f"click is not installed: pip install 'otel-rum-exporter[{extra}]'"
