@@ -123,7 +123,7 @@ def test_names_that_a_sender_makes_up_are_not_remembered() -> None:
 
 
 def test_sessions_cost_no_more_calls_than_one() -> None:
-    """Spans are told apart by look-ups, however many sessions there are."""
+    """The cost of a span does not depend on the number of sessions."""
     one, many = _conversion(), _conversion()
     assert _calls_per_span(many, spans(BATCH, sessions=1000)) < _calls_per_span(one, spans(BATCH)) + 10
 
