@@ -1,4 +1,4 @@
-"""AWS, as moto has it, over real HTTP: what was asked of it is kept, and answers can be planned."""
+"""A moto server over HTTP, which records operations and returns planned errors."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ACCOUNT = "123456789012"
 
 
 class Aws:
-    """A moto server. `asked` has the operations in order; what is given out ends after `lifetime`."""
+    """A moto server. `operations` are in order; credentials expire after `lifetime`."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.operations: list[str] = []
         self.lifetime = timedelta(hours=1)
         self._planned: deque[tuple[int, str]] = deque()
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -36,14 +36,14 @@ class Aws:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
-        self.asked.append(target or parse_qs(body.decode())["Action"][0])
+        self.operations.append(target or parse_qs(body.decode())["Action"][0])
         if self._planned:
             status, code = self._planned.popleft()
             start_response(f"{status} planned", [("Content-Type", "text/plain")])
-            told = json.dumps({"__type": code, "message": "planned"}) if target else _XML_ERROR.format(code=code)
-            return [told.encode()]
+            error = json.dumps({"__type": code, "message": "planned"}) if target else _XML_ERROR.format(code=code)
+            return [error.encode()]
         head: list[Any] = []
-        answer = b"".join(self._moto(environ, lambda *told: head.extend(told)))
+        answer = b"".join(self._moto(environ, lambda *values: head.extend(values)))
         ends = datetime.now(timezone.utc) + self.lifetime
         answer = re.sub(rb'("Expiration": )[\d.]+', rb"\g<1>%d" % ends.timestamp(), answer)
         answer = re.sub(rb"(<Expiration>)[^<]+", rb"\g<1>%s" % ends.strftime("%Y-%m-%dT%H:%M:%SZ").encode(), answer)
@@ -52,11 +52,11 @@ class Aws:
         return [answer]
 
     def fail(self, status: int, code: str = "", times: int = 1) -> None:
-        """Answer the next requests with an error."""
+        """Respond to the next requests with an error."""
         self._planned.extend([(status, code)] * times)
 
     def identity_pool(self) -> str:
-        """Make a pool that takes guests, and return its id."""
+        """Create an identity pool with guests, and return its id."""
         owner: Any = boto3.session.Session().client(
             "cognito-identity",
             region_name=REGION,
@@ -65,7 +65,7 @@ class Aws:
             aws_secret_access_key="example",
         )
         made = owner.create_identity_pool(IdentityPoolName="guests", AllowUnauthenticatedIdentities=True)
-        self.asked.clear()
+        self.operations.clear()
         return str(made["IdentityPoolId"])
 
     @contextmanager

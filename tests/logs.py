@@ -25,7 +25,7 @@ def make_log(
     resource: Mapping[str, Any] | None = None,
     time_ns: int | None = START_NS,
 ) -> ReadableLogRecord:
-    """Make a log record outside of every span, unless told otherwise."""
+    """Make a log record outside of every span by default."""
     record = LogRecord(
         timestamp=time_ns,
         observed_timestamp=START_NS,

@@ -32,7 +32,7 @@ def make_span(  # noqa: PLR0913 - each argument is what some test varies
     start_ns: int = START_NS,
     duration_millis: float = 120.0,
 ) -> ReadableSpan:
-    """Make an ordinary INTERNAL span of a trace of its own, unless told otherwise; ids never repeat."""
+    """Make an ordinary INTERNAL span of a trace of its own, by default; ids never repeat."""
     parent_context = parent.context if isinstance(parent, ReadableSpan) else parent
     number = next(_numbers)
     trace_id = parent_context.trace_id if parent_context else (number << 96) + number

@@ -19,13 +19,13 @@ from benchmarks.corpus import EPOCH_NS, spans
 from benchmarks.gateway import in_json, in_protobuf
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.config import Config
-from otel_rum_exporter.delivery.queue import Outbox
+from otel_rum_exporter.delivery.queue import EventQueue
 from otel_rum_exporter.ledger import Ledger
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.otlp import DecodeResult, Signal, decode_json, decode_protobuf
 from otel_rum_exporter.rum.batch import Batch
-from otel_rum_exporter.rum.client import GZIP_LEVEL
+from otel_rum_exporter.rum.botocore_hooks import GZIP_LEVEL
 from otel_rum_exporter.rum.request import body
 from tests.spans import make_span
 
@@ -42,14 +42,14 @@ def _conversion() -> Converter:
 
 def _bodies(made: list[ReadableSpan]) -> list[bytes]:
     """Return the bodies of the requests that batches of the SDK become, when all of them wait for their turn."""
-    conversion, outbox = _conversion(), Outbox(max_events_per_request=100)
+    conversion, queue = _conversion(), EventQueue(max_events_per_request=100)
     for start in range(0, len(made), BATCH):
-        outbox.add(outbox.pack(conversion.spans(made[start : start + BATCH], NOW).events, NOW.epoch_ns), 0.0)
+        queue.add(queue.pack(conversion.spans(made[start : start + BATCH], NOW).events, NOW.epoch_ns), 0.0)
     bodies = []
-    while outbox.events:
-        shipment = outbox.take(math.inf)
-        events = tuple(event for parcel in shipment.parcels for event in parcel.events or ())
-        bodies.append(body(Batch(shipment.key, events)))
+    while queue.events:
+        batch = queue.take(math.inf)
+        events = tuple(event for queued in batch.parts for event in queued.events or ())
+        bodies.append(body(Batch(batch.key, events)))
     return bodies
 
 
@@ -123,7 +123,7 @@ def test_names_that_a_sender_makes_up_are_not_remembered() -> None:
 
 
 def test_sessions_cost_no_more_calls_than_one() -> None:
-    """Spans are told apart by look-ups, however many sessions there are."""
+    """The cost of a span does not depend on the number of sessions."""
     one, many = _conversion(), _conversion()
     assert _calls_per_span(many, spans(BATCH, sessions=1000)) < _calls_per_span(one, spans(BATCH)) + 10
 

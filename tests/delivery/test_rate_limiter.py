@@ -1,16 +1,16 @@
-"""The request rate: quota, throttling, recovery, on a clock of its own."""
+"""The rate limiter and its token bucket, with a simulated clock."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.delivery.rate_limiter import RequestRate
+from otel_rum_exporter.delivery.rate_limiter import RateLimiter, TokenBucket
 
 
-def sent_until(rate: RequestRate, seconds: float, start: float = 0.0) -> int:
-    """Count the requests that go out as fast as the rate allows."""
-    now, count = start, 0
-    while now < start + seconds:
+def requests_within(rate: RateLimiter, seconds: float) -> int:
+    """Return how many requests the limiter allows."""
+    now, count = 0.0, 0
+    while now < seconds:
         wait = rate.wait_seconds(now)
         if wait > 0:
             now += wait
@@ -20,14 +20,14 @@ def sent_until(rate: RequestRate, seconds: float, start: float = 0.0) -> int:
     return count
 
 
-def test_a_burst_of_a_second_then_the_quota() -> None:
-    """Light loads never wait; heavy ones meet the quota, but for the portion that gathers."""
-    assert 50 + 50 * 10 - 10 <= sent_until(RequestRate(50, 0.0), 10.0) <= 50 + 50 * 10
+def test_the_burst_of_a_second_is_followed_by_the_quota() -> None:
+    """Except for the minimum refill."""
+    assert 50 + 50 * 10 - 10 <= requests_within(RateLimiter(50, 0.0), 10.0) <= 50 + 50 * 10
 
 
-def test_where_permits_ran_out_they_are_used_in_portions() -> None:
-    """A thread wakes five times a second, not fifty times; the first request after a while never waits."""
-    rate = RequestRate(50, 0.0)
+def test_an_empty_bucket_refills_to_a_minimum_before_the_next_request() -> None:
+    """A thread wakes five times a second, not fifty times. The first request after a pause does not wait."""
+    rate = RateLimiter(50, 0.0)
     for _ in range(50):
         assert rate.wait_seconds(0.0) == 0.0
         rate.take(0.0)
@@ -40,25 +40,25 @@ def test_where_permits_ran_out_they_are_used_in_portions() -> None:
     assert rate.wait_seconds(0.4) == 0.0
 
 
-def test_a_slow_rate_waits_for_one_permit_at_a_time() -> None:
-    """A portion is never less than a request."""
-    rate = RequestRate(2, 0.0)
+def test_a_slow_rate_waits_for_one_request() -> None:
+    """The minimum refill is never less than a request."""
+    rate = RateLimiter(2, 0.0)
     for _ in range(2):
         rate.take(0.0)
     assert rate.wait_seconds(0.0) == pytest.approx(0.5)
 
 
 def test_zero_means_no_limit() -> None:
-    """For a data plane of one's own."""
-    rate = RequestRate(0, 0.0)
+    """For an endpoint without a quota."""
+    rate = RateLimiter(0, 0.0)
     rate.take(0.0)
     rate.throttled(0.0)
     assert rate.wait_seconds(0.0) == 0.0
 
 
-def test_throttling_halves_once_a_second_and_success_recovers_slowly() -> None:
-    """Twenty answers to twenty requests under way are one message."""
-    rate = RequestRate(50, 0.0)
+def test_throttling_halves_the_rate_once_a_second_and_success_raises_it_slowly() -> None:
+    """Concurrent requests are throttled together."""
+    rate = RateLimiter(50, 0.0)
     for _ in range(20):
         rate.throttled(10.0)
     assert rate.per_second == 25.0
@@ -78,32 +78,47 @@ def test_throttling_halves_once_a_second_and_success_recovers_slowly() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 1000])
-def test_the_last_attempt_of_a_process_is_granted(limit: int) -> None:
-    """However slowly the rate has become, and however many permits were waited for."""
-    rate = RequestRate(limit, 0.0)
+def test_allow_one_allows_a_request_at_once(limit: int) -> None:
+    """Also at the lowest rate, and with an empty bucket."""
+    rate = RateLimiter(limit, 0.0)
     for second in range(5):
         rate.throttled(float(second))
     while not rate.wait_seconds(5.0):
         rate.take(5.0)
-    rate.grant(5.0)
+    rate.allow_one(5.0)
     assert rate.wait_seconds(5.0) == 0.0
 
 
-def test_after_the_grant_no_request_waits_for_a_portion() -> None:
-    """What is left of a process's time is used to its end."""
-    rate = RequestRate(50, 0.0)
-    rate.grant(0.0)
-    assert sent_until(rate, 1.1) >= 104
+def test_allow_one_ends_the_minimum_refill() -> None:
+    """The final flush has no time to waste."""
+    rate = RateLimiter(50, 0.0)
+    rate.allow_one(0.0)
+    assert requests_within(rate, 1.1) >= 104
 
 
 @given(st.integers(1, 100), st.lists(st.sampled_from(["throttled", "succeeded", "take"]), max_size=60))
-def test_whatever_happens_the_rate_stays_between_its_bounds_and_sending_goes_on(
-    limit: int, happenings: list[str]
-) -> None:
-    """No sequence of answers stops the exporter for good."""
-    rate, now = RequestRate(limit, 0.0), 0.0
-    for happening in happenings:
+def test_the_rate_stays_within_its_limits_and_requests_continue(limit: int, calls: list[str]) -> None:
+    """For any sequence of responses."""
+    rate, now = RateLimiter(limit, 0.0), 0.0
+    for call in calls:
         now += 0.7
-        getattr(rate, happening)(now)
+        getattr(rate, call)(now)
         assert 0.5 <= rate.per_second <= limit
     assert rate.wait_seconds(now + 300) == 0.0
+
+
+def test_a_token_bucket_allows_more_tokens_than_it_holds_when_it_is_full() -> None:
+    """The tokens taken in excess delay the next request."""
+    bucket = TokenBucket(10, 0.0)
+    assert bucket.wait_seconds(100, 0.0) == 0.0
+    bucket.take(100, 0.0)
+    assert bucket.available(0.0) == -90.0
+    assert bucket.wait_seconds(5, 0.0) == pytest.approx(9.5)
+    assert bucket.wait_seconds(5, 9.5) == 0.0
+
+
+def test_a_token_bucket_ignores_a_clock_that_goes_back() -> None:
+    """It gains and loses nothing."""
+    bucket = TokenBucket(10, 100.0)
+    bucket.take(4, 100.0)
+    assert bucket.available(50.0) == 6.0

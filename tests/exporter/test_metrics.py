@@ -82,7 +82,7 @@ def test_exported_spans_are_counted_with_the_reason_of_their_loss(
     read: Callable[[], Points], rum: LocalRum, exporter: Callable[..., RumSpanExporter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Delivered spans have no `error.type`; spans that are not delivered yet are in flight, and in the queue."""
-    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(worker, "MAX_EXPORT_WAIT_SECONDS", 0.2)
     one = exporter()
     monkeypatch.setenv(SWITCH, "true")
     one.shutdown()

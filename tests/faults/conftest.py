@@ -1,4 +1,4 @@
-"""Exporters as applications have them, in both forms of the outbox, and a stand-in that forgets nothing."""
+"""Exporters with both kinds of storage, and a local RUM that keeps all events."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ import pytest
 from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter.delivery import rate_limiter, retry, worker
 from otel_rum_exporter.local import LocalRum
-from tests.faults.account import MOST_EVENTS, Account
+from tests.faults.numbered_spans import MAX_EVENTS, NumberedSpans
 from tests.spans import APP_MONITOR_ID
 
 collect_ignore = (
-    [f"test_{name}.py" for name in ("answers", "clock", "credentials", "disk", "network", "outage", "poison")]
+    [f"test_{name}.py" for name in ("answers", "clock", "credentials", "disk", "network", "outage", "invalid_event")]
     if os.environ.get("FEW_FAULTS")
     else []
 )
-"""What is the same in every version of Python, and CI runs with the newest alone."""
+"""These do not depend on the version of Python; CI runs them only with the newest."""
 
 DEADLINE_SLACK_SECONDS = 0.5
-"""The promise: so much later than its deadline an export returns at most."""
+"""The promised maximum delay of an export after its deadline."""
 
 
 @pytest.fixture
 def rum() -> Iterator[LocalRum]:
-    """Serve a data plane."""
-    with LocalRum(max_events=MOST_EVENTS) as local:
+    """Serve a local RUM."""
+    with LocalRum(max_events=MAX_EVENTS) as local:
         yield local
 
 
 @pytest.fixture
-def account(rum: LocalRum) -> Account:
-    """Keep account of what is given to exporters."""
-    return Account(rum)
+def numbered(rum: LocalRum) -> NumberedSpans:
+    """Return the numbered spans of a test."""
+    return NumberedSpans(rum)
 
 
 @pytest.fixture(params=["memory", "spool"])
-def form(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """Give the settings of an outbox in memory, and of one on disk."""
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """Return the settings for storage in memory, and for storage on disk."""
     return {"spool_directory": str(tmp_path / "spool")} if request.param == "spool" else {}
 
 
 @pytest.fixture
-def exporter(rum: LocalRum, form: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Make exporters whose exports are measured, and shut them down."""
+def exporter(rum: LocalRum, storage: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Return a function that creates exporters; they are shut down after the test."""
     for name in [name for name in os.environ if name.startswith(("OTEL_", "AWS_"))]:
         monkeypatch.delenv(name)
-    made: list[PunctualExporter] = []
+    made: list[TimedExporter] = []
 
-    def make(**settings: Any) -> PunctualExporter:
-        settings = {"app_monitor_id": APP_MONITOR_ID, "endpoint": rum.url, "signing": "none", **form, **settings}
-        made.append(PunctualExporter(**settings))
+    def make(**settings: Any) -> TimedExporter:
+        settings = {"app_monitor_id": APP_MONITOR_ID, "endpoint": rum.url, "signing": "none", **storage, **settings}
+        made.append(TimedExporter(**settings))
         return made[-1]
 
     yield make
@@ -64,35 +64,35 @@ def exporter(rum: LocalRum, form: dict[str, Any], monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def real_pauses() -> None:
-    """Keep the pauses of applications, where the test is about their length."""
+def real_delays() -> None:
+    """Keep the real delays, for tests of their length."""
 
 
 @pytest.fixture(autouse=True)
-def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten all pauses alike, where the test is about what comes of them."""
-    if "real_pauses" not in request.fixturenames:
-        monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.3)
+def _short_delays(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten all delays, unless the test is about their length."""
+    if "real_delays" not in request.fixturenames:
+        monkeypatch.setattr(worker, "MAX_EXPORT_WAIT_SECONDS", 0.3)
         monkeypatch.setattr(retry, "BACKOFF_SECONDS", 0.02)
         monkeypatch.setattr(retry, "MAX_BACKOFF_SECONDS", 0.3)
         monkeypatch.setattr(rate_limiter, "MIN_REQUESTS_PER_SECOND", 10)
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let exports wait no longer than a moment."""
-    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.05)
+def short_export_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit the wait of exports."""
+    monkeypatch.setattr(worker, "MAX_EXPORT_WAIT_SECONDS", 0.05)
 
 
-class PunctualExporter(RumSpanExporter):
-    """An exporter each of whose exports is on time."""
+class TimedExporter(RumSpanExporter):
+    """An exporter that asserts the duration of each export."""
 
     def __init__(self, *, timeout_millis: int = 10_000, **settings: Any) -> None:
         super().__init__(timeout_millis=timeout_millis, **settings)
         self._deadline_seconds = timeout_millis / 1000 + DEADLINE_SLACK_SECONDS
 
     def export(self, spans: Any) -> Any:
-        """Export, and measure it."""
+        """Export, and assert that it is on time."""
         begun = time.monotonic()
         result = super().export(spans)
         taken_seconds = time.monotonic() - begun
@@ -100,12 +100,12 @@ class PunctualExporter(RumSpanExporter):
         return result
 
 
-IN_MEMORY = pytest.mark.parametrize("form", ["memory"], indirect=True)
-"""For what the form of the outbox has no part in."""
+IN_MEMORY = pytest.mark.parametrize("storage", ["memory"], indirect=True)
+"""For tests that do not depend on the storage."""
 
-ON_DISK = pytest.mark.parametrize("form", ["spool"], indirect=True)
-"""For what survives a process."""
+ON_DISK = pytest.mark.parametrize("storage", ["spool"], indirect=True)
+"""For tests of events that survive a process."""
 
 IS_LONG = bool(os.environ.get("LONG_FAULTS"))
 LONG = pytest.mark.skipif(not IS_LONG, reason="takes long; LONG_FAULTS=1 runs it")
-"""For what CI runs on one Python version only."""
+"""For tests that CI runs with one Python version only."""

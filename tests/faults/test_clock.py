@@ -1,4 +1,4 @@
-"""Clocks that jump by a day, both ways: nothing stalls, and nothing is lost."""
+"""A wall clock that jumps by a day, ahead or back: delivery goes on, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from otel_rum_exporter.local import Fault, LocalRum
-from tests.faults.account import Account, session_id
+from tests.faults.numbered_spans import NumberedSpans, session_id
 
 Make = Callable[..., Any]
 DAY_NS = 86_400 * 1_000_000_000
 
 
 class Clock:
-    """The clock of the wall, which somebody sets; the monotonic one goes on."""
+    """A wall clock that can be set. The monotonic clock is real."""
 
     def __init__(self) -> None:
         self.ahead_ns = 0
@@ -31,50 +31,50 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Put a clock in place of the machine's."""
+    """Replace the wall clock."""
     made = Clock()
     monkeypatch.setattr(time, "time_ns", made.time_ns)
     monkeypatch.setattr(time, "time", made.time)
     return made
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_export_wait")
 @pytest.mark.parametrize("ahead_ns", [DAY_NS, -DAY_NS], ids=["ahead", "back"])
-def test_a_jump_of_a_day_in_the_middle_of_a_backoff_stalls_and_loses_nothing(
-    ahead_ns: int, clock: Clock, rum: LocalRum, account: Account, exporter: Make
+def test_a_clock_jump_during_a_backoff_delays_and_loses_nothing(
+    ahead_ns: int, clock: Clock, rum: LocalRum, numbered: NumberedSpans, exporter: Make
 ) -> None:
-    """Pauses are measured on the monotonic clock."""
+    """Delays use the monotonic clock."""
     rum.faults = [Fault(status=503)]
     one = exporter()
     for _ in range(3):
-        one.export(account.spans(3, session_id()))
+        one.export(numbered.spans(3, session_id()))
     clock.ahead_ns = ahead_ns
     for _ in range(3):
-        one.export(account.spans(3, session_id()))
+        one.export(numbered.spans(3, session_id()))
     rum.faults = []
-    account.wait_until_all_are_taken(20)
+    numbered.wait_until_received(20)
     assert one.force_flush()
-    account.assert_balanced(one.ledger)
+    numbered.assert_counts(one.ledger)
 
 
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("short_export_wait")
 @pytest.mark.parametrize("ahead_ns", [DAY_NS, -DAY_NS], ids=["ahead", "back"])
-@pytest.mark.parametrize("form", ["spool"], indirect=True)
-def test_what_a_process_left_on_disk_is_delivered_after_a_jump_of_a_day(
-    ahead_ns: int, clock: Clock, rum: LocalRum, account: Account, exporter: Make
+@pytest.mark.parametrize("storage", ["spool"], indirect=True)
+def test_events_on_disk_are_recovered_after_a_clock_jump(
+    ahead_ns: int, clock: Clock, rum: LocalRum, numbered: NumberedSpans, exporter: Make
 ) -> None:
-    """Files belong to processes by their locks, not by their ages; and a day is younger than two."""
+    """Locks, not ages, mark the files of running processes; and events expire after two days."""
     rum.faults = [Fault(status=503)]
     first = exporter()
-    first.export(account.spans(5))
+    first.export(numbered.spans(5))
     first.shutdown(0)
     clock.ahead_ns = ahead_ns
     rum.faults = []
     second = exporter()
-    # A request that the first one left under way may still be taken, in which case the second sends the same again.
+    # RUM may still receive a request of the first exporter. Then the second sends the same events again.
     deadline = time.monotonic() + 20
     while second.ledger.delivered < 5:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert second.ledger.recovered == 5
-    account.wait_until_all_are_taken(20)
+    numbered.wait_until_received(20)

@@ -1,4 +1,4 @@
-"""Disks that are full, fail, or give back something else: the application goes on, and what is lost is counted."""
+"""Full, failing and damaged disks: the application goes on, and lost events are counted."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter.delivery.spool.file import PAGE_BYTES
+from otel_rum_exporter.delivery.spool.database import PAGE_BYTES
 from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.local import Fault, LocalRum
-from tests.faults.account import PATIENCE_SECONDS, Account, assert_same_ids, session_id, taken, wait_until_taken
 from tests.faults.conftest import IS_LONG, ON_DISK
-from tests.faults.test_kill import Nursery, nursery, traced  # noqa: F401 - a fixture
+from tests.faults.numbered_spans import (
+    TIMEOUT_SECONDS,
+    NumberedSpans,
+    assert_same_ids,
+    received,
+    session_id,
+    wait_until_received,
+)
+from tests.faults.test_kill import ForkServer, fork_server, traced  # noqa: F401 - a fixture
 
 Make = Callable[..., Any]
-LIFE_SPANS = 21
+CHILD_SPANS = 21
 MIB = 1024 * 1024
 
 pytestmark = ON_DISK
@@ -38,100 +45,97 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-@pytest.mark.usefixtures("hasty")
-def test_when_the_disk_is_full_events_stay_in_memory_and_delivery_goes_on(
-    rum: LocalRum, account: Account, exporter: Make, small_disk: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.usefixtures("short_export_wait")
+def test_events_stay_in_memory_while_the_disk_is_full(
+    rum: LocalRum, numbered: NumberedSpans, exporter: Make, small_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also of those on the full disk, which has room again afterwards."""
+    """They are delivered, and later events are written to disk again."""
     rum.faults = [Fault(status=503)]
     one = exporter(spool_directory=str(small_disk / "spool"))
     for _ in range(60):
-        one.export(account.spans(30, session_id()))
-    delivery = one._shared.pipeline._delivery
-    in_memory = [parcel for parcel in delivery._outbox.parcels() if parcel.place is None]
-    assert in_memory, "the disk is too large for this test"
+        one.export(numbered.spans(30, session_id()))
     assert sum("cannot be written" in line and "full" in line for line in caplog.messages) == 1
     rum.faults = []
-    account.wait_until_all_are_taken()
+    numbered.wait_until_received()
     assert one.force_flush(60_000)
-    account.assert_balanced(one.ledger)
+    numbered.assert_counts(one.ledger)
     rum.faults = [Fault(status=503)]
-    one.export([account.span()])
-    assert all(parcel.place is not None for parcel in delivery._outbox.parcels())
-    rum.faults = []
+    one.export([numbered.span()])
+    one.shutdown(0)
+    assert (one.ledger.stored, one.ledger.dropped) == (1, {}), "events in memory are dropped at shutdown"
 
 
-@pytest.mark.usefixtures("hasty")
-def test_a_spool_that_cannot_be_made_leaves_the_outbox_in_memory(
-    account: Account, exporter: Make, caplog: pytest.LogCaptureFixture
+@pytest.mark.usefixtures("short_export_wait")
+def test_events_stay_in_memory_if_the_spool_cannot_be_created(
+    numbered: NumberedSpans, exporter: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One line says so, and nothing else is different."""
+    """One line is logged, and delivery goes on."""
     one = exporter(spool_directory="/proc/self/spool")
-    one.export(account.spans(3))
-    account.wait_until_all_are_taken()
+    one.export(numbered.spans(3))
+    numbered.wait_until_received()
     assert one.force_flush()
-    account.assert_balanced(one.ledger)
-    assert sum("events are in memory alone" in line for line in caplog.messages) == 1
+    numbered.assert_counts(one.ledger)
+    assert sum("events stay in memory only" in line for line in caplog.messages) == 1
 
 
-@pytest.mark.usefixtures("hasty")
-def test_a_spool_that_is_emptied_while_the_process_runs_is_used_again(
-    rum: LocalRum, account: Account, exporter: Make, form: dict[str, Any]
+@pytest.mark.usefixtures("short_export_wait")
+def test_a_spool_deleted_by_others_is_created_again(
+    rum: LocalRum, numbered: NumberedSpans, exporter: Make, storage: dict[str, Any]
 ) -> None:
-    """What it held is delivered, and what comes later survives the process."""
+    """Its events are delivered, and later events survive the process."""
     rum.faults = [Fault(status=503)]
     one = exporter()
-    one.export([account.span()])
-    shutil.rmtree(form["spool_directory"])
-    one.export([account.span()])
-    assert [path.suffix for path in Path(form["spool_directory"]).glob("*/*.db")] == [".db"]
+    one.export([numbered.span()])
+    shutil.rmtree(storage["spool_directory"])
+    one.export([numbered.span()])
+    assert [path.suffix for path in Path(storage["spool_directory"]).glob("*/*.db")] == [".db"]
     rum.faults = []
-    account.wait_until_all_are_taken()
+    numbered.wait_until_received()
     assert one.force_flush()
-    account.assert_balanced(one.ledger)
+    numbered.assert_counts(one.ledger)
 
 
-@pytest.mark.usefixtures("form")
+@pytest.mark.usefixtures("storage")
 @pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync", "ftruncate", "unlink", "openat"])
-def test_a_disk_that_fails_at_any_call_loses_nothing(
+def test_a_disk_failure_at_any_call_loses_nothing(
     error: str,
     call: str,
     rum: LocalRum,
-    nursery: Nursery,  # noqa: F811 - a fixture
+    fork_server: ForkServer,  # noqa: F811 - a fixture
     tmp_path: Path,
 ) -> None:
-    """Once, or from some call on: the process lives and delivers; what stayed on disk comes again with the same ids."""
+    """Once, or from some call on: the process delivers; events left on disk are sent again with the same ids."""
     whens = ["1", "2", "5", "11+", "23", "37", "1+", "3+2"]
     if IS_LONG:
         whens += [str(number) for number in range(3, 120, 4)]
     numbers: set[int] = set()
     for index, when in enumerate(whens):
         first = 900 * index
-        numbers |= set(range(first, first + LIFE_SPANS))
+        numbers |= set(range(first, first + CHILD_SPANS))
         spool = tmp_path / f"spool {index}"
-        child = nursery.bear(spool, first, calm=True, spans=LIFE_SPANS, flush_after=8)
+        child = fork_server.fork(spool, first, has_no_threads=True, spans=CHILD_SPANS, flush_after=8)
         place = ["-P", str(spool)] if call == "openat" else []
         with traced(child, "-e", f"trace={call}", *place, "-e", f"inject={call}:error={error}:when={when}"):
-            nursery.go()
-            assert nursery.wait(child) == 0
-    assert nursery.accepted() == numbers
-    wait_until_taken(rum, numbers)
-    assert_same_ids(taken(rum))
+            fork_server.go()
+            assert fork_server.wait(child) == 0
+    assert fork_server.accepted() == numbers
+    wait_until_received(rum, numbers)
+    assert_same_ids(received(rum))
 
 
-@pytest.mark.usefixtures("hasty")
-def test_a_file_that_was_damaged_loses_what_was_damaged_and_counts_it(
-    rum: LocalRum, account: Account, exporter: Make, tmp_path: Path
+@pytest.mark.usefixtures("short_export_wait")
+def test_damaged_files_lose_only_damaged_events_and_count_them(
+    rum: LocalRum, numbered: NumberedSpans, exporter: Make, tmp_path: Path
 ) -> None:
-    """Killed, damaged, started again: everything that can be read is delivered, and the rest is told."""
+    """After a kill and damage: readable events are delivered, and the others are counted."""
     rum.faults = [Fault(status=503)]
     template = tmp_path / "template"
     first = exporter(spool_directory=str(template))
     for _ in range(40):
-        first.export(account.spans(3, session_id()))
+        first.export(numbered.spans(3, session_id()))
     killed, ended = tmp_path / "killed", tmp_path / "ended"
-    shutil.copytree(template, killed)  # its log is not yet part of the database
+    shutil.copytree(template, killed)  # its write-ahead log is not yet part of the database
     first.shutdown(0)
     shutil.copytree(template, ended)
     choose = random.Random(11)
@@ -150,7 +154,7 @@ def test_a_file_that_was_damaged_loses_what_was_damaged_and_counts_it(
                 damaged.seek(offset)
                 damaged.write(choose.randbytes(1 if index % 3 == 1 else 512))
         second = exporter(spool_directory=str(spool))
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while list(spool.glob("*/*.db")):
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -158,22 +162,24 @@ def test_a_file_that_was_damaged_loses_what_was_damaged_and_counts_it(
         second.shutdown(10_000)
         lost = ledger.dropped[DropReason.DAMAGED]
         assert ledger.accepted == ledger.delivered + lost, ledger
-        assert len(taken(rum)) == ledger.delivered
-        assert_same_ids(taken(rum))
+        assert len(received(rum)) == ledger.delivered
+        assert_same_ids(received(rum))
         if victim.suffix == ".db" and victim.parent.parent == ended:
-            assert len(taken(rum)) + lost >= len(account.given)
-        elif index % 3 or victim.suffix == ".db":  # of a log that was cut short nobody knows that it was longer
-            # What a log ends with may be damaged, or cut short by a crash; 512 bytes may reach the transaction before.
+            assert len(received(rum)) + lost >= len(numbered.exported)
+        elif index % 3 or victim.suffix == ".db":  # a truncated log gives no sign of lost events
+            # Damage at the end of a log looks like a crash; 512 bytes may affect two transactions.
             last = 6 if victim.suffix != ".db" else 0
-            assert lost or len(taken(rum)) >= len(account.given) - last, (index, victim, offset)
+            assert lost or len(received(rum)) >= len(numbered.exported) - last, (index, victim, offset)
 
 
-def test_files_are_for_their_owner_alone(account: Account, exporter: Make, form: dict[str, Any], rum: LocalRum) -> None:
-    """Events tell what people did."""
+def test_only_their_user_has_access_to_spool_files(
+    numbered: NumberedSpans, exporter: Make, storage: dict[str, Any], rum: LocalRum
+) -> None:
+    """Events contain what people did."""
     rum.faults = [Fault(status=503)]
     one = exporter()
-    one.export([account.span()])
-    root = Path(form["spool_directory"])
+    one.export([numbered.span()])
+    root = Path(storage["spool_directory"])
     modes = {path.stat().st_mode & 0o777 for path in root.glob("*/*")}
     assert modes == {0o600}
     assert {path.stat().st_mode & 0o777 for path in (root, *root.iterdir())} == {0o700}

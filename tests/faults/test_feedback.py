@@ -1,4 +1,4 @@
-"""A failing exporter does not feed itself through the logs that it, or a library under it, writes."""
+"""Log lines of the exporter and its libraries cause no further events."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from otel_rum_exporter.local import Fault, LocalRum
 from tests.spans import APP_MONITOR_ID
 
 OWN = "otel_rum_exporter"
-CHATTER = ("botocore", "urllib3", OWN)
+LIBRARIES = ("botocore", "urllib3", OWN)
 
 
 @pytest.fixture(params=[SimpleLogRecordProcessor, BatchLogRecordProcessor], ids=["simple", "batch"])
 def processor(request: pytest.FixtureRequest, rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Send what the root logger is told to a stand-in, whatever its level."""
-    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.5)
+    """Export all lines of the root logger to a local RUM."""
+    monkeypatch.setattr(worker, "MAX_EXPORT_WAIT_SECONDS", 0.5)
     exporter = RumLogExporter(app_monitor_id=APP_MONITOR_ID, endpoint=rum.url, signing="none")
     options = {"schedule_delay_millis": 50} if request.param is BatchLogRecordProcessor else {}
     provider = LoggerProvider(shutdown_on_exit=False)
@@ -40,11 +40,11 @@ def processor(request: pytest.FixtureRequest, rum: LocalRum, monkeypatch: pytest
     provider.shutdown()
 
 
-@pytest.mark.usefixtures("real_pauses")
-def test_while_rum_is_down_its_own_lines_make_no_events(
+@pytest.mark.usefixtures("real_delays")
+def test_lines_about_an_outage_cause_no_events(
     processor: RumLogExporter, rum: LocalRum, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also at DEBUG, where botocore and urllib3 log each request, and the exception of each failure."""
+    """Also at DEBUG, where botocore and urllib3 log each request and each exception."""
     caplog.set_level(logging.DEBUG)
     rum.faults = [Fault(cut="before_answer")]
     begun = time.monotonic()
@@ -63,11 +63,11 @@ def test_while_rum_is_down_its_own_lines_make_no_events(
     assert processor.ledger.accepted == processor.ledger.delivered <= 2
 
 
-def test_a_thread_that_sends_does_not_wait_for_itself(processor: RumLogExporter, rum: LocalRum) -> None:
-    """Its libraries log as it sends, and each line is exported on the spot."""
+def test_a_delivery_thread_does_not_wait_for_itself(processor: RumLogExporter, rum: LocalRum) -> None:
+    """Libraries log while it sends, and each line is exported at once."""
     begun = time.monotonic()
     logging.getLogger("application").error("it failed", exc_info=ValueError("of the application"))
     rum.wait_for("js_error_event", 1, 60)
     assert processor.force_flush(60_000)
-    # Some fifty lines are logged: half a second each, if it waited for itself.
+    # About fifty lines are logged. With a wait each would take half a second.
     assert time.monotonic() - begun < 20

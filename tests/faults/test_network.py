@@ -1,4 +1,4 @@
-"""Networks that do not lead to RUM: nobody listens, no such name, the wrong protocol, a proxy that is gone."""
+"""Networks without RUM: a closed port, an unknown name, the wrong protocol, an unreachable proxy."""
 
 from __future__ import annotations
 
@@ -9,39 +9,37 @@ from typing import Any
 import pytest
 
 from otel_rum_exporter.local import LocalRum
-from tests.faults.account import Account, session_id
 from tests.faults.conftest import IN_MEMORY
+from tests.faults.numbered_spans import NumberedSpans, session_id
 
 Make = Callable[..., Any]
 
 
 def unused_port() -> int:
-    """Return a port where nobody listens."""
+    """Return a port without a listener."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
-def test_what_nobody_took_while_the_port_refused_is_delivered_when_rum_is_back(
-    account: Account, exporter: Make
-) -> None:
-    """As while a proxy restarts."""
-    with LocalRum(port=unused_port()) as early:
-        url = early.url
+def test_events_are_delivered_after_connections_were_refused(numbered: NumberedSpans, exporter: Make) -> None:
+    """As during the restart of a proxy."""
+    with LocalRum(port=unused_port()) as first:
+        url = first.url
     one = exporter(endpoint=url)
     for _ in range(3):
-        one.export([account.span(session_id())])
+        one.export([numbered.span(session_id())])
     assert (one.ledger.delivered, one.ledger.stored) == (0, 3)
-    with LocalRum(port=int(url.rpartition(":")[2])) as late:
-        account = Account(late)
-        account.given = {0, 1, 2}
-        account.wait_until_all_are_taken()
+    with LocalRum(port=int(url.rpartition(":")[2])) as second:
+        numbered = NumberedSpans(second)
+        numbered.exported = {0, 1, 2}
+        numbered.wait_until_received()
         assert one.force_flush()
-        account.assert_balanced(one.ledger)
+        numbered.assert_counts(one.ledger)
 
 
 @IN_MEMORY
-@pytest.mark.usefixtures("real_pauses")
+@pytest.mark.usefixtures("real_delays")
 @pytest.mark.parametrize(
     ("endpoint", "reason"),
     [
@@ -51,30 +49,30 @@ def test_what_nobody_took_while_the_port_refused_is_delivered_when_rum_is_back(
     ],
     ids=["no such name", "no such name, encrypted", "no TLS"],
 )
-def test_an_endpoint_that_is_none_keeps_the_events_and_says_what_to_do(
-    endpoint: str, reason: str, rum: LocalRum, account: Account, exporter: Make, caplog: pytest.LogCaptureFixture
+def test_events_are_kept_and_one_line_is_logged_for_a_wrong_endpoint(
+    endpoint: str, reason: str, rum: LocalRum, numbered: NumberedSpans, exporter: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One line, however often it is tried."""
+    """One line, independent of the number of attempts."""
     one = exporter(endpoint=endpoint.format(port=rum.url.rpartition(":")[2]))
     for _ in range(3):
-        one.export([account.span()])
+        one.export([numbered.span()])
     assert (one.ledger.delivered, one.ledger.stored) == (0, 3)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "otel_rum_exporter"]
     assert reason in line
-    assert "To do: " in line
+    assert "To fix: " in line
     assert not rum.batches
 
 
 @IN_MEMORY
-@pytest.mark.usefixtures("real_pauses")
-def test_a_proxy_that_is_gone_is_named(
-    account: Account, exporter: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.usefixtures("real_delays")
+def test_an_unreachable_proxy_is_logged(
+    numbered: NumberedSpans, exporter: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not the endpoint, of which nobody knows anything."""
+    """Not the endpoint, which was not contacted."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     one = exporter(endpoint="http://rum.example")
-    one.export([account.span()])
+    one.export([numbered.span()])
     assert one.ledger.stored == 1
     assert "ProxyConnectionError" in caplog.text

@@ -1,4 +1,4 @@
-"""Processes as people run them: preloaded workers, green threads, pools, threads, functions, and their ends."""
+"""Kinds of processes: preloaded workers, green threads, pools, threads, functions, and how they end."""
 
 from __future__ import annotations
 
@@ -20,8 +20,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.local import Fault, LocalRum
-from tests.faults.account import PATIENCE_SECONDS, Account, assert_same_ids, session_id, taken, wait_until_taken
 from tests.faults.conftest import DEADLINE_SLACK_SECONDS, IN_MEMORY
+from tests.faults.numbered_spans import (
+    TIMEOUT_SECONDS,
+    NumberedSpans,
+    assert_same_ids,
+    received,
+    session_id,
+    wait_until_received,
+)
 from tests.spans import APP_MONITOR_ID
 
 Make = Callable[..., Any]
@@ -46,23 +53,23 @@ def work(number):
 """
 
 
-def environment(rum: LocalRum, form: dict[str, Any]) -> dict[str, str]:
-    """Return the environment of a program that `SETUP` begins."""
+def environment(rum: LocalRum, storage: dict[str, Any]) -> dict[str, str]:
+    """Return the environment of a program that starts with `SETUP`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_"))}
-    spool = {"SPOOL": form["spool_directory"]} if form else {}
+    spool = {"SPOOL": storage["spool_directory"]} if storage else {}
     return {**kept, "RUM": rum.url, "PYTHONWARNINGS": "ignore", **spool}
 
 
-def run(program: Path, rum: LocalRum, form: dict[str, Any]) -> None:
+def run(program: Path, rum: LocalRum, storage: dict[str, Any]) -> None:
     """Run a program to its end."""
-    env = environment(rum, form)
-    subprocess.run([sys.executable, program], env=env, timeout=PATIENCE_SECONDS * 2, check=True)
+    env = environment(rum, storage)
+    subprocess.run([sys.executable, program], env=env, timeout=TIMEOUT_SECONDS * 2, check=True)
 
 
-def test_workers_of_a_preloaded_application_deliver_all_they_were_given(
-    rum: LocalRum, form: dict[str, Any], tmp_path: Path
+def test_workers_of_a_preloaded_application_deliver_all_spans(
+    rum: LocalRum, storage: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The exporter was made, and has sent, before they were forked; they end by SIGTERM."""
+    """The exporter was created and has sent before the fork. The workers end by SIGTERM."""
     pytest.importorskip("gunicorn")
     (tmp_path / "shop.py").write_text(
         SETUP
@@ -81,8 +88,8 @@ def app(environ, start_response):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "3", "-b", f"127.0.0.1:{port}", "shop:app"]
-    with subprocess.Popen(command, env=environment(rum, form), cwd=tmp_path, stderr=subprocess.PIPE) as server:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+    with subprocess.Popen(command, env=environment(rum, storage), cwd=tmp_path, stderr=subprocess.PIPE) as server:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         for number in range(1, 60):
             while True:
                 try:
@@ -92,13 +99,13 @@ def app(environ, start_response):
                     assert time.monotonic() < deadline
                     time.sleep(0.1)
         server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=PATIENCE_SECONDS)
-    wait_until_taken(rum, set(range(60)))
-    assert_same_ids(taken(rum))
+        server.communicate(timeout=TIMEOUT_SECONDS)
+    wait_until_received(rum, set(range(60)))
+    assert_same_ids(received(rum))
 
 
-def test_green_threads_deliver_all_they_were_given(rum: LocalRum, form: dict[str, Any], tmp_path: Path) -> None:
-    """With everything patched by gevent before anything else is imported."""
+def test_green_threads_deliver_all_spans(rum: LocalRum, storage: dict[str, Any], tmp_path: Path) -> None:
+    """Gevent patches everything before other imports."""
     pytest.importorskip("gevent")
     program = tmp_path / "green.py"
     program.write_text(
@@ -110,16 +117,16 @@ gevent.joinall([gevent.spawn(work, number) for number in range(100)], raise_erro
 provider.shutdown()
 """
     )
-    run(program, rum, form)
-    wait_until_taken(rum, set(range(100)))
-    assert_same_ids(taken(rum))
+    run(program, rum, storage)
+    wait_until_received(rum, set(range(100)))
+    assert_same_ids(received(rum))
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_pool_of_processes_delivers_all_it_was_given(
-    method: str, rum: LocalRum, form: dict[str, Any], tmp_path: Path
+def test_a_pool_of_processes_delivers_all_spans(
+    method: str, rum: LocalRum, storage: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Its workers end without a word; what an export returned for is delivered or on disk."""
+    """Its workers end without a shutdown. Exported spans are delivered or on disk."""
     program = tmp_path / "pool.py"
     program.write_text(
         SETUP
@@ -133,13 +140,13 @@ if __name__ == "__main__":
     work(60)
 """
     )
-    run(program, rum, form)
-    wait_until_taken(rum, set(range(61)))
-    assert_same_ids(taken(rum))
+    run(program, rum, storage)
+    wait_until_received(rum, set(range(61)))
+    assert_same_ids(received(rum))
 
 
-def test_eight_threads_that_end_spans_at_once_lose_none(rum: LocalRum, exporter: Make) -> None:
-    """SimpleSpanProcessor exports in each of them."""
+def test_concurrent_exports_of_eight_threads_lose_nothing(rum: LocalRum, exporter: Make) -> None:
+    """SimpleSpanProcessor exports from each thread."""
     one = exporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(one))
@@ -157,55 +164,55 @@ def test_eight_threads_that_end_spans_at_once_lose_none(rum: LocalRum, exporter:
     for thread in threads:
         thread.join()
     rum.faults = []
-    wait_until_taken(rum, {100 * worker + number for worker in range(8) for number in range(40)})
+    wait_until_received(rum, {100 * worker + number for worker in range(8) for number in range(40)})
     assert one.force_flush()
     assert (one.ledger.accepted, one.ledger.stored, one.ledger.dropped) == (320, 0, {})
-    assert_same_ids(taken(rum))
+    assert_same_ids(received(rum))
     provider.shutdown()
 
 
-@pytest.mark.usefixtures("real_pauses")
-def test_under_light_load_a_function_may_be_frozen_when_its_export_returns(account: Account, exporter: Make) -> None:
-    """Everything it gave has been taken, as a Lambda between two invocations needs it."""
+@pytest.mark.usefixtures("real_delays")
+def test_spans_are_delivered_when_export_returns_under_light_load(numbered: NumberedSpans, exporter: Make) -> None:
+    """A Lambda function may be frozen between two invocations."""
     one = exporter()
     for _ in range(15):
-        one.export(account.spans(2, session_id()))
-        assert account.taken().keys() == account.given
+        one.export(numbered.spans(2, session_id()))
+        assert numbered.received().keys() == numbered.exported
 
 
-@pytest.mark.usefixtures("real_pauses")
-def test_a_shutdown_with_a_full_outbox_is_on_time_and_leaves_nothing_untold(
-    rum: LocalRum, form: dict[str, Any], account: Account, exporter: Make
+@pytest.mark.usefixtures("real_delays")
+def test_a_shutdown_with_many_queued_events_is_on_time_and_counts_all(
+    rum: LocalRum, storage: dict[str, Any], numbered: NumberedSpans, exporter: Make
 ) -> None:
-    """What is on disk the next process delivers; what was in memory is counted."""
+    """The next process delivers events on disk; events in memory are counted as dropped."""
     one = exporter()
-    one.export([account.span()])
+    one.export([numbered.span()])
     rum.faults = [Fault(latency_seconds=60)]
     for _ in range(20):
-        one.export(account.spans(100, session_id()))
+        one.export(numbered.spans(100, session_id()))
     begun = time.monotonic()
     one.shutdown(SHUTDOWN_SECONDS * 1000)
     assert time.monotonic() - begun <= SHUTDOWN_SECONDS + DEADLINE_SLACK_SECONDS
-    if not form:
+    if not storage:
         assert one.ledger.stored == 0
         assert one.ledger.dropped == {DropReason.SHUTDOWN: 2000}
         return
     assert (one.ledger.stored, one.ledger.dropped) == (2000, {})
     rum.faults = []
     second = exporter()
-    account.wait_until_all_are_taken()
+    numbered.wait_until_received()
     assert second.force_flush(60_000)
     assert second.ledger.recovered == second.ledger.delivered == 2000
-    assert_same_ids(account.taken())
+    assert_same_ids(numbered.received())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-def test_a_fork_while_the_first_request_is_made_leaves_a_child_that_can_send(
-    rum: LocalRum, form: dict[str, Any], exporter: Make, tmp_path: Path
+def test_a_child_forked_during_the_first_request_can_send(
+    rum: LocalRum, storage: dict[str, Any], exporter: Make, tmp_path: Path
 ) -> None:
-    """As with daemons that fork themselves into the background, while a thread imports boto3.
+    """A daemon forks itself into the background while a thread imports boto3.
 
-    What the parent left on disk is for a process that does not descend from it: SQLite takes its locks for inherited.
+    A forked child cannot adopt its dead parent's spool file, because SQLite treats the locks as inherited.
     """
     program = tmp_path / "daemon.py"
     rum.faults = [Fault(status=503)]
@@ -214,7 +221,7 @@ def test_a_fork_while_the_first_request_is_made_leaves_a_child_that_can_send(
         + """
 import sys, time
 from otel_rum_exporter.delivery import worker as delivery
-delivery.PATIENCE_SECONDS = 0.1
+delivery.MAX_EXPORT_WAIT_SECONDS = 0.1
 provider.add_span_processor(SimpleSpanProcessor(exporter))
 work(0)
 if os.fork():
@@ -223,47 +230,47 @@ work(1)
 sys.stdin.read()
 """
     )
-    with subprocess.Popen([sys.executable, program], env=environment(rum, form), stdin=subprocess.PIPE) as parent:
-        parent.wait(PATIENCE_SECONDS)
+    with subprocess.Popen([sys.executable, program], env=environment(rum, storage), stdin=subprocess.PIPE) as parent:
+        parent.wait(TIMEOUT_SECONDS)
         rum.faults = []
-        wait_until_taken(rum, {1})
-        if form:
+        wait_until_received(rum, {1})
+        if storage:
             exporter()
-            wait_until_taken(rum, {0})
+            wait_until_received(rum, {0})
         parent.communicate()
 
 
-IN_THE_MIDST = """
+DURING_IMPORT = """
 import importlib.abc, sys
 
-class InTheMidst(importlib.abc.MetaPathFinder):
-    \"\"\"Does something once, when the first export has imported half of what it needs.\"\"\"
+class DuringImport(importlib.abc.MetaPathFinder):
+    \"\"\"Calls a function once, during the imports of the first export.\"\"\"
 
     def find_spec(self, name, path, target=None):
         if name == "otel_rum_exporter.delivery.worker":
             sys.meta_path.remove(self)
-            between()
+            during_import()
 
-sys.meta_path.insert(0, InTheMidst())
+sys.meta_path.insert(0, DuringImport())
 provider.add_span_processor(SimpleSpanProcessor(exporter))
 """
 
 
 @IN_MEMORY
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-def test_a_fork_while_the_first_export_imports_leaves_a_child_that_can_export(
-    rum: LocalRum, form: dict[str, Any], tmp_path: Path
+def test_a_child_forked_during_the_first_import_can_export(
+    rum: LocalRum, storage: dict[str, Any], tmp_path: Path
 ) -> None:
-    """It waits until the import is whole: what is half imported in the parent would stay so in the child."""
+    """The fork waits for the end of the import: an incomplete module would stay incomplete in the child."""
     program = tmp_path / "fork.py"
     program.write_text(
         SETUP
-        + IN_THE_MIDST
+        + DURING_IMPORT
         + """
 import threading, time
 is_importing = threading.Event()
 
-def between():
+def during_import():
     is_importing.set()
     time.sleep(0.3)
 
@@ -278,46 +285,46 @@ assert os.waitpid(child, 0)[1] == 0
 first.join()
 """
     )
-    run(program, rum, form)
-    wait_until_taken(rum, {0, 1})
+    run(program, rum, storage)
+    wait_until_received(rum, {0, 1})
 
 
 @IN_MEMORY
-def test_a_span_that_ends_while_the_first_export_imports_is_delivered(
-    rum: LocalRum, form: dict[str, Any], tmp_path: Path
+def test_a_span_that_ends_during_the_first_import_is_delivered(
+    rum: LocalRum, storage: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Python calls signal handlers and finalizers also within an import, which must not see the half of it."""
-    program = tmp_path / "midst.py"
+    """Python calls signal handlers and finalizers during imports, which must not use incomplete modules."""
+    program = tmp_path / "reentrant.py"
     program.write_text(
         SETUP
-        + IN_THE_MIDST
+        + DURING_IMPORT
         + """
-def between():
+def during_import():
     work(1)
 
 work(0)
 assert exporter.ledger.delivered == 2
 """
     )
-    run(program, rum, form)
-    wait_until_taken(rum, {0, 1})
+    run(program, rum, storage)
+    wait_until_received(rum, {0, 1})
 
 
-@pytest.mark.usefixtures("real_pauses")
+@pytest.mark.usefixtures("real_delays")
 @IN_MEMORY
-def test_a_process_without_threads_ends_in_time_when_rum_never_answers(
-    rum: LocalRum, account: Account, exporter: Make, monkeypatch: pytest.MonkeyPatch
+def test_a_process_without_threads_ends_in_time_if_rum_does_not_respond(
+    rum: LocalRum, numbered: NumberedSpans, exporter: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As at the end of Python 3.12, where the caller sends: a request is not longer than the deadline of its export."""
+    """At exit of Python 3.12 the caller sends, and its request ends by the deadline of the export."""
 
-    def refuse(_: threading.Thread) -> None:
+    def refuse_to_start(_: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    exporter().export([account.span()])  # imports boto3, which takes as long as it takes
+    monkeypatch.setattr(threading.Thread, "start", refuse_to_start)
+    exporter().export([numbered.span()])  # imports boto3, which may take long
     one = exporter(timeout_millis=1000)
-    one.export([account.span()])  # and so does making a client
+    one.export([numbered.span()])  # creates a client, which may take long too
     assert one.force_flush()
     rum.faults = [Fault(latency_seconds=30)]
-    one.export([account.span()])
+    one.export([numbered.span()])
     assert one.ledger.stored == 1

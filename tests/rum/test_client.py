@@ -1,4 +1,4 @@
-"""One request, one outcome: boto3's real client against a real server."""
+"""One request and one outcome, with boto3's client and a server."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from botocore.config import Config as BotoConfig
 from otel_rum_exporter import __version__
 from otel_rum_exporter.local import Credentials, Fault, LocalRum
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
-from otel_rum_exporter.rum.client import MIN_COMPRESSED_BYTES, Transport
-from otel_rum_exporter.rum.errors import Verdict
+from otel_rum_exporter.rum.botocore_hooks import MIN_COMPRESSED_BYTES
+from otel_rum_exporter.rum.client import Transport
+from otel_rum_exporter.rum.errors import Disposition
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
 from tests.spans import APP_MONITOR_ID, START_NS, make_config
@@ -32,7 +33,7 @@ SHARED = json.dumps({"version": "1.0.0", "domain": "shop.example"})
 
 @pytest.fixture(autouse=True)
 def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the machine's own AWS settings out."""
+    """Hide the AWS settings of this machine."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -41,7 +42,7 @@ def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def batch(*details: str, alias: str | None = None) -> Batch:
-    """Make a batch of custom events."""
+    """Return a batch of custom events."""
     events = (
         RumEvent(event_id(str(number)), START_NS + 123_456_000, "work", one, '{"pageId":"/"}', SHARED)
         for number, one in enumerate(details or ("{}",))
@@ -50,14 +51,14 @@ def batch(*details: str, alias: str | None = None) -> Batch:
 
 
 def transport(rum: LocalRum, client: Any = None, **settings: object) -> Transport:
-    """Make a transport to the stand-in."""
+    """Return a transport to the local RUM."""
     return Transport(make_config(**{"endpoint": rum.url, "signing": "none", **settings}), client)
 
 
-def test_a_batch_arrives_as_it_was_planned(rum: LocalRum) -> None:
+def test_a_batch_is_received_unchanged(rum: LocalRum) -> None:
     """Ids, times to the microsecond, monitor, user, alias and metadata."""
     sent = batch('{"a":"é"}', alias="front")
-    assert transport(rum).send(sent).verdict is Verdict.DELIVERED
+    assert transport(rum).send(sent).disposition is Disposition.DELIVERED
     (got,) = rum.batches
     assert (got.app_monitor_id, got.batch_id, got.alias) == (APP_MONITOR_ID, sent.id, "front")
     assert got.app_monitor == {"id": APP_MONITOR_ID, "name": "monitor", "version": "1.2"}
@@ -72,13 +73,13 @@ def test_a_batch_arrives_as_it_was_planned(rum: LocalRum) -> None:
 
 
 def test_the_user_agent_names_the_exporter_and_its_version(rum: LocalRum) -> None:
-    """OTel asks exporters to say who they are."""
+    """OTel requires it of exporters."""
     transport(rum).send(batch())
     assert f"otel-rum-exporter/{__version__}" in rum.batches[0].headers["user-agent"]
 
 
 def test_a_large_body_is_compressed_and_a_small_one_is_not(rum: LocalRum) -> None:
-    """Gzip from 2 KB on, and not at all where it is switched off."""
+    """Gzip from 2 KB on, and never with compression=none."""
     big = batch(json.dumps({"text": "x" * MIN_COMPRESSED_BYTES}))
     transport(rum).send(big)
     transport(rum).send(batch())
@@ -86,25 +87,23 @@ def test_a_large_body_is_compressed_and_a_small_one_is_not(rum: LocalRum) -> Non
     assert [got.headers.get("content-encoding") for got in rum.batches] == ["gzip", None, None]
 
 
-def test_a_signed_request_carries_a_signature_of_service_and_region(
-    rum: LocalRum, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Signing is botocore's own, with the normal credential chain, over the compressed body."""
+def test_a_request_is_signed_for_service_and_region(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore signs the compressed body, with credentials of its default chain."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
     big = batch(json.dumps({"text": "x" * MIN_COMPRESSED_BYTES}))
-    assert transport(rum, signing="sigv4", region="eu-west-1").send(big).verdict is Verdict.DELIVERED
+    assert transport(rum, signing="sigv4", region="eu-west-1").send(big).disposition is Disposition.DELIVERED
     assert rum.batches[0].signed
 
 
-def test_without_session_metadata_in_the_model_each_event_carries_all_of_it(rum: LocalRum, tmp_path: Path) -> None:
-    """Botocore before 1.44.5 does not know SessionMetadata, and raises when it is given."""
+def test_without_session_metadata_in_the_model_each_event_has_all_metadata(rum: LocalRum, tmp_path: Path) -> None:
+    """Botocore before 1.44.5 rejects the parameter SessionMetadata."""
     client = old_client(rum, tmp_path)
     with pytest.raises(botocore.exceptions.ParamValidationError, match="SessionMetadata"):
         client.put_rum_events(
             Id=APP_MONITOR_ID, BatchId=NIL, AppMonitorDetails={}, UserDetails={}, RumEvents=[], SessionMetadata="{}"
         )
-    assert transport(rum, client).send(batch()).verdict is Verdict.DELIVERED
+    assert transport(rum, client).send(batch()).disposition is Disposition.DELIVERED
     (got,) = rum.batches
     assert got.session_metadata == {}
     assert got.events[0].metadata == {"version": "1.0.0", "domain": "shop.example", "pageId": "/"}
@@ -112,14 +111,14 @@ def test_without_session_metadata_in_the_model_each_event_carries_all_of_it(rum:
 
 
 def old_client(rum: LocalRum, folder: Path) -> Any:
-    """Make a boto3 client whose model is the one of an older botocore."""
+    """Return a boto3 client with the model of an older botocore."""
     session = boto3.session.Session(region_name="us-east-1")
     loader = session._session.get_component("data_loader")
     model = copy.deepcopy(loader.load_service_model("rum", "service-2"))
     model["shapes"]["PutRumEventsRequest"]["members"].pop("SessionMetadata", None)
-    place = folder / "rum" / "2018-05-10"
-    place.mkdir(parents=True)
-    (place / "service-2.json").write_text(json.dumps(model))
+    directory = folder / "rum" / "2018-05-10"
+    directory.mkdir(parents=True)
+    (directory / "service-2.json").write_text(json.dumps(model))
     other = botocore.session.get_session()
     other.set_config_variable("data_path", str(folder))
     return boto3.session.Session(botocore_session=other, region_name="us-east-1").client(
@@ -129,15 +128,15 @@ def old_client(rum: LocalRum, folder: Path) -> Any:
     )
 
 
-def test_a_client_that_is_passed_in_is_used_as_it_is(rum: LocalRum) -> None:
-    """A stub of one method is enough, and gets the arguments of boto3's method."""
+def test_a_client_passed_in_is_used_unchanged(rum: LocalRum) -> None:
+    """A stub with one method is enough. It gets the parameters of boto3's method."""
     calls: list[dict[str, Any]] = []
 
     class Stub:
         def put_rum_events(self, **parameters: Any) -> None:
             calls.append(parameters)
 
-    assert transport(rum, Stub()).send(batch()).verdict is Verdict.DELIVERED
+    assert transport(rum, Stub()).send(batch()).disposition is Disposition.DELIVERED
     assert calls[0]["Id"] == APP_MONITOR_ID
     assert not rum.requests
 
@@ -145,55 +144,55 @@ def test_a_client_that_is_passed_in_is_used_as_it_is(rum: LocalRum) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
-        (429, "ThrottlingException", Verdict.THROTTLED),
-        (500, "InternalServerException", Verdict.RETRY),
-        (503, "ServiceUnavailable", Verdict.RETRY),
-        (403, "AccessDeniedException", Verdict.WAIT),
-        (403, "SomethingElse", Verdict.WAIT),
-        (404, "ResourceNotFoundException", Verdict.WAIT),
-        (400, "ValidationException", Verdict.SPLIT),
-        (413, "RequestEntityTooLargeException", Verdict.SPLIT),
+        (429, "ThrottlingException", Disposition.THROTTLED),
+        (500, "InternalServerException", Disposition.RETRY),
+        (503, "ServiceUnavailable", Disposition.RETRY),
+        (403, "AccessDeniedException", Disposition.WAIT),
+        (403, "SomethingElse", Disposition.WAIT),
+        (404, "ResourceNotFoundException", Disposition.WAIT),
+        (400, "ValidationException", Disposition.SPLIT),
+        (413, "RequestEntityTooLargeException", Disposition.SPLIT),
     ],
 )
-def test_an_answer_means_what_the_table_says_after_a_single_request(
-    rum: LocalRum, status: int, code: str, expected: Verdict
+def test_an_error_has_the_disposition_of_the_table_after_one_request(
+    rum: LocalRum, status: int, code: str, expected: Disposition
 ) -> None:
-    """Botocore's own retries are off: one call, one request, one outcome, with the server's Retry-After."""
-    rum.answer(status, error_type=code, retry_after_seconds=7, message="told")
+    """Botocore does not retry. The outcome has the server's Retry-After."""
+    rum.answer(status, error_type=code, retry_after_seconds=7, message="reason")
     outcome = transport(rum).send(batch())
-    assert (outcome.verdict, outcome.reason, outcome.retry_after_seconds) == (expected, code, 7.0)
-    assert "told" in outcome.message
+    assert (outcome.disposition, outcome.reason, outcome.retry_after_seconds) == (expected, code, 7.0)
+    assert "reason" in outcome.message
     assert len(rum.requests) == 1
 
 
 @pytest.mark.parametrize(("header", "expected"), [("Wed, 01 Jan 2020 00:00:00 GMT", 0.0), ("soon", None)])
-def test_a_throttling_answer_whose_retry_after_botocore_cannot_read_is_one_all_the_same(
+def test_throttling_with_a_retry_after_that_botocore_cannot_parse_is_throttling(
     rum: LocalRum, header: str, expected: float | None
 ) -> None:
-    """Its model says that the header is a whole number, and it raises where it is not."""
+    """Botocore's model requires a whole number, and raises for anything else."""
     rum.faults = [Fault(status=429, retry_after=header)]
     outcome = transport(rum).send(batch())
-    assert (outcome.verdict, outcome.reason) == (Verdict.THROTTLED, "ThrottlingException")
+    assert (outcome.disposition, outcome.reason) == (Disposition.THROTTLED, "ThrottlingException")
     assert outcome.retry_after_seconds == expected
 
 
-def test_no_server_no_region_and_no_credentials_are_outcomes_not_exceptions() -> None:
-    """Nothing that keeps a request from leaving is raised into the application, and each says what to do."""
+def test_missing_server_region_and_credentials_are_outcomes() -> None:
+    """Nothing is raised into the application, and each outcome has a fix."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     refused = Transport(make_config(endpoint=url, signing="none")).send(batch())
-    assert (refused.verdict, refused.reason) == (Verdict.RETRY, "EndpointConnectionError")
+    assert (refused.disposition, refused.reason) == (Disposition.RETRY, "EndpointConnectionError")
     no_region = Transport(make_config()).send(batch())
-    assert (no_region.verdict, no_region.reason) == (Verdict.WAIT, "NoRegionError")
+    assert (no_region.disposition, no_region.reason) == (Disposition.WAIT, "NoRegionError")
     assert "OTEL_EXPORTER_AWS_RUM_REGION" in no_region.advice
     no_credentials = Transport(make_config(endpoint=url, region="eu-west-1")).send(batch())
-    assert (no_credentials.verdict, no_credentials.reason) == (Verdict.WAIT, "NoCredentialsError")
+    assert (no_credentials.disposition, no_credentials.reason) == (Disposition.WAIT, "NoCredentialsError")
     assert "OTEL_EXPORTER_AWS_RUM_SIGNING" in no_credentials.advice
 
 
-def test_credentials_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """boto3 looks for them once for each client; so after a refusal the next request has a new one."""
+def test_renewed_credentials_are_used_without_a_restart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """boto3 reads credentials once per client, so a new client is built after an error."""
     file = tmp_path / "credentials"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     with LocalRum(credentials=Credentials("AKIDSECOND", "example")) as rum:
@@ -201,20 +200,20 @@ def test_credentials_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch, 
         assert one.send(batch()).reason == "NoCredentialsError"
         file.write_text("[default]\naws_access_key_id = AKIDFIRST\naws_secret_access_key = example\n")
         refused = one.send(batch())
-        assert (refused.verdict, refused.reason) == (Verdict.WAIT, "UnrecognizedClientException")
+        assert (refused.disposition, refused.reason) == (Disposition.WAIT, "UnrecognizedClientException")
         file.write_text("[default]\naws_access_key_id = AKIDSECOND\naws_secret_access_key = example\n")
-        assert one.send(batch()).verdict is Verdict.DELIVERED
+        assert one.send(batch()).disposition is Disposition.DELIVERED
 
 
-def test_a_page_in_place_of_rum_is_tried_again(captive_portal: str) -> None:
-    """A captive portal answers 200 with HTML; nothing was delivered."""
+def test_a_web_page_is_retried(captive_portal: str) -> None:
+    """A captive portal responds with status 200 and HTML. Nothing was delivered."""
     outcome = Transport(make_config(endpoint=captive_portal, signing="none")).send(batch())
-    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "NotRum")
+    assert (outcome.disposition, outcome.reason) == (Disposition.RETRY, "NotRum")
 
 
 @pytest.fixture
 def captive_portal() -> Any:
-    """Serve a web page to every request."""
+    """Serve a web page for every request, and yield its URL."""
     import http.server
     import threading
 
@@ -237,12 +236,12 @@ def captive_portal() -> Any:
         thread.join()
 
 
-def test_the_real_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an endpoint setting botocore's own rules decide, host prefix included."""
-    asked: list[str] = []
+def test_the_default_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is botocore's, with its host prefix. Telemetry may name another region."""
+    urls: list[str] = []
 
     def intercept(_: object, request: Any) -> Any:
-        asked.append(request.url)
+        urls.append(request.url)
         return botocore.awsrequest.AWSResponse(request.url, 200, {}, io.BytesIO())
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
@@ -250,9 +249,10 @@ def test_the_real_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.M
     monkeypatch.setattr(botocore.httpsession.URLLib3Session, "send", intercept)
     one = Transport(make_config(region="eu-central-1"))
     one.send(batch())
-    told = batch()
-    one.send(replace(told, key=told.key._replace(app_monitor=told.key.app_monitor._replace(region="us-west-2"))))
-    assert asked == [
+    sent = batch()
+    app_monitor = sent.key.app_monitor._replace(region="us-west-2")
+    one.send(replace(sent, key=sent.key._replace(app_monitor=app_monitor)))
+    assert urls == [
         f"https://dataplane.rum.{region}.amazonaws.com/appmonitors/{APP_MONITOR_ID}/"
         for region in ("eu-central-1", "us-west-2")
     ]

@@ -1,4 +1,4 @@
-"""Encoding within RUM's limit: trimmed in order, marked, and never over it."""
+"""Events are encoded within RUM's limit: trimmed in order, and marked."""
 
 import json
 from typing import Any
@@ -22,27 +22,27 @@ LONG_TEXTS = st.builds(
 
 
 def encoded(details: dict[str, Any], metadata: dict[str, Any] | None = None) -> RumEvent | None:
-    """Encode details as a custom event."""
+    """Return details encoded as a custom event."""
     draft = EventDraft("work", START_NS, details)
     return encode(draft, "00000000-0000-8000-8000-000000000000", json.dumps(metadata or {}), SESSION)
 
 
 def wire_bytes(event: RumEvent) -> int:
-    """Count what RUM receives: the event as a member of the body, with all of its metadata."""
+    """Return the size of an event as RUM receives it, with all of its metadata."""
     merged = {**json.loads(event.session_metadata), **json.loads(event.metadata)}
     body = {"id": event.id, "timestamp": 1795000000.123456, "type": event.type, "details": event.details}
     return len(json.dumps({**body, "metadata": json.dumps(merged, ensure_ascii=False)}, ensure_ascii=False).encode())
 
 
-def test_an_event_within_the_limit_stays_as_it_is() -> None:
-    """No mark, no change."""
+def test_an_event_within_the_limit_is_unchanged() -> None:
+    """It has no mark."""
     event = encoded({"a": "é", "b": [1]}, {"pageId": "/"})
     assert event is not None
     assert (json.loads(event.details), json.loads(event.metadata)) == ({"a": "é", "b": [1]}, {"pageId": "/"})
 
 
-def test_trimming_takes_links_then_events_then_long_texts_then_attributes() -> None:
-    """The documented order: what tells least leaves first."""
+def test_trimming_removes_links_then_events_then_long_texts_then_attributes() -> None:
+    """In the documented order."""
     details = {"links": [1], "events": [2], "attributes": {f"k{n}": "x" * 100 for n in range(8)}, "name": "n" * 5000}
     steps = [step for step, _ in trimmings(details, {})]
     assert "links" not in steps[0]
@@ -61,28 +61,28 @@ def test_a_trimmed_event_says_so_in_its_metadata() -> None:
 
 
 def test_two_hundred_attributes_of_two_hundred_kilobytes_fit() -> None:
-    """Nothing an application puts on a span makes its event too large for RUM."""
+    """No span of an application makes an event that is too large for RUM."""
     event = encoded({"name": "n", "attributes": {f"key.{n}": "x" * 200_000 for n in range(200)}})
     assert event is not None
     assert wire_bytes(event) <= MAX_EVENT_BYTES
     assert json.loads(event.details)["name"] == "n"
 
 
-def test_what_cannot_be_trimmed_is_no_event() -> None:
-    """Metadata of all resources together can exceed the limit; the caller counts the loss."""
+def test_an_event_that_cannot_be_trimmed_is_none() -> None:
+    """Resource attributes as metadata may exceed the limit. The caller counts the event as dropped."""
     assert encoded({f"k{n}": n for n in range(2000)}) is None
 
 
 @given(st.dictionaries(st.text(max_size=20), ANY_VALUES | LONG_TEXTS, max_size=8))
 def test_every_event_that_is_encoded_is_within_the_limit(attributes: dict[str, Any]) -> None:
-    """As the service may count it: escaped, with merged metadata."""
+    """With escapes, and with merged metadata."""
     event = encoded({"attributes": json_object(attributes), "events": [json_object(attributes)]}, {"pageId": "/é"})
     assert event is not None
     assert wire_bytes(event) <= MAX_EVENT_BYTES
 
 
 def test_a_python_traceback_keeps_its_end_and_any_other_stack_its_beginning() -> None:
-    """The error stands last in Python, first in JavaScript."""
+    """The error is at the end in Python, at the beginning in JavaScript."""
     frames = "".join(f'  File "f{n}.py", line {n}, in f\n    call()\n' for n in range(200))
     python = cut_stack(f"{PYTHON_TRACEBACK}\n{frames}ValueError: the end\n", 1000)
     assert python.startswith(f"{PYTHON_TRACEBACK}\n  ...\n")
@@ -94,14 +94,14 @@ def test_a_python_traceback_keeps_its_end_and_any_other_stack_its_beginning() ->
 
 
 @given(st.text(max_size=300), st.integers(min_value=60, max_value=200), st.booleans())
-def test_a_cut_stack_is_never_longer_than_asked(text: str, limit: int, is_python: bool) -> None:  # noqa: FBT001
-    """Whatever the text."""
+def test_a_cut_stack_is_never_longer_than_the_limit(text: str, limit: int, is_python: bool) -> None:  # noqa: FBT001
+    """For any text."""
     assert len(cut_stack(f"{PYTHON_TRACEBACK}\n{text}" if is_python else text, limit)) <= limit
 
 
 @pytest.mark.parametrize(("session_chars", "details_chars"), [(2000, 5000), (2000, 4000), (5000, 1000), (5000, 400)])
 def test_session_metadata_counts_against_the_limit(session_chars: int, details_chars: int) -> None:
-    """RUM merges it into the metadata of every event, so details have only the rest."""
+    """RUM merges it into the metadata of every event, so the details have only the rest."""
     session = json.dumps({"title": "s" * session_chars})
     draft = EventDraft("work", START_NS, {"message": "x" * details_chars})
     event = encode(draft, "00000000-0000-8000-8000-000000000000", "{}", session)

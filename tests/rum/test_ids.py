@@ -1,4 +1,4 @@
-"""Ids as RUM takes them: verbatim, in another form, or as hashes; those of events are the same in every process."""
+"""Ids for RUM: unchanged, reformatted or hashed; event ids are the same in every process."""
 
 import uuid
 
@@ -12,13 +12,13 @@ A = "11111111-1111-4111-8111-111111111111"
 
 
 @pytest.mark.parametrize("value", [A, A.upper(), "6f9619ff-8b86-d011-b42d-00cf4fc964ff"])
-def test_a_uuid_goes_verbatim(value: str) -> None:
-    """Ids of browsers and phones keep joining what AWS's own clients report."""
+def test_a_uuid_is_unchanged(value: str) -> None:
+    """So it joins what AWS's clients report."""
     assert value == to_uuid(value, kind="session", key=b"")
 
 
 def test_32_hex_digits_get_dashes() -> None:
-    """OTel's browser and Android SDKs make ids of this form."""
+    """OTel's browser and Android SDKs create ids in this format."""
     assert to_uuid("0123456789ABCDEF0123456789abcdef", kind="session", key=b"") == (
         "01234567-89ab-cdef-0123-456789abcdef"
     )
@@ -26,7 +26,7 @@ def test_32_hex_digits_get_dashes() -> None:
 
 @given(st.text(st.characters(codec=None), min_size=1))
 def test_any_other_id_becomes_a_stable_uuid_that_depends_on_key_and_kind(value: str) -> None:
-    """RUM takes UUIDs only; the hash keeps session, user and applications apart."""
+    """RUM accepts only UUIDs. Sessions, users and applications get different ones."""
     made = to_uuid(f"u{value}", kind="session", key=b"a")
     assert uuid.UUID(made).version == 8
     assert uuid.UUID(made).variant == uuid.RFC_4122
@@ -35,8 +35,8 @@ def test_any_other_id_becomes_a_stable_uuid_that_depends_on_key_and_kind(value: 
     assert made != to_uuid(f"u{value}", kind="session", key=b"b")
 
 
-def test_ids_are_the_same_for_the_same_event_and_uuids_in_form() -> None:
-    """A retry, or a second process that maps the same span, sends the same event."""
+def test_the_same_parts_give_the_same_event_id() -> None:
+    """A retry, or another process with the same span, sends the same event."""
     assert event_id("m", "t", "s", "k", "0") == event_id("m", "t", "s", "k", "0")
     assert event_id("ab", "c") != event_id("a", "bc")
     assert event_id("lone \ud800 surrogate")
@@ -44,14 +44,14 @@ def test_ids_are_the_same_for_the_same_event_and_uuids_in_form() -> None:
 
 @pytest.mark.parametrize("parts", [("a",), ("a", "b")])
 def test_an_id_has_36_characters(parts: tuple[str, ...]) -> None:
-    """RUM's pattern for ids."""
+    """RUM requires the format of UUIDs."""
     made = event_id(*parts)
     assert [len(group) for group in made.split("-")] == [8, 4, 4, 4, 12]
 
 
 @given(st.sets(st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(0, 600)), min_size=2, max_size=200))
-def test_ids_within_spans_differ_wherever_anything_differs(places: set[tuple[int, int, int]]) -> None:
-    """Also where somebody numbers traces and spans instead of drawing lots."""
+def test_ids_within_spans_differ_if_any_part_differs(places: set[tuple[int, int, int]]) -> None:
+    """Also if traces and spans are numbered instead of random."""
     made = {id_within_span(f"{trace:032x}", f"{span:016x}", index) for trace, span, index in places}
     assert len(made) == len(places)
     assert all(uuid.UUID(one).version == 8 and uuid.UUID(one).variant == uuid.RFC_4122 for one in made)

@@ -1,4 +1,4 @@
-"""The request: what boto3 would make of its arguments, made at once."""
+"""The finished body is the body that boto3 would create from the parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USER_ID = "22222222-2222-4222-8222-222222222222"
 
 
 def batch(*, alias: str | None, version: str | None) -> Batch:
-    """Make a batch of two events with text of all kinds."""
+    """Return a batch of two events with all kinds of text."""
     key = BatchKey(AppMonitor(APP_MONITOR_ID, "monitor", version, alias), SESSION_ID, USER_ID)
     events = [
         RumEvent(event_id(name), START_NS + 123_456_789, name, json.dumps({"text": 'é"\\'}), '{"pageId":"/"}', shared)
@@ -31,8 +31,8 @@ def batch(*, alias: str | None, version: str | None) -> Batch:
 
 
 @pytest.mark.parametrize(("alias", "version"), [("front", "1.2"), (None, None)])
-def test_the_finished_body_is_the_one_that_boto3_makes_of_the_arguments(alias: str | None, version: str | None) -> None:
-    """Member for member, times to the microsecond."""
+def test_the_finished_body_equals_the_body_of_boto3(alias: str | None, version: str | None) -> None:
+    """Each member, and times to the microsecond."""
     client = boto3.session.Session(region_name="us-east-1").client(
         "rum", config=BotoConfig(signature_version=botocore.UNSIGNED)
     )
@@ -57,8 +57,8 @@ def test_the_finished_body_is_the_one_that_boto3_makes_of_the_arguments(alias: s
     assert theirs == ours
 
 
-def test_what_all_events_share_is_said_once() -> None:
-    """And what they do not is said of each."""
+def test_shared_metadata_is_sent_once() -> None:
+    """Other metadata is sent with each event."""
     made = json.loads(body(batch(alias=None, version=None)))
     assert json.loads(made["SessionMetadata"]) == {"version": "1.0.0"}
     assert [json.loads(event["metadata"])["domain"] for event in made["RumEvents"]] == ["a", "b"]

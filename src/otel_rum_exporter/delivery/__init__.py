@@ -1,1 +1,1 @@
-"""Events to RUM: queue, rate, retries and storage. Knows no spans."""
+"""Delivers events to RUM: queue, rate limit, retries and storage. Independent of spans."""

@@ -1,4 +1,4 @@
-"""Threads with nothing to do: one waits for the moment at which something can be done, the others for that one."""
+"""Leader/follower wait: one idle thread sleeps until the next deadline, the others until it is busy."""
 
 from __future__ import annotations
 
@@ -8,44 +8,46 @@ import threading
 from .._locks import DeferringLock
 
 
-class Watch:
-    """Wake one thread for a piece of work, not all that wait. Its methods are called under the lock it was given."""
+class IdleWait:
+    """Wakes one idle thread for a piece of work, not all of them. Call its methods with the lock held."""
 
     def __init__(self, lock: DeferringLock) -> None:
-        self._work = lock.condition()
-        self._spare = lock.condition()
-        self._until: float | None = None
+        self._leader = lock.condition()
+        self._followers = lock.condition()
+        self._leader_until: float | None = None
 
-    def keep(self, until: float, limit: float, now: float) -> None:
-        """Wait for work until a moment; where another thread does so already, until that one is busy.
+    @property
+    def has_leader(self) -> bool:
+        """Whether a thread waits for the next deadline."""
+        return self._leader_until is not None
 
-        Nobody waits beyond his own limit.
-        """
-        if self._until is not None:
-            if until < self._until:
-                self._work.notify()
-            self._spare.wait(_wait_seconds(limit - now))
+    def wait(self, until: float, limit: float, now: float) -> None:
+        """Wait for work until a deadline as leader, or as follower until the leader is busy. No longer than `limit`."""
+        if self._leader_until is not None:
+            if until < self._leader_until:
+                self._leader.notify()
+            self._followers.wait(_timeout(limit - now))
             return
-        self._until = until
+        self._leader_until = until
         try:
-            self._work.wait(_wait_seconds(min(until, limit) - now))
+            self._leader.wait(_timeout(min(until, limit) - now))
         finally:
-            self._until = None
+            self._leader_until = None
 
     def wake(self) -> None:
-        """Let a thread that has nothing to do look for work."""
-        (self._spare if self._until is None else self._work).notify()
+        """Wake an idle thread for new work."""
+        (self._leader if self.has_leader else self._followers).notify()
 
-    def pass_on(self) -> None:
-        """Let another thread keep watch, from one that may not come back soon."""
-        self._spare.notify()
+    def hand_over(self) -> None:
+        """Wake a follower, which becomes the leader. Called by a thread that starts work of unknown duration."""
+        self._followers.notify()
 
-    def end(self) -> None:
-        """Let all threads look what has become of them."""
-        self._work.notify_all()
-        self._spare.notify_all()
+    def wake_all(self) -> None:
+        """Wake all threads."""
+        self._leader.notify_all()
+        self._followers.notify_all()
 
 
-def _wait_seconds(seconds: float) -> float | None:
-    """Return a wait as conditions take it: without end, or no longer than they can."""
+def _timeout(seconds: float) -> float | None:
+    """Return a timeout for a condition: None for infinity, and no more than it accepts."""
     return None if seconds == math.inf else min(max(0.0, seconds), threading.TIMEOUT_MAX)

@@ -1,7 +1,7 @@
-"""How many requests a second: the quota at most, less while RUM throttles. A clock is passed in.
+"""Token buckets, and the limiter of the request rate, which adapts to throttling. Pure: times are passed in.
 
-Additive increase, multiplicative decrease: halves with each throttled second, and recovers a fiftieth of
-the quota with each delivered second.
+The limiter uses additive increase and multiplicative decrease: the rate halves with each throttled second, and
+recovers by a fiftieth of the quota with each successful second.
 """
 
 from __future__ import annotations
@@ -9,78 +9,99 @@ from __future__ import annotations
 import math
 
 MIN_REQUESTS_PER_SECOND = 0.5
-PORTION_SECONDS = 0.2
-"""How long permits gather, where they ran out, before they are used."""
+MIN_REFILL_SECONDS = 0.2
+"""An empty bucket refills for this long before the next request: a thread wakes once for several requests."""
 
 ROUNDING = 1e-9
-"""Less than this is missing to a permit only by floating-point arithmetic."""
+"""A smaller shortage of tokens is an error of floating-point arithmetic."""
 
 
-class RequestRate:
-    """A bucket of permits for requests. `limit` is per second, and also the burst; 0 means no limit.
+class TokenBucket:
+    """A bucket of tokens that refills at a rate, and holds the tokens of one second, at least one.
 
-    Where permits ran out, the next request waits for a portion of them: requests that follow each other at once cost
-    less than as many that wake a thread each.
+    It is full at first. Not thread-safe.
+    """
 
-    Not thread-safe: its owner calls it under a lock.
+    __slots__ = ("_tokens", "_updated_seconds", "per_second")
+
+    def __init__(self, per_second: float, now_seconds: float) -> None:
+        self.per_second = per_second
+        self._tokens = max(1.0, per_second)
+        self._updated_seconds = now_seconds
+
+    def available(self, now_seconds: float) -> float:
+        """Return the number of tokens; negative after more tokens were taken than the bucket held."""
+        elapsed = max(0.0, now_seconds - self._updated_seconds)
+        return min(max(1.0, self.per_second), self._tokens + elapsed * self.per_second)
+
+    def wait_seconds(self, tokens: float, now_seconds: float) -> float:
+        """Return the time until a number of tokens is available. A full bucket is enough for any number."""
+        missing = min(tokens, max(1.0, self.per_second)) - self.available(now_seconds)
+        return missing / self.per_second if missing > ROUNDING else 0.0
+
+    def take(self, tokens: float, now_seconds: float) -> float:
+        """Take tokens, also more than are available. Return how many are left."""
+        self._tokens = self.available(now_seconds) - tokens
+        self._updated_seconds = now_seconds
+        return self._tokens
+
+    def set(self, tokens: float, now_seconds: float) -> None:
+        """Set the number of tokens."""
+        self._tokens = tokens
+        self._updated_seconds = now_seconds
+
+
+class RateLimiter:
+    """Limits the rate of requests. `limit` is requests per second, and the burst; 0 means no limit.
+
+    Not thread-safe.
     """
 
     def __init__(self, limit: int, now_seconds: float) -> None:
         self._limit = float(limit)
-        self._rate = self._limit
-        self._permits = self._limit
-        self._wanted = 1.0
-        self._portion_seconds = PORTION_SECONDS
-        self._refilled_seconds = now_seconds
+        self._bucket = TokenBucket(self._limit, now_seconds)
+        self._is_empty = False
+        self._min_refill_seconds = MIN_REFILL_SECONDS
         self._halved_seconds = -math.inf
         self._raised_seconds = -math.inf
 
     @property
     def per_second(self) -> float:
-        """The rate in force; 0 means no limit."""
-        return self._rate
+        """The current rate; 0 means no limit."""
+        return self._bucket.per_second
 
     def wait_seconds(self, now_seconds: float) -> float:
-        """Return how long until the next request may go; 0 when it may go at once."""
+        """Return the time until the next request is allowed, 0 if it is allowed now."""
         if not self._limit:
             return 0.0
-        self._refill(now_seconds)
-        if self._permits < 1.0 - ROUNDING:
-            self._wanted = max(1.0, self._rate * self._portion_seconds)
-        missing = self._wanted - self._permits
-        if missing > ROUNDING:
-            return missing / self._rate
-        self._wanted = 1.0
-        return 0.0
+        minimum = max(1.0, self.per_second * self._min_refill_seconds) if self._is_empty else 1.0
+        return self._bucket.wait_seconds(minimum, now_seconds)
 
     def take(self, now_seconds: float) -> None:
-        """Use one permit."""
+        """Count one request."""
         if self._limit:
-            self._refill(now_seconds)
-            self._permits -= 1.0
+            self._is_empty = self._bucket.take(1.0, now_seconds) < 1.0 - ROUNDING
 
     def throttled(self, now_seconds: float) -> None:
-        """Halve the rate, at most once a second: answers that were on their way say the same thing again."""
-        if self._limit and now_seconds - self._halved_seconds >= 1.0:
-            self._rate = max(MIN_REQUESTS_PER_SECOND, self._rate / 2)
+        """Halve the rate, at most once a second: concurrent requests are throttled together."""
+        if not self._limit:
+            return
+        tokens = min(self._bucket.available(now_seconds), 0.0)
+        if now_seconds - self._halved_seconds >= 1.0:
+            self._bucket.per_second = max(MIN_REQUESTS_PER_SECOND, self.per_second / 2)
             self._halved_seconds = self._raised_seconds = now_seconds
-        self._refill(now_seconds)
-        self._permits = min(self._permits, 0.0)
+        self._bucket.set(tokens, now_seconds)
+        self._is_empty = True
 
     def succeeded(self, now_seconds: float) -> None:
-        """Recover a little, at most once a second."""
-        if self._rate < self._limit and now_seconds - self._raised_seconds >= 1.0:
-            self._rate = min(self._limit, self._rate + self._limit / 50)
+        """Raise the rate towards the limit, at most once a second."""
+        if self.per_second < self._limit and now_seconds - self._raised_seconds >= 1.0:
+            self._bucket.set(self._bucket.available(now_seconds), now_seconds)
+            self._bucket.per_second = min(self._limit, self.per_second + self._limit / 50)
             self._raised_seconds = now_seconds
 
-    def grant(self, now_seconds: float) -> None:
-        """Allow one request at once, and from now on none waits for a portion: the last attempt is not put off."""
-        self._refill(now_seconds)
-        self._permits = max(self._permits, 1.0)
-        self._wanted = 1.0
-        self._portion_seconds = 0.0
-
-    def _refill(self, now_seconds: float) -> None:
-        elapsed = max(0.0, now_seconds - self._refilled_seconds)
-        self._permits = min(max(1.0, self._rate), self._permits + elapsed * self._rate)
-        self._refilled_seconds = now_seconds
+    def allow_one(self, now_seconds: float) -> None:
+        """Allow one request now, and end the minimum refill: the final flush must not wait for either."""
+        self._bucket.set(max(self._bucket.available(now_seconds), 1.0), now_seconds)
+        self._is_empty = False
+        self._min_refill_seconds = 0.0

@@ -1,87 +1,46 @@
-"""A shipment to RUM and back: its events are fetched, sent once, and forgotten when RUM has taken them.
-
-Everything here waits for disk and network, and holds no lock.
-"""
+"""Sends one batch: reads its events, makes one request, and updates the store. Waits for disk and network."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from ..ledger import Ledger
 from ..rum.batch import Batch
-from ..rum.errors import Outcome, Verdict
+from ..rum.errors import Disposition, Outcome
 from ..rum.event import RumEvent
-from .queue import Shipment
-from .storage import Parcel, Store
+from .queue import QueuedBatch
+from .result import NO_REQUEST, Result
+from .storage import QueuedEvents, Store
 
 
-class Courier:
-    """Carry shipments. Thread-safe.
-
-    `latency_seconds` is what a request seems to take, 0 before the first. `give_up` is told of parcels whose events
-    are lost.
-    """
-
-    def __init__(
-        self,
-        *,
-        send: Callable[[Batch], Outcome],
-        store: Store,
-        ledger: Ledger,
-        give_up: Callable[[Sequence[Parcel]], None],
-    ) -> None:
-        self._send = send
-        self._store = store
-        self._ledger = ledger
-        self._give_up = give_up
-        self.latency_seconds = 0.0
-
-    def carry(self, shipment: Shipment) -> Outcome | None:
-        """Send a shipment once, and say what came of it; it is forgotten when RUM has taken it, halved when refused.
-
-        None where all of its events are lost, and nothing was asked of RUM.
-        """
-        events = self._events(shipment)
-        if not events:
-            return None
-        begun = time.monotonic()
-        outcome = self._send(Batch(shipment.key, events))
-        taken_seconds = time.monotonic() - begun
-        self._ledger.request(taken_seconds, outcome.reason)
-        if outcome.verdict is Verdict.DELIVERED:
-            self.latency_seconds = _latency(self.latency_seconds, taken_seconds)
-            self._store.remove(shipment.parcels)
-        elif outcome.verdict is Verdict.SPLIT and len(events) > 1:
-            self._halve(shipment, events)
-        elif outcome.verdict is Verdict.SPLIT:
-            return replace(outcome, message=f"{outcome.message} (event {events[0].id} of type {events[0].type})")
-        return outcome
-
-    def _events(self, shipment: Shipment) -> tuple[RumEvent, ...]:
-        """Return the events of a shipment; parcels whose events are lost leave it, and are counted."""
-        found = [(parcel, self._store.events(parcel)) for parcel in shipment.parcels]
-        lost = [parcel for parcel, events in found if events is None]
-        if lost:
-            shipment.parcels = [parcel for parcel, events in found if events is not None]
-            shipment.count = sum(parcel.count for parcel in shipment.parcels)
-            self._give_up(lost)
-        return tuple(event for _, events in found for event in events or ())
-
-    def _halve(self, shipment: Shipment, events: tuple[RumEvent, ...]) -> None:
-        """Make two parcels of a shipment, to find the event for which it was refused."""
-        accepted_ns, middle = int(shipment.oldest_ns), len(events) // 2
-        halves = [Parcel.of(shipment.key, half, accepted_ns) for half in (events[:middle], events[middle:])]
-        self._store.replace(shipment.parcels, halves)
-        shipment.parcels = halves
+def send_batch(batch: QueuedBatch, *, send: Callable[[Batch], Outcome], store: Store, ledger: Ledger) -> Result:
+    """Send a batch once. Removes it from the store if RUM accepted it, and splits it if RUM rejected it."""
+    stored = [(queued, store.events(queued)) for queued in batch.parts]
+    lost = tuple(queued for queued, found in stored if found is None)
+    if lost:
+        batch = batch.with_parts([queued for queued, found in stored if found is not None])
+    events = tuple(event for _, found in stored for event in found or ())
+    if not events:
+        return Result(NO_REQUEST, batch, lost=lost)
+    start = time.monotonic()
+    outcome = send(Batch(batch.key, events))
+    seconds = time.monotonic() - start
+    ledger.request(seconds, outcome.reason)
+    halves: tuple[QueuedBatch, ...] = ()
+    if outcome.disposition is Disposition.DELIVERED:
+        store.remove(batch.parts)
+    elif outcome.disposition is Disposition.SPLIT and len(events) > 1:
+        halves = _split(batch, events, store)
+    elif outcome.disposition is Disposition.SPLIT:
+        outcome = replace(outcome, message=f"{outcome.message} (event {events[0].id} of type {events[0].type})")
+    return Result(outcome, batch, halves, lost, seconds)
 
 
-def _latency(known_seconds: float, taken_seconds: float) -> float:
-    """Return what a request seems to take; at once when less than was known, and slowly when more.
-
-    In a busy process a request takes longer because it waits for the interpreter, which more senders only make worse.
-    """
-    if not 0 < known_seconds < taken_seconds:
-        return taken_seconds
-    return known_seconds + (taken_seconds - known_seconds) / 20
+def _split(batch: QueuedBatch, events: tuple[RumEvent, ...], store: Store) -> tuple[QueuedBatch, ...]:
+    """Store the halves of a batch in its place."""
+    accepted_ns, middle = int(batch.oldest_ns), len(events) // 2
+    halves = [QueuedEvents.of(batch.key, half, accepted_ns) for half in (events[:middle], events[middle:])]
+    store.replace(batch.parts, halves)
+    return tuple(map(QueuedBatch.of, halves))

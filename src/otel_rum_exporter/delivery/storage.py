@@ -1,25 +1,26 @@
-"""What is stored, removed and counted as one, and where it is kept: in memory, or on disk (`spool.py`)."""
+"""Queued events, and where they are stored: in memory here, on disk in `spool`."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ..ledger import Tally
-from ..rum.batch import BatchKey
+from ..rum.batch import BatchKey, Events
 from ..rum.event import RumEvent
 
-PARCEL_BYTES = 300
-"""What a parcel weighs in memory beside its events."""
+OVERHEAD_BYTES = 300
+"""Estimated size in memory of a `QueuedEvents` object without its events."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Parcel:
-    """Events of one session that were accepted together; stored, removed and tallied as one.
+class QueuedEvents:
+    """Events of one session that were accepted together. They are stored, removed and counted as one unit.
 
-    `events` is None where they are on disk; `place` is for the store that put them there. `accepted_ns` is since the
+    `events` is None while they are on disk; `location` is set by the store that wrote them. `accepted_ns` is since the
     epoch.
     """
 
@@ -28,83 +29,83 @@ class Parcel:
     size_bytes: int
     accepted_ns: int
     events: tuple[RumEvent, ...] | None = None
-    place: object = None
+    location: object = None
 
     @classmethod
-    def of(cls, key: BatchKey, events: Sequence[RumEvent], accepted_ns: int) -> Parcel:
-        """Return the parcel of events in memory."""
+    def of(cls, key: BatchKey, events: Sequence[RumEvent], accepted_ns: int) -> QueuedEvents:
+        """Return queued events in memory."""
         size_bytes = sum(event.size_bytes for event in events)
         tally = Tally.of(event.record for event in events)
         return cls(key=key, tally=tally, size_bytes=size_bytes, accepted_ns=accepted_ns, events=tuple(events))
 
     @property
     def count(self) -> int:
-        """How many events it holds."""
+        """The number of events."""
         return self.tally.events
 
     @property
     def is_on_disk(self) -> bool:
-        """Whether it survives the process."""
-        return self.place is not None
+        """Whether the events survive the process."""
+        return self.location is not None
 
     @property
     def memory_bytes(self) -> int:
-        """About what the parcel weighs in memory."""
-        return PARCEL_BYTES + (self.size_bytes if self.events is not None else 0)
+        """Estimated size in memory."""
+        return OVERHEAD_BYTES + (self.size_bytes if self.events is not None else 0)
 
     @property
     def disk_bytes(self) -> int:
-        """About what the parcel weighs on disk."""
+        """Estimated size on disk."""
         return self.size_bytes if self.is_on_disk else 0
 
 
 class Recovered(NamedTuple):
-    """What other processes left: parcels, and the number of events that cannot be read any more."""
+    """Queued events that dead processes left on disk, and the number of events that cannot be read."""
 
-    parcels: Sequence[Parcel]
+    queued: Sequence[QueuedEvents]
     lost_events: int
 
 
 class Store(Protocol):
-    """Where the events of parcels are kept. Thread-safe; nothing raises.
+    """Stores queued events. Thread-safe; no method raises.
 
-    `is_failing` says that what was last put survives less than it should.
+    `is_failing` is true while events stay in memory because the disk fails.
     """
 
     is_failing: bool
 
-    def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
-        """Return the events of a parcel; None where they are lost."""
+    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+        """Return the events; None if they are lost."""
 
-    def remove(self, parcels: Sequence[Parcel]) -> None:
-        """Forget parcels that were delivered or given up."""
+    def remove(self, queued: Sequence[QueuedEvents]) -> None:
+        """Remove events that were delivered or dropped."""
 
-    def replace(self, parcels: Sequence[Parcel], by: Sequence[Parcel]) -> None:
-        """Forget parcels and keep others, in one step; these have survived what the store survives on return."""
+    def replace(self, replaced: Sequence[QueuedEvents], by: Sequence[QueuedEvents]) -> None:
+        """Remove events and store others, in one step. These are durable on return, unless the disk fails."""
 
     def recover(self) -> Recovered:
-        """Return what dead processes left behind, and see how much room there is; called every few seconds."""
+        """Return events that dead processes left, and update the disk limit. Called every few seconds."""
 
     def disk_limit_bytes(self) -> float:
         """Return how many bytes on disk this process may use."""
 
     def close(self) -> None:
-        """Leave what is stored to whoever comes next."""
+        """Leave stored events to the next process."""
 
 
 class MemoryStore:
-    """Parcels carry their events: nothing survives the process."""
+    """Keeps events in memory. They do not survive the process."""
 
     is_failing = False
 
-    def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
-        """Return the events that the parcel carries."""
-        return parcel.events
+    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+        """Return the events."""
+        return queued.events
 
-    def remove(self, parcels: Sequence[Parcel]) -> None:
+    def remove(self, queued: Sequence[QueuedEvents]) -> None:
         """Do nothing."""
 
-    def replace(self, parcels: Sequence[Parcel], by: Sequence[Parcel]) -> None:
+    def replace(self, replaced: Sequence[QueuedEvents], by: Sequence[QueuedEvents]) -> None:
         """Do nothing."""
 
     def recover(self) -> Recovered:
@@ -112,8 +113,32 @@ class MemoryStore:
         return Recovered((), 0)
 
     def disk_limit_bytes(self) -> float:
-        """Return no limit for what is not used."""
+        """Return infinity: nothing is on disk."""
         return math.inf
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class ProvisionalEvents:
+    """Provisional events by handle: stored for the next process, but not queued. Not thread-safe."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._by_handle: dict[int, list[QueuedEvents]] = {}
+
+    def store(
+        self,
+        queued: Sequence[QueuedEvents],
+        provisional: Mapping[int, Events],
+        resolved: Sequence[int],
+        accepted_ns: int,
+    ) -> None:
+        """Store queued and provisional events in place of the resolved ones, in one step."""
+        replaced = [one for handle in resolved for one in self._by_handle.pop(handle, ())]
+        added = {
+            handle: [QueuedEvents.of(key, events, accepted_ns) for key, events in by_key.items()]
+            for handle, by_key in provisional.items()
+        }
+        self._store.replace(replaced, [*queued, *itertools.chain.from_iterable(added.values())])
+        self._by_handle.update(added)

@@ -1,15 +1,16 @@
-"""When a shipment goes out: at the rate RUM takes, again when it failed, and never later than somebody waits for.
+"""Delivery threads: a loop around `next_action`, and the waits of exports and flushes.
 
-A few threads send, as many as the latency needs. Who gave events waits for their delivery while the load is light and
-RUM takes them, and otherwise leaves them in the outbox. Where the interpreter refuses to start a thread, as at its
-exit, the waiting caller sends instead.
+A few threads send, as many as latency and rate require. An export waits for its events while the load is light and RUM
+accepts them; otherwise the events stay queued. Where no thread can start, as at interpreter exit, the waiting caller
+sends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
+import functools
 import math
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,97 +21,88 @@ from .._locks import DeferringLock
 from .._log import LOGGER, RateLimitedLog
 from ..ledger import DropReason, Ledger
 from ..rum.batch import Batch, Events
-from ..rum.errors import Outcome, Verdict
-from .idle_wait import Watch
-from .queue import Outbox, Shipment
-from .rate_limiter import RequestRate
-from .retry import Settlement
-from .sender import Courier
-from .storage import Parcel, Store
+from ..rum.errors import Outcome
+from .action import Call, Send, WaitUntil
+from .idle_wait import IdleWait
+from .queue import EventQueue, QueuedBatch
+from .rate_limiter import RateLimiter
+from .result import FAILED, Result
+from .sender import send_batch
+from .state import DeliveryState
+from .storage import ProvisionalEvents, QueuedEvents, Store
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 2.0
-"""How long an export waits at most: enough for quick retries, short of filling the SDK's queue."""
+MAX_EXPORT_WAIT_SECONDS = 2.0
+"""The maximum wait of an export: enough for quick retries, too short to fill the SDK's queue."""
 
 LIGHT_LOAD_EVENTS = 512
-"""With more events than these stored an export does not wait at all: it would only hold up the next one."""
+"""With more stored events an export does not wait, because it would only delay the next export."""
 
 OUTAGE_FAILURES = 2
-"""With so many requests failed in a row an export does not wait either: delivery goes on without it."""
+"""After so many failed requests in a row an export does not wait, because delivery threads retry."""
 
-FAREWELL_SECONDS = 1.0
-"""The least that shutdown gives a last attempt, also after a long outage."""
-
-MAX_IN_FLIGHT = 8
-"""Most requests at a time."""
-
-UNLIMITED_REQUESTS_PER_SECOND = 250.0
-"""The rate for which senders are added where the settings set none: more requests would be bound by this process."""
-
-FULL_SHARE = 0.75
-"""Of the bounds: the rest is for what is accepted from those who cannot come again, and for requests on their way."""
+MIN_FINAL_FLUSH_SECONDS = 1.0
+"""The minimum time of the final flush, even after a long outage."""
 
 
 class Delivery:
-    """Own the outbox and the threads that empty it. Thread-safe; bound to the process that made it.
+    """Delivers queued events from its threads. Thread-safe. Bound to the process that created it.
 
-    `between` is called between two steps, with no lock held.
+    `after_step` is called after each step, without the lock.
     """
 
     def __init__(
         self,
         *,
         send: Callable[[Batch], Outcome],
-        outbox: Outbox,
+        queue: EventQueue,
         store: Store,
-        rate: RequestRate,
+        rate_limiter: RateLimiter,
         ledger: Ledger,
         log: RateLimitedLog,
         max_memory_bytes: int,
-        between: Callable[[], None],
+        after_step: Callable[[], None],
     ) -> None:
-        self._ledger = ledger
-        self._outbox = outbox
-        self._store = store
-        self._rate = rate
-        self._between = between
-        self._max_memory_bytes = max_memory_bytes
         self.lock = DeferringLock()
-        self._watch = Watch(self.lock)
-        self._settled = self.lock.condition()
-        self._senders: list[threading.Thread] = []
-        self._in_flight: set[Shipment] = set()
-        self._held: dict[int, list[Parcel]] = {}
-        self._settlement = Settlement(outbox=outbox, store=store, rate=rate, ledger=ledger, log=log)
-        self._courier = Courier(send=send, store=store, ledger=ledger, give_up=self._give_up_lost)
-        self._is_closed = False
-        self._calls: dict[str, tuple[float, Callable[[], None]]] = {}
+        self._state = DeliveryState(
+            queue=queue,
+            store=store,
+            rate_limiter=rate_limiter,
+            ledger=ledger,
+            log=log,
+            max_memory_bytes=max_memory_bytes,
+        )
+        self._queue = queue
+        self._store = store
+        self._provisional = ProvisionalEvents(store)
+        self._send_batch = functools.partial(send_batch, send=send, store=store, ledger=ledger)
+        self._after_step = after_step
+        self._idle_wait = IdleWait(self.lock)
+        self._changed = self.lock.condition()
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start the first thread, ahead of the first events: an interpreter that is ending starts none."""
+        """Start the first thread before the first events, because an exiting interpreter starts no threads."""
         with self.lock:
-            self._start()
+            self._start_thread()
 
     def call_after(self, name: str, seconds: float, call: Callable[[], None]) -> None:
-        """Call a function once from a delivery thread; one of the same name that is still to come keeps its time."""
+        """Call a function once from a delivery thread. A pending call of the same name keeps its time."""
         with self.lock:
-            self._calls.setdefault(name, (time.monotonic() + seconds, call))
-            self._watch.wake()
+            self._state.timers.add(name, time.monotonic() + seconds, call)
+            self._idle_wait.wake()
 
     @property
     def is_closed(self) -> bool:
-        """Whether what is accepted is no longer kept."""
-        return self._is_closed
+        """Whether accepted events are dropped, because delivery has ended."""
+        return self._state.is_closed
 
     @property
     def is_full(self) -> bool:
-        """Whether it is time to refuse what a sender still has, before the oldest must leave for it."""
+        """Whether a source that can send again must wait, before older events are evicted for it."""
         with self.lock:
-            return (
-                self._outbox.memory_bytes > self._max_memory_bytes * FULL_SHARE
-                or self._outbox.disk_bytes > self._store.disk_limit_bytes() * FULL_SHARE
-            )
+            return self._state.is_full
 
     def accept(
         self,
@@ -120,232 +112,178 @@ class Delivery:
         provisional: Mapping[int, Events] = MappingProxyType({}),
         resolved: Sequence[int] = (),
     ) -> None:
-        """Store events; when this returns, they are as safe as the store makes them.
+        """Store and queue events; when this returns, they are durable if the store is.
 
         `provisional` are events to store without delivering them, by a handle; `resolved` are the handles of earlier
         ones to remove in the same step, because their final events are among `events`.
         """
         with self.lock:
-            parcels = self._outbox.pack(events, accepted_ns)
-        released = [parcel for handle in resolved for parcel in self._held.pop(handle, ())]
-        held = {
-            handle: [Parcel.of(key, items, accepted_ns) for key, items in of_handle.items()]
-            for handle, of_handle in provisional.items()
-        }
-        if not self._is_closed:
-            self._store.replace(released, [*parcels, *itertools.chain.from_iterable(held.values())])
-            self._held.update(held)
-        self.take_over(parcels)
+            queued = self._queue.pack(events, accepted_ns)
+        if not self.is_closed:
+            self._provisional.store(queued, provisional, resolved, accepted_ns)
+        self.enqueue(queued)
 
-    def take_over(self, parcels: Sequence[Parcel]) -> None:
-        """Deliver parcels that are stored already."""
+    def enqueue(self, queued: Sequence[QueuedEvents]) -> None:
+        """Deliver events that are stored already."""
         with self.lock:
-            if self._is_closed:
-                lost = [parcel for parcel in parcels if not parcel.is_on_disk]
-                self._settlement.drop(DropReason.SHUTDOWN, lost, "shut the exporter down after the last span")
-                return
-            if not self._stored_events:
-                self._settlement.progress_seconds = time.monotonic()
-            self._outbox.add(parcels, time.monotonic())
-            evicted = (
-                (DropReason.QUEUE_FULL, "max_memory_bytes", self._outbox.evict_from_memory(self._max_memory_bytes)),
-                (
-                    DropReason.SPOOL_FULL,
-                    "spool_max_bytes",
-                    self._outbox.evict_from_disk(self._store.disk_limit_bytes()),
-                ),
-            )
-            self._start()
-            self._watch.wake()
-        for reason, setting, leaving in evicted:
-            self._settlement.give_up(reason, leaving, f"raise {setting}, or look why RUM takes none")
+            evicted = self._state.enqueue(queued, time.monotonic())
+            self._start_thread()
+            self._idle_wait.wake()
+        for reason, setting, dropped in evicted:
+            self._state.drop(reason, dropped, f"raise {setting}, or check why RUM accepts no events")
 
     def expire(self, before_ns: int) -> None:
-        """Give up what was accepted before a time, in nanoseconds since the epoch."""
+        """Drop queued events that were accepted before a time, in nanoseconds since the epoch."""
         with self.lock:
-            expired = self._outbox.expire(before_ns)
-        advice = "raise spool_max_age_seconds, or look why RUM took none for so long"
-        self._settlement.give_up(DropReason.EXPIRED, expired, advice)
+            expired = self._queue.expire(before_ns)
+        advice = "raise spool_max_age_seconds, or check why RUM accepted no events for so long"
+        self._state.drop(DropReason.EXPIRED, expired, advice)
 
     def wait(self, timeout_seconds: float) -> None:
-        """Wait until nothing is stored, as long as the load is light, the rate allows more, and RUM takes something."""
-        deadline = time.monotonic() + min(timeout_seconds, PATIENCE_SECONDS)
+        """Wait for delivery while the load is light, the rate limit allows more, and RUM accepts events."""
+        deadline = time.monotonic() + min(timeout_seconds, MAX_EXPORT_WAIT_SECONDS)
         with self.lock:
-            if threading.current_thread() in self._senders:
-                return  # a library logs as it sends, and the line comes here: nobody waits for himself
-            while 0 < self._stored_events <= LIGHT_LOAD_EVENTS:
+            if threading.current_thread() in self._threads:
+                return  # A delivery thread must not wait for itself: libraries log while sending, and re-enter here.
+            while 0 < self._state.stored_events <= LIGHT_LOAD_EVENTS:
                 now = time.monotonic()
-                is_outage = self._settlement.failures_in_a_row >= OUTAGE_FAILURES and self._has_senders
-                if is_outage or self._rate.wait_seconds(now) > 0 or not self._advance(now, deadline):
+                is_outage = self._state.failures_in_a_row >= OUTAGE_FAILURES and self._has_threads
+                is_limited = self._state.rate_limiter.wait_seconds(now) > 0
+                if is_outage or is_limited or not self._advance(now, deadline):
                     break
-        self._between()
+        self._after_step()
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Wait until nothing is stored; false when that cannot be in time."""
+        """Wait until no events are stored; false if that is impossible within the timeout."""
         deadline = time.monotonic() + min(timeout_seconds, threading.TIMEOUT_MAX / 2)
         with self.lock:
-            while self._stored_events and self._advance(time.monotonic(), deadline):
+            while self._state.stored_events and self._advance(time.monotonic(), deadline):
                 pass
-            is_done = not self._stored_events
-        self._between()
-        return is_done
+            is_empty = not self._state.stored_events
+        self._after_step()
+        return is_empty
 
-    def farewell(self, timeout_seconds: float) -> None:
-        """Try once more, at once, to deliver what is stored.
+    def final_flush(self, timeout_seconds: float) -> None:
+        """Try once more, without delays, to deliver the stored events.
 
-        The time since RUM last took something counts against `timeout_seconds`, so that a process does not wait
-        once more for what it has waited for already.
+        The time since RUM last accepted events counts against the timeout, so an exiting process does not wait twice
+        for the same outage.
         """
         with self.lock:
-            now = time.monotonic()
-            self._outbox.hurry()
-            self._rate.grant(now)
-            self._watch.wake()
-            waited = now - self._settlement.progress_seconds if self._stored_events else 0.0
-        self.flush(min(timeout_seconds, max(FAREWELL_SECONDS, timeout_seconds - waited)))
+            waited = self._state.prepare_final_flush(time.monotonic())
+            self._idle_wait.wake()
+        self.flush(min(timeout_seconds, max(MIN_FINAL_FLUSH_SECONDS, timeout_seconds - waited)))
 
     def close(self, timeout_seconds: float) -> None:
-        """Try a last time to deliver what is stored; count what is in memory alone as dropped."""
-        self.farewell(timeout_seconds)
+        """Flush a last time, and count the remaining events in memory as dropped."""
+        self.final_flush(timeout_seconds)
         with self.lock:
-            if self._is_closed:
+            if self._state.is_closed:
                 return
-            self._is_closed = True
-            self._watch.end()
-            self._settled.notify_all()
-            left = [*self._outbox.parcels(), *(parcel for one in self._in_flight for parcel in one.parcels)]
-            lost = [parcel for parcel in left if not parcel.is_on_disk]
-            self._settlement.drop(DropReason.SHUTDOWN, lost, self._settlement.last_advice)
+            self._state.close()
+            self._idle_wait.wake_all()
+            self._changed.notify_all()
         self._store.close()
-        self._between()
+        self._after_step()
 
     @property
     def requests_per_second(self) -> float:
-        """The rate in force; 0 means no limit."""
-        return self._rate.per_second
+        """The current request rate; 0 means no limit."""
+        return self._state.rate_limiter.per_second
 
     @property
     def oldest_ns(self) -> int | None:
-        """When the oldest event that waits was accepted, since the epoch."""
+        """When the oldest queued event was accepted, since the epoch; None if the queue is empty."""
         with self.lock:
-            return self._outbox.oldest_ns()
+            return self._queue.oldest_ns()
 
     @property
     def stored_bytes(self) -> int:
-        """About what the events that wait weigh, in memory and on disk."""
-        return self._outbox.memory_bytes + self._outbox.disk_bytes
+        """Estimated size of the queued events, in memory and on disk."""
+        return self._queue.memory_bytes + self._queue.disk_bytes
 
     @property
-    def _stored_events(self) -> int:
-        return self._outbox.events + sum(shipment.count for shipment in self._in_flight)
-
-    @property
-    def _has_senders(self) -> bool:
-        """Whether delivery goes on by itself; where it does not, who waits must send."""
-        return any(thread.is_alive() for thread in self._senders)
+    def _has_threads(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
 
     def _advance(self, now: float, limit: float) -> bool:
-        """Wait for, or make, one step towards an empty outbox; false when none will be made before `limit`."""
-        if self._is_closed or now >= limit or (self._go_at(now) >= limit and not self._in_flight):
+        """Wait for one step of delivery, or make it; false if none will happen before `limit`."""
+        state = self._state
+        if state.is_closed or now >= limit:
             return False
-        if self._has_senders:
-            self._settled.wait(limit - now)
+        if not state.in_flight.batches and state.next_send_seconds(now) >= limit:
+            return False
+        if self._has_threads:
+            self._changed.wait(limit - now)
         else:
             try:
                 self._step(limit)
             finally:
-                self._watch.pass_on()
+                self._idle_wait.hand_over()
         return True
 
-    def _start(self) -> None:
-        """Start a thread where none is alive, or all are busy and one more request may be on its way."""
-        self._senders = [thread for thread in self._senders if thread.is_alive()]
-        if self._is_closed or len(self._senders) >= min(len(self._in_flight) + 1, self._most_in_flight()):
+    def _start_thread(self) -> None:
+        """Start a thread if none is alive, or all are busy and one more request may be in flight."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        state = self._state
+        if state.is_closed or len(self._threads) >= min(len(state.in_flight.batches) + 1, state.max_in_flight):
             return
-        name = f"otel-rum-delivery-{len(self._senders)}"
+        name = f"otel-rum-delivery-{len(self._threads)}"
         thread = threading.Thread(target=self._run, name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError:
             return
-        self._senders.append(thread)
+        self._threads.append(thread)
 
     def _run(self) -> None:
         while True:
-            # A credential plugin may exit as we send, which ends neither the process nor delivery.
+            # A credential plugin may call sys.exit while sending, which must not end delivery.
             with contextlib.suppress(SystemExit):
                 with self.lock:
-                    if self._is_closed:
+                    if self._state.is_closed:
                         return
                     self._step(math.inf)
-                self._between()
+                self._after_step()
 
-    def _step(self, limit_seconds: float) -> None:
-        """Send the next shipment, or wait for the moment when one may go, at the latest until `limit_seconds`."""
+    def _step(self, limit: float) -> None:
+        """Do the next action, and wait no longer than `limit`."""
         now = time.monotonic()
-        due = next((name for name, (at, _) in self._calls.items() if at <= now), None)
-        if due is not None:
-            self._watch.pass_on()
-            self._outside_lock(self._calls.pop(due)[1])
-        elif self._go_at(now) > now:
-            self._settled.notify_all()
-            self._watch.keep(min([self._go_at(now), *(at for at, _ in self._calls.values())]), limit_seconds, now)
-        else:
-            self._rate.take(now)
-            self._ship(self._outbox.take(now))
+        match self._state.next_action(now):
+            case Send():
+                self._send(self._state.take(now))
+            case Call(name):
+                self._idle_wait.hand_over()
+                self._without_lock(self._state.timers.pop(name))
+            case WaitUntil(until):
+                self._changed.notify_all()
+                self._idle_wait.wait(until, limit, now)
 
-    def _go_at(self, now: float) -> float:
-        """Return when the next shipment may go out; infinity when there is none, or enough are on their way."""
-        if len(self._in_flight) >= self._most_in_flight():
-            return math.inf
-        return max(self._outbox.ready_at(), now + self._rate.wait_seconds(now))
-
-    def _most_in_flight(self) -> int:
-        """Return how many requests the rate keeps on their way at the latency seen; one while they fail.
-
-        Little's law: https://en.wikipedia.org/wiki/Little%27s_law
-        """
-        if self._settlement.failures_in_a_row:
-            return 1
-        rate = self._rate.per_second or UNLIMITED_REQUESTS_PER_SECOND
-        return max(1, min(MAX_IN_FLIGHT, math.ceil(rate * self._courier.latency_seconds)))
-
-    def _ship(self, shipment: Shipment) -> None:
-        self._in_flight.add(shipment)
-        if self._outbox.events and len(self._in_flight) < self._most_in_flight():
-            self._start()
-            self._watch.wake()
-        elif self._calls:
-            self._watch.pass_on()
-        outcome = None
+    def _send(self, batch: QueuedBatch) -> None:
+        state = self._state
+        if self._queue.events and state.has_free_slot:
+            self._start_thread()
+            self._idle_wait.wake()
+        elif state.timers:
+            self._idle_wait.hand_over()
+        result: Result | None = None
         try:
-            outcome = self._outside_lock(lambda: self._courier.carry(shipment))
+            result = self._without_lock(lambda: self._send_batch(batch))
         finally:
-            # Also where Ctrl-C or an exit came out of sending: the shipment stays, and so does delivery.
-            self._in_flight.discard(shipment)
-            if not self._is_closed:
-                cause = Outcome(Verdict.RETRY, "internal error")
-                self._settlement.settle(shipment, outcome or cause, time.monotonic())
-            elif outcome is not None and outcome.verdict is Verdict.DELIVERED:
-                # At the end only what was in memory alone was counted.
-                self._ledger.deliver(parcel.tally for parcel in shipment.parcels if parcel.is_on_disk)
-            if outcome is None:
+            # Also after KeyboardInterrupt or SystemExit: the batch is kept, and delivery goes on.
+            state.apply(batch, result or Result(FAILED, batch), time.monotonic(), random.random())  # noqa: S311 - jitter
+            if result is None:
                 # This thread may be ending.
-                self._settled.notify_all()
-                self._watch.wake()
+                self._changed.notify_all()
+                self._idle_wait.wake()
 
-    def _give_up_lost(self, parcels: Sequence[Parcel]) -> None:
-        """Give up parcels that a disk has lost; after the end nobody can tell them from those that it still has."""
-        if not self._is_closed:
-            self._settlement.give_up(DropReason.DAMAGED, parcels, "look at the disk of spool_directory")
-
-    def _outside_lock(self, call: Callable[[], T]) -> T | None:
-        """Call without the lock; what it raises must not end the thread, and is logged."""
+    def _without_lock(self, call: Callable[[], T]) -> T | None:
+        """Call a function without the lock. Exceptions are logged, because they must not end the thread."""
         self.lock.release()
         try:
             return call()
         except Exception:  # noqa: BLE001 - see above
-            LOGGER.exception("CloudWatch RUM: please report this; delivery goes on")
+            LOGGER.exception("CloudWatch RUM: internal error, delivery goes on. To fix: please report this.")
             return None
         finally:
             self.lock.acquire()

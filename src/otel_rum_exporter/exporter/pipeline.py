@@ -15,8 +15,8 @@ from .._fork import UNFORKED
 from .._locks import DeferringLock, call_unlocked
 from .._log import RateLimitedLog
 from ..config import Config
-from ..delivery.queue import Outbox
-from ..delivery.rate_limiter import RequestRate
+from ..delivery.queue import EventQueue
+from ..delivery.rate_limiter import RateLimiter
 from ..delivery.storage import MemoryStore, Store
 from ..delivery.worker import Delivery
 from ..ledger import DropReason, Ledger, Tally
@@ -55,13 +55,13 @@ class Pipeline:
         self._transport = Transport(config, client)
         self._delivery = Delivery(
             send=self._transport.send,
-            outbox=Outbox(max_events_per_request=config.max_events_per_request),
+            queue=EventQueue(max_events_per_request=config.max_events_per_request),
             store=self._store,
-            rate=RequestRate(config.max_requests_per_second, time.monotonic()),
+            rate_limiter=RateLimiter(config.max_requests_per_second, time.monotonic()),
             ledger=self.ledger,
             log=self._log,
             max_memory_bytes=config.max_memory_bytes,
-            between=self._log.write,
+            after_step=self._log.write,
         )
 
     def start(self) -> None:
@@ -117,7 +117,7 @@ class Pipeline:
 
     def final_flush(self, timeout_seconds: float) -> None:
         """Send the queued events at once, within the timeout given and the configured one."""
-        self._delivery.farewell(min(timeout_seconds, self._timeout_seconds))
+        self._delivery.final_flush(min(timeout_seconds, self._timeout_seconds))
 
     def close(self, timeout_seconds: float) -> None:
         """Send the queued events within the timeout given and the configured one; count the others as dropped."""
@@ -157,13 +157,13 @@ class Pipeline:
     def _recover(self) -> None:
         """Queue the events that processes left in the spool when they ended; drop those that are too old."""
         try:
-            parcels, lost_events = self._store.recover()
-            self.ledger.recover(Tally.total((Tally(lost_events), *(parcel.tally for parcel in parcels))))
+            queued, lost_events = self._store.recover()
+            self.ledger.recover(Tally.total((Tally(lost_events), *(one.tally for one in queued))))
             if lost_events:
                 self.ledger.drop(DropReason.DAMAGED, [Tally(lost_events)])
                 self._log.add_loss(DropReason.DAMAGED, lost_events, "check the disk of spool_directory")
-            if parcels:
-                self._delivery.take_over(parcels)
+            if queued:
+                self._delivery.enqueue(queued)
             self._delivery.expire(time.time_ns() - self._max_age_ns)
         finally:
             self._delivery.call_after("recover", RECOVER_SECONDS, self._recover)

@@ -23,7 +23,7 @@ from ..otlp import (
 from .client import Client
 from .error_response import Reason, RequestError
 from .metrics import Counts
-from .rate_limiter import RateLimiter
+from .rate_limits import RateLimits
 from .response import Encoding
 from .routing import NoRouteError, Route, Routing, shorten_ids
 from .settings import GatewaySettings
@@ -59,9 +59,9 @@ class Receiver:
         self._settings = settings
         self._routing = Routing(config, settings)
         self._counts = counts
-        self._requests = RateLimiter(settings.client_requests_per_second, "requests")
-        self._bytes = RateLimiter(settings.client_bytes_per_second, "bytes")
-        self._records = RateLimiter(settings.max_records_per_second, "records for one app monitor")
+        self._requests = RateLimits(settings.client_requests_per_second, "requests")
+        self._bytes = RateLimits(settings.client_bytes_per_second, "bytes")
+        self._records = RateLimits(settings.max_records_per_second, "records for one app monitor")
         self.is_closing = False
 
     def admit(self, client: Client) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from opentelemetry.trace import SpanKind
 
@@ -147,7 +147,9 @@ class Converter:
             built = [self._builder.session_start(view, identity, resolution, now_ns), *built]
             if built[0] is None:
                 drops = [*drops, _too_large("")]
-        events = [event for event in built if event] if drops else cast("list[RumEvent]", built)
+        events: list[RumEvent] = built  # type: ignore[assignment] # without drops, no event is None
+        if drops:
+            events = [event for event in built if event]
         key = BatchKey(monitor, identity.session_id, identity.user_id)
         return Outcome(view, identity, mapped, key, events, None, drops)
 

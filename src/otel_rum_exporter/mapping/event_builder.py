@@ -33,6 +33,7 @@ class EventBuilder:
     def __init__(self, config: Config, session_uuid: Callable[[str], str]) -> None:
         self._config = config
         self._session_uuid = session_uuid
+        self._room = MAX_METADATA_ATTRIBUTES - len(config.metadata_attributes)
 
     def events(
         self, view: View, drafts: Sequence[EventDraft], identity: Identity, resolution: Resolution, now_ns: int
@@ -56,26 +57,22 @@ class EventBuilder:
         return event and event._replace(id=new_id, record="")
 
     def _metadata(self, view: View, identity: Identity) -> str:
-        """Return the metadata of the trace and of the span itself, as JSON text."""
+        """Return the metadata of the trace and of the span itself, as JSON text.
+
+        Dropped counts and the previous session are added as far as RUM has room for custom metadata.
+        """
         found = identity.metadata
         if self._config.metadata_attributes:
             found = {**found, **metadata.custom(view.attributes, self._config)}
-        additional = self._additional(view)
-        if additional:
-            found = {**found, **additional}
-        return orjson.dumps(found).decode() if found else "{}"
-
-    def _additional(self, view: View) -> dict[str, Any]:
-        """Return dropped counts or the previous session, as far as RUM has room for custom metadata."""
-        if isinstance(view, SpanView):
-            if view.dropped is None:
-                return {}
-            found: dict[str, Any] = metadata.dropped_counts(view.dropped)
-        else:
+        additional: dict[str, Any] = {}
+        if not isinstance(view, SpanView):
             previous = session_start.previous(view)
-            found = {"session_previous_id": self._session_uuid(previous)} if previous else {}
-        room = MAX_METADATA_ATTRIBUTES - len(self._config.metadata_attributes)
-        return dict(itertools.islice(found.items(), room))
+            additional = {"session_previous_id": self._session_uuid(previous)} if previous else {}
+        elif view.dropped is not None:
+            additional = metadata.dropped_counts(view.dropped)
+        if additional:
+            found = {**found, **dict(itertools.islice(additional.items(), self._room))}
+        return orjson.dumps(found).decode() if found else "{}"
 
 
 def _id_of_log(view: View, resolution: Resolution, draft: EventDraft, index: int) -> str:

@@ -144,7 +144,7 @@ class Identities:
             self._has_one_user |= attributes.session is None or attributes.is_minted
             identity = self._identity(view, attributes, now.epoch_ns)
             resolved.append((view, identity))
-            if attributes.metadata is not ancestor.metadata:
+            if attributes.metadata and attributes.metadata is not ancestor.metadata:
                 attributes = attributes.inheritable
             if shows_page:
                 self._pages[identity.session_id] = attributes.metadata

@@ -1,1 +1,1 @@
-"""The wire format of `PutRumEvents`, and the only door to boto3."""
+"""The wire format of `PutRumEvents`, and the only package that imports boto3."""

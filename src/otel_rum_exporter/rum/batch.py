@@ -1,7 +1,7 @@
-"""Which events travel together: a `Batch` is one PutRumEvents request, which takes one session and user.
+"""A `Batch` holds the events of one PutRumEvents request, which takes one session and user.
 
-Ids are decided here, from the events' own, never when sending: a retry is the same request. Attributes that
-all events of a batch share are said once, as SessionMetadata.
+The batch id is derived from the ids of the events, so a retry is the same request. Attributes that all events of a
+batch share are sent once, as SessionMetadata.
 https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/API_PutRumEvents.html
 """
 
@@ -18,9 +18,9 @@ from .ids import event_id
 
 
 class AppMonitor(NamedTuple):
-    """The app monitor that events go to, with what the request says of the application.
+    """The app monitor that receives events, and the application details of the request.
 
-    `region` is the telemetry's own word for it, None where the settings decide.
+    `region` comes from the telemetry; None means the region of the settings.
     """
 
     id: str
@@ -31,7 +31,7 @@ class AppMonitor(NamedTuple):
 
 
 class BatchKey(NamedTuple):
-    """What the events of one request have in common."""
+    """The app monitor, session and user that all events of one request share."""
 
     app_monitor: AppMonitor
     session_id: str
@@ -51,31 +51,32 @@ class Batch:
 
     @property
     def id(self) -> str:
-        """BatchId: the same for the same events."""
+        """BatchId, the same for the same events."""
         return event_id("batch", *(event.id for event in self.events))
 
     def metadata(self) -> tuple[str, list[str]]:
         """Return SessionMetadata and the metadata of each event, as JSON text.
 
-        RUM merges SessionMetadata below an event's own; it holds what the sessions' metadata of all events share.
+        RUM merges SessionMetadata with each event's metadata, which takes precedence. SessionMetadata holds what the
+        session metadata of all events share.
         """
         sessions = self._sessions()
         first, *others = sessions.values()
-        shared = {key: value for key, value in first.items() if all(_holds(other, key, value) for other in others)}
-        unsaid = {text: _without(session, shared) for text, session in sessions.items()}
-        return orjson.dumps(shared).decode(), [_below(unsaid[one.session_metadata], one) for one in self.events]
+        shared = {key: value for key, value in first.items() if all(_contains(other, key, value) for other in others)}
+        rest = {text: _without(session, shared) for text, session in sessions.items()}
+        return orjson.dumps(shared).decode(), [_merged(rest[event.session_metadata], event) for event in self.events]
 
     def merged_metadata(self) -> list[str]:
-        """Return the whole metadata of each event, as JSON text, for services that know no SessionMetadata."""
+        """Return the whole metadata of each event, as JSON text, for a botocore without SessionMetadata."""
         sessions = self._sessions()
-        return [_below(sessions[event.session_metadata], event) for event in self.events]
+        return [_merged(sessions[event.session_metadata], event) for event in self.events]
 
     def _sessions(self) -> dict[str, dict[str, Any]]:
-        """Return the sessions' metadata by its JSON text; mostly there is one."""
+        """Return the session metadata by its JSON text. Most batches have one."""
         return {text: orjson.loads(text) for text in {event.session_metadata: None for event in self.events}}
 
 
-def _holds(session: dict[str, Any], key: str, value: object) -> bool:
+def _contains(session: dict[str, Any], key: str, value: object) -> bool:
     return key in session and session[key] == value and type(session[key]) is type(value)
 
 
@@ -83,6 +84,6 @@ def _without(session: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in session.items() if key not in shared}
 
 
-def _below(session: dict[str, Any], event: RumEvent) -> str:
-    """Return an event's metadata with a session's below it."""
+def _merged(session: dict[str, Any], event: RumEvent) -> str:
+    """Return session metadata merged with an event's own, which takes precedence."""
     return orjson.dumps({**session, **orjson.loads(event.metadata)}).decode() if session else event.metadata

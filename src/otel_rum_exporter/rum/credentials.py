@@ -1,7 +1,7 @@
-"""Who signs the requests: AWS's own chain of credentials, or a guest of a Cognito identity pool.
+"""Credentials for signed requests: AWS's default chain, or guest credentials of a Cognito identity pool.
 
-Nothing is asked when a session is made; the first signature asks, in the thread that sends, and so does the first
-signature 15 minutes before the credentials end.
+Creating a session makes no request. The first signature fetches credentials, in the thread that sends. They are fetched
+again from 15 minutes before they expire.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from ..config import Config
 CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 5.0
 ATTEMPTS = 2
-"""Of each call, of which a guest makes two or three: as a rule a second one helps where a connection broke."""
+"""Attempts for each of the two or three calls. A second attempt helps after a broken connection."""
 
-GUEST = "cognito-guest"
-"""What botocore calls a method of finding credentials."""
+GUEST_METHOD = "cognito-guest"
+"""Name of this method of finding credentials, for botocore."""
 
 _ROLE_SESSION_NAME = "otel-rum-exporter"
 
 
-def session_of(config: Config) -> Any:
-    """Return a boto3 session that has region and credentials of a configuration; nothing goes over the network."""
+def create_session(config: Config) -> Any:
+    """Return a boto3 session with the region and credentials of a configuration, without a request."""
     import boto3
     import botocore.session
 
-    logging.getLogger("botocore.credentials").addFilter(_is_news)
+    logging.getLogger("botocore.credentials").addFilter(_is_not_renewal_failure)
     core = botocore.session.get_session()
     if config.identity_pool_id:
-        guest = Guest(core, config.identity_pool_id, config.guest_role_arn)
-        core.register_component("credential_provider", guest)
+        provider = GuestCredentials(core, config.identity_pool_id, config.guest_role_arn)
+        core.register_component("credential_provider", provider)
     return boto3.session.Session(botocore_session=core, region_name=config.region)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Say whether a line of botocore's is for the log: a renewal that failed is told by the exporter, once a minute."""
+def _is_not_renewal_failure(record: logging.LogRecord) -> bool:
+    """Filter out botocore's lines on failed renewals during a request, which the exporter logs once a minute."""
     return record.exc_info is None or not otel_context.get_value(_SUPPRESS_INSTRUMENTATION_KEY)
 
 
-class Guest:
-    """A guest of an identity pool, as AWS's web client is one; stands where botocore asks its chain.
+class GuestCredentials:
+    """Guest credentials of an identity pool, as AWS's web client uses them. Replaces botocore's credential chain.
 
-    The identity stays the same for as long as the session, and as Cognito knows it.
+    Keeps one Cognito identity until the session ends, or Cognito no longer has the identity.
     https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow.html
     """
 
@@ -59,10 +59,12 @@ class Guest:
         self._identity_id: str | None = None
 
     def load_credentials(self) -> Any:
-        """Return credentials that are fetched when they are first used, and again before they end."""
+        """Return credentials that are fetched on first use, and again before they expire."""
         from botocore.credentials import DeferredRefreshableCredentials
 
-        return DeferredRefreshableCredentials(self._fetch, GUEST, time_fetcher=lambda: datetime.now(timezone.utc))
+        return DeferredRefreshableCredentials(
+            self._fetch, GUEST_METHOD, time_fetcher=lambda: datetime.now(timezone.utc)
+        )
 
     def _fetch(self) -> dict[str, str]:
         cognito = self._client("cognito-identity")
@@ -71,32 +73,34 @@ class Guest:
         try:
             return self._basic(cognito) if self._role_arn else self._enhanced(cognito)
         except cognito.exceptions.ResourceNotFoundException:
-            # Somebody deleted the identity; the next attempt begins with another.
+            # The identity was deleted. The next attempt gets a new one.
             self._identity_id = None
             raise
 
     def _enhanced(self, cognito: Any) -> dict[str, str]:
-        """Take the role that the pool has for its guests."""
-        found = cognito.get_credentials_for_identity(IdentityId=self._identity_id)["Credentials"]
-        return _refreshed(found, secret_key=found["SecretKey"])
+        """Return credentials for the pool's guest role."""
+        response = cognito.get_credentials_for_identity(IdentityId=self._identity_id)["Credentials"]
+        return _refreshed(response, secret_key=response["SecretKey"])
 
     def _basic(self, cognito: Any) -> dict[str, str]:
-        """Take the role of the settings, with a token that says who asks."""
+        """Return credentials for the role of the settings, with a token of the identity."""
         token = cognito.get_open_id_token(IdentityId=self._identity_id)["Token"]
-        found = self._client("sts").assume_role_with_web_identity(
+        response = self._client("sts").assume_role_with_web_identity(
             RoleArn=self._role_arn, RoleSessionName=_ROLE_SESSION_NAME, WebIdentityToken=token
         )["Credentials"]
-        return _refreshed(found, secret_key=found["SecretAccessKey"])
+        return _refreshed(response, secret_key=response["SecretAccessKey"])
 
     def _client(self, service: str) -> Any:
         """Return a client in the region of the pool."""
-        return client_of(self._core.create_client, service, self._identity_pool_id.partition(":")[0], is_signed=False)
+        return create_client(
+            self._core.create_client, service, self._identity_pool_id.partition(":")[0], is_signed=False
+        )
 
 
-def client_of(
+def create_client(
     create: Callable[..., Any], service: str, region: str | None, *, is_signed: bool = True, endpoint: str | None = None
 ) -> Any:
-    """Make a client for a few small calls, with `client` of a boto3 session or `create_client` of a botocore one."""
+    """Create a client for small calls, with `client` of a boto3 session or `create_client` of a botocore session."""
     import botocore
     from botocore.config import Config as BotoConfig
 
@@ -113,10 +117,10 @@ def client_of(
     )
 
 
-def _refreshed(found: dict[str, Any], *, secret_key: str) -> dict[str, str]:
+def _refreshed(response: dict[str, Any], *, secret_key: str) -> dict[str, str]:
     return {
-        "access_key": found["AccessKeyId"],
+        "access_key": response["AccessKeyId"],
         "secret_key": secret_key,
-        "token": found["SessionToken"],
-        "expiry_time": found["Expiration"].isoformat(),
+        "token": response["SessionToken"],
+        "expiry_time": response["Expiration"].isoformat(),
     }

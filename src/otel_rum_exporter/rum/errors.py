@@ -1,7 +1,8 @@
-"""What an answer means for the batch: tables by error code, by status and by exception; the first that knows decides.
+"""Map the response to a request, or its exception, to an outcome, with tables by error code, status and exception.
 
-What is nobody's fault is tried again, what a person must mend is kept, and only what RUM itself calls invalid is
-looked into. An error that no table names is tried again: the data is worth more than a request.
+Transient errors are retried. Errors that need a change of settings are retried once a minute. Only a request that RUM
+itself calls invalid is split, to find the invalid event. Unknown errors are retried: the data is worth more than a
+request.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from typing import Any
 _OPERATION = "PutRumEvents"
 
 
-class Verdict(enum.Enum):
-    """What an answer means for the batch."""
+class Disposition(enum.Enum):
+    """What to do with a batch after its request."""
 
     DELIVERED = "delivered"
-    THROTTLED = "keep it, and send more slowly"
-    RETRY = "keep it, and try again"
-    WAIT = "keep it until somebody mends the cause; try once a minute"
-    SPLIT = "it holds an event that RUM refuses; find that one"
+    THROTTLED = "keep the batch, and reduce the request rate"
+    RETRY = "keep the batch, and retry soon"
+    WAIT = "keep the batch, and retry once a minute, because the cause needs a fix"
+    SPLIT = "RUM rejected the batch; split it to find the invalid event"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one request. `reason` is AWS's error code or the exception's name; empty when delivered."""
+    """The outcome of one request. `reason` is AWS's error code or the exception's name, empty when delivered."""
 
-    verdict: Verdict
+    disposition: Disposition
     reason: str = ""
     message: str = ""
     advice: str = ""
@@ -39,12 +40,12 @@ class Outcome:
 
     @property
     def cause(self) -> str:
-        """Reason and message, as a log line quotes them."""
+        """Reason and message, for log lines."""
         return f"{self.reason}: {self.message}" if self.message else self.reason
 
 
 NOT_RUM = Outcome(
-    Verdict.RETRY, "NotRum", "a web page answered in place of RUM", "check proxy, network sign-in and endpoint"
+    Disposition.RETRY, "NotRum", "the response is a web page, not RUM's", "check proxy, network sign-in and endpoint"
 )
 _PERMISSION = (
     "allow rum:PutRumEvents on arn:aws:rum:REGION:ACCOUNT:appmonitor/NAME, and check region and app monitor id"
@@ -55,79 +56,80 @@ _CREDENTIALS = (
 _SIGN_IN = "check the AWS profile, or OTEL_EXPORTER_AWS_RUM_IDENTITY_POOL_ID and its role"
 _REGION = "set OTEL_EXPORTER_AWS_RUM_REGION or AWS_REGION"
 
-ERROR_CODES: dict[str, tuple[Verdict, str]] = {
-    "ThrottlingException": (Verdict.THROTTLED, ""),
-    "InternalServerException": (Verdict.RETRY, ""),
-    "ValidationException": (Verdict.SPLIT, ""),
-    "AccessDeniedException": (Verdict.WAIT, _PERMISSION),
-    "MissingAuthenticationTokenException": (Verdict.WAIT, _CREDENTIALS),
-    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException"), (Verdict.WAIT, "renew the AWS credentials")),
+ERROR_CODES: dict[str, tuple[Disposition, str]] = {
+    "ThrottlingException": (Disposition.THROTTLED, ""),
+    "InternalServerException": (Disposition.RETRY, ""),
+    "ValidationException": (Disposition.SPLIT, ""),
+    "AccessDeniedException": (Disposition.WAIT, _PERMISSION),
+    "MissingAuthenticationTokenException": (Disposition.WAIT, _CREDENTIALS),
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException"), (Disposition.WAIT, "renew the AWS credentials")),
     **dict.fromkeys(
         ("IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"),
-        (Verdict.WAIT, _CREDENTIALS),
+        (Disposition.WAIT, _CREDENTIALS),
     ),
-    "UnrecognizedClientException": (Verdict.WAIT, _CREDENTIALS),
+    "UnrecognizedClientException": (Disposition.WAIT, _CREDENTIALS),
     **dict.fromkeys(
-        ("RequestLimitExceeded", "RequestThrottled", "Throttling", "TooManyRequestsException"), (Verdict.THROTTLED, "")
+        ("RequestLimitExceeded", "RequestThrottled", "Throttling", "TooManyRequestsException"),
+        (Disposition.THROTTLED, ""),
     ),
-    "RequestTimeout": (Verdict.RETRY, ""),
-    "RequestExpired": (Verdict.WAIT, "set the clock of this machine; AWS refuses signatures of another time"),
-    "ResourceNotFoundException": (Verdict.WAIT, "check app monitor id and region"),
+    "RequestTimeout": (Disposition.RETRY, ""),
+    "RequestExpired": (Disposition.WAIT, "set the clock of this machine; AWS rejects signatures with a wrong time"),
+    "ResourceNotFoundException": (Disposition.WAIT, "check app monitor id and region"),
 }
-"""By the error code of the answer: those that botocore models for PutRumEvents, and those of its front door."""
+"""By error code: those that botocore models for PutRumEvents, and those of AWS's common request checks."""
 
-STATUSES: tuple[tuple[range, Verdict, str], ...] = (
-    (range(300, 400), Verdict.WAIT, "check OTEL_EXPORTER_AWS_RUM_ENDPOINT"),
-    (range(401, 402), Verdict.WAIT, _CREDENTIALS),
-    (range(403, 404), Verdict.WAIT, _PERMISSION),
-    (range(404, 405), Verdict.WAIT, "check app monitor id, region and endpoint"),
-    (range(408, 409), Verdict.RETRY, ""),
-    (range(429, 430), Verdict.THROTTLED, ""),
-    (range(400, 401), Verdict.SPLIT, ""),
-    (range(413, 414), Verdict.SPLIT, ""),
-    (range(400, 500), Verdict.WAIT, "look what stands between this process and RUM"),
-    (range(500, 600), Verdict.RETRY, ""),
+STATUSES: tuple[tuple[range, Disposition, str], ...] = (
+    (range(300, 400), Disposition.WAIT, "check OTEL_EXPORTER_AWS_RUM_ENDPOINT"),
+    (range(401, 402), Disposition.WAIT, _CREDENTIALS),
+    (range(403, 404), Disposition.WAIT, _PERMISSION),
+    (range(404, 405), Disposition.WAIT, "check app monitor id, region and endpoint"),
+    (range(408, 409), Disposition.RETRY, ""),
+    (range(429, 430), Disposition.THROTTLED, ""),
+    (range(400, 401), Disposition.SPLIT, ""),
+    (range(413, 414), Disposition.SPLIT, ""),
+    (range(400, 500), Disposition.WAIT, "check proxies and gateways between this process and RUM"),
+    (range(500, 600), Disposition.RETRY, ""),
 )
-"""By HTTP status, where the code is not known; the first range that holds it decides."""
+"""By HTTP status, for unknown error codes. The first range that contains the status applies."""
 
-EXCEPTIONS: dict[str, tuple[Verdict, str]] = {
-    "NoCredentialsError": (Verdict.WAIT, _CREDENTIALS),
-    "PartialCredentialsError": (Verdict.WAIT, _CREDENTIALS),
-    "CredentialRetrievalError": (Verdict.WAIT, _CREDENTIALS),
-    "ProfileNotFound": (Verdict.WAIT, "check AWS_PROFILE"),
-    **dict.fromkeys(("ConfigParseError", "InvalidConfigError"), (Verdict.WAIT, "mend the AWS profile")),
-    "MissingDependencyException": (Verdict.WAIT, "install the package that the message names"),
-    "EndpointConnectionError": (Verdict.RETRY, "check region, endpoint and network"),
-    "ConnectTimeoutError": (Verdict.RETRY, "check region, endpoint and network"),
-    "ReadTimeoutError": (Verdict.RETRY, "look whether the endpoint is RUM's, or raise timeout_millis"),
-    "ProxyConnectionError": (Verdict.RETRY, "check HTTP_PROXY and HTTPS_PROXY; NO_PROXY excepts hosts"),
-    "SSLError": (Verdict.RETRY, "look whether the endpoint speaks https, and AWS_CA_BUNDLE"),
-    "NoRegionError": (Verdict.WAIT, _REGION),
-    "InvalidRegionError": (Verdict.WAIT, _REGION),
-    "SSOError": (Verdict.WAIT, "run: aws sso login"),
-    "LoginError": (Verdict.WAIT, "run: aws login"),
-    "ParamValidationError": (Verdict.SPLIT, ""),
-    **dict.fromkeys(("ConnectionError", "HTTPClientError", "IncompleteReadError"), (Verdict.RETRY, "")),
-    **dict.fromkeys(("CapacityNotAvailableError", "MetadataRetrievalError"), (Verdict.RETRY, "")),
-    "BotoCoreError": (Verdict.WAIT, "mend the AWS configuration that the message names"),
-    "Exception": (Verdict.RETRY, ""),
+EXCEPTIONS: dict[str, tuple[Disposition, str]] = {
+    "NoCredentialsError": (Disposition.WAIT, _CREDENTIALS),
+    "PartialCredentialsError": (Disposition.WAIT, _CREDENTIALS),
+    "CredentialRetrievalError": (Disposition.WAIT, _CREDENTIALS),
+    "ProfileNotFound": (Disposition.WAIT, "check AWS_PROFILE"),
+    **dict.fromkeys(("ConfigParseError", "InvalidConfigError"), (Disposition.WAIT, "correct the AWS profile")),
+    "MissingDependencyException": (Disposition.WAIT, "install the package that the message names"),
+    "EndpointConnectionError": (Disposition.RETRY, "check region, endpoint and network"),
+    "ConnectTimeoutError": (Disposition.RETRY, "check region, endpoint and network"),
+    "ReadTimeoutError": (Disposition.RETRY, "check that the endpoint is RUM's, or raise timeout_millis"),
+    "ProxyConnectionError": (Disposition.RETRY, "check HTTP_PROXY and HTTPS_PROXY; NO_PROXY excludes hosts"),
+    "SSLError": (Disposition.RETRY, "check that the endpoint serves https, and check AWS_CA_BUNDLE"),
+    "NoRegionError": (Disposition.WAIT, _REGION),
+    "InvalidRegionError": (Disposition.WAIT, _REGION),
+    "SSOError": (Disposition.WAIT, "run: aws sso login"),
+    "LoginError": (Disposition.WAIT, "run: aws login"),
+    "ParamValidationError": (Disposition.SPLIT, ""),
+    **dict.fromkeys(("ConnectionError", "HTTPClientError", "IncompleteReadError"), (Disposition.RETRY, "")),
+    **dict.fromkeys(("CapacityNotAvailableError", "MetadataRetrievalError"), (Disposition.RETRY, "")),
+    "BotoCoreError": (Disposition.WAIT, "correct the AWS configuration that the message names"),
+    "Exception": (Disposition.RETRY, ""),
 }
-"""By the class of the exception, else by the nearest of its bases that is named here."""
+"""By the exception's class, else by its nearest base class in this table."""
 
 
 def outcome_of(error: Exception) -> Outcome:
-    """Return what an exception of a request means, by the tables of this module."""
+    """Return the outcome of a request that raised an exception."""
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
-        outcome = _outcome_of_answer(response)
+        outcome = _outcome_of_response(response)
         is_of_rum = getattr(error, "operation_name", _OPERATION) == _OPERATION
-        return outcome if is_of_rum else _of_credentials(outcome)
-    verdict, advice = next(EXCEPTIONS[base.__name__] for base in type(error).__mro__ if base.__name__ in EXCEPTIONS)
-    return Outcome(verdict, type(error).__name__, _one_line(error), advice)
+        return outcome if is_of_rum else _outcome_of_credentials(outcome)
+    disposition, advice = next(EXCEPTIONS[base.__name__] for base in type(error).__mro__ if base.__name__ in EXCEPTIONS)
+    return Outcome(disposition, type(error).__name__, _one_line(error), advice)
 
 
 def retry_after_seconds(header: str | None, now: Callable[[], datetime]) -> float | None:
-    """Return the wait that a Retry-After header asks for, given as seconds or as a date; None where it makes no sense.
+    """Return the wait in seconds of a Retry-After header, which holds seconds or a date; None if it is neither.
 
     https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
     """
@@ -141,27 +143,27 @@ def retry_after_seconds(header: str | None, now: Callable[[], datetime]) -> floa
         return None
 
 
-def _outcome_of_answer(response: Mapping[str, Any]) -> Outcome:
+def _outcome_of_response(response: Mapping[str, Any]) -> Outcome:
     error = response.get("Error") or {}
-    answer = response.get("ResponseMetadata") or {}
-    code, status = str(error.get("Code", "")), answer.get("HTTPStatusCode")
-    by_status = ((verdict, advice) for statuses, verdict, advice in STATUSES if status in statuses)
-    verdict, advice = ERROR_CODES.get(code) or next(by_status, (Verdict.RETRY, ""))
-    headers = answer.get("HTTPHeaders") or {}
+    metadata = response.get("ResponseMetadata") or {}
+    code, status = str(error.get("Code", "")), metadata.get("HTTPStatusCode")
+    by_status = ((disposition, advice) for statuses, disposition, advice in STATUSES if status in statuses)
+    disposition, advice = ERROR_CODES.get(code) or next(by_status, (Disposition.RETRY, ""))
+    headers = metadata.get("HTTPHeaders") or {}
     wait = retry_after_seconds(headers.get("retry-after"), lambda: datetime.now(timezone.utc))
-    return Outcome(verdict, code or str(status), _one_line(error.get("Message", "")), advice, wait)
+    return Outcome(disposition, code or str(status), _one_line(error.get("Message", "")), advice, wait)
 
 
-def _of_credentials(outcome: Outcome) -> Outcome:
-    """Return what an answer to a request for credentials means: never that there is something wrong with the batch."""
-    is_transient = outcome.verdict in {Verdict.RETRY, Verdict.THROTTLED}
+def _outcome_of_credentials(outcome: Outcome) -> Outcome:
+    """Return the outcome of a failed request for credentials, which never means that the batch is invalid."""
+    is_transient = outcome.disposition in {Disposition.RETRY, Disposition.THROTTLED}
     advice = _SIGN_IN if outcome.advice in {"", _PERMISSION} and not is_transient else outcome.advice
-    return replace(outcome, verdict=Verdict.RETRY if is_transient else Verdict.WAIT, advice=advice)
+    return replace(outcome, disposition=Disposition.RETRY if is_transient else Disposition.WAIT, advice=advice)
 
 
-def is_web_page(answer: Any) -> bool:
-    """Say whether a captive portal answered: with a 200, in which botocore has nothing to look for."""
-    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}) if isinstance(answer, Mapping) else {}
+def is_web_page(response: Any) -> bool:
+    """Return whether a response is a web page. A captive portal sends one with status 200, which botocore accepts."""
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}) if isinstance(response, Mapping) else {}
     return str(headers.get("content-type", "")).startswith("text/html")
 
 

@@ -1,6 +1,6 @@
-"""A RUM event: drafted by a family of events, then encoded with its metadata inside RUM's size limit.
+"""A RUM event, encoded with its metadata within RUM's size limit.
 
-What the service would drop without a word never leaves here: over-long events are trimmed, and marked.
+RUM drops larger events silently, so events over the limit are trimmed and marked here.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-custom-events.html
 """
 
@@ -16,20 +16,20 @@ from ..ledger import Record
 from .truncation import trimmings
 
 MAX_EVENT_BYTES = 6000
-"""RUM drops larger events silently; it says "6 KB", so this holds for both readings of a KB."""
+"""RUM's limit is documented as "6 KB"; this value fits with 1000 and with 1024 bytes in a KB."""
 
-ENVELOPE_BYTES = 140
-"""An event's own id, timestamp and member names, beside its type, details and metadata."""
+FIXED_BYTES = 140
+"""The size of an event's id, timestamp and member names, without its type, details and metadata."""
 
 OBJECT_BYTES = 400
-"""What an event weighs in memory beside its details and metadata: the object, its id, its place in a batch."""
+"""The memory of an event without its details and metadata: the object, its id, its entry in a batch."""
 
 TRUNCATED = "truncated"
-"""Custom metadata attribute that marks a trimmed event; the details of built-in events have no room for it."""
+"""Custom metadata attribute that marks a trimmed event. The closed schemas of details do not allow it there."""
 
 
 class EventDraft(NamedTuple):
-    """An event before it has an identity. `timestamp_ns` is since the epoch."""
+    """An event without identity and metadata. `timestamp_ns` is since the epoch."""
 
     type: str
     timestamp_ns: int
@@ -37,9 +37,10 @@ class EventDraft(NamedTuple):
 
 
 class RumEvent(NamedTuple):
-    """One member of RumEvents, complete. `details`, `metadata` and `session_metadata` are JSON objects as text.
+    """A complete member of RumEvents. `details`, `metadata` and `session_metadata` are JSON objects as text.
 
-    `session_metadata` is what the event shares with its session; RUM merges it below `metadata`.
+    `session_metadata` is shared with other events of the session. RUM merges it with `metadata`, which takes
+    precedence.
     """
 
     id: str
@@ -52,7 +53,7 @@ class RumEvent(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """About what the event weighs in memory."""
+        """Estimated size of the event in memory."""
         return OBJECT_BYTES + sys.getsizeof(self.details) + sys.getsizeof(self.metadata)
 
 
@@ -63,12 +64,12 @@ def encode(
     session_metadata: str,
     record: Record = "",
 ) -> RumEvent | None:
-    """Return the event of a draft, trimmed to RUM's limit; None where even the trimmed one exceeds it."""
+    """Return an encoded event, trimmed to RUM's limit; None if the trimmed event still exceeds it."""
     kind, timestamp_ns, content = draft
     details = orjson.dumps(content).decode()
-    # No character takes more than four bytes as RUM reads it.
-    if 4 * (len(kind) + len(details) + len(metadata) + len(session_metadata)) > MAX_EVENT_BYTES - ENVELOPE_BYTES:
-        room = MAX_EVENT_BYTES - ENVELOPE_BYTES - len(kind) - _wire_bytes(session_metadata)
+    # No character takes more than four bytes in UTF-8, with escapes.
+    if 4 * (len(kind) + len(details) + len(metadata) + len(session_metadata)) > MAX_EVENT_BYTES - FIXED_BYTES:
+        room = MAX_EVENT_BYTES - FIXED_BYTES - len(kind) - _wire_bytes(session_metadata)
         if _wire_bytes(details) + _wire_bytes(metadata) > room:
             for smaller, cut in trimmings(content, {**orjson.loads(metadata), TRUNCATED: True}):
                 details, metadata = orjson.dumps(smaller).decode(), orjson.dumps(cut).decode()
@@ -80,6 +81,6 @@ def encode(
 
 
 def _wire_bytes(json_text: str) -> int:
-    """Count the bytes of JSON that travels inside a JSON string, where quotes and backslashes are escaped."""
+    """Return the size of JSON text inside a JSON string, where quotes and backslashes are escaped."""
     size_bytes = len(json_text) if json_text.isascii() else len(json_text.encode())
     return size_bytes + json_text.count('"') + json_text.count("\\")

@@ -1,4 +1,4 @@
-"""The UUIDs that RUM asks for, of sessions, users and events: the same in every process that makes one of the same."""
+"""UUIDs of sessions, users and events, as RUM requires them. The same input gives the same UUID in every process."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ import re
 from .._uuid import UUID
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
-"""What AWS's own client sends for a user it does not know; as a session id it means that there is none."""
+"""AWS's web client sends it for an unknown user. As a session id it means that there is no session."""
 
 MAX_INDEXED = 256
-"""So many events of a span have their number within their id."""
+"""The number of events of a span whose index fits into their id."""
 
 _HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
 
 
 def to_uuid(value: str, *, kind: str, key: bytes) -> str:
-    """Return the UUID that stands for a session or user id in RUM, which accepts nothing else.
+    """Return the UUID of a session or user id, because RUM accepts nothing else.
 
-    A UUID goes verbatim, 32 hex digits (as OTel's browser and Android SDKs make them) get dashes, anything
-    else becomes a keyed hash in the form of RFC 9562 version 8; `kind` keeps equal ids of different kinds
-    apart.
+    A UUID is returned unchanged. 32 hex digits, the format of OTel's browser and Android SDKs, get dashes. Any other
+    id becomes a keyed hash, a version 8 UUID of RFC 9562. Equal ids of different kinds get different UUIDs.
     """
     if UUID.fullmatch(value):
         return value
@@ -34,25 +33,25 @@ def to_uuid(value: str, *, kind: str, key: bytes) -> str:
 
 
 def _uuid_of(digits: str) -> str:
-    """Return the UUID, version 8, that the first 32 hex digits of a digest make."""
+    """Return a version 8 UUID with the first 32 hex digits of a digest."""
     return _dashed(f"{digits[:12]}8{digits[13:16]}{'89ab'[int(digits[16], 16) % 4]}{digits[17:32]}")
 
 
 def _dashed(digits: str) -> str:
-    """Return 32 hex digits in the form of a UUID."""
+    """Return 32 hex digits with the dashes of a UUID."""
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:32]}"
 
 
 def event_id(*parts: str) -> str:
-    """Return the same UUID for the same parts in every process, so that a retry is the same event."""
+    """Return a UUID derived from parts, so that a retry sends the same event."""
     digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
     return _uuid_of(digest)
 
 
 def id_within_span(trace_id: str, span_id: str, index: int) -> str:
-    """Return the id of one of the events of a span, made of its own ids: the same in every process.
+    """Return the id of an event of a span, derived from the ids of the span.
 
-    A UUID of version 8: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
+    It is a version 8 UUID: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
     """
     if index >= MAX_INDEXED:
         return event_id(trace_id, span_id, str(index))

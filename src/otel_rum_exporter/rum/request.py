@@ -1,4 +1,4 @@
-"""A batch as PutRumEvents has it: the members of the request, and the body that they make.
+"""The parameters and the JSON body of the PutRumEvents request of a batch.
 
 https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/API_PutRumEvents.html
 """
@@ -21,21 +21,21 @@ def body(batch: Batch) -> bytes:
     events = [
         {
             "id": event.id,
-            # RUM's times are in seconds; a microsecond is as much as a double holds.
+            # In seconds. A double holds microseconds, not nanoseconds.
             "timestamp": event.timestamp_ns // 1000 / 1_000_000,
             "type": event.type,
-            "metadata": own,
+            "metadata": event_metadata,
             "details": event.details,
         }
-        for event, own in zip(batch.events, metadata, strict=True)
+        for event, event_metadata in zip(batch.events, metadata, strict=True)
     ]
-    return orjson.dumps({**_head(batch), "RumEvents": events, "SessionMetadata": shared})
+    return orjson.dumps({**_common_members(batch), "RumEvents": events, "SessionMetadata": shared})
 
 
 def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
     """Return the arguments of boto3's `put_rum_events`.
 
-    Without SessionMetadata, which botocore knows from 1.44.5, each event carries all of its metadata.
+    botocore has SessionMetadata since 1.44.5. Without it, each event has all of its metadata.
     """
     shared, metadata = batch.metadata() if has_session_metadata else ("", batch.merged_metadata())
     events = [
@@ -43,23 +43,23 @@ def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
             "id": event.id,
             "timestamp": _EPOCH + timedelta(microseconds=event.timestamp_ns // 1000),
             "type": event.type,
-            "metadata": own,
+            "metadata": event_metadata,
             "details": event.details,
         }
-        for event, own in zip(batch.events, metadata, strict=True)
+        for event, event_metadata in zip(batch.events, metadata, strict=True)
     ]
-    request = {"Id": batch.key.app_monitor.id, **_head(batch), "RumEvents": events}
+    request = {"Id": batch.key.app_monitor.id, **_common_members(batch), "RumEvents": events}
     return {**request, "SessionMetadata": shared} if has_session_metadata else request
 
 
-def _head(batch: Batch) -> dict[str, Any]:
+def _common_members(batch: Batch) -> dict[str, Any]:
     monitor, session_id, user_id = batch.key
     details = {"id": monitor.id, "name": monitor.name, "version": monitor.version}
-    head: dict[str, Any] = {
+    members: dict[str, Any] = {
         "BatchId": batch.id,
         "AppMonitorDetails": {name: value for name, value in details.items() if value},
         "UserDetails": {"userId": user_id, "sessionId": session_id},
     }
     if monitor.alias:
-        head["Alias"] = monitor.alias
-    return head
+        members["Alias"] = monitor.alias
+    return members

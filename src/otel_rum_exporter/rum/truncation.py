@@ -1,6 +1,6 @@
-"""What leaves an event that is too large, in order: links, span events, the ends of long texts, the largest attributes.
+"""Trims an event that is too large: links first, then span events, the ends of long texts, and the largest attributes.
 
-A Python traceback keeps its end, where the error is; every other text keeps its beginning.
+A Python traceback keeps its end, which names the error. All other texts keep their beginning.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 ELLIPSIS = "..."
 TEXT_CHARS = (4000, 3000, 2000, 1000, 500, 250, 120, 60)
-"""Longest text left by each step of trimming."""
+"""The maximum length of a text after each step."""
 
 PYTHON_TRACEBACK = "Traceback (most recent call last):"
 
@@ -18,32 +18,32 @@ Json = dict[str, Any]
 
 
 def trimmings(details: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[tuple[Json, Json]]:
-    """Yield details and metadata ever smaller, until nothing more can be left out."""
-    kept, own = dict(details), dict(metadata)
+    """Yield smaller and smaller details and metadata, until nothing more can be removed."""
+    trimmed, trimmed_metadata = dict(details), dict(metadata)
     for member in ("links", "events"):
-        if member in kept:
-            kept = {name: value for name, value in kept.items() if name != member}
-            yield kept, own
+        if member in trimmed:
+            trimmed = {name: value for name, value in trimmed.items() if name != member}
+            yield trimmed, trimmed_metadata
     for limit in TEXT_CHARS:
-        kept, own = _shortened(kept, limit), _shortened(own, limit)
-        yield kept, own
-    attributes = kept.get("attributes", {})
+        trimmed, trimmed_metadata = _shortened(trimmed, limit), _shortened(trimmed_metadata, limit)
+        yield trimmed, trimmed_metadata
+    attributes = trimmed.get("attributes", {})
     largest = sorted(attributes, key=lambda name: len(repr(attributes[name])), reverse=True)
     removed = 0
     while removed < len(largest):
         removed = min(len(largest), 2 * removed or 1)
-        left = set(largest[removed:])
-        kept = {**kept, "attributes": {name: value for name, value in attributes.items() if name in left}}
-        yield kept, own
+        rest = set(largest[removed:])
+        trimmed = {**trimmed, "attributes": {name: value for name, value in attributes.items() if name in rest}}
+        yield trimmed, trimmed_metadata
 
 
 def cut(value: str, limit: int) -> str:
-    """Return the beginning of a text of more than `limit` characters."""
+    """Return a text, cut at its end to `limit` characters."""
     return value if len(value) <= limit else value[: max(0, limit - len(ELLIPSIS))] + ELLIPSIS
 
 
 def cut_stack(stack: str, limit: int) -> str:
-    """Return the part of a stack trace that names the error: the end of a Python traceback, else the beginning."""
+    """Return a stack trace, cut to `limit` characters. A Python traceback keeps its end, any other its beginning."""
     if len(stack) <= limit or PYTHON_TRACEBACK not in stack:
         return cut(stack, limit)
     head = f"{PYTHON_TRACEBACK}\n  {ELLIPSIS}\n"

@@ -1,4 +1,4 @@
-"""The spool: a directory that processes share, and a disk that fails."""
+"""The spool: a directory shared by processes, and a failing disk."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.delivery.spool import directory as module
 from otel_rum_exporter.delivery.spool.directory import Spool
 from otel_rum_exporter.delivery.spool.file import SpoolFile
-from tests.delivery.queued import event, parcel
+from tests.delivery.queued import event, queued
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Callable[..., Spool]]:
-    """Make spools in one directory, and close them."""
+    """Return a function that creates spools in one directory; they are closed after the test."""
     made: list[Spool] = []
 
     def spool(
@@ -42,14 +42,14 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Spool]]:
 
 
 def files(directory: Path, suffix: str = ".db") -> list[Path]:
-    """Return the files of a spool."""
+    """Return the files of a spool with a suffix."""
     return list(directory.glob(f"*/*{suffix}"))
 
 
-def test_what_one_process_leaves_the_next_takes_over(make: Callable[..., Spool], tmp_path: Path) -> None:
-    """With nothing lost and nothing left behind."""
+def test_the_next_process_recovers_stored_events(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """Each once, and the file is deleted."""
     first = make()
-    kept, delivered = parcel("a", 1), parcel("a", 2)
+    kept, delivered = queued("a", 1), queued("a", 2)
     first.replace((), [kept, delivered])
     first.remove([delivered])
     first.close()
@@ -61,28 +61,28 @@ def test_what_one_process_leaves_the_next_takes_over(make: Callable[..., Spool],
     assert files(tmp_path / "spool") == []
 
 
-def test_living_processes_do_not_touch_each_other(make: Callable[..., Spool], tmp_path: Path) -> None:
+def test_processes_do_not_recover_events_of_running_processes(make: Callable[..., Spool], tmp_path: Path) -> None:
     """Each has a file of its own."""
     first, second = make(), make()
-    first.replace((), [parcel("a", 1)])
-    second.replace((), [parcel("a", 2)])
+    first.replace((), [queued("a", 1)])
+    second.replace((), [queued("a", 2)])
     assert first.recover() == second.recover() == ([], 0)
     assert len(files(tmp_path / "spool")) == 2
 
 
-def test_programs_with_another_destination_are_strangers(make: Callable[..., Spool]) -> None:
-    """Events for one region must not go to another."""
+def test_events_are_recovered_only_for_their_destination(make: Callable[..., Spool]) -> None:
+    """Events for one region must not be sent to another."""
     first = make(destination="eu")
-    first.replace((), [parcel("a", 1)])
+    first.replace((), [queued("a", 1)])
     first.close()
     assert make(destination="us").recover() == ([], 0)
-    assert len(make(destination="eu").recover().parcels) == 1
+    assert len(make(destination="eu").recover().queued) == 1
 
 
-def test_a_file_that_another_process_just_makes_is_left_alone(make: Callable[..., Spool], tmp_path: Path) -> None:
-    """It is still empty; later it is one that nobody will fill."""
+def test_a_new_empty_file_is_ignored(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """Another process may be creating it. An old empty file is deleted."""
     spool = make()
-    spool.replace((), [parcel("a", 1)])
+    spool.replace((), [queued("a", 1)])
     young = files(tmp_path / "spool")[0].with_name("young.db")
     young.touch()
     assert spool.recover() == ([], 0)
@@ -92,11 +92,11 @@ def test_a_file_that_another_process_just_makes_is_left_alone(make: Callable[...
     assert not young.exists()
 
 
-def test_the_directory_is_for_its_user_alone(make: Callable[..., Spool], tmp_path: Path) -> None:
-    """Also where the umask would let others in, or it was there already."""
+def test_only_its_user_has_access_to_the_directory(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """Also if it exists with other permissions."""
     directory = tmp_path / "spool"
     spool = make(directory)
-    spool.replace((), [parcel("a", 1)])
+    spool.replace((), [queued("a", 1)])
     (inner,) = directory.iterdir()
     inner.chmod(0o777)
     spool.close()
@@ -106,65 +106,67 @@ def test_the_directory_is_for_its_user_alone(make: Callable[..., Spool], tmp_pat
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give a directory away")
-def test_a_directory_of_somebody_else_is_refused(
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change the owner of a directory"
+)
+def test_a_directory_of_another_user_is_rejected(
     make: Callable[..., Spool], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever owns it could read and change what is in it; events stay in memory."""
+    """Its owner could read and change the events, so they stay in memory."""
     directory = tmp_path / "spool"
     directory.mkdir()
     os.chown(directory, 12345, 12345)
     log = RateLimitedLog()
-    stored = parcel("a", 1)
+    stored = queued("a", 1)
     make(directory, log=log).replace((), [stored])
     log.write()
-    assert stored.place is None
+    assert stored.location is None
     assert stored.events == (event(1),)
     assert "belongs to user 12345" in caplog.text
 
 
-def test_a_link_in_place_of_the_directory_is_refused(
+def test_a_link_in_place_of_the_directory_is_rejected(
     make: Callable[..., Spool], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It may lead anywhere."""
+    """It may point to any directory."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "spool").symlink_to(tmp_path / "elsewhere")
     log = RateLimitedLog()
-    stored = parcel("a", 1)
+    stored = queued("a", 1)
     make(log=log).replace((), [stored])
     log.write()
-    assert stored.place is None
-    assert "is no directory of its own" in caplog.text
+    assert stored.location is None
+    assert "is not a directory" in caplog.text
 
 
-def test_where_the_disk_fails_events_stay_in_memory_and_one_line_tells(
+def test_if_the_disk_fails_events_stay_in_memory_and_one_line_is_logged(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And they are on disk again as soon as it works."""
+    """Later events are written to disk as soon as it works."""
     log = RateLimitedLog()
     spool = make(log=log)
-    spool.replace((), [parcel("a", 0)])
+    spool.replace((), [queued("a", 0)])
     full = sqlite3.OperationalError("database or disk is full")
     with monkeypatch.context() as patch:
         patch.setattr(SpoolFile, "put", lambda *_, **__: (_ for _ in ()).throw(full))
-        failed = [parcel("a", number) for number in range(3)]
+        failed = [queued("a", number) for number in range(3)]
         for one in failed:
             spool.replace((), [one])
     log.write()
     assert [spool.events(one) for one in failed] == [(event(number),) for number in range(3)]
     assert len(caplog.messages) == 1
     assert "database or disk is full" in caplog.text
-    later = parcel("a", 9)
+    later = queued("a", 9)
     spool.replace((), [later])
-    assert later.place is not None
+    assert later.location is not None
 
 
-def test_a_damaged_file_in_use_is_followed_by_a_new_one(
+def test_a_damaged_current_file_is_replaced_by_a_new_one(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What is still readable in it is delivered, and then it is set aside."""
+    """Its readable events stay available, and then it is renamed."""
     spool = make()
-    old = parcel("a", 1)
+    old = queued("a", 1)
     spool.replace((), [old])
     malformed = sqlite3.DatabaseError("database disk image is malformed")
     real, calls = SpoolFile.put, iter([malformed])
@@ -176,19 +178,19 @@ def test_a_damaged_file_in_use_is_followed_by_a_new_one(
         real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SpoolFile, "put", put)
-    new = parcel("a", 2)
+    new = queued("a", 2)
     spool.replace((), [new])
-    assert new.place is not None
+    assert new.location is not None
     assert len(files(tmp_path / "spool")) == 2
     assert spool.events(old) == (event(1),)
     spool.remove([old])
     assert len(files(tmp_path / "spool")) == len(files(tmp_path / "spool", ".damaged")) == 1
 
 
-def test_a_disk_that_gives_damaged_files_only_is_not_filled_with_them(
+def test_few_damaged_files_are_kept_if_each_file_is_damaged(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nor is the process with their descriptors."""
+    """Damaged files must not fill the disk."""
 
     def put(*_: object) -> None:
         raise sqlite3.DatabaseError("database disk image is malformed")
@@ -196,106 +198,105 @@ def test_a_disk_that_gives_damaged_files_only_is_not_filled_with_them(
     monkeypatch.setattr(SpoolFile, "put", put)
     spool = make()
     for number in range(5):
-        stored = parcel("a", number)
+        stored = queued("a", number)
         spool.replace((), [stored])
         assert spool.events(stored) == (event(number),)
     assert files(tmp_path / "spool") == []
     assert len(files(tmp_path / "spool", ".damaged")) == module.MAX_DAMAGED_FILES
 
 
-def test_a_directory_that_was_emptied_is_used_again(make: Callable[..., Spool], tmp_path: Path) -> None:
-    """Programs that clear temporary files take it for one; what is written to a file without a name dies with us."""
+def test_a_deleted_directory_is_created_again(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """No process could recover events from a deleted file, so new events go to a new file."""
     spool = make()
-    old, new = parcel("a", 1), parcel("a", 2)
+    old, new = queued("a", 1), queued("a", 2)
     spool.replace((), [old])
     shutil.rmtree(tmp_path / "spool")
     spool.replace((), [new])
     assert [spool.events(one) for one in (old, new)] == [(event(1),), (event(2),)]
     spool.remove([old])
     spool.close()
-    assert [one.tally for one in make().recover().parcels] == [new.tally]
+    assert [one.tally for one in make().recover().queued] == [new.tally]
 
 
-def test_of_damaged_files_only_the_last_are_kept(make: Callable[..., Spool], tmp_path: Path) -> None:
-    """They are for people to look at, not for the disk to fill up."""
+def test_only_the_newest_damaged_files_are_kept(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """They are kept for examination."""
     spool = make()
-    spool.replace((), [parcel("a", 1)])
+    spool.replace((), [queued("a", 1)])
     (inner,) = (tmp_path / "spool").iterdir()
     for number in range(6):
         (inner / f"{number}.db").write_bytes(b"\xff" * 10_000)
-    parcels, lost_events = spool.recover()
-    assert (parcels, lost_events) == ([], 6)
+    assert spool.recover() == ([], 6)
     assert len(files(tmp_path / "spool", ".damaged")) == module.MAX_DAMAGED_FILES
 
 
-def test_a_file_that_became_large_gives_its_space_back(
+def test_a_large_file_is_replaced_and_deleted_when_empty(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A database keeps what it once had; so the next events go to a new one, and it goes when it is empty."""
+    """A database file never shrinks."""
     monkeypatch.setattr(module, "MAX_FILE_BYTES", 10_000)
     monkeypatch.setattr(module, "SMALL_FILE_BYTES", 10_000)
     spool = make()
-    large = parcel("a", *range(3000))
+    large = queued("a", *range(3000))
     spool.replace((), [large])
     spool.close()
     spool = make()
-    (found,) = spool.recover().parcels
-    spool.replace((), [parcel("a", 2)])
+    (found,) = spool.recover().queued
+    spool.replace((), [queued("a", 2)])
     assert len(files(tmp_path / "spool")) == 2
     spool.remove([found])
     assert len(files(tmp_path / "spool")) == 1
 
 
-def test_what_others_use_is_not_free(make: Callable[..., Spool]) -> None:
-    """The bound is the directory's."""
+def test_the_disk_limit_excludes_files_of_other_processes(make: Callable[..., Spool]) -> None:
+    """The limit is for the directory."""
     first, second = make(), make(max_bytes=8 * MIB)
     assert second.disk_limit_bytes() == 8 * MIB
-    first.replace((), [parcel("a", *range(20_000))])
+    first.replace((), [queued("a", *range(20_000))])
     second.recover()
     assert second.disk_limit_bytes() < 7 * MIB
 
 
-def test_parcels_are_replaced_across_files(make: Callable[..., Spool]) -> None:
-    """Halves of what another process left go into our own file."""
+def test_recovered_events_are_replaced_in_the_current_file(make: Callable[..., Spool]) -> None:
+    """The halves of a recovered batch go to the current file."""
     first = make()
-    first.replace((), [parcel("a", 1, 2)])
+    first.replace((), [queued("a", 1, 2)])
     first.close()
     second = make()
     (found,), _ = second.recover()
-    halves = [parcel("a", 1), parcel("a", 2)]
+    halves = [queued("a", 1), queued("a", 2)]
     second.replace([found], halves)
     assert [second.events(one) for one in halves] == [(event(1),), (event(2),)]
     second.close()
     third = make()
-    assert len(third.recover().parcels) == 2
+    assert len(third.recover().queued) == 2
 
 
-def test_after_its_end_nothing_is_written(make: Callable[..., Spool]) -> None:
-    """The files may be somebody else's by then."""
+def test_after_close_nothing_is_written_or_removed(make: Callable[..., Spool]) -> None:
+    """Another process may own the files."""
     spool = make()
-    stored = parcel("a", 1)
+    stored = queued("a", 1)
     spool.replace((), [stored])
     spool.close()
     spool.remove([stored])
-    late = parcel("a", 2)
+    late = queued("a", 2)
     spool.replace((), [late])
-    assert late.place is None
-    assert len(make().recover().parcels) == 1
+    assert late.location is None
+    assert len(make().recover().queued) == 1
 
 
-def test_eight_processes_share_a_directory_and_each_event_is_taken_over_once(tmp_path: Path) -> None:
-    """Those that die leave theirs to those that live."""
+def test_eight_processes_share_a_directory_and_recover_each_event_once(tmp_path: Path) -> None:
+    """Running processes recover the events of dead ones."""
     program = """
 import sys, os
 from otel_rum_exporter.delivery.spool.directory import Spool
 from otel_rum_exporter.delivery.spool.file import SpoolFile
 from otel_rum_exporter._log import RateLimitedLog
-from tests.delivery.queued import parcel
+from tests.delivery.queued import queued
 spool = Spool(sys.argv[1], destination="eu", max_bytes=10**9, log=RateLimitedLog())
-spool.replace((), [parcel(sys.argv[2], f"{sys.argv[2]}/{number}") for number in range(20)])
+spool.replace((), [queued(sys.argv[2], f"{sys.argv[2]}/{number}") for number in range(20)])
 if sys.argv[3] == "dies":
     os._exit(0)
-taken = [one.id for parcel in spool.recover().parcels for one in spool.events(parcel)]
+taken = [event.id for one in spool.recover().queued for event in spool.events(one)]
 print(*taken)
 sys.stdin.read()
 """
@@ -304,7 +305,7 @@ sys.stdin.read()
     for number in range(4):
         subprocess.run([*command, str(number), "dies"], check=True, cwd=root)
     living = [
-        subprocess.Popen([*command, str(number), "lives"], cwd=root, stdin=-1, stdout=-1, text=True)
+        subprocess.Popen([*command, str(number), "waits"], cwd=root, stdin=-1, stdout=-1, text=True)
         for number in range(4, 8)
     ]
     taken = []

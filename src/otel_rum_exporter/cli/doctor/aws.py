@@ -9,7 +9,7 @@ from http import HTTPStatus
 from ...config import variable
 from ...mapping.urls import scrub
 from ...rum.client import build_client
-from ...rum.credentials import GUEST, client_of
+from ...rum.credentials import GUEST_METHOD, create_client
 from ...rum.errors import outcome_of
 from ...rum.ids import NIL_UUID
 from .context import Context
@@ -67,7 +67,7 @@ def credentials(context: Context) -> Result:
     if found is None:
         return failed("there are no AWS credentials", f"{_GIVE}\n{_GUEST}\n{_UNSIGNED}")
     frozen = found.get_frozen_credentials()
-    source = "a guest of the identity pool" if found.method == GUEST else f"found by {found.method}"
+    source = "a guest of the identity pool" if found.method == GUEST_METHOD else f"found by {found.method}"
     return ok(f"access key ...{frozen.access_key[-4:]}, {source}")
 
 
@@ -85,7 +85,7 @@ def identity(context: Context) -> Result:
     has_own_sts = any(context.environment.get(name) for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"))
     if context.is_local and not has_own_sts:
         raise Skip("the endpoint is on this computer, so no request is sent to AWS")
-    sts = client_of(context.session.client, "sts", context.region)
+    sts = create_client(context.session.client, "sts", context.region)
     try:
         caller = context.request(sts.get_caller_identity)
     except Exception as error:

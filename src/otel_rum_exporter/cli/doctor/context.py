@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ..._attributes import RESOURCE_APP_MONITOR_ID
 from ..._uuid import UUID
 from ...config import Config, readings, variable
-from ...rum.credentials import client_of, session_of
+from ...rum.credentials import create_client, create_session
 from ...rum.errors import is_web_page
 from ..options import option_of
 from .policy import AppMonitorArn
@@ -42,7 +42,7 @@ class Context:
     @cached_property
     def session(self) -> Any:
         """The boto3 session of the settings."""
-        return session_of(self.config)
+        return create_session(self.config)
 
     @cached_property
     def region(self) -> str | None:
@@ -88,7 +88,7 @@ class Context:
 
     def rum(self, region: str | None = None) -> Any:
         """Return a client for RUM's control plane. A local endpoint is also used as the control plane."""
-        return client_of(
+        return create_client(
             self.session.client,
             "rum",
             region or self.region or ("us-east-1" if self.is_local else None),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ...rum.errors import Verdict, outcome_of
+from ...rum.errors import Disposition, outcome_of
 
 
 class Status(enum.Enum):
@@ -67,5 +67,5 @@ def result_of(error: Exception, *, is_needed: bool = True) -> Result:
     if type(error).__name__ in _UNREADABLE_RESPONSE:
         return warning("the response is not AWS's", _NETWORK)
     outcome = outcome_of(error)
-    is_fatal = is_needed or outcome.verdict is not Verdict.RETRY
+    is_fatal = is_needed or outcome.disposition is not Disposition.RETRY
     return Result(Status.FAILED if is_fatal else Status.WARNING, outcome.cause, outcome.advice or WAIT_FIRST)

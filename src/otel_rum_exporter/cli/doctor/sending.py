@@ -11,8 +11,8 @@ from ..._version import VERSION
 from ...config import variable
 from ...rum.batch import AppMonitor, Batch, BatchKey
 from ...rum.client import Transport
-from ...rum.credentials import GUEST
-from ...rum.errors import Verdict
+from ...rum.credentials import GUEST_METHOD
+from ...rum.errors import Disposition
 from ...rum.event import RumEvent
 from ...rum.ids import NIL_UUID
 from .app_monitor import ACCESS_DENIED
@@ -32,7 +32,7 @@ def test_event(context: Context) -> Result:
         raise Skip("there are no credentials to sign with")
     monitor = AppMonitor(config.app_monitor_id, config.app_monitor_name, None, config.alias)
     outcome = Transport(config).send(_batch(monitor, config.domain or _accepted_domain(context)))
-    if outcome.verdict is Verdict.DELIVERED:
+    if outcome.disposition is Disposition.DELIVERED:
         return ok(f"RUM accepted one {EVENT_TYPE} event")
     if outcome.reason in ACCESS_DENIED or outcome.reason == "403":
         return failed(outcome.cause, _fix_of_permission(context))
@@ -44,7 +44,7 @@ def _fix_of_permission(context: Context) -> str:
     if not context.is_signed:
         policy = resource_policy_for(arn, context.config.alias)
         return f"give the app monitor the resource policy {policy}\nor set {variable('signing')}=sigv4"
-    if context.session.get_credentials().method == GUEST and context.caller_arn is None:
+    if context.session.get_credentials().method == GUEST_METHOD and context.caller_arn is None:
         return f"in the guest role of the identity pool, {attach(None, PUT_RUM_EVENTS, str(arn))}"
     correct = f"correct {variable('region')} and {variable('app_monitor_id')}"
     return f"{attach(context.caller_arn, PUT_RUM_EVENTS, str(arn))}\nor {correct}"

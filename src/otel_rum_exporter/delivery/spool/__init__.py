@@ -1,1 +1,1 @@
-"""Events on disk, in a directory that processes share."""
+"""Events on disk, in a directory shared by processes."""

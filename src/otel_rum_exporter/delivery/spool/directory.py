@@ -1,7 +1,7 @@
-"""The store on disk: what was accepted survives the process, and whoever comes next delivers it.
+"""The store on disk: accepted events survive the process, and the next process delivers them.
 
-Processes share a directory without sharing a file: each writes to its own, and takes over the files of those that
-died. Where the disk fails, events are kept in memory and one line says so.
+Processes share a directory but no file: each writes to its own file, and adopts the files of dead processes. If the
+disk fails, events stay in memory, and a log line says so.
 """
 
 from __future__ import annotations
@@ -18,28 +18,30 @@ from pathlib import Path
 from ..._fork import UNFORKED
 from ..._log import RateLimitedLog
 from ...rum.event import RumEvent
-from ..storage import Parcel, Recovered
-from .file import DAMAGED_SUFFIX, SUFFIX, Contents, Place, SpoolFile, size_bytes, wal
+from ..storage import QueuedEvents, Recovered
+from .database import size_bytes, wal
+from .file import DAMAGED_SUFFIX, SUFFIX, Contents, SpoolFile
+from .row import Location
 
 MAX_FILES = 32
-"""Most files open at a time; more that dead processes left are taken over when these are empty."""
+"""The maximum number of open files. Further files of dead processes are adopted later."""
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
-"""A larger file is followed by a new one, since a database gives its space back only as a whole."""
+"""Events go to a new file after this size, because a database is never shrunk, only deleted."""
 
 SMALL_FILE_BYTES = 4 * 1024 * 1024
-"""An empty file up to this size is used again."""
+"""An empty file up to this size is reused."""
 
 MIN_LIMIT_BYTES = 1024 * 1024
 MAX_DAMAGED_FILES = 3
 NEW_FILE_SECONDS = 60.0
-"""An empty file so young is one that another process is making."""
+"""An empty file younger than this may be in creation by another process."""
 
 
 class Spool:
-    """Keep parcels in a directory. Thread-safe; nothing raises. Bound to the process that made it.
+    """Stores queued events in a directory. Thread-safe; no method raises. Bound to the process that created it.
 
-    Programs that send to different places never deliver each other's events: `destination` names theirs.
+    Each `destination` has a subdirectory, so programs with another destination never deliver its events.
     """
 
     def __init__(self, directory: str, *, destination: str, max_bytes: int, log: RateLimitedLog) -> None:
@@ -54,63 +56,63 @@ class Spool:
         self._is_closed = False
         self.is_failing = False
 
-    def events(self, parcel: Parcel) -> tuple[RumEvent, ...] | None:
-        """Return the events of a parcel; None where the disk lost them."""
-        file = _file(parcel)
+    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+        """Return the events; None if the disk lost them."""
+        file = _file(queued)
         if file is None:
-            return parcel.events
+            return queued.events
         with self._lock:
-            return file.events(parcel)
+            return file.events(queued)
 
-    def remove(self, parcels: Sequence[Parcel]) -> None:
-        """Forget parcels; a file that is empty then is deleted, or used again where it is small."""
+    def remove(self, queued: Sequence[QueuedEvents]) -> None:
+        """Remove events. An empty file is deleted, or reused if it is small."""
         with self._lock:
             if self._is_closed:
                 return
-            for file in {file for file in map(_file, parcels) if file is not None}:
+            for file in {file for file in map(_file, queued) if file is not None}:
                 try:
-                    file.remove([parcel for parcel in parcels if _file(parcel) is file])
+                    file.remove([one for one in queued if _file(one) is file])
                 except sqlite3.Error as error:
-                    self._warn("cannot be written", error, "delivered events stay in it, and may be sent once more")
+                    self._warn("cannot be written", error, "delivered events remain there, and may be sent again")
                 self._tidy(file)
 
-    def replace(self, parcels: Sequence[Parcel], by: Sequence[Parcel]) -> None:
-        """Write events to disk, durably, in place of others; in one step where those are in the file in use.
+    def replace(self, replaced: Sequence[QueuedEvents], by: Sequence[QueuedEvents]) -> None:
+        """Write events to disk in place of others; in one transaction if those are in the current file.
 
-        Where the disk fails they stay in memory.
+        The events are durable on return. If the disk fails, they stay in memory.
         """
         if not by:
-            self.remove(parcels)
+            self.remove(replaced)
             return
         with self._lock:
             if self._is_closed:
                 return
-            together = self._put(by, parcels)
-            self.remove([parcel for parcel in parcels if parcel not in together])
+            removed = self._put(by, replaced)
+            self.remove([one for one in replaced if one not in removed])
 
     def recover(self) -> Recovered:
-        """Return what dead processes left, and see how much room there is."""
-        parcels: list[Parcel] = []
+        """Return events that dead processes left, and update the disk limit."""
+        recovered: list[QueuedEvents] = []
         lost_events = others_bytes = 0
         with self._lock:
-            # Whether the disk fails still, the next one to write finds out.
+            # The next write finds out whether the disk still fails.
             self.is_failing = False
-            for path in () if self._is_closed else self._left_by_others():
-                found = self._adopted(path) if len(self._files) < MAX_FILES else None
-                if found is None:
+            for path in () if self._is_closed else self._other_files():
+                contents = self._adopt(path) if len(self._files) < MAX_FILES else None
+                if contents is None:
                     others_bytes += size_bytes(path) + size_bytes(wal(path))
                 else:
-                    parcels.extend(found.parcels)
-                    lost_events += found.lost_events
+                    recovered.extend(contents.queued)
+                    lost_events += contents.lost_events
             self._limit_bytes = max(MIN_LIMIT_BYTES, self._max_bytes - others_bytes)
-        return Recovered(parcels, lost_events)
+        return Recovered(recovered, lost_events)
 
     def disk_limit_bytes(self) -> float:
-        """Return the bytes that the other processes leave."""
+        """Return the limit of the directory without the files of other processes."""
         return self._limit_bytes
 
     def close(self) -> None:
-        """Close the files; those that hold something are for the next process."""
+        """Close the files. Files with events are left to the next process."""
         with self._lock:
             self._is_closed = True
             for file in self._files:
@@ -120,82 +122,81 @@ class Spool:
                     file.discard()
             self._files.clear()
 
-    def _put(self, parcels: Sequence[Parcel], replaced: Sequence[Parcel]) -> list[Parcel]:
-        """Write parcels, and return those replaced in the same step."""
+    def _put(self, queued: Sequence[QueuedEvents], replaced: Sequence[QueuedEvents]) -> list[QueuedEvents]:
+        """Write events, and return those that were replaced in the same transaction."""
         for is_last in (False, True):
             try:
                 current = self._writable()
-                together = [parcel for parcel in replaced if _file(parcel) is current]
-                current.put(parcels, together)
+                removed = [one for one in replaced if _file(one) is current]
+                current.put(queued, removed)
             except (OSError, sqlite3.Error) as error:
                 is_damage = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
                 if is_damage and self._current is not None:
                     self._current.is_damaged = True
-                    self._leave(self._current)
+                    self._retire(self._current)
                 if is_last or not is_damage:
                     self.is_failing = True
-                    self._warn("cannot be written", error, "events are in memory alone until it can be")
+                    self._warn("cannot be written", error, "events stay in memory only")
                     break
             else:
                 self.is_failing = False
-                return together
+                return removed
         return []
 
     def _writable(self) -> SpoolFile:
-        # Somebody may have deleted it, and then nobody could take over what is written to it.
+        # No process could adopt a file that was deleted meanwhile.
         if self._current is not None and not 0 < self._current.size_bytes() <= MAX_FILE_BYTES:
-            self._leave(self._current)
+            self._retire(self._current)
         if self._current is None:
             self._prepare()
             self._current = SpoolFile.create(self._directory)
             self._files.add(self._current)
         return self._current
 
-    def _leave(self, current: SpoolFile) -> None:
-        """Write no more to the file in use; it stays for as long as it holds something."""
+    def _retire(self, current: SpoolFile) -> None:
+        """Stop writing to the current file. It is deleted once it is empty."""
         self._current = None
         self._tidy(current)
 
     def _prepare(self) -> None:
-        """Make the directory, for this user alone.
+        """Create the directory, with access for this user only.
 
         Raises:
-            PermissionError: when it belongs to somebody else, who could read and change what is in it.
+            PermissionError: It belongs to another user, who could read and change its files.
+            NotADirectoryError: It is a link.
         """
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for directory in (self._root, self._directory):
             directory.mkdir(mode=0o700, exist_ok=True)
             owner = directory.lstat()
             if hasattr(os, "geteuid") and owner.st_uid != os.geteuid():
-                raise PermissionError(f"{directory} belongs to user {owner.st_uid}; name a directory of your own")
+                raise PermissionError(f"{directory} belongs to user {owner.st_uid}; name a directory of this user")
             if not stat.S_ISDIR(owner.st_mode):
-                raise NotADirectoryError(f"{directory} is no directory of its own")
+                raise NotADirectoryError(f"{directory} is not a directory")
         self._directory.chmod(0o700)
 
-    def _left_by_others(self) -> list[Path]:
-        """Return the files of the directory that are not ours, oldest first; empty ones may just begin to be used."""
+    def _other_files(self) -> list[Path]:
+        """Return the files of other processes, oldest first, without those in creation."""
         own = {file.path for file in self._files}
         try:
-            self._prepare_to_read()
-            found = [(path.stat(), path) for path in self._directory.glob(f"*{SUFFIX}") if path not in own]
+            self._prepare_existing()
+            files = [(path.stat(), path) for path in self._directory.glob(f"*{SUFFIX}") if path not in own]
         except OSError:
             return []
         youngest = time.time() - NEW_FILE_SECONDS
-        return [path for status, path in sorted(found, key=_age) if status.st_size or status.st_mtime < youngest]
+        return [path for status, path in sorted(files, key=_modified) if status.st_size or status.st_mtime < youngest]
 
-    def _prepare_to_read(self) -> None:
+    def _prepare_existing(self) -> None:
         if self._directory.exists():
             self._prepare()
 
-    def _adopted(self, path: Path) -> Contents | None:
-        """Take over a file, None where its process is alive."""
+    def _adopt(self, path: Path) -> Contents | None:
+        """Adopt a file; None if its process is alive."""
         try:
             file = SpoolFile.adopt(path)
         except (OSError, sqlite3.Error) as error:
-            self._warn(
-                "holds a file that cannot be read", error, "it is set aside; an unknown number of events is lost"
-            )
-            self._set_aside(path)
+            self._warn("has an unreadable file", error, "it was renamed; an unknown number of events is lost")
+            self._rename_damaged(path)
             return Contents([], 1)
         if file is None:
             return None
@@ -211,35 +212,35 @@ class Spool:
         if file is self._current:
             self._current = None
         file.discard()
-        self._forget_damaged()
+        self._delete_old_damaged()
 
-    def _set_aside(self, path: Path) -> None:
+    def _rename_damaged(self, path: Path) -> None:
         with contextlib.suppress(OSError):
             path.replace(path.with_suffix(DAMAGED_SUFFIX))
             wal(path).unlink(missing_ok=True)
-        self._forget_damaged()
+        self._delete_old_damaged()
 
-    def _forget_damaged(self) -> None:
-        """Keep the last damaged files, for people to look at."""
+    def _delete_old_damaged(self) -> None:
+        """Keep only the newest damaged files, for examination."""
         with contextlib.suppress(OSError):
             damaged = [(path.stat(), path) for path in self._directory.glob(f"*{DAMAGED_SUFFIX}")]
-            for _, path in sorted(damaged, key=_age)[:-MAX_DAMAGED_FILES]:
+            for _, path in sorted(damaged, key=_modified)[:-MAX_DAMAGED_FILES]:
                 path.unlink(missing_ok=True)
 
-    def _warn(self, what: str, error: Exception, so_what: str) -> None:
+    def _warn(self, failure: str, error: Exception, consequence: str) -> None:
         self._log.add(
-            f"spool {what}",
-            "the spool %s %s (%s); %s. To do: look at the disk, its free space and who may write there.",
+            f"spool {failure}",
+            "spool %s %s (%s); %s. To fix: check the disk, its free space and its permissions.",
             self._directory,
-            what,
+            failure,
             error,
-            so_what,
+            consequence,
         )
 
 
-def _file(parcel: Parcel) -> SpoolFile | None:
-    return parcel.place.file if isinstance(parcel.place, Place) else None
+def _file(queued: QueuedEvents) -> SpoolFile | None:
+    return queued.location.file if isinstance(queued.location, Location) else None
 
 
-def _age(found: tuple[os.stat_result, Path]) -> float:
-    return found[0].st_mtime
+def _modified(file: tuple[os.stat_result, Path]) -> float:
+    return file[0].st_mtime

@@ -1,4 +1,4 @@
-"""A proxy before the stand-in that refuses each request which holds a word: what RUM itself would find invalid."""
+"""A proxy for the local RUM that rejects each request that contains a word, as RUM rejects an invalid event."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 
 @contextmanager
-def refusing_proxy(target: str, word: bytes) -> Iterator[tuple[str, list[int]]]:
-    """Yield the URL of a proxy to a target, and the statuses that it answers."""
+def rejecting_proxy(target: str, word: bytes) -> Iterator[tuple[str, list[int]]]:
+    """Yield the URL of a proxy to a target, and the statuses of its responses."""
     statuses: list[int] = []
 
     class Proxy(BaseHTTPRequestHandler):
@@ -24,17 +24,17 @@ def refusing_proxy(target: str, word: bytes) -> Iterator[tuple[str, list[int]]]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             plain = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
             if word in plain:
-                self._answer(400, b'{"message": "an event is invalid"}', {"x-amzn-ErrorType": "ValidationException"})
+                self._respond(400, b'{"message": "an event is invalid"}', {"x-amzn-ErrorType": "ValidationException"})
                 return
             connection = http.client.HTTPConnection(urlsplit(target).netloc)
             connection.request("POST", self.path, body, dict(self.headers))
             answer = connection.getresponse()
-            self._answer(answer.status, answer.read(), {})
+            self._respond(answer.status, answer.read(), {})
             connection.close()
 
         def log_message(self, *_: Any) -> None: ...
 
-        def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        def _respond(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             statuses.append(status)
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():

@@ -1,0 +1,43 @@
+"""The batches whose requests are in flight, and how many may be."""
+
+from __future__ import annotations
+
+import math
+
+from .queue import QueuedBatch
+
+MAX_IN_FLIGHT = 8
+"""The maximum number of concurrent requests."""
+
+UNLIMITED_REQUESTS_PER_SECOND = 250.0
+"""The rate assumed without a rate limit: one process cannot make more requests."""
+
+
+class InFlight:
+    """A set of batches in flight, and the latency of requests. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self.batches: set[QueuedBatch] = set()
+        self._latency_seconds = 0.0
+
+    @property
+    def events(self) -> int:
+        """The number of events in flight."""
+        return sum(batch.count for batch in self.batches)
+
+    def limit(self, requests_per_second: float) -> int:
+        """Return how many concurrent requests make use of a request rate; 0 means an unlimited rate.
+
+        Little's law: https://en.wikipedia.org/wiki/Little%27s_law
+        """
+        rate = requests_per_second or UNLIMITED_REQUESTS_PER_SECOND
+        return max(1, min(MAX_IN_FLIGHT, math.ceil(rate * self._latency_seconds)))
+
+    def measured(self, seconds: float) -> None:
+        """Update the latency after a successful request: at once if it was shorter, slowly if it was longer.
+
+        In a busy process requests take longer because they wait for the interpreter. More threads make that worse.
+        """
+        if 0 < self._latency_seconds < seconds:
+            seconds = self._latency_seconds + (seconds - self._latency_seconds) / 20
+        self._latency_seconds = seconds

@@ -1,0 +1,201 @@
+"""The state of delivery: queue, batches in flight, rate limit, retries and timers.
+
+It has no clock, threads or randomness: `worker` passes times and jitter in, and calls it with its lock held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._log import RateLimitedLog
+from ..ledger import DropReason, Ledger
+from ..rum.errors import Disposition, Outcome
+from .action import Call, Send, WaitUntil, next_action, next_send_seconds
+from .in_flight import InFlight
+from .queue import EventQueue, QueuedBatch
+from .rate_limiter import RateLimiter
+from .result import Result
+from .retry import NO_FAILURES, Decision, RetryState, settle
+from .storage import QueuedEvents, Store
+from .timers import Timers
+
+FULL_SHARE = 0.75
+"""Above this share of a limit the queue counts as full: the rest is for sources that cannot send again."""
+
+Evicted = tuple[DropReason, str, Sequence[QueuedEvents]]
+
+
+class DeliveryState:
+    """What is queued and in flight, and what the last requests resulted in. Not thread-safe.
+
+    `progress_seconds` is the monotonic time of the last request that did not fail, or of the first event in an empty
+    queue. `failures_in_a_row` counts failed requests since then.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: EventQueue,
+        store: Store,
+        rate_limiter: RateLimiter,
+        ledger: Ledger,
+        log: RateLimitedLog,
+        max_memory_bytes: int,
+    ) -> None:
+        self.queue = queue
+        self.rate_limiter = rate_limiter
+        self.timers = Timers()
+        self.in_flight = InFlight()
+        self.failures_in_a_row = 0
+        self.progress_seconds = 0.0
+        self.is_closed = False
+        self._store = store
+        self._ledger = ledger
+        self._log = log
+        self._max_memory_bytes = max_memory_bytes
+        self._retry_states: dict[str, RetryState] = {}
+        self._last_failure: Outcome | None = None
+
+    @property
+    def stored_events(self) -> int:
+        """The number of events queued and in flight."""
+        return self.queue.events + self.in_flight.events
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a source that can send again must wait, before older events are evicted for it."""
+        return (
+            self.queue.memory_bytes > self._max_memory_bytes * FULL_SHARE
+            or self.queue.disk_bytes > self._store.disk_limit_bytes() * FULL_SHARE
+        )
+
+    @property
+    def max_in_flight(self) -> int:
+        """The maximum number of concurrent requests: one while requests fail."""
+        return 1 if self.failures_in_a_row else self.in_flight.limit(self.rate_limiter.per_second)
+
+    @property
+    def has_free_slot(self) -> bool:
+        """Whether one more request may be in flight."""
+        return len(self.in_flight.batches) < self.max_in_flight
+
+    def next_action(self, now: float) -> Send | Call | WaitUntil:
+        """Return what a thread does next."""
+        return next_action(self.queue, self.rate_limiter, self.timers, now, has_free_slot=self.has_free_slot)
+
+    def next_send_seconds(self, now: float) -> float:
+        """Return the time of the next send; infinity if none is planned."""
+        return next_send_seconds(self.queue, self.rate_limiter, now, has_free_slot=self.has_free_slot)
+
+    def enqueue(self, queued: Sequence[QueuedEvents], now: float) -> list[Evicted]:
+        """Queue stored events. Return the events evicted for them, which the caller drops without its lock."""
+        if self.is_closed:
+            self._count_dropped(DropReason.SHUTDOWN, _in_memory(queued), "shut the exporter down after the last span")
+            return []
+        if not self.stored_events:
+            self.progress_seconds = now
+        self.queue.add(queued, now)
+        from_memory = self.queue.evict_from_memory(self._max_memory_bytes)
+        from_disk = self.queue.evict_from_disk(self._store.disk_limit_bytes())
+        return [
+            (DropReason.QUEUE_FULL, "max_memory_bytes", from_memory),
+            (DropReason.SPOOL_FULL, "spool_max_bytes", from_disk),
+        ]
+
+    def take(self, now: float) -> QueuedBatch:
+        """Take the next batch, which is in flight until `apply`."""
+        self.rate_limiter.take(now)
+        batch = self.queue.take(now)
+        self.in_flight.batches.add(batch)
+        return batch
+
+    def apply(self, batch: QueuedBatch, result: Result, now: float, jitter: float) -> None:
+        """Apply the retry policy to the result of a batch in flight."""
+        self.in_flight.batches.discard(batch)
+        app_monitor_id = batch.key.app_monitor.id
+        state = self._retry_states.get(app_monitor_id, NO_FAILURES)
+        decision = settle(result, state, now, jitter)
+        # `close` has counted the events in memory as dropped.
+        delivered = _on_disk(decision.delivered) if self.is_closed else decision.delivered
+        self._ledger.deliver([queued.tally for queued in delivered])
+        if self.is_closed:
+            return
+        self.drop(DropReason.DAMAGED, result.lost, "check the disk of spool_directory")
+        if not result.batch.parts:
+            return
+        if decision.delivered:
+            self._succeeded(app_monitor_id, result.seconds, now)
+            return
+        self._retry_states[app_monitor_id] = decision.state
+        if decision.retry is not None:
+            self._retry(decision.retry, decision, result.outcome, now)
+            return
+        self.progress_seconds = now
+        self.queue.put_first(decision.first)
+        self.drop(DropReason.REFUSED, decision.rejected, f"please report this: {result.outcome.cause}")
+
+    def drop(self, reason: DropReason, queued: Sequence[QueuedEvents], advice: str) -> None:
+        """Remove events that are not queued from the store, and count them as dropped. Thread-safe."""
+        if queued:
+            self._store.remove(queued)
+            self._count_dropped(reason, queued, advice)
+
+    def prepare_final_flush(self, now: float) -> float:
+        """Allow a request at once. Return for how long RUM has accepted nothing."""
+        self.queue.skip_backoff()
+        self.rate_limiter.allow_one(now)
+        return now - self.progress_seconds if self.stored_events else 0.0
+
+    def close(self) -> None:
+        """Count the events that do not survive the process as dropped."""
+        self.is_closed = True
+        in_flight = [queued for batch in self.in_flight.batches for queued in batch.parts]
+        self._count_dropped(DropReason.SHUTDOWN, _in_memory([*self.queue.queued(), *in_flight]), self._last_advice)
+
+    @property
+    def _last_advice(self) -> str:
+        """The fix for events that were not delivered in time."""
+        if self._last_failure is None:
+            return "check why RUM did not respond in time, or raise timeout_millis"
+        advice = self._last_failure.advice or "check why RUM was not reached"
+        return f"{advice} (the last response was {self._last_failure.cause})"
+
+    def _succeeded(self, app_monitor_id: str, seconds: float, now: float) -> None:
+        self.progress_seconds = now
+        self._retry_states.pop(app_monitor_id, None)
+        self.failures_in_a_row = 0
+        self._last_failure = None
+        self.rate_limiter.succeeded(now)
+        self.in_flight.measured(seconds)
+
+    def _retry(self, batch: QueuedBatch, decision: Decision, outcome: Outcome, now: float) -> None:
+        self.failures_in_a_row += 1
+        self._last_failure = outcome
+        if outcome.disposition is Disposition.THROTTLED:
+            self.rate_limiter.throttled(now)
+        self.queue.put_back(batch, decision.retry_at)
+        if decision.pause_until is not None:
+            self.queue.pause(batch.key, decision.pause_until)
+        self._log.add(
+            f"undelivered {outcome.reason}",
+            "PutRumEvents failed (%s); %d events queued%s, retrying. To fix: %s.",
+            outcome.cause,
+            self.queue.events,
+            "" if not _in_memory(batch.parts) else " in memory only",
+            outcome.advice or "nothing, unless it continues",
+        )
+
+    def _count_dropped(self, reason: DropReason, queued: Sequence[QueuedEvents], advice: str) -> None:
+        if queued:
+            self._ledger.drop(reason, [one.tally for one in queued])
+            self._log.add_loss(reason, sum(one.count for one in queued), advice)
+
+
+def _on_disk(queued: Sequence[QueuedEvents]) -> list[QueuedEvents]:
+    """Return the events that survive the process."""
+    return [one for one in queued if one.is_on_disk]
+
+
+def _in_memory(queued: Sequence[QueuedEvents]) -> list[QueuedEvents]:
+    """Return the events that do not survive the process."""
+    return [one for one in queued if not one.is_on_disk]

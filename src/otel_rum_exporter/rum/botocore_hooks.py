@@ -1,0 +1,104 @@
+"""Handlers of botocore's events: they send a finished body, compress it, and limit the size and time of a response.
+
+A finished body avoids botocore's validation and serialization, which would process each event twice.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import time
+from collections.abc import Callable, Iterator, MutableMapping
+from datetime import datetime, timezone
+from typing import Any
+
+from .errors import retry_after_seconds
+
+FINISHED_BODY = "otel_rum_exporter_body"
+"""The parameter, and the key in botocore's request context, of a finished body."""
+
+MIN_COMPRESSED_BYTES = 2048
+"""Compression does not help smaller bodies. AWS's web client has the same threshold."""
+
+GZIP_LEVEL = 5
+"""A fifth fewer bytes than level 1, for 2 µs per span: docs/performance.md."""
+
+MAX_RESPONSE_BYTES = 16_384
+"""RUM's responses are empty, and its errors have a few hundred bytes."""
+
+
+def register_hooks(client: Any, *, is_compressed: bool, timeout_seconds: float) -> None:
+    """Register the handlers for PutRumEvents with a boto3 client."""
+    events = client.meta.events
+    events.register("before-parameter-build.rum.PutRumEvents", _move_body_to_context)
+    events.register("before-call.rum.PutRumEvents", _set_compressed_body if is_compressed else _set_body)
+    events.register("before-send.rum.PutRumEvents", _limited_send(client, timeout_seconds))
+
+
+def _move_body_to_context(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Remove the finished body from the parameters, before botocore validates and serializes them."""
+    context[FINISHED_BODY] = params.pop(FINISHED_BODY, None)
+
+
+def _set_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Set the finished body before botocore signs the request."""
+    if context[FINISHED_BODY] is not None:
+        params["body"] = context[FINISHED_BODY]
+        params["headers"]["Content-Type"] = "application/json"
+
+
+def _set_compressed_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Set the finished body, compressed. botocore's own compression skips operations whose model does not allow it."""
+    _set_body(params, context)
+    if len(params["body"]) >= MIN_COMPRESSED_BYTES:
+        params["body"] = gzip.compress(params["body"], GZIP_LEVEL, mtime=0)
+        params["headers"]["Content-Encoding"] = "gzip"
+
+
+def _limited_send(client: Any, timeout_seconds: float) -> Callable[..., Any]:
+    """Return a handler that sends with botocore's HTTP session, and limits the size and time of the response.
+
+    botocore itself reads a response to its end, however long or slow it is.
+    """
+    from botocore.awsrequest import AWSResponse
+    from botocore.exceptions import ReadTimeoutError
+
+    # A session of our own would lack the proxies and certificates of botocore's settings.
+    session = client._endpoint.http_session  # noqa: SLF001
+
+    def send(request: Any, **_: Any) -> Any:
+        request.stream_output = True
+        response = session.send(request)
+        deadline = time.monotonic() + timeout_seconds
+        # urllib3 before 2.2 has no read1, and its read waits for as much as it is asked for.
+        read = getattr(response.raw, "read1", None) or (lambda _: response.raw.read(1))
+        content = b""
+        while len(content) < MAX_RESPONSE_BYTES and (piece := read(MAX_RESPONSE_BYTES)):
+            content += piece
+            if time.monotonic() > deadline:
+                response.raw.close()
+                raise ReadTimeoutError(endpoint_url=request.url)
+        if len(content) >= MAX_RESPONSE_BYTES:
+            response.raw.close()
+        _convert_retry_after(response.headers)
+        return AWSResponse(response.url, response.status_code, response.headers, _Content(content))
+
+    return send
+
+
+def _convert_retry_after(headers: MutableMapping[str, str]) -> None:
+    """Convert Retry-After to a whole number, because botocore's model of throttling fails on a date."""
+    header = headers.pop("Retry-After", None)
+    seconds = retry_after_seconds(header, lambda: datetime.now(timezone.utc))
+    if seconds is not None:
+        headers["Retry-After"] = str(math.ceil(seconds))
+
+
+class _Content:
+    """The body of a response that is already read."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self._content

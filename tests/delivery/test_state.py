@@ -1,0 +1,355 @@
+"""Delivery with a simulated clock, server and disk: accepted = delivered + stored + dropped after each step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from otel_rum_exporter._log import RateLimitedLog
+from otel_rum_exporter.delivery.action import Send, WaitUntil
+from otel_rum_exporter.delivery.in_flight import MAX_IN_FLIGHT, InFlight
+from otel_rum_exporter.delivery.queue import EventQueue, QueuedBatch
+from otel_rum_exporter.delivery.rate_limiter import RateLimiter
+from otel_rum_exporter.delivery.result import FAILED, Result
+from otel_rum_exporter.delivery.sender import send_batch
+from otel_rum_exporter.delivery.state import DeliveryState
+from otel_rum_exporter.delivery.storage import MemoryStore, QueuedEvents
+from otel_rum_exporter.ledger import DropReason, Ledger, Tally
+from otel_rum_exporter.rum.batch import Batch
+from otel_rum_exporter.rum.errors import Disposition, Outcome
+from otel_rum_exporter.rum.event import RumEvent
+from tests.delivery.queued import batch_key, event, ids, queued
+
+MONITORS = st.sampled_from("xy")
+SESSIONS = st.sampled_from("abc")
+
+
+DELIVERED = Outcome(Disposition.DELIVERED)
+MAX_BYTES = 4000
+
+
+class FakeDisk(MemoryStore):
+    """A store whose contents survive a close, unless they are lost."""
+
+    def __init__(self, max_bytes: float = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self.contents: dict[QueuedEvents, tuple[RumEvent, ...]] = {}
+        self.lost: set[QueuedEvents] = set()
+
+    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+        """Return the events; None if they are lost."""
+        return self.contents.get(queued)
+
+    def remove(self, queued: Sequence[QueuedEvents]) -> None:
+        """Remove events."""
+        for one in queued:
+            self.contents.pop(one, None)
+            self.lost.discard(one)
+
+    def replace(self, replaced: Sequence[QueuedEvents], by: Sequence[QueuedEvents]) -> None:
+        """Remove events and store others."""
+        self.remove(replaced)
+        for one in by:
+            assert one.events is not None
+            self.contents[one], one.events, one.location = one.events, None, "disk"
+
+    def lose(self, index: int) -> None:
+        """Lose some of the contents."""
+        queued = list(self.contents)[index % len(self.contents)]
+        del self.contents[queued]
+        self.lost.add(queued)
+
+    def disk_limit_bytes(self) -> float:
+        """Return the limit for events on disk."""
+        return self._max_bytes
+
+    @property
+    def count(self) -> int:
+        """The number of events, with those whose loss is not discovered yet."""
+        return sum(queued.count for queued in (*self.contents, *self.lost))
+
+
+class DeliveryMachine(RuleBasedStateMachine):
+    """Any order of exports, requests, responses, evictions and waits, on disk or in memory, and then a close."""
+
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.number = 0
+        self.ledger = Ledger()
+        self.store = store or MemoryStore()
+        self.state = DeliveryState(
+            queue=EventQueue(max_events_per_request=3),
+            store=self.store,
+            rate_limiter=RateLimiter(2, self.now),
+            ledger=self.ledger,
+            log=RateLimitedLog(),
+            max_memory_bytes=MAX_BYTES,
+        )
+        self.in_flight: list[QueuedBatch] = []
+        self.unsettled: list[tuple[QueuedBatch, Result]] = []
+        self.delivered_ids: list[str] = []
+
+    @rule(monitor=MONITORS, session=SESSIONS, count=st.integers(1, 5), size=st.sampled_from([2, 500]))
+    def accept(self, monitor: str, session: str, count: int, size: int) -> None:
+        """Accept events, and drop those evicted for them."""
+        key = batch_key(session, monitor)
+        events = [event(self.number + index, size) for index in range(count)]
+        self.number += count
+        self.ledger.accept(Tally.of(one.record for one in events))
+        queued = self.state.queue.pack({key: events}, self.number)
+        self.store.replace((), queued)
+        for reason, _, evicted in self.state.enqueue(queued, self.now):
+            self.state.drop(reason, evicted, "")
+        assert self.state.queue.memory_bytes <= MAX_BYTES
+        assert self.state.queue.disk_bytes <= self.store.disk_limit_bytes()
+
+    @rule(seconds=st.floats(0, 100))
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock."""
+        self.now += seconds
+
+    @rule()
+    def act(self) -> None:
+        """Take a batch if the next action is to send, or wait until there is one."""
+        action = self.state.next_action(self.now)
+        if isinstance(action, WaitUntil):
+            is_sendable = self.state.queue.events > 0 and self.state.has_free_slot
+            assert (action.seconds < math.inf) == is_sendable
+            if is_sendable:
+                self.now = action.seconds + 1e-6
+                action = self.state.next_action(self.now)
+        if isinstance(action, Send):
+            self.in_flight.append(self.state.take(self.now))
+
+    @precondition(lambda self: self.in_flight)
+    @rule(
+        index=st.integers(0, 7),
+        disposition=st.sampled_from(Disposition),
+        retry_after_seconds=st.none() | st.floats(0, 1000),
+    )
+    def respond(self, index: int, disposition: Disposition, retry_after_seconds: float | None) -> None:
+        """Respond to a request. The result is applied later."""
+        batch = self.in_flight.pop(index % len(self.in_flight))
+
+        def send(sent: Batch) -> Outcome:
+            if disposition is Disposition.DELIVERED:
+                self.delivered_ids += [one.id for one in sent.events]
+                return DELIVERED
+            return Outcome(disposition, "reason", retry_after_seconds=retry_after_seconds)
+
+        result = send_batch(batch, send=send, store=self.store, ledger=self.ledger)
+        self.unsettled.append((batch, result))
+
+    @precondition(lambda self: self.in_flight)
+    @rule()
+    def fail(self) -> None:
+        """Fail to send, as after an exception."""
+        batch = self.in_flight.pop()
+        self.unsettled.append((batch, Result(FAILED, batch)))
+
+    @precondition(lambda self: self.unsettled)
+    @rule(index=st.integers(0, 7), jitter=st.floats(0, 1))
+    def apply(self, index: int, jitter: float) -> None:
+        """Apply the result of a request."""
+        batch, result = self.unsettled.pop(index % len(self.unsettled))
+        self.state.apply(batch, result, self.now, jitter)
+
+    @precondition(lambda self: self.number)
+    @rule(age=st.integers(0, 10))
+    def expire(self, age: int) -> None:
+        """Drop old events."""
+        self.state.drop(DropReason.EXPIRED, self.state.queue.expire(self.number - age), "")
+
+    @rule()
+    def prepare_final_flush(self) -> None:
+        """Allow a request at once, if a slot is free."""
+        self.state.prepare_final_flush(self.now)
+        if self.state.queue.events and self.state.has_free_slot:
+            assert isinstance(self.state.next_action(self.now), Send)
+
+    @invariant()
+    def every_event_is_delivered_stored_or_dropped(self) -> None:
+        """Compare the ledger with the state, and with the server, which received no event twice."""
+        assert self.ledger.accepted == self.number
+        assert self.ledger.stored == self.state.stored_events
+        assert len(self.state.in_flight.batches) == len(self.in_flight) + len(self.unsettled)
+        unsettled = sum(
+            one.batch.count for _, one in self.unsettled if one.outcome.disposition is Disposition.DELIVERED
+        )
+        assert len(self.delivered_ids) == len(set(self.delivered_ids)) == self.ledger.delivered + unsettled
+
+    def teardown(self) -> None:
+        """Close, apply the results of requests in flight, and compare with the events left for the next process."""
+        self.state.close()
+        for batch in self.in_flight:
+            self.unsettled.append((batch, Result(FAILED, batch)))
+        for batch, result in self.unsettled:
+            self.state.apply(batch, result, self.now, 0.0)
+        assert self.ledger.stored == (self.store.count if isinstance(self.store, FakeDisk) else 0)
+
+
+class DiskMachine(DeliveryMachine):
+    """The same with a disk that loses events."""
+
+    def __init__(self) -> None:
+        self.disk = FakeDisk()
+        super().__init__(self.disk)
+
+    @precondition(lambda self: self.disk.contents)
+    @rule(index=st.integers(0, 20))
+    def lose(self, index: int) -> None:
+        """Lose events on disk. The loss is discovered when they are sent."""
+        self.disk.lose(index)
+
+
+SETTINGS = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestMemory = DeliveryMachine.TestCase
+TestMemory.settings = SETTINGS
+TestDisk = DiskMachine.TestCase
+TestDisk.settings = SETTINGS
+
+
+def make_state(
+    *, rate: int = 50, store: MemoryStore | None = None, max_bytes: int = 10**6, log: RateLimitedLog | None = None
+) -> DeliveryState:
+    """Return a state with an empty queue."""
+    return DeliveryState(
+        queue=EventQueue(max_events_per_request=100),
+        store=store or MemoryStore(),
+        rate_limiter=RateLimiter(rate, 0.0),
+        ledger=Ledger(),
+        log=log or RateLimitedLog(),
+        max_memory_bytes=max_bytes,
+    )
+
+
+def send(
+    state: DeliveryState, disposition: Disposition, now: float, *, seconds: float = 0.0, jitter: float = 0.0
+) -> None:
+    """Send the next batch, with a response."""
+    batch = state.take(now)
+    state.apply(batch, Result(Outcome(disposition, "reason"), batch, seconds=seconds), now, jitter)
+
+
+def test_failures_reduce_concurrency_until_a_success() -> None:
+    """One request at a time finds out whether RUM accepts events again."""
+    state = make_state()
+    state.in_flight.measured(1.0)
+    assert state.max_in_flight == MAX_IN_FLIGHT
+    state.enqueue([queued("a", 1)], 0.0)
+    for failures in (1, 2):
+        send(state, Disposition.RETRY, float(failures))
+        assert (state.failures_in_a_row, state.max_in_flight) == (failures, 1)
+    send(state, Disposition.DELIVERED, 3.0, seconds=0.03)
+    assert (state.failures_in_a_row, state.max_in_flight) == (0, 2)
+    state.enqueue([queued("a", 2)], 4.0)
+    send(state, Disposition.RETRY, 4.0, jitter=1.0)
+    state.enqueue([queued("b", 3)], 4.0)
+    assert isinstance(state.next_action(4.0), Send), "the first failure after a success does not pause the app monitor"
+
+
+def test_throttling_and_success_change_the_rate() -> None:
+    """The rate limiter gets the outcome of each request."""
+    state = make_state()
+    state.enqueue([queued("a", 1)], 0.0)
+    send(state, Disposition.THROTTLED, 1.0)
+    assert state.rate_limiter.per_second == 25.0
+    send(state, Disposition.DELIVERED, 3.0)
+    assert state.rate_limiter.per_second == 26.0
+
+
+def test_halves_are_sent_before_other_batches() -> None:
+    """They replace the rejected batch."""
+    state = make_state()
+    state.enqueue([queued("a", 1, 2), queued("b", 3)], 0.0)
+    batch = state.take(0.0)
+    halves = tuple(QueuedBatch.of(queued("a", name)) for name in (1, 2))
+    state.apply(batch, Result(Outcome(Disposition.SPLIT), batch, halves), 0.0, 0.0)
+    assert [ids(state.take(0.0).parts) for _ in range(3)] == [ids([queued("a", name)]) for name in (1, 2, 3)]
+
+
+def test_the_final_flush_knows_for_how_long_rum_accepted_nothing() -> None:
+    """The time starts with the first event in an empty queue, and again with each request that did not fail."""
+    state = make_state()
+    assert state.prepare_final_flush(9.0) == 0.0
+    state.enqueue([queued("a", 1)], 10.0)
+    state.enqueue([queued("b", 2)], 12.0)
+    assert state.prepare_final_flush(15.0) == 5.0
+    send(state, Disposition.RETRY, 16.0)
+    assert state.prepare_final_flush(17.0) == 7.0
+    send(state, Disposition.DELIVERED, 18.0)
+    assert state.prepare_final_flush(20.0) == 2.0
+    send(state, Disposition.DELIVERED, 20.0)
+    state.enqueue([queued("a", 3), queued("b", 4)], 20.0)
+    send(state, Disposition.SPLIT, 21.0)
+    assert state.prepare_final_flush(22.0) == 1.0
+
+
+def test_the_queue_is_full_above_three_quarters_of_a_limit() -> None:
+    """The rest is for sources that cannot send again."""
+    stored = queued("a", *range(10))
+    for share, is_full in ((0.7, False), (0.8, True)):
+        state = make_state(max_bytes=int(stored.memory_bytes / share))
+        state.enqueue([stored], 0.0)
+        assert state.is_full is is_full
+        on_disk = queued("a", *range(10))
+        disk = FakeDisk(on_disk.size_bytes / share)
+        disk.replace((), [on_disk])
+        state = make_state(store=disk)
+        state.enqueue([on_disk], 0.0)
+        assert state.is_full is is_full
+
+
+def test_little_s_law_limits_the_requests_in_flight() -> None:
+    """Latency times rate, rounded up. A longer latency counts slowly, a shorter one at once."""
+    in_flight = InFlight()
+    assert in_flight.limit(50) == 1
+    in_flight.measured(0.05)
+    assert in_flight.limit(50) == 3
+    assert in_flight.limit(0) == MAX_IN_FLIGHT
+    in_flight.measured(1.05)
+    assert in_flight.limit(50) == 5
+    in_flight.measured(0.01)
+    assert in_flight.limit(50) == 1
+
+
+def test_a_batch_whose_events_are_all_lost_is_no_failure() -> None:
+    """It made no request, and is counted as damaged."""
+    disk = FakeDisk()
+    state = make_state(store=disk)
+    lost = queued("a", 1)
+    disk.replace((), [lost])
+    state.enqueue([lost], 0.0)
+    disk.lose(0)
+    batch = state.take(0.0)
+    result = send_batch(batch, send=lambda _: pytest.fail("no request is made"), store=disk, ledger=Ledger())
+    state.apply(batch, result, 0.0, 0.0)
+    assert (state.failures_in_a_row, state.stored_events, disk.count) == (0, 0, 0)
+
+
+def test_the_log_says_whether_events_are_in_memory_only(caplog: pytest.LogCaptureFixture) -> None:
+    """These do not survive the process. At close the line has the last response, unless it was a success."""
+    disk, log = FakeDisk(), RateLimitedLog()
+    for store, suffix in ((MemoryStore(), " in memory only"), (disk, "")):
+        state = make_state(store=store, log=log)
+        stored = queued("a", 1)
+        store.replace((), [stored])
+        state.enqueue([stored], 0.0)
+        batch = state.take(0.0)
+        state.apply(batch, Result(Outcome(Disposition.RETRY, f"reason{suffix}"), batch), 0.0, 0.0)
+        log.write()
+        assert f"1 events queued{suffix}, retrying." in caplog.messages[-1]
+    state = make_state(log=log)
+    state.enqueue([queued("a", 1)], 0.0)
+    send(state, Disposition.RETRY, 0.0)
+    send(state, Disposition.DELIVERED, 1.0)
+    state.enqueue([queued("a", 2)], 2.0)
+    state.close()
+    log.write()
+    assert "check why RUM did not respond in time" in caplog.messages[-1]
