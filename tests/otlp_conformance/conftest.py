@@ -1,4 +1,4 @@
-"""Options, the target, and the report by duty."""
+"""Options, the target, and the report by requirement."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORST_FIRST = ("failed", "error", "skipped", "passed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Say which server, and what is known of it."""
+    """Add options for the address and the limits of the server."""
     group = parser.getgroup("OTLP conformance")
     group.addoption("--url", help="base URL of OTLP over HTTP, such as http://127.0.0.1:4318")
     group.addoption("--grpc", help="host:port of OTLP over gRPC")
@@ -27,19 +27,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker."""
-    config.addinivalue_line("markers", "duty(id, level, rule): the duty of an OTLP receiver that a test is for")
+    """Register the marker."""
+    config.addinivalue_line("markers", "requirement(id, level, rule): what a test requires of OTLP receivers")
 
 
 @pytest.fixture(scope="module")
 def target(request: pytest.FixtureRequest, no_leaks_of_module: None) -> Iterator[Target]:
-    """Return the server named on the command line, else this project's own, served for the tests."""
+    """Return the server of the option --url, else this project's gateway, served for the tests."""
     option = request.config.getoption
     url = option("--url", default=None)
     if url is None:
-        from own import own_target
+        from own_gateway import own_gateway
 
-        with own_target() as served:
+        with own_gateway() as served:
             yield served
         return
     headers = dict(line.split(": ", 1) for line in option("--header"))
@@ -48,30 +48,30 @@ def target(request: pytest.FixtureRequest, no_leaks_of_module: None) -> Iterator
 
 @pytest.fixture(params=sorted(PATHS))
 def signal(request: pytest.FixtureRequest) -> str:
-    """Return each kind of telemetry."""
+    """Return each signal."""
     return str(request.param)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Keep a test's duty with its outcome."""
+    """Add a test's requirement to its report."""
     outcome: Any = yield
     report = outcome.get_result()
-    marker = item.get_closest_marker("duty")
+    marker = item.get_closest_marker("requirement")
     if marker is not None:
-        report.duty = marker.args
+        report.requirement = marker.args
         report.target_url = getattr(getattr(item, "funcargs", {}).get("target"), "url", "")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the worst outcome of each duty's tests."""
+    """Print the worst outcome of the tests of each requirement."""
     outcomes: dict[tuple[str, ...], str] = {}
     url = ""
     for outcome in _WORST_FIRST:
         for report in terminalreporter.stats.get(outcome, []):
-            duty = getattr(report, "duty", None)
-            if duty is not None:
-                outcomes.setdefault(duty, outcome if outcome in {"passed", "skipped"} else "FAILED")
+            requirement = getattr(report, "requirement", None)
+            if requirement is not None:
+                outcomes.setdefault(requirement, outcome if outcome in {"passed", "skipped"} else "FAILED")
                 url = report.target_url or url
     if not outcomes or not terminalreporter.config.getoption("--url", default=None):
         return
@@ -80,5 +80,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"  {name:4} {level:7} {outcome:8} {rule}")
 
 
-def _order(duty: tuple[str, ...]) -> tuple[str, int, str]:
-    return duty[0][0], int("".join(filter(str.isdigit, duty[0])) or 0), duty[0]
+def _order(requirement: tuple[str, ...]) -> tuple[str, int, str]:
+    return requirement[0][0], int("".join(filter(str.isdigit, requirement[0])) or 0), requirement[0]

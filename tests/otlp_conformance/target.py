@@ -1,4 +1,4 @@
-"""The server under test, and what may be said to it."""
+"""The server under test, and requests to it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ TRACE_ID, SPAN_ID = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a server answered over HTTP."""
+class Response:
+    """An HTTP response."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,11 +45,11 @@ class Answer:
         return self.headers.get("content-type", "").partition(";")[0].strip()
 
     def export(self, signal: str = "traces") -> dict[str, Any]:
-        """Return an export response as JSON has it, whatever its encoding: `{}` or `{"partialSuccess": ...}`."""
+        """Return an export response in the form of JSON: `{}` or `{"partialSuccess": ...}`."""
         if self.media_type == JSON:
             read = json.loads(self.body)
             assert isinstance(read, dict)
-            # In the JSON of protobuf, null is a field that is not set.
+            # In protobuf's JSON, null means that a field is not set.
             return {name: value for name, value in read.items() if value is not None}
         response = {"traces": ExportTraceServiceResponse, "logs": ExportLogsServiceResponse}[signal]()
         response.ParseFromString(self.body)
@@ -60,7 +60,7 @@ class Answer:
         return {"partialSuccess": {"rejected": rejected, "errorMessage": partial.error_message}}
 
     def status_message(self) -> str:
-        """Return the message of a `google.rpc.Status`; fails where the body is none."""
+        """Return the message of a `google.rpc.Status`; fail if the body is not one."""
         if self.media_type == JSON:
             read = json.loads(self.body)
             assert isinstance(read, dict)
@@ -76,7 +76,7 @@ class Answer:
 class Target:
     """A server under test.
 
-    `overload` makes the server reject everything for lack of room, and `relieve` ends it; None if that is impossible.
+    `overload` makes the server reject requests as if it had no room, until `end_overload`. None if that is impossible.
     """
 
     url: str
@@ -85,13 +85,13 @@ class Target:
     max_body_bytes: int = 64 * 1024 * 1024
     origin: str | None = None
     overload: Callable[[], None] | None = None
-    relieve: Callable[[], None] | None = None
+    end_overload: Callable[[], None] | None = None
     is_overloaded: bool = False
 
     @contextmanager
     def overloaded(self) -> Iterator[None]:
-        """Overload the server for the block."""
-        if self.overload is None or self.relieve is None:
+        """Overload the server until the end of the block."""
+        if self.overload is None or self.end_overload is None:
             pytest.skip("this server cannot be overloaded on purpose")
         self.overload()
         self.is_overloaded = True
@@ -99,7 +99,7 @@ class Target:
             yield
         finally:
             self.is_overloaded = False
-            self.relieve()
+            self.end_overload()
 
     def send(
         self,
@@ -108,20 +108,20 @@ class Target:
         *,
         method: str = "POST",
         **headers: str,
-    ) -> Answer:
-        """Send a request; a header's name is written with `_`. A body in pieces goes chunked, without a length.
+    ) -> Response:
+        """Send a request. Names of headers have `_` for `-`. A body in pieces is sent chunked, without a length.
 
-        Where the server asks to come again, as one that limits its clients' rates does, that is done.
+        If the server throttles, for example by a rate limit, the request is sent again after the given delay.
         """
         for _ in range(ATTEMPTS):
             with self.connection() as connection:
-                answer = self.ask(connection, path, body, method=method, **headers)
-            if self.is_overloaded or answer.status not in RETRYABLE:
+                response = self.send_on(connection, path, body, method=method, **headers)
+            if self.is_overloaded or response.status not in RETRYABLE:
                 break
-            time.sleep(float(answer.headers.get("retry-after", "1")))
-        return answer
+            time.sleep(float(response.headers.get("retry-after", "1")))
+        return response
 
-    def ask(
+    def send_on(
         self,
         connection: http.client.HTTPConnection,
         path: str,
@@ -129,20 +129,22 @@ class Target:
         *,
         method: str = "POST",
         **headers: str,
-    ) -> Answer:
-        """Send a request on a connection that stays open."""
+    ) -> Response:
+        """Send a request on an open connection."""
         named = {name.replace("_", "-"): value for name, value in headers.items()} | dict(self.headers)
         is_chunked = not isinstance(body, bytes)
         place = urlsplit(self.url).path.rstrip("/") + path
-        # A server may answer before all of a request has come, and close.
+        # A server may respond and close before it has the whole request.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, place, body, named, encode_chunked=is_chunked)
         response = connection.getresponse()
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+        return Response(
+            response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+        )
 
     @contextmanager
     def connection(self) -> Iterator[http.client.HTTPConnection]:
-        """Open a connection for the block."""
+        """Open a connection until the end of the block."""
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
@@ -151,14 +153,14 @@ class Target:
         finally:
             connection.close()
 
-    def export(self, encoding: str, body: bytes | None = None, signal: str = "traces", **headers: str) -> Answer:
-        """Send an export request; without a body, one of one sound record."""
-        content = sound(signal, encoding) if body is None else body
+    def export(self, encoding: str, body: bytes | None = None, signal: str = "traces", **headers: str) -> Response:
+        """Send an export request, with one valid record unless there is a body."""
+        content = valid_body(signal, encoding) if body is None else body
         return self.send(PATHS[signal], content, content_type=encoding, **headers)
 
 
-def sound(signal: str, encoding: str, *, name: str = "conformance") -> bytes:
-    """Return the body of an export request with one sound record."""
+def valid_body(signal: str, encoding: str, *, name: str = "conformance") -> bytes:
+    """Return the body of an export request with one valid record."""
     resource = [{"key": "service.name", "value": {"stringValue": "otlp-conformance"}}]
     if encoding == JSON:
         span = {
@@ -185,7 +187,7 @@ def sound(signal: str, encoding: str, *, name: str = "conformance") -> bytes:
 
 
 def trace_request(*names: str) -> ExportTraceServiceRequest:
-    """Return an export request with a sound span of each name."""
+    """Return an export request with a valid span of each name."""
     request = ExportTraceServiceRequest()
     block = request.resource_spans.add()
     block.resource.attributes.add(key="service.name").value.string_value = "otlp-conformance"
@@ -203,7 +205,7 @@ def trace_request(*names: str) -> ExportTraceServiceRequest:
 
 
 def json_span(**fields: Any) -> bytes:
-    """Return a JSON body with one span that has these fields beside what it must have."""
+    """Return a JSON body with one span with the required and these fields."""
     span = {"traceId": TRACE_ID, "spanId": SPAN_ID, "name": "conformance", **fields}
     return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
 
@@ -217,6 +219,6 @@ def padded(encoding: str, size_bytes: int) -> bytes:
     return b"\x7a" + varint + bytes(length)
 
 
-def zipped(body: bytes) -> bytes:
+def gzipped(body: bytes) -> bytes:
     """Return a body compressed by gzip."""
     return gzip.compress(body, 6)

@@ -11,7 +11,7 @@ import pytest
 from target import JSON, PROTOBUF, SPAN_ID, TRACE_ID, Target, json_span, trace_request
 
 
-@pytest.mark.duty("J1", "MUST", "JSON has hex ids, integer enums, integers as text or number, unknown fields")
+@pytest.mark.requirement("J1", "MUST", "JSON has hex ids, integer enums, integers as text or number, unknown fields")
 @pytest.mark.parametrize(
     "fields",
     [
@@ -29,22 +29,22 @@ from target import JSON, PROTOBUF, SPAN_ID, TRACE_ID, Target, json_span, trace_r
     ],
 )
 def test_json(target: Target, fields: dict[str, Any]) -> None:
-    """OTLP's JSON departs from protobuf's own: each of these forms is one that clients write.
+    """OTLP's JSON differs from protobuf's own. Clients write each of these forms.
 
     https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
     """
-    answer = target.export(JSON, json_span(**fields))
-    assert (answer.status, answer.export()) == (200, {})
+    response = target.export(JSON, json_span(**fields))
+    assert (response.status, response.export()) == (200, {})
 
 
-@pytest.mark.duty("J1b", "MUST", "JSON ids are not Base64")
-def test_base64_ids_are_not_taken(target: Target) -> None:
-    """An id in Base64, as protobuf's JSON has it, is none: it is refused, or its span is, and never read as another.
+@pytest.mark.requirement("J1b", "MUST", "JSON ids are not Base64")
+def test_base64_ids_are_rejected(target: Target) -> None:
+    """An id in Base64, the form of protobuf's JSON, rejects its span or the request.
 
     https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
     """
-    answer = target.export(JSON, json_span(traceId="W47/95gDgQPSabYzgT/GDA=="))
-    assert answer.status == 400 or answer.export().get("partialSuccess")
+    response = target.export(JSON, json_span(traceId="W47/95gDgQPSabYzgT/GDA=="))
+    assert response.status == 400 or response.export().get("partialSuccess")
 
 
 VALUES: list[Any] = [
@@ -59,18 +59,18 @@ VALUES: list[Any] = [
 ]
 
 
-@pytest.mark.duty("J2", "MUST", "attributes hold any value: empty, bytes, lists of all kinds, maps")
+@pytest.mark.requirement("J2", "MUST", "attributes may have any value: empty, bytes, mixed lists, maps")
 @pytest.mark.parametrize("value", VALUES, ids=str)
 def test_values_in_json(target: Target, value: Any) -> None:
     """An attribute's value is any AnyValue.
 
     https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto
     """
-    answer = target.export(JSON, json_span(attributes=[{"key": "k", "value": value}]))
-    assert (answer.status, answer.export()) == (200, {})
+    response = target.export(JSON, json_span(attributes=[{"key": "k", "value": value}]))
+    assert (response.status, response.export()) == (200, {})
 
 
-@pytest.mark.duty("J2", "MUST", "attributes hold any value: empty, bytes, lists of all kinds, maps")
+@pytest.mark.requirement("J2", "MUST", "attributes may have any value: empty, bytes, mixed lists, maps")
 def test_values_in_protobuf(target: Target) -> None:
     """The same in protobuf.
 
@@ -86,14 +86,14 @@ def test_values_in_protobuf(target: Target) -> None:
     mixed.add().string_value = "mixed"
     mixed.add()
     attributes.add(key="map").value.kvlist_value.values.add(key="k").value.kvlist_value.SetInParent()
-    answer = target.export(PROTOBUF, request.SerializeToString())
-    assert (answer.status, answer.export()) == (200, {})
+    response = target.export(PROTOBUF, request.SerializeToString())
+    assert (response.status, response.export()) == (200, {})
 
 
-@pytest.mark.duty("J3", "SHOULD", "values nested too deeply are the client's error, not the server's")
+@pytest.mark.requirement("J3", "SHOULD", "deeply nested values are no server error")
 @pytest.mark.parametrize("depth", [100, 100_000])
 def test_deep_values(target: Target, depth: int) -> None:
-    """A server may bound the depth; it does not fall over.
+    """A server may limit the depth, but must not fail.
 
     https://opentelemetry.io/docs/specs/otlp/#bad-data
     """

@@ -1,4 +1,4 @@
-"""The gateway of this project as a target: served in this process, in front of a local RUM."""
+"""The gateway of this project as a target. It is served in this process, and sends to a local RUM."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _TOKEN = "conformance-token"
 
 
 @contextmanager
-def own_target() -> Iterator[Target]:
-    """Serve a gateway with a token and a limit for the block."""
+def own_gateway() -> Iterator[Target]:
+    """Serve a gateway with a token and a body limit until the end of the block."""
     settings = GatewaySettings.read(
         {
             "http_port": 0,
@@ -49,7 +49,7 @@ def own_target() -> Iterator[Target]:
                 max_body_bytes=MAX_BODY_BYTES,
                 origin=ORIGIN,
                 overload=gateway.stop_accepting,
-                relieve=gateway.resume,
+                end_overload=gateway.resume,
             )
         finally:
             server.stop()
