@@ -1,5 +1,5 @@
-// OpenTelemetry in a page, sent to the gateway: page loads, requests, clicks, errors, navigation and web vitals, each with
-// the session of this browser. Bundle it with the page; the packages are those that it imports, and @opentelemetry/api.
+// Sends OpenTelemetry of a page to the gateway: page loads, requests, clicks, errors, navigation and web vitals, each with
+// the session of this browser. Bundle it with your page. It needs the packages that it imports, and @opentelemetry/api.
 //
 // The gateway must allow the page's origin: OTEL_RUM_GATEWAY_ALLOWED_ORIGINS=https://shop.example
 import { logs } from "@opentelemetry/api-logs";
@@ -20,17 +20,17 @@ import {
   createSessionManager, createSessionSpanProcessor,
 } from "@opentelemetry/web-common";
 
-/** Start; `gateway` is its URL. Returns what a page may want to flush before it says goodbye. */
+/** Start. `gateway` is the URL of the gateway. Returns the providers, which a page can flush before it is closed. */
 export function start({ gateway, serviceName, version, appMonitorId, ignoreUrls = [] }) {
   const resource = resourceFromAttributes({
     "service.name": serviceName,
     "service.version": version,
     "user_agent.original": navigator.userAgent,
     "browser.language": navigator.language,
-    // Which app monitor of the gateway's list; without it, the gateway's own.
+    // An app monitor of the gateway's list. Without it, the gateway's default is used.
     ...(appMonitorId && { "aws.rum.appmonitor.id": appMonitorId }),
   });
-  // A session lasts for at most two hours, and ends after half an hour without a span, as RUM's own do.
+  // A session lasts two hours at most, and ends after 30 minutes without a span, like RUM's own.
   const sessions = createSessionManager({
     sessionIdGenerator: createDefaultSessionIdGenerator(), sessionStore: createLocalStorageSessionStore(),
     maxDuration: 7200, inactivityTimeout: 1800,

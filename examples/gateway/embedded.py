@@ -1,4 +1,4 @@
-"""The gateway inside an application of your own: its pages send to /otlp on their own origin, without CORS.
+"""The gateway in your own application: its pages send to /otlp on their own origin, without CORS.
 
 Run it with `uvicorn embedded:app`, and with the variables of the exporter set.
 """
@@ -26,7 +26,7 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
 
 
 async def home(_: object) -> PlainTextResponse:
-    """Stand for your application."""
+    """Return a page of your application."""
     return PlainTextResponse("hello\n")
 
 

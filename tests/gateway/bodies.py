@@ -15,11 +15,11 @@ PROTOBUF, JSON = {"content-type": "application/x-protobuf"}, {"content-type": "a
 
 def spans(*names: str, resource: Mapping[str, Any] | None = None, **attributes: Any) -> bytes:
     """Return a protobuf body with a span of each name."""
-    made = [
+    recorded = [
         make_span(name, {name.replace("_", "."): v for name, v in attributes.items()}, resource=resource)
         for name in names
     ]
-    return encode_spans(made).SerializeToString()
+    return encode_spans(recorded).SerializeToString()
 
 
 def json_spans(*spans: Mapping[str, Any], resource: Mapping[str, str] | None = None) -> bytes:

@@ -23,29 +23,29 @@ Serve = Callable[[Gateway], GatewaySettings]
 @pytest.fixture
 def make_gateway(rum: LocalRum) -> Iterator[MakeGateway]:
     """Make gateways that send to `rum`; `config` has exporter settings."""
-    made: list[Gateway] = []
+    gateways: list[Gateway] = []
 
     def make(config: dict[str, Any] | None = None, **settings: Any) -> Gateway:
         chosen = GatewaySettings.read({"http_port": 0, "grpc_port": 0, **settings}, {})
-        made.append(Gateway(make_config(endpoint=rum.url, signing="none", **(config or {})), chosen))
-        return made[-1]
+        gateways.append(Gateway(make_config(endpoint=rum.url, signing="none", **(config or {})), chosen))
+        return gateways[-1]
 
     yield make
-    for gateway in made:
+    for gateway in gateways:
         gateway.close()
 
 
 @pytest.fixture
 def connect() -> Iterator[Connect]:
     """Make clients that call applications without a socket."""
-    made: list[AsgiClient] = []
+    clients: list[AsgiClient] = []
 
     def make(app: ASGIApp, **arguments: Any) -> AsgiClient:
-        made.append(AsgiClient(app, **arguments))
-        return made[-1]
+        clients.append(AsgiClient(app, **arguments))
+        return clients[-1]
 
     yield make
-    for client in made:
+    for client in clients:
         client.close()
 
 

@@ -51,7 +51,7 @@ class GatewayProcess:
 @pytest.fixture
 def start(rum: LocalRum) -> Iterator[Callable[..., GatewayProcess]]:
     """Start gateways that send to `rum`."""
-    made: list[GatewayProcess] = []
+    processes: list[GatewayProcess] = []
     environment = {
         "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
@@ -61,11 +61,11 @@ def start(rum: LocalRum) -> Iterator[Callable[..., GatewayProcess]]:
     }
 
     def make(*options: str, **variables: str) -> GatewayProcess:
-        made.append(GatewayProcess({**environment, **variables}, *options))
-        return made[-1]
+        processes.append(GatewayProcess({**environment, **variables}, *options))
+        return processes[-1]
 
     yield make
-    for process in made:
+    for process in processes:
         if process.process.poll() is None:
             process.process.kill()
             process.process.wait()

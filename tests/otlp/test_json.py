@@ -183,7 +183,7 @@ def test_other_input_is_an_otlp_error(body: bytes, reason: str) -> None:
         decode_json(body)
 
 
-JUNK = st.recursive(
+ARBITRARY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(TRACE_ID) | st.just(SPAN_ID),
     lambda inner: (
         st.lists(inner, max_size=3)
@@ -201,23 +201,23 @@ JUNK = st.recursive(
 @given(
     st.dictionaries(
         st.sampled_from([*json_span(make_span()), "parentSpanId", "body", "severityNumber", "eventName"]),
-        JUNK,
+        ARBITRARY,
         max_size=6,
     ),
     st.sampled_from(["resource", "scope", "scopeSpans", "spans", "other"]),
-    JUNK,
+    ARBITRARY,
 )
-def test_arbitrary_fields_raise_nothing(fields: Json, place: str, junk: object) -> None:
+def test_arbitrary_fields_raise_nothing(fields: Json, place: str, arbitrary: object) -> None:
     """The result is records that the mapping can read, and failures."""
-    scope_block = {"spans": [{**JSON_SPAN, **fields}, JSON_SPAN], "logRecords": [fields], place: junk}
-    block = {"scopeSpans": [scope_block], "scopeLogs": [scope_block], **({place: junk} if place == "resource" else {})}
+    scope_block = {"spans": [{**JSON_SPAN, **fields}, JSON_SPAN], "logRecords": [fields], place: arbitrary}
+    block = {"scopeSpans": [scope_block], "scopeLogs": [scope_block], **({place: arbitrary} if place == "resource" else {})}
     result = decode_json(json.dumps({"resourceSpans": [block], "resourceLogs": [block]}))
     for record in result.records:
         assert (SpanView.of(record) if isinstance(record, DecodedSpan) else LogView.of(record)).id_parts
     assert all(str(failure) for failure in result.failures)
 
 
-@given(st.binary() | st.text() | JUNK.map(json.dumps))
+@given(st.binary() | st.text() | ARBITRARY.map(json.dumps))
 def test_arbitrary_bodies_raise_only_otlp_errors(body: bytes | str) -> None:
     """Also as a file."""
     content = body.encode() if isinstance(body, str) else body

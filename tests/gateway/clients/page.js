@@ -1,13 +1,13 @@
-// A page that does what visitors do, watched by the example, and by the older instrumentation of document loads besides.
+// A page that acts like a visitor. It uses the example, and the older instrumentation of document loads.
 import { registerInstrumentations } from "@opentelemetry/instrumentation";
 import { DocumentLoadInstrumentation } from "@opentelemetry/instrumentation-document-load";
 import { start } from "./browser.js";
 
 const gateway = new URLSearchParams(location.search).get("gateway");
-const { sessions, spans, records } = start({ gateway, serviceName: "web-shop", version: "1.0.0", ignoreUrls: [/\/said/] });
+const { sessions, spans, records } = start({ gateway, serviceName: "web-shop", version: "1.0.0", ignoreUrls: [/\/report/] });
 registerInstrumentations({ instrumentations: [new DocumentLoadInstrumentation()] });
 
-const say = (what) => fetch("/said", { method: "POST", body: what });
+const report = (message) => fetch("/report", { method: "POST", body: message });
 const pause = (millis) => new Promise((resolve) => setTimeout(resolve, millis));
 window.addEventListener("load", async () => {
   try {
@@ -22,8 +22,8 @@ window.addEventListener("load", async () => {
     await pause(1000);
     await spans.forceFlush();
     await records.forceFlush();
-    await say(`done ${sessions.getSessionId()}`);
+    await report(`done ${sessions.getSessionId()}`);
   } catch (error) {
-    await say(`failed ${error.stack}`);
+    await report(`failed ${error.stack}`);
   }
 });
