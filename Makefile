@@ -8,11 +8,12 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WORDS = src tests docs examples benchmarks .github $(wildcard *.md)
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo test lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak clean
+.PHONY: help demo test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
 	@echo 'make test   run the test suite against the built package'
+	@echo 'make coverage  run the test suite with branch coverage, and fail below the minimum'
 	@echo 'make lint   check style, types, architecture and generated documentation'
 	@echo 'make words  check the words of prose, names and files against .codespell/words.txt and common misspellings'
 	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
@@ -31,7 +32,11 @@ demo: $(VENV)/shop
 test: $(VENV)/test
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
-lint: $(VENV)/lint
+# Branch coverage of the package; the minimum is in pyproject.toml.
+coverage: $(VENV)/test
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term
+
+lint: $(VENV)/lint words
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
