@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
-import http.client
 import importlib.util
 import json
-import threading
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from otel_rum_exporter.delivery.spool.file import SpoolFile
-from otel_rum_exporter.gateway import otlp_http
-from otel_rum_exporter.gateway.receiver import MAX_RECORDS
 from otel_rum_exporter.local import LocalRum
 from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
-from tests.gateway.conftest import Connect, MakeGateway, Serve
+from tests.gateway.conftest import Connect, MakeGateway
 from tests.gateway.modules import execute
 from tests.spans import APP_MONITOR_ID, START_NS
 from tests.waiting import wait_until
@@ -147,40 +140,6 @@ def test_closing_delivers_what_was_accepted(rum: LocalRum, make_gateway: MakeGat
     assert len(rum.events) == 20
 
 
-def test_the_request_rate_of_an_address_is_limited(make_gateway: MakeGateway, connect: Connect) -> None:
-    """Requests above it get a retry delay; other addresses are served."""
-    gateway = make_gateway(client_requests_per_second=3)
-    flood, other = connect(gateway.app), connect(gateway.app, address="192.0.2.2")
-    statuses: list[int] = []
-    while 429 not in statuses and len(statuses) < 100:
-        statuses.append(flood.post("/v1/traces", b"{}", JSON).status_code)
-    assert statuses[:3] == [200] * 3
-    assert statuses[-1] == 429
-    assert other.post("/v1/traces", b"{}", JSON).status_code == 200
-
-
-def test_a_forwarded_address_is_used_only_from_a_trusted_proxy(make_gateway: MakeGateway, serve: Serve) -> None:
-    """Otherwise a client could choose its address."""
-    statuses = []
-    for trusted in ("127.0.0.1", ""):
-        bound = serve(make_gateway(client_bytes_per_second=1, trusted_proxies=trusted))
-        url = f"http://127.0.0.1:{bound.http_port}/v1/traces"
-        with httpx.Client() as client:
-            for address in ("192.0.2.1", "192.0.2.2"):
-                response = client.post(url, content=json_spans({}), headers={**JSON, "x-forwarded-for": address})
-                statuses.append(response.status_code)
-    assert statuses == [200, 200, 200, 429]
-
-
-def test_the_byte_rate_of_an_address_is_limited(make_gateway: MakeGateway, connect: Connect) -> None:
-    """Decompressed bytes count; one request may exceed the rate, and the next one waits."""
-    client = connect(make_gateway(client_bytes_per_second=1000).app)
-    body, headers = gzip.compress(b"{" + b" " * 100_000 + b"}"), {**JSON, "content-encoding": "gzip"}
-    assert client.post("/v1/traces", body, headers).status_code == 200
-    response = client.post("/v1/traces", body, headers)
-    assert (response.status_code, int(response.headers["retry-after"]) > 90) == (429, True)
-
-
 def test_a_resource_selects_an_app_monitor_of_the_list(
     rum: LocalRum, make_gateway: MakeGateway, connect: Connect
 ) -> None:
@@ -201,61 +160,6 @@ def test_a_resource_selects_an_app_monitor_of_the_list(
     assert partial == {"default": None, "id": None, "alias": None, "other": "1", "wrong_alias": "1"}
     events = {event.type: event.app_monitor_id for event in rum.wait_for(count=3)}
     assert events == {"default": APP_MONITOR_ID, "id": OTHER_MONITOR, "alias": OTHER_MONITOR}
-
-
-def test_each_app_monitor_has_its_own_record_rate(make_gateway: MakeGateway, connect: Connect) -> None:
-    """Records above it are rejected with a retry delay."""
-    client = connect(make_gateway(app_monitors=OTHER_MONITOR, max_records_per_second=2).app)
-    many = json_spans(*[{}] * 20, resource={"aws.rum.appmonitor.id": OTHER_MONITOR})
-    statuses = [client.post("/v1/traces", many, JSON).status_code for _ in range(2)]
-    assert statuses == [200, 429]
-    assert client.post("/v1/traces", json_spans({}), JSON).status_code == 200
-
-
-def test_too_many_records_are_rejected(client: AsgiClient) -> None:
-    """A span may have two bytes, so their number is limited."""
-    body = b"\x0a\x00" * (MAX_RECORDS + 1)
-    assert client.post("/v1/traces", body, PROTOBUF).status_code == 413
-    dense = b'{"resourceSpans":[' + b"{}," * 2_000_001 + b"{}]}"
-    assert client.post("/v1/traces", dense, JSON).status_code == 413
-
-
-def test_the_bytes_of_requests_in_flight_are_limited(make_gateway: MakeGateway, serve: Serve) -> None:
-    """There is room again after they end."""
-    gateway = make_gateway(max_body_bytes=100_000)
-    url = f"http://127.0.0.1:{serve(gateway).http_port}/v1/traces"
-    whole_body = b"{" + b" " * 90_000 + b"}"
-    may_end = threading.Event()
-
-    def slow_body() -> Iterator[bytes]:
-        yield whole_body[:-1]
-        may_end.wait(30)
-        yield whole_body[-1:]
-
-    threads = [threading.Thread(target=lambda: httpx.post(url, content=slow_body(), headers=JSON)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    metrics_url = url.replace("v1/traces", "metrics")
-    wait_until(lambda: "otel_rum_gateway_in_flight_bytes 360004" in httpx.get(metrics_url).text)
-    assert httpx.post(url, content=whole_body, headers=JSON).status_code == 503
-    may_end.set()
-    for thread in threads:
-        thread.join()
-    assert httpx.post(url, content=whole_body, headers=JSON).status_code == 200
-
-
-def test_a_body_that_does_not_arrive_is_an_error(
-    make_gateway: MakeGateway, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its connection is not kept forever."""
-    monkeypatch.setattr(otlp_http, "BODY_SECONDS", 0.05)
-    connection = http.client.HTTPConnection("127.0.0.1", serve(make_gateway()).http_port, timeout=30)
-    connection.putrequest("POST", "/v1/traces")
-    for name, value in {**JSON, "content-length": "100"}.items():
-        connection.putheader(name, value)
-    connection.endheaders(b"{")
-    assert connection.getresponse().status == 408
-    connection.close()
 
 
 def test_an_internal_error_is_reported_as_internal(

@@ -210,7 +210,8 @@ ARBITRARY = st.recursive(
 def test_arbitrary_fields_raise_nothing(fields: Json, place: str, arbitrary: object) -> None:
     """The result is records that the mapping can read, and failures."""
     scope_block = {"spans": [{**JSON_SPAN, **fields}, JSON_SPAN], "logRecords": [fields], place: arbitrary}
-    block = {"scopeSpans": [scope_block], "scopeLogs": [scope_block], **({place: arbitrary} if place == "resource" else {})}
+    resource = {place: arbitrary} if place == "resource" else {}
+    block = {"scopeSpans": [scope_block], "scopeLogs": [scope_block], **resource}
     result = decode_json(json.dumps({"resourceSpans": [block], "resourceLogs": [block]}))
     for record in result.records:
         assert (SpanView.of(record) if isinstance(record, DecodedSpan) else LogView.of(record)).id_parts

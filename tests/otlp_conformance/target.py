@@ -29,6 +29,8 @@ ATTEMPTS = 10
 RETRYABLE = frozenset({429, 503})
 START_NS = 1_795_000_000_000_000_000
 
+both_encodings = pytest.mark.parametrize("encoding", ENCODINGS, ids=["protobuf", "json"])
+
 TRACE_ID, SPAN_ID = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
 
 
