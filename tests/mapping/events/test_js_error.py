@@ -12,8 +12,8 @@ from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
-from tests.mapping.event_drafts import mapped, types
-from tests.spans import exception_event, make_config, make_span
+from tests.mapping.event_drafts import drafts_of, mapped, types
+from tests.spans import MILLI_NS, START_NS, exception_event, make_config, make_span
 
 STACK = """Traceback (most recent call last):
   File "/app/outer.py", line 3, in outer
@@ -170,6 +170,26 @@ def test_a_splunk_error_span_is_an_error() -> None:
         "x is undefined",
         1,
     )
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"component": "user-interaction", "error.message": "x is undefined"},
+        {"error.message": "x is undefined"},
+        {"component": "error"},
+    ],
+)
+def test_a_span_without_both_splunk_attributes_is_no_error(attributes: dict[str, str]) -> None:
+    """The component must be `error`, and there must be a message or a stack."""
+    assert types(make_span("onerror", attributes)) == ["onerror"]
+
+
+def test_an_error_has_the_time_of_its_exception() -> None:
+    """Not the end of the span, which can be much later."""
+    span = make_span(events=[exception_event()], duration_millis=5000)
+    (error,) = [draft for draft in drafts_of(span) if draft.type == JS_ERROR_EVENT]
+    assert error.timestamp_ns == START_NS + MILLI_NS
 
 
 def test_a_message_contains_no_secrets_of_urls() -> None:

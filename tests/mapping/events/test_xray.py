@@ -77,7 +77,16 @@ def test_it_comes_first_and_its_subsegment_is_that_of_the_http_event() -> None:
 
 @pytest.mark.parametrize(
     ("code", "flags"),
-    [(200, set()), (302, set()), (404, {"error"}), (429, {"throttle"}), (500, {"fault"}), (599, {"fault"})],
+    [
+        (200, set()),
+        (302, set()),
+        (399, set()),
+        (400, {"error"}),
+        (404, {"error"}),
+        (429, {"throttle"}),
+        (500, {"fault"}),
+        (599, {"fault"}),
+    ],
 )
 def test_the_status_decides_error_throttle_and_fault(code: int, flags: set[str]) -> None:
     """On the segment and its subsegment; 429 is a throttle and no error."""
