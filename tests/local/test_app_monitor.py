@@ -97,6 +97,7 @@ def test_unknown_app_monitor_is_answered_with_404(body: Make, app_monitor: str, 
     with LocalRum(app_monitors=[AppMonitor(id=app_monitor, name="shop")]) as rum:
         assert post_to(rum, app_monitor, body()) == (200, None)
         assert post_to(rum, OTHER, body(AppMonitorDetails={})) == (404, "ResourceNotFoundException")
+        assert "To fix: send to a configured app monitor" in rum.refused[0].message
         assert [one.name for one in rum.app_monitors] == ["shop"]
 
 
@@ -139,7 +140,7 @@ def test_unsigned_request_needs_an_alias_of_the_resource_policy(
     sent = body() if alias is None else body(Alias=alias)
     with LocalRum(app_monitors=[AppMonitor(aliases=("blue", "green"))]) as rum:
         assert post_to(rum, "11111111-1111-4111-8111-111111111111", sent) == answer
-        assert len(rum.refused) == (answer[0] != 200)
+        assert ["To fix: sign it, or set an Alias" in one.message for one in rum.refused] == [True] * (answer[0] != 200)
 
 
 def test_every_event_of_a_refused_request_has_a_decision(post: Make, body: Make, event: Make, rum: LocalRum) -> None:

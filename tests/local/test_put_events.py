@@ -142,7 +142,7 @@ def test_unknown_operation_is_answered_with_404(post: Make, body: Make, rum: Loc
     """It is recorded as refused."""
     reply = post(body(), path=path)
     assert (reply.status, reply.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
-    assert reply.message == f"POST {path} is not an operation of RUM's data plane"
+    assert reply.message == f"POST {path} is not an operation of RUM's data plane. To fix: POST to /appmonitors/ID"
     assert [refused_request.path for refused_request in rum.refused] == [path]
 
 

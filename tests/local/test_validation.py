@@ -129,7 +129,8 @@ def test_details_with_invalid_json_are_refused(body: Make, event: Make, refused_
 
 def test_timestamp_in_milliseconds_is_recognised(body: Make, event: Make, refused_message: Make) -> None:
     """The message has the hint: it is a common mistake."""
-    assert refused_message(body(event(timestamp=1_790_000_000_000))).endswith("which looks like milliseconds")
+    message = refused_message(body(event(timestamp=1_790_000_000_000)))
+    assert message.endswith("which looks like milliseconds. To fix: divide by 1000")
 
 
 def test_app_monitor_id_in_the_path_must_be_a_uuid(body: Make, refused_message: Make) -> None:

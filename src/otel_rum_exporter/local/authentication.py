@@ -36,7 +36,11 @@ class Authenticator:
             return
         if monitor.aliases:
             found = "no Alias" if alias is None else f"the Alias {quote(alias)}"
-            raise RequestError(403, f"the request is not signed and has {found}, which no resource policy allows")
+            raise RequestError(
+                403,
+                f"the request is not signed and has {found}, which no resource policy allows. To fix: sign it, or "
+                "set an Alias that the app monitor allows",
+            )
         if self._credentials is not None:
             raise RequestError(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
 

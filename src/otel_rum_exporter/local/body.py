@@ -80,4 +80,4 @@ def _gunzip(sent: bytes, max_bytes: int) -> bytes:
 
 
 def _too_large(max_bytes: int) -> RequestError:
-    return RequestError(413, f"the body is larger than {max_bytes} bytes")
+    return RequestError(413, f"the body is larger than {max_bytes} bytes. To fix: send fewer events per request")

@@ -134,7 +134,11 @@ class DataPlane:
     def _monitor(self, app_monitor_id: str) -> AppMonitor:
         monitor = self._monitors.find(app_monitor_id)
         if monitor is None:
-            raise RequestError(404, f"no app monitor has the id {quote(app_monitor_id)}")
+            raise RequestError(
+                404,
+                f"no app monitor has the id {quote(app_monitor_id)}. To fix: send to a configured app monitor, or "
+                "configure this one",
+            )
         return monitor
 
     def _keep(self, head: _RequestHead, result: _Result, fault: Fault) -> None:
@@ -149,7 +153,8 @@ class DataPlane:
 
     async def unknown_operation(self, request: Request, _: Exception | None = None) -> Response:
         """Answer a request that is not PutRumEvents; store it as refused unless its method only reads."""
-        message = f"{request.method} {request.scope['path']} is not an operation of RUM's data plane"
+        operation = f"{request.method} {request.scope['path']}"
+        message = f"{operation} is not an operation of RUM's data plane. To fix: POST to /appmonitors/ID"
         answer = Answer(404, "UnknownOperationException", message)
         if request.method not in _READING_METHODS:
             head = _request_head(request)

@@ -256,7 +256,7 @@ def _timestamp(value: object, at: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Violation(f"{at} must be a number of epoch seconds, is {quote(value)}")
     if not _EARLIEST_SECONDS <= value <= _LATEST_SECONDS:
-        hint = ", which looks like milliseconds" if value > _LATEST_SECONDS else ""
+        hint = ", which looks like milliseconds. To fix: divide by 1000" if value > _LATEST_SECONDS else ""
         raise Violation(f"{at} must be epoch seconds between 2001 and 2286, is {quote(value)}{hint}")
     return value
 
