@@ -342,7 +342,7 @@ def test_text_contrast_meets_wcag(shop: LocalRum, open_console: Open, scheme: st
     assert low == []
 
 
-def test_page_has_landlabels_and_accessible_names(shop: LocalRum, open_console: Open) -> None:
+def test_page_has_landmarks_and_accessible_names(shop: LocalRum, open_console: Open) -> None:
     """Each control and image has a name."""
     page = open_console(shop)
     assert [page.locator(tag).count() for tag in ("h1", "main", "header", "footer")] == [1, 1, 1, 1]
