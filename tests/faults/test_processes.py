@@ -280,6 +280,7 @@ is_importing.wait()
 child = os.fork()
 if child == 0:
     work(1)
+    assert exporter.force_flush()  # an export waits only so long, and `_exit` does not flush
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 first.join()
