@@ -353,3 +353,22 @@ def test_the_log_says_whether_events_are_in_memory_only(caplog: pytest.LogCaptur
     state.close()
     log.write()
     assert "check why RUM did not respond in time" in caplog.messages[-1]
+
+
+def test_the_log_has_the_fix_and_the_last_response(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a known fix, a retry needs none, and a loss at close needs a check of the network."""
+    for advice, of_retry, of_close in (
+        ("raise the quota", "raise the quota", "raise the quota"),
+        ("", "nothing, unless it continues", "check why RUM was not reached"),
+    ):
+        log = RateLimitedLog()
+        state = make_state(log=log)
+        state.enqueue([queued("a", 1)], 0.0)
+        batch = state.take(0.0)
+        outcome = Outcome(Disposition.RETRY, "TimeoutError", "too slow", advice)
+        state.apply(batch, Result(outcome, batch), 0.0, 0.0)
+        log.write()
+        assert caplog.messages[-1].endswith(f"To fix: {of_retry}.")
+        state.close()
+        log.write()
+        assert f"{of_close} (the last response was TimeoutError: too slow)" in caplog.messages[-1]

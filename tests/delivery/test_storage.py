@@ -29,3 +29,8 @@ def test_provisional_events_are_replaced_by_their_final_events_in_one_step() -> 
     provisional.store([], {}, (7, 8), 0)
     one, two, three, four, five = (event(number).id for number in range(1, 6))
     assert store.steps == [([], [one, two, three]), ([], [four]), ([two, three], [five]), ([four], [])]
+
+
+def test_memory_does_not_fail() -> None:
+    """An exporter whose store fails reports that it is not ready."""
+    assert not MemoryStore().is_failing

@@ -81,6 +81,13 @@ def test_what_the_sdk_dropped_is_counted_in_the_metadata() -> None:
     assert found.metadata() == {"otel_dropped_attributes_count": 2, "otel_dropped_events_count": 1}
 
 
+@pytest.mark.parametrize(("ahead_ns", "is_kept"), [(-3600 * 10**9, True), (3600 * 10**9, True), (3601 * 10**9, False)])
+def test_only_a_time_more_than_an_hour_ahead_is_replaced(*, ahead_ns: int, is_kept: bool) -> None:
+    """It comes from a wrong clock; now is `START_NS` here."""
+    (event,) = Conversion([make_log("order", {"session.id": A}, time_ns=START_NS + ahead_ns)]).events
+    assert event.timestamp_ns == START_NS + (ahead_ns if is_kept else 0)
+
+
 def test_additional_metadata_takes_only_the_remaining_room() -> None:
     """RUM keeps ten custom attributes: those of the settings first, and one for trimmed events."""
     names = [f"a{number}" for number in range(9)]

@@ -15,6 +15,7 @@ from otel_rum_exporter.mapping import urls
         ("https://a.example/p?q=1#f", (), "https://a.example/p"),
         ("https://me:pw@a.example:8443/p", (), "https://a.example:8443/p"),
         ("https://a.example/p?token=s&page=2&x", ("page",), "https://a.example/p?page=2"),
+        ("https://a.example/p?page=&token=s", ("page",), "https://a.example/p?page="),
         ("https://a.example/p?", (), "https://a.example/p"),
         ("https://a.example/@ann?x=1", (), "https://a.example/@ann"),
         ("/relative?x=1", (), "/relative"),
@@ -62,6 +63,13 @@ def test_scrub_removes_every_query(prefix: str, separator: str) -> None:
 def test_compose_counts_a_port_once_and_omits_the_default(host: str | None, port: int | None, expected: str) -> None:
     """`server.address` may contain the port that `server.port` also has."""
     assert expected == urls.compose("https", host, port, "/p")
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443), ("ws", 80), ("wss", 443)])
+def test_compose_omits_the_default_port_of_each_scheme(scheme: str, port: int) -> None:
+    """Another port stays."""
+    assert urls.compose(scheme, "a.example", port, "/p") == f"{scheme}://a.example/p"
+    assert urls.compose(scheme, "a.example", port + 1, "/p") == f"{scheme}://a.example:{port + 1}/p"
 
 
 def test_a_target_that_is_a_url_is_unchanged() -> None:
