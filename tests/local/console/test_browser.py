@@ -39,6 +39,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 Open = Callable[..., Page]
+expect.set_options(timeout=30_000)  # only a failing test waits so long
 
 
 @pytest.fixture(scope="module")
