@@ -1,4 +1,4 @@
-"""The exporter in an SDK, through real botocore over real HTTP, to the stand-in."""
+"""The exporter in an SDK, through real botocore over real HTTP, to a local RUM."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OTHER_MONITOR_ID = "00000000-aaaa-4bbb-8ccc-000000000002"
 
 @pytest.fixture(autouse=True)
 def _nothing_refused(rum: LocalRum) -> Iterator[None]:
-    """Fail a test in which the stand-in refused or dropped anything."""
+    """Fail a test in which RUM refused or dropped anything."""
     yield
     assert (rum.refused, rum.dropped, rum.removed) == ((), (), ())
 
