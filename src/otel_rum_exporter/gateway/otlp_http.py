@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from ..ledger import LedgerSnapshot
 from ..otlp import Signal
-from .body import ENCODINGS, Budget, decompressed, too_large
+from .body import ENCODINGS, Budget, too_large
 from .client import Client, address_of, authenticate
 from .error_response import UNEXPECTED_ERROR, Reason, RequestError
 from .metrics import CONTENT_TYPE, Counts, exposition
@@ -135,9 +135,7 @@ class HttpReceiver:
             )
         with self._budget.reservation() as reserve:
             body = await self._body(request, reserve)
-            if compression != "identity":
-                max_bytes = self._settings.max_body_bytes
-                body = await in_thread(self._workers, decompressed, body, compression, max_bytes, reserve)
+            body = await in_thread(self._workers, self._receiver.unpack, body, compression, client, reserve)
             limiter = self._large if len(body) >= LARGE_BYTES else self._workers
             return await in_thread(limiter, self._receiver.receive, signal, encoding, body, client)
 

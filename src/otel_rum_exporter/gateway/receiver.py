@@ -20,6 +20,7 @@ from ..otlp import (
     decode_json,
     decode_protobuf,
 )
+from .body import decompressed
 from .client import Client
 from .error_response import Reason, RequestError
 from .metrics import Counts
@@ -74,13 +75,31 @@ class Receiver:
             raise RequestError(Reason.OVERLOADED, "the gateway is shutting down")
         self._requests.take(client.address, 1, time.monotonic())
 
+    def unpack(self, body: bytes, compression: str, client: Client, reserve: Callable[[int], None]) -> bytes:
+        """Return a decompressed body. Compressed and decompressed bytes count against the client's rate.
+
+        Raises:
+            RequestError: if it exceeds the rate or a limit, or is malformed.
+        """
+        self._bytes.take(client.address, len(body), time.monotonic())
+        decompressed_bytes = 0
+
+        def count(size_bytes: int) -> None:
+            nonlocal decompressed_bytes
+            reserve(size_bytes)
+            decompressed_bytes += size_bytes
+
+        try:
+            return decompressed(body, compression, self._settings.max_body_bytes, count)
+        finally:
+            self._bytes.charge(client.address, decompressed_bytes, time.monotonic())
+
     def receive(self, signal: Signal, encoding: Encoding, body: bytes, client: Client) -> PartialSuccess:
         """Accept the records of a decompressed body; when this returns, the pipeline has stored them.
 
         Raises:
             RequestError: if no record was accepted.
         """
-        self._bytes.take(client.address, len(body), time.monotonic())
         decoded = _decoded(signal, encoding, body)
         records, unrouted = self._routed(decoded, client)
         self._accept(signal, records)
