@@ -142,7 +142,7 @@ class HttpReceiver:
     async def _body(self, request: Request, reserve: Callable[[int], None]) -> bytes:
         """Read a body, with or without a Content-Length."""
         max_bytes = self._settings.max_body_bytes
-        length = request.headers.get("content-length", "")
+        length = request.headers.get("content-length", "").strip()
         if length.isdecimal() and int(length) > max_bytes:
             raise too_large(max_bytes)
         parts: list[bytes] = []
@@ -157,7 +157,7 @@ class HttpReceiver:
                     parts.append(part)
         except TimeoutError:
             raise RequestError(Reason.TOO_SLOW, f"the body took more than {BODY_SECONDS:.0f} seconds") from None
-        if not size and length != "0" and "upgrade" in request.headers:
+        if not size and length != "0" and _offers_upgrade(request):
             raise RequestError(Reason.UNDECODABLE, LOST_BODY)
         return b"".join(parts)
 
@@ -232,6 +232,11 @@ def _encoding(request: Request) -> Encoding:
         known = " nor ".join(encoding.value for encoding in Encoding)
         raise RequestError(Reason.UNSUPPORTED, f"Content-Type is {media_type[:80]!r}, neither {known}")
     return encoding
+
+
+def _offers_upgrade(request: Request) -> bool:
+    tokens = request.headers.get("connection", "").lower().split(",")
+    return "upgrade" in request.headers and "upgrade" in map(str.strip, tokens)
 
 
 def _country(value: str) -> str | None:
