@@ -106,9 +106,9 @@ def test_a_disk_failure_at_any_call_loses_nothing(
     tmp_path: Path,
 ) -> None:
     """Once, or from some call on: the process delivers; events left on disk are sent again with the same ids."""
-    whens = ["1", "2", "5", "11+", "23", "37", "1+", "3+2"]
+    whens = ["1", "5", "11+", "3+2"]
     if IS_LONG:
-        whens += [str(number) for number in range(3, 120, 4)]
+        whens += ["1+", "2", *(str(number) for number in range(3, 80, 8))]
     numbers: set[int] = set()
     for index, when in enumerate(whens):
         first = 900 * index
@@ -139,7 +139,7 @@ def test_damaged_files_lose_only_damaged_events_and_count_them(
     first.shutdown(0)
     shutil.copytree(template, ended)
     choose = random.Random(11)
-    rounds = 60 if IS_LONG else 10
+    rounds = 60 if IS_LONG else 6
     for index in range(rounds):
         rum.clear()
         spool = tmp_path / f"spool {index}"
