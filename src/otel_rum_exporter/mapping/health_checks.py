@@ -44,17 +44,12 @@ def is_passed(view: SpanView, config: Config) -> bool:
     code = http_event.status(view)
     if code >= HTTPStatus.BAD_REQUEST if code else view.span.status.status_code is StatusCode.ERROR:
         return False
-    if view.text("rpc.service") == GRPC_HEALTH or view.name.startswith(f"{GRPC_HEALTH}/"):
-        return True
     if http_event.method(view) is None:
-        return False
-    user_agent = view.text(*USER_AGENTS)
-    if user_agent and USER_AGENT.search(user_agent):
-        return True
-    asked = view.text(ROUTE, *TARGETS, *URLS)
-    if asked is None:
-        return False
-    return _is_path_of_check(asked if asked.startswith("/") or "://" in asked else f"/{asked}")
+        return view.text("rpc.service") == GRPC_HEALTH or view.name.startswith(f"{GRPC_HEALTH}/")
+    asked = view.text(ROUTE, *TARGETS, *URLS) or "/"
+    return USER_AGENT.search(view.text(*USER_AGENTS) or "") is not None or _is_path_of_check(
+        asked if asked.startswith("/") or "://" in asked else f"/{asked}"
+    )
 
 
 @cache_short_texts(MAX_CACHED_PATHS, MAX_CACHED_CHARS)

@@ -11,7 +11,6 @@ from opentelemetry.trace import SpanKind
 
 from ..config import Config
 from .caches import cache_short_texts
-from .record_view import View
 from .span_view import SpanView
 
 DATABASE = frozenset(
@@ -34,7 +33,8 @@ SCOPES = re.compile(
       | OpenTelemetry(\.|::)Instrumentation        # .NET, Ruby
       | (go\.opentelemetry\.io|github\.com/open-telemetry/\S+)/contrib/
       | open(inference|llmetry|-telemetry/opentelemetry-php-contrib)
-      | (Npgsql|MySqlConnector|Microsoft\.(EntityFrameworkCore|AspNetCore|Data)|MongoDB|StackExchange|MassTransit|Azure|AWSSDK)\b
+      | (Npgsql|MySqlConnector|Microsoft\.(EntityFrameworkCore|AspNetCore|Data))\b
+      | (MongoDB|StackExchange|MassTransit|Azure|AWSSDK)\b
       | prisma\b | next\.js\b | strawberry\b | fastapi\b | starlette\b
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -58,8 +58,8 @@ def is_job(view: SpanView, _config: Config) -> bool:
 
 
 def is_call(view: SpanView, config: Config) -> bool:
-    """Return whether a span of such attributes is a call to another system, by a library or of kind CLIENT."""
-    return config.custom_events == "application" and (view.kind in _OUTGOING or _is_of_library(view))
+    """Return whether a span of such attributes is a call to another system: of kind CLIENT, or a library's own."""
+    return is_step(view, config) or (config.custom_events == "application" and view.kind in _OUTGOING)
 
 
 def is_aws_call(view: SpanView, config: Config) -> bool:
@@ -72,9 +72,6 @@ def is_step(view: SpanView, config: Config) -> bool:
     return (
         config.custom_events == "application"
         and (view.kind in _OUTGOING or view.kind is SpanKind.INTERNAL)
-        and _is_of_library(view)
+        and view.scope is not None
+        and is_library(str(view.scope.name))
     )
-
-
-def _is_of_library(view: View) -> bool:
-    return view.scope is not None and is_library(str(view.scope.name))

@@ -147,7 +147,8 @@ def _trace_keys(names: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
 def page_id(view: View) -> str | None:
     """Return the page that a span shows: its route, its screen, or its path with ids masked; None if it shows none.
 
-    A route without a leading slash, as set by Django's instrumentation, gets one, and a regular expression is made readable.
+    A route without a leading slash, as set by Django's instrumentation, gets one. A regular expression becomes
+    readable.
     """
     if view.kind is not SpanKind.SERVER:
         return _scrubbed(view, *SCREEN_NAMES) or _path(_document_url(view))

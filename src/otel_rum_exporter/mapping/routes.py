@@ -1,6 +1,6 @@
-"""Routes as templates that people can read: some frameworks set the regular expression of a route.
+r"""Routes as templates that people can read: some frameworks set the regular expression of a route.
 
-Django: `^archive/(?P<year>[0-9]{4})/$`, Express: `/orders/:id(\\\\d+)`, Spring: `/orders/{id:[0-9]+}`, Rails:
+Django: `^archive/(?P<year>[0-9]{4})/$`, Express: `/orders/:id(\d+)`, Spring: `/orders/{id:[0-9]+}`, Rails:
 `/orders/:id(.:format)`.
 """
 

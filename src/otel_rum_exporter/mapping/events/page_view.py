@@ -88,23 +88,23 @@ def is_page_served(view: SpanView, config: Config) -> bool:
 
 def why_no_page(view: SpanView, config: Config) -> str | None:
     """Return why a SERVER span did not serve a page to a person; None if it did."""
-    method = http_event.method(view)
-    if config.page_views == "none" or method is None:
-        return "page views are switched off" if method else "it is no HTTP request"
-    if callable(config.page_views):
+    if config.page_views == "none":
+        return "page views are switched off"
+    if callable(config.page_views) and http_event.method(view) is not None:
         decision = config.page_views(view.span)
         if decision is not None:
             return None if decision else "the page_views function says so"
+    return _unlike_any_page(view) or (None if config.page_views == "all" else next(_unlike_a_page(view), None))
+
+
+def _unlike_any_page(view: SpanView) -> str | None:
+    """Return why a request cannot be one for a page, whatever it served; None if it can."""
+    method, code = http_event.method(view), http_event.status(view)
     if method != "GET":
-        return f"its method is {method}"
-    code = http_event.status(view)
+        return f"its method is {method}" if method else "it is no HTTP request"
     if code is None or code >= HTTPStatus.BAD_REQUEST:
         return "it failed" if code else "it has no status"
-    if page_id(view) is None:
-        return "it has neither a route nor a path"
-    if config.page_views == "all":
-        return None
-    return f"its status is {code}" if code >= HTTPStatus.MULTIPLE_CHOICES else _unlike_a_page(view)
+    return "it has neither a route nor a path" if page_id(view) is None else None
 
 
 def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
@@ -158,20 +158,23 @@ def navigation(initiator: str, *, start_millis: float, duration_millis: float) -
     }
 
 
-def _unlike_a_page(view: SpanView) -> str | None:
-    """Return why a successful GET request does not look like one for a page; None if it does."""
-    user_agent = view.text(*USER_AGENTS)
+def _unlike_a_page(view: SpanView) -> Iterator[str]:
+    """Yield why a successful GET request does not look like one for a page; the first reason is the clearest."""
+    code, user_agent = http_event.status(view) or 0, view.text(*USER_AGENTS)
+    if code >= HTTPStatus.MULTIPLE_CHOICES:
+        yield f"its status is {code}"
     if user_agent and (not user_agent.startswith("Mozilla/") or NOT_PEOPLE.search(user_agent)):
-        return "its user agent is no browser's"
+        yield "its user agent is no browser's"
     content_type = view.attributes.get("http.response.header.content_type")
     if content_type:
-        return None if "html" in str(content_type).lower() else "its content type is not HTML"
+        if "html" not in str(content_type).lower():
+            yield "its content type is not HTML"
+        return
     shown = page_id(view) or ""
     # Scanners request any path, so only routes are pages, and `/`, for which some frameworks set no route.
     if view.text(ROUTE) is None and shown != "/":
-        return "it has no route, and its content type is unknown"
+        yield "it has no route, and its content type is unknown"
     if NOT_PAGES.fullmatch(shown):
-        return "its path is one that programs request, and its content type is unknown"
+        yield "its path is one that programs request, and its content type is unknown"
     if "." in shown.rpartition("/")[2] and performance_resource.file_type(shown) != "document":
-        return "its path is that of a file, and its content type is unknown"
-    return None
+        yield "its path is that of a file, and its content type is unknown"
