@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import hashlib
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from otel_rum_exporter._log import RateLimitedLog
@@ -33,8 +38,18 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Spool]]:
         destination: str = "eu",
         max_bytes: int = 100 * MIB,
         log: RateLimitedLog | None = None,
+        former_destination: str = "",
     ) -> Spool:
-        made.append(Spool(str(directory), destination=destination, max_bytes=max_bytes, log=log or RateLimitedLog()))
+        log = log or RateLimitedLog()
+        made.append(
+            Spool(
+                str(directory),
+                destination=destination,
+                max_bytes=max_bytes,
+                log=log,
+                former_destination=former_destination,
+            )
+        )
         return made[-1]
 
     yield spool
@@ -308,3 +323,109 @@ sys.stdin.read()
         process.communicate()
         assert process.returncode == 0
     assert sorted(taken) == sorted(event(f"{number}/{index}").id for number in range(4) for index in range(20))
+
+
+def test_events_that_stayed_in_memory_are_written_when_the_disk_works(
+    make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In parts, without those that were delivered meanwhile."""
+    monkeypatch.setattr(module, "PART_BYTES", 1000)
+    spool = make()
+    accepted = [queued("a", number) for number in range(20)]
+    with monkeypatch.context() as patch:
+        patch.setattr(LockedFile, "write", full_disk)
+        spool.replace((), accepted)
+        assert not spool.persist()
+    assert spool.is_failing
+    spool.remove(accepted[:5])
+    assert spool.persist()
+    assert not spool.persist()
+    assert [one.is_on_disk for one in accepted] == [False] * 5 + [True] * 15
+    spool.close()
+    assert {one.tally for one in make().recover().queued} == {one.tally for one in accepted[5:]}
+
+
+def full_disk(*_: object) -> None:
+    """Fail as a full disk does."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_signal_handler_may_interrupt_a_write(
+    make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It may flush, which stores and removes events, and shut down, which closes the files."""
+    spool = make()
+    first, second, halves = queued("a", 1), queued("a", 2), [queued("a", 3), queued("a", 4)]
+    spool.replace((), [first, second])
+    real = LockedFile.sync
+
+    def interrupted(file: LockedFile) -> None:
+        monkeypatch.setattr(LockedFile, "sync", real)
+        assert spool.events(first) == (event(1),)
+        spool.remove([first])
+        spool.replace([second], halves)
+        assert spool.recover() == ([], 0)
+        spool.persist()
+        real(file)
+
+    monkeypatch.setattr(LockedFile, "sync", interrupted)
+    third = queued("a", 5)
+    spool.replace((), [third])
+    assert third.is_on_disk
+    assert spool.persist()
+    shutil.copytree(tmp_path / "spool", tmp_path / "copy")
+    monkeypatch.setattr(LockedFile, "sync", lambda file: (spool.close(), real(file)))
+    last = queued("a", 6)
+    spool.replace((), [last])
+    assert last.is_on_disk
+    other = make(tmp_path / "copy")
+    found = {events for one in other.recover().queued if (events := other.events(one))}
+    assert found == {(event(3),), (event(4),), (event(5),)}
+
+
+def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """They are SQLite databases, and those of running processes are locked."""
+    directory = tmp_path / "spool" / hashlib.blake2b(b"former", digest_size=8).hexdigest()
+    directory.mkdir(parents=True, mode=0o700)
+    kept, damaged, later = queued("a", 1, 2), queued("b", 3), queued("c", 4)
+    path = directory / "old.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE queued (seq, events, header, header_checksum, content, content_checksum)")
+        for seq, one in enumerate((kept, damaged, later)):
+            key = one.key
+            owner = (tuple(key.app_monitor), key.session_id, key.user_id)
+            more = ("of a later version",) if one is later else ()
+            header = orjson.dumps((seq, tuple(one.tally), one.size_bytes, one.accepted_ns, owner, *more))
+            content = orjson.dumps([tuple(event) for event in one.events or ()])
+            row = (seq, one.count, header, zlib.crc32(header), content, zlib.crc32(content) ^ (one is damaged))
+            connection.execute("INSERT INTO queued VALUES (?, ?, ?, ?, ?, ?)", row)
+    spool = make(former_destination="former")
+    with contextlib.closing(sqlite3.connect(path)) as running:
+        running.execute("PRAGMA locking_mode = EXCLUSIVE")
+        running.execute("BEGIN IMMEDIATE")
+        assert spool.recover() == ([], 0)
+    (found,), lost_events = spool.recover()
+    assert (spool.events(found), found.key, lost_events) == ((event(1), event(2)), kept.key, 2)
+    assert [one.name for one in directory.iterdir()] == ["old.damaged"]
+    assert spool.recover() == ([], 0)
+    spool.close()
+    assert len(make().recover().queued) == 1
+
+
+def test_many_events_are_recovered_in_steps(make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the first are sent soon, and the others use no memory yet."""
+    monkeypatch.setattr(module, "MAX_SEGMENT_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_ADOPTED_BYTES", 20_000)
+    monkeypatch.setattr(module, "MAX_PARTS", 20)
+    first = make()
+    for number in range(30):
+        first.replace((), [queued("a", f"{number}/{index}") for index in range(3)])
+    first.close()
+    second = make()
+    steps = []
+    while found := second.recover().queued:
+        steps.append(len(found))
+        second.remove(found)
+    assert sum(steps) == 90
+    assert max(steps) == 15

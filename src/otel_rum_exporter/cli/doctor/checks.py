@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...rum.client import suppressed_instrumentation
-from . import app_monitor, aws, environment, sending
+from . import app_monitor, aws, environment, sending, spool
 from .context import Context
 from .result import Result, Skip, Status, failed, result_of
 
@@ -31,6 +31,7 @@ CHECKS = (
     Check("variables", "no variable is a misspelt setting", environment.variables),
     Check("packages", "the packages that the variables need are installed", environment.packages),
     Check("exporter", "the environment switches the exporter on", environment.exporter),
+    Check("spool", "no events wait in the spool for other settings", spool.spool),
     Check("region", "a region is set, and RUM is available there", environment.region),
     Check("endpoint", "RUM's data plane responds at the endpoint", aws.endpoint),
     Check("credentials", "there are AWS credentials to sign with", aws.credentials),

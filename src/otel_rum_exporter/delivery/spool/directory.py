@@ -126,7 +126,7 @@ class Spool:
         lost_events = others_bytes = adopted_bytes = 0
         with self._step() as may_write:
             if not may_write:
-                return Recovered((), 0)
+                return Recovered([], 0)
             # The next write finds out whether the disk still fails.
             self.is_failing = False
             for segment in list(self._segments):
@@ -314,7 +314,7 @@ class Spool:
         if found is None or (found[0] and not self._put(found[0])):
             return 0
         recovered += [one for one, _ in found[0]]
-        delete_sqlite(path)
+        delete_sqlite(path, is_damaged=found[1] > 0)
         return found[1]
 
     def _log_left_behind(self) -> None:

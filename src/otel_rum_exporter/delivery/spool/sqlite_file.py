@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import stat
 import zlib
 from pathlib import Path
 
 import orjson
 
 from ..storage import QueuedEvents
+from .locked_file import DAMAGED_SUFFIX
 from .record import decode_stored
 
 _ROWS = "SELECT events, header, header_checksum, content, content_checksum FROM queued ORDER BY seq"
@@ -17,7 +19,9 @@ _ROWS = "SELECT events, header, header_checksum, content, content_checksum FROM 
 
 def sqlite_files(directory: Path) -> list[Path]:
     """Return the databases of a directory."""
-    return [path for path in directory.glob("*.db") if path.is_file() and not path.is_symlink()]
+    with contextlib.suppress(OSError):
+        return [path for path in directory.glob("*.db") if stat.S_ISREG(path.lstat().st_mode)]
+    return []
 
 
 def read_sqlite(path: Path) -> tuple[list[tuple[QueuedEvents, bytes]], int] | None:
@@ -44,8 +48,11 @@ def read_sqlite(path: Path) -> tuple[list[tuple[QueuedEvents, bytes]], int] | No
     return entries, lost_events
 
 
-def delete_sqlite(path: Path) -> None:
-    """Delete a database and its write-ahead log, ignoring errors of the disk."""
-    for file in (path, path.with_name(f"{path.name}-wal")):
-        with contextlib.suppress(OSError):
-            file.unlink()
+def delete_sqlite(path: Path, *, is_damaged: bool) -> None:
+    """Delete a database and its write-ahead log, ignoring errors of the disk. Rename a damaged one."""
+    with contextlib.suppress(OSError):
+        if is_damaged:
+            path.replace(path.with_suffix(DAMAGED_SUFFIX))
+        else:
+            path.unlink()
+        path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
