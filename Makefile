@@ -97,7 +97,7 @@ $(VENV)/shop: $(VENV)/package
 
 $(VENV)/test: $(VENV)/package
 	@echo 'Installing the test tools ...'
-	@$(PIP) '.[demo]' --group test
+	@$(PIP) '.[demo,record]' --group test
 	@touch $@
 
 $(VENV)/bench: $(VENV)/package

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from otel_rum_exporter.exporter import registry
 
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 30.0
 """How long a thread, connection or process that is ending may take to end."""
 
 ALLOWED = {

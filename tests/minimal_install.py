@@ -1,6 +1,6 @@
 """Sends one span with the core dependencies alone: `python tests/minimal_install.py` in an environment without extras.
 
-It is a script: pytest and the stand-in need packages that a minimal installation does not have.
+It is a script: pytest and the local RUM need packages that a minimal installation does not have.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The code blocks of README.md run as readers run them, against a local RUM.
 
 Three things differ from a reader's machine. `pip install` and `opentelemetry-bootstrap` need a network and change the
-environment, so stand-ins check their arguments and install nothing. `make` prints its commands and does not run them:
-`make test` would run this test again. Servers take free ports, so that tests can run at the same time.
+environment, so replacements check their arguments and install nothing. `make` prints its commands and does not run
+them: `make test` would run this test again. Servers take free ports, so that tests can run at the same time.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ assert app.test_client().get("/cart", headers=visit).status_code == 200
 """
 """The application of the reader: one page, visited once."""
 
-STAND_INS = {
+REPLACEMENTS = {
     "pip": """
         from importlib.metadata import metadata
         from packaging.requirements import Requirement
@@ -126,15 +126,15 @@ class Reader:
 def reader(rum: LocalRum, tmp_path: Path) -> Reader:
     """Set up the reader's folder and environment."""
     (tmp_path / "app.py").write_text(APP)
-    stand_ins = tmp_path / "bin"
-    stand_ins.mkdir()
-    for name, code in STAND_INS.items():
-        (stand_ins / name).write_text(f"#!{sys.executable}\nimport sys\n{textwrap.dedent(code)}")
-        (stand_ins / name).chmod(0o755)
+    replacements = tmp_path / "bin"
+    replacements.mkdir()
+    for name, code in REPLACEMENTS.items():
+        (replacements / name).write_text(f"#!{sys.executable}\nimport sys\n{textwrap.dedent(code)}")
+        (replacements / name).chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_", "MAKE"))}
     environment = {
         **kept,
-        "PATH": os.pathsep.join([str(stand_ins), str(BIN), kept["PATH"]]),
+        "PATH": os.pathsep.join([str(replacements), str(BIN), kept["PATH"]]),
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
         "no_proxy": "127.0.0.1",
@@ -145,9 +145,21 @@ def reader(rum: LocalRum, tmp_path: Path) -> Reader:
 def _make(block: str, reader: Reader, _: pytest.Pytester) -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
-    printed = reader.run(f"cd {ROOT}\n{block}", MAKEFLAGS="--dry-run")
+    clone, *commands = block.splitlines()
+    assert clone.startswith("git clone https://"), clone
+    printed = reader.run("\n".join([f"cd {ROOT}", *commands]), MAKEFLAGS="--dry-run")
     assert "otel-rum demo" in printed
     assert "-m pytest" in printed
+
+
+def _demo(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    assert "js_error_event" in reader.run(block, DEMO_ONCE="1")
+
+
+def _record(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    printed = reader.run(block)
+    assert "-> page_view_event  pageId=/cart" in printed
+    assert reader.rum.events == ()
 
 
 def _install(block: str, reader: Reader, _: pytest.Pytester) -> None:
@@ -256,6 +268,8 @@ Check = Callable[[str, Reader, pytest.Pytester], None]
 
 CHECKS: dict[str, Check] = {
     "make demo": _make,
+    "otel-rum demo": _demo,
+    "otel-rum record": _record,
     "opentelemetry-instrument": _instrument,
     "CAPTURE_HEADERS": _capture_headers,
     "SPOOL_DIRECTORY": _spool,

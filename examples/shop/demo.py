@@ -118,7 +118,7 @@ def main() -> int:
 
 @contextmanager
 def local_rum() -> Iterator[LocalRum]:
-    """Run a local stand-in for CloudWatch RUM."""
+    """Run a local CloudWatch RUM."""
     print(bold("CloudWatch RUM, replaced by LocalRum"))
     rum = LocalRum(port=8787)
     try:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from ._uuid import UUID
 
@@ -61,9 +62,17 @@ def role_arn(value: object) -> str:
 
 def http_url(value: object) -> str:
     """Read an http(s) URL, without a slash at its end."""
-    if isinstance(value, str) and re.match(r"https?://[^/\s]", value.strip()):
+    if isinstance(value, str) and _is_http_url(value.strip()):
         return value.strip().rstrip("/")
     raise ValueError("is not an http(s) URL; use for example http://127.0.0.1:8787")
+
+
+def _is_http_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0) and text.split() == [text]
+    except ValueError:  # a port that is no number or above 65535, or half of an IPv6 address
+        return False
 
 
 def truth(value: object) -> bool:

@@ -69,7 +69,7 @@ class Config:
     )
     endpoint: str | None = row(
         None,
-        "URL of another data plane, such as the local stand-in, a proxy or a VPC endpoint.",
+        "URL of another data plane, such as the local RUM, a proxy or a VPC endpoint.",
         http_url,
         shown="AWS's for the region",
         fallbacks=("AWS_ENDPOINT_URL_RUM", "AWS_ENDPOINT_URL"),
@@ -85,7 +85,7 @@ class Config:
     )
     signing: Literal["sigv4", "none"] = row(
         "sigv4",
-        "`sigv4` signs with the AWS credential chain; `none` is for a resource policy or the local stand-in.",
+        "`sigv4` signs with the AWS credential chain; `none` is for a resource policy or the local RUM.",
         one_of("sigv4", "none"),
     )
     identity_pool_id: str | None = row(

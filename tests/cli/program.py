@@ -30,10 +30,10 @@ def run(*arguments: str, code: str = CODE, stdin: str = "", **variables: str) ->
     )
 
 
-def start(*arguments: str, stderr: Any = subprocess.PIPE, **variables: str) -> subprocess.Popen[str]:
+def start(*arguments: str, code: str = CODE, stderr: Any = subprocess.PIPE, **variables: str) -> subprocess.Popen[str]:
     """Start a command, and return its process; use it as a context manager."""
     return subprocess.Popen(
-        [sys.executable, "-c", CODE, *arguments],
+        [sys.executable, "-c", code, *arguments],
         env=environment(**variables),
         encoding="utf-8",
         stdout=subprocess.PIPE,

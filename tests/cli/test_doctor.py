@@ -15,12 +15,16 @@ VALID = {f"{PREFIX}APP_MONITOR_ID": MONITOR_ID, f"{PREFIX}SIGNING": "none", "OTE
 
 
 def test_doctor_with_valid_settings_exits_with_0(rum: LocalRum) -> None:
-    """It prints each setting with its source, then each check on a line."""
+    """It prints each setting that is given with its source, then each check on a line."""
     ended = run("doctor", "--endpoint", rum.url, **VALID)
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
-    assert f"  app_monitor_id           {MONITOR_ID}  {PREFIX}APP_MONITOR_ID" in lines
-    assert any(line.split()[:3] == ["endpoint", rum.url, "--endpoint"] for line in lines)
+    assert [line.split() for line in lines[1:4]] == [
+        ["app_monitor_id", MONITOR_ID, f"{PREFIX}APP_MONITOR_ID"],
+        ["endpoint", rum.url, "--endpoint"],
+        ["signing", "none", f"{PREFIX}SIGNING"],
+    ]
+    assert lines[4:6] == ["", "Checks"]
     assert "  ok       test event       RUM accepted one otel_rum_doctor event" in lines
     assert [event.type for event in rum.events] == ["otel_rum_doctor"]
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.cli.program import code_without, error_line, run
+from tests.cli.program import code_without, environment, error_line, run
 
 StartLocal = Callable[..., subprocess.Popen[str]]
 SHOP = "11111111-1111-4111-8111-111111111111"
@@ -95,16 +96,29 @@ def test_local_serves_until_a_signal(start_local: StartLocal, number: signal.Sig
     url = read_url(process)
     with urllib.request.urlopen(url, timeout=10) as response:
         assert response.status == 200
-    assert [process.stdout.readline().strip() for _ in range(5)][1:] == [
-        f"OTEL_EXPORTER_AWS_RUM_ENDPOINT={url}",
-        "OTEL_EXPORTER_AWS_RUM_SIGNING=none",
-        f"OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID={ANY_ID}",
-        "OTEL_TRACES_EXPORTER=aws_rum",
-    ]
     for _ in range(30):  # a user may press Ctrl-C more than once
         process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the lines are for a POSIX shell")
+def test_local_prints_lines_that_a_shell_accepts_and_that_work(start_local: StartLocal) -> None:
+    """An application started after them sends its spans and log records to this RUM."""
+    process = start_local()
+    assert process.stdout
+    url = read_url(process)
+    exports = [line for line in (process.stdout.readline() for _ in range(9)) if line.startswith("export ")]
+    code = "from opentelemetry import trace; trace.get_tracer('shop').start_span('checkout').end()"
+    script = f'{"".join(exports)}exec opentelemetry-instrument {sys.executable} -c "{code}"'
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    ended = subprocess.run(
+        ["bash", "-euc", script], env=environment(PATH=path), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    (monitor,) = client(url).list_app_monitors()["AppMonitorSummaries"]
+    received = client(url).get_app_monitor_data(Name=monitor["Name"], TimeRange={"After": 0})["Events"]
+    assert {json.loads(event)["event_type"] for event in received} >= {"checkout"}
 
 
 def test_local_with_json_prints_its_address(start_local: StartLocal) -> None:

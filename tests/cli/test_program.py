@@ -15,7 +15,7 @@ def test_version_prints_name_and_version() -> None:
 
 
 def test_help_names_the_first_command_to_try() -> None:
-    """A new user starts with the local stand-in."""
+    """A new user starts with the local RUM."""
     ended = run("--help")
     assert ended.returncode == 0
     assert "Start with `otel-rum local`" in ended.stdout

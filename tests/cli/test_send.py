@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import pytest
 
 from otel_rum_exporter.config import PREFIX
 from otel_rum_exporter.local import Fault, LocalRum
-from tests.cli.program import error_line, run, start
+from tests.cli.program import CODE, TIMEOUT_SECONDS, error_line, run, start
 from tests.otlp.files import ONE_LOG_RECORD, TWO_SPANS, framed
+from tests.waiting import wait_until
 
 MONITOR_ID = "00000000-1111-4222-8333-444444444444"
 
@@ -54,13 +54,6 @@ def variables(rum: LocalRum, tmp_path: Path) -> dict[str, str]:
 def file(tmp_path: Path) -> Path:
     """Return the path of a file to send."""
     return tmp_path / "traces.json"
-
-
-@pytest.fixture
-def large_rum() -> Iterator[LocalRum]:
-    """Serve a data plane that keeps more events than the tests send."""
-    with LocalRum(max_events=50_000) as rum:
-        yield rum
 
 
 @pytest.fixture
@@ -182,25 +175,24 @@ def test_send_stops_after_its_patience_and_the_next_run_resumes(
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals to a child")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_send_that_is_killed_loses_nothing(
-    large_rum: LocalRum, variables: dict[str, str], file: Path, number: signal.Signals
+    rum: LocalRum, variables: dict[str, str], file: Path, number: signal.Signals
 ) -> None:
     """The next run resumes. An event that is sent twice has the same id."""
-    variables[f"{PREFIX}ENDPOINT"] = large_rum.url
-    file.write_text("".join(line(each, spans=20) for each in range(500)))
-    large_rum.faults = [Fault(latency_seconds=0.02)]
-    with start("send", str(file), **variables) as process:
-        deadline = time.monotonic() + 30
-        while len(large_rum.events) < 4500 and time.monotonic() < deadline:
-            time.sleep(0.01)
+    file.write_text("".join(line(each, spans=20) for each in range(150)))
+    # The first 420 events take at most 21 requests, and then a checkpoint is saved. All 3,000 take at least 30.
+    rum.faults = [Fault(latency_seconds=0.001, times=25), Fault(status=503)]
+    code = f"from otel_rum_exporter.cli import replay; replay.MAX_STORED_EVENTS = 400; {CODE}"
+    with start("send", str(file), code=code, **variables) as process:
+        wait_until(lambda: any(request.status == 503 for request in rum.requests))
         process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
+        rum.faults = []
+        _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     assert "Traceback" not in errors
-    assert 4500 <= len({event.id for event in large_rum.events}) < 10_000
-    large_rum.faults = []
+    assert 0 < len({event.id for event in rum.events}) < 3000
     ended = run("send", str(file), **variables)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "starting at byte" in ended.stdout
-    assert len({event.id for event in large_rum.events}) == 10_000
+    assert len({event.id for event in rum.events}) == 3000
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")

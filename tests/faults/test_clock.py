@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from otel_rum_exporter.local import Fault, LocalRum
-from tests.faults.numbered_spans import NumberedSpans, session_id
+from tests.faults.numbered_spans import TIMEOUT_SECONDS, NumberedSpans, session_id
 
 Make = Callable[..., Any]
 DAY_NS = 86_400 * 1_000_000_000
@@ -52,7 +52,7 @@ def test_a_clock_jump_during_a_backoff_delays_and_loses_nothing(
     for _ in range(3):
         one.export(numbered.spans(3, session_id()))
     rum.faults = []
-    numbered.wait_until_received(20)
+    numbered.wait_until_received()
     assert one.force_flush()
     numbered.assert_counts(one.ledger)
 
@@ -72,9 +72,9 @@ def test_events_on_disk_are_recovered_after_a_clock_jump(
     rum.faults = []
     second = exporter()
     # RUM may still receive a request of the first exporter. Then the second sends the same events again.
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while second.ledger.delivered < 5:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert second.ledger.recovered == 5
-    numbered.wait_until_received(20)
+    numbered.wait_until_received()

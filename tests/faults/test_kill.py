@@ -34,7 +34,8 @@ SYSTEM_CALLS = ("pwrite64", "write", "fdatasync", "fsync", "rename", "unlink", "
 CHILD_SPANS = 18
 FLUSH_AFTER = 10
 PROCESSES = 8
-RANDOM_KILLS = 200 if IS_LONG else 24
+SHARING_SPANS = 399 if IS_LONG else 60
+RANDOM_KILLS = 200 if IS_LONG else 12
 
 pytestmark = [pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked"), ON_DISK]
 
@@ -83,6 +84,13 @@ class ForkServer:
     def accepted(self) -> set[int]:
         """Return the numbers of the spans that exporters accepted."""
         return {int(line) for line in self.accepted_file.read_text().split()} if self.accepted_file.exists() else set()
+
+    def wait_until_accepted(self, count: int) -> None:
+        """Wait until all processes together have accepted this number of spans."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while len(self.accepted()) < count:
+            assert time.monotonic() < deadline, f"{len(self.accepted())} of {count} spans are accepted"
+            time.sleep(0.005)
 
     def close(self) -> None:
         """End the fork server."""
@@ -207,10 +215,10 @@ def test_kills_at_random_times_lose_nothing(
     for number in range(RANDOM_KILLS):
         child = fork_server.fork(spool, 900 * number)
         fork_server.go()
-        time.sleep(choose.uniform(0.0, 0.3))
+        fork_server.wait_until_accepted(len(fork_server.accepted()) + choose.randint(0, CHILD_SPANS))
+        time.sleep(choose.uniform(0.0, 0.05))  # the kill is between two spans, during a request, or during the flush
         os.kill(child, signal.SIGKILL)
         fork_server.wait(child)
-    assert len(fork_server.accepted()) >= RANDOM_KILLS / 4, "hardly any process started"
     rum.faults = []
     deliver_rest(tmp_path, [spool], exporter, rum, fork_server.accepted())
     assert_same_ids(received(rum))
@@ -225,14 +233,15 @@ def test_eight_processes_with_one_spool_and_kills_lose_nothing(
     rum.delay_seconds = 0.01
 
     def start() -> int:
-        child = fork_server.fork(spool, next(firsts), spans=399)
+        child = fork_server.fork(spool, next(firsts), spans=SHARING_SPANS)
         fork_server.go()
         return child
 
     children = [start() for _ in range(PROCESSES)]
-    kills = 40 if IS_LONG else 12
+    kills = 40 if IS_LONG else 6
     for _ in range(kills):
-        time.sleep(choose.uniform(0.0, 0.3))
+        # The process that started last is alive, so at least `SHARING_SPANS` more are accepted.
+        fork_server.wait_until_accepted(len(fork_server.accepted()) + choose.randint(0, SHARING_SPANS // 2))
         victim = children.pop(choose.randrange(PROCESSES))
         os.kill(victim, signal.SIGKILL)
         fork_server.wait(victim)

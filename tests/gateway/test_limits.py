@@ -38,7 +38,7 @@ def test_a_forwarded_address_is_used_only_from_a_trusted_proxy(make_gateway: Mak
     for trusted in ("127.0.0.1", ""):
         bound = serve(make_gateway(client_bytes_per_second=1, trusted_proxies=trusted))
         url = f"http://127.0.0.1:{bound.http_port}/v1/traces"
-        with httpx.Client() as client:
+        with httpx.Client(verify=False) as client:
             for address in ("192.0.2.1", "192.0.2.2"):
                 response = client.post(url, content=json_spans({}), headers={**JSON, "x-forwarded-for": address})
                 statuses.append(response.status_code)
@@ -83,16 +83,19 @@ def test_the_bytes_of_requests_in_flight_are_limited(make_gateway: MakeGateway, 
         may_end.wait(30)
         yield whole_body[-1:]
 
-    threads = [threading.Thread(target=lambda: httpx.post(url, content=slow_body(), headers=JSON)) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: httpx.post(url, content=slow_body(), headers=JSON, verify=False))
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     metrics_url = url.replace("v1/traces", "metrics")
-    wait_until(lambda: "otel_rum_gateway_in_flight_bytes 360004" in httpx.get(metrics_url).text)
-    assert httpx.post(url, content=whole_body, headers=JSON).status_code == 503
+    wait_until(lambda: "otel_rum_gateway_in_flight_bytes 360004" in httpx.get(metrics_url, verify=False).text)
+    assert httpx.post(url, content=whole_body, headers=JSON, verify=False).status_code == 503
     may_end.set()
     for thread in threads:
         thread.join()
-    assert httpx.post(url, content=whole_body, headers=JSON).status_code == 200
+    assert httpx.post(url, content=whole_body, headers=JSON, verify=False).status_code == 200
 
 
 def test_a_body_that_does_not_arrive_is_an_error(

@@ -176,6 +176,25 @@ def test_an_internal_error_is_reported_as_internal(
     assert "To fix: report this traceback" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("origin", "method", "refused"),
+    [
+        ("https://other.example", "POST", "origin"),
+        ("https://shop.example", "DELETE", "method"),
+        ("https://other.example", "PUT", "origin, method"),
+    ],
+)
+def test_a_refused_preflight_is_a_status(
+    make_gateway: MakeGateway, connect: Connect, origin: str, method: str, refused: str
+) -> None:
+    """In JSON, because a preflight has no encoding."""
+    client = connect(make_gateway(allowed_origins="https://shop.example").app)
+    headers = {"origin": origin, "access-control-request-method": method}
+    response = client.request("OPTIONS", "/v1/traces", b"", headers)
+    assert (response.status_code, response.headers["content-type"]) == (403, "application/json")
+    assert response.json() == {"code": 7, "message": f"Disallowed CORS {refused}"}
+
+
 def test_it_mounts_under_another_application(rum: LocalRum, make_gateway: MakeGateway, connect: Connect) -> None:
     """Its paths are below the mount path."""
     client = connect(Starlette(routes=[Mount("/otlp", make_gateway().app)]))

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 from otel_rum_exporter.local import LocalRum
 
+TIMEOUT_SECONDS = 60.0
+"""A timeout that only a failing test reaches."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -37,12 +40,12 @@ def address(rum: LocalRum) -> tuple[str, int]:
 
 def open_socket(rum: LocalRum) -> socket.socket:
     """Open a TCP connection."""
-    return socket.create_connection(address(rum), timeout=10)
+    return socket.create_connection(address(rum), timeout=TIMEOUT_SECONDS)
 
 
 def open_connection(rum: LocalRum) -> http.client.HTTPConnection:
     """Open an HTTP connection."""
-    return http.client.HTTPConnection(*address(rum), timeout=10)
+    return http.client.HTTPConnection(*address(rum), timeout=TIMEOUT_SECONDS)
 
 
 def start_post(rum: LocalRum, app_monitor_id: str, content: bytes | str) -> http.client.HTTPConnection:

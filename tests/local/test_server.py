@@ -180,7 +180,7 @@ def test_stop_does_not_wait_for_a_delayed_answer(body: Make, app_monitor: str) -
         connection = start_post(rum, app_monitor, json.dumps(body()))
         rum.wait_for()
         began = time.monotonic()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     connection.close()
 
 
@@ -193,7 +193,7 @@ def test_stop_does_not_wait_for_an_upload() -> None:
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
         began = time.monotonic()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     connection.close()
 
 

@@ -13,7 +13,7 @@ EXIT_CODES = {
     LOST: "the command succeeded, but it dropped something",
 }
 
-_EXTRAS = {"local": "local", "demo": "demo", "gateway": "gateway"}
+_EXTRAS = {"local": "local", "demo": "demo", "gateway": "gateway", "record": "record"}
 """The extra that a command needs. All other commands need `cli`."""
 
 

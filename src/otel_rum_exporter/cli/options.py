@@ -74,9 +74,11 @@ def as_json(readings: Mapping[str, Reading]) -> list[dict[str, Any]]:
     ]
 
 
-def lines(readings: Mapping[str, Reading]) -> Iterator[str]:
-    """Yield the rows as lines of aligned columns."""
-    printed = list(rows(readings))
+def lines(readings: Mapping[str, Reading], *, is_only_given: bool = False) -> Iterator[str]:
+    """Yield the rows as lines of aligned columns; if asked, only those of settings that are given."""
+    printed = [row for row in rows(readings) if not is_only_given or readings[row.setting].place is not None]
+    if not printed:
+        return
     widths = [max(len(row[column]) for row in printed) for column in (0, 1)]
     for row in printed:
         yield f"{row.setting:{widths[0]}}  {row.value:{min(widths[1], 44)}}  {row.source}"

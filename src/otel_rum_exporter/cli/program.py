@@ -12,6 +12,8 @@ from .commands.doctor import doctor
 from .commands.explain import explain
 from .commands.gateway import gateway
 from .commands.local import local
+from .commands.probe import probe
+from .commands.record import record
 from .commands.send import send
 
 
@@ -34,7 +36,8 @@ def otel_rum() -> None:
     does, and shows them in the browser. You need no AWS account. `otel-rum demo` adds an application to watch.
 
     \b
-    See the events made from your spans   otel-rum explain traces.json
+    Record the spans of a program         otel-rum record -- python app.py
+    See the events made from your spans   otel-rum explain spans.jsonl
     Send files of the Collector           otel-rum send traces.json
     Receive OTLP from any language        otel-rum gateway
     Find out why nothing arrives          otel-rum doctor
@@ -42,5 +45,5 @@ def otel_rum() -> None:
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
 
 
-for _command in (demo, local, explain, send, doctor, gateway, config):
+for _command in (demo, local, record, explain, send, doctor, probe, gateway, config):
     otel_rum.add_command(_command)

@@ -32,6 +32,7 @@ class Reason(enum.Enum):
 
     UNDECODABLE = Codes(400, 3)
     UNAUTHENTICATED = Codes(401, 16)
+    DISALLOWED = Codes(403, 7)
     UNKNOWN_PATH = Codes(404, 12)
     WRONG_METHOD = Codes(405, 12)
     TOO_SLOW = Codes(408, 4)

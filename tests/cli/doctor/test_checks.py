@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -78,6 +79,48 @@ WRONG: dict[str, tuple[dict[str, str | None], set[str], str, str]] = {
         f"'{PREFIX}ENPOINT' is not a setting; did you mean '{PREFIX}ENDPOINT'?",
         "rename or unset",
     ),
+    "a misspelt exporter": (
+        {"OTEL_TRACES_EXPORTER": "aws_rm"},
+        {"exporter"},
+        "OTEL_TRACES_EXPORTER=aws_rm: no installed package has this exporter, so no telemetry at all is exported",
+        "set OTEL_TRACES_EXPORTER=aws_rum",
+    ),
+    "an exporter without its package": (
+        {"OTEL_METRICS_EXPORTER": "prometheus"},
+        {"exporter"},
+        "OTEL_METRICS_EXPORTER=prometheus: no installed package has this exporter",
+        "set OTEL_METRICS_EXPORTER=none, or pip install opentelemetry-exporter-prometheus",
+    ),
+    "another exporter for spans": (
+        {"OTEL_TRACES_EXPORTER": "console", "OTEL_LOGS_EXPORTER": "aws_rum"},
+        {"exporter"},
+        "OTEL_TRACES_EXPORTER=console sends no spans to RUM",
+        "set OTEL_TRACES_EXPORTER=aws_rum, or add aws_rum after a comma",
+    ),
+    "a sampler that records nothing": (
+        {"OTEL_TRACES_SAMPLER": "parentbased_always_off"},
+        {"sampler"},
+        "the SDK records no span",
+        f"set {PREFIX}SESSION_SAMPLE_RATE",
+    ),
+    "a ratio of zero": (
+        {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.0"},
+        {"sampler"},
+        "OTEL_TRACES_SAMPLER_ARG=0.0: the SDK records no span",
+        "unset OTEL_TRACES_SAMPLER",
+    ),
+    "no session sampled": (
+        {f"{PREFIX}SESSION_SAMPLE_RATE": "0"},
+        {"span"},
+        "the sample rate is 0: no session is sent",
+        f"set {PREFIX}SESSION_SAMPLE_RATE",
+    ),
+    "every name excluded": (
+        {f"{PREFIX}EXCLUDED_NAMES": "*"},
+        {"span"},
+        "a failed request becomes no event",
+        f"change {PREFIX}EXCLUDED_NAMES",
+    ),
     "telemetry switched off": (
         {"OTEL_SDK_DISABLED": "true"},
         {"exporter"},
@@ -103,6 +146,36 @@ def test_wrong_environment_fails_its_checks_with_cause_and_fix(diagnose: Diagnos
     assert failures(results) == expected
     assert any(message in results[name].message for name in expected), results
     assert any(fix in results[name].fix for name in expected), results
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:8787", "http://127.0.0.1:99999", "http://a b", "http://:8787"])
+def test_malformed_endpoint_stops_the_checks_that_would_ask_aws(diagnose: Diagnose, endpoint: str) -> None:
+    """The test event would go to AWS otherwise."""
+    results = diagnose("", AWS_ENDPOINT_URL_RUM=None, **{f"{PREFIX}ENDPOINT": endpoint})
+    assert failures(results) == {"settings"}
+    assert "is not an http(s) URL" in results["settings"].message
+    after = list(results)[list(results).index("region") :]
+    assert {results[name] for name in after} == {Result(Status.SKIPPED, "the endpoint is malformed")}
+
+
+@pytest.mark.parametrize("signal", ["TRACES", "LOGS", "METRICS"])
+def test_exporter_that_the_distro_sets_must_be_installed(
+    diagnose: Diagnose, shop: LocalRum, monkeypatch: pytest.MonkeyPatch, signal: str
+) -> None:
+    """The distro sets each variable that is not set to otlp, whose package it does not install."""
+    entry_points = metadata.entry_points
+
+    def without_otlp(*, group: str) -> list[metadata.EntryPoint]:
+        return [point for point in entry_points(group=group) if not point.name.startswith("otlp")]
+
+    monkeypatch.setattr(metadata, "entry_points", without_otlp)
+    ours = {"OTEL_TRACES_EXPORTER": "aws_rum", "OTEL_LOGS_EXPORTER": "aws_rum", "OTEL_METRICS_EXPORTER": "none"}
+    assert not failures(diagnose(shop.url, **ours))
+    results = diagnose(shop.url, **(ours | {f"OTEL_{signal}_EXPORTER": None}))
+    assert results["exporter"].message.startswith(
+        f"OTEL_{signal}_EXPORTER is not set, and opentelemetry-distro sets otlp: no installed package has this exporter"
+    )
+    assert f"set OTEL_{signal}_EXPORTER={ours[f'OTEL_{signal}_EXPORTER']}" in results["exporter"].fix
 
 
 def test_default_local_rum_passes_without_aws(diagnose: Diagnose) -> None:

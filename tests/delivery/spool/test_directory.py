@@ -374,7 +374,12 @@ def test_a_signal_handler_may_interrupt_a_write(
     assert third.is_on_disk
     assert spool.persist()
     shutil.copytree(tmp_path / "spool", tmp_path / "copy")
-    monkeypatch.setattr(LockedFile, "sync", lambda file: (spool.close(), real(file)))
+
+    def closed(file: LockedFile) -> None:
+        spool.close()
+        real(file)
+
+    monkeypatch.setattr(LockedFile, "sync", closed)
     last = queued("a", 6)
     spool.replace((), [last])
     assert last.is_on_disk

@@ -1,7 +1,12 @@
 // Returns the texts with too low contrast, by the formula of WCAG 2: text colour over the backgrounds behind it.
 () => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const layers = new Map();
   const layer = (color) => {
+    if (!layers.has(color)) layers.set(color, drawn(color));
+    return layers.get(color);
+  };
+  const drawn = (color) => {
     canvas.clearRect(0, 0, 1, 1);
     canvas.fillStyle = color;
     canvas.fillRect(0, 0, 1, 1);

@@ -24,9 +24,9 @@ def doctor(given: dict[str, object], *, is_sending: bool, is_json: bool) -> None
     """Find out why no telemetry reaches RUM, and how to fix it.
 
     Run it where your application runs: with the same variables, as the same user, in the same container. It shows the
-    settings that apply. Then it checks the settings, the network, the credentials, the clock and the app monitor, and
-    sends one test event. It skips a check that it cannot make, and prints the reason. Each check takes at most
-    20 seconds.
+    settings that are given. Then it checks the settings, the exporters, the network, the credentials, the clock and the
+    app monitor, and sends one test event. It skips a check that it cannot make, and prints the reason. Each check takes
+    at most 20 seconds.
 
     The exit code is 1 if a check failed.
 
@@ -44,7 +44,8 @@ def doctor(given: dict[str, object], *, is_sending: bool, is_json: bool) -> None
     context = Context(given, os.environ)
     results = []
     if not is_json:
-        for line in ("Settings", *(f"  {line}" for line in lines(context.readings)), "", "Checks"):
+        given_lines = [f"  {line}" for line in lines(context.readings, is_only_given=True)] or ["  none is set"]
+        for line in ("Settings (the others have their defaults)", *given_lines, "", "Checks"):
             click.echo(line)
     for check, result in run_checks(context, [check for check in CHECKS if is_sending or check is not TEST_EVENT]):
         results.append((check, result))

@@ -1,10 +1,11 @@
-"""`otel-rum local`: run a local stand-in for RUM until a signal stops it."""
+"""`otel-rum local`: run a local RUM until a signal stops it."""
 
 from __future__ import annotations
 
 import errno
 import json
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,14 +17,18 @@ from .. import MISUSED, fail
 if TYPE_CHECKING:
     from ...local import AppMonitor, LocalRum
 
-_WELCOME = """Local stand-in for RUM, with a console at {url}/
+_WELCOME = """Local RUM, with a console at {url}/
 
-OTEL_EXPORTER_AWS_RUM_ENDPOINT={url}
-OTEL_EXPORTER_AWS_RUM_SIGNING={signing}
-OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID={app_monitor_id}
-OTEL_TRACES_EXPORTER=aws_rum
+To send the events of an application to it, paste these lines into the shell that starts the application{note}:
 
-Set these variables to send the events of an application to it{note}. Press Ctrl-C to stop."""
+{exports}
+opentelemetry-instrument python app.py
+
+Press Ctrl-C to stop."""
+
+_EXPORT = "$env:{}='{}'" if sys.platform == "win32" else "export {}={}"
+_TELEMETRY = {"OTEL_TRACES_EXPORTER": "aws_rum", "OTEL_LOGS_EXPORTER": "aws_rum", "OTEL_METRICS_EXPORTER": "none"}
+_REGION_OF_SIGNATURES = "us-east-1"
 
 _ANY_APP_MONITOR = "00000000-1111-4222-8333-444444444444"
 _VARIABLE = "OTEL_RUM_LOCAL_"
@@ -47,7 +52,7 @@ class _Options:
     as_json: bool
 
 
-@click.command(short_help="Run a stand-in for RUM on this computer.")
+@click.command(short_help="Run a local RUM on this computer.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -92,7 +97,7 @@ class _Options:
 @click.option("--data", type=click.Path(dir_okay=False), help="SQLite file that keeps the events received.")
 @click.option("--json", "as_json", is_flag=True, help="Print the address as one line of JSON, for scripts.")
 def local(**options: object) -> None:
-    """Run a stand-in for RUM on this computer, until Ctrl-C.
+    """Run a local RUM on this computer, until Ctrl-C.
 
     It accepts the requests that RUM accepts, rejects the others and gives the reason, and lists the events that RUM
     would drop silently. Its console shows the sessions and events received. It sends nothing to AWS. Only the file of
@@ -177,14 +182,24 @@ def _app_monitors(chosen: _Options) -> list[AppMonitor]:
 
 
 def _welcome(rum: LocalRum, chosen: _Options) -> None:
-    app_monitor_ids = [monitor.id for monitor in rum.app_monitors]
-    values = {
-        "url": rum.url,
-        "signing": "none" if chosen.access_key is None else "sigv4",
-        "app_monitor_id": (app_monitor_ids or [_ANY_APP_MONITOR])[0],
+    app_monitor_id = next((monitor.id for monitor in rum.app_monitors), _ANY_APP_MONITOR)
+    signing = "none" if chosen.access_key is None else "sigv4"
+    if chosen.as_json:
+        click.echo(json.dumps({"url": rum.url, "signing": signing, "app_monitor_id": app_monitor_id}))
+        return
+    variables = {
+        "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
+        "OTEL_EXPORTER_AWS_RUM_SIGNING": signing,
+        "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": app_monitor_id,
+        **_TELEMETRY,
     }
-    note = "" if chosen.app_monitor else "; the app monitor id can be any UUID"
-    click.echo(json.dumps(values) if chosen.as_json else _WELCOME.format(**values, note=note))
+    notes = [] if chosen.app_monitor else ["the app monitor id can be any UUID"]
+    if signing == "sigv4":
+        variables["AWS_REGION"] = _REGION_OF_SIGNATURES
+        notes.append("also set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to the key that you gave")
+    exports = "\n".join(_EXPORT.format(name, value) for name, value in variables.items())
+    note = f" ({'; '.join(notes)})" if notes else ""
+    click.echo(_WELCOME.format(url=rum.url, exports=exports, note=note))
 
 
 def _start_failure(error: OSError, host: str, port: int) -> str:

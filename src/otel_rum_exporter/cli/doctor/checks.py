@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...rum.client import suppressed_instrumentation
-from . import app_monitor, aws, environment, sending, spool
+from . import app_monitor, aws, environment, exporters, sending, span, spool
 from .context import Context
 from .result import Result, Skip, Status, failed, result_of
 
@@ -30,7 +30,11 @@ CHECKS = (
     Check("settings", "every setting is valid", environment.settings),
     Check("variables", "no variable is a misspelt setting", environment.variables),
     Check("packages", "the packages that the variables need are installed", environment.packages),
-    Check("exporter", "the environment switches the exporter on", environment.exporter),
+    Check(
+        "exporter", "the environment switches the exporter on, and each exporter it names exists", exporters.exporter
+    ),
+    Check("sampler", "the SDK records spans", exporters.sampler),
+    Check("span", "a span becomes an event with these settings", span.becomes_event),
     Check("spool", "no events wait in the spool for other settings", spool.spool),
     Check("region", "a region is set, and RUM is available there", environment.region),
     Check("endpoint", "RUM's data plane responds at the endpoint", aws.endpoint),
@@ -45,6 +49,8 @@ CHECKS = (
 )
 """In order: a check uses what the checks before it put into the context."""
 
+_WITHOUT_NETWORK = frozenset({"settings", "variables", "packages", "exporter", "sampler", "span"})
+
 
 def run_checks(context: Context, checks: Sequence[Check] = CHECKS) -> Iterator[tuple[Check, Result]]:
     """Run the checks in order, and yield their results; a failure with the same message as an earlier one is skipped.
@@ -53,6 +59,10 @@ def run_checks(context: Context, checks: Sequence[Check] = CHECKS) -> Iterator[t
     """
     first_with: dict[str, str] = {}
     for check in checks:
+        if context.readings["endpoint"].fault and check.name not in _WITHOUT_NETWORK:
+            # With a malformed endpoint the next checks would ask AWS instead, and send it the test event.
+            yield check, Result(Status.SKIPPED, "the endpoint is malformed")
+            continue
         result = _run_bounded(check, context)
         if result.status is Status.FAILED and first_with.setdefault(result.message, check.name) != check.name:
             result = Result(Status.SKIPPED, f"for the same reason as {first_with[result.message]}")

@@ -8,9 +8,8 @@ from importlib import metadata
 from ...config import Config, ConfigError, unknown_variables, variable
 from ..packages import is_installed
 from .context import Context
-from .result import Result, Skip, Status, failed, ok, warning
-
-EXPORTER = "aws_rum"
+from .exporters import EXPORTER
+from .result import Result, Skip, Status, failed, ok
 
 NEEDS = (
     ("OTEL_CONFIG_FILE", "", "opentelemetry-configuration", "the file is not read, and nothing is exported"),
@@ -45,22 +44,6 @@ def packages(context: Context) -> Result:
         if value and text in value and not is_installed(package):
             return failed(f"{name}={value} needs {package}: {consequence}", f"pip install {package}")
     return ok(f"boto3 {metadata.version('boto3')}, opentelemetry-sdk {metadata.version('opentelemetry-sdk')}")
-
-
-def exporter(context: Context) -> Result:
-    """Check whether the environment switches the exporter on."""
-    values = {name: context.environment.get(name, "") for name in ("OTEL_TRACES_EXPORTER", "OTEL_LOGS_EXPORTER")}
-    if context.environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return failed("OTEL_SDK_DISABLED=true switches all telemetry off", "unset OTEL_SDK_DISABLED")
-    enabled_by = [name for name, value in values.items() if EXPORTER in [each.strip() for each in value.split(",")]]
-    if enabled_by:
-        return ok(f"{EXPORTER} in {' and '.join(enabled_by)}")
-    if context.environment.get("OTEL_CONFIG_FILE"):
-        raise Skip("OTEL_CONFIG_FILE sets the exporters; this command does not read the file")
-    return warning(
-        f"the environment does not switch {EXPORTER} on",
-        f"set OTEL_TRACES_EXPORTER={EXPORTER}, unless your code creates the exporter",
-    )
 
 
 def region(context: Context) -> Result:

@@ -155,15 +155,8 @@ class Spool:
 
     def close(self) -> None:
         """Close the segments. Those with events are left to the next process."""
-        with self._step() as may_write:
+        with self._step():
             self._is_closed = True
-            if not may_write:  # The interrupted step still uses the files; they are closed with the process.
-                return
-            for segment in self._segments:
-                if segment.stored or not segment.discard():
-                    segment.close()
-            self._segments.clear()
-            self._in_memory.clear()
 
     @contextlib.contextmanager
     def _step(self) -> Iterator[bool]:
@@ -174,6 +167,11 @@ class Spool:
                 yield is_first and not self._is_closed
             finally:
                 self._is_busy = not is_first
+                if is_first and self._is_closed:
+                    for segment in self._segments:
+                        if segment.stored or not segment.discard():
+                            segment.close()
+                    self._segments.clear()
 
     def _put(self, entries: Entries, replaced: Sequence[QueuedEvents] = ()) -> bool:
         """Write events, and remove those of the replaced events that are in the same segment; false if that fails."""
