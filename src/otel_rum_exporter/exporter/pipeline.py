@@ -25,6 +25,7 @@ from ..mapping.identity import Moment
 from ..mapping.log_view import LogRecord
 from ..mapping.outcome import Converted
 from ..mapping.span_view import Span
+from ..mapping.urls import scrub
 from ..rum.client import RumClient, Transport
 from .cost import Cost
 from .metrics import is_enabled, observe
@@ -161,6 +162,7 @@ class Pipeline:
     def _recover(self) -> None:
         """Queue the events that processes left in the spool when they ended; drop those that are too old."""
         try:
+            self._delivery.persist()
             queued, lost_events = self._store.recover()
             self.ledger.recover(Tally.total((Tally(lost_events), *(one.tally for one in queued))))
             if lost_events:
@@ -179,5 +181,23 @@ def _store(config: Config, log: RateLimitedLog) -> Store:
     with UNFORKED:
         from ..delivery.spool.directory import Spool
 
-    destination = f"{config.endpoint or ''} {config.region or ''} {config.signing}"
-    return Spool(config.spool_directory, destination=destination, max_bytes=config.spool_max_bytes, log=log)
+    return Spool(
+        config.spool_directory,
+        destination=spool_destination(config),
+        max_bytes=config.spool_max_bytes,
+        log=log,
+        former_destination=f"{config.endpoint or ''} {config.region or ''} {config.signing}",
+    )
+
+
+def spool_destination(config: Config) -> str:
+    """Return where the events of a spool are sent and with whose permission, without secrets."""
+    parts = (
+        ("app monitor", config.app_monitor_id),
+        ("in", config.region),
+        ("at", config.endpoint and scrub(config.endpoint)),
+        ("for identity pool", config.identity_pool_id),
+        ("and role", config.guest_role_arn),
+        ("without signatures", config.signing == "none" or None),
+    )
+    return " ".join(name if value is True else f"{name} {value}" for name, value in parts if value)
