@@ -16,7 +16,7 @@ from otel_rum_exporter.local import LocalRum
 from tests.spans import APP_MONITOR_ID
 
 INSTRUMENT = str(Path(sys.executable).with_name("opentelemetry-instrument"))
-PROCESS_SECONDS = 60.0
+PROCESS_SECONDS = 120.0
 EXIT_SECONDS = 12.0
 """The documented maximum for a dead endpoint, and the only time that a test here measures."""
 
