@@ -20,7 +20,6 @@ from ..._attributes import (
     EXCEPTION_MESSAGE,
     EXCEPTION_STACK,
     EXCEPTION_TYPE,
-    STATUSES,
     plain,
 )
 from ...rum.event import EventDraft
@@ -31,6 +30,7 @@ from ..log_view import LogView
 from ..record_view import View, number, text
 from ..redaction import scrub_text
 from ..span_view import SpanView
+from .exception_kinds import is_answer, is_cancellation
 
 JS_ERROR_EVENT = "com.amazon.rum.js_error_event"
 
@@ -74,11 +74,6 @@ _SCRIPT_FRAME = re.compile(r"((?:https?|file)://[^\s()]{1,500}?):(\d{1,9}):(\d{1
 ERROR_NAMES = frozenset({"exception", "app.crash", "device.crash", "device.anr"})
 """Names of log records that are errors; names that end in `.exception` are errors too."""
 
-HTTP_EXCEPTIONS = frozenset(
-    {"BadRequest", "Forbidden", "HTTPException", "Http404", "NotFound", "PermissionDenied", "RequestValidationError"}
-)
-"""Exceptions that Django, Flask and FastAPI turn into a 4xx response."""
-
 _MAX_DEBUG_SEVERITY = 8
 """SeverityNumber DEBUG4: errors logged for debugging did not affect a user."""
 
@@ -89,7 +84,21 @@ def has_exceptions(view: View) -> bool:
 
 
 def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield time (ns since the epoch) and attributes of each exception on a span or log record."""
+    """Yield time (ns since the epoch) and attributes of each exception on a span or log record that is an error.
+
+    Not those of a call to another service: the span that they reach reports them, and handled ones are no errors. Not
+    answers of a framework below 500, and not cancellations.
+    """
+    if _is_call(view) and not view.is_local_root:
+        return
+    for time_ns, exception in recorded(view):
+        message = text(exception, EXCEPTION_MESSAGE) or ""
+        if not is_answer(view, exception) and not is_cancellation(text(exception, *ERROR_TYPES) or "", message):
+            yield time_ns, exception
+
+
+def recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield time and attributes of each exception that a span or log record carries, error or not."""
     if isinstance(view, LogView):
         if is_logged_error(view):
             fallback = view.body if isinstance(view.body, str) else view.name
@@ -101,9 +110,12 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield view.end_ns, {**exception, EXCEPTION_MESSAGE: message}
         for event in view.events:
             if event.name == "exception":
-                exception = plain(event.attributes)
-                if not _is_http_response(view, exception):
-                    yield event.timestamp or view.end_ns, exception
+                yield event.timestamp or view.end_ns, plain(event.attributes)
+
+
+def _is_call(view: View) -> bool:
+    """Return whether a span is a call to another service."""
+    return view.kind is SpanKind.CLIENT or view.kind is SpanKind.PRODUCER
 
 
 def _logged_message(exception: Mapping[str, Any]) -> str | None:
@@ -188,13 +200,6 @@ def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | No
     innermost = stack[max(0, stack.rfind('\n  File "')) :] if PYTHON_TRACEBACK in stack else stack
     raised_at = innermost.strip()[:MAX_MESSAGE_CHARS]
     return Fingerprint(trace_id, kind.rpartition(".")[2][:MAX_MESSAGE_CHARS], message[:MAX_MESSAGE_CHARS], raised_at)
-
-
-def _is_http_response(view: SpanView, exception: Mapping[str, Any]) -> bool:
-    """Return whether a framework turned the exception into a 4xx response: no error, and the status reports it."""
-    status = view.integer(*STATUSES) or 0
-    kind = text(exception, EXCEPTION_TYPE) or ""
-    return view.kind is SpanKind.SERVER and 400 <= status < 500 and kind.rpartition(".")[2] in HTTP_EXCEPTIONS
 
 
 def _is_splunk_error(view: View) -> bool:
