@@ -1,4 +1,4 @@
-"""Spans of instrumentation libraries that tell nothing of a person's experience, and units of work, which do.
+"""Spans of instrumentation libraries that say nothing about a person's experience, and units of work, which do.
 
 RUM charges for each event, and one request makes many such spans: `CUSTOM_EVENTS=all` sends them.
 """
