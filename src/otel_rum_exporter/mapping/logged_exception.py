@@ -64,9 +64,9 @@ def _of_members(members: Mapping[str, Any], *, is_error: bool) -> dict[str, Any]
         inner = members.get(name)
         inner = inner[-1] if isinstance(inner, (list, tuple)) and inner else inner
         if isinstance(inner, Mapping):
-            found = {key: text(inner, *names) for key, names in _MEMBERS.items()}
-            if found[EXCEPTION_TYPE] and (found[EXCEPTION_MESSAGE] or found[EXCEPTION_STACK]):
-                return {**found, **_place(inner)}
+            parts = {key: text(inner, *names) for key, names in _MEMBERS.items()}
+            if parts[EXCEPTION_TYPE] and (parts[EXCEPTION_MESSAGE] or parts[EXCEPTION_STACK]):
+                return {**parts, **_place(inner)}
     stack = next((found for name in STACKS if (found := text(members, name)) and application_frame(found)), None)
     message = text(members, *MESSAGES)
     if stack is None and (message is None or not is_error):

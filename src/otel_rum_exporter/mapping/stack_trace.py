@@ -138,7 +138,7 @@ def _frames(stack: str) -> Iterator[tuple[Frame, bool]]:
         return
     for line in stack[:MAX_CHARS].splitlines():
         short = line[:MAX_LINE_CHARS]
-        found_form = next((found for form in _FORMS if (found := form.search(short))), None)
+        found_form = next(filter(None, (form.search(short) for form in _FORMS)), None)
         if found_form is None or not _MARK.search(found_form["file"]):
             continue
         parts = found_form.groupdict()
