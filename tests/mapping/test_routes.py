@@ -52,7 +52,7 @@ def test_any_route_is_read_to_its_end(route: str) -> None:
 
 
 def test_page_and_type_of_a_request_have_the_template() -> None:
-    """A page whose name is a regular expression tells nothing."""
+    """A page whose name is a regular expression means nothing to a reader."""
     page = {"http.method": "GET", "http.route": r"^archive/(?P<year>[0-9]{4})/$", "http.status_code": 200}
     (_, view), _ = mapped(make_span("GET ^archive/(?P<year>[0-9]{4})/$", page, kind=SpanKind.SERVER))
     assert view["pageId"] == "/archive/<year>/"

@@ -156,7 +156,7 @@ def test_a_type_has_few_values_and_means_something(name: str, kind: str) -> None
     ],
 )
 def test_the_type_of_a_request_is_its_method_and_route(attributes: dict[str, Any], kind: str) -> None:
-    """The home page and unrouted requests are told apart."""
+    """The home page and unrouted requests differ."""
     span = make_span("POST", {"http.method": "POST", "http.status_code": 200, **attributes}, kind=SERVER)
     assert types(span) == [kind]
 
