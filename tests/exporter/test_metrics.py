@@ -210,3 +210,16 @@ def test_a_gauge_of_the_application_may_end_a_span_while_another_thread_exports_
     assert not any(thread.is_alive() for thread in threads)
     shared.leave(1.0)
     provider.shutdown()
+
+
+def test_events_and_their_list_price_are_counted_by_type(
+    read: Callable[[], Points], exporter: Callable[..., RumSpanExporter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user sees the cost where the other metrics are."""
+    monkeypatch.setenv(SWITCH, "true")
+    exporter().export([make_span("work") for _ in range(3)])
+    points = read()
+    counts = {point.attributes["rum.event.type"]: point.value for point in points["otel_rum_exporter.events"]}
+    costs = {point.attributes["rum.event.type"]: point.value for point in points["otel_rum_exporter.cost"]}
+    assert counts["work"] == 3
+    assert costs["work"] == pytest.approx(0.00003)

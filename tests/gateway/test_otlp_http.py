@@ -11,7 +11,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from otel_rum_exporter.delivery.spool.file import SpoolFile
+from otel_rum_exporter.delivery.spool.segment import Segment
 from otel_rum_exporter.local import LocalRum
 from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
@@ -110,7 +110,7 @@ def test_events_that_are_not_on_disk_are_not_acknowledged(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as failing:
-        failing.setattr(SpoolFile, "put", fail)
+        failing.setattr(Segment, "put", fail)
         for _ in range(3):
             response = client.post("/v1/traces", spans("work"), PROTOBUF)
             assert (response.status_code, response.headers["retry-after"]) == (503, "5")
