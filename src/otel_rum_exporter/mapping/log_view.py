@@ -11,7 +11,7 @@ from opentelemetry.trace import TraceFlags
 
 from .._attributes import plain
 from .attribute_values import json_object, json_text, json_value
-from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, keys_of, text
+from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, clock_unit_ns, epoch_ns, keys_of, text
 
 
 class LogData(Protocol):
@@ -67,6 +67,12 @@ class LogView(View):
         return self.name, self.attributes, self.body
 
     @property
+    def has_other_clock(self) -> bool:
+        """Whether its time is in another unit than nanoseconds, and not since the start of a page."""
+        data = self.source.log_record
+        return not data.observed_timestamp and clock_unit_ns(data.timestamp) > 1
+
+    @property
     def id_parts(self) -> tuple[str, ...]:
         """Time, name and content: log records have no id."""
         content = orjson.dumps([json_object(self.attributes), json_value(self.body)], option=orjson.OPT_SORT_KEYS)
@@ -79,9 +85,9 @@ class LogView(View):
         attributes = plain(data.attributes)
         trace_id = f"{data.trace_id:032x}" if data.trace_id else ""
         span_id = f"{data.span_id:016x}" if data.trace_id and data.span_id else ""
-        given_ns = epoch_ns(data.timestamp)
+        given_ns, observed_ns = data.timestamp or 0, epoch_ns(data.observed_timestamp)
         # OpenTelemetry's browser instrumentations set times since the page's start instead of the epoch.
-        time_ns = given_ns if given_ns >= EARLIEST_EPOCH_NS else epoch_ns(data.observed_timestamp) or given_ns
+        time_ns = epoch_ns(given_ns) if given_ns >= EARLIEST_EPOCH_NS else observed_ns or epoch_ns(given_ns)
         return cls(
             name=json_text(data.event_name) if data.event_name else text(attributes, "event.name") or "",
             attributes=attributes,

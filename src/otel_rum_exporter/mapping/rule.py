@@ -16,6 +16,7 @@ from .record_view import View
 V = TypeVar("V", bound=View)
 
 NOT_FOR_RUM = "it is not for RUM"
+NOT_MEASURED = "it has no measurement"
 BY_SETTINGS = "the settings exclude it"
 BY_APPLICATION = "the application excludes it"
 OF_PARENT = "its parent's event contains its data"

@@ -30,7 +30,7 @@ from .events import (
 )
 from .log_view import LogView
 from .record_view import View
-from .rule import BY_APPLICATION, NOT_FOR_RUM, OF_PARENT, OF_SPAN, REPLACED, Rule, Rules
+from .rule import BY_APPLICATION, NOT_FOR_RUM, NOT_MEASURED, OF_PARENT, OF_SPAN, REPLACED, Rule, Rules
 from .span_view import SpanView
 
 
@@ -117,6 +117,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         _VITALS,
         web_vital.span_events,
         web_vital.is_span_of_vitals,
+        left_out=NOT_MEASURED,
         named=_names("webvitals"),
     ),
     Rule(
@@ -212,6 +213,7 @@ LOG_RULES: Rules[LogView] = Rules(
         _VITALS,
         web_vital.log_event,
         web_vital.is_vital,
+        left_out=NOT_MEASURED,
         named=_names(web_vital.EVENT_NAME),
     ),
     Rule(

@@ -115,8 +115,8 @@ def _valid_members(
             error = error.within(here)
             progress.add_failure(DecodeFailure(error.path, error.reason), _record_count(member, below))
             continue
-        for error in ignored:
-            progress.add_failure(DecodeFailure(f"{here}.{error.path}", f"{error.reason}; it is ignored"), 0)
+        for part in ignored:
+            progress.add_failure(DecodeFailure(f"{here}.{part.path}", f"{part.reason}; it is ignored"), 0)
         if below and below[0] not in inner and (unknown := _unknown_lists(inner)):
             progress.add_failure(DecodeFailure(f"{here}.{unknown}", f"is not read: OTLP has {below[0]} here"), 0)
         yield f"{here}.", inner, decoded
@@ -139,7 +139,8 @@ def _resource(block: Message, ignored: Ignored) -> DecodedResource:
     def read(resource: Message) -> dict[str, Any]:
         return _attributes(resource, ignored=ignored)
 
-    return DecodedResource(optional(ignored, None, proto_json.submessage, block, "resource", read) or {})
+    attributes: dict[str, Any] | None = optional(ignored, {}, proto_json.submessage, block, "resource", read)
+    return DecodedResource(attributes or {})
 
 
 def _scope(block: Message, ignored: Ignored) -> DecodedScope | None:

@@ -91,8 +91,8 @@ def _records(body: bytes, signal: Signal, progress: DecodeProgress) -> Iterator[
             records = sum(len(_split(body, *block, progress)[1]) for block in blocks)
             progress.add_failure(_failure(error, f"{path}.resource"), records)
             continue
-        for error in ignored:
-            _add_ignored(error, f"{path}.resource", progress)
+        for part in ignored:
+            _add_ignored(part, f"{path}.resource", progress)
         for inner, block in enumerate(blocks):
             yield from _scope_records(body, block, f"{path}.{layout.scopes}[{inner}]", resource, layout, progress)
 
@@ -111,8 +111,8 @@ def _scope_records(
         read = _LAYOUTS[_signal_of(body[start : start + _HEAD_BYTES]) or layout.signal].read
         try:
             yield read(body[start:end], resource, scope, progress, ignored)
-            for error in ignored:
-                _add_ignored(error, f"{path}.{layout.records}[{index}]", progress)
+            for part in ignored:
+                _add_ignored(part, f"{path}.{layout.records}[{index}]", progress)
         except (DecodeError, MalformedError) as error:
             progress.add_failure(_failure(error, f"{path}.{layout.records}[{index}]"))
 

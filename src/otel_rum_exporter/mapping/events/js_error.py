@@ -26,7 +26,7 @@ from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import logged_exception, urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import View, number, text
+from ..record_view import View, epoch_ns, number, text
 from ..redaction import scrub_text
 from ..span_view import SpanView
 from ..stack_trace import application_frame
@@ -112,7 +112,7 @@ def recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield view.end_ns, {**exception, EXCEPTION_MESSAGE: message}
         for event in view.events:
             if event.name == "exception":
-                yield event.timestamp or view.end_ns, plain(event.attributes)
+                yield epoch_ns(event.timestamp) or view.end_ns, plain(event.attributes)
 
 
 def _is_call(view: View) -> bool:

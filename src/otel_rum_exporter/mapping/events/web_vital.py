@@ -140,7 +140,7 @@ def span_events(view: SpanView, _: Config) -> Iterator[EventDraft]:
     """Yield the event of each web vital on a span."""
     for name in VITALS:
         value = view.number(name)
-        if value is not None:
+        if value is not None and value >= 0:
             yield vital(name, value, view.end_ns)
 
 
@@ -173,9 +173,9 @@ def is_vital(view: LogView, _: Config) -> bool:
 
 
 def log_event(view: LogView, config: Config) -> Iterator[EventDraft]:
-    """Yield the event of a web vital."""
+    """Yield the event of a web vital; a negative value is no measurement."""
     found = _name_and_value(view)
-    if found is not None:
+    if found is not None and found[1] >= 0:
         yield vital(*found, view.end_ns, _attribution(found[0], view.body, config))
 
 
