@@ -136,11 +136,15 @@ def _record_count(member: Any, below: tuple[str, ...]) -> int:
 
 
 def _resource(block: Message, ignored: Ignored) -> DecodedResource:
-    def read(resource: Message) -> dict[str, Any]:
-        return _attributes(resource, ignored=ignored)
+    malformed: Ignored = []
+    attributes: dict[str, Any] = {}
 
-    attributes: dict[str, Any] | None = optional(ignored, {}, proto_json.submessage, block, "resource", read)
-    return DecodedResource(attributes or {})
+    def read(resource: Message) -> None:
+        attributes.update(_attributes(resource, ignored=malformed))
+
+    optional(ignored, None, proto_json.submessage, block, "resource", read)
+    ignored.extend(error.within("resource") for error in malformed)
+    return DecodedResource(attributes)
 
 
 def _scope(block: Message, ignored: Ignored) -> DecodedScope | None:

@@ -316,9 +316,6 @@ def test_values_that_rum_does_not_accept_are_left_out(change: dict[str, Any], mi
     assert details["duration"] == 0
 
 
-NAVIGATION_TIMING = "browser.navigation_timing."
-
-
 @pytest.mark.parametrize("value", [-1, -1.0, "-1"])
 def test_a_moment_of_minus_one_did_not_happen(value: object) -> None:
     """Browsers report it for documents of the memory cache."""
@@ -335,7 +332,9 @@ def test_a_moment_of_minus_one_did_not_happen(value: object) -> None:
         "load_event_end": 0,
         "duration": value,
     }
-    attributes = {f"{NAVIGATION_TIMING}{name}": moment for name, moment in {**given, "redirect_count": value}.items()}
+    attributes = {
+        f"browser.navigation_timing.{name}": moment for name, moment in {**given, "redirect_count": value}.items()
+    }
     (details,) = [
         one for kind, one in mapped(make_log("browser.navigation_timing", attributes)) if "navigation" in kind
     ]
