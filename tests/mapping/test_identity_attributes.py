@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from opentelemetry.trace import SpanContext
 
+from otel_rum_exporter.mapping.caches import Caches
 from otel_rum_exporter.mapping.identity import Identities, Identity, Moment
 from otel_rum_exporter.mapping.identity_attributes import (
     FIELDS,
@@ -28,7 +29,9 @@ PROCESS_SESSION = IDS[Source.PROCESS]
 
 def identity_of(attributes: Mapping[Source, Mapping[str, Any]]) -> Identity:
     """Return the identity of a span whose sources have the given attributes."""
-    identities = Identities(new_id=lambda: PROCESS_SESSION, hash_key=b"key")
+    identities = Identities(
+        IdentityReader(hash_key=b"key", has_enduser_id=False), Caches(), new_id=lambda: PROCESS_SESSION
+    )
     browser = SpanContext(77, 76, is_remote=True)
     earlier = make_span("earlier", attributes.get(Source.TRACE), parent=browser)
     parent = make_span("parent", attributes.get(Source.ANCESTOR), parent=browser)

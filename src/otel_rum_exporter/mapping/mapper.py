@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..config import Config
 from ..rum.event import EventDraft
-from .caches import BoundedDict
+from .caches import BoundedDict, Caches
 from .event_types import BUILT_IN
 from .events import page_load
 from .events.custom import FALLBACK_TYPE
@@ -42,14 +42,15 @@ class Mapped(NamedTuple):
 
 
 class Mapper:
-    """Apply the tables of rules. Not thread-safe: its owner calls it under a lock."""
+    """Apply the tables of rules to the records of one application. Not thread-safe: its owner holds a lock."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, caches: Caches | None = None) -> None:
+        caches = caches or Caches()
         self._config = config
-        self._exceptions = ReportedExceptions()
+        self._exceptions = ReportedExceptions(caches)
         self._types = set(BUILT_IN)
-        self._load_reporters: BoundedDict[page_load.Load, str] = BoundedDict(MAX_LOADS)
-        self._parts: BoundedDict[SpanKey, SpanView] = BoundedDict(MAX_PARTS)
+        self._load_reporters: BoundedDict[page_load.Load, str] = caches.bounded("loads", MAX_LOADS)
+        self._parts: BoundedDict[SpanKey, SpanView] = caches.bounded("parts", MAX_PARTS)
 
     def map(self, view: View) -> Mapped:
         """Return the event drafts of a span or log record."""

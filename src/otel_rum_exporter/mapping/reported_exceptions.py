@@ -14,7 +14,7 @@ from .._attributes import (
     SERVICE_NAME,
     SESSION_ATTRIBUTES,
 )
-from .caches import BoundedDict
+from .caches import BoundedDict, Caches
 from .log_view import LogView
 from .record_view import View, identifier, number, text
 from .stack_trace import Raised, chain_of
@@ -37,16 +37,16 @@ class _Logged(NamedTuple):
 
 
 class ReportedExceptions:
-    """The exceptions that were sent. Not thread-safe.
+    """The exceptions of one application that were sent. Not thread-safe.
 
     Two records have the same exception if type, message and the innermost frame are the same in one trace. Each outer
     span adds frames at the start of a traceback only. A record also repeats an exception that caused its own, and a
     group of exceptions that were all sent.
     """
 
-    def __init__(self) -> None:
-        self._in_traces: BoundedDict[tuple[_Origin, Raised], None] = BoundedDict(MAX_EXCEPTIONS)
-        self._logged: BoundedDict[tuple[_Origin, Raised], _Logged] = BoundedDict(MAX_EXCEPTIONS)
+    def __init__(self, caches: Caches) -> None:
+        self._in_traces: BoundedDict[tuple[_Origin, Raised], None] = caches.bounded("exceptions", MAX_EXCEPTIONS)
+        self._logged: BoundedDict[tuple[_Origin, Raised], _Logged] = caches.bounded("logged", MAX_EXCEPTIONS)
 
     def is_new(self, view: View, time_ns: int, exception: Mapping[str, Any]) -> bool:
         """Return whether an exception was not sent before, and remember it."""

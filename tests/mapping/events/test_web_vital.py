@@ -212,3 +212,13 @@ def test_a_negative_vital_is_no_measurement() -> None:
     assert [kind for kind, _ in mapped(make_span("webvitals", {"lcp": -1, "cls": 0}))] == [
         "cumulative_layout_shift_event"
     ]
+
+
+@pytest.mark.parametrize("name", ["LCP", "CLS", "INP", "FCP", "TTFB", "FID"])
+def test_a_vital_as_a_span_of_its_own_is_that_vital(name: str) -> None:
+    """Honeycomb's agent makes one span for each."""
+    attributes = {f"{name.lower()}.value": 12.5, f"{name.lower()}.rating": "good", f"{name.lower()}.delta": 1}
+    ((kind, details),) = mapped(make_span(name, attributes))
+    assert kind.endswith("_event")
+    assert details["value"] == 12.5
+    assert types(make_span(name)) == [name], "without a value it is a span like any other"
