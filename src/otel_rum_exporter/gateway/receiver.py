@@ -40,7 +40,7 @@ RETRY_FULL_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class PartialSuccess:
-    """The result of an accepted request: the number of rejected records, and the reason."""
+    """The result of an accepted request: the number of rejected records, and what was rejected or ignored."""
 
     rejected: int
     message: str
@@ -102,11 +102,11 @@ class Receiver:
         """
         decoded = _decoded(signal, encoding, body)
         records, unrouted = self._routed(decoded, client)
-        self._accept(signal, records)
+        self._accept(records)
         rejected = decoded.rejected + sum(unrouted.values())
         self._counts.received(signal, len(decoded.records) + decoded.rejected, rejected)
         reasons = [f"{count} rejected: {reason}" for reason, count in unrouted.items()]
-        if decoded.rejected:
+        if decoded.failures:
             failures = "; ".join(map(str, decoded.failures[:3]))
             reasons.append(f"{decoded.rejected} rejected: {failures}")
         return PartialSuccess(rejected, "; ".join(reasons))
@@ -145,13 +145,16 @@ class Receiver:
         except NoRouteError as error:
             return str(error)
 
-    def _accept(self, signal: Signal, records: list[DecodedSpan | DecodedLogRecord]) -> None:
+    def _accept(self, records: list[DecodedSpan | DecodedLogRecord]) -> None:
+        """Accept records; clients also send spans to the path of logs, and the other way round."""
+        spans = [record for record in records if isinstance(record, DecodedSpan)]
+        log_records = [record for record in records if isinstance(record, DecodedLogRecord)]
         try:
             pipeline = self._pipeline()
-            if signal is Signal.TRACES:
-                pipeline.accept_spans([record for record in records if isinstance(record, DecodedSpan)])
-            else:
-                pipeline.accept_log_records([record for record in records if isinstance(record, DecodedLogRecord)])
+            if spans:
+                pipeline.accept_spans(spans)
+            if log_records:
+                pipeline.accept_log_records(log_records)
         except QueueFullError as error:
             raise RequestError(Reason.OVERLOADED, str(error), RETRY_FULL_SECONDS) from None
 

@@ -33,6 +33,7 @@ from .._version import VERSION
 from ..config import Config
 from . import redaction, routes, urls
 from .attribute_values import json_text, json_value
+from .log_view import PAGE_VIEW_RECORD
 from .record_view import View, text
 from .span_view import Dropped
 
@@ -75,8 +76,13 @@ TRACE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """RUM's key and its span attributes, in order of precedence; they apply to all spans below."""
 
-DOCUMENT_RECORDS = frozenset({"documentLoad", "documentFetch", "browser.navigation", "browser.navigation_timing"})
+DOCUMENT_RECORDS = frozenset(
+    {"documentLoad", "documentFetch", "browser.navigation", "browser.navigation_timing", PAGE_VIEW_RECORD}
+)
 """Names of spans and log records whose URL is that of the document, not of a resource that it loads."""
+
+ROUTE_CHANGED = "Navigation: "
+"""Start of the name of an interaction's span that changed the route; its `http.url` is the page before."""
 
 _SCREENS = frozenset(SCREEN_NAMES)
 _OF_DOCUMENT = frozenset((*DOCUMENT_URLS, *TARGETS, *URLS, *SERVER_HOSTS, *USER_AGENTS, ACCEPT_LANGUAGE))
@@ -151,7 +157,8 @@ def page_id(view: View) -> str | None:
     readable.
     """
     if view.kind is not SpanKind.SERVER:
-        return _scrubbed(view, *SCREEN_NAMES) or _path(_document_url(view))
+        document = _document_url(view)
+        return _scrubbed(view, *SCREEN_NAMES) or (urls.mask_ids(urls.page(document)) if document else None)
     route = view.text(ROUTE)
     if route is not None:
         route = routes.readable(route)
@@ -180,7 +187,10 @@ def _path(target: str | None) -> str | None:
 
 def _document_url(view: View) -> str | None:
     """Return the URL of the document that a browser shows; None if it is unknown."""
-    is_document = view.name in DOCUMENT_RECORDS or {"event_type", "target_element"} <= view.attributes.keys()
+    is_interaction = {"event_type", "target_element"} <= view.attributes.keys()
+    if is_interaction and view.name.startswith(ROUTE_CHANGED):
+        return urls.join(view.text(*URLS), view.name.removeprefix(ROUTE_CHANGED))
+    is_document = is_interaction or view.name in DOCUMENT_RECORDS
     return view.text(*DOCUMENT_URLS, *(URLS if is_document else ()))
 
 

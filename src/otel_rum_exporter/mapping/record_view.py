@@ -45,6 +45,10 @@ MAX_EPOCH_NS = 4_102_444_800 * 1_000_000_000
 """The year 2100: later times come from broken clocks and exceed the range of dates."""
 
 
+_CLOCK_UNITS = (1000, NS_PER_MILLI)
+"""Microseconds and milliseconds. As nanoseconds, dates in them would be in January 1970."""
+
+
 class Resource(Protocol):
     """The source of telemetry: `opentelemetry.sdk.resources.Resource`."""
 
@@ -138,6 +142,11 @@ class View:
     def is_local_root(self) -> bool:
         """Whether it has no enclosing span in this process."""
         return self.parent_key is None or self.is_parent_remote
+
+    @property
+    def has_other_clock(self) -> bool:
+        """Whether its times are in another unit than nanoseconds."""
+        return False
 
     @property
     def size_bytes(self) -> int:
@@ -242,8 +251,21 @@ def as_number(value: object) -> float | None:
     return None
 
 
+def clock_unit_ns(time_ns: int | None) -> int:
+    """Return the unit of a time, in ns: 1, unless its digits are a date in micro- or milliseconds."""
+    if time_ns is not None and time_ns < EARLIEST_EPOCH_NS:
+        for unit in _CLOCK_UNITS:
+            if EARLIEST_EPOCH_NS <= time_ns * unit <= MAX_EPOCH_NS:
+                return unit
+    return 1
+
+
 def epoch_ns(time_ns: int | None) -> int:
-    """Return a time since the epoch within the range of dates; 0 for None."""
+    """Return a time since the epoch within the range of dates; 0 for None.
+
+    Some clients write milliseconds or microseconds where OpenTelemetry has nanoseconds.
+    """
     if time_ns is None:
         return 0
+    time_ns *= clock_unit_ns(time_ns)
     return time_ns if 0 <= time_ns <= MAX_EPOCH_NS else min(max(time_ns, 0), MAX_EPOCH_NS)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 _PLAIN = re.compile(r"https?://\w[\w.~:%+,=&!$'()*-]*(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
 """Nearly every URL up to its query; it needs no parsing."""
+
+_ENTRIES = frozenset({"", "/index.html"})
+"""Paths of documents that hold a whole application."""
 
 _PATH_PARAMETERS = re.compile(r";[^/]*")
 _ID_SEGMENT = re.compile(
@@ -84,6 +87,28 @@ def path(url: str) -> str:
     except ValueError:
         found = re.split(r"[?#]", url, maxsplit=1)[0]
     return _PATH_PARAMETERS.sub("", found) or "/"
+
+
+def join(base: str | None, target: str) -> str:
+    """Return the URL of a target that is relative to a document; the target if there is none."""
+    try:
+        return urljoin(base or "", target)
+    except ValueError:
+        return target
+
+
+def page(url: str) -> str:
+    """Return the path of a document's URL, or the route in its fragment: `#/cart` and `#!/cart` are pages.
+
+    Other fragments, such as `#access_token=…`, are no part of a page.
+    """
+    document, _, fragment = url.partition("#")
+    route = fragment.removeprefix("!")
+    if not route.startswith("/"):
+        return path(url)
+    route = re.split(r"[?#&;=]", route, maxsplit=1)[0]
+    base = path(document).rstrip("/")
+    return route if base in _ENTRIES else f"{base}#{route}"
 
 
 def mask_ids(url_path: str) -> str:

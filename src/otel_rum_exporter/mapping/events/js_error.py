@@ -21,12 +21,13 @@ from ..._attributes import (
     EXCEPTION_TYPE,
     plain,
 )
+from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import logged_exception, urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import View, number, text
+from ..record_view import View, epoch_ns, number, text
 from ..redaction import scrub_text
 from ..span_view import SpanView
 from ..stack_trace import application_frame
@@ -112,7 +113,7 @@ def recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield view.end_ns, {**exception, EXCEPTION_MESSAGE: message}
         for event in view.events:
             if event.name == "exception":
-                yield event.timestamp or view.end_ns, plain(event.attributes)
+                yield epoch_ns(event.timestamp) or view.end_ns, plain(event.attributes)
 
 
 def _is_call(view: View) -> bool:
@@ -144,14 +145,14 @@ def _written_message(stack: str, kind: str) -> str | None:
     return None
 
 
-def is_exception(view: View) -> bool:
+def is_exception(view: View, _: Config | None = None) -> bool:
     """Return whether a span or log record is itself an exception, such as a hang or a logged error."""
     if not view.keys.has(EXCEPTION_ATTRIBUTES):
         return False
     return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
 
 
-def is_logged_error(view: LogView) -> bool:
+def is_logged_error(view: LogView, _: Config | None = None) -> bool:
     """Return whether a log record reports an exception."""
     if 1 <= view.severity <= _MAX_DEBUG_SEVERITY:
         return False

@@ -80,7 +80,7 @@ def timed(view: LogView, config: Config) -> Iterator[EventDraft]:
     """Yield the resource event of a log record, with timings from its attributes."""
     moments = timing.moments_of_log(view)
     initiator = view.text("browser.resource_timing.initiator_type") or "other"
-    duration = view.number("browser.resource_timing.duration") or 0
+    duration = timing.measured(view, "browser.resource_timing.duration") or 0
     details = _details(view.text("url.full"), initiator, duration, config)
     details |= timing.fields(timing.NETWORK, moments) | timing.sizes_of_log(view)
     details["startTime"] = moments.get("fetchStart", 0)
