@@ -297,6 +297,7 @@ def during_import():
     work(1)
 
 work(0)
+assert exporter.force_flush(60_000)  # an export waits only so long
 assert exporter.ledger.delivered == 2
 """
     )

@@ -27,6 +27,7 @@ from ..mapping.outcome import Converted
 from ..mapping.span_view import Span
 from ..mapping.urls import scrub
 from ..rum.client import RumClient, Transport
+from .cost import Cost
 from .metrics import is_enabled, observe
 
 Convert: TypeAlias = Callable[[Converter, Moment], Converted]
@@ -52,6 +53,7 @@ class Pipeline:
         self._converter = Converter(
             config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, log=self._log, is_durable=self._is_spooled
         )
+        self.cost = Cost(self._log, config.cost_warning_usd_per_day, time.monotonic())
         self._store = _store(config, self._log)
         self._transport = Transport(config, client)
         self._delivery = Delivery(
@@ -74,7 +76,7 @@ class Pipeline:
             self._delivery.call_after("recover", 0.0, self._recover)
             self._delivery.start()
         if is_enabled(os.environ):
-            observe(self.ledger, self._delivery)
+            observe(self.ledger, self._delivery, self.cost)
 
     def add_spans(self, spans: Sequence[Span]) -> None:
         """Convert spans, and queue their events."""
@@ -134,6 +136,8 @@ class Pipeline:
             if next_expiry_seconds is not None:
                 self._delivery.call_after("expire", next_expiry_seconds, self._expire_pending)
             events, provisional, resolved = converted.events, converted.provisional, converted.resolved
+            for accepted in events.values():
+                self.cost.add(accepted, now.monotonic_ns / 1e9)
             if events or provisional or resolved:
                 self._delivery.accept(events, now.epoch_ns, provisional=provisional, resolved=resolved)
         self._log.write()

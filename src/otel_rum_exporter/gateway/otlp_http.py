@@ -31,6 +31,7 @@ from .metrics import CONTENT_TYPE, Counts, exposition
 from .receiver import PartialSuccess, Receiver
 from .response import Encoding, error_status, export_response
 from .settings import GatewaySettings
+from .threads import in_thread
 
 LOGGER = logging.getLogger("otel_rum_exporter")
 
@@ -135,12 +136,10 @@ class HttpReceiver:
         with self._budget.reservation() as reserve:
             body = await self._body(request, reserve)
             if compression != "identity":
-                unpack = partial(decompressed, body, compression, self._settings.max_body_bytes, reserve)
-                body = await anyio.to_thread.run_sync(unpack, limiter=self._workers)
+                max_bytes = self._settings.max_body_bytes
+                body = await in_thread(self._workers, decompressed, body, compression, max_bytes, reserve)
             limiter = self._large if len(body) >= LARGE_BYTES else self._workers
-            return await anyio.to_thread.run_sync(
-                self._receiver.receive, signal, encoding, body, client, limiter=limiter
-            )
+            return await in_thread(limiter, self._receiver.receive, signal, encoding, body, client)
 
     async def _body(self, request: Request, reserve: Callable[[int], None]) -> bytes:
         """Read a body, with or without a Content-Length."""
