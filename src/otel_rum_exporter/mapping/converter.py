@@ -27,6 +27,7 @@ from .log_view import LogRecord, LogView
 from .mapper import Mapped, Mapper
 from .outcome import Converted, Drop, Outcome
 from .record_view import View
+from .redaction import Redactor
 from .sampling import is_sampled
 from .span_view import Span, SpanView
 
@@ -55,6 +56,7 @@ class Converter:
         is_durable: bool = False,
     ) -> None:
         self._config = config
+        self._redactor = Redactor.of(config.redaction)
         self._is_durable = is_durable
         self._provisional: dict[int, Mapped] = {}
         self._ledger = ledger
@@ -97,6 +99,7 @@ class Converter:
         for record in records:
             try:
                 view = view_of(record)
+                view.redactor = self._redactor
                 read.append((view, metadata.of_trace(view)))
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 failed.append(Outcome(None, drops=[_unmappable(getattr(record, "name", ""), error, kind)]))

@@ -10,8 +10,9 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import TraceFlags
 
 from .._attributes import plain
+from .attribute_keys import keys_of
 from .attribute_values import json_object, json_text, json_value
-from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, keys_of, text
+from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, text
 
 
 class LogData(Protocol):

@@ -18,6 +18,7 @@ from .events import page_load
 from .events.custom import FALLBACK_TYPE
 from .events.js_error import Fingerprint, exceptions, fingerprint, has_exceptions, js_error
 from .record_view import SpanKey, View
+from .redaction import Redactor
 from .rule import Rule
 from .rules import rule_of
 from .span_view import SpanView
@@ -66,7 +67,7 @@ class Mapper:
             left_out = REPEATED_LOAD
         if rule.keeps_exceptions and has_exceptions(view):
             found = list(exceptions(view))
-            drafts.extend(self._errors(view.trace_id, found))
+            drafts.extend(self._errors(view.trace_id, view.redactor, found))
             if found:
                 left_out = REPEATED_EXCEPTION
         return Mapped(rule, drafts, None if drafts else left_out)
@@ -80,10 +81,10 @@ class Mapper:
         self._load_reporters.trim()
         return reporter == view.name
 
-    def _errors(self, trace_id: str, found: list[tuple[int, Any]]) -> Iterator[EventDraft]:
+    def _errors(self, trace_id: str, redactor: Redactor, found: list[tuple[int, Any]]) -> Iterator[EventDraft]:
         for timestamp_ns, exception in found:
             if not self._is_sent(fingerprint(trace_id, exception)):
-                yield js_error(timestamp_ns, exception)
+                yield js_error(timestamp_ns, exception, redactor)
 
     def _is_sent(self, known: Fingerprint | None) -> bool:
         """Return whether an exception was sent before, and remember it; one without a stack equals one with any."""

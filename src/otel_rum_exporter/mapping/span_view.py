@@ -13,8 +13,9 @@ from typing import NamedTuple, Protocol
 from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from .._attributes import plain
+from .attribute_keys import keys_of
 from .attribute_values import json_text
-from .record_view import MAX_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, keys_of
+from .record_view import MAX_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns
 
 
 class SpanEvent(Protocol):
