@@ -117,7 +117,7 @@ NAMED: dict[str, tuple[str, ...]] = {
     ),
     "address": (
         "address",
-        "street",
+        "address_city",
         "shippingAddress",
         "billing_address",
         "address_line1",

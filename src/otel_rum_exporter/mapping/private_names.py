@@ -139,7 +139,8 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
         "National ids and ids of authorities",
         (
             (
-                "(?:ssn|social_?security(?:_?(?:no|number))?|national_?(?:id|insurance)\\w*|nin|"  # codespell:ignore nin
+                "(?:ssn|social_?security(?:_?(?:no|number))?|"
+                "national_?(?:id|insurance)\\w*|nin|"  # codespell:ignore nin
                 "nino|itin|tin|ein)"
             ),
             "(?:tax_?(?:id|no|number|payer)\\w*|passport\\w*|driv(?:er|ing)s?_?licen[cs]e\\w*|licen[cs]e_?plate)",
