@@ -50,7 +50,7 @@ def test_explain_prints_one_json_object() -> None:
 
 def test_explain_uses_the_settings_of_the_environment() -> None:
     """The explanation is what an exporter with the same environment does."""
-    ended = run("explain", "-", stdin=BODY, OTEL_EXPORTER_AWS_RUM_CUSTOM_EVENTS="false")
+    ended = run("explain", "-", stdin=BODY, OTEL_EXPORTER_AWS_RUM_CUSTOM_EVENTS="none")
     assert "    left out: the settings exclude it\n" in ended.stdout
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 from collections.abc import Iterator
 
 import pytest
+from google.protobuf.json_format import Parse
+from google.rpc.status_pb2 import Status
 
 from otel_rum_exporter.gateway import connection
 from tests.gateway.bodies import PROTOBUF, spans
@@ -93,3 +96,56 @@ def test_the_limit_applies_per_request_of_a_connection(port: int) -> None:
     client.request("POST", "/v1/traces", pieces, PROTOBUF, encode_chunked=True)
     assert client.getresponse().read() == b""
     client.close()
+
+
+def _responses(connection: socket.socket) -> list[tuple[int, str, bytes]]:
+    """Return status, Content-Type and body of each response until the server closes the connection."""
+    received = io.BytesIO(read_to_end(connection))
+    responses = []
+    while status_line := received.readline():
+        headers = http.client.parse_headers(received)
+        body = received.read(int(headers["content-length"]))
+        responses.append((int(status_line.split()[1]), headers["content-type"], body))
+    return responses
+
+
+def _status_of(content_type: str, body: bytes) -> int:
+    """Return the code of a google.rpc.Status."""
+    status: Status = Parse(body, Status()) if content_type == "application/json" else Status.FromString(body)
+    return int(status.code)
+
+
+SMALL = HEAD + b"Content-Length: 0\r\n\r\n"
+JSON_HEAD = HEAD.replace(b"x-protobuf", b"json; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "content_type"),
+    [
+        (b"nonsense\r\n\r\n", "application/json"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), "application/json"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "application/json"),
+        (HEAD + b"X-Header: 1\r\nBad Name: 1\r\n\r\n", "application/x-protobuf"),
+        (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "application/x-protobuf"),
+        (JSON_HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "application/json"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "application/x-protobuf"),
+        (JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nxyz", "application/json"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 1, 20])
+def test_a_request_that_is_not_http_gets_a_status_after_earlier_responses(
+    client_socket: socket.socket, before: int, request_bytes: bytes, content_type: str
+) -> None:
+    """In the encoding of its Content-Type if it is known. A client takes responses in the order of its requests."""
+    client_socket.sendall(SMALL * before + request_bytes + SMALL)
+    *earlier, (status, found, body) = _responses(client_socket)
+    assert [response[0] for response in earlier] == [200] * before
+    assert (status, found, _status_of(found, body)) == (400, content_type, 3)
+
+
+def test_an_invalid_chunk_after_an_early_response_gets_no_second_response(client_socket: socket.socket) -> None:
+    """The client takes a second response for that of its next request."""
+    client_socket.sendall(HEAD.replace(b"x-protobuf", b"x-unknown") + b"Transfer-Encoding: chunked\r\n\r\n")
+    assert client_socket.recv(65_536).startswith(b"HTTP/1.1 415 ")
+    client_socket.sendall(b"zz\r\n")
+    assert read_to_end(client_socket) == b""

@@ -11,7 +11,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from otel_rum_exporter.delivery.spool.file import SpoolFile
+from otel_rum_exporter.delivery.spool.segment import Segment
 from otel_rum_exporter.local import LocalRum
 from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
@@ -110,7 +110,7 @@ def test_events_that_are_not_on_disk_are_not_acknowledged(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as failing:
-        failing.setattr(SpoolFile, "put", fail)
+        failing.setattr(Segment, "put", fail)
         for _ in range(3):
             response = client.post("/v1/traces", spans("work"), PROTOBUF)
             assert (response.status_code, response.headers["retry-after"]) == (503, "5")
@@ -174,6 +174,25 @@ def test_an_internal_error_is_reported_as_internal(
     response = client.post("/v1/traces", b"{}", JSON)
     assert (response.status_code, response.json()) == (500, {"code": 13, "message": "internal error"})
     assert "To fix: report this traceback" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("origin", "method", "refused"),
+    [
+        ("https://other.example", "POST", "origin"),
+        ("https://shop.example", "DELETE", "method"),
+        ("https://other.example", "PUT", "origin, method"),
+    ],
+)
+def test_a_refused_preflight_is_a_status(
+    make_gateway: MakeGateway, connect: Connect, origin: str, method: str, refused: str
+) -> None:
+    """In JSON, because a preflight has no encoding."""
+    client = connect(make_gateway(allowed_origins="https://shop.example").app)
+    headers = {"origin": origin, "access-control-request-method": method}
+    response = client.request("OPTIONS", "/v1/traces", b"", headers)
+    assert (response.status_code, response.headers["content-type"]) == (403, "application/json")
+    assert response.json() == {"code": 7, "message": f"Disallowed CORS {refused}"}
 
 
 def test_it_mounts_under_another_application(rum: LocalRum, make_gateway: MakeGateway, connect: Connect) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from otel_rum_exporter.local import store as store_module
 from otel_rum_exporter.local.record import Batch, Dropped, Event, Exchange, RefusedRequest
 from otel_rum_exporter.local.store import Store
 
@@ -39,6 +40,17 @@ def test_number_of_batches_without_events_is_limited() -> None:
     for _ in range(5):
         store.accept(_batch(), [Dropped(EVENT, "too large")])
     assert (len(store.batches), len(store.dropped)) == (2, 2)
+
+
+def test_counts_of_events_are_limited_and_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load test may run for days."""
+    monkeypatch.setattr(store_module, "_MAX_COUNTED_EVENTS", 100)
+    store = Store(max_events=3)
+    ids = [f"event {number}" for number in range(1000)]
+    for number, event_id in enumerate(ids, 1):
+        store.accept(replace(BATCH, events=(replace(EVENT, id=event_id),) * 2))
+        assert list(store.event_counts) == ids[max(number - 100, 0) : number]
+    assert set(store.event_counts.values()) == {2}
 
 
 def test_events_are_filtered_by_full_or_short_type() -> None:

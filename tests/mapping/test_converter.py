@@ -22,7 +22,7 @@ from otel_rum_exporter.ledger import DropReason, Ledger
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.event_builder import EventBuilder
 from otel_rum_exporter.mapping.event_types import PREFIX
-from otel_rum_exporter.mapping.identity import Moment
+from otel_rum_exporter.mapping.identity import Identities, Moment
 from otel_rum_exporter.mapping.record_view import View
 from otel_rum_exporter.rum.batch import BatchKey
 from otel_rum_exporter.rum.event import RumEvent
@@ -228,7 +228,7 @@ def test_a_pending_span_has_provisional_events() -> None:
 def test_a_failing_provisional_event_costs_no_other_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """The span itself is converted when it is resolved."""
     converter, ledger = durable()
-    monkeypatch.setattr(converter._identities, "provisional", Mock(side_effect=ZeroDivisionError))
+    monkeypatch.setattr(Identities, "provisional", Mock(side_effect=ZeroDivisionError))
     child = make_span("child", parent=make_span("parent"))
     converted = converter.spans([make_span("page", {"session.id": "a"}), child], Moment(START_NS, 0))
     assert (ledger.accepted, sum(map(len, converted.events.values())), converted.provisional) == (1, 1, {})

@@ -11,7 +11,9 @@ from opentelemetry.trace import SpanContext, SpanKind
 from otel_rum_exporter.config import SESSION_SILENCE_NS
 from otel_rum_exporter.mapping import identity as module
 from otel_rum_exporter.mapping import pending
+from otel_rum_exporter.mapping.caches import Caches
 from otel_rum_exporter.mapping.identity import Identities, Identity, Moment
+from otel_rum_exporter.mapping.identity_attributes import IdentityReader
 from otel_rum_exporter.mapping.pending import MAX_PENDING_NS
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.rum.ids import NIL_UUID, to_uuid
@@ -25,7 +27,8 @@ NOW_NS = 1_795_000_000_000_000_000
 def make_identities() -> Identities:
     """Make identities whose new session ids count up."""
     ids = iter(str(uuid.UUID(int=number)) for number in range(1, 100))
-    return Identities(new_id=lambda: next(ids), hash_key=b"key")
+    reader = IdentityReader(hash_key=b"key", has_enduser_id=False)
+    return Identities(reader, Caches(), new_id=lambda: next(ids))
 
 
 @pytest.fixture

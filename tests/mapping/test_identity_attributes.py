@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 from opentelemetry.trace import SpanContext
 
+from otel_rum_exporter.mapping.caches import Caches
 from otel_rum_exporter.mapping.identity import Identities, Identity, Moment
-from otel_rum_exporter.mapping.identity_attributes import FIELDS, NOTHING, IdentityAttributes, IdentityField, Source
+from otel_rum_exporter.mapping.identity_attributes import (
+    FIELDS,
+    NOTHING,
+    IdentityAttributes,
+    IdentityField,
+    IdentityReader,
+    Source,
+)
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.rum.ids import NIL_UUID
 from tests.spans import make_span
@@ -21,7 +29,9 @@ PROCESS_SESSION = IDS[Source.PROCESS]
 
 def identity_of(attributes: Mapping[Source, Mapping[str, Any]]) -> Identity:
     """Return the identity of a span whose sources have the given attributes."""
-    identities = Identities(new_id=lambda: PROCESS_SESSION, hash_key=b"key")
+    identities = Identities(
+        IdentityReader(hash_key=b"key", has_enduser_id=False), Caches(), new_id=lambda: PROCESS_SESSION
+    )
     browser = SpanContext(77, 76, is_remote=True)
     earlier = make_span("earlier", attributes.get(Source.TRACE), parent=browser)
     parent = make_span("parent", attributes.get(Source.ANCESTOR), parent=browser)
@@ -101,3 +111,20 @@ def test_user_and_sampling_are_inherited_within_a_session_only() -> None:
     assert same.completed_by(above) == above
     stated = IdentityAttributes(user="bob", is_sampled=True)
     assert stated.completed_by(above) == IdentityAttributes("above", "bob", is_minted=True, is_sampled=True)
+
+
+@pytest.mark.parametrize("value", [42, 42.0, "42"])
+def test_a_number_is_an_id_in_any_encoding(value: object) -> None:
+    """Applications set `user.id` to the key of a table; exporters send integers also as doubles."""
+    reader = IdentityReader(hash_key=b"key", has_enduser_id=False)
+    view = SpanView.of(make_span(attributes={"user.id": value, "session.id": value}))
+    found = reader.of_view(view, {})
+    assert (found.session, found.user) == ("42", "42")
+    assert reader.of_resource(make_span(resource={"user.id": value}).resource) == (None, "42")
+
+
+@pytest.mark.parametrize("value", [True, 4.5, float("nan"), float("inf"), 1e300, 2**200, "", None, [42], b"42"])
+def test_other_values_are_no_ids(value: object) -> None:
+    """They name nothing, or have more than one spelling."""
+    reader = IdentityReader(hash_key=b"key", has_enduser_id=False)
+    assert reader.of_view(SpanView.of(make_span(attributes={"user.id": value})), {}).user is None

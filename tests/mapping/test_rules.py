@@ -26,10 +26,14 @@ PAGE_VIEW = {
 }
 
 
-def _lifecycle(name: str, attributes: dict[str, Any]) -> ReadableSpan:
-    span = make_span(name, attributes)
-    span._instrumentation_scope = InstrumentationScope("io.opentelemetry.lifecycle")
+def _of_scope(scope: str, name: str, attributes: dict[str, Any] | None = None) -> ReadableSpan:
+    span = make_span(name, attributes or {})
+    span._instrumentation_scope = InstrumentationScope(scope)
     return span
+
+
+def _lifecycle(name: str, attributes: dict[str, Any]) -> ReadableSpan:
+    return _of_scope("io.opentelemetry.lifecycle", name, attributes)
 
 
 def _words(kind: str) -> set[str]:
@@ -73,8 +77,25 @@ SPANS: list[tuple[str, ReadableSpan]] = [
     ),
     ("an HTTP request served", make_span("GET", {"http.method": "GET", "http.status_code": 500}, kind=SERVER)),
     ("a screen shown", make_span("show", {"app.screen.name": "Home"})),
-    ("anything else", make_span("SELECT", {"db.system": "sqlite"}, kind=CLIENT)),
-    ("anything else", make_span("take", {}, kind=SpanKind.CONSUMER)),
+    (
+        "a call to a database or cache: `db.…`",
+        make_span("GET /products/_doc/{id}", {"db.system": "elasticsearch", "http.method": "GET"}, kind=CLIENT),
+    ),
+    (
+        "a call of an AWS SDK: `rpc.system` = `aws-api`",
+        make_span("S3.GetObject", {"rpc.system": "aws-api", "http.method": "GET"}, kind=CLIENT),
+    ),
+    (
+        "a health check that succeeded, by its path or user agent",
+        make_span("GET", {"http.method": "GET", "http.target": "/healthz", "http.status_code": 200}, kind=SERVER),
+    ),
+    ("a unit of work: kind CONSUMER, or `faas.…`, `job.…`", make_span("take", {}, kind=SpanKind.CONSUMER)),
+    (
+        "a message sent or received: `messaging.system`",
+        make_span("orders send", {"messaging.system": "kafka"}, kind=SpanKind.PRODUCER),
+    ),
+    ("a call to another service: `rpc.system`", make_span("/a.B/Get", {"rpc.system": "grpc"}, kind=CLIENT)),
+    ("a step of an instrumentation library, by its scope", _of_scope("opentelemetry.instrumentation.jinja2", "render")),
     ("anything else", make_span("GET", {"user_agent.synthetic.type": "bot"})),
 ]
 

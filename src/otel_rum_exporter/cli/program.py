@@ -12,6 +12,7 @@ from .commands.doctor import doctor
 from .commands.explain import explain
 from .commands.gateway import gateway
 from .commands.local import local
+from .commands.probe import probe
 from .commands.record import record
 from .commands.send import send
 
@@ -44,5 +45,5 @@ def otel_rum() -> None:
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
 
 
-for _command in (demo, local, record, explain, send, doctor, gateway, config):
+for _command in (demo, local, record, explain, send, doctor, probe, gateway, config):
     otel_rum.add_command(_command)

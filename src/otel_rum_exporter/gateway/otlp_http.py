@@ -14,6 +14,7 @@ from functools import partial
 import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -30,6 +31,7 @@ from .metrics import CONTENT_TYPE, Counts, exposition
 from .receiver import PartialSuccess, Receiver
 from .response import Encoding, error_status, export_response
 from .settings import GatewaySettings
+from .threads import in_thread
 
 LOGGER = logging.getLogger("otel_rum_exporter")
 
@@ -41,6 +43,11 @@ WORKERS = 8
 
 LARGE_BYTES = 1024 * 1024
 """Bodies of this size and more are processed one at a time: decoded, they take several times the memory."""
+
+LOST_BODY = (
+    "the server lost the body of a request with Upgrade. To fix: do not offer an upgrade, or run otel-rum gateway"
+)
+"""The error of uvicorn and other servers, see `connection.Parser`. Without it, the request would be acknowledged."""
 
 _TRANSPORT = "http"
 _MAX_HEADER_CHARS = 512
@@ -86,7 +93,7 @@ class HttpReceiver:
             ],
             middleware=[
                 Middleware(
-                    CORSMiddleware,
+                    _Cors,
                     allow_origins=self._settings.allowed_origins,
                     allow_methods=["POST"],
                     allow_headers=["*"],
@@ -129,12 +136,10 @@ class HttpReceiver:
         with self._budget.reservation() as reserve:
             body = await self._body(request, reserve)
             if compression != "identity":
-                unpack = partial(decompressed, body, compression, self._settings.max_body_bytes, reserve)
-                body = await anyio.to_thread.run_sync(unpack, limiter=self._workers)
+                max_bytes = self._settings.max_body_bytes
+                body = await in_thread(self._workers, decompressed, body, compression, max_bytes, reserve)
             limiter = self._large if len(body) >= LARGE_BYTES else self._workers
-            return await anyio.to_thread.run_sync(
-                self._receiver.receive, signal, encoding, body, client, limiter=limiter
-            )
+            return await in_thread(limiter, self._receiver.receive, signal, encoding, body, client)
 
     async def _body(self, request: Request, reserve: Callable[[int], None]) -> bytes:
         """Read a body, with or without a Content-Length."""
@@ -154,6 +159,8 @@ class HttpReceiver:
                     parts.append(part)
         except TimeoutError:
             raise RequestError(Reason.TOO_SLOW, f"the body took more than {BODY_SECONDS:.0f} seconds") from None
+        if not size and length != "0" and "upgrade" in request.headers:
+            raise RequestError(Reason.UNDECODABLE, LOST_BODY)
         return b"".join(parts)
 
     def _client_of(self, request: Request) -> Client:
@@ -182,10 +189,7 @@ class HttpReceiver:
             if is_path
             else (Reason.WRONG_METHOD, "send telemetry with POST")
         )
-        try:
-            encoding = _encoding(request)
-        except RequestError:
-            encoding = Encoding.JSON
+        encoding = Encoding.of(request.headers.get("content-type", "")) or Encoding.JSON
         response = self._error(RequestError(reason, message), encoding)
         response.headers.update(getattr(error, "headers", None) or {})
         return response
@@ -205,14 +209,31 @@ class HttpReceiver:
         return Response(exposition(self._counts, self._ledger(), self._budget.reserved_bytes), media_type=CONTENT_TYPE)
 
 
+class _Cors(CORSMiddleware):
+    """CORS whose refusals are error responses like all others."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        message = bytes(response.body).decode()
+        status = error_status(RequestError(Reason.DISALLOWED, message), Encoding.JSON)
+        headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        return Response(status, Reason.DISALLOWED.value.http_status, headers, media_type=Encoding.JSON.value)
+
+
 def _encoding(request: Request) -> Encoding:
-    """Return the encoding of a request; parameters of its media type are ignored."""
+    """Return the encoding of a request.
+
+    Raises:
+        RequestError: if it is unknown.
+    """
     media_type = request.headers.get("content-type", "")
-    try:
-        return Encoding(media_type.partition(";")[0].strip().lower())
-    except ValueError:
+    encoding = Encoding.of(media_type)
+    if encoding is None:
         known = " nor ".join(encoding.value for encoding in Encoding)
-        raise RequestError(Reason.UNSUPPORTED, f"Content-Type is {media_type[:80]!r}, neither {known}") from None
+        raise RequestError(Reason.UNSUPPORTED, f"Content-Type is {media_type[:80]!r}, neither {known}")
+    return encoding
 
 
 def _country(value: str) -> str | None:

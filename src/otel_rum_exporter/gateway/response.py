@@ -24,6 +24,14 @@ class Encoding(enum.Enum):
     PROTOBUF = "application/x-protobuf"
     JSON = "application/json"
 
+    @classmethod
+    def of(cls, media_type: str) -> Encoding | None:
+        """Return the encoding of a Content-Type, whose parameters are ignored; None if it is unknown."""
+        try:
+            return cls(media_type.partition(";")[0].strip().lower())
+        except ValueError:
+            return None
+
 
 def export_response(signal: Signal, encoding: Encoding, rejected: int = 0, message: str = "") -> bytes:
     """Return the export response; `partial_success` is unset if nothing was rejected."""

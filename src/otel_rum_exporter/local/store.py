@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 from itertools import chain
 
@@ -30,7 +30,8 @@ class Store:
         self._dropped: deque[Dropped] = deque(maxlen=max_events)
         self._removed: deque[Removed] = deque(maxlen=max_events)
         self._requests: deque[Exchange] = deque(maxlen=max_events)
-        self._counts: dict[str, int] = {}
+        # A dict would search for its first key among the deleted ones, for 0.1 ms each time.
+        self._counts: OrderedDict[str, int] = OrderedDict()
 
     def open(self) -> None:
         """Open the archive, if there is one, and load its records; raise ArchiveError on failure."""
@@ -105,7 +106,7 @@ class Store:
     def event_counts(self) -> dict[str, int]:
         """How often each event id was received in accepted requests."""
         with self._changed:
-            return self._counts.copy()
+            return dict(self._counts)
 
     @property
     def summary(self) -> str:
@@ -189,7 +190,7 @@ class Store:
         for event_id in ids:
             self._counts[event_id] = self._counts.get(event_id, 0) + 1
         while len(self._counts) > _MAX_COUNTED_EVENTS:
-            del self._counts[next(iter(self._counts))]
+            self._counts.popitem(last=False)
 
     def _forget_oldest(self) -> None:
         while self._kept - len(self._batches[0].events) >= self._max_events or len(self._batches) > self._max_events:

@@ -17,6 +17,9 @@ from .caches import ObjectCache
 from .record_view import Resource, text
 
 MAX_RESOURCES = 1000
+MAX_SERVERS = 100
+"""Most services of one app monitor that are recorded as servers."""
+
 RUM_PLATFORM = "aws_rum"
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 
@@ -38,19 +41,20 @@ class AppMonitorResolver:
         self._config = config
         self._resolutions = ObjectCache(self._resolve, MAX_RESOURCES)
         self.of = self._resolutions.of
-        self._servers: set[tuple[str | None, str | None]] = set()
+        self._servers: dict[str | None, set[tuple[str | None, str | None]]] = {}
 
     def add_server(self, resource: Resource) -> None:
         """Record that a resource is a server, so that operating system and device are not its users'."""
-        service = _service(resource)
-        if service not in self._servers and len(self._servers) < MAX_RESOURCES:
-            self._servers.add(service)
+        service, monitor_id = _service(resource), self._monitor_id(resource)
+        if monitor_id not in self._servers and len(self._servers) >= MAX_RESOURCES:
+            return
+        servers = self._servers.setdefault(monitor_id, set())
+        if service not in servers and len(servers) < MAX_SERVERS:
+            servers.add(service)
             self._resolutions.clear()
 
     def _resolve(self, resource: Resource) -> Resolution | None:
-        attributes = resource.attributes
-        named = text(attributes, RESOURCE_APP_MONITOR_ID)
-        monitor_id = named if named and UUID.fullmatch(named) else self._config.app_monitor_id
+        attributes, monitor_id = resource.attributes, self._monitor_id(resource)
         if monitor_id is None:
             return None
         monitor = AppMonitor(
@@ -60,9 +64,13 @@ class AppMonitorResolver:
             alias=text(attributes, RESOURCE_ALIAS) or self._config.alias,
             region=None if self._config.region else _region(attributes),
         )
-        is_server = _service(resource) in self._servers
+        is_server = _service(resource) in self._servers.get(monitor_id, ())
         shared = metadata.of_resource(attributes, self._config, is_server=is_server)
         return Resolution(monitor, orjson.dumps(shared).decode())
+
+    def _monitor_id(self, resource: Resource) -> str | None:
+        named = text(resource.attributes, RESOURCE_APP_MONITOR_ID)
+        return named if named and UUID.fullmatch(named) else self._config.app_monitor_id
 
 
 def _service(resource: Resource) -> tuple[str | None, str | None]:

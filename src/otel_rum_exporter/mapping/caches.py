@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -13,19 +13,51 @@ T = TypeVar("T")
 
 
 class BoundedDict(OrderedDict[K, V]):
-    """A dict of at most `max_size` entries after each `trim`, which removes the oldest.
+    """A dict that shares its bound with a group: after each `trim` they have at most `max_size` entries together.
 
-    Trimming once after several insertions is cheaper than after each. Not thread-safe.
+    `trim` removes the oldest entries of the largest dict. Trimming once after several insertions is cheaper than after
+    each. Not thread-safe.
     """
 
-    def __init__(self, max_size: int) -> None:
+    def __init__(self, max_size: int, group: Mapping[int, BoundedDict[Any, Any]] | None = None) -> None:
         super().__init__()
         self.max_size = max_size
+        self._group = {0: self} if group is None else group
 
     def trim(self) -> None:
         """Remove the oldest entries beyond `max_size`."""
-        while len(self) > self.max_size:
-            self.popitem(last=False)
+        fair = self.max_size // len(self._group)
+        if len(self) <= fair and len(self._group) == 1:
+            return
+        excess = sum(map(len, self._group.values())) - self.max_size
+        while excess > 0:
+            largest = max(self._group.values(), key=len)
+            count = max(1, min(excess, len(largest) - fair))
+            for _ in range(count):
+                largest.popitem(last=False)
+            excess -= count
+
+
+class Caches:
+    """The caches of one application. Those with the same name share one bound with the caches of `others`."""
+
+    def __init__(self, others: Caches | None = None) -> None:
+        self.groups: dict[str, dict[int, Any]] = others.groups if others else {}
+
+    def add(self, name: str, make: Callable[[Mapping[int, T]], T]) -> T:
+        """Return a new cache, made with its group."""
+        group: dict[int, T] = self.groups.setdefault(name, {})
+        cache = group[id(self)] = make(group)
+        return cache
+
+    def bounded(self, name: str, max_size: int) -> BoundedDict[Any, Any]:
+        """Return a new dict of at most `max_size` entries, together with its group."""
+        return self.add(name, lambda group: BoundedDict(max_size, group))
+
+    def close(self) -> None:
+        """Leave the groups."""
+        for group in self.groups.values():
+            group.pop(id(self), None)
 
 
 class ObjectCache(Generic[K, T]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from opentelemetry.trace import SpanKind
@@ -19,22 +20,21 @@ from ..rum.batch import BatchKey, Events
 from ..rum.event import RumEvent
 from . import metadata, override
 from .app_monitor import AppMonitorResolver
-from .caches import BoundedDict
+from .application import Application, Applications
 from .event_builder import EventBuilder
 from .events import web_vital
-from .identity import Identities, Identity, Moment
+from .identity import Identity, Moment
+from .identity_attributes import IdentityReader
 from .log_view import LogRecord, LogView
 from .mapper import Mapped, Mapper
 from .outcome import Converted, Drop, Outcome
-from .record_view import View
+from .record_view import Resource, View
 from .redaction import Redactor
 from .sampling import is_sampled
 from .span_view import Span, SpanView
 
 V = TypeVar("V", bound=View)
-
-MAX_SESSIONS = 10_000
-"""Started sessions to remember, so that each is started once."""
+Read = Sequence[tuple[View, Mapping[str, Any]]]
 
 NOT_SAMPLED = "its session is not sampled"
 
@@ -58,37 +58,41 @@ class Converter:
         self._config = config
         self._redactor = Redactor.of(config.redaction)
         self._is_durable = is_durable
+        self._is_closed = False
         self._provisional: dict[int, Mapped] = {}
         self._ledger = ledger
         self._log = log
-        self._identities = Identities(new_id=new_id, hash_key=_hash_key(config), has_enduser_id=config.enduser_id)
-        self._mapper = Mapper(self._with_guarded_page_views(config))
+        reader = IdentityReader(hash_key=_hash_key(config), has_enduser_id=config.enduser_id)
+        guarded = self._with_guarded_page_views(config)
+        self._applications = Applications(lambda caches: Application(guarded, reader, caches, new_id))
         self._app_monitors = AppMonitorResolver(config)
-        self._builder = EventBuilder(config, self._identities.session_uuid)
-        self._started_sessions: BoundedDict[tuple[str, str], None] = BoundedDict(MAX_SESSIONS)
+        self._builder = EventBuilder(config, partial(reader.uuid, "session"))
 
     def spans(self, spans: Iterable[Span], now: Moment) -> Converted:
         """Convert finished spans, and the pending spans below them."""
         read, failed = self._read(SpanView.of, spans, "span")
-        return self._finish(self._identities.assign(read, now), now, read, failed)
+        return self._finish(now, read, failed)
 
     def log_records(self, records: Iterable[LogRecord], now: Moment) -> Converted:
         """Convert log records that need not wait for their span."""
         read, failed = self._read(LogView.of, records, "log")
-        web_vital.supersede(view for view, _ in read)
-        return self._finish(self._identities.assign(read, now), now, read, failed)
+        for group in self._by_application(read).values():
+            web_vital.supersede(view for view, _ in group if isinstance(view, LogView))
+        return self._finish(now, read, failed)
 
     def expire(self, now: Moment) -> Converted:
         """Convert the spans that have been pending for too long."""
-        return self._finish(self._identities.expire(now), now)
+        return self._finish(now)
 
     def close(self, now: Moment) -> Converted:
         """Convert all pending spans; from now on none stays pending."""
-        return self._finish(self._identities.close(now), now)
+        self._is_closed = True
+        return self._finish(now)
 
     def next_expiry_seconds(self, now: Moment) -> float | None:
         """Return the time until `expire` has something to convert; None if nothing is pending."""
-        return self._identities.next_expiry_seconds(now)
+        found = (application.identities.next_expiry_seconds(now) for application in self._applications)
+        return min((seconds for seconds in found if seconds is not None), default=None)
 
     def _read(
         self, view_of: Callable[[Any], V], records: Iterable[Any], kind: Record
@@ -107,35 +111,57 @@ class Converter:
             self._app_monitors.add_server(resource)
         return read, failed
 
-    def _finish(
-        self,
-        resolved: Sequence[tuple[View, Identity]],
-        now: Moment,
-        read: Sequence[tuple[View, Mapping[str, Any]]] = (),
-        failed: Sequence[Outcome] = (),
-    ) -> Converted:
-        """Convert resolved records, count their outcomes, and make the provisional events of what is pending."""
+    def _by_application(self, read: Read) -> dict[str | None, Read]:
+        """Return the views with their page metadata by the key of their application."""
+        groups: dict[str | None, list[tuple[View, Mapping[str, Any]]]] = {}
+        for pair in read:
+            groups.setdefault(self._key(pair[0].resource), []).append(pair)
+        return {**groups}
+
+    def _key(self, resource: Resource) -> str | None:
+        """Return the key of the application that a resource belongs to: the id of its app monitor."""
+        resolution = self._app_monitors.of(resource)
+        return resolution.monitor.id if resolution else None
+
+    def _finish(self, now: Moment, read: Read = (), failed: Sequence[Outcome] = ()) -> Converted:
+        """Convert the records whose identity is final, count their outcomes, and make events of what is pending."""
+        assigned = [(self._applications.of(key), group) for key, group in self._by_application(read).items()]
+        resolved = [(application, application.identities.assign(group, now)) for application, group in assigned]
+        while (oldest := self._applications.remove_oldest()) is not None:
+            resolved.append((oldest, oldest.identities.close(now)))
+            oldest.caches.close()
+        for application in self._applications:
+            if application.identities.pending:
+                identities = application.identities
+                resolved.append((application, identities.close(now) if self._is_closed else identities.expire(now)))
         outcomes = [*failed]
-        for view, identity in resolved:
-            try:
-                outcomes.append(self._convert(view, identity, now.epoch_ns))
-            except Exception as error:  # noqa: BLE001 - one bad record must not cost another
-                outcomes.append(Outcome(view, drops=[_unmappable(view.name, error, _kind(view))]))
-        self._ledger.pending = self._identities.pending
+        for application, pairs in resolved:
+            outcomes.extend(self._outcome(application, view, identity, now) for view, identity in pairs)
+        self._ledger.pending = sum(application.identities.pending for application in self._applications)
         self._count(outcomes)
         if not self._is_durable:
             return Converted(outcomes)
-        handles = [id(view) for view, _ in resolved if self._provisional.pop(id(view), None) is not None]
-        return Converted(outcomes, self._provisional_events(resolved, read, now), handles)
+        final = {id(view) for _, pairs in resolved for view, _ in pairs}
+        handles = [handle for handle in final if self._provisional.pop(handle, None) is not None]
+        provisional = {}
+        for application, group in assigned:
+            provisional.update(self._provisional_events(application, final, group, now))
+        return Converted(outcomes, provisional, handles)
 
-    def _convert(self, view: View, identity: Identity, now_ns: int) -> Outcome:
+    def _outcome(self, application: Application, view: View, identity: Identity, now: Moment) -> Outcome:
+        try:
+            return self._convert(application, view, identity, now.epoch_ns)
+        except Exception as error:  # noqa: BLE001 - one bad record must not cost another
+            return Outcome(view, drops=[_unmappable(view.name, error, _kind(view))])
+
+    def _convert(self, application: Application, view: View, identity: Identity, now_ns: int) -> Outcome:
         resolution = self._app_monitors.of(view.resource)
         if resolution is None:
             fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
             return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, _kind(view), fix)])
         if not self._is_recorded(identity):
             return Outcome(view, identity, left_out=NOT_SAMPLED)
-        mapped = self._provisional.get(id(view)) or self._map(view)
+        mapped = self._provisional.get(id(view)) or self._map(application.mapper, view)
         if not mapped.drafts:
             return Outcome(view, identity, mapped, left_out=mapped.left_out)
         built = self._builder.events(view, mapped.drafts, identity, resolution, now_ns)
@@ -143,9 +169,10 @@ class Converter:
         if None in built:
             drops = [_too_large("" if index else _kind(view)) for index, event in enumerate(built) if event is None]
         monitor = resolution.monitor
-        if identity.is_minted and (monitor.id, identity.session_id) not in self._started_sessions:
-            self._started_sessions[monitor.id, identity.session_id] = None
-            self._started_sessions.trim()
+        started = application.started_sessions
+        if identity.is_minted and identity.session_id not in started:
+            started[identity.session_id] = None
+            started.trim()
             self._log_missing_session(view)
             built = [self._builder.session_start(view, identity, resolution, now_ns), *built]
             if built[0] is None:
@@ -169,24 +196,20 @@ class Converter:
                 self._log.add_loss(drop.reason, 1, drop.fix)
 
     def _provisional_events(
-        self,
-        resolved: Sequence[tuple[View, Identity]],
-        read: Sequence[tuple[View, Mapping[str, Any]]],
-        now: Moment,
+        self, application: Application, final: set[int], read: Read, now: Moment
     ) -> dict[int, Events]:
         """Return the provisional events of what was read and is pending now, by handle."""
         provisional: dict[int, Events] = {}
-        final = {id(view) for view, _ in resolved}
         for view, page in read:
             if id(view) in final:
                 continue
             try:
                 resolution = self._app_monitors.of(view.resource)
-                identity = self._identities.provisional(view, page, now)
+                identity = application.identities.provisional(view, page, now)
                 if resolution is None or not self._is_recorded(identity):
                     continue
                 # Mapped once, because the mapper remembers what it has mapped.
-                mapped = self._provisional[id(view)] = self._map(view)
+                mapped = self._provisional[id(view)] = self._map(application.mapper, view)
                 events = self._builder.events(view, mapped.drafts, identity, resolution, now.epoch_ns)
                 key = BatchKey(resolution.monitor, identity.session_id, identity.user_id)
                 provisional[id(view)] = {key: [event for event in events if event]}
@@ -194,7 +217,7 @@ class Converter:
                 continue
         return provisional
 
-    def _map(self, view: View) -> Mapped:
+    def _map(self, mapper: Mapper, view: View) -> Mapped:
         problem = override.problem(view) if EVENT_TYPE in view.attributes else None
         if problem:
             self._log.add(
@@ -204,7 +227,7 @@ class Converter:
                 view.name[:100],
                 problem,
             )
-        return self._mapper.map(view)
+        return mapper.map(view)
 
     def _is_recorded(self, identity: Identity) -> bool:
         """Return whether a session is sent: by the decision made elsewhere, else by the sample rate."""

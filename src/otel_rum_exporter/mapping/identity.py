@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from opentelemetry.trace import SpanKind
 
 from ..rum.ids import NIL_UUID
-from .caches import BoundedDict
+from .caches import BoundedDict, Caches
 from .identity_attributes import NOTHING, PAGE_ID, IdentityAttributes, IdentityReader
 from .pending import PendingSpans
 from .process_session import ProcessSession
@@ -53,18 +53,18 @@ Resolved = tuple[View, Identity]
 
 
 class Identities:
-    """Assign an identity to each span and log record. Not thread-safe: its owner calls it under a lock.
+    """Assign an identity to each span and log record of one application. Not thread-safe: its owner holds a lock.
 
-    `new_id` returns a new session id. The others are those of `IdentityReader`.
+    `new_id` returns a new session id.
     """
 
-    def __init__(self, *, new_id: Callable[[], str], hash_key: bytes, has_enduser_id: bool = False) -> None:
-        self._reader = IdentityReader(hash_key=hash_key, has_enduser_id=has_enduser_id)
+    def __init__(self, reader: IdentityReader, caches: Caches, *, new_id: Callable[[], str]) -> None:
+        self._reader = reader
         self._process_session = ProcessSession(new_id)
-        self._pending: PendingSpans[tuple[View, IdentityAttributes]] = PendingSpans()
-        self._ended: BoundedDict[SpanKey, IdentityAttributes] = BoundedDict(MAX_ENDED)
-        self._traces: BoundedDict[str, IdentityAttributes] = BoundedDict(MAX_TRACES)
-        self._pages: BoundedDict[str, Mapping[str, Any]] = BoundedDict(MAX_PAGES)
+        self._pending: PendingSpans[tuple[View, IdentityAttributes]] = caches.add("pending", PendingSpans)
+        self._ended: BoundedDict[SpanKey, IdentityAttributes] = caches.bounded("ended", MAX_ENDED)
+        self._traces: BoundedDict[str, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
+        self._pages: BoundedDict[str, Mapping[str, Any]] = caches.bounded("pages", MAX_PAGES)
         self._has_many_users = False
         self._has_one_user = False
         self._is_closed = False
@@ -102,10 +102,6 @@ class Identities:
         """Return the identity of a pending span if its parent never arrived."""
         attributes = self._reader.of_view(view, metadata)
         return self._identity(view, attributes.completed_by(self._ancestor(view, attributes)), now.epoch_ns)
-
-    def session_uuid(self, session: str) -> str:
-        """Return the UUID that a session has in RUM; uncached, because a client chooses the length of the id."""
-        return self._reader.uuid("session", session)
 
     @property
     def pending(self) -> int:

@@ -31,7 +31,7 @@ from .._attributes import (
 )
 from .._version import VERSION
 from ..config import Config
-from . import urls
+from . import routes, urls
 from .attribute_values import json_text, json_value
 from .record_view import View, text
 from .redaction import Redactor
@@ -148,12 +148,14 @@ def _trace_keys(names: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
 def page_id(view: View) -> str | None:
     """Return the page that a span shows: its route, its screen, or its path with ids masked; None if it shows none.
 
-    A route without a leading slash, as set by Django's instrumentation, gets one.
+    A route without a leading slash, as set by Django's instrumentation, gets one. A regular expression becomes
+    readable.
     """
     if view.kind is not SpanKind.SERVER:
         return _scrubbed(view, *SCREEN_NAMES) or _path(_document_url(view))
     route = view.text(ROUTE)
     if route is not None:
+        route = routes.readable(route)
         return route if route.startswith("/") else f"/{route}"
     return _path(view.text(*TARGETS, *URLS))
 

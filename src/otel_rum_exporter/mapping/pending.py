@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from .record_view import SpanKey
@@ -13,16 +14,20 @@ MAX_PENDING_NS = 30 * 1_000_000_000
 """How long a span waits for its parent; after that it inherits what is known of its trace."""
 
 MAX_PENDING = 4096
-"""Most pending spans, in addition to the bound of `max_memory_bytes`."""
+"""Most pending spans of all applications, in addition to the bound of `max_memory_bytes`."""
 
 MAX_PENDING_BYTES = 32 * 1024 * 1024
 """Most estimated bytes of pending spans: some 8 KiB each, four times a usual span."""
 
 
 class PendingSpans(Generic[T]):
-    """Children by the parent that they wait for, the oldest first. Times are monotonic. Not thread-safe."""
+    """Children by the parent that they wait for, the oldest first. Times are monotonic. Not thread-safe.
 
-    def __init__(self) -> None:
+    A group shares its bounds: if too many are pending, those of an application with more than its share expire.
+    """
+
+    def __init__(self, group: Mapping[int, PendingSpans[T]] | None = None) -> None:
+        self._group = {0: self} if group is None else group
         self._by_parent: OrderedDict[SpanKey, tuple[int, list[tuple[T, int]]]] = OrderedDict()
         self.count = 0
         self.size_bytes = 0
@@ -47,8 +52,18 @@ class PendingSpans(Generic[T]):
         parent = self.oldest
         if parent is None:
             return None
-        are_too_many = self.count > MAX_PENDING or self.size_bytes > MAX_PENDING_BYTES
-        return parent if are_too_many or now_ns - self._by_parent[parent][0] >= MAX_PENDING_NS else None
+        return parent if self._are_too_many or now_ns - self._by_parent[parent][0] >= MAX_PENDING_NS else None
+
+    @property
+    def _are_too_many(self) -> bool:
+        applications = len(self._group)
+        return (
+            self.count > MAX_PENDING // applications
+            and sum(pending.count for pending in self._group.values()) > MAX_PENDING
+        ) or (
+            self.size_bytes > MAX_PENDING_BYTES // applications
+            and sum(pending.size_bytes for pending in self._group.values()) > MAX_PENDING_BYTES
+        )
 
     @property
     def oldest(self) -> SpanKey | None:

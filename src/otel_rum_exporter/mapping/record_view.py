@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -24,6 +25,9 @@ SpanKey = tuple[str, str]
 NS_PER_MILLI = 1_000_000
 _OBJECTS_BYTES = 1024
 """Estimated size of an SDK span and its view without attributes."""
+
+_MAX_ID_BITS = 128
+_NUMBER = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{0,20})?")
 
 EARLIEST_EPOCH_NS = 946_684_800 * 1_000_000_000
 """The year 2000: an earlier time comes from an unset clock or is not since the epoch."""
@@ -113,18 +117,20 @@ class View:
         return None
 
     def integer(self, *names: str) -> int | None:
-        """Return the first of the named attributes that is an integer, also as text."""
+        """Return the first of the named attributes that is a whole number, in any encoding."""
         for name in names:
-            value = self.attributes.get(name)
-            if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_SAFE_INTEGER:
-                return value
-            if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+            value = as_number(self.attributes.get(name))
+            if value is not None and value == int(value):
                 return int(value)
         return None
 
     def number(self, *names: str) -> float | None:
-        """Return the first of the named attributes that is a finite number."""
+        """Return the first of the named attributes that is a finite number, in any encoding."""
         return number(self.attributes, *names)
+
+    def identifier(self, *names: str) -> str | None:
+        """Return the first of the named attributes that is an id: a non-empty string, or a number such as 42."""
+        return identifier(self.attributes, *names)
 
     def header(self, name: str) -> str | None:
         """Return the first value of a captured request header; `name` as in attributes, for example `referer`."""
@@ -142,12 +148,42 @@ def text(attributes: Mapping[str, Any], *names: str) -> str | None:
     return None
 
 
-def number(attributes: Mapping[str, Any], *names: str) -> float | None:
-    """Return the first of the named attributes that is a finite number."""
+def identifier(attributes: Mapping[str, Any], *names: str) -> str | None:
+    """Return the first of the named attributes that is an id: a non-empty string, or a whole number.
+
+    A number has one spelling, whether it is sent as an integer or as a double.
+    """
     for name in names:
         value = attributes.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_SAFE_INTEGER:
+        if isinstance(value, str):
+            if value:
+                return json_text(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            return str(int(value)) if value.bit_length() <= _MAX_ID_BITS else None
+        elif isinstance(value, float) and value.is_integer():
+            return str(int(value)) if abs(value) <= MAX_SAFE_INTEGER else None
+    return None
+
+
+def number(attributes: Mapping[str, Any], *names: str) -> float | None:
+    """Return the first of the named attributes that is a finite number, in any encoding."""
+    for name in names:
+        value = as_number(attributes.get(name))
+        if value is not None:
             return value
+    return None
+
+
+def as_number(value: object) -> float | None:
+    """Return a value as a number: exporters also send numbers as doubles or as text. None if it is none."""
+    if type(value) is int:
+        return value if abs(value) <= MAX_SAFE_INTEGER else None
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value):
+            return None
+        value = float(value) if "." in value else int(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= MAX_SAFE_INTEGER:
+        return value
     return None
 
 

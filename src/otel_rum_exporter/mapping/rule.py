@@ -18,6 +18,8 @@ V = TypeVar("V", bound=View)
 NOT_FOR_RUM = "it is not for RUM"
 BY_SETTINGS = "the settings exclude it"
 BY_APPLICATION = "the application excludes it"
+LIBRARY_SPAN = "it is a step or a call of a library; custom_events=all sends it"
+HEALTH_CHECK = "it is a health check that succeeded"
 OF_PARENT = "its parent's event contains its data"
 OF_SPAN = "its span reports it"
 REPLACED = "a later record replaces it"

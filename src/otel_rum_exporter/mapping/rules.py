@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from .._attributes import EVENT_TYPE, METHODS, SCREEN_NAMES
 from ..config import Config
 from ..rum.event import EventDraft
-from . import override
+from . import health_checks, library_spans, override
 from .events import (
     custom,
     dom,
@@ -30,7 +30,7 @@ from .events import (
 )
 from .log_view import LogView
 from .record_view import View
-from .rule import BY_APPLICATION, NOT_FOR_RUM, OF_PARENT, OF_SPAN, REPLACED, Rule, Rules
+from .rule import BY_APPLICATION, HEALTH_CHECK, LIBRARY_SPAN, NOT_FOR_RUM, OF_PARENT, OF_SPAN, REPLACED, Rule, Rules
 from .span_view import SpanView
 
 
@@ -70,6 +70,7 @@ _RESOURCE = "`performance_resource_event`"
 _VITALS = "the event of each web vital"
 _ERROR = "`js_error_event`"
 _CUSTOM = "a custom event"
+_UNLESS_ALL = "nothing, unless `CUSTOM_EVENTS` is `all`"
 
 SPAN_RULES: Rules[SpanView] = Rules(
     Rule(
@@ -132,6 +133,20 @@ SPAN_RULES: Rules[SpanView] = Rules(
     Rule("another step of a screen's lifecycle", _CUSTOM, custom.span_event, screen.is_lifecycle),
     Rule("an exception as a span", _ERROR, fits=_is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
     Rule(
+        "a call to a database or cache: `db.…`",
+        _UNLESS_ALL,
+        fits=library_spans.is_call,
+        having=library_spans.DATABASE,
+        left_out=LIBRARY_SPAN,
+    ),
+    Rule(
+        "a call of an AWS SDK: `rpc.system` = `aws-api`",
+        _UNLESS_ALL,
+        fits=library_spans.is_aws_call,
+        having=library_spans.RPC,
+        left_out=LIBRARY_SPAN,
+    ),
+    Rule(
         "an HTTP request made",
         f"{_RESOURCE}, `http_event` if it failed, `xray_trace_event` if enabled",
         _request_made,
@@ -139,6 +154,13 @@ SPAN_RULES: Rules[SpanView] = Rules(
         kind=SpanKind.CLIENT,
         having=_names(*METHODS),
         keeps_exceptions=False,
+    ),
+    Rule(
+        "a health check that succeeded, by its path or user agent",
+        _UNLESS_ALL,
+        fits=health_checks.is_passed,
+        kind=SpanKind.SERVER,
+        left_out=HEALTH_CHECK,
     ),
     Rule(
         "a page served",
@@ -162,6 +184,27 @@ SPAN_RULES: Rules[SpanView] = Rules(
         screen.shown,
         screen.is_shown,
         having=_names(*SCREEN_NAMES),
+    ),
+    Rule("a unit of work: kind CONSUMER, or `faas.…`, `job.…`", _CUSTOM, custom.span_event, library_spans.is_job),
+    Rule(
+        "a message sent or received: `messaging.system`",
+        _UNLESS_ALL,
+        fits=library_spans.is_call,
+        having=library_spans.MESSAGING,
+        left_out=LIBRARY_SPAN,
+    ),
+    Rule(
+        "a call to another service: `rpc.system`",
+        _UNLESS_ALL,
+        fits=library_spans.is_call,
+        having=library_spans.RPC,
+        left_out=LIBRARY_SPAN,
+    ),
+    Rule(
+        "a step of an instrumentation library, by its scope",
+        _UNLESS_ALL,
+        fits=library_spans.is_step,
+        left_out=LIBRARY_SPAN,
     ),
     Rule("anything else", _CUSTOM, custom.span_event),
 )

@@ -31,7 +31,7 @@ def test_event(context: Context) -> Result:
     if context.is_signed and context.session.get_credentials() is None:
         raise Skip("there are no credentials to sign with")
     monitor = AppMonitor(config.app_monitor_id, config.app_monitor_name, None, config.alias)
-    outcome = Transport(config).send(_batch(monitor, config.domain or _accepted_domain(context)))
+    outcome = Transport(config).send(_batch(monitor, config.domain or accepted_domain(context)))
     if outcome.disposition is Disposition.DELIVERED:
         return ok(f"RUM accepted one {EVENT_TYPE} event")
     if outcome.reason in ACCESS_DENIED or outcome.reason == "403":
@@ -50,7 +50,7 @@ def _fix_of_permission(context: Context) -> str:
     return f"{attach(context.caller_arn, PUT_RUM_EVENTS, str(arn))}\nor {correct}"
 
 
-def _accepted_domain(context: Context) -> str:
+def accepted_domain(context: Context) -> str:
     """Return a domain of which the app monitor accepts events."""
     return str((context.monitor or {}).get("Domain", "")).removeprefix("*.").strip("*") or "localhost"
 

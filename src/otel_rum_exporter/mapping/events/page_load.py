@@ -13,7 +13,7 @@ from ...config import Config
 from ...rum.event import EventDraft
 from ..log_view import LogView
 from ..metadata import MAX_VALUE_CHARS, page_id
-from ..record_view import View, text
+from ..record_view import View, identifier
 from ..span_view import SpanView
 from . import page_view, timing, web_vital
 
@@ -36,7 +36,7 @@ def load_of(view: View, draft: EventDraft) -> Load | None:
     """Return the load that an event draft reports, if another record may report it too; else None."""
     if draft.type not in _REPORTED_TWICE or view.attributes.get("browser.navigation.same_document") is True:
         return None
-    session = view.text(*SESSION_ATTRIBUTES) or text(view.resource.attributes, *SESSION_ATTRIBUTES)
+    session = view.identifier(*SESSION_ATTRIBUTES) or identifier(view.resource.attributes, *SESSION_ATTRIBUTES)
     shown = None if draft.type == FIRST_PAINT else (page_id(view) or "")[:MAX_VALUE_CHARS]
     return Load(session, shown, draft.type) if session else None
 

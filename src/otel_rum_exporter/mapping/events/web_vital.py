@@ -157,7 +157,7 @@ def supersede(views: Iterable[LogView]) -> None:
         metric_id = view.text(ID) or text(_members(view), "id")
         if found is None or metric_id is None:
             continue
-        key = view.text(*SESSION_ATTRIBUTES), found[0], metric_id
+        key = view.identifier(*SESSION_ATTRIBUTES), found[0], metric_id
         if key in last:
             last[key].is_superseded = True
         last[key] = view

@@ -1,0 +1,60 @@
+"""All that the mapping remembers of one application, so that no application's records reach another's.
+
+An application is what sends to one app monitor.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+from ..config import Config
+from .caches import BoundedDict, Caches
+from .identity import Identities
+from .identity_attributes import IdentityReader
+from .mapper import Mapper
+
+MAX_APPLICATIONS = 256
+"""Applications that are remembered at once."""
+
+MAX_SESSIONS = 10_000
+"""Started sessions to remember, so that each is started once."""
+
+
+class Application:
+    """The memory of one application. A cache that is kept elsewhere would be shared with other applications."""
+
+    def __init__(self, config: Config, reader: IdentityReader, caches: Caches, new_id: Callable[[], str]) -> None:
+        self.caches = caches
+        self.identities = Identities(reader, caches, new_id=new_id)
+        self.mapper = Mapper(config, caches)
+        self.started_sessions: BoundedDict[str, None] = caches.bounded("started sessions", MAX_SESSIONS)
+
+
+class Applications:
+    """The applications by their key. The bounds of their caches hold for all together. Not thread-safe."""
+
+    def __init__(self, make: Callable[[Caches], Application]) -> None:
+        self._make = make
+        self._caches = Caches()
+        self._applications: OrderedDict[str | None, Application] = OrderedDict()
+
+    def __iter__(self) -> Iterator[Application]:
+        return iter(tuple(self._applications.values()))
+
+    def of(self, key: str | None) -> Application:
+        """Return an application; a new one at its first use."""
+        application = self._applications.get(key)
+        if application is None:
+            application = self._applications[key] = self._make(Caches(self._caches))
+        self._applications.move_to_end(key)
+        return application
+
+    def remove_oldest(self) -> Application | None:
+        """Remove and return the application that was used the longest ago; None if there are not too many.
+
+        The caller closes its identities, and then its caches.
+        """
+        if len(self._applications) <= MAX_APPLICATIONS:
+            return None
+        return self._applications.popitem(last=False)[1]
