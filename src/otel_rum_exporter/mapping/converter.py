@@ -29,6 +29,7 @@ from .log_view import LogRecord, LogView
 from .mapper import Mapped, Mapper
 from .outcome import Converted, Drop, Outcome
 from .record_view import Resource, View
+from .redaction import Redactor
 from .sampling import is_sampled
 from .span_view import Span, SpanView
 
@@ -55,6 +56,7 @@ class Converter:
         is_durable: bool = False,
     ) -> None:
         self._config = config
+        self._redactor = Redactor.of(config.redaction)
         self._is_durable = is_durable
         self._is_closed = False
         self._provisional: dict[int, Mapped] = {}
@@ -101,6 +103,7 @@ class Converter:
         for record in records:
             try:
                 view = view_of(record)
+                view.redactor = self._redactor
                 read.append((view, metadata.of_trace(view)))
                 if view.has_other_clock:
                     self._log_other_clock(view)

@@ -11,8 +11,9 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import TraceFlags
 
 from .._attributes import PREVIOUS_URL, URLS, plain
+from .attribute_keys import keys_of
 from .attribute_values import json_object, json_text, json_value
-from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, clock_unit_ns, epoch_ns, keys_of, text
+from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, clock_unit_ns, epoch_ns, text
 
 PAGE_VIEW_RECORD = "browser.page_view"
 """Name of a page view whose URL may be in the body."""

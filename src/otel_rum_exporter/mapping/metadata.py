@@ -31,10 +31,11 @@ from .._attributes import (
 )
 from .._version import VERSION
 from ..config import Config
-from . import redaction, routes, urls
+from . import routes, urls
 from .attribute_values import json_text, json_value
 from .log_view import PAGE_VIEW_RECORD
 from .record_view import View, text
+from .redaction import Redactor
 from .span_view import Dropped
 
 CLIENT_NAME = "otel-rum-exporter"
@@ -138,7 +139,7 @@ def of_trace(view: View) -> dict[str, Any]:
     found = {key: _scrubbed(view, *names) for key, names in view.keys.cached(_trace_keys)}
     if view.keys.has(_OF_DOCUMENT):
         document = None if view.kind is SpanKind.SERVER else _document_url(view)
-        found["pageUrl"] = urls.scrub(document) if document else None
+        found["pageUrl"] = view.redactor.url("page.url", document) if document else None
         found.update(_browser(view))
         found["domain"] = _domain(view)
         found["browserLanguage"] = _first_language(view.header("accept_language"))
@@ -171,14 +172,14 @@ def _position(view: View) -> dict[str, Any]:
     interaction, tags = view.integer(INTERACTION), view.attributes.get(PAGE_TAGS)
     found: dict[str, Any] = {} if interaction is None else {"interaction": interaction}
     if isinstance(tags, (list, tuple)):
-        found["pageTags"] = [_cut(redaction.scrub_text(tag)) for tag in tags[:MAX_PAGE_TAGS] if isinstance(tag, str)]
+        found["pageTags"] = [_cut(view.redactor.name(tag)) for tag in tags[:MAX_PAGE_TAGS] if isinstance(tag, str)]
     return found
 
 
 def _scrubbed(view: View, *names: str) -> str | None:
     """Return the first of the named attributes, without secrets that it may contain."""
     value = view.text(*names)
-    return redaction.scrub_text(value) if value else None
+    return view.redactor.name(value) if value else None
 
 
 def _path(target: str | None) -> str | None:
@@ -225,10 +226,10 @@ def dropped_counts(dropped: Dropped) -> dict[str, int]:
 def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
     """Return the attributes that the settings name as custom metadata, in the form that RUM accepts."""
     found: dict[str, Any] = {}
+    redactor = Redactor.of(config.redaction)
     for name in config.metadata_attributes:
-        if redaction.is_private(name):
-            continue
-        value = json_value(redaction.scrubbed(name, attributes.get(name), config.url_query_parameters))
+        sent = redactor.attributes({name: attributes.get(name)}, config.url_query_parameters)
+        value = json_value(sent.get(name))
         if value is not None:
             found.setdefault(custom_key(name), _custom_value(value))
     return found

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from .._attributes import plain
+from .attribute_keys import keys_of
 from .attribute_values import json_text
 from .record_view import (
     EARLIEST_EPOCH_NS,
@@ -23,7 +24,6 @@ from .record_view import (
     View,
     clock_unit_ns,
     epoch_ns,
-    keys_of,
 )
 
 

@@ -11,6 +11,7 @@ from ...rum.event import EventDraft
 from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
+from ..redaction import Redactor
 from ..span_view import SpanView
 from . import timing
 
@@ -105,5 +106,5 @@ def _details(target: str | None, initiator: str, duration_millis: float, config:
         "fileType": file_type(target, initiator),
     }
     if target:
-        details["targetUrl"] = urls.scrub(target, config.url_query_parameters)
+        details["targetUrl"] = Redactor.of(config.redaction).url("targetUrl", target, config.url_query_parameters)
     return details

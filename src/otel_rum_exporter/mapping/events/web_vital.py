@@ -13,10 +13,11 @@ import orjson
 from ..._attributes import SESSION_ATTRIBUTES
 from ...config import Config
 from ...rum.event import EventDraft
-from .. import fields, urls
+from .. import fields
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
 from ..record_view import number, text
+from ..redaction import Redactor
 from ..span_view import SpanView
 
 LOAD_STATES = frozenset({"loading", "dom-interactive", "dom-content-loaded", "complete"})
@@ -220,5 +221,5 @@ def _attribution(name: str, body: object, config: Config) -> dict[str, Any] | No
     attribution = VITALS[name].attribution
     found = fields.values_from(attribution, given)
     if "url" in found:
-        found["url"] = urls.scrub(found["url"], config.url_query_parameters)
+        found["url"] = Redactor.of(config.redaction).url("url", found["url"], config.url_query_parameters)
     return found if fields.is_complete(attribution, found) else None
