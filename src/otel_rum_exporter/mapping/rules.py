@@ -134,6 +134,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         _UNLESS_ALL,
         fits=library_spans.is_call,
         having=library_spans.DATABASE,
+        keeps_exceptions=False,
         left_out=LIBRARY_SPAN,
     ),
     Rule(
@@ -141,6 +142,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         _UNLESS_ALL,
         fits=library_spans.is_aws_call,
         having=library_spans.RPC,
+        keeps_exceptions=False,
         left_out=LIBRARY_SPAN,
     ),
     Rule(
@@ -188,6 +190,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         _UNLESS_ALL,
         fits=library_spans.is_call,
         having=library_spans.MESSAGING,
+        keeps_exceptions=False,
         left_out=LIBRARY_SPAN,
     ),
     Rule(
