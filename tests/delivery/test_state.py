@@ -372,3 +372,49 @@ def test_the_log_has_the_fix_and_the_last_response(caplog: pytest.LogCaptureFixt
         state.close()
         log.write()
         assert f"{of_close} (the last response was TimeoutError: too slow)" in caplog.messages[-1]
+
+
+def test_slow_requests_are_an_outage_for_exports() -> None:
+    """Each `end()` of a SimpleSpanProcessor took two seconds without end, while RUM took three to respond."""
+    state = make_state()
+    state.enqueue([queued("a", 1), queued("b", 2), queued("c", 3)], 0.0)
+    assert not state.is_outage(2.0, 0.0)
+    send(state, Disposition.DELIVERED, 3.0, seconds=3.0)
+    assert state.is_outage(2.0, 3.0)
+    send(state, Disposition.DELIVERED, 3.0, seconds=0.1)
+    assert not state.is_outage(2.0, 4.0)
+    batch = state.take(4.0)
+    assert not state.is_outage(2.0, 6.0)
+    assert state.is_outage(2.0, 6.1), "a request without a response counts too"
+    state.apply(batch, Result(Outcome(Disposition.RETRY, "ReadTimeoutError"), batch, seconds=10.0), 14.0, 0.0)
+    assert state.failures_in_a_row == 1
+    assert state.is_outage(2.0, 14.0)
+
+
+def test_retries_at_exit_are_hopeless_only_if_they_cannot_save_events() -> None:
+    """RUM cannot be reached, and the events are on disk, or RUM was never reached."""
+    refused = Outcome(Disposition.RETRY, "EndpointConnectionError")
+
+    def fail(state: DeliveryState, outcome: Outcome) -> None:
+        batch = state.take(1000.0)
+        state.apply(batch, Result(outcome, batch), 1000.0, 0.0)
+
+    state = make_state()
+    state.enqueue([queued("a", 1), queued("b", 2)], 0.0)
+    assert not state.is_hopeless
+    fail(state, refused)
+    assert state.is_hopeless
+    fail(state, Outcome(Disposition.RETRY, "InternalServerException"))
+    assert not state.is_hopeless, "RUM responds again"
+    send(state, Disposition.DELIVERED, 1000.0)
+    fail(state, refused)
+    assert not state.is_hopeless, "RUM was reached before, and the event is in memory"
+
+    disk = FakeDisk()
+    state = make_state(store=disk)
+    on_disk = [queued("a", 1), queued("b", 2)]
+    disk.replace((), on_disk)
+    state.enqueue(on_disk, 0.0)
+    send(state, Disposition.DELIVERED, 0.0)
+    fail(state, refused)
+    assert state.is_hopeless

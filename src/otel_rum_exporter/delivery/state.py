@@ -22,6 +22,9 @@ from .timers import Timers
 FULL_SHARE = 0.75
 """Above this share of a limit the queue counts as full: the rest is for sources that cannot send again."""
 
+OUTAGE_FAILURES = 2
+"""After so many failed requests in a row an export does not wait, because delivery threads retry."""
+
 Evicted = tuple[DropReason, str, Sequence[QueuedEvents]]
 
 
@@ -55,6 +58,7 @@ class DeliveryState:
         self._max_memory_bytes = max_memory_bytes
         self._retry_states: dict[str, RetryState] = {}
         self._last_failure: Outcome | None = None
+        self._has_delivered = False
 
     @property
     def stored_events(self) -> int:
@@ -78,6 +82,10 @@ class DeliveryState:
     def has_free_slot(self) -> bool:
         """Whether one more request may be in flight."""
         return len(self.in_flight.batches) < self.max_in_flight
+
+    def is_outage(self, patience_seconds: float, now: float) -> bool:
+        """Whether an export must not wait: requests fail in a row, or take longer than the export would wait."""
+        return self.failures_in_a_row >= OUTAGE_FAILURES or self.in_flight.is_slower_than(patience_seconds, now)
 
     def next_action(self, now: float) -> Send | Call | WaitUntil:
         """Return what a thread does next."""
@@ -106,12 +114,12 @@ class DeliveryState:
         """Take the next batch, which is in flight until `apply`."""
         self.rate_limiter.take(now)
         batch = self.queue.take(now)
-        self.in_flight.batches.add(batch)
+        self.in_flight.batches[batch] = now
         return batch
 
     def apply(self, batch: QueuedBatch, result: Result, now: float, jitter: float) -> None:
         """Apply the retry policy to the result of a batch in flight."""
-        self.in_flight.batches.discard(batch)
+        self.in_flight.end(batch, result.seconds)
         app_monitor_id = batch.key.app_monitor.id
         state = self._retry_states.get(app_monitor_id, NO_FAILURES)
         decision = settle(result, state, now, jitter)
@@ -146,11 +154,24 @@ class DeliveryState:
         self.rate_limiter.allow_one(now)
         return now - self.progress_seconds if self.stored_events else 0.0
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether more retries at exit are not worth their time.
+
+        That is while RUM cannot be reached, if the next process delivers the events, or none ever reached RUM.
+        """
+        if self._last_failure is None or not self._last_failure.is_unreachable:
+            return False
+        return not self._has_delivered or not _in_memory(self._stored())
+
     def close(self) -> None:
         """Count the events that do not survive the process as dropped."""
         self.is_closed = True
-        in_flight = [queued for batch in self.in_flight.batches for queued in batch.parts]
-        self._count_dropped(DropReason.SHUTDOWN, _in_memory([*self.queue.queued(), *in_flight]), self._last_advice)
+        self._count_dropped(DropReason.SHUTDOWN, _in_memory(self._stored()), self._last_advice)
+
+    def _stored(self) -> list[QueuedEvents]:
+        """Return the events queued and in flight."""
+        return [*self.queue.queued(), *(queued for batch in self.in_flight.batches for queued in batch.parts)]
 
     @property
     def _last_advice(self) -> str:
@@ -165,6 +186,7 @@ class DeliveryState:
         self._retry_states.pop(app_monitor_id, None)
         self.failures_in_a_row = 0
         self._last_failure = None
+        self._has_delivered = True
         self.rate_limiter.succeeded(now)
         self.in_flight.measured(seconds)
 

@@ -39,11 +39,8 @@ MAX_EXPORT_WAIT_SECONDS = 2.0
 LIGHT_LOAD_EVENTS = 512
 """With more stored events an export does not wait, because it would only delay the next export."""
 
-OUTAGE_FAILURES = 2
-"""After so many failed requests in a row an export does not wait, because delivery threads retry."""
-
 MIN_FINAL_FLUSH_SECONDS = 1.0
-"""The minimum time of the final flush, even after a long outage."""
+"""The minimum time of the final flush after a long outage, and the maximum if the endpoint cannot be reached."""
 
 
 class Delivery:
@@ -148,14 +145,14 @@ class Delivery:
         self._state.drop(DropReason.EXPIRED, expired, advice)
 
     def wait(self, timeout_seconds: float) -> None:
-        """Wait for delivery while the load is light, the rate limit allows more, and RUM accepts events."""
+        """Wait for delivery while the load is light, the rate limit allows more, and RUM accepts events in time."""
         deadline = time.monotonic() + min(timeout_seconds, MAX_EXPORT_WAIT_SECONDS)
         with self.lock:
             if threading.current_thread() in self._threads:
                 return  # A delivery thread must not wait for itself: libraries log while sending, and re-enter here.
             while 0 < self._state.stored_events <= LIGHT_LOAD_EVENTS:
                 now = time.monotonic()
-                is_outage = self._state.failures_in_a_row >= OUTAGE_FAILURES and self._has_threads
+                is_outage = self._has_threads and self._state.is_outage(MAX_EXPORT_WAIT_SECONDS, now)
                 is_limited = self._state.rate_limiter.wait_seconds(now) > 0
                 if is_outage or is_limited or not self._advance(now, deadline):
                     break
@@ -175,12 +172,19 @@ class Delivery:
         """Try once more, without delays, to deliver the stored events.
 
         The time since RUM last accepted events counts against the timeout, so an exiting process does not wait twice
-        for the same outage.
+        for the same outage. It does not wait for an endpoint that cannot be reached and never could.
         """
+        began = time.monotonic()
         with self.lock:
-            waited = self._state.prepare_final_flush(time.monotonic())
+            waited = self._state.prepare_final_flush(began)
             self._idle_wait.wake()
-        self.flush(min(timeout_seconds, max(MIN_FINAL_FLUSH_SECONDS, timeout_seconds - waited)))
+            deadline = began + min(timeout_seconds, max(MIN_FINAL_FLUSH_SECONDS, timeout_seconds - waited))
+            early = began + MIN_FINAL_FLUSH_SECONDS
+            while self._state.stored_events:
+                limit = min(deadline, early) if self._state.is_hopeless else deadline
+                if not self._advance(time.monotonic(), limit):
+                    break
+        self._after_step()
 
     def close(self, timeout_seconds: float) -> None:
         """Flush a last time, and count the remaining events in memory as dropped."""

@@ -103,9 +103,9 @@ class Pipeline:
         """Whether `accept_spans` would accept spans now."""
         return not (self._delivery.is_full or self._store.is_failing)
 
-    def wait(self) -> None:
+    def wait(self, timeout_seconds: float) -> None:
         """Wait for the delivery of accepted events while the load is light; what is left stays queued."""
-        self._delivery.wait(self._timeout_seconds)
+        self._delivery.wait(timeout_seconds)
 
     def release(self) -> None:
         """Convert every pending record now; from now on no record waits for its parent."""

@@ -18,6 +18,7 @@ from typing import Any
 from .response import ERROR_TYPE_HEADER, is_page
 
 _OPERATION = "PutRumEvents"
+_UNREACHABLE = frozenset(("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"))
 
 
 class Disposition(enum.Enum):
@@ -39,6 +40,11 @@ class Outcome:
     message: str = ""
     advice: str = ""
     retry_after_seconds: float | None = None
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether there was no connection: a wrong endpoint, a server that is down, or no network."""
+        return self.reason in _UNREACHABLE
 
     @property
     def cause(self) -> str:
