@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .queue import QueuedBatch
+from .app_monitor_queue import QueuedBatch
 
 MAX_IN_FLIGHT = 8
 """The maximum number of concurrent requests."""

@@ -18,6 +18,7 @@ from typing import Any
 from .response import ERROR_TYPE_HEADER, is_page
 
 _OPERATION = "PutRumEvents"
+_ABOUT_APP_MONITOR = frozenset(("AccessDeniedException", "ResourceNotFoundException"))
 _UNREACHABLE = frozenset(("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"))
 
 
@@ -45,6 +46,11 @@ class Outcome:
     def is_unreachable(self) -> bool:
         """Whether there was no connection: a wrong endpoint, a server that is down, or no network."""
         return self.reason in _UNREACHABLE
+
+    @property
+    def is_about_app_monitor(self) -> bool:
+        """Whether RUM does not accept events for this app monitor, whatever they are. It may accept others."""
+        return self.reason in _ABOUT_APP_MONITOR
 
     @property
     def cause(self) -> str:
