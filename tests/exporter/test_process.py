@@ -277,7 +277,18 @@ def test_a_start_imports_neither_boto3_nor_the_mapping() -> None:
         *(
             f"otel_rum_exporter.{module}"
             for module in (
-                *("_attributes", "_config_fields", "_fork", "_locks", "_log", "_uuid", "_version", "config", "ledger"),
+                *(
+                    "_attributes",
+                    "_config_fields",
+                    "_fork",
+                    "_locks",
+                    "_log",
+                    "_secrets",
+                    "_uuid",
+                    "_version",
+                    "config",
+                    "ledger",
+                ),
                 *("exporter", "exporter.exporters", "exporter.registry"),
             )
         ),

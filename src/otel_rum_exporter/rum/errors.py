@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from .._secrets import without_secrets
 from .response import ERROR_TYPE_HEADER, is_page
 
+MAX_MESSAGE_CHARS = 10_000
 _OPERATION = "PutRumEvents"
 _ABOUT_APP_MONITOR = frozenset(("AccessDeniedException", "ResourceNotFoundException"))
 _UNREACHABLE = frozenset(("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"))
@@ -190,4 +192,4 @@ def is_web_page(response: Any) -> bool:
 
 
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split())[:300]
+    return without_secrets(" ".join(str(text)[:MAX_MESSAGE_CHARS].split()))[:300]
