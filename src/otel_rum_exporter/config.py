@@ -6,6 +6,7 @@ variable.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
@@ -31,6 +32,7 @@ from ._config_fields import (
     uuid,
     whole,
 )
+from ._secrets import without_secrets
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,8 +51,8 @@ class ConfigError(ValueError):
     """All faults of a configuration. `faults` has one message for each."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = tuple(faults)
+        self.faults = tuple(map(without_secrets, faults))
+        super().__init__("; ".join(self.faults))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +193,10 @@ class Config:
         shown="the app monitor's id",
         secret=True,
     )
+
+    def __repr__(self) -> str:
+        shown = (f"{item.name}={getattr(self, item.name)!r}" for item in dataclasses.fields(self) if item.repr)
+        return without_secrets(f"{type(self).__name__}({', '.join(shown)})")
 
     @classmethod
     def read(cls, given: Mapping[str, object], environment: Mapping[str, str]) -> Self:

@@ -169,7 +169,7 @@ def test_a_closed_pipeline_counts_what_comes_too_late_as_dropped() -> None:
     pipeline = Pipeline(make_config(), Client())
     pipeline.close(1.0)
     pipeline.add_spans([make_span(attributes={"session.id": "one"})])
-    pipeline.wait()
+    pipeline.wait(1.0)
     assert pipeline.ledger.dropped == {DropReason.SHUTDOWN: 1}
     with pytest.raises(QueueFullError):
         pipeline.accept_spans([make_span()])
