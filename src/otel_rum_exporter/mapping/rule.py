@@ -19,6 +19,7 @@ NOT_FOR_RUM = "it is not for RUM"
 BY_SETTINGS = "the settings exclude it"
 BY_APPLICATION = "the application excludes it"
 OF_PARENT = "its parent's event contains its data"
+OF_BROWSER = "the browser sends its page view"
 OF_SPAN = "its span reports it"
 REPLACED = "a later record replaces it"
 

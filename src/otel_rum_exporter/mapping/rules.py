@@ -11,7 +11,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind
 
-from .._attributes import EVENT_TYPE, METHODS, SCREEN_NAMES
+from .._attributes import EVENT_TYPE, METHODS, SCREEN_NAMES, SESSION_JOINED
 from ..config import Config
 from ..rum.event import EventDraft
 from . import override
@@ -30,7 +30,7 @@ from .events import (
 )
 from .log_view import LogView
 from .record_view import View
-from .rule import BY_APPLICATION, NOT_FOR_RUM, OF_PARENT, OF_SPAN, REPLACED, Rule, Rules
+from .rule import BY_APPLICATION, NOT_FOR_RUM, OF_BROWSER, OF_PARENT, OF_SPAN, REPLACED, Rule, Rules
 from .span_view import SpanView
 
 
@@ -139,6 +139,15 @@ SPAN_RULES: Rules[SpanView] = Rules(
         kind=SpanKind.CLIENT,
         having=_names(*METHODS),
         keeps_exceptions=False,
+    ),
+    Rule(
+        "a page served in the session of AWS's browser client",
+        "nothing: the browser sends its page views; an `http_event` if all are sent",
+        http_event.server_events,
+        page_view.is_page_of_browser,
+        kind=SpanKind.SERVER,
+        having=_names(SESSION_JOINED),
+        left_out=OF_BROWSER,
     ),
     Rule(
         "a page served",

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..._attributes import INTERACTION, PARENT_SCREENS, PREVIOUS_URL, REFERRER, ROUTE, SCREEN_PARENT_MILLIS, USER_AGENTS
+from ..._attributes import (
+    BY_BROWSER,
+    INTERACTION,
+    PARENT_SCREENS,
+    PREVIOUS_URL,
+    REFERRER,
+    ROUTE,
+    SCREEN_PARENT_MILLIS,
+    SESSION_JOINED,
+    USER_AGENTS,
+)
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import urls
@@ -94,6 +104,11 @@ def is_page_served(view: SpanView, config: Config) -> bool:
     if code is None or code >= 400 or page_id(view) is None:
         return False
     return config.page_views == "all" or (code < 300 and _looks_like_page(view))
+
+
+def is_page_of_browser(view: SpanView, config: Config) -> bool:
+    """Return whether a page was served in the session of AWS's browser client, which sends its page views itself."""
+    return view.attributes.get(SESSION_JOINED) == BY_BROWSER and is_page_served(view, config)
 
 
 def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
