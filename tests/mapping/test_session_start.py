@@ -76,7 +76,7 @@ def test_auto_is_the_default() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
-    [("auto", [A, B, "00000000-0000-4000-8000-000000000001"]), ("minted", [B, None]), ("never", [])],
+    [("auto", [A, B, PROCESS]), ("minted", [B, PROCESS]), ("never", [])],
 )
 def test_the_setting_chooses_the_sessions_that_are_started(mode: str, expected: list[str]) -> None:
     """Each once: the one that the application named, the one that this process created, and the process session."""
@@ -111,7 +111,11 @@ def test_a_joined_session_is_not_started(joined: dict[str, str]) -> None:
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_a_session_that_the_telemetry_starts_is_started_once(order: tuple[int, ...]) -> None:
     """In whatever order its `session.start` and its spans arrive, and if it arrives twice."""
-    records = [make_log("session.start", NAMED), make_span("work", NAMED), make_log("session.start", NAMED)]
+    records: list[Record] = [
+        make_log("session.start", NAMED),
+        make_span("work", NAMED),
+        make_log("session.start", NAMED),
+    ]
     found = Process().add(*(records[index] for index in order))
     assert found.starts == [A]
     assert sorted(found.types) == ["session_start_event", "work"]

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -285,7 +284,7 @@ class Servers:
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
             for _ in range(SERVERS)
         ]
-        self.ports = [int((process.stdout or socket).readline()) for process in self.processes]  # type: ignore[union-attr]
+        self.ports = [int(process.stdout.readline()) for process in self.processes if process.stdout]
 
     def get(self, number: int, client: httpx.Client) -> int:
         """Let a server serve one request of a client."""
