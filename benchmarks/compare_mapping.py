@@ -29,7 +29,7 @@ CONFIGS: tuple[dict[str, Any], ...] = (
         "url_query_parameters": "q,lang",
         "excluded_names": "skip.*,GET",
     },
-    {"custom_events": False, "page_views": "none", "http_events": "none", "session_sample_rate": 0.5},
+    {"custom_events": "none", "page_views": "none", "http_events": "none", "session_sample_rate": 0.5},
     {"id_hash_key": "secret", "alias": "a", "domain": "d.example", "app_monitor_name": "shop"},
     {"spool_directory": "spool"},
 )

@@ -18,7 +18,7 @@ def test_defaults_are_those_of_the_table() -> None:
     assert Config(app_monitor_id=MONITOR) == config
     assert (config.signing, config.compression, config.timeout_millis) == ("sigv4", "gzip", 10_000)
     assert (config.max_events_per_request, config.max_requests_per_second) == (100, 50)
-    assert (config.http_events, config.custom_events, config.page_views) == ("failed", True, "auto")
+    assert (config.http_events, config.custom_events, config.page_views) == ("failed", "application", "auto")
 
 
 def test_an_argument_overrides_variables_and_our_variable_overrides_awss() -> None:
@@ -47,7 +47,7 @@ def test_a_config_error_has_name_value_and_fix_of_each_fault() -> None:
         f"{PREFIX}APP_MONITOR_ID='my-monitor' is not a UUID; copy",
         f"{PREFIX}TIMEOUT_MILLIS='ten' is not a whole number of at least 1; use for example 10000",
         f"{PREFIX}SIGNING='v4' is not one of sigv4, none",
-        f"{PREFIX}CUSTOM_EVENTS='yes' is neither true nor false",
+        f"{PREFIX}CUSTOM_EVENTS='yes' is not one of application, all, none",
         "AWS_ENDPOINT_URL_RUM='localhost:80' is not an http(s) URL",
         "did you mean 'metadata_attributes'?",
     ):

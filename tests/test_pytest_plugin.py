@@ -6,6 +6,8 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+SLOW_PLUGINS = "-p no:randomly -p no:hypothesispytest -p no:xdist -p no:pytest_cov -p no:anyio"
+
 USER_TEST = """
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -34,6 +36,12 @@ USER_TEST = """
     def test_fixture_is_empty_in_the_next_test(local_rum):
         assert local_rum.events == ()
 """
+
+
+@pytest.fixture(autouse=True)
+def _no_slow_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load only this package's plugin by its entry point: the import of the test tools takes longer than a test."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", SLOW_PLUGINS)
 
 
 def test_fixture_receives_events_of_one_test(pytester: pytest.Pytester) -> None:

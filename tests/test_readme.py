@@ -32,7 +32,7 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-SECONDS = 60
+SECONDS = 180
 RUN_APP = "\nopentelemetry-instrument python app.py\n"
 
 APP = """

@@ -6,6 +6,7 @@ A reader raises ValueError with the fault and the fix; its caller adds the name 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -108,6 +109,17 @@ def share(value: object) -> float:
         number = -1.0
     if not 0.0 <= number <= 1.0:
         raise ValueError("is not a number from 0 to 1; use for example 0.1")
+    return number
+
+
+def amount(value: object) -> float:
+    """Read a number of at least 0."""
+    try:
+        number = float(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else -1.0
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number < math.inf:
+        raise ValueError("is not a number of at least 0; use for example 10")
     return number
 
 

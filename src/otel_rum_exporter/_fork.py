@@ -16,4 +16,4 @@ def fork_lock() -> DeferringLock:
 
 
 UNFORKED = fork_lock()
-"""Hold it while a thread imports a module, builds a pipeline, or uses SQLite."""
+"""Hold it while a thread imports a module, builds a pipeline, or uses the spool."""

@@ -14,6 +14,7 @@ from ._attributes import RESOURCE_APP_MONITOR_ID
 from ._config_fields import (
     Reading,
     Setting,
+    amount,
     function_or,
     http_url,
     identity_pool_id,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 PageViews: TypeAlias = "Literal['auto', 'all', 'none'] | Callable[[Any], bool | None]"
+
+Redaction: TypeAlias = "Literal['strict', 'standard', 'off'] | Callable[[str, Any], Any]"
 
 SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
 """A session ends after 30 minutes without an event, as in AWS's web client (`sessionLengthSeconds`)."""
@@ -131,8 +134,16 @@ class Config:
         "HTTP requests that become an `http_event`: `failed`, `all` or `none`.",
         one_of("failed", "all", "none"),
     )
-    custom_events: bool = row(
-        True, "Send spans that match no built-in RUM event as custom events (enable them in the app monitor).", truth
+    custom_events: Literal["application", "all", "none"] = row(
+        "application",
+        "Spans that become custom events (enable them in the app monitor): `application` takes the application's own "
+        "spans, requests served and jobs, `all` also the steps and calls of libraries, `none` takes none.",
+        one_of("application", "all", "none"),
+    )
+    cost_warning_usd_per_day: float = row(
+        10.0,
+        "Projected cost per day, in USD at list price, above which a warning is logged once an hour; 0 logs none.",
+        amount,
     )
     page_views: PageViews = row(  # noqa: RUF009 - the default is immutable, though ruff cannot see it
         "auto",
@@ -168,6 +179,12 @@ class Config:
     )
     url_query_parameters: tuple[str, ...] = row(
         (), "Names of query parameters to keep in URLs, separated by commas.", names_list, shown="none"
+    )
+    redaction: Redaction = row(  # noqa: RUF009 - the default is immutable, though ruff cannot see it
+        "standard",
+        "What is removed before events are sent: `standard`, `strict` (only texts of known names) or `off`. In code "
+        "also a function of name and value that returns what to send of the rest. See [privacy](privacy.md).",
+        function_or(one_of("strict", "standard", "off")),
     )
     enduser_id: bool = row(
         False,
@@ -223,13 +240,15 @@ class Settings(TypedDict, total=False):
     spool_max_bytes: int | str | None
     spool_max_age_seconds: int | str | None
     http_events: str | None
-    custom_events: bool | str | None
+    custom_events: str | None
+    cost_warning_usd_per_day: float | str | None
     page_views: str | Callable[[Any], bool | None] | None
     excluded_names: str | Sequence[str] | None
     metadata_attributes: str | Sequence[str] | None
     xray_events: bool | str | None
     session_sample_rate: float | str | None
     url_query_parameters: str | Sequence[str] | None
+    redaction: str | Callable[[str, Any], Any] | None
     enduser_id: bool | str | None
     id_hash_key: str | None
 

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 CODE = "from otel_rum_exporter.cli import main; main()"
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 120
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ def line(number: int, spans: int = 1, **span: Any) -> str:
         {
             "traceId": f"{number + 1:032x}",
             "spanId": f"{index + 1:016x}",
-            "name": f"work {number}",
+            "name": f"work{number}",
             "startTimeUnixNano": "1795000000000000000",
             "endTimeUnixNano": "1795000000120000000",
             "attributes": [{"key": "session.id", "value": {"stringValue": session}}],
@@ -100,14 +100,14 @@ def test_send_of_a_file_that_grew_sends_the_new_lines(rum: LocalRum, variables: 
     file.write_text(line(1) + line(2) + line(3))
     ended = run("send", str(file), **variables)
     assert f"{file}: 2 records in 2 requests, starting at byte {len(line(1))}\n" in ended.stdout
-    assert [event.type for event in rum.events] == ["work_1", "work_2", "work_3"]
+    assert [event.type for event in rum.events] == ["work1", "work2", "work3"]
 
 
 def test_send_reads_standard_input_without_a_checkpoint(rum: LocalRum, variables: dict[str, str]) -> None:
     """A pipe has no name, so the next run sends everything again."""
     assert run("send", "-", stdin=line(1), **variables).returncode == 0
     assert run("send", "-", stdin=line(1), **variables).returncode == 0
-    assert [event.type for event in rum.events] == ["work_1", "work_1"]
+    assert [event.type for event in rum.events] == ["work1", "work1"]
 
 
 def test_send_of_an_empty_file_succeeds(variables: dict[str, str], file: Path) -> None:
@@ -127,7 +127,7 @@ def test_send_reports_unreadable_records_and_delivers_the_others(
     assert ended.returncode == 3
     assert f"  note: the line at byte {len(line(1))} is not JSON" in ended.stdout
     assert "events: 2 delivered, 0 dropped, 0 unsent; records: 0 left out, 2 not read\n" in ended.stdout
-    assert [event.type for event in rum.events] == ["work_1", "work_3"]
+    assert [event.type for event in rum.events] == ["work1", "work3"]
 
 
 def test_send_reports_a_missing_file_and_sends_the_others(rum: LocalRum, variables: dict[str, str], file: Path) -> None:
@@ -169,7 +169,7 @@ def test_send_stops_after_its_patience_and_the_next_run_resumes(
     assert "lost" not in ended.stderr
     rum.faults = []
     assert run("send", str(file), **variables).returncode == 0
-    assert {event.type for event in rum.events} == {f"work_{number}" for number in range(30)}
+    assert {event.type for event in rum.events} == {f"work{number}" for number in range(30)}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals to a child")
@@ -190,7 +190,7 @@ def test_send_that_is_killed_loses_nothing(
     assert "Traceback" not in errors
     assert 0 < len({event.id for event in rum.events}) < 3000
     ended = run("send", str(file), **variables)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.returncode == 0, ended.stderr
     assert "starting at byte" in ended.stdout
     assert len({event.id for event in rum.events}) == 3000
 
@@ -232,3 +232,23 @@ def test_send_takes_the_session_of_a_parent_in_a_later_file(
     (tmp_path / "2.json").write_text(parent)
     assert run("send", str(tmp_path / "1.json"), str(tmp_path / "2.json"), **variables).returncode == 0
     assert {event.session_id for event in rum.events} == {"00000000-0000-4000-8000-000000000000"}
+
+
+def test_send_with_dry_run_prints_the_events_and_their_price_and_sends_nothing(
+    rum: LocalRum, variables: dict[str, str], file: Path, tmp_path: Path
+) -> None:
+    """Of all files together, without a checkpoint."""
+    file.write_text("".join(line(number, name="work") for number in range(30)))
+    other = tmp_path / "other.json"
+    other.write_text(line(99, name="work", attributes=[]))
+    ended = run("send", "--dry-run", str(file), str(other), **variables)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert lines[0].split() == ["31", "0.00031", "USD", "work"]
+    assert lines[-1].startswith("0.0003")
+    assert lines[-1].endswith("; nothing was sent")
+    output = json.loads(run("send", "--dry-run", "--json", str(file), **variables).stdout)
+    assert output["events"]["work"] == 30
+    assert output["usd"] == pytest.approx(sum(output["events"].values()) / 100_000)
+    assert rum.events == ()
+    assert not (tmp_path / "state").exists()

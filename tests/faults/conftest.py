@@ -16,13 +16,6 @@ from otel_rum_exporter.local import LocalRum
 from tests.faults.numbered_spans import MAX_EVENTS, NumberedSpans
 from tests.spans import APP_MONITOR_ID
 
-collect_ignore = (
-    [f"test_{name}.py" for name in ("answers", "clock", "credentials", "disk", "network", "outage", "invalid_event")]
-    if os.environ.get("FEW_FAULTS")
-    else []
-)
-"""These do not depend on the version of Python; CI runs them only with the newest."""
-
 BUSY_SECONDS = 5.0
 """What a busy machine may add to a promised time. Without the tested limit, the faults of the tests take far longer."""
 

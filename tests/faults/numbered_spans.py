@@ -13,7 +13,7 @@ from otel_rum_exporter.ledger import DropReason, LedgerSnapshot
 from otel_rum_exporter.local import LocalRum
 from tests.spans import make_span
 
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 120.0
 """A timeout that only a failing test reaches."""
 
 MAX_EVENTS = 200_000

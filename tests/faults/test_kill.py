@@ -154,13 +154,8 @@ def deliver_rest(folder: Path, spools: list[Path], make: Make, rum: LocalRum, nu
 
 
 def _left(folder: Path) -> list[str]:
-    """Return the files of spools, without files in creation."""
-    files = {}
-    for file in folder.glob("*/*"):
-        with contextlib.suppress(FileNotFoundError):  # deleted in the meantime
-            files[file.name] = file.stat().st_size
-    new = {name for name, size in files.items() if name.endswith(".db") and not size}
-    return [name for name in files if re.sub(r"-\w+$", "", name) not in new]
+    """Return the files of spools."""
+    return [file.name for file in folder.glob("*/*")]
 
 
 def test_a_kill_at_any_system_call_loses_nothing(

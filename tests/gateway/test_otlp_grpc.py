@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import grpc
 import pytest
@@ -13,6 +17,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from otel_rum_exporter.gateway import message_turns
+from otel_rum_exporter.gateway.error_response import Reason, RequestError
+from otel_rum_exporter.gateway.message_turns import MessageTurns
 from otel_rum_exporter.gateway.otlp_grpc import peer_host
 from otel_rum_exporter.gateway.server import Server
 from otel_rum_exporter.local import LocalRum
@@ -73,6 +80,125 @@ def test_the_byte_rate_of_an_address_is_limited(make_gateway: MakeGateway, serve
     assert retry.retry_delay.ToSeconds() >= 1
 
 
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_a_compressed_message_is_accepted_within_the_limit(
+    rum: LocalRum, make_gateway: MakeGateway, serve: Serve, compression: grpc.Compression
+) -> None:
+    """The limit applies to the decompressed size."""
+    port = serve(make_gateway(max_body_bytes=100_000)).grpc_port
+    with grpc.insecure_channel(f"127.0.0.1:{port}", compression=compression) as channel:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(EXPORT)
+        assert call(spans("work"), timeout=30) == b""
+        with pytest.raises(grpc.RpcError) as raised:
+            call(bytes(100_001), timeout=30)
+        assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    rum.wait_for("work")
+
+
+@contextmanager
+def _silent_calls(port: int, connections: int, calls: int) -> Iterator[Sequence[grpc.Future[bytes]]]:
+    """Start calls that send their headers and no message."""
+    may_end = threading.Event()
+
+    def no_message() -> Iterator[bytes]:
+        may_end.wait(60)
+        yield from ()
+
+    with ExitStack() as stack:
+        stack.callback(may_end.set)
+        silent = []
+        for _ in range(connections):
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}", options))
+            send: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(EXPORT)
+            silent += [send.future(no_message()) for _ in range(calls)]
+        yield silent
+        for one in silent:
+            one.cancel()
+
+
+@pytest.mark.parametrize(("connections", "calls"), [(1, 16), (4, 1), (6, 2)])
+def test_calls_without_a_message_do_not_block_others(
+    rum: LocalRum, make_gateway: MakeGateway, serve: Serve, connections: int, calls: int
+) -> None:
+    """They give up their turn to others, also if no token is set."""
+    port = serve(make_gateway()).grpc_port
+    with _silent_calls(port, connections, calls):
+        for number in range(3):
+            _export(port, spans(f"work_{number}"))
+    assert {event.type for event in rum.wait_for(count=3)} == {"work_0", "work_1", "work_2"}
+
+
+def test_a_call_is_authenticated_before_its_message(make_gateway: MakeGateway, serve: Serve) -> None:
+    """A call without the token ends at once."""
+    port = serve(make_gateway(token="secret")).grpc_port
+    with _silent_calls(port, 1, 5) as silent:
+        for call in silent:
+            error = call.exception(timeout=20)
+            assert isinstance(error, grpc.RpcError)
+            assert isinstance(error, grpc.Call)
+            assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_a_message_that_does_not_arrive_is_an_error(
+    make_gateway: MakeGateway, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its call does not stay forever."""
+    monkeypatch.setattr(message_turns, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(message_turns, "MESSAGE_SECONDS", 0.1)
+    with _silent_calls(serve(make_gateway()).grpc_port, 1, 1) as (silent,):
+        error = silent.exception(timeout=20)
+        assert isinstance(error, grpc.Call)
+        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_turns_are_shared_by_connections_in_order() -> None:
+    """Each connection has one turn at most. A call that is cancelled gives its place away."""
+
+    async def run() -> list[str]:
+        turns, order, may_end = MessageTurns(), [], asyncio.Event()
+
+        async def call(connection: str, name: str) -> None:
+            async with turns.turn(connection):
+                order.append(name)
+                await may_end.wait()
+
+        tasks = []
+        for name in ("a1", "a2", "b1", "c1", "c2"):
+            tasks.append(asyncio.create_task(call(name[0], name)))
+            await asyncio.sleep(0)
+        assert order == ["a1", "b1"]
+        tasks[3].cancel()
+        tasks[2].cancel()
+        await asyncio.wait(tasks[2:4])
+        await asyncio.sleep(0)
+        may_end.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert not turns._active
+        assert not turns._waiting
+        return order
+
+    assert asyncio.run(run()) == ["a1", "b1", "c2", "a2"]
+
+
+def test_too_many_waiting_calls_are_rejected() -> None:
+    """Each occupies memory."""
+
+    async def run() -> None:
+        turns = MessageTurns()
+        async with turns.turn("a"):
+            waiting = [asyncio.create_task(turns.turn("a").__aenter__()) for _ in range(message_turns.MAX_WAITING)]
+            await asyncio.sleep(0.01)
+            with pytest.raises(RequestError) as raised:
+                await turns.turn("b").__aenter__()
+            assert raised.value.reason is Reason.OVERLOADED
+            for task in waiting:
+                task.cancel()
+            await asyncio.wait(waiting)
+
+    asyncio.run(run())
+
+
 def test_an_internal_error_is_reported_as_internal(
     make_gateway: MakeGateway, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -85,6 +211,7 @@ def test_an_internal_error_is_reported_as_internal(
     code, status = _error(serve(make_gateway()).grpc_port, b"")
     assert (code, status.message) == (grpc.StatusCode.INTERNAL, "internal error")
     assert "To fix: report this traceback" in caplog.text
+    caplog.clear()  # the traceback refers to the server
 
 
 def test_a_port_in_use_is_an_error(make_gateway: MakeGateway) -> None:

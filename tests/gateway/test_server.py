@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 
@@ -129,6 +130,91 @@ def test_workers_share_the_ports(rum: LocalRum, start: Callable[..., GatewayProc
         assert httpx.post(f"{url}/v1/traces", content=body, headers=PROTOBUF, verify=False).status_code == 200
     assert process.end() == 0
     assert {event.type for event in rum.wait_for(count=50)} == {f"work_{index}" for index in range(50)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_are_announced_when_all_listen(start: Callable[..., GatewayProcess]) -> None:
+    """A client that reads the line can connect at once."""
+    process = start("--workers", "3", "--grpc", "false").process
+    assert process.stdout is not None
+    port = int(process.stdout.readline().rpartition(":")[2])
+    table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    assert len([row for row in table if row[1].endswith(f":{port:04X}") and row[3] == "0A"]) == 3
+
+
+SIGNALLED = """
+import os, signal, sys
+import uvicorn
+from otel_rum_exporter.gateway import GatewaySettings, server
+
+def patched(owner, name):
+    original = getattr(owner, name)
+    def first(*arguments, **named):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return original(*arguments, **named)
+    setattr(owner, name, first)
+
+if sys.argv[1] == "serve":
+    patched(server.Server, "run")
+elif sys.argv[1] in ("run", "capture_signals"):
+    patched(uvicorn.Server, sys.argv[1])
+server.serve(
+    GatewaySettings.read({"http_port": 0, "grpc_port": 0, "workers": int(sys.argv[2])}, {}), os.environ,
+    lambda _: os.kill(os.getpid(), signal.SIGTERM),
+)
+"""
+
+
+@pytest.mark.usefixtures("exporter_environment")
+@pytest.mark.parametrize(
+    ("moment", "workers"), [("serve", 1), ("run", 1), ("capture_signals", 1), ("ready", 1), ("ready", 2)]
+)
+def test_a_signal_while_the_gateway_starts_ends_it(moment: str, workers: int, tmp_path: Path) -> None:
+    """Before the ready line, and with it."""
+    (tmp_path / "gateway.py").write_text(SIGNALLED.replace("server.serve(", 'if __name__ == "__main__": server.serve('))
+    command = [sys.executable, str(tmp_path / "gateway.py"), moment, str(workers)]
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0
+
+
+def _peak_bytes(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found
+    return int(found[1]) * 1024
+
+
+SLOW_RECEIVER = """
+import time
+from otel_rum_exporter.gateway.receiver import Receiver
+
+original = Receiver.receive
+Receiver.receive = lambda *arguments: (time.sleep(0.5), original(*arguments))[1]
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_grpc_messages_stay_within_the_memory_limit(start: Callable[..., GatewayProcess], tmp_path: Path) -> None:
+    """Twenty-four messages of the largest size at once. Those without room are UNAVAILABLE, and may be sent again."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW_RECEIVER)
+    largest = 8 * 1024 * 1024
+    options = ["--max-body-bytes", str(largest), "--client-bytes-per-second", "0", "--json"]
+    process = start(*options, PYTHONPATH=str(tmp_path)).process
+    assert process.stdout is not None
+    target = json.loads(process.stdout.readline())["grpc"]
+    channel_options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+    channels = [grpc.insecure_channel(target, channel_options) for _ in range(4)]
+    method = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+    calls: list[grpc.UnaryUnaryMultiCallable[bytes, bytes]] = [channel.unary_unary(method) for channel in channels]
+    assert calls[0](spans("work"), timeout=60) == b""
+    before = _peak_bytes(process.pid)
+    body = b"\xff" * largest
+    futures = [calls[number % 4].future(body, timeout=100) for number in range(24)]
+    codes = {future.exception().code() for future in futures}  # type: ignore[union-attr]
+    for channel in channels:
+        channel.close()
+    assert codes == {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE}
+    # Four of them, and copies that gRPC and the allocator keep for some time.
+    assert _peak_bytes(process.pid) - before < 14 * largest
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")

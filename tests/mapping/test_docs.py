@@ -13,6 +13,7 @@ from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
 PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"
 
 OF_DELIVERY = {
+    "cost_warning_usd_per_day",
     *("app_monitor_id", "app_monitor_name", "region", "endpoint", "alias", "signing", "compression", "timeout_millis"),
     *("max_events_per_request", "max_requests_per_second", "max_memory_bytes"),
     *("identity_pool_id", "guest_role_arn"),

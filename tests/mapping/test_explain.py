@@ -38,6 +38,7 @@ from otel_rum_exporter.otlp import (
     DecodeFailure,
     DecodeResult,
 )
+from otel_rum_exporter.rum.price import PRICE_DATE, PRICE_PAGE
 from tests.mapping.test_rules import OF_AN_EXPORT
 from tests.spans import APP_MONITOR_ID, START_NS, exception_event, make_config, make_span
 
@@ -156,7 +157,7 @@ def test_a_repeated_document_load_is_the_reason_for_no_event() -> None:
     [
         (make_span("x", {"asgi.event.type": "x"}), {}, "it is not for RUM"),
         (_log(None, body="a line"), {}, "it is not for RUM"),
-        (make_span("x"), {"custom_events": False}, "the settings exclude it"),
+        (make_span("x"), {"custom_events": "none"}, "the settings exclude it"),
         (make_span("x"), {"excluded_names": "x"}, "the settings exclude it"),
         (make_span("documentFetch"), {}, "its parent's event contains its data"),
     ],
@@ -276,11 +277,12 @@ def test_the_text_is_as_documented() -> None:
     assert lines[5] == "LOG (no name): a log line without an event name"
     assert lines[7:8] == ["    left out: it is not for RUM"]
     assert "not read: resourceSpans is 5, not a list" in lines
-    assert lines[-4:] == [
+    assert lines[-5:] == [
         "1 span and 1 log record: 3 events, 1 left out, 1 not read",
         "     1  page_view_event",
         "     1  performance_navigation_event",
         "     1  js_error_event",
+        f"3e-05 USD at list price ({PRICE_DATE}, {PRICE_PAGE})",
     ]
 
 

@@ -111,3 +111,20 @@ def test_user_and_sampling_are_inherited_within_a_session_only() -> None:
     assert same.completed_by(above) == above
     stated = IdentityAttributes(user="bob", is_sampled=True)
     assert stated.completed_by(above) == IdentityAttributes("above", "bob", is_minted=True, is_sampled=True)
+
+
+@pytest.mark.parametrize("value", [42, 42.0, "42"])
+def test_a_number_is_an_id_in_any_encoding(value: object) -> None:
+    """Applications set `user.id` to the key of a table; exporters send integers also as doubles."""
+    reader = IdentityReader(hash_key=b"key", has_enduser_id=False)
+    view = SpanView.of(make_span(attributes={"user.id": value, "session.id": value}))
+    found = reader.of_view(view, {})
+    assert (found.session, found.user) == ("42", "42")
+    assert reader.of_resource(make_span(resource={"user.id": value}).resource) == (None, "42")
+
+
+@pytest.mark.parametrize("value", [True, 4.5, float("nan"), float("inf"), 1e300, 2**200, "", None, [42], b"42"])
+def test_other_values_are_no_ids(value: object) -> None:
+    """They name nothing, or have more than one spelling."""
+    reader = IdentityReader(hash_key=b"key", has_enduser_id=False)
+    assert reader.of_view(SpanView.of(make_span(attributes={"user.id": value})), {}).user is None

@@ -51,7 +51,7 @@ def test_an_exception_that_a_framework_turns_into_404_is_no_error() -> None:
 def test_errors_are_sent_also_with_custom_events_off() -> None:
     """Switching off custom events must not hide errors."""
     span = make_span(events=[exception_event()])
-    assert types(Mapper(make_config(custom_events=False)), span) == ["js_error_event"]
+    assert types(Mapper(make_config(custom_events="none")), span) == ["js_error_event"]
 
 
 def test_too_many_types_of_custom_events_become_one() -> None:

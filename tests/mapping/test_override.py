@@ -97,7 +97,7 @@ def test_an_invalid_override_is_ignored(override: dict[str, Any]) -> None:
 
 def test_a_custom_override_needs_custom_events() -> None:
     """App monitors without custom events drop them."""
-    config = make_config(custom_events=False)
+    config = make_config(custom_events="none")
     assert not mapped(make_span("x", override_of("order.placed", "{}")), config)
     assert not mapped(make_span("x", override_of("order.placed")), config)
     assert types(make_span("x", override_of(PAGE_VIEW, '{"pageId": "/"}')), config) == ["page_view_event"]

@@ -26,10 +26,14 @@ PAGE_VIEW = {
 }
 
 
-def _lifecycle(name: str, attributes: dict[str, Any]) -> ReadableSpan:
-    span = make_span(name, attributes)
-    span._instrumentation_scope = InstrumentationScope("io.opentelemetry.lifecycle")
+def _of_scope(scope: str, name: str, attributes: dict[str, Any] | None = None) -> ReadableSpan:
+    span = make_span(name, attributes or {})
+    span._instrumentation_scope = InstrumentationScope(scope)
     return span
+
+
+def _lifecycle(name: str, attributes: dict[str, Any]) -> ReadableSpan:
+    return _of_scope("io.opentelemetry.lifecycle", name, attributes)
 
 
 def _words(kind: str) -> set[str]:
@@ -49,7 +53,7 @@ SPANS: list[tuple[str, ReadableSpan]] = [
     ("a document fetched: `documentFetch`", make_span("documentFetch", {"url.full": "https://a.example/"})),
     ("a resource fetched: `resourceFetch`", make_span("resourceFetch", {"url.full": "https://a.example/a.css"})),
     ("a route changed: `routeChange`", make_span("routeChange", {"location.href": "https://a.example/b"})),
-    ("web vitals: `webvitals`", make_span("webvitals", {"lcp": 900.5})),
+    ("web vitals: `webvitals`, or the name of a vital", make_span("webvitals", {"lcp": 900.5})),
     (
         "an interaction: `event_type` and `target_element`",
         make_span("click", {"event_type": "click", "target_element": "BUTTON"}),
@@ -81,8 +85,25 @@ SPANS: list[tuple[str, ReadableSpan]] = [
     ),
     ("an HTTP request served", make_span("GET", {"http.method": "GET", "http.status_code": 500}, kind=SERVER)),
     ("a screen shown", make_span("show", {"app.screen.name": "Home"})),
-    ("anything else", make_span("SELECT", {"db.system": "sqlite"}, kind=CLIENT)),
-    ("anything else", make_span("take", {}, kind=SpanKind.CONSUMER)),
+    (
+        "a call to a database or cache: `db.…`",
+        make_span("GET /products/_doc/{id}", {"db.system": "elasticsearch", "http.method": "GET"}, kind=CLIENT),
+    ),
+    (
+        "a call of an AWS SDK: `rpc.system` = `aws-api`",
+        make_span("S3.GetObject", {"rpc.system": "aws-api", "http.method": "GET"}, kind=CLIENT),
+    ),
+    (
+        "a health check that succeeded, by its path or user agent",
+        make_span("GET", {"http.method": "GET", "http.target": "/healthz", "http.status_code": 200}, kind=SERVER),
+    ),
+    ("a unit of work: kind CONSUMER, or `faas.…`, `job.…`", make_span("take", {}, kind=SpanKind.CONSUMER)),
+    (
+        "a message sent or received: `messaging.system`",
+        make_span("orders send", {"messaging.system": "kafka"}, kind=SpanKind.PRODUCER),
+    ),
+    ("a call to another service: `rpc.system`", make_span("/a.B/Get", {"rpc.system": "grpc"}, kind=CLIENT)),
+    ("a step of an instrumentation library, by its scope", _of_scope("opentelemetry.instrumentation.jinja2", "render")),
     ("anything else", make_span("GET", {"user_agent.synthetic.type": "bot"})),
 ]
 
@@ -103,7 +124,10 @@ LOGS: list[tuple[str, ReadableLogRecord]] = [
         "a web vital: `browser.web_vital`",
         make_log("browser.web_vital", {"browser.web_vital.name": "cls", "browser.web_vital.value": 0}),
     ),
-    ("a page shown: `browser.navigation`", make_log("browser.navigation", {"url.full": "https://a.example/"})),
+    (
+        "a page shown: `browser.navigation`, `browser.page_view`",
+        make_log("browser.navigation", {"url.full": "https://a.example/"}),
+    ),
     ("a document loaded: `browser.navigation_timing`", make_log("browser.navigation_timing")),
     ("a resource loaded: `browser.resource_timing`", make_log("browser.resource_timing")),
     ("a click", make_log("app.screen.click")),

@@ -17,7 +17,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.span_view import SpanView
-from otel_rum_exporter.otlp import Signal, TooManyRecordsError, decode_json
+from otel_rum_exporter.otlp import Signal, TooManyRecordsError, decode_json, decode_protobuf
 from otel_rum_exporter.otlp.model import MAX_FAILURES, MAX_VALUE_DEPTH
 from tests.otlp.encodings import (
     JSON,
@@ -33,6 +33,7 @@ from tests.otlp.encodings import (
     protobuf_request,
     protobuf_span,
 )
+from tests.otlp.files import ONE_LOG_RECORD, TWO_SPANS
 from tests.spans import START_NS, exception_event, make_span
 
 FIRST_SPAN = "resourceSpans[0].scopeSpans[0].spans[0]"
@@ -43,7 +44,6 @@ MALFORMED_SPANS: dict[str, tuple[Json, dict[str, Any], str]] = {
     "zero trace id": ({"traceId": "0" * 32}, {"trace_id": bytes(16)}, "traceId is missing or all zeros"),
     "no span id": ({"spanId": ""}, {"span_id": b""}, "spanId is missing or all zeros"),
     "zero span id": ({"spanId": "0" * 16}, {"span_id": bytes(8)}, "spanId is missing or all zeros"),
-    "link without ids": ({"links": [{}]}, {"links": [Span.Link()]}, "links[0].traceId is missing or all zeros"),
 }
 MALFORMED_BODIES = [
     pytest.param(encoding, body, failure, id=f"{case}, {name}")
@@ -144,9 +144,35 @@ def test_malformed_span_is_rejected_alone(encoding: Encoding, body: bytes, failu
 def test_depth_of_values_is_limited(
     encoding: Encoding, nested_span: Any, depth: int, expected: tuple[int, int]
 ) -> None:
-    """A value that is nested more deeply rejects its span, also if the protobuf parser stops at it first."""
+    """A value that is nested more deeply is left out, with its span if the protobuf parser stops at it first."""
     result = encoding.decode(nested_span(depth), Signal.TRACES, None)
-    assert (len(result.spans), result.rejected) == expected
+    assert (sum("deep" in span.attributes for span in result.spans), len(result.failures)) == expected
+    assert len(result.spans) + result.rejected == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        pytest.param(JSON, json_request({**JSON_SPAN, "links": [{}]}), id="JSON"),
+        pytest.param(PROTOBUF, protobuf_request(protobuf_span(links=[Span.Link()])), id="protobuf"),
+    ],
+)
+def test_a_link_without_ids_costs_only_itself(encoding: Encoding, body: bytes) -> None:
+    """Some SDKs link to spans that are not recorded."""
+    result = encoding.decode(body, Signal.TRACES, None)
+    (span,) = result.spans
+    assert (span.links, span.dropped_links, result.rejected) == ((), 1, 0)
+    assert [str(one) for one in result.failures] == [
+        f"{FIRST_SPAN}.links[0].traceId is missing or all zeros; it is ignored"
+    ]
+
+
+@pytest.mark.parametrize("signal", Signal)
+def test_the_signal_of_a_protobuf_body_is_its_own(signal: Signal) -> None:
+    """The first field of a span is its trace id, that of a log record its time."""
+    for body, expected in ((TWO_SPANS, (2, 0)), (ONE_LOG_RECORD, (0, 1))):
+        result = decode_protobuf(body, signal)
+        assert (len(result.spans), len(result.log_records), result.failures) == (*expected, ())
 
 
 @both_encodings

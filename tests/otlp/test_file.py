@@ -43,11 +43,11 @@ def test_malformed_message_is_rejected_alone() -> None:
 def test_malformed_line_is_rejected_alone() -> None:
     """Spans and log records keep the order of the lines. Failures have the number of the line."""
     log = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"eventName": "e"}]}]}]}'
-    malformed_span = json_request({**JSON_SPAN, "name": 5})
+    malformed_span = json_request({**JSON_SPAN, "spanId": 5})
     result = decode_json_file(b"\r\n".join([ONE_JSON_SPAN, b"", log, malformed_span, ONE_JSON_SPAN[:-9]]))
     assert [type(record) for record in result.records] == [DecodedSpan, DecodedLogRecord]
     first, second = map(str, result.failures)
-    assert first == "line 4: resourceSpans[0].scopeSpans[0].spans[0].name is 5, not a string"
+    assert first == "line 4: resourceSpans[0].scopeSpans[0].spans[0].spanId is 5, not a string"
     assert second.startswith("line 5 is not JSON: ")
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import math
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,9 +17,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.span_view import SpanView
-from otel_rum_exporter.otlp import DecodedSpan, OtlpError, decode_json, decode_json_file
-from tests.otlp.encodings import JSON_SPAN, SPAN_ID, TRACE_ID, Json, json_request, json_span
-from tests.spans import make_span
+from otel_rum_exporter.otlp import DecodedSpan, OtlpError, Signal, decode_json, decode_json_file
+from tests.otlp.encodings import JSON_SPAN, SPAN_ID, TRACE_ID, Json, fields_of, json_request, json_span
+from tests.spans import exception_event, make_span
 
 
 def _decoded(**fields: Any) -> DecodedSpan:
@@ -109,18 +112,28 @@ def test_lone_surrogate_is_accepted() -> None:
 
 
 def test_unknown_fields_are_ignored() -> None:
-    """Names in snake case are unknown too."""
-    assert _decoded(parent_span_id=SPAN_ID, later={"a": []}).parent is None
+    """Later versions add some."""
+    assert _decoded(later={"a": []}).parent is None
 
 
 @pytest.mark.parametrize(
     ("fields", "failure"),
     [
-        ({"traceId": "W47/95gDgQPSabYzgT/GDA=="}, "traceId is 'W47/95gDgQPSabYzgT/GDA==', not 32 hex digits"),
+        ({"traceId": "W47/95gDgQPSabYzgT"}, "traceId is 'W47/95gDgQPSabYzgT', not 32 hex digits"),
         ({"spanId": 7}, "spanId is 7, not a string"),
         ({"spanId": "0x12345678901234"}, "spanId is '0x12345678901234', not 16 hex digits"),
+    ],
+)
+def test_malformed_span_is_rejected_with_path_and_reason(fields: Json, failure: str) -> None:
+    """The valid span beside it is decoded."""
+    assert _failure(**fields) == failure
+
+
+@pytest.mark.parametrize(
+    ("fields", "failure"),
+    [
         ({"name": ["x"]}, "name is a list, not a string"),
-        ({"kind": "CLIENT"}, f"kind is 'CLIENT', not an integer from {-(2**31)} to {2**31 - 1}"),
+        ({"kind": "CALL"}, f"kind is 'CALL', not an integer from {-(2**31)} to {2**31 - 1}"),
         ({"startTimeUnixNano": -1}, f"startTimeUnixNano is -1, not an integer from 0 to {2**64 - 1}"),
         ({"endTimeUnixNano": "soon"}, f"endTimeUnixNano is 'soon', not an integer from 0 to {2**64 - 1}"),
         ({"status": []}, "status is a list, not an object"),
@@ -134,11 +147,113 @@ def test_unknown_fields_are_ignored() -> None:
         ({"attributes": [{"value": {"bytesValue": "?"}}]}, "attributes[0].value.bytesValue is '?', not Base64"),
         ({"attributes": [{"value": {"doubleValue": "x"}}]}, "attributes[0].value.doubleValue is 'x', not a number"),
         ({"flags": True}, f"flags is true, not an integer from 0 to {2**32 - 1}"),
+        ({"droppedLinksCount": -1}, f"droppedLinksCount is -1, not an integer from 0 to {2**32 - 1}"),
+        ({"parentSpanId": "x"}, "parentSpanId is 'x', not 16 hex digits"),
+        ({"events": [{"name": 1}]}, "events[0].name is 1, not a string"),
+        ({"links": [{"traceId": "0" * 32, "spanId": SPAN_ID}]}, "links[0].traceId is missing or all zeros"),
+        ({"links": 1}, "links is 1, not a list"),
     ],
 )
-def test_malformed_span_is_rejected_with_path_and_reason(fields: Json, failure: str) -> None:
-    """The valid span beside it is decoded."""
-    assert _failure(**fields) == failure
+def test_malformed_part_costs_only_itself(fields: Json, failure: str) -> None:
+    """The span is decoded without it. The failure has path and reason."""
+    good = {"key": "good", "value": {"stringValue": "yes"}}
+    attributes = fields.get("attributes", [])
+    given = {**JSON_SPAN, **fields}
+    if isinstance(attributes, list):
+        given["attributes"] = [*attributes, good]
+    result = decode_json(json_request(given, JSON_SPAN))
+    assert (len(result.spans), result.rejected) == (2, 0)
+    assert [str(one) for one in result.failures] == [
+        f"resourceSpans[0].scopeSpans[0].spans[0].{failure}; it is ignored"
+    ]
+    if isinstance(attributes, list):
+        assert result.spans[0].attributes["good"] == "yes"
+        assert result.spans[0].dropped_attributes == len(attributes)
+    assert result.spans[0].dropped_links == ("links" in fields and isinstance(fields["links"], list))
+
+
+def test_malformed_parts_of_a_log_record_cost_only_themselves() -> None:
+    """Also its ids, because a log record needs none."""
+    record = {"eventName": "e", "traceId": "x", "spanId": 1, "timeUnixNano": -1, "severityNumber": "bad", "flags": "x"}
+    body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{**record, "body": {"arrayValue": 1}, "attributes": 1}]}]}]}
+    result = decode_json(json.dumps(body))
+    (decoded,) = result.log_records
+    assert decoded.log_record.event_name == "e"
+    assert (result.rejected, len(result.failures)) == (0, 7)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (18446744073709552000, 2**64),
+        (1e300, int(1e300)),
+        (1.5, 1.5),
+        ("1.5", 1.5),
+        ("9223372036854775808", 2**63),
+        (-(2**70), -(2**70)),
+    ],
+)
+def test_an_integer_of_any_size_is_a_number(value: object, expected: float) -> None:
+    """JavaScript's exporters write each integral number as an integer."""
+    assert _decoded(attributes=[{"key": "k", "value": {"intValue": value}}]).attributes == {"k": expected}
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        lambda text: text.replace("scopeSpans", "instrumentationLibrarySpans").replace(
+            '"scope"', '"instrumentationLibrary"'
+        ),
+        lambda text: re.sub(r'"([a-z]+[A-Z]\w*)":', lambda name: f'"{_snake(name[1])}":', text),
+        lambda text: text.replace("scopeSpans", "instrumentation_library_spans"),
+        lambda text: text.replace(TRACE_ID, _base64(TRACE_ID)).replace(SPAN_ID, _base64(SPAN_ID)),
+        lambda text: text.replace(SPAN_ID, _base64(SPAN_ID).rstrip("=")),
+    ],
+)
+@pytest.mark.parametrize("signal", [None, *Signal])
+def test_another_spelling_of_otlp_is_read(spelled: Callable[[str], str], signal: Signal | None) -> None:
+    """Versions before 0.15, protobuf's field names and its form of ids; each has one meaning."""
+    span = json_span(make_span("work", {"a_b": 1, "instrumentationLibrarySpans": "x"}, events=[exception_event()]))
+    span |= {"traceId": TRACE_ID, "spanId": SPAN_ID, "parentSpanId": SPAN_ID}
+    body = json_request(span, resource={"service_name": "shop"}, scope={"name": "s"}).decode()
+    expected, found = decode_json(body), decode_json(spelled(body), signal)
+    assert found.failures == ()
+    assert list(map(fields_of, found.spans)) == list(map(fields_of, expected.spans))
+
+
+@pytest.mark.parametrize("signal", Signal)
+def test_the_signal_of_a_body_is_its_own(signal: Signal) -> None:
+    """Spans that are sent to the path of logs are read."""
+    log = {"scopeLogs": [{"logRecords": [{"eventName": "e"}]}]}
+    for body, expected in ((json_request(JSON_SPAN), (1, 0)), (json.dumps({"resourceLogs": [log]}), (0, 1))):
+        result = decode_json(body, signal)
+        assert (len(result.spans), len(result.log_records)) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "failure"),
+    [
+        ({"spans": [JSON_SPAN]}, "spans is not read: OTLP has resourceSpans here"),
+        ({"resourceSpans": [{"spans": [JSON_SPAN]}]}, "resourceSpans[0].spans is not read: OTLP has scopeSpans here"),
+        (
+            {"resourceSpans": [{"scopeSpans": [{"traces": [JSON_SPAN]}]}]},
+            "resourceSpans[0].scopeSpans[0].traces is not read: OTLP has spans here",
+        ),
+        ({"resourceMetrics": [{}]}, "resourceMetrics is not for RUM: only spans and log records are"),
+    ],
+)
+def test_a_body_of_unknown_members_names_them(body: Json, failure: str) -> None:
+    """It is not an empty request."""
+    result = decode_json(json.dumps(body), Signal.TRACES)
+    assert (result.records, [str(one) for one in result.failures]) == ((), [failure])
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
+
+
+def _base64(hex_id: str) -> str:
+    return base64.b64encode(bytes.fromhex(hex_id)).decode()
 
 
 @pytest.mark.parametrize(
@@ -146,14 +261,14 @@ def test_malformed_span_is_rejected_with_path_and_reason(fields: Json, failure: 
     [
         ({"resourceSpans": 5}, "resourceSpans is 5, not a list"),
         ({"resourceSpans": [None]}, "resourceSpans[0] is null, not an object"),
-        ({"resourceSpans": [{"resource": 1}]}, "resourceSpans[0].resource is 1, not an object"),
+        ({"resourceSpans": [{"resource": 1}]}, "resourceSpans[0].resource is 1, not an object; it is ignored"),
         (
             {"resourceSpans": [{"scopeSpans": [{"scope": {"name": 1}}]}]},
-            "resourceSpans[0].scopeSpans[0].scope.name is 1, not a string",
+            "resourceSpans[0].scopeSpans[0].scope.name is 1, not a string; it is ignored",
         ),
         (
-            {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"traceId": "x"}]}]}]},
-            "resourceLogs[0].scopeLogs[0].logRecords[0].traceId is 'x', not 32 hex digits",
+            {"resourceSpans": [{"resource": {"attributes": [{"key": "k", "value": 1}]}}]},
+            "resourceSpans[0].resource.attributes[0].value is 1, not an object; it is ignored",
         ),
         ({"resourceMetrics": []}, "resourceMetrics is not for RUM: only spans and log records are"),
     ],
@@ -174,7 +289,7 @@ def test_malformed_block_is_rejected_with_path_and_reason(body: Json, failure: s
         (b"[" * 100_000, "not JSON: "),
         (b"[]", "JSON, but not OTLP: it is a list, not an object"),
         (b"null", "JSON, but not OTLP: it is null, not an object"),
-        (b'{"resource_spans": []}', "JSON, but not OTLP: it has neither resourceSpans nor resourceLogs"),
+        (b'{"resources": []}', "JSON, but not OTLP: it has neither resourceSpans nor resourceLogs"),
     ],
 )
 def test_other_input_is_an_otlp_error(body: bytes, reason: str) -> None:

@@ -143,6 +143,12 @@ class EventQueue:
         """Remove and return the batches whose events were all accepted before a time."""
         return self._remove([batch for batch in self._batches() if batch.newest_ns < before_ns])
 
+    def recount(self) -> None:
+        """Count the events again, after the store moved some from memory to disk."""
+        self.events = self.memory_bytes = self.disk_bytes = 0
+        for queued in self.queued():
+            self._count(queued, 1)
+
     def queued(self) -> list[QueuedEvents]:
         """Return all queued events."""
         return [queued for batch in self._batches() for queued in batch.parts]

@@ -83,6 +83,9 @@ class Store(Protocol):
     def replace(self, replaced: Sequence[QueuedEvents], by: Sequence[QueuedEvents]) -> None:
         """Remove events and store others, in one step. These are durable on return, unless the disk fails."""
 
+    def persist(self) -> bool:
+        """Write events that stayed in memory, if the disk works again. Return whether any were written."""
+
     def recover(self) -> Recovered:
         """Return events that dead processes left, and update the disk limit. Called every few seconds."""
 
@@ -107,6 +110,10 @@ class MemoryStore:
 
     def replace(self, replaced: Sequence[QueuedEvents], by: Sequence[QueuedEvents]) -> None:
         """Do nothing."""
+
+    def persist(self) -> bool:
+        """Return false: nothing is on disk."""
+        return False
 
     def recover(self) -> Recovered:
         """Return nothing."""

@@ -122,6 +122,14 @@ class Delivery:
         if not self.is_closed:
             self._provisional.store(queued, provisional, resolved, accepted_ns)
         self.enqueue(queued)
+        if not self._store.is_failing:
+            self.persist()
+
+    def persist(self) -> None:
+        """Write events that stayed in memory, if the disk works again."""
+        if self._store.persist():
+            with self.lock:
+                self._queue.recount()
 
     def enqueue(self, queued: Sequence[QueuedEvents]) -> None:
         """Deliver events that are stored already."""
@@ -180,10 +188,15 @@ class Delivery:
         with self.lock:
             if self._state.is_closed:
                 return
+        self.persist()
+        # First, so that no event is both on disk and counted as dropped.
+        self._store.close()
+        with self.lock:
+            if self._state.is_closed:
+                return
             self._state.close()
             self._idle_wait.wake_all()
             self._changed.notify_all()
-        self._store.close()
         self._after_step()
 
     @property

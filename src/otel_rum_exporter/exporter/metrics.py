@@ -20,6 +20,8 @@ from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observa
 from .._version import VERSION
 from ..delivery.worker import Delivery
 from ..ledger import DropReason, Ledger
+from ..rum.price import PRICE_DATE, usd
+from .cost import Cost
 
 SPAN_EXPORTER = "otel_rum_exporter.exporter.RumSpanExporter"
 LOG_EXPORTER = "otel_rum_exporter.exporter.RumLogExporter"
@@ -35,6 +37,7 @@ class _Observed(NamedTuple):
     process_id: int
     ledger: weakref.ref[Ledger]
     delivery: weakref.ref[Delivery]
+    cost: weakref.ref[Cost]
 
 
 _observed: dict[int, _Observed] = {}
@@ -50,16 +53,17 @@ def is_enabled(environment: Mapping[str, str]) -> bool:
     return environment.get(_ENABLED, "").strip().lower() == "true"
 
 
-def observe(ledger: Ledger, delivery: Delivery) -> None:
+def observe(ledger: Ledger, delivery: Delivery, cost: Cost) -> None:
     """Report a pipeline to the global meter provider, for as long as it exists in this process."""
     provider = get_meter_provider()
     meter = provider.get_meter("otel_rum_exporter", VERSION)
     number = next(_numbers)
-    _observed[number] = _Observed(os.getpid(), weakref.ref(ledger), weakref.ref(delivery))
+    _observed[number] = _Observed(os.getpid(), weakref.ref(ledger), weakref.ref(delivery), weakref.ref(cost))
     if provider not in _providers:
         _providers.add(provider)
         _observe_records(meter)
         _observe_queue(meter)
+        _observe_cost(meter)
     duration = meter.create_histogram(
         "otel.sdk.exporter.operation.duration", "s", "The duration of exporting a batch of telemetry records."
     )
@@ -143,6 +147,26 @@ def _observe_queue(meter: Meter) -> None:
             unit,
             text,
         )
+
+
+def _observe_cost(meter: Meter) -> None:
+    """Report the events by type, and their list price."""
+
+    def read(value: Callable[[int], float]) -> list[Callback]:
+        def callback(_: CallbackOptions) -> Iterable[Observation]:
+            for number, one in list(_observed.items()):
+                cost = one.cost() if one.process_id == os.getpid() else None
+                for kind, count in dict(cost.by_type if cost else {}).items():
+                    yield Observation(value(count), {**_component(SPAN_EXPORTER, number), "rum.event.type": kind})
+
+        return [callback]
+
+    meter.create_observable_counter(
+        "otel_rum_exporter.events", read(float), "{event}", "Events made from spans and log records."
+    )
+    meter.create_observable_counter(
+        "otel_rum_exporter.cost", read(usd), "USD", f"What the events cost at list price ({PRICE_DATE})."
+    )
 
 
 def _exported(finished: Counter[DropReason | None], component: dict[str, str]) -> Iterable[Observation]:

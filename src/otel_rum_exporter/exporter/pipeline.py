@@ -25,7 +25,9 @@ from ..mapping.identity import Moment
 from ..mapping.log_view import LogRecord
 from ..mapping.outcome import Converted
 from ..mapping.span_view import Span
+from ..mapping.urls import scrub
 from ..rum.client import RumClient, Transport
+from .cost import Cost
 from .metrics import is_enabled, observe
 
 Convert: TypeAlias = Callable[[Converter, Moment], Converted]
@@ -51,6 +53,7 @@ class Pipeline:
         self._converter = Converter(
             config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, log=self._log, is_durable=self._is_spooled
         )
+        self.cost = Cost(self._log, config.cost_warning_usd_per_day, time.monotonic())
         self._store = _store(config, self._log)
         self._transport = Transport(config, client)
         self._delivery = Delivery(
@@ -73,7 +76,7 @@ class Pipeline:
             self._delivery.call_after("recover", 0.0, self._recover)
             self._delivery.start()
         if is_enabled(os.environ):
-            observe(self.ledger, self._delivery)
+            observe(self.ledger, self._delivery, self.cost)
 
     def add_spans(self, spans: Sequence[Span]) -> None:
         """Convert spans, and queue their events."""
@@ -133,6 +136,8 @@ class Pipeline:
             if next_expiry_seconds is not None:
                 self._delivery.call_after("expire", next_expiry_seconds, self._expire_pending)
             events, provisional, resolved = converted.events, converted.provisional, converted.resolved
+            for accepted in events.values():
+                self.cost.add(accepted, now.monotonic_ns / 1e9)
             if events or provisional or resolved:
                 self._delivery.accept(events, now.epoch_ns, provisional=provisional, resolved=resolved)
         self._log.write()
@@ -157,6 +162,7 @@ class Pipeline:
     def _recover(self) -> None:
         """Queue the events that processes left in the spool when they ended; drop those that are too old."""
         try:
+            self._delivery.persist()
             queued, lost_events = self._store.recover()
             self.ledger.recover(Tally.total((Tally(lost_events), *(one.tally for one in queued))))
             if lost_events:
@@ -175,5 +181,23 @@ def _store(config: Config, log: RateLimitedLog) -> Store:
     with UNFORKED:
         from ..delivery.spool.directory import Spool
 
-    destination = f"{config.endpoint or ''} {config.region or ''} {config.signing}"
-    return Spool(config.spool_directory, destination=destination, max_bytes=config.spool_max_bytes, log=log)
+    return Spool(
+        config.spool_directory,
+        destination=spool_destination(config),
+        max_bytes=config.spool_max_bytes,
+        log=log,
+        former_destination=f"{config.endpoint or ''} {config.region or ''} {config.signing}",
+    )
+
+
+def spool_destination(config: Config) -> str:
+    """Return where the events of a spool are sent and with whose permission, without secrets."""
+    parts = (
+        ("app monitor", config.app_monitor_id),
+        ("in", config.region),
+        ("at", config.endpoint and scrub(config.endpoint)),
+        ("for identity pool", config.identity_pool_id),
+        ("and role", config.guest_role_arn),
+        ("without signatures", config.signing == "none" or None),
+    )
+    return " ".join(name if value is True else f"{name} {value}" for name, value in parts if value)

@@ -22,7 +22,7 @@ from .settings import GatewaySettings
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .otlp_grpc import GrpcReceiver
+    from .otlp_grpc import GrpcServer
 
 
 class Gateway:
@@ -59,11 +59,16 @@ class Gateway:
         settings = GatewaySettings.read({}, environment)
         return cls(exporter_config(settings, environment), settings)
 
-    def grpc_receiver(self) -> GrpcReceiver:
-        """Return the receiver of OTLP over gRPC."""
-        from .otlp_grpc import GrpcReceiver
+    def grpc_server(self) -> GrpcServer:
+        """Return a server of OTLP over gRPC that is bound to its port.
 
-        return GrpcReceiver(self._receiver, self.settings, self._counts, self._budget)
+        Raises:
+            OSError: if the port is in use.
+        """
+        from .otlp_grpc import GrpcReceiver, GrpcServer
+
+        receiver = GrpcReceiver(self._receiver, self.settings, self._counts, self._budget)
+        return GrpcServer(receiver, self.settings)
 
     @property
     def ledger(self) -> LedgerSnapshot:

@@ -51,3 +51,7 @@ class RequestError(Exception):
         self.reason = reason
         self.message = message
         self.retry_after_seconds = retry_after_seconds if reason.value.is_retryable else None
+
+    def copy(self) -> RequestError:
+        """Return the same error without traceback and context, which may refer to the body of the request."""
+        return RequestError(self.reason, self.message, self.retry_after_seconds or 0)

@@ -14,7 +14,7 @@ import orjson
 from .._attributes import ENDUSER_ID, RESOURCE_ALIAS, RESOURCE_APP_MONITOR_ID, SESSION_ATTRIBUTES, USER_ATTRIBUTES
 from ..config import SESSION_SILENCE_NS, Config
 from ..mapping.attribute_values import json_object
-from ..mapping.record_view import text
+from ..mapping.record_view import identifier, text
 from ..otlp import DecodedResource
 from .client import MAX_CLIENTS, Client
 from .settings import GatewaySettings
@@ -111,7 +111,7 @@ class Routing:
             raise NoRouteError(NOT_ALLOWED)
         routed = {**attributes, RESOURCE_APP_MONITOR_ID: monitor_id}
         shorten_ids(routed)
-        if text(attributes, *SESSION_ATTRIBUTES) is None:
+        if identifier(attributes, *SESSION_ATTRIBUTES) is None:
             routed["session.id"] = session_id
         if client.user_agent and client.user_agent.startswith(_BROWSER):
             routed.setdefault("user_agent.original", client.user_agent)

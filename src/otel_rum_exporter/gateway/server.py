@@ -6,9 +6,11 @@ import multiprocessing
 import signal
 import socket
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from multiprocessing import connection
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -19,13 +21,12 @@ from .connection import Connection
 from .settings import GatewaySettings
 
 if TYPE_CHECKING:
-    import grpc
+    from .otlp_grpc import GrpcServer
 
 DRAIN_SECONDS = 5
 """How long requests in flight may take after a shutdown signal, before accepted events are delivered."""
 
 KEEP_ALIVE_SECONDS = 60
-GRPC_THREADS = 4
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -47,9 +48,9 @@ def serve(
 
 def _run(gateway: Gateway, announce: Callable[[GatewaySettings], None]) -> None:
     server = Server(gateway)
-    # uvicorn raises the shutdown signal again for the previous handler.
+    # uvicorn handles signals while it serves, and raises them again for the previous handler.
     for number in _SIGNALS:
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: server.stop())
     server.run(announce)
 
 
@@ -60,18 +61,18 @@ class Server:
         self._gateway = gateway
         settings = gateway.settings
         self._listener = _listener(settings.host, settings.http_port, is_shared=settings.workers > 1)
-        self._grpc: grpc.Server | None = None
-        self._grpc_threads = ThreadPoolExecutor(GRPC_THREADS, thread_name_prefix="otel-rum-grpc")
-        grpc_port = settings.grpc_port
+        self._grpc: GrpcServer | None = None
         if settings.grpc:
             try:
-                self._grpc, grpc_port = gateway.grpc_receiver().server(
-                    settings.host, settings.grpc_port, self._grpc_threads
-                )
+                self._grpc = gateway.grpc_server()
             except OSError:
                 self._listener.close()
                 raise
-        self.bound = replace(settings, http_port=self._listener.getsockname()[1], grpc_port=grpc_port)
+        self.bound = replace(
+            settings,
+            http_port=self._listener.getsockname()[1],
+            grpc_port=self._grpc.port if self._grpc else settings.grpc_port,
+        )
         self._http = _HttpServer(
             uvicorn.Config(
                 gateway.app,
@@ -93,7 +94,7 @@ class Server:
         """Serve until a signal or `stop`, then drain; accepted events are delivered on return."""
         if self._grpc is not None:
             self._grpc.start()
-        announce(self.bound)
+        self._http.announce = partial(announce, self.bound)
         self._http.run([self._listener])
 
     def stop(self) -> None:
@@ -103,14 +104,19 @@ class Server:
     def _drain(self) -> None:
         self._gateway.stop_accepting()
         if self._grpc is not None:
-            self._grpc.stop(DRAIN_SECONDS).wait()
-        self._grpc_threads.shutdown(wait=False)
+            self._grpc.stop(DRAIN_SECONDS)
 
 
 class _HttpServer(uvicorn.Server):
+    announce: Callable[[], None]
+
     def __init__(self, config: uvicorn.Config, drain: Callable[[], None]) -> None:
         super().__init__(config)
         self._drain = drain
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await anyio.to_thread.run_sync(self._drain)
@@ -126,6 +132,8 @@ class _Workers:
         ports = [reservation.getsockname()[1] for reservation in self._reservations]
         self._settings = replace(settings, http_port=ports[0], grpc_port=ports[1])
         self._environment = dict(environment)
+        self._processes: list[SpawnProcess] = []
+        self._is_ending = False
 
     def run(self, announce: Callable[[GatewaySettings], None]) -> None:
         """Run until a signal, or until a worker ends by itself, which ends all workers.
@@ -133,34 +141,52 @@ class _Workers:
         Raises:
             OSError: if a worker ended by itself.
         """
-        context = multiprocessing.get_context("spawn")
-        processes = [
-            context.Process(target=_work, args=(self._settings, self._environment))
-            for _ in range(self._settings.workers)
-        ]
-
-        def end(*_: object) -> None:
-            for process in processes:
-                if process.is_alive():
-                    process.terminate()
-
-        for process in processes:
-            process.start()
         for number in _SIGNALS:
-            signal.signal(number, end)
-        announce(self._settings)
-        connection.wait([process.sentinel for process in processes])
-        end()
-        for process in processes:
+            signal.signal(number, self._end)
+        pipes = [self._start() for _ in range(self._settings.workers)]
+        if self._is_ending:
+            self._end()
+        is_announced = all(map(_listens, pipes)) and not self._is_ending
+        if is_announced:
+            announce(self._settings)
+        connection.wait([process.sentinel for process in self._processes])
+        is_start_interrupted = self._is_ending and not is_announced
+        self._end()
+        for process in self._processes:
             process.join()
         # A worker that got the signal before it installed its handler ended by the signal itself.
-        failed = [process.exitcode for process in processes if process.exitcode not in {0, -signal.SIGTERM}]
-        if failed:
+        failed = [process.exitcode for process in self._processes if process.exitcode not in {0, -signal.SIGTERM}]
+        if failed and not is_start_interrupted:
             raise OSError(f"a worker process ended with exit code {failed[0]}")
 
+    def _start(self) -> Pipe:
+        """Start a worker, and return the pipe through which it reports that it listens."""
+        context = multiprocessing.get_context("spawn")
+        pipe, worker_pipe = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(self._settings, self._environment, worker_pipe))
+        self._processes.append(process)
+        process.start()
+        worker_pipe.close()
+        return pipe
 
-def _work(settings: GatewaySettings, environment: Mapping[str, str]) -> None:
-    _run(Gateway(exporter_config(settings, environment), settings), lambda _: None)
+    def _end(self, *_: object) -> None:
+        self._is_ending = True
+        for process in self._processes:
+            if process.is_alive():
+                process.terminate()
+
+
+def _work(settings: GatewaySettings, environment: Mapping[str, str], pipe: Pipe) -> None:
+    with pipe:
+        _run(Gateway(exporter_config(settings, environment), settings), lambda _: pipe.send(True))
+
+
+def _listens(pipe: Pipe) -> bool:
+    """Wait until a worker listens. Return False if it ends before."""
+    try:
+        return bool(pipe.recv())
+    except EOFError:
+        return False
 
 
 def _listener(host: str, port: int, *, is_shared: bool) -> socket.socket:

@@ -31,6 +31,7 @@ from .mapper import Mapped, Mapper
 from .missing_session import log_missing_session
 from .outcome import Converted, Drop, Outcome
 from .record_view import Resource, View
+from .redaction import Redactor
 from .sampling import is_sampled
 from .span_view import Span, SpanView
 
@@ -58,12 +59,14 @@ class Converter:
         is_durable: bool = False,
     ) -> None:
         self._config = config
+        self._redactor = Redactor.of(config.redaction)
         self._is_durable = is_durable
         self._is_closed = False
         self._provisional: dict[int, Mapped] = {}
         self._ledger = ledger
         self._log = log
-        reader = IdentityReader(hash_key=_hash_key(config), has_enduser_id=config.enduser_id)
+        hash_key = (config.id_hash_key or config.app_monitor_id or "otel-rum-exporter").encode()
+        reader = IdentityReader(hash_key=hash_key, has_enduser_id=config.enduser_id)
         guarded = self._with_guarded_page_views(config)
         self._applications = Applications(lambda caches: Application(guarded, reader, caches, new_id))
         self._app_monitors = AppMonitorResolver(config)
@@ -104,7 +107,10 @@ class Converter:
         for record in records:
             try:
                 view = view_of(record)
+                view.redactor = self._redactor
                 read.append((view, metadata.of_trace(view)))
+                if view.has_other_clock:
+                    self._log_other_clock(view)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 failed.append(Outcome(None, drops=[_unmappable(getattr(record, "name", ""), error, kind)]))
         for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SpanKind.SERVER}.values():
@@ -272,6 +278,15 @@ class Converter:
 
         return replace(config, page_views=guarded)
 
+    def _log_other_clock(self, view: View) -> None:
+        """Log that a time was read as milliseconds or microseconds."""
+        self._log.add(
+            "clock unit",
+            "the times of %r are milliseconds or microseconds since 1970 in a field of nanoseconds. They are read as "
+            "such. To fix: send nanoseconds.",
+            view.name[:100],
+        )
+
 
 def _unmappable(name: object, error: Exception, record: Record) -> Drop:
     return Drop(DropReason.UNMAPPABLE, record, f"report this: {name!r:.100} failed with {error!r:.200}")
@@ -283,7 +298,3 @@ def _too_large(record: Record) -> Drop:
 
 def _kind(view: View) -> Record:
     return "span" if view.key else "log"
-
-
-def _hash_key(config: Config) -> bytes:
-    return (config.id_hash_key or config.app_monitor_id or "otel-rum-exporter").encode()

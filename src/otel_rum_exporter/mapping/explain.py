@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from opentelemetry.trace import SpanKind
 
 from .._log import RateLimitedLog
 from ..config import Config, variable
@@ -18,12 +19,15 @@ from ..ledger import DropReason, Ledger
 from ..otlp import DecodeResult
 from ..rum.event import RumEvent
 from ..rum.ids import NIL_UUID
+from ..rum.price import PRICE_DATE, PRICE_PAGE, price_in_words, usd
 from ..rum.truncation import cut
 from .converter import Converter
 from .event_types import PREFIX
+from .events import http_event, page_view
 from .identity import Moment
 from .outcome import Drop, Outcome
 from .rules import rule_of
+from .span_view import SpanView
 
 PLACEHOLDER_APP_MONITOR_ID = "00000000-0000-4000-8000-000000000000"
 """Used if no app monitor is set; the mapping does not depend on it."""
@@ -56,7 +60,8 @@ class Explained:
     """A span or log record, the rule that applies to it, and its events.
 
     `kind` is a span's; None for a log record. `session_id`, `user_id` and `page_id` are those that RUM shows; None if
-    unknown. `left_out` is why there are no events, or why one was lost; None otherwise.
+    unknown. `left_out` is why there are no events, or why one was lost; None otherwise. `no_page` is why a GET request
+    served is no page view; None otherwise.
     """
 
     name: str
@@ -67,6 +72,7 @@ class Explained:
     page_id: str | None
     events: tuple[RumEvent, ...]
     left_out: str | None
+    no_page: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,8 @@ def text_lines(explanation: Explanation) -> Iterator[str]:
             yield _printable(f"    -> {event.type.removeprefix(PREFIX)}  {summary(event)}".rstrip())
         if record.left_out:
             yield f"    left out: {record.left_out}"
+        if record.no_page:
+            yield _printable(f"    no page view: {record.no_page}")
     yield from (_printable(f"not read: {unread}") for unread in explanation.unread)
     yield from (_printable(f"note: {note}") for note in explanation.notes)
     spans = sum(record.kind is not None for record in explanation.records)
@@ -139,6 +147,7 @@ def text_lines(explanation: Explanation) -> Iterator[str]:
     )
     for kind, count in explanation.totals.most_common():
         yield _printable(f"{count:>6}  {kind.removeprefix(PREFIX)}")
+    yield f"{price_in_words(explanation.totals.total())} at list price ({PRICE_DATE}, {PRICE_PAGE})"
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:
@@ -147,6 +156,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         {
             **{name: getattr(record, name) for name in ("name", "kind", "rule", "session_id", "user_id", "page_id")},
             "left_out": record.left_out,
+            "no_page": record.no_page,
             "events": [
                 {
                     "id": event.id,
@@ -165,6 +175,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "unread": explanation.unread,
         "notes": explanation.notes,
         "totals": dict(explanation.totals.most_common()),
+        "usd": usd(explanation.totals.total()),
     }
 
 
@@ -228,4 +239,13 @@ def _explained(outcome: Outcome, config: Config) -> Explained:
         page_id=identity.metadata.get("pageId") if identity else None,
         events=tuple(outcome.events),
         left_out=drop.reason.value if drop else outcome.left_out,
+        no_page=_no_page(outcome, config),
     )
+
+
+def _no_page(outcome: Outcome, config: Config) -> str | None:
+    """Return why a GET request served is no page view, if one could have expected it."""
+    view = outcome.view
+    if not isinstance(view, SpanView) or view.kind is not SpanKind.SERVER or http_event.method(view) != "GET":
+        return None
+    return None if outcome.mapped is None else page_view.why_no_page(view, config)

@@ -20,7 +20,7 @@ from .._attributes import (
 )
 from ..rum.ids import NIL_UUID, to_uuid
 from .caches import ObjectCache
-from .record_view import Resource, View, text
+from .record_view import Resource, View, identifier
 
 MAX_UUIDS = 10_000
 MAX_RESOURCES = 1000
@@ -137,8 +137,8 @@ class IdentityReader:
         is_nested = view.kind is SpanKind.SERVER
         if not (metadata or is_nested or view.keys.has(self._relevant)):
             return NOTHING
-        session = self._bounded("session", view.text(*self._session_attributes))
-        user = self._bounded("user", view.text(*self._user_attributes))
+        session = self._bounded("session", view.identifier(*self._session_attributes))
+        user = self._bounded("user", view.identifier(*self._user_attributes))
         if not view.keys.has(_PRIVATE):
             return IdentityAttributes(session, user, metadata, is_nested)
         sampled = view.attributes.get(SESSION_SAMPLED)
@@ -148,8 +148,8 @@ class IdentityReader:
         return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled, is_joined)
 
     def _read_resource(self, resource: Resource) -> tuple[str | None, str | None]:
-        session = self._bounded("session", text(resource.attributes, *self._session_attributes))
-        return session, self._bounded("user", text(resource.attributes, *self._user_attributes))
+        session = self._bounded("session", identifier(resource.attributes, *self._session_attributes))
+        return session, self._bounded("user", identifier(resource.attributes, *self._user_attributes))
 
     def _bounded(self, kind: Literal["session", "user"], value: str | None) -> str | None:
         """Return an id as it is kept; the nil UUID is no session."""

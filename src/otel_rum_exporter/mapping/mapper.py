@@ -16,14 +16,14 @@ from .caches import BoundedDict, Caches
 from .event_types import BUILT_IN
 from .events import page_load
 from .events.custom import FALLBACK_TYPE
-from .events.js_error import Fingerprint, exceptions, fingerprint, has_exceptions, js_error
+from .events.js_error import exceptions, has_exceptions, js_error
 from .record_view import SpanKey, View
+from .reported_exceptions import ReportedExceptions
 from .rule import Rule
 from .rules import rule_of
 from .span_view import SpanView
 
 MAX_CUSTOM_TYPES = 200
-MAX_EXCEPTIONS = 10_000
 MAX_LOADS = 10_000
 MAX_PARTS = 1000
 MAX_PART_BYTES = 16_384
@@ -47,7 +47,7 @@ class Mapper:
     def __init__(self, config: Config, caches: Caches | None = None) -> None:
         caches = caches or Caches()
         self._config = config
-        self._sent_exceptions: BoundedDict[Fingerprint, None] = caches.bounded("exceptions", MAX_EXCEPTIONS)
+        self._exceptions = ReportedExceptions(caches)
         self._types = set(BUILT_IN)
         self._load_reporters: BoundedDict[page_load.Load, str] = caches.bounded("loads", MAX_LOADS)
         self._parts: BoundedDict[SpanKey, SpanView] = caches.bounded("parts", MAX_PARTS)
@@ -67,7 +67,7 @@ class Mapper:
             left_out = REPEATED_LOAD
         if rule.keeps_exceptions and has_exceptions(view):
             found = list(exceptions(view))
-            drafts.extend(self._errors(view.trace_id, found))
+            drafts.extend(self._errors(view, found))
             if found:
                 left_out = REPEATED_EXCEPTION
         return Mapped(rule, drafts, None if drafts else left_out)
@@ -81,22 +81,10 @@ class Mapper:
         self._load_reporters.trim()
         return reporter == view.name
 
-    def _errors(self, trace_id: str, found: list[tuple[int, Any]]) -> Iterator[EventDraft]:
+    def _errors(self, view: View, found: list[tuple[int, Any]]) -> Iterator[EventDraft]:
         for timestamp_ns, exception in found:
-            if not self._is_sent(fingerprint(trace_id, exception)):
-                yield js_error(timestamp_ns, exception)
-
-    def _is_sent(self, known: Fingerprint | None) -> bool:
-        """Return whether an exception was sent before, and remember it; one without a stack equals one with any."""
-        if known is None:
-            return False
-        trace_id, kind, message, raised_at = known
-        any_stack, no_stack = Fingerprint(trace_id, kind, message, None), Fingerprint(trace_id, kind, message, "")
-        if (known if raised_at else any_stack) in self._sent_exceptions or no_stack in self._sent_exceptions:
-            return True
-        self._sent_exceptions.update({known: None, any_stack: None})
-        self._sent_exceptions.trim()
-        return False
+            if self._exceptions.is_new(view, timestamp_ns, exception):
+                yield js_error(timestamp_ns, exception, view.redactor)
 
     def _capped(self, draft: EventDraft) -> EventDraft:
         """Return a draft of a new custom type, of the fallback type above `MAX_CUSTOM_TYPES`."""

@@ -65,7 +65,7 @@ def events(view: View, config: Config) -> Iterator[EventDraft]:
     """Yield the event that the application chose; a custom one only if custom events are enabled."""
     chosen = _parsed(view)
     built_in = BUILT_IN.get(chosen.type)
-    if built_in is not None or (chosen.details is not None and config.custom_events):
+    if built_in is not None or (chosen.details is not None and config.custom_events != "none"):
         is_at_start = built_in is not None and built_in.is_at_start
         yield EventDraft(chosen.type, view.start_ns if is_at_start else view.end_ns, chosen.details or {})
     elif isinstance(view, SpanView):

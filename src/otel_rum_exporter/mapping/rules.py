@@ -6,7 +6,6 @@ An event family is one module in `events` and one row here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Any
 
 from opentelemetry.trace import SpanKind
@@ -14,7 +13,7 @@ from opentelemetry.trace import SpanKind
 from .._attributes import EVENT_TYPE, METHODS, SCREEN_NAMES, SESSION_JOINED
 from ..config import Config
 from ..rum.event import EventDraft
-from . import override
+from . import health_checks, library_spans, override
 from .events import (
     custom,
     dom,
@@ -28,25 +27,23 @@ from .events import (
     web_vital,
     xray,
 )
-from .log_view import LogView
+from .log_view import PAGE_VIEW_RECORD, LogView
 from .record_view import View
-from .rule import BY_APPLICATION, NOT_FOR_RUM, OF_BROWSER, OF_PARENT, OF_SPAN, REPLACED, Rule, Rules
+from .rule import (
+    BY_APPLICATION,
+    HEALTH_CHECK,
+    LIBRARY_SPAN,
+    NOT_FOR_RUM,
+    NOT_MEASURED,
+    OF_BROWSER,
+    OF_PARENT,
+    OF_SPAN,
+    REPLACED,
+    Rule,
+    Rules,
+    is_excluded,
+)
 from .span_view import SpanView
-
-
-def _is_excluded(view: View, config: Config) -> bool:
-    if not config.excluded_names:
-        return False
-    names = (view.name, view.scope.name if view.scope else "")
-    return any(fnmatchcase(name, pattern) for pattern in config.excluded_names for name in names)
-
-
-def _is_exception(view: View, _: Config) -> bool:
-    return js_error.is_exception(view)
-
-
-def _is_logged_error(view: LogView, _: Config) -> bool:
-    return js_error.is_logged_error(view)
 
 
 def _request_made(view: SpanView, config: Config) -> Iterable[EventDraft]:
@@ -70,6 +67,7 @@ _RESOURCE = "`performance_resource_event`"
 _VITALS = "the event of each web vital"
 _ERROR = "`js_error_event`"
 _CUSTOM = "a custom event"
+_UNLESS_ALL = "nothing, unless `CUSTOM_EVENTS` is `all`"
 
 SPAN_RULES: Rules[SpanView] = Rules(
     Rule(
@@ -81,7 +79,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         having=http_event.OWN_TRAFFIC,
         keeps_exceptions=False,
     ),
-    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=is_excluded, keeps_exceptions=False),
     Rule("a message of an ASGI request", _NOTHING, having=_names("asgi.event.type"), left_out=NOT_FOR_RUM),
     Rule(
         "`rum.event.type` = `none`",
@@ -113,15 +111,16 @@ SPAN_RULES: Rules[SpanView] = Rules(
         named=_names("routeChange"),
     ),
     Rule(
-        "web vitals: `webvitals`",
+        "web vitals: `webvitals`, or the name of a vital",
         _VITALS,
         web_vital.span_events,
         web_vital.is_span_of_vitals,
-        named=_names("webvitals"),
+        left_out=NOT_MEASURED,
+        named=web_vital.SPANS,
     ),
     Rule(
         "an interaction: `event_type` and `target_element`",
-        "`dom_event`",
+        f"`dom_event`, {_PAGE_VIEW} if its name is `Navigation: /…`",
         dom.span_event,
         dom.is_interaction,
         having=_names("event_type"),
@@ -130,7 +129,21 @@ SPAN_RULES: Rules[SpanView] = Rules(
     Rule("a screen drawn: `app.screen.time_to_first_…`", _NAVIGATION, screen.first_drawn, named=screen.FIRST_DRAWN),
     Rule("an Android screen shown", _PAGE_VIEW, page_view.page_view, screen.is_lifecycle_shown, named=screen.SHOWN),
     Rule("another step of a screen's lifecycle", _CUSTOM, custom.span_event, screen.is_lifecycle),
-    Rule("an exception as a span", _ERROR, fits=_is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
+    Rule("an exception as a span", _ERROR, fits=js_error.is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
+    Rule(
+        "a call to a database or cache: `db.…`",
+        _UNLESS_ALL,
+        fits=library_spans.is_call,
+        having=library_spans.DATABASE,
+        left_out=LIBRARY_SPAN,
+    ),
+    Rule(
+        "a call of an AWS SDK: `rpc.system` = `aws-api`",
+        _UNLESS_ALL,
+        fits=library_spans.is_aws_call,
+        having=library_spans.RPC,
+        left_out=LIBRARY_SPAN,
+    ),
     Rule(
         "an HTTP request made",
         f"{_RESOURCE}, `http_event` if it failed, `xray_trace_event` if enabled",
@@ -139,6 +152,13 @@ SPAN_RULES: Rules[SpanView] = Rules(
         kind=SpanKind.CLIENT,
         having=_names(*METHODS),
         keeps_exceptions=False,
+    ),
+    Rule(
+        "a health check that succeeded, by its path or user agent",
+        _UNLESS_ALL,
+        fits=health_checks.is_passed,
+        kind=SpanKind.SERVER,
+        left_out=HEALTH_CHECK,
     ),
     Rule(
         "a page served in the session of AWS's browser client",
@@ -172,11 +192,32 @@ SPAN_RULES: Rules[SpanView] = Rules(
         screen.is_shown,
         having=_names(*SCREEN_NAMES),
     ),
+    Rule("a unit of work: kind CONSUMER, or `faas.…`, `job.…`", _CUSTOM, custom.span_event, library_spans.is_job),
+    Rule(
+        "a message sent or received: `messaging.system`",
+        _UNLESS_ALL,
+        fits=library_spans.is_call,
+        having=library_spans.MESSAGING,
+        left_out=LIBRARY_SPAN,
+    ),
+    Rule(
+        "a call to another service: `rpc.system`",
+        _UNLESS_ALL,
+        fits=library_spans.is_call,
+        having=library_spans.RPC,
+        left_out=LIBRARY_SPAN,
+    ),
+    Rule(
+        "a step of an instrumentation library, by its scope",
+        _UNLESS_ALL,
+        fits=library_spans.is_step,
+        left_out=LIBRARY_SPAN,
+    ),
     Rule("anything else", _CUSTOM, custom.span_event),
 )
 
 LOG_RULES: Rules[LogView] = Rules(
-    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=is_excluded, keeps_exceptions=False),
     Rule(
         "`rum.event.type` = `none`",
         _NOTHING,
@@ -201,7 +242,7 @@ LOG_RULES: Rules[LogView] = Rules(
         named=_names("http.client.request.exception"),
         keeps_exceptions=False,
     ),
-    Rule("an exception", _ERROR, fits=_is_logged_error),
+    Rule("an exception", _ERROR, fits=js_error.is_logged_error),
     Rule(
         "a session start: `session.start`",
         "`session_start_event`",
@@ -221,14 +262,15 @@ LOG_RULES: Rules[LogView] = Rules(
         _VITALS,
         web_vital.log_event,
         web_vital.is_vital,
+        left_out=NOT_MEASURED,
         named=_names(web_vital.EVENT_NAME),
     ),
     Rule(
-        "a page shown: `browser.navigation`",
+        "a page shown: `browser.navigation`, `browser.page_view`",
         _PAGE_VIEW,
         page_view.page_view,
         page_load.are_pages_wanted,
-        named=_names("browser.navigation"),
+        named=_names("browser.navigation", PAGE_VIEW_RECORD),
     ),
     Rule(
         "a document loaded: `browser.navigation_timing`",

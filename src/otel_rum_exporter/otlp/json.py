@@ -32,40 +32,48 @@ from .model import (
     is_remote,
     status,
 )
-from .proto_json import MAX_UINT32, Message
+from .proto_json import MAX_UINT32, Message, optional
+from .spelling import respelled
 
 T = TypeVar("T")
+Ignored = list[MalformedError]
+
+_MAX_NAME_CHARS = 60
 
 _KIND_NAMES = {"SPAN_KIND_UNSPECIFIED": 0, "SPAN_KIND_INTERNAL": 1} | {
-    f"SPAN_KIND_{kind.name}": number for number, kind in KINDS.items()
+    name: number for number, kind in KINDS.items() for name in (f"SPAN_KIND_{kind.name}", kind.name)
 }
-_STATUS_CODE_NAMES = {f"STATUS_CODE_{code.name}": number for number, code in STATUS_CODES.items()}
+_STATUS_CODE_NAMES = {
+    name: number for number, code in STATUS_CODES.items() for name in (f"STATUS_CODE_{code.name}", code.name)
+}
 _SEVERITY_NAMES = {f"SEVERITY_NUMBER_{severity.name}": severity.value for severity in SeverityNumber}
 
 
 def decode_json(body: bytes | str, signal: Signal | None = None, max_records: int | None = None) -> DecodeResult:
-    """Decode the JSON body of an export request; without a signal, whatever it contains.
+    """Decode the JSON body of an export request: the spans and log records that it contains.
 
     Raises:
-        OtlpError: if it is not JSON, or not an object with a field of OTLP. With a signal, an object without its field
-            is an empty request.
+        OtlpError: if it is not JSON, or not an object with a field of OTLP. With a signal, an object without such a
+            field is an empty request with a failure.
         TooManyRecordsError: if it has more than `max_records`.
     """
     try:
-        fields = proto_json.message(proto_json.parse(body))
+        fields = respelled(proto_json.message(proto_json.parse(body)), body)
     except MalformedError as error:
         raise OtlpError(f"JSON, but not OTLP: it {error.reason}") from None
     except ValueError as error:
         raise OtlpError(f"not JSON: {error}") from None
     progress = DecodeProgress(max_records)
-    if signal is None:
-        if fields and fields.keys().isdisjoint((*_BLOCKS, *_NOT_FOR_RUM)):
+    if fields and fields.keys().isdisjoint((*_BLOCKS, *_NOT_FOR_RUM)):
+        if signal is None:
             raise OtlpError(f"JSON, but not OTLP: it has neither {' nor '.join(_BLOCKS)}")
-        for name in _NOT_FOR_RUM:
-            if name in fields:
-                progress.add_failure(DecodeFailure(name, "is not for RUM: only spans and log records are"), 0)
-    names = _BLOCKS if signal is None else (_SIGNAL_BLOCKS[signal],)
-    records = tuple(record for name in names for record in _records(fields, name, progress))
+        unknown = min(map(str, fields))[:_MAX_NAME_CHARS]
+        progress.add_failure(DecodeFailure(unknown, f"is not read: OTLP has {_SIGNAL_BLOCKS[signal]} here"), 0)
+    for name in _NOT_FOR_RUM:
+        if name in fields:
+            progress.add_failure(DecodeFailure(name, "is not for RUM: only spans and log records are"), 0)
+    # Both signals are read, whatever the path of the request: a member names its signal.
+    records = tuple(record for name in _BLOCKS for record in _records(fields, name, progress))
     return DecodeResult(records, progress.failures, progress.rejected)
 
 
@@ -83,7 +91,7 @@ def _valid_members(
     fields: Message,
     name: str,
     path: str,
-    read: Callable[[Message], T],
+    read: Callable[[Message, Ignored], T],
     progress: DecodeProgress,
     below: tuple[str, ...],
 ) -> Iterator[tuple[str, Message, T]]:
@@ -98,14 +106,25 @@ def _valid_members(
         return
     for index, member in enumerate(members):
         progress.count_record()
+        here = f"{path}{name}[{index}]"
+        ignored: Ignored = []
         try:
             inner = proto_json.message(member)
-            decoded = read(inner)
+            decoded = read(inner, ignored)
         except MalformedError as error:
-            error = error.within(f"{path}{name}[{index}]")
+            error = error.within(here)
             progress.add_failure(DecodeFailure(error.path, error.reason), _record_count(member, below))
             continue
-        yield f"{path}{name}[{index}].", inner, decoded
+        for part in ignored:
+            progress.add_failure(DecodeFailure(f"{here}.{part.path}", f"{part.reason}; it is ignored"), 0)
+        if below and below[0] not in inner and (unknown := _unknown_lists(inner)):
+            progress.add_failure(DecodeFailure(f"{here}.{unknown}", f"is not read: OTLP has {below[0]} here"), 0)
+        yield f"{here}.", inner, decoded
+
+
+def _unknown_lists(block: Message) -> str | None:
+    """Return the name of a list that OTLP does not have here; None if there is none."""
+    return next((name for name, value in block.items() if isinstance(value, list) and value), None)
 
 
 def _record_count(member: Any, below: tuple[str, ...]) -> int:
@@ -116,38 +135,61 @@ def _record_count(member: Any, below: tuple[str, ...]) -> int:
     return sum(_record_count(one, below[1:]) for one in inner) if isinstance(inner, list) else 0
 
 
-def _resource(block: Message) -> DecodedResource:
-    return DecodedResource(proto_json.submessage(block, "resource", _attributes) or {})
+def _resource(block: Message, ignored: Ignored) -> DecodedResource:
+    malformed: Ignored = []
+    attributes: dict[str, Any] = {}
+
+    def read(resource: Message) -> None:
+        attributes.update(_attributes(resource, ignored=malformed))
+
+    optional(ignored, None, proto_json.submessage, block, "resource", read)
+    ignored.extend(error.within("resource") for error in malformed)
+    return DecodedResource(attributes)
 
 
-def _scope(block: Message) -> DecodedScope | None:
+def _scope(block: Message, ignored: Ignored) -> DecodedScope | None:
     def read(scope: Message) -> DecodedScope:
         return DecodedScope(proto_json.text(scope, "name"), proto_json.text(scope, "version") or None)
 
-    return proto_json.submessage(block, "scope", read)
+    return optional(ignored, None, proto_json.submessage, block, "scope", read)
 
 
-def _span(span: Message, *, resource: DecodedResource, scope: DecodedScope | None) -> DecodedSpan:
-    flags = proto_json.integer(span, "flags", high=MAX_UINT32)
+def _span(span: Message, ignored: Ignored, *, resource: DecodedResource, scope: DecodedScope | None) -> DecodedSpan:
+    flags = optional(ignored, 0, proto_json.integer, span, "flags", high=MAX_UINT32)
     context = _context(span, flags, remote=False)
-    parent_id = proto_json.hex_id(span, "parentSpanId", 16)
+    parent_id = optional(ignored, 0, proto_json.hex_id, span, "parentSpanId", 16)
+    known = len(ignored)
+    attributes = _attributes(span, ignored=ignored)
+    lost_attributes, known = len(ignored) - known, len(ignored)
+    events = proto_json.each(span, "events", partial(_event, ignored), ignored)
+    lost_events, known = len(_items(span, "events")) - len(events), len(ignored)
+    links = proto_json.each(span, "links", partial(_link, ignored), ignored)
     return DecodedSpan(
-        name=proto_json.text(span, "name"),
-        kind=KINDS.get(proto_json.enum(span, "kind", _KIND_NAMES), SpanKind.INTERNAL),
+        name=optional(ignored, "", proto_json.text, span, "name"),
+        kind=KINDS.get(optional(ignored, 0, proto_json.enum, span, "kind", _KIND_NAMES), SpanKind.INTERNAL),
         context=context,
         parent=SpanContext(context.trace_id, parent_id, is_remote=is_remote(flags)) if parent_id else None,
-        start_time=proto_json.integer(span, "startTimeUnixNano"),
-        end_time=proto_json.integer(span, "endTimeUnixNano"),
-        status=proto_json.submessage(span, "status", _status) or UNSET,
-        attributes=_attributes(span),
-        events=proto_json.each(span, "events", _event),
-        links=proto_json.each(span, "links", _link),
+        start_time=optional(ignored, 0, proto_json.integer, span, "startTimeUnixNano"),
+        end_time=optional(ignored, 0, proto_json.integer, span, "endTimeUnixNano"),
+        status=optional(ignored, None, proto_json.submessage, span, "status", _status) or UNSET,
+        attributes=attributes,
+        events=events,
+        links=links,
         resource=resource,
         instrumentation_scope=scope,
-        dropped_attributes=proto_json.integer(span, "droppedAttributesCount", high=MAX_UINT32),
-        dropped_events=proto_json.integer(span, "droppedEventsCount", high=MAX_UINT32),
-        dropped_links=proto_json.integer(span, "droppedLinksCount", high=MAX_UINT32),
+        dropped_attributes=_dropped(ignored, span, "droppedAttributesCount") + lost_attributes,
+        dropped_events=_dropped(ignored, span, "droppedEventsCount") + lost_events,
+        dropped_links=_dropped(ignored, span, "droppedLinksCount") + len(_items(span, "links")) - len(links),
     )
+
+
+def _dropped(ignored: Ignored, span: Message, name: str) -> int:
+    return optional(ignored, 0, proto_json.integer, span, name, high=MAX_UINT32)
+
+
+def _items(span: Message, name: str) -> list[Any]:
+    value = span.get(name)
+    return value if isinstance(value, list) else []
 
 
 def _context(fields: Message, flags: int, *, remote: bool) -> SpanContext:
@@ -163,32 +205,40 @@ def _status(fields: Message) -> Status:
     return status(proto_json.enum(fields, "code", _STATUS_CODE_NAMES), proto_json.text(fields, "message"))
 
 
-def _event(event: Message) -> DecodedEvent:
-    name, time_ns = proto_json.text(event, "name"), proto_json.integer(event, "timeUnixNano")
-    return DecodedEvent(name, time_ns, _attributes(event))
+def _event(ignored: Ignored, event: Message) -> DecodedEvent:
+    name = optional(ignored, "", proto_json.text, event, "name")
+    time_ns = optional(ignored, 0, proto_json.integer, event, "timeUnixNano")
+    return DecodedEvent(name, time_ns, _attributes(event, ignored=ignored))
 
 
-def _link(link: Message) -> DecodedLink:
-    flags = proto_json.integer(link, "flags", high=MAX_UINT32)
+def _link(ignored: Ignored, link: Message) -> DecodedLink:
+    flags = optional(ignored, 0, proto_json.integer, link, "flags", high=MAX_UINT32)
     return DecodedLink(_context(link, flags, remote=is_remote(flags)))
 
 
-def _log_record(record: Message, *, resource: DecodedResource, scope: DecodedScope | None) -> DecodedLogRecord:
+def _log_record(
+    record: Message, ignored: Ignored, *, resource: DecodedResource, scope: DecodedScope | None
+) -> DecodedLogRecord:
+    flags = optional(ignored, 0, proto_json.integer, record, "flags")
     data = DecodedLogData(
-        timestamp=proto_json.integer(record, "timeUnixNano") or None,
-        observed_timestamp=proto_json.integer(record, "observedTimeUnixNano") or None,
-        trace_id=proto_json.hex_id(record, "traceId", 32) or None,
-        span_id=proto_json.hex_id(record, "spanId", 16) or None,
-        trace_flags=TraceFlags(proto_json.integer(record, "flags") & 0xFF) if "flags" in record else None,
-        severity_number=SEVERITIES.get(proto_json.enum(record, "severityNumber", _SEVERITY_NAMES)),
-        body=proto_json.submessage(record, "body", _any_value),
-        attributes=_attributes(record),
-        event_name=proto_json.text(record, "eventName") or None,
+        timestamp=optional(ignored, 0, proto_json.integer, record, "timeUnixNano") or None,
+        observed_timestamp=optional(ignored, 0, proto_json.integer, record, "observedTimeUnixNano") or None,
+        trace_id=optional(ignored, 0, proto_json.hex_id, record, "traceId", 32) or None,
+        span_id=optional(ignored, 0, proto_json.hex_id, record, "spanId", 16) or None,
+        trace_flags=TraceFlags(flags & 0xFF) if "flags" in record else None,
+        severity_number=SEVERITIES.get(
+            optional(ignored, 0, proto_json.enum, record, "severityNumber", _SEVERITY_NAMES)
+        ),
+        body=optional(ignored, None, proto_json.submessage, record, "body", _any_value),
+        attributes=_attributes(record, ignored=ignored),
+        event_name=optional(ignored, "", proto_json.text, record, "eventName") or None,
     )
     return DecodedLogRecord(data, resource, scope)
 
 
-def _attributes(fields: Message, name: str = "attributes", depth: int = 0) -> dict[str, Any]:
+def _attributes(
+    fields: Message, name: str = "attributes", depth: int = 0, ignored: Ignored | None = None
+) -> dict[str, Any]:
     def pair(member: Message) -> tuple[str, Any]:
         key, value = member.get("key"), member.get("value")
         if type(key) is str and type(value) is dict and depth <= MAX_VALUE_DEPTH:
@@ -198,7 +248,7 @@ def _attributes(fields: Message, name: str = "attributes", depth: int = 0) -> di
                 return key, text
         return proto_json.text(member, "key"), proto_json.submessage(member, "value", partial(_any_value, depth=depth))
 
-    return dict(proto_json.each(fields, name, pair))
+    return dict(proto_json.each(fields, name, pair, ignored))
 
 
 def _any_value(value: Message, depth: int = 0) -> Any:
@@ -218,7 +268,7 @@ def _any_value(value: Message, depth: int = 0) -> Any:
 _SCALARS: dict[str, Callable[[Message, str], Any]] = {
     "stringValue": proto_json.text,
     "boolValue": proto_json.truth,
-    "intValue": partial(proto_json.integer, low=-(2**63), high=2**63 - 1),
+    "intValue": proto_json.numeric,
     "doubleValue": proto_json.number,
     "bytesValue": proto_json.data,
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import orjson
 
@@ -18,6 +18,7 @@ from .model import MalformedError
 
 Message = Mapping[str, Any]
 T = TypeVar("T")
+P = ParamSpec("P")
 
 MAX_UINT32 = 2**32 - 1
 MAX_UINT64 = 2**64 - 1
@@ -103,13 +104,28 @@ def data(fields: Message, name: str) -> bytes:
         raise MalformedError(name, f"is {_quoted(written)}, not Base64") from None
 
 
+def numeric(fields: Message, name: str) -> int | float:
+    """Return the number of an attribute that is written as an integer.
+
+    JavaScript writes integral numbers of any size as integers, also 1e300.
+    """
+    value = fields.get(name)
+    found = _whole(value)
+    if found is not None:
+        return found
+    return number(fields, name)
+
+
 def hex_id(fields: Message, name: str, digits: int) -> int:
-    """Return an id; 0, which is invalid, if there is none."""
+    """Return an id; 0, which is invalid, if there is none. Protobuf's own JSON has Base64 instead of hex digits."""
     value = text(fields, name)
     if not value:
         return 0
     if len(value) == digits and _HEX.issuperset(value):
         return int(value, 16)
+    size = digits // 2
+    if len(value.rstrip("=")) == (size * 4 + 2) // 3 and len(value) != digits:
+        return int.from_bytes(data(fields, name), "big")
     raise MalformedError(name, f"is {_quoted(value)}, not {digits} hex digits")
 
 
@@ -131,15 +147,39 @@ def items(fields: Message, name: str) -> list[Any]:
     raise MalformedError(name, f"is {_quoted(value)}, not a list")
 
 
-def each(fields: Message, name: str, read: Callable[[Message], T]) -> tuple[T, ...]:
-    """Return the results of `read` for the messages of a repeated field."""
+def each(
+    fields: Message, name: str, read: Callable[[Message], T], ignored: list[MalformedError] | None = None
+) -> tuple[T, ...]:
+    """Return the results of `read` for the messages of a repeated field.
+
+    With `ignored`, malformed messages are left out and added to it.
+    """
     found = []
-    for index, item in enumerate(items(fields, name)):
+    for index, item in enumerate(optional(ignored, [], items, fields, name)):
+        known = len(ignored) if ignored is not None else 0
         try:
             found.append(read(message(item)))
+            if ignored is not None and len(ignored) > known:
+                ignored[known:] = [error.within(f"{name}[{index}]") for error in ignored[known:]]
         except MalformedError as error:
-            raise error.within(f"{name}[{index}]") from None
+            error = error.within(f"{name}[{index}]")
+            if ignored is None:
+                raise error from None
+            ignored.append(error)
     return tuple(found)
+
+
+def optional(
+    ignored: list[MalformedError] | None, default: T, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Return the result of `read`; the default if a part is malformed, which is added to `ignored` if given."""
+    try:
+        return read(*args, **kwargs)
+    except MalformedError as error:
+        if ignored is None:
+            raise
+        ignored.append(error)
+        return default
 
 
 def submessage(fields: Message, name: str, read: Callable[[Message], T]) -> T | None:

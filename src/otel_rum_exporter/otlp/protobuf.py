@@ -35,7 +35,8 @@ from .model import (
     is_remote,
     status,
 )
-from .proto_wire import WireError, fields_of
+from .proto_json import optional
+from .proto_wire import WireError, fields_of, signal_of
 
 MAX_RECORD_BYTES = 256 * 1024
 """Largest span, log record, resource or scope that is read; RUM's events have 6 KB."""
@@ -64,10 +65,11 @@ def decode_protobuf(body: bytes, signal: Signal, max_records: int | None = None)
 class _Layout(NamedTuple):
     """Names of a signal's repeated fields, from the outside in, and the function that reads a record."""
 
+    signal: Signal
     blocks: str
     scopes: str
     records: str
-    read: Callable[[bytes, DecodedResource, DecodedScope | None, DecodeProgress], DecodedSpan | DecodedLogRecord]
+    read: Callable[..., DecodedSpan | DecodedLogRecord]
 
 
 def _records(body: bytes, layout: _Layout, progress: DecodeProgress) -> Iterator[DecodedSpan | DecodedLogRecord]:
@@ -78,12 +80,15 @@ def _records(body: bytes, layout: _Layout, progress: DecodeProgress) -> Iterator
             continue
         path = f"{layout.blocks}[{index}]"
         heads, blocks = _split(body, start, end, progress)
+        ignored: list[MalformedError] = []
         try:
-            resource = _resource(heads, progress)
+            resource = _resource(heads, progress, ignored)
         except (DecodeError, MalformedError) as error:
             records = sum(len(_split(body, *block, progress)[1]) for block in blocks)
             progress.add_failure(_failure(error, f"{path}.resource"), records)
             continue
+        for part in ignored:
+            _add_ignored(part, f"{path}.resource", progress)
         for inner, block in enumerate(blocks):
             yield from _scope_records(body, block, f"{path}.{layout.scopes}[{inner}]", resource, layout, progress)
 
@@ -95,11 +100,15 @@ def _scope_records(
     try:
         scope = _scope(heads) if heads else None
     except (DecodeError, MalformedError) as error:
-        progress.add_failure(_failure(error, f"{path}.scope"), len(records))
-        return
+        _add_ignored(error, f"{path}.scope", progress)
+        scope = None
     for index, (start, end) in enumerate(records):
+        ignored: list[MalformedError] = []
+        read = _LAYOUTS[signal_of(body, start) or layout.signal].read
         try:
-            yield layout.read(body[start:end], resource, scope, progress)
+            yield read(body[start:end], resource, scope, progress, ignored)
+            for part in ignored:
+                _add_ignored(part, f"{path}.{layout.records}[{index}]", progress)
         except (DecodeError, MalformedError) as error:
             progress.add_failure(_failure(error, f"{path}.{layout.records}[{index}]"))
 
@@ -125,6 +134,11 @@ def _checked_size(data: bytes) -> bytes:
     return data
 
 
+def _add_ignored(error: Exception, path: str, progress: DecodeProgress) -> None:
+    failure = _failure(error, path)
+    progress.add_failure(DecodeFailure(failure.path, f"{failure.reason}; it is ignored"), 0)
+
+
 def _failure(error: Exception, path: str) -> DecodeFailure:
     if isinstance(error, MalformedError):
         error = error.within(path)
@@ -132,15 +146,18 @@ def _failure(error: Exception, path: str) -> DecodeFailure:
     return DecodeFailure(path, "is malformed protobuf")
 
 
-def _resource(head: bytes, progress: DecodeProgress) -> DecodedResource:
+def _resource(head: bytes, progress: DecodeProgress, ignored: list[MalformedError]) -> DecodedResource:
     if len(head) <= _SHARED_BYTES:
-        return _shared_resource(head)
-    return DecodedResource(_attributes(Resource.FromString(_checked_size(head)).attributes, progress))
+        resource, known = _shared_resource(head)
+        ignored.extend(known)
+        return resource
+    return DecodedResource(_attributes(Resource.FromString(_checked_size(head)).attributes, progress, ignored))
 
 
 @lru_cache(maxsize=1024)
-def _shared_resource(head: bytes) -> DecodedResource:
-    return DecodedResource(_attributes(Resource.FromString(head).attributes, DecodeProgress()))
+def _shared_resource(head: bytes) -> tuple[DecodedResource, list[MalformedError]]:
+    ignored: list[MalformedError] = []
+    return DecodedResource(_attributes(Resource.FromString(head).attributes, DecodeProgress(), ignored)), ignored
 
 
 def _scope(head: bytes) -> DecodedScope:
@@ -148,15 +165,26 @@ def _scope(head: bytes) -> DecodedScope:
     return DecodedScope(scope.name, scope.version or None)
 
 
-def _span(data: bytes, resource: DecodedResource, scope: DecodedScope | None, progress: DecodeProgress) -> DecodedSpan:
+def _span(
+    data: bytes,
+    resource: DecodedResource,
+    scope: DecodedScope | None,
+    progress: DecodeProgress,
+    ignored: list[MalformedError],
+) -> DecodedSpan:
     span = Span.FromString(_checked_size(data))
     progress.count_values(len(span.events) + len(span.links))
     flags, parent_id = span.flags, span.parent_span_id
     context = _context(span, flags, remote=False)
-    if parent_id in _NO_PARENT:
-        parent = None
-    else:
-        parent = SpanContext(context.trace_id, _id(parent_id, "parentSpanId", _SPAN_ID_BYTES), is_remote(flags))
+    parent = None
+    if parent_id not in _NO_PARENT:
+        parent_number = optional(ignored, 0, _id, parent_id, "parentSpanId", _SPAN_ID_BYTES)
+        parent = SpanContext(context.trace_id, parent_number, is_remote(flags)) if parent_number else None
+    attributes = _attributes(span.attributes, progress, ignored)
+    lost_attributes = len(ignored)
+    events = tuple(_event(event, index, progress, ignored) for index, event in enumerate(span.events))
+    found = (optional(ignored, None, _link, link, index) for index, link in enumerate(span.links))
+    links = tuple(link for link in found if link is not None)
     return DecodedSpan(
         span.name,
         KINDS.get(span.kind, SpanKind.INTERNAL),
@@ -165,14 +193,16 @@ def _span(data: bytes, resource: DecodedResource, scope: DecodedScope | None, pr
         span.start_time_unix_nano,
         span.end_time_unix_nano,
         status(span.status.code, span.status.message) if span.HasField("status") else UNSET,
-        _attributes(span.attributes, progress),
-        tuple(_event(event, index, progress) for index, event in enumerate(span.events)) if span.events else (),
-        tuple(_link(link, index) for index, link in enumerate(span.links)) if span.links else (),
+        attributes,
+        events,
+        links,
         resource,
         scope,
-        span.dropped_attributes_count,
+        span.dropped_attributes_count + len(span.attributes) - len(attributes)
+        if lost_attributes
+        else span.dropped_attributes_count,
         span.dropped_events_count,
-        span.dropped_links_count,
+        span.dropped_links_count + len(span.links) - len(links),
     )
 
 
@@ -191,11 +221,11 @@ def _id(value: bytes, name: str, size: int) -> int:
     raise MalformedError(name, f"has {len(value)} bytes, not {size}")
 
 
-def _event(event: Span.Event, index: int, progress: DecodeProgress) -> DecodedEvent:
-    try:
-        return DecodedEvent(event.name, event.time_unix_nano, _attributes(event.attributes, progress))
-    except MalformedError as error:
-        raise error.within(f"events[{index}]") from None
+def _event(event: Span.Event, index: int, progress: DecodeProgress, ignored: list[MalformedError]) -> DecodedEvent:
+    of_event: list[MalformedError] = []
+    attributes = _attributes(event.attributes, progress, of_event)
+    ignored.extend(error.within(f"events[{index}]") for error in of_event)
+    return DecodedEvent(event.name, event.time_unix_nano, attributes)
 
 
 def _link(link: Span.Link, index: int) -> DecodedLink:
@@ -206,26 +236,44 @@ def _link(link: Span.Link, index: int) -> DecodedLink:
 
 
 def _log_record(
-    data: bytes, resource: DecodedResource, scope: DecodedScope | None, progress: DecodeProgress
+    data: bytes,
+    resource: DecodedResource,
+    scope: DecodedScope | None,
+    progress: DecodeProgress,
+    ignored: list[MalformedError],
 ) -> DecodedLogRecord:
     record = LogRecord.FromString(_checked_size(data))
     logged = DecodedLogData(
         timestamp=record.time_unix_nano or None,
         observed_timestamp=record.observed_time_unix_nano or None,
-        trace_id=_id(record.trace_id, "traceId", _TRACE_ID_BYTES) or None,
-        span_id=_id(record.span_id, "spanId", _SPAN_ID_BYTES) or None,
+        trace_id=optional(ignored, 0, _id, record.trace_id, "traceId", _TRACE_ID_BYTES) or None,
+        span_id=optional(ignored, 0, _id, record.span_id, "spanId", _SPAN_ID_BYTES) or None,
         trace_flags=FLAGS[record.flags & 0xFF],
         severity_number=SEVERITIES.get(record.severity_number),
-        body=_value(record.body, 0, progress) if record.HasField("body") else None,
-        attributes=_attributes(record.attributes, progress),
+        body=optional(ignored, None, _value, record.body, 0, progress) if record.HasField("body") else None,
+        attributes=_attributes(record.attributes, progress, ignored),
         event_name=record.event_name or None,
     )
     return DecodedLogRecord(logged, resource, scope)
 
 
-def _attributes(pairs: Sequence[KeyValue], progress: DecodeProgress, depth: int = 0) -> dict[str, Any]:
+def _attributes(
+    pairs: Sequence[KeyValue], progress: DecodeProgress, ignored: list[MalformedError] | None = None, depth: int = 0
+) -> dict[str, Any]:
+    """Return attributes; with `ignored`, malformed ones are left out and added to it."""
     progress.count_values(len(pairs))
-    return {pair.key: _value(pair.value, depth, progress) for pair in pairs}
+    try:
+        return {pair.key: _value(pair.value, depth, progress) for pair in pairs}
+    except MalformedError:
+        if ignored is None:
+            raise
+    found = {}
+    for pair in pairs:
+        try:
+            found[pair.key] = _value(pair.value, depth, progress)
+        except MalformedError as error:
+            ignored.append(error)
+    return found
 
 
 def _value(value: AnyValue, depth: int, progress: DecodeProgress) -> Any:
@@ -240,13 +288,13 @@ def _value(value: AnyValue, depth: int, progress: DecodeProgress) -> Any:
         progress.count_values(len(members))
         return tuple(_value(member, depth + 1, progress) for member in members)
     if kind == "kvlist_value":
-        return _attributes(value.kvlist_value.values, progress, depth + 1)
+        return _attributes(value.kvlist_value.values, progress, depth=depth + 1)
     return None
 
 
 _SCALARS = frozenset({"string_value", "bool_value", "int_value", "double_value", "bytes_value"})
 
 _LAYOUTS = {
-    Signal.TRACES: _Layout("resourceSpans", "scopeSpans", "spans", _span),
-    Signal.LOGS: _Layout("resourceLogs", "scopeLogs", "logRecords", _log_record),
+    Signal.TRACES: _Layout(Signal.TRACES, "resourceSpans", "scopeSpans", "spans", _span),
+    Signal.LOGS: _Layout(Signal.LOGS, "resourceLogs", "scopeLogs", "logRecords", _log_record),
 }

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import hashlib
 import os
 import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.delivery.spool import directory as module
 from otel_rum_exporter.delivery.spool.directory import Spool
-from otel_rum_exporter.delivery.spool.file import SpoolFile
+from otel_rum_exporter.delivery.spool.folder import MAX_DAMAGED_FILES
+from otel_rum_exporter.delivery.spool.locked_file import LockedFile
+from otel_rum_exporter.delivery.spool.segment import SUFFIX, Segment
 from tests.delivery.queued import event, queued
 
 MIB = 1024 * 1024
@@ -32,8 +39,18 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Spool]]:
         destination: str = "eu",
         max_bytes: int = 100 * MIB,
         log: RateLimitedLog | None = None,
+        former_destination: str = "",
     ) -> Spool:
-        made.append(Spool(str(directory), destination=destination, max_bytes=max_bytes, log=log or RateLimitedLog()))
+        log = log or RateLimitedLog()
+        made.append(
+            Spool(
+                str(directory),
+                destination=destination,
+                max_bytes=max_bytes,
+                log=log,
+                former_destination=former_destination,
+            )
+        )
         return made[-1]
 
     yield spool
@@ -41,7 +58,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Spool]]:
         one.close()
 
 
-def files(directory: Path, suffix: str = ".db") -> list[Path]:
+def files(directory: Path, suffix: str = SUFFIX) -> list[Path]:
     """Return the files of a spool with a suffix."""
     return list(directory.glob(f"*/*{suffix}"))
 
@@ -79,17 +96,14 @@ def test_events_are_recovered_only_for_their_destination(make: Callable[..., Spo
     assert len(make(destination="eu").recover().queued) == 1
 
 
-def test_a_new_empty_file_is_ignored(make: Callable[..., Spool], tmp_path: Path) -> None:
-    """Another process may be creating it. An old empty file is deleted."""
+def test_an_empty_file_is_deleted(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """Its process ended while it created it."""
     spool = make()
     spool.replace((), [queued("a", 1)])
-    young = files(tmp_path / "spool")[0].with_name("young.db")
-    young.touch()
+    empty = files(tmp_path / "spool")[0].with_name(f"{1:016x}-{1:016x}{SUFFIX}")
+    empty.touch()
     assert spool.recover() == ([], 0)
-    assert young.exists()
-    os.utime(young, (0, 0))
-    spool.recover()
-    assert not young.exists()
+    assert not empty.exists()
 
 
 def test_only_its_user_has_access_to_the_directory(make: Callable[..., Spool], tmp_path: Path) -> None:
@@ -146,76 +160,56 @@ def test_if_the_disk_fails_events_stay_in_memory_and_one_line_is_logged(
     log = RateLimitedLog()
     spool = make(log=log)
     spool.replace((), [queued("a", 0)])
-    full = sqlite3.OperationalError("database or disk is full")
+    full = OSError(errno.ENOSPC, "No space left on device")
     with monkeypatch.context() as patch:
-        patch.setattr(SpoolFile, "put", lambda *_, **__: (_ for _ in ()).throw(full))
+        patch.setattr(Segment, "put", lambda *_, **__: (_ for _ in ()).throw(full))
         failed = [queued("a", number) for number in range(3)]
         for one in failed:
             spool.replace((), [one])
     log.write()
     assert [spool.events(one) for one in failed] == [(event(number),) for number in range(3)]
     assert len(caplog.messages) == 1
-    assert "database or disk is full" in caplog.text
+    assert "No space left on device" in caplog.text
     later = queued("a", 9)
     spool.replace((), [later])
     assert later.location is not None
 
 
-def test_a_damaged_current_file_is_replaced_by_a_new_one(
+def test_after_a_failed_sync_events_go_to_a_new_file(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Its readable events stay available, and then it is renamed."""
+    """What a failed sync leaves on disk is unknown, so the old file is replaced."""
     spool = make()
     old = queued("a", 1)
     spool.replace((), [old])
-    malformed = sqlite3.DatabaseError("database disk image is malformed")
-    real, calls = SpoolFile.put, iter([malformed])
+    real, errors = LockedFile.sync, iter([OSError(errno.EIO, "Input/output error")])
 
-    def put(*arguments: object) -> None:
-        error = next(calls, None)
-        if error:
+    def sync(file: LockedFile) -> None:
+        for error in errors:
             raise error
-        real(*arguments)  # type: ignore[arg-type]
+        real(file)
 
-    monkeypatch.setattr(SpoolFile, "put", put)
+    monkeypatch.setattr(LockedFile, "sync", sync)
     new = queued("a", 2)
     spool.replace((), [new])
     assert new.location is not None
     assert len(files(tmp_path / "spool")) == 2
     assert spool.events(old) == (event(1),)
-    spool.remove([old])
-    assert len(files(tmp_path / "spool")) == len(files(tmp_path / "spool", ".damaged")) == 1
-
-
-def test_few_damaged_files_are_kept_if_each_file_is_damaged(
-    make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Damaged files must not fill the disk."""
-
-    def put(*_: object) -> None:
-        raise sqlite3.DatabaseError("database disk image is malformed")
-
-    monkeypatch.setattr(SpoolFile, "put", put)
-    spool = make()
-    for number in range(5):
-        stored = queued("a", number)
-        spool.replace((), [stored])
-        assert spool.events(stored) == (event(number),)
-    assert files(tmp_path / "spool") == []
-    assert len(files(tmp_path / "spool", ".damaged")) == module.MAX_DAMAGED_FILES
+    assert spool.recover() == ([], 0)
+    assert len(files(tmp_path / "spool")) == 1
+    assert [spool.events(one) for one in (old, new)] == [(event(1),), (event(2),)]
 
 
 def test_a_deleted_directory_is_created_again(make: Callable[..., Spool], tmp_path: Path) -> None:
-    """No process could recover events from a deleted file, so new events go to a new file."""
+    """Events accepted before and after are on disk again."""
     spool = make()
     old, new = queued("a", 1), queued("a", 2)
     spool.replace((), [old])
     shutil.rmtree(tmp_path / "spool")
     spool.replace((), [new])
     assert [spool.events(one) for one in (old, new)] == [(event(1),), (event(2),)]
-    spool.remove([old])
     spool.close()
-    assert [one.tally for one in make().recover().queued] == [new.tally]
+    assert {one.tally for one in make().recover().queued} == {old.tally, new.tally}
 
 
 def test_only_the_newest_damaged_files_are_kept(make: Callable[..., Spool], tmp_path: Path) -> None:
@@ -224,27 +218,41 @@ def test_only_the_newest_damaged_files_are_kept(make: Callable[..., Spool], tmp_
     spool.replace((), [queued("a", 1)])
     (inner,) = (tmp_path / "spool").iterdir()
     for number in range(6):
-        (inner / f"{number}.db").write_bytes(b"\xff" * 10_000)
+        (inner / f"{number:016x}-{number:016x}{SUFFIX}").write_bytes(b"\xff" * 10_000)
     assert spool.recover() == ([], 6)
-    assert len(files(tmp_path / "spool", ".damaged")) == module.MAX_DAMAGED_FILES
+    assert len(files(tmp_path / "spool", ".damaged")) == MAX_DAMAGED_FILES
 
 
 def test_a_large_file_is_replaced_and_deleted_when_empty(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A database file never shrinks."""
-    monkeypatch.setattr(module, "MAX_FILE_BYTES", 10_000)
-    monkeypatch.setattr(module, "SMALL_FILE_BYTES", 10_000)
+    """A segment never shrinks."""
+    monkeypatch.setattr(module, "MAX_SEGMENT_BYTES", 10_000)
     spool = make()
     large = queued("a", *range(3000))
     spool.replace((), [large])
-    spool.close()
-    spool = make()
-    (found,) = spool.recover().queued
     spool.replace((), [queued("a", 2)])
     assert len(files(tmp_path / "spool")) == 2
-    spool.remove([found])
+    spool.remove([large])
     assert len(files(tmp_path / "spool")) == 1
+
+
+def test_a_mostly_empty_file_is_copied_and_deleted(
+    make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An event that is never accepted by RUM must not hold a large file on disk."""
+    monkeypatch.setattr(module, "EMPTY_SEGMENT_BYTES", 10_000)
+    spool = make()
+    kept, delivered = queued("a", 1), queued("a", *range(3000))
+    spool.replace((), [kept, delivered])
+    spool.remove([delivered])
+    (path,) = files(tmp_path / "spool")
+    assert spool.recover() == ([], 0)
+    assert not path.exists()
+    spool.close()
+    spool = make()
+    (found,), lost_events = spool.recover()
+    assert (spool.events(found), lost_events) == ((event(1),), 0)
 
 
 def test_the_disk_limit_excludes_files_of_other_processes(make: Callable[..., Spool]) -> None:
@@ -289,7 +297,7 @@ def test_eight_processes_share_a_directory_and_recover_each_event_once(tmp_path:
     program = """
 import sys, os
 from otel_rum_exporter.delivery.spool.directory import Spool
-from otel_rum_exporter.delivery.spool.file import SpoolFile
+from otel_rum_exporter.delivery.spool.segment import SUFFIX, Segment
 from otel_rum_exporter._log import RateLimitedLog
 from tests.delivery.queued import queued
 spool = Spool(sys.argv[1], destination="eu", max_bytes=10**9, log=RateLimitedLog())
@@ -316,3 +324,114 @@ sys.stdin.read()
         process.communicate()
         assert process.returncode == 0
     assert sorted(taken) == sorted(event(f"{number}/{index}").id for number in range(4) for index in range(20))
+
+
+def test_events_that_stayed_in_memory_are_written_when_the_disk_works(
+    make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In parts, without those that were delivered meanwhile."""
+    monkeypatch.setattr(module, "PART_BYTES", 1000)
+    spool = make()
+    accepted = [queued("a", number) for number in range(20)]
+    with monkeypatch.context() as patch:
+        patch.setattr(LockedFile, "write", full_disk)
+        spool.replace((), accepted)
+        assert not spool.persist()
+    assert spool.is_failing
+    spool.remove(accepted[:5])
+    assert spool.persist()
+    assert not spool.persist()
+    assert [one.is_on_disk for one in accepted] == [False] * 5 + [True] * 15
+    spool.close()
+    assert {one.tally for one in make().recover().queued} == {one.tally for one in accepted[5:]}
+
+
+def full_disk(*_: object) -> None:
+    """Fail as a full disk does."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_signal_handler_may_interrupt_a_write(
+    make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It may flush, which stores and removes events, and shut down, which closes the files."""
+    spool = make()
+    first, second, halves = queued("a", 1), queued("a", 2), [queued("a", 3), queued("a", 4)]
+    spool.replace((), [first, second])
+    real = LockedFile.sync
+
+    def interrupted(file: LockedFile) -> None:
+        monkeypatch.setattr(LockedFile, "sync", real)
+        assert spool.events(first) == (event(1),)
+        spool.remove([first])
+        spool.replace([second], halves)
+        assert spool.recover() == ([], 0)
+        spool.persist()
+        real(file)
+
+    monkeypatch.setattr(LockedFile, "sync", interrupted)
+    third = queued("a", 5)
+    spool.replace((), [third])
+    assert third.is_on_disk
+    assert spool.persist()
+    shutil.copytree(tmp_path / "spool", tmp_path / "copy")
+
+    def closed(file: LockedFile) -> None:
+        spool.close()
+        real(file)
+
+    monkeypatch.setattr(LockedFile, "sync", closed)
+    last = queued("a", 6)
+    spool.replace((), [last])
+    assert last.is_on_disk
+    other = make(tmp_path / "copy")
+    found = {events for one in other.recover().queued if (events := other.events(one))}
+    assert found == {(event(3),), (event(4),), (event(5),)}
+
+
+def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """They are SQLite databases, and those of running processes are locked."""
+    directory = tmp_path / "spool" / hashlib.blake2b(b"former", digest_size=8).hexdigest()
+    directory.mkdir(parents=True, mode=0o700)
+    kept, damaged, later = queued("a", 1, 2), queued("b", 3), queued("c", 4)
+    path = directory / "old.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE queued (seq, events, header, header_checksum, content, content_checksum)")
+        for seq, one in enumerate((kept, damaged, later)):
+            key = one.key
+            owner = (tuple(key.app_monitor), key.session_id, key.user_id)
+            more = ("of a later version",) if one is later else ()
+            header = orjson.dumps((seq, tuple(one.tally), one.size_bytes, one.accepted_ns, owner, *more))
+            content = orjson.dumps([tuple(event) for event in one.events or ()])
+            row = (seq, one.count, header, zlib.crc32(header), content, zlib.crc32(content) ^ (one is damaged))
+            connection.execute("INSERT INTO queued VALUES (?, ?, ?, ?, ?, ?)", row)
+    spool = make(former_destination="former")
+    with contextlib.closing(sqlite3.connect(path)) as running:
+        running.execute("PRAGMA locking_mode = EXCLUSIVE")
+        running.execute("BEGIN IMMEDIATE")
+        assert spool.recover() == ([], 0)
+    (found,), lost_events = spool.recover()
+    assert (spool.events(found), found.key, lost_events) == ((event(1), event(2)), kept.key, 2)
+    assert [one.name for one in directory.iterdir()] == ["old.damaged"]
+    assert spool.recover() == ([], 0)
+    spool.close()
+    assert len(make().recover().queued) == 1
+
+
+def test_many_events_are_recovered_in_steps(make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the first are sent soon, and the others use no memory yet."""
+    monkeypatch.setattr(module, "MAX_SEGMENT_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_ADOPTED_BYTES", 20_000)
+    monkeypatch.setattr(module, "MAX_PARTS", 20)
+    first = make()
+    for number in range(30):
+        first.replace((), [queued("a", f"{number}/{index}") for index in range(3)])
+    first.close()
+    second = make()
+    steps = []
+    while found := second.recover().queued:
+        steps.append(len(found))
+        second.remove(found)
+    assert sum(steps) == 90
+    assert max(steps) == 15

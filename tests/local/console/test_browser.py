@@ -6,7 +6,6 @@ Screenshots go to `artifacts/`. All tests are skipped without Chromium; CHROMIUM
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shutil
@@ -15,80 +14,26 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from otel_rum_exporter.local import LocalRum
 from otel_rum_exporter.local.console.overview import overview
 from otel_rum_exporter.local.console.web import VIEWS
+from tests.local.console.chromium import ARTIFACTS, Open, needs_chromium
 from tests.local.http_client import post_bodies
-from tests.local.web_sessions import APP_MONITOR, RUM, V1, WebSession, bodies, faulty_bodies
+from tests.local.web_sessions import APP_MONITOR, RUM, V1, WebSession
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
-ARTIFACTS = Path(__file__).parents[3] / "artifacts"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LOW_CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="Chromium is not installed: apt-get install chromium, or set CHROMIUM"
-)
-
-Open = Callable[..., Page]
-expect.set_options(timeout=30_000)  # only a failing test waits so long
-
-
-@pytest.fixture(scope="module")
-def browser(no_leaks_of_module: None) -> Iterator[Browser]:
-    """Run one browser for all tests of the module."""
-    ARTIFACTS.mkdir(exist_ok=True)
-    # Chromium's sandbox refuses to run as root, as in containers.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_console(browser: Browser) -> Iterator[Open]:
-    """Open a path of the console; browser errors and warnings fail the test."""
-    problems: list[str] = []
-    contexts = []
-
-    def open_path(rum: LocalRum, path: str = "/", **settings: Any) -> Page:
-        context = browser.new_context(**settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.on(
-            "console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None
-        )
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: problems.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda sent: None if sent.url.startswith(rum.url) else problems.append(sent.url))
-        page.goto(rum.url + path)
-        expect(page.locator("h1")).to_be_visible()
-        return page
-
-    yield open_path
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-@pytest.fixture(scope="module")
-def shop(no_leaks_of_module: None) -> Iterator[LocalRum]:
-    """Run a server with half an hour of a shop's sessions. Tests only read it."""
-    now = time.time()
-    with LocalRum() as rum:
-        post_bodies(rum, [*bodies(now), *faulty_bodies(now)])
-        yield rum
+pytestmark = needs_chromium
 
 
 def session_body(seed: int) -> dict[str, Any]:

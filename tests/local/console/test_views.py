@@ -352,13 +352,78 @@ def test_losses_with_equal_reasons_are_one_row() -> None:
             ),
         ),
     )
-    assert [(row["message"], row["count"], row["last"]) for row in shown["refused"]] == [
+    assert [(row["message"], row["count"], row["last"]) for row in shown["refused"]["rows"]] == [
         ("BatchId is required", 2, NOW + 2),
         ("the body is too large", 1, NOW),
     ]
-    assert [(row["name"], row["reason"], row["session"]) for row in shown["dropped"]] == [("large", "too large", "s")]
-    assert [(row["key"], row["name"], row["count"]) for row in shown["removed"]] == [("a.b", "http_event", 3)]
+    assert [(row["name"], row["reason"], row["session"]) for row in shown["dropped"]["rows"]] == [
+        ("large", "too large", "s")
+    ]
+    assert [(row["key"], row["name"], row["count"]) for row in shown["removed"]["rows"]] == [("a.b", "http_event", 3)]
     assert shown["answers"] == [[0, 1], [200, 1], [429, 1]]
+
+
+def test_losses_that_differ_in_values_only_are_one_row() -> None:
+    """Numbers, ids and quoted values; the latest is shown."""
+    reasons = (
+        "6145 bytes are above 6144",
+        "9,000 bytes are above 6144",
+        'must be a UUID, is "a\\"b"',
+        'must be a UUID, is "c…',
+    )
+    dropped = tuple(Dropped(event("a", at=at), reason) for at, reason in enumerate(reasons))
+    shown = show("refused", received(dropped=dropped))["dropped"]
+    assert [(row["reason"], row["count"]) for row in shown["rows"]] == [(reasons[3], 2), (reasons[1], 2)]
+
+
+@pytest.mark.parametrize(
+    ("query", "counts"),
+    [
+        ({}, [2, 2, 2]),
+        ({"page": "/cart"}, [1, 1, 1]),
+        ({"monitor": MONITOR}, [1, 2, 2]),
+        ({"q": "teapot"}, [1, 1, 0]),
+        ({"browser": "Firefox"}, [1, 0, 0]),
+        ({"range": "5m"}, [2, 2, 2]),
+        ({"to": int(NOW) - 10}, [0, 0, 0]),
+    ],
+)
+def test_filters_apply_to_losses(query: dict[str, Any], counts: list[int]) -> None:
+    """A refused request is filtered by the events in its body."""
+    sent = {"type": "a", "metadata": json.dumps({"pageId": "/cart"}), "details": json.dumps({"name": "teapot"})}
+    raw = {"SessionMetadata": json.dumps({"browserName": "Firefox"}), "RumEvents": [sent]}
+    kept = event("kept", id="1", metadata={"pageId": "/cart"})
+    shown = show(
+        "refused",
+        received(
+            kept,
+            event("other", id="2"),
+            refused=(
+                RefusedRequest(400, "V", "no id", f"/appmonitors/{MONITOR}", NOW, raw),
+                RefusedRequest(413, "V", "too large", "/appmonitors/x", NOW),
+            ),
+            dropped=(
+                Dropped(event("b", {"name": "teapot"}, metadata={"pageId": "/cart"}), "too large"),
+                Dropped(event("b"), "disabled"),
+            ),
+            removed=(Removed("1", "kept", "a.b", 1, "no dots"), Removed("2", "other", "c.d", 1, "no dots")),
+        ),
+        **query,
+    )
+    assert [shown[name]["total"] for name in ("refused", "dropped", "removed")] == counts
+
+
+def test_session_opens_at_the_page_of_events_with_the_event() -> None:
+    """A given offset wins; one beyond the end is that of the last page."""
+    many = received(*(event("a", at=at, id=f"e{at}") for at in range(MAX_ROWS * 2 + 10)))
+    for query, offset in (
+        ({"event": f"e{MAX_ROWS}"}, MAX_ROWS),
+        ({"event": f"e{MAX_ROWS - 1}"}, 0),
+        ({"event": "e1009", "offset": 0}, 0),
+        ({"event": "no such event"}, 0),
+        ({"offset": 10**6}, MAX_ROWS * 2),
+    ):
+        assert show("session", many, id="s", **query)["offset"] == offset
 
 
 def test_request_detail_lists_all_attempts() -> None:
@@ -380,7 +445,7 @@ def test_refused_request_detail_has_a_decision_per_event(raw: Any) -> None:
     at = NOW + 0.123456
     decisions = (Decision("1", "a", "refused", "no id"), Decision(None, None, "refused"))
     refused_request = RefusedRequest(400, "ValidationException", "no id", "/appmonitors/x", at, raw, decisions)
-    (row,) = show("refused", received(refused=(refused_request,)))["refused"]
+    (row,) = show("refused", received(refused=(refused_request,)))["refused"]["rows"]
     shown = show("refused_request", received(refused=(refused_request,)), at=row["at"])
     assert (shown["body"], [one["reason"] for one in shown["decisions"]]) == (raw, ["no id", None])
 

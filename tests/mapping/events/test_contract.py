@@ -164,7 +164,7 @@ SPANS: dict[str, tuple[dict[str, Any], list[str]]] = {
             },
             "events": [exception_event("grpc._channel._InactiveRpcError", "unavailable")],
         },
-        ["shop.Stock_Get", ERROR],
+        [ERROR],
     ),
     "a query, in the old conventions": (
         {
@@ -172,7 +172,7 @@ SPANS: dict[str, tuple[dict[str, Any], list[str]]] = {
             "kind": CLIENT,
             "attributes": {"db.system": "postgresql", "db.name": "shop", "db.statement": "SELECT 1", "db.user": "shop"},
         },
-        ["SELECT"],
+        [],
     ),
     "a query, in the stable conventions": (
         {
@@ -186,7 +186,7 @@ SPANS: dict[str, tuple[dict[str, Any], list[str]]] = {
                 "db.query.text": "SELECT 1",
             },
         },
-        ["SELECT_shop.products"],
+        [],
     ),
     "a message sent": (
         {
@@ -198,7 +198,7 @@ SPANS: dict[str, tuple[dict[str, Any], list[str]]] = {
                 "messaging.operation.type": "send",
             },
         },
-        ["orders_send"],
+        [],
     ),
     "a message received": (
         {

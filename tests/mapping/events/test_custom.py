@@ -116,8 +116,8 @@ def test_any_span_name_makes_a_type_that_rum_accepts(name: str) -> None:
     [
         ("GET /users/42/orders", "GET /users/*/orders", "GET_users_orders"),
         ("GET /users/7f9c24e8-3b12-4c5d-9e8f-0a1b2c3d4e5f", "GET /users/*", "GET_users"),
-        (f"{'long/' * 300}42", f"{'long/' * 300}*", ("long_" * 52)[:256]),
-        ("job 42", "job 42", "job_42"),
+        (f"{'long/' * 300}42", f"{'long/' * 300}*", "long"),
+        ("job 42", "job 42", "job"),
     ],
 )
 def test_ids_in_paths_are_masked_in_names_and_types(name: str, shown: str, kind: str) -> None:
@@ -134,7 +134,7 @@ def test_a_span_named_like_a_built_in_event_is_a_custom_event() -> None:
 def test_custom_events_can_be_switched_off() -> None:
     """For app monitors that do not accept them."""
     view = SpanView.of(make_span())
-    assert not list(custom.span_event(view, make_config(custom_events=False)))
+    assert not list(custom.span_event(view, make_config(custom_events="none")))
 
 
 def test_the_documentation_has_every_field_that_is_sent() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from opentelemetry._logs import SeverityNumber
 
-from otel_rum_exporter.mapping.events.js_error import JS_ERROR_EVENT, fingerprint, js_error_details
+from otel_rum_exporter.mapping.events.js_error import JS_ERROR_EVENT, js_error_details
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.span_view import SpanView
@@ -58,15 +58,6 @@ def test_a_javascript_exception_has_the_place_that_raised_it(stack: str) -> None
 def test_message_and_type_are_always_text() -> None:
     """RUM refuses an error without a text message."""
     assert js_error_details({"exception.message": 42}, 4000) == {"version": "1.0.0", "type": "Error", "message": ""}
-
-
-def test_one_exception_on_nested_spans_has_one_fingerprint() -> None:
-    """Python records it on each span that it leaves, with more frames at the start."""
-    head, _, tail = STACK.partition("\n")
-    longer = f'{head}\n  File "/app/main.py", line 1, in <module>\n    outer()\n{tail}'
-    assert fingerprint("t", exception()) == fingerprint("t", exception(longer))
-    assert fingerprint("t", exception()) != fingerprint("t", exception(message="other"))
-    assert fingerprint("t", exception()) != fingerprint("u", exception())
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,6 @@ from ..options import CommandWithSettings, takes_settings
 if TYPE_CHECKING:
     from ..probe import Answer
 
-USD_PER_EVENT = 1 / 100_000
-"""List price, November 2026: https://aws.amazon.com/cloudwatch/pricing/"""
-
 
 @click.command(cls=CommandWithSettings, short_help="Measure limits of RUM that AWS does not document.")
 @click.option("--yes", "is_agreed", is_flag=True, help="Do not ask before sending.")
@@ -48,6 +45,7 @@ def probe(given: dict[str, object], *, is_agreed: bool, wait_seconds: float, is_
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     import orjson
 
+    from ...rum.price import price_in_words
     from ..doctor import Context, Status
     from ..doctor.app_monitor import monitor
     from ..doctor.sending import accepted_domain
@@ -63,7 +61,7 @@ def probe(given: dict[str, object], *, is_agreed: bool, wait_seconds: float, is_
     domain = accepted_domain(context)
     experiment = Experiment.of(QUESTIONS, Builder(run_id, app_monitor["Id"], domain, int(time.time())))
     count = len(experiment.sent)
-    about = f"send {count:,} events to {app_monitor['Name']} ({app_monitor['Id']}), {count * USD_PER_EVENT:.2f} USD"
+    about = f"send {count:,} events to {app_monitor['Name']} ({app_monitor['Id']}), {price_in_words(count)}"
     if not is_agreed:
         click.confirm(f"This will {about} at list price. Continue?", abort=True, err=True)
     config = replace(context.config, app_monitor_id=app_monitor["Id"])

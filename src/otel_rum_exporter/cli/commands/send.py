@@ -19,6 +19,7 @@ from .. import FAILED, LOST, MISUSED, fail
 from ..options import CommandWithSettings, takes_settings
 
 if TYPE_CHECKING:
+    from ...config import Config
     from ..checkpoint import Checkpoint
     from ..replay import FileAccount, Replay
 
@@ -47,6 +48,7 @@ def _state_directory() -> Path:
     show_default=True,
     help="Stop after this many seconds without progress.",
 )
+@click.option("--dry-run", "is_dry", is_flag=True, help="Send nothing; print the events by type and their list price.")
 @click.option("--json", "is_json", is_flag=True, help="Print the ledger as one JSON object, for scripts.")
 @takes_settings
 def send(
@@ -56,6 +58,7 @@ def send(
     is_again: bool,
     state_dir: Path,
     patience: float,
+    is_dry: bool,
     is_json: bool,
 ) -> None:
     """Send the spans and log records in each FILE to RUM, and print a ledger.
@@ -70,6 +73,7 @@ def send(
 
     \b
     Examples:
+      otel-rum send --dry-run traces.json
       otel-rum send traces.json logs.json.gz
       otel-rum send --app-monitor-id 12345678-... --region eu-west-1 traces.json
       otel-rum send --endpoint http://127.0.0.1:8787 --signing none traces.json
@@ -81,6 +85,9 @@ def send(
         config = Config.read(given, os.environ)
     except ConfigError as error:
         fail("\n".join(error.faults), MISUSED)
+    if is_dry:
+        _dry_run(files, config, is_json=is_json)
+        return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = _Run(state_dir, f"{config.app_monitor_id} {config.endpoint or config.region}", is_again=is_again)
     replay = Replay(config, patience_seconds=patience, on_delivered=run.save_checkpoint)
@@ -97,6 +104,36 @@ def send(
     if run.problems or replay.unsent:
         raise SystemExit(FAILED)
     if sum(replay.ledger.dropped.values()) or any(account.unread for account in run.accounts):
+        raise SystemExit(LOST)
+
+
+def _dry_run(files: tuple[str, ...], config: Config, *, is_json: bool) -> None:
+    import orjson
+
+    from ...otlp import OtlpError
+    from ...rum.price import PRICE_DATE, PRICE_PAGE, price_in_words, usd
+    from ..dry_run import DryRun
+
+    run = DryRun(config)
+    for file in files:
+        try:
+            with _opened(file) as content:
+                run.read(content.stream)
+        except OtlpError as error:
+            fail(f"{file} is not OTLP: {error}")
+        except (OSError, EOFError, zlib.error) as error:
+            fail(f"cannot read {file}: {getattr(error, 'strerror', None) or error}")
+    run.finish()
+    total = run.events.total()
+    if is_json:
+        output = {"events": dict(run.events), "left_out": run.left_out, "unread": run.unread, "usd": usd(total)}
+        click.echo(orjson.dumps(output, option=orjson.OPT_INDENT_2))
+    else:
+        for kind, count in run.events.most_common():
+            click.echo(f"{count:>8}  {price_in_words(count):>12}  {kind}")
+        click.echo(f"{total} events, {run.left_out} records left out, {run.unread} not read")
+        click.echo(f"{price_in_words(total)} at list price ({PRICE_DATE}, {PRICE_PAGE}); nothing was sent")
+    if run.unread:
         raise SystemExit(LOST)
 
 

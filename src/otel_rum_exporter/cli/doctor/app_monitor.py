@@ -112,12 +112,12 @@ def custom_events(context: Context) -> Result:
     known = _monitor_found(context)
     if known.get("CustomEvents", {}).get("Status") == "ENABLED":
         return ok("enabled in the app monitor")
-    if not context.config.custom_events:
+    if context.config.custom_events == "none":
         return ok("disabled in the app monitor, and not sent")
     return failed(
         "disabled in the app monitor: RUM drops them silently",
         f"aws rum update-app-monitor {_cli_options(context)} --custom-events Status=ENABLED\n"
-        f"or set {variable('custom_events')}=false",
+        f"or set {variable('custom_events')}=none",
     )
 
 

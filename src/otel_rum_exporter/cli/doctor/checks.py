@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...rum.client import suppressed_instrumentation
-from . import app_monitor, aws, environment, exporters, sending, span
+from . import app_monitor, aws, environment, exporters, sending, span, spool
 from .context import Context
 from .result import Result, Skip, Status, failed, result_of
 
@@ -35,6 +35,7 @@ CHECKS = (
     ),
     Check("sampler", "the SDK records spans", exporters.sampler),
     Check("span", "a span becomes an event with these settings", span.becomes_event),
+    Check("spool", "no events wait in the spool for other settings", spool.spool),
     Check("region", "a region is set, and RUM is available there", environment.region),
     Check("endpoint", "RUM's data plane responds at the endpoint", aws.endpoint),
     Check("credentials", "there are AWS credentials to sign with", aws.credentials),

@@ -20,6 +20,7 @@ from ...mapping.converter import Converter
 from ...mapping.explain import PLACEHOLDER_APP_MONITOR_ID
 from ...mapping.identity import Moment
 from ...rum.ids import NIL_UUID
+from ...rum.price import price_in_words
 from .context import Context
 from .result import Result, Skip, failed, ok
 
@@ -53,7 +54,8 @@ def becomes_event(context: Context) -> Result:
     outcomes = [outcome for each in converted for outcome in each.outcomes]
     types = [event.type for outcome in outcomes for event in outcome.events]
     if types:
-        return ok(f"a failed request becomes {' and '.join(types)}")
+        price = f"{price_in_words(1_000_000)} per million events at list price"
+        return ok(f"a failed request becomes {' and '.join(types)}; {price}")
     reasons = [outcome.left_out or outcome.drops[0].reason.value for outcome in outcomes]
     fix = f"change {variable('excluded_names')} or {variable('http_events')}; `otel-rum explain` shows your own spans"
     return failed(f"a failed request becomes no event: {', '.join(reasons)}", fix)

@@ -1,110 +1,154 @@
 """The store on disk: accepted events survive the process, and the next process delivers them.
 
-Processes share a directory but no file: each writes to its own file, and adopts the files of dead processes. If the
-disk fails, events stay in memory, and a log line says so.
+Processes share a directory but no file: each writes to its own segments, and adopts the segments of dead processes. If
+the disk fails, events stay in memory until it works again, and a log line says so.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-import sqlite3
-import stat
-import time
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..._fork import UNFORKED
 from ..._log import RateLimitedLog
 from ...rum.event import RumEvent
 from ..storage import QueuedEvents, Recovered
-from .database import size_bytes, wal
-from .file import DAMAGED_SUFFIX, SUFFIX, Contents, SpoolFile
-from .row import Location
+from .folder import delete_old_damaged, directory_of, left_behind, prepare, segment_files
+from .record import encode_events
+from .segment import Location, Segment
+from .sqlite_file import delete_sqlite, read_sqlite, sqlite_files
 
-MAX_FILES = 32
-"""The maximum number of open files. Further files of dead processes are adopted later."""
+MAX_SEGMENT_BYTES = 16 * 1024 * 1024
+"""Events go to a new segment after this size, because a segment is only deleted as a whole."""
 
-MAX_FILE_BYTES = 64 * 1024 * 1024
-"""Events go to a new file after this size, because a database is never shrunk, only deleted."""
+MIN_SEGMENT_BYTES = 64 * 1024
+SEGMENTS = 32
+"""A segment is at most this fraction of the spool, and a quarter of this fraction of the free disk."""
 
-SMALL_FILE_BYTES = 4 * 1024 * 1024
-"""An empty file up to this size is reused."""
+EMPTY_SEGMENT_BYTES = 1024 * 1024
+"""An empty segment up to this size is reused."""
+
+MAX_WASTE = 4
+"""A segment larger than its stored events by this factor is copied and deleted."""
+
+MAX_ADOPTED_BYTES = 16 * 1024 * 1024
+"""Further segments of dead processes are adopted with the next call, so that delivery starts soon."""
+
+MAX_FILES = 256
+MAX_PARTS = 100_000
+"""With more open files or queued events, segments of dead processes are adopted later, to save memory."""
+
+PART_BYTES = 1024 * 1024
+"""Events that stayed in memory are written in parts of this size."""
 
 MIN_LIMIT_BYTES = 1024 * 1024
-MAX_DAMAGED_FILES = 3
-NEW_FILE_SECONDS = 60.0
-"""An empty file younger than this may be in creation by another process."""
+
+FAILED = "spool %s %s (%s); %s. To fix: check the disk, its free space and its permissions."
+LEFT_BEHIND = (
+    "%d events for %s are still in %s; this process does not send them. "
+    "To fix: start a process with these settings, or delete the events."
+)
+
+Entries = Sequence[tuple[QueuedEvents, bytes]]
 
 
 class Spool:
     """Stores queued events in a directory. Thread-safe; no method raises. Bound to the process that created it.
 
-    Each `destination` has a subdirectory, so programs with another destination never deliver its events.
+    Each `destination` has a subdirectory, so programs with another destination never deliver its events. The SQLite
+    files of version 0.1 are in the subdirectory of `former_destination`.
     """
 
-    def __init__(self, directory: str, *, destination: str, max_bytes: int, log: RateLimitedLog) -> None:
+    def __init__(
+        self, directory: str, *, destination: str, max_bytes: int, log: RateLimitedLog, former_destination: str = ""
+    ) -> None:
         self._root = Path(directory)
-        self._directory = self._root / hashlib.blake2b(destination.encode(), digest_size=8).hexdigest()
+        self._destination = destination
+        self._directory = directory_of(self._root, destination)
+        self._former = directory_of(self._root, former_destination)
         self._max_bytes = max_bytes
         self._limit_bytes = float(max_bytes)
         self._log = log
         self._lock = UNFORKED
-        self._current: SpoolFile | None = None
-        self._files: set[SpoolFile] = set()
-        self._is_closed = False
+        self._is_busy = self._is_closed = self._has_recovered = False
+        self._current: Segment | None = None
+        self._current_max_bytes = 0
+        self._segments: set[Segment] = set()
+        self._in_memory: dict[QueuedEvents, None] = {}
+        self._removed_meanwhile: list[QueuedEvents] = []
         self.is_failing = False
 
     def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
         """Return the events; None if the disk lost them."""
-        file = _file(queued)
-        if file is None:
-            return queued.events
         with self._lock:
-            return file.events(queued)
+            segment = _segment(queued)
+            return queued.events if segment is None else segment.read(queued)
 
     def remove(self, queued: Sequence[QueuedEvents]) -> None:
-        """Remove events. An empty file is deleted, or reused if it is small."""
-        with self._lock:
-            if self._is_closed:
-                return
-            for file in {file for file in map(_file, queued) if file is not None}:
-                try:
-                    file.remove([one for one in queued if _file(one) is file])
-                except sqlite3.Error as error:
-                    self._warn("cannot be written", error, "delivered events remain there, and may be sent again")
-                self._tidy(file)
+        """Remove events. An empty segment is deleted, or reused if it is small."""
+        with self._step() as may_write:
+            self._removed_meanwhile += queued
+            if may_write:
+                self._remove()
 
     def replace(self, replaced: Sequence[QueuedEvents], by: Sequence[QueuedEvents]) -> None:
-        """Write events to disk in place of others; in one transaction if those are in the current file.
+        """Write events to disk in place of others; in one step if those are in the current segment.
 
         The events are durable on return. If the disk fails, they stay in memory.
         """
-        if not by:
-            self.remove(replaced)
-            return
-        with self._lock:
-            if self._is_closed:
-                return
-            removed = self._put(by, replaced)
-            self.remove([one for one in replaced if one not in removed])
+        with self._step() as may_write:
+            self._in_memory.update(dict.fromkeys(by))
+            if may_write and by:
+                self._put([(one, encode_events(one.events or ())) for one in by], replaced)
+            self._removed_meanwhile += replaced
+            if may_write:
+                self._remove()
+
+    def persist(self) -> bool:
+        """Write events that stayed in memory if the disk works again; return whether any were written."""
+        with self._step() as may_write:
+            before = len(self._in_memory)
+            while may_write and self._in_memory:
+                part, size_bytes = [], 0
+                for one in self._in_memory:
+                    part.append((one, encode_events(one.events or ())))
+                    size_bytes += one.size_bytes
+                    if size_bytes > PART_BYTES:
+                        break
+                if not self._put(part):
+                    break
+            return len(self._in_memory) < before
 
     def recover(self) -> Recovered:
         """Return events that dead processes left, and update the disk limit."""
         recovered: list[QueuedEvents] = []
-        lost_events = others_bytes = 0
-        with self._lock:
-            # The next write finds out whether the disk still fails.
-            self.is_failing = False
-            for path in () if self._is_closed else self._other_files():
-                contents = self._adopt(path) if len(self._files) < MAX_FILES else None
-                if contents is None:
-                    others_bytes += size_bytes(path) + size_bytes(wal(path))
+        lost_events = others_bytes = adopted_bytes = 0
+        with self._step() as may_write:
+            if not may_write:
+                return Recovered([], 0)
+            # Without events in memory, the next write finds out whether the disk still fails.
+            self.is_failing = bool(self._in_memory)
+            for segment in list(self._segments):
+                self._maintain(segment)
+            own = {segment.path for segment in self._segments}
+            for path in (path for path in segment_files(self._directory) if path not in own):
+                adopted = self._adopt(path) if adopted_bytes < MAX_ADOPTED_BYTES else None
+                if adopted is None:
+                    with contextlib.suppress(OSError):
+                        others_bytes += path.lstat().st_size
                 else:
-                    recovered.extend(contents.queued)
-                    lost_events += contents.lost_events
+                    adopted_bytes += adopted.size_bytes
+                    recovered.extend(adopted.stored.values())
+                    lost_events += adopted.lost_events
+                    self._tidy(adopted)
+            for path in sqlite_files(self._former):
+                lost_events += self._convert(path, recovered)
             self._limit_bytes = max(MIN_LIMIT_BYTES, self._max_bytes - others_bytes)
+            if not self._has_recovered:
+                self._log_left_behind()
+            self._has_recovered = True
         return Recovered(recovered, lost_events)
 
     def disk_limit_bytes(self) -> float:
@@ -112,135 +156,141 @@ class Spool:
         return self._limit_bytes
 
     def close(self) -> None:
-        """Close the files. Files with events are left to the next process."""
-        with self._lock:
+        """Close the segments. Those with events are left to the next process."""
+        with self._step():
             self._is_closed = True
-            for file in self._files:
-                if file.stored:
-                    file.close()
-                else:
-                    file.discard()
-            self._files.clear()
 
-    def _put(self, queued: Sequence[QueuedEvents], replaced: Sequence[QueuedEvents]) -> list[QueuedEvents]:
-        """Write events, and return those that were replaced in the same transaction."""
-        for is_last in (False, True):
+    @contextlib.contextmanager
+    def _step(self) -> Iterator[bool]:
+        """Yield whether this step may write: not after `close`, nor in a signal handler during another step."""
+        with self._lock:
+            is_first, self._is_busy = not self._is_busy, True
             try:
-                current = self._writable()
-                removed = [one for one in replaced if _file(one) is current]
-                current.put(queued, removed)
-            except (OSError, sqlite3.Error) as error:
-                is_damage = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
-                if is_damage and self._current is not None:
-                    self._current.is_damaged = True
-                    self._retire(self._current)
-                if is_last or not is_damage:
-                    self.is_failing = True
-                    self._warn("cannot be written", error, "events stay in memory only")
-                    break
-            else:
-                self.is_failing = False
-                return removed
-        return []
+                yield is_first and not self._is_closed
+            finally:
+                self._is_busy = not is_first
+                if is_first and self._is_closed:
+                    for segment in self._segments:
+                        if segment.stored or not segment.discard():
+                            segment.close()
+                    self._segments.clear()
 
-    def _writable(self) -> SpoolFile:
-        # No process could adopt a file that was deleted meanwhile.
-        if self._current is not None and not 0 < self._current.size_bytes() <= MAX_FILE_BYTES:
-            self._retire(self._current)
+    def _put(self, entries: Entries, replaced: Sequence[QueuedEvents] = ()) -> bool:
+        """Write events, and remove those of the replaced events that are in the same segment; false if that fails."""
+        try:
+            try:
+                self._write(entries, replaced)
+            except OSError:
+                if not self._retire_failed():
+                    raise
+                self._write(entries, replaced)
+        except OSError as error:
+            self.is_failing = True
+            self._warn("cannot be written", error, "events stay in memory only")
+            return False
+        self.is_failing = False
+        for one, _ in entries:
+            self._in_memory.pop(one, None)
+        return True
+
+    def _write(self, entries: Entries, replaced: Sequence[QueuedEvents]) -> None:
+        current = self._writable()
+        current.put(entries, [one for one in replaced if _segment(one) is current])
+
+    def _retire_failed(self) -> bool:
+        """Stop writing to a segment that failed, unless the disk is full and it holds events; return whether it did."""
+        failed, self._current = self._current, None
+        if failed is None:
+            return False
+        self._tidy(failed)
+        if failed in self._segments and failed.is_writable:
+            self._current = failed
+            return False
+        return True
+
+    def _writable(self) -> Segment:
+        current = self._current
+        if current is not None and not (
+            current.is_writable and current.size_bytes <= self._current_max_bytes and current.is_intact()
+        ):
+            self._current = None
+            self._maintain(current)
         if self._current is None:
-            self._prepare()
-            self._current = SpoolFile.create(self._directory)
-            self._files.add(self._current)
+            prepare(self._directory)
+            self._current = Segment.create(self._directory, self._destination)
+            self._segments.add(self._current)
+            limit = min(self._max_bytes, shutil.disk_usage(self._directory).free // 4) // SEGMENTS
+            self._current_max_bytes = min(MAX_SEGMENT_BYTES, max(MIN_SEGMENT_BYTES, limit))
         return self._current
 
-    def _retire(self, current: SpoolFile) -> None:
-        """Stop writing to the current file. It is deleted once it is empty."""
-        self._current = None
-        self._tidy(current)
+    def _remove(self) -> None:
+        by_segment: dict[Segment, list[QueuedEvents]] = {}
+        removed, self._removed_meanwhile = self._removed_meanwhile, []
+        for one in removed:
+            self._in_memory.pop(one, None)
+            segment = _segment(one)
+            if segment is not None:
+                by_segment.setdefault(segment, []).append(one)
+        for segment, ones in by_segment.items():
+            segment.forget(ones)
+            self._tidy(segment)
+            if segment in self._segments:
+                try:
+                    segment.write_removals()
+                except OSError as error:
+                    self._warn("cannot be written", error, "delivered events remain there, and may be sent again")
 
-    def _prepare(self) -> None:
-        """Create the directory, with access for this user only.
+    def _maintain(self, segment: Segment) -> None:
+        """Move the events of a segment that wastes space, cannot be written, or was deleted or changed by others."""
+        is_wasteful = segment.size_bytes > max(EMPTY_SEGMENT_BYTES, MAX_WASTE * segment.stored_bytes)
+        if is_wasteful or not (segment.is_writable and segment.is_intact()):
+            if segment is self._current:
+                self._current = None
+            entries = [(one, content) for one in segment.stored.values() if (content := segment.content(one))]
+            if entries:
+                self._put(entries)
+        self._tidy(segment)
 
-        Raises:
-            PermissionError: It belongs to another user, who could read and change its files.
-            NotADirectoryError: It is a link.
-        """
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for directory in (self._root, self._directory):
-            directory.mkdir(mode=0o700, exist_ok=True)
-            owner = directory.lstat()
-            if hasattr(os, "geteuid") and owner.st_uid != os.geteuid():
-                raise PermissionError(f"{directory} belongs to user {owner.st_uid}; name a directory of this user")
-            if not stat.S_ISDIR(owner.st_mode):
-                raise NotADirectoryError(f"{directory} is not a directory")
-        self._directory.chmod(0o700)
-
-    def _other_files(self) -> list[Path]:
-        """Return the files of other processes, oldest first, without those in creation."""
-        own = {file.path for file in self._files}
-        try:
-            self._prepare_existing()
-            files = [(path.stat(), path) for path in self._directory.glob(f"*{SUFFIX}") if path not in own]
-        except OSError:
-            return []
-        youngest = time.time() - NEW_FILE_SECONDS
-        return [path for status, path in sorted(files, key=_modified) if status.st_size or status.st_mtime < youngest]
-
-    def _prepare_existing(self) -> None:
-        if self._directory.exists():
-            self._prepare()
-
-    def _adopt(self, path: Path) -> Contents | None:
-        """Adopt a file; None if its process is alive."""
-        try:
-            file = SpoolFile.adopt(path)
-        except (OSError, sqlite3.Error) as error:
-            self._warn("has an unreadable file", error, "it was renamed; an unknown number of events is lost")
-            self._rename_damaged(path)
-            return Contents([], 1)
-        if file is None:
-            return None
-        contents = file.contents()
-        self._files.add(file)
-        self._tidy(file)
-        return contents
-
-    def _tidy(self, file: SpoolFile) -> None:
-        if file.stored or (file is self._current and not file.is_damaged and file.size_bytes() <= SMALL_FILE_BYTES):
+    def _tidy(self, segment: Segment) -> None:
+        """Delete an empty segment, unless it is in use and small."""
+        is_current = segment is self._current
+        max_bytes = min(EMPTY_SEGMENT_BYTES, self._current_max_bytes)
+        if segment.stored or (is_current and segment.is_writable and segment.size_bytes <= max_bytes):
             return
-        self._files.discard(file)
-        if file is self._current:
+        if is_current:
             self._current = None
-        file.discard()
-        self._delete_old_damaged()
+        if segment.discard():
+            self._segments.discard(segment)
+            delete_old_damaged(self._directory)
 
-    def _rename_damaged(self, path: Path) -> None:
+    def _adopt(self, path: Path) -> Segment | None:
+        """Adopt a segment; None if its process is alive, it is not a segment, or enough are adopted."""
+        if len(self._segments) >= MAX_FILES or sum(len(segment.stored) for segment in self._segments) >= MAX_PARTS:
+            return None
         with contextlib.suppress(OSError):
-            path.replace(path.with_suffix(DAMAGED_SUFFIX))
-            wal(path).unlink(missing_ok=True)
-        self._delete_old_damaged()
+            segment = Segment.adopt(path)
+            if segment is not None:
+                self._segments.add(segment)
+            return segment
+        return None
 
-    def _delete_old_damaged(self) -> None:
-        """Keep only the newest damaged files, for examination."""
-        with contextlib.suppress(OSError):
-            damaged = [(path.stat(), path) for path in self._directory.glob(f"*{DAMAGED_SUFFIX}")]
-            for _, path in sorted(damaged, key=_modified)[:-MAX_DAMAGED_FILES]:
-                path.unlink(missing_ok=True)
+    def _convert(self, path: Path, recovered: list[QueuedEvents]) -> int:
+        """Replace an SQLite file without an owner by records, and return the number of lost events."""
+        found = read_sqlite(path)
+        if found is None or (found[0] and not self._put(found[0])):
+            return 0
+        recovered += [one for one, _ in found[0]]
+        delete_sqlite(path, is_damaged=found[1] > 0)
+        return found[1]
+
+    def _log_left_behind(self) -> None:
+        for destination, events in left_behind(self._root).items():
+            if destination != self._destination:
+                self._log.add(f"spool {destination}", LEFT_BEHIND, events, destination, self._root, is_once=True)
 
     def _warn(self, failure: str, error: Exception, consequence: str) -> None:
-        self._log.add(
-            f"spool {failure}",
-            "spool %s %s (%s); %s. To fix: check the disk, its free space and its permissions.",
-            self._directory,
-            failure,
-            error,
-            consequence,
-        )
+        self._log.add(f"spool {failure}", FAILED, self._directory, failure, error, consequence)
 
 
-def _file(queued: QueuedEvents) -> SpoolFile | None:
-    return queued.location.file if isinstance(queued.location, Location) else None
-
-
-def _modified(file: tuple[os.stat_result, Path]) -> float:
-    return file[0].st_mtime
+def _segment(queued: QueuedEvents) -> Segment | None:
+    return queued.location.segment if isinstance(queued.location, Location) else None

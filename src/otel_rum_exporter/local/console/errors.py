@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
 
 from ..record import Event
 from .axis import Axis
-from .event_fields import Json, kind, page, text
+from .event_fields import Json, kind, page, row_keys, text, without_variables
 from .received import Received
 from .scope import Scope
 from .session_list import device, session_and_user
@@ -17,9 +16,6 @@ from .session_list import device, session_and_user
 _MAX_GROUPS = 200
 _MAX_OCCURRENCES = 50
 _KEY_CHARACTERS = 12
-
-# Parts of a message that differ between occurrences of one error: ids, addresses, numbers.
-_VARIABLE = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\d+")
 
 
 def error_list(received: Received, scope: Scope) -> Json:
@@ -39,19 +35,21 @@ def error_detail(received: Received, scope: Scope) -> Json | None:
         return None
     axis = Axis.over(group[0].timestamp, group[-1].timestamp)
     latest = group[: -_MAX_OCCURRENCES - 1 : -1]
+    keys = row_keys(latest)
     return {
         **_group(scope.query["key"], group, axis),
         "chart": {"start": axis.start, "step_seconds": axis.step_seconds},
         "occurrences": [
             {
                 **session_and_user(event),
+                "key": key,
                 "event": event.id,
                 "timestamp": event.timestamp,
                 "page": page(event),
                 "message": text(event.details, "message"),
                 **device([event]),
             }
-            for event in latest
+            for key, event in zip(keys, latest, strict=True)
         ],
     }
 
@@ -66,7 +64,7 @@ def _groups(received: Received, scope: Scope) -> dict[str, list[Event]]:
 
 
 def _key(event: Event) -> str:
-    alike = _VARIABLE.sub("#", text(event.details, "message"))
+    alike = without_variables(text(event.details, "message"))
     same = f"{text(event.details, 'type')}\0{alike}".encode("utf-8", "replace")
     return sha256(same).hexdigest()[:_KEY_CHARACTERS]
 

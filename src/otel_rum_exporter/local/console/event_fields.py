@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from ..record import RUM_PREFIX, Event
@@ -34,8 +37,29 @@ _KINDS = {
     )
 }
 
+_VARIABLE = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\d+(?:[.,]\d+)*")
+
 # Far above any measured value, and low enough that sums stay finite.
 _LARGEST = 1e15
+
+
+def without_variables(message: str) -> str:
+    """Replace the parts of a message that differ between its occurrences: ids, addresses, numbers."""
+    return _VARIABLE.sub("#", message)
+
+
+def row_keys(events: Sequence[Event]) -> list[str]:
+    """Return a key of each event that stays when later events arrive: its id, with a number when it is repeated.
+
+    The latest event comes first.
+    """
+    seen: Counter[str] = Counter()
+    keys = []
+    for event in reversed(events):
+        seen[event.id] += 1
+        keys.append(event.id if seen[event.id] == 1 else f"{event.id}~{seen[event.id]}")
+    keys.reverse()
+    return keys
 
 
 def kind(event: Event) -> str:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..record import Event, RefusedRequest, Removed
 from ..session import short_type, summary
-from .event_fields import Json
+from .event_fields import Json, member, text, without_variables
 from .received import Received
 from .scope import Scope
 from .session_list import session_and_user
 
 _MAX_GROUPS = 100
 
+# The value that a reason quotes, as in `… must be a UUID, is "x"`.
+_QUOTED = re.compile(r'(?<=, is )(?:"(?:[^"\\]|\\.)*(?:"|…)|[\[{].*)')
+
 
 def loss_list(received: Received, scope: Scope) -> Json:
-    """Return the losses, one row per reason, the latest first."""
+    """Return the losses in scope, the latest first. Reasons that differ in numbers or ids only are one row."""
     start, end = scope.since or float("-inf"), scope.until or float("inf")
     refused = _grouped(
-        ((one.status, one.error_type, one.message), one.received_at, {"path": one.path, "at": one.received_at})
+        (
+            {"status": one.status, "error_type": one.error_type, "message": one.message},
+            one.received_at,
+            {"path": one.path, "at": one.received_at},
+        )
         for one in received.refused
-        if start <= one.received_at < end
+        if start <= one.received_at < end and (not scope.has_filters or any(map(scope.fits, _events_of(one))))
     )
     dropped = _grouped(
         (
-            (short_type(one.event.type), one.reason),
+            {"name": short_type(one.event.type), "reason": one.reason},
             one.event.timestamp,
             {
                 **session_and_user(one.event),
@@ -37,15 +47,21 @@ def loss_list(received: Received, scope: Scope) -> Json:
         if scope.fits(one.event) and start <= one.event.timestamp < end
     )
     removed = _grouped(
-        ((one.key, short_type(one.event_type), one.reason), 0.0, {"event": one.event_id, "value": one.value})
-        for one in received.removed
+        (
+            {"key": one.key, "name": short_type(one.event_type), "reason": one.reason},
+            event.timestamp if event else 0.0,
+            {"event": one.event_id, "value": one.value, **(session_and_user(event) if event else {})},
+        )
+        for one, event in _with_events(received)
+        if not scope.narrows or (event and start <= event.timestamp < end and scope.fits(event))
     )
     answers = Counter(one.status or 0 for one in received.requests if start <= one.received_at < end)
     return {
         "answers": [[status, count] for status, count in sorted(answers.items())],
-        "refused": _named(refused, "status", "error_type", "message"),
-        "dropped": _named(dropped, "name", "reason"),
-        "removed": _named(removed, "key", "name", "reason"),
+        **{
+            name: {"total": len(rows), "rows": rows[:_MAX_GROUPS]}
+            for name, rows in (("refused", refused), ("dropped", dropped), ("removed", removed))
+        },
         "totals": totals(received),
     }
 
@@ -55,20 +71,48 @@ def totals(received: Received) -> Json:
     return {"refused": len(received.refused), "dropped": len(received.dropped), "removed": len(received.removed)}
 
 
-_Group = dict[tuple[Any, ...], list[tuple[float, Json]]]
-
-
-def _grouped(losses: Iterable[tuple[tuple[Any, ...], float, Json]]) -> _Group:
-    groups: _Group = defaultdict(list)
+def _grouped(losses: Iterable[tuple[Json, float, Json]]) -> list[Json]:
+    """Return a row per reason with the number of losses and the latest one; `row` identifies the row."""
+    groups: dict[str, Json] = {}
+    counts: Counter[str] = Counter()
     for reason, seconds, latest in losses:
-        groups[reason].append((seconds, latest))
-    return groups
+        row = without_variables(_QUOTED.sub("#", "\0".join(map(str, reason.values()))))
+        counts[row] += 1
+        if row not in groups or seconds >= groups[row]["last"]:
+            groups[row] = {**reason, "last": seconds, **latest}
+    rows = [{**group, "row": row, "count": counts[row]} for row, group in groups.items()]
+    return sorted(rows, key=lambda row: row["last"], reverse=True)
 
 
-def _named(groups: _Group, *names: str) -> list[Json]:
-    rows = [
-        {**dict(zip(names, reason, strict=True)), "count": len(group), "last": group[-1][0], **group[-1][1]}
-        for reason, group in groups.items()
-    ]
-    rows.reverse()
-    return sorted(rows, key=lambda row: row["last"], reverse=True)[:_MAX_GROUPS]
+def _with_events(received: Received) -> Iterator[tuple[Removed, Event | None]]:
+    """Yield the removed attributes with their events, None for an event that is no longer stored."""
+    ids = {one.event_id for one in received.removed}
+    events = {event.id: event for event in received.events if event.id in ids} if ids else {}
+    for one in received.removed:
+        yield one, events.get(one.event_id)
+
+
+def _events_of(refused: RefusedRequest) -> Iterator[Event]:
+    """Yield the events of a refused request as far as they can be read; at least one, with the request's message."""
+    common: dict[str, Any] = {
+        "timestamp": refused.received_at,
+        "app_monitor_id": refused.path.rpartition("/")[2],
+        "batch_id": text(refused.raw, "BatchId"),
+        "session_id": text(refused.raw, "UserDetails", "sessionId") or None,
+        "user_id": text(refused.raw, "UserDetails", "userId") or None,
+    }
+    session_metadata = _decoded(member(refused.raw, "SessionMetadata"))
+    sent = member(refused.raw, "RumEvents")
+    for each in (sent if isinstance(sent, list) else None) or [{}]:
+        details = {"": f"{refused.status} {refused.error_type} {refused.message}", **_decoded(member(each, "details"))}
+        metadata = {**session_metadata, **_decoded(member(each, "metadata"))}
+        yield Event(id=text(each, "id"), type=text(each, "type"), details=details, metadata=metadata, **common)
+
+
+def _decoded(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, dict) else {}

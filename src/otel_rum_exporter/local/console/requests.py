@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..record import Event
 from ..session import summary
-from .event_fields import Json, duration_millis, kind, number, outcome, page, text
+from .event_fields import Json, duration_millis, kind, number, outcome, page, row_keys, text
 from .received import Received
 from .scope import Scope
 from .session_list import session_and_user
@@ -41,7 +41,9 @@ def request_list(received: Received, scope: Scope) -> Json:
         "sort": order,
         "outcomes": outcomes,
         "urls": rows[:_MAX_URLS],
-        "detail": {**_row(asked, groups[asked]), "samples": _samples(groups[asked])} if asked in groups else None,
+        "detail": {**_row(asked, groups[asked]), "requests": len(groups[asked]), "samples": _samples(groups[asked])}
+        if asked in groups
+        else None,
     }
 
 
@@ -76,6 +78,7 @@ def _samples(group: Sequence[Event]) -> list[Json]:
     return [
         {
             **session_and_user(event),
+            "key": key,
             "event": event.id,
             "timestamp": event.timestamp,
             "summary": summary(event),
@@ -84,5 +87,5 @@ def _samples(group: Sequence[Event]) -> list[Json]:
             "duration_millis": duration_millis(event),
             "page": page(event),
         }
-        for event in latest
+        for key, event in zip(row_keys(latest), latest, strict=True)
     ]

@@ -53,6 +53,16 @@ class Scope:
             query=query,
         )
 
+    @property
+    def has_filters(self) -> bool:
+        """Whether dimensions or search words are given."""
+        return bool(self.wanted or self.words)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether a time range, dimensions or search words are given."""
+        return self.has_filters or self.since is not None or self.until is not None
+
     def in_time(self, events: Iterable[Event]) -> list[Event]:
         """Return the events in the time range."""
         since, until = self.since or float("-inf"), self.until or float("inf")
@@ -68,6 +78,15 @@ class Scope:
         """Return a parameter as a whole number from 0 to `most`; `default` when it is missing or invalid."""
         given = self.query.get(name, "")
         return min(int(given), most) if given.isascii() and given.isdigit() and len(given) < 10 else default
+
+    def offset(self, total: int, limit: int, shown: int = 0) -> int:
+        """Return the index of the first row of a page: the query's `offset`, else the page with the row `shown`.
+
+        An offset beyond the end is that of the last page.
+        """
+        limit = max(limit, 1)
+        last = max(total - 1, 0) // limit * limit
+        return min(self.number("offset", shown // limit * limit, 10**9), last)
 
 
 def choices(events: Iterable[Event]) -> Json:

@@ -29,7 +29,8 @@ def session_list(received: Received, scope: Scope) -> Json:
     found = in_scope(received.events, scope)
     if scope.query.get("only") == "problems":
         found = [session for session in found if any(map(is_problem, session.events))]
-    offset, limit = scope.number("offset", 0, 10**9), scope.number("limit", _PAGE_LENGTH, MAX_ROWS)
+    limit = scope.number("limit", _PAGE_LENGTH, MAX_ROWS)
+    offset = scope.offset(len(found), limit)
     return {
         "total": len(found),
         "offset": offset,

@@ -37,7 +37,8 @@ def session_detail(received: Received, scope: Scope) -> Json | None:
     kinds = Counter(row["kind"] for row in rows)
     wanted = scope.query.get("kind")
     rows = [row for row in rows if wanted in {None, "", row["kind"]}]
-    offset, limit = scope.number("offset", 0, 10**9), scope.number("limit", MAX_ROWS, MAX_ROWS)
+    limit = scope.number("limit", MAX_ROWS, MAX_ROWS)
+    offset = scope.offset(len(rows), limit, shown=_index_of(scope.query.get("event"), rows))
     return {
         **row(session),
         "users": [user for user in session.user_ids if user != ANONYMOUS_USER],
@@ -47,6 +48,11 @@ def session_detail(received: Received, scope: Scope) -> Json | None:
         "limit": limit,
         "visits": _visits(rows[offset : offset + limit]),
     }
+
+
+def _index_of(key: str | None, rows: Sequence[Json]) -> int:
+    """Return the index of the row with this key; 0 when there is none."""
+    return next((index for index, each in enumerate(rows) if each["key"] == key), 0)
 
 
 def _rows(session: Session, dropped: dict[int, Dropped], removed: Iterable[Removed]) -> list[Json]:

@@ -6,18 +6,19 @@ https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
 
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 
-from ..._attributes import plain
+from ..._attributes import METHODS, ROUTE, TARGETS, URLS, plain
 from ...config import Config
 from ...rum.event import EventDraft
-from .. import redaction, urls
+from .. import routes, urls
 from ..attribute_values import json_object, json_text, json_value
 from ..caches import cache_short_texts
 from ..fields import Field
@@ -26,6 +27,7 @@ from ..record_view import NS_PER_MILLI, View, epoch_ns
 from ..span_view import SpanView
 
 FALLBACK_TYPE = "otel.span"
+HOME, UNROUTED = "home", "unrouted"
 MAX_TYPE_CHARS = 256
 MAX_CACHED_NAMES = 1000
 MAX_CACHED_CHARS = 1024
@@ -61,14 +63,35 @@ LOG_FIELDS = (
 )
 """Custom events have no schema. These fields are for the documentation; a test compares them with what is sent."""
 
+_HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "HTTP"})
+_NOT_IN_TYPES = re.compile(r"[^A-Za-z0-9_.-]+")
+_ID = re.compile(r"[\d._-]+|(?=[a-fA-F-]*\d)[0-9a-fA-F-]{8,}|(?=\D*\d)[A-Za-z0-9_~=-]{20,}")
+"""A word of a name that is a number, a digest, a UUID or a token."""
+_FILE_PATH = re.compile(
+    r"""(?:[A-Za-z]:)?[^\s"'`]*[\\/][^\s"'`]*\.
+        (?:[cm]?[jt]sx?|css|csv|erb|haml|html?|java|jinja2?|j2|jpe?g|json|log|md|mustache|pdf|php|png|pyc?|rb|rs|slim|sql
+         |svg|tmpl|tpl|twig|txt|vue|webp|xml|ya?ml)(?![\w/])
+      | \S*\\\S*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SQL = re.compile(
+    r"\s*(?:/\*.*?\*/\s*)?(SELECT|INSERT|UPDATE|DELETE|MERGE|REPLACE|CREATE|ALTER|DROP|TRUNCATE|WITH|CALL|EXEC(?:UTE)?)\b"
+    r"(?=.*\b(?:FROM|INTO|SET|VALUES|TABLE|INDEX|VIEW|WHERE|AS|\w+\s*\()|\s*\()",
+    re.IGNORECASE | re.DOTALL,
+)
+_TABLE = re.compile(
+    r"\b(?:FROM|INTO|UPDATE|TABLE(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|JOIN)\s+[\"`\[]?([A-Za-z_][\w.]*)", re.IGNORECASE
+)
+_VERB = re.compile(r"[A-Za-z_]{2,32}(?=\s|$)")
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def span_event(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield the custom event of a span, if custom events are enabled."""
-    if config.custom_events:
+    if config.custom_events != "none":
         details = _details(view, config)
-        yield EventDraft(event_type(details["name"]), view.end_ns, details)
+        yield EventDraft(event_type(_kind_of_work(view) or details["name"]), view.end_ns, details)
 
 
 def is_named(view: LogView, _config: Config) -> bool:
@@ -78,31 +101,59 @@ def is_named(view: LogView, _config: Config) -> bool:
 
 def log_event(view: LogView, config: Config) -> Iterator[EventDraft]:
     """Yield the custom event of a named log record, if custom events are enabled."""
-    if config.custom_events:
+    if config.custom_events != "none":
         details = _log_details(view, config)
         yield EventDraft(event_type(details["name"]), view.end_ns, details)
 
 
 @cache_short_texts(MAX_CACHED_NAMES, MAX_CACHED_CHARS)
 def event_type(span_name: str) -> str:
-    """Return the custom event type for a span name: letters, digits, `_`, `.` and `-`, never a built-in type."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", span_name).strip("_")[:MAX_TYPE_CHARS]
+    """Return the custom event type for a span name: letters, digits, `_`, `.` and `-`, never a built-in type.
+
+    RUM counts every type, so SQL becomes its verb and table, and ids, digests and file paths are left out.
+    """
+    sql = _SQL.match(span_name)
+    if sql:
+        table = _TABLE.search(span_name)
+        span_name = f"{sql[1].upper()} {table[1] if table else ''}"
+    words = _NOT_IN_TYPES.split(_FILE_PATH.sub(" ", urls.mask_ids(span_name) if "/" in span_name else span_name))
+    kept = [word for word, _ in itertools.groupby(word for word in words if word and not _ID.fullmatch(word))]
+    name = "_".join(kept)[:MAX_TYPE_CHARS].strip("_")
+    if name in _HTTP_METHODS:
+        return f"{name}_{UNROUTED}"
     if not name:
         return FALLBACK_TYPE
     return f"otel.{name}"[:MAX_TYPE_CHARS] if name.lower().startswith("com.amazon.") else name
 
 
+def _kind_of_work(view: SpanView) -> str | None:
+    """Return what names the type of a span better than its name does, which may contain a path or a statement."""
+    method = view.text(*METHODS) if view.kind is SpanKind.SERVER else None
+    if method:
+        route = view.text(ROUTE)
+        if route is None:
+            target = view.text(*TARGETS, *URLS)
+            return f"{method} {HOME if target and urls.path(target) == '/' else UNROUTED}"
+        return f"{method} {routes.readable(route) if route.strip('/^$') else HOME}"
+    system = view.text("db.system.name", "db.system")
+    if system:
+        operation = view.text("db.operation.name", "db.operation") or view.name
+        verb = _VERB.match(operation)
+        return f"{system} {verb[0].upper() if verb else ''}"
+    return None
+
+
 def _details(view: SpanView, config: Config) -> dict[str, Any]:
     span = view.span
     details: dict[str, Any] = {
-        "name": _masked(view.name),
+        "name": view.redactor.name(view.name),
         "kind": view.span.kind.name,
         "startTime": _iso(view.start_ns),
         "durationMs": view.duration_millis,
         "traceId": view.trace_id,
         "spanId": view.span_id,
         "otel": _otel(view),
-        "attributes": _attributes(view.attributes, config),
+        "attributes": _attributes(view, view.attributes, config),
     }
     if view.parent_key is not None:
         details["parentSpanId"] = view.parent_key[1]
@@ -110,9 +161,9 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
     if events:
         details["events"] = [
             {
-                "name": redaction.scrub_text(json_text(event.name)),
+                "name": view.redactor.name(json_text(event.name)),
                 "time": _iso(event.timestamp),
-                "attributes": _attributes(plain(event.attributes), config),
+                "attributes": _attributes(view, plain(event.attributes), config),
             }
             for event in events
         ]
@@ -125,23 +176,16 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
 
 
 def _log_details(view: LogView, config: Config) -> dict[str, Any]:
-    details: dict[str, Any] = {"name": _masked(view.name), "time": _iso(view.end_ns), "otel": _scope(view)}
+    details: dict[str, Any] = {"name": view.redactor.name(view.name), "time": _iso(view.end_ns), "otel": _scope(view)}
     if view.severity:
         details["severityNumber"] = view.severity
     if view.trace_id:
         details |= {"traceId": view.trace_id, "spanId": view.span_id}
-    body = json_value(redaction.scrubbed("body", view.body, config.url_query_parameters))
+    body = json_value(view.redactor.value("body", view.body, config.url_query_parameters))
     if body is not None:
         details["body"] = body
-    details["attributes"] = _attributes(view.attributes, config)
+    details["attributes"] = _attributes(view, view.attributes, config)
     return details
-
-
-@cache_short_texts(MAX_CACHED_NAMES, MAX_CACHED_CHARS)
-def _masked(name: str) -> str:
-    """Return a name without secrets and path ids: names of HTTP spans without a route contain the path."""
-    name = redaction.scrub_text(name)
-    return urls.mask_ids(name) if "/" in name else name
 
 
 def _scope(view: View) -> dict[str, Any]:
@@ -157,14 +201,14 @@ def _otel(view: SpanView) -> dict[str, Any]:
     if status.status_code is not StatusCode.UNSET:
         found["status_code"] = status.status_code.name
     if status.description:
-        found["status_description"] = redaction.scrub_text(json_text(status.description))
+        found["status_description"] = view.redactor.text("status.description", json_text(status.description))
     if view.dropped is not None:
         found.update((f"dropped_{name}_count", count) for name, count in view.dropped._asdict().items() if count)
     return found
 
 
-def _attributes(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    return json_object(redaction.exportable(attributes, config.url_query_parameters))
+def _attributes(view: View, attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    return json_object(view.redactor.attributes(attributes, config.url_query_parameters))
 
 
 def _iso(time_ns: int | None) -> str:

@@ -1,6 +1,8 @@
 """HTTP requests, made and served: `http_event`, and the resource event of a request made.
 
 As in AWS's web client, a response of any status is a `response`, and `error` is for requests without a response.
+A request failed if its status is 400 or above or it had no answer. The error of a cancelled
+request has a cancellation as its type, such as `AbortError`.
 `http_event` has no duration; the resource event has it. Stable semantic conventions are read first, then old ones:
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/
 """
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 
 from ..._attributes import (
     CLIENT_HOSTS,
@@ -32,10 +34,14 @@ from .. import urls
 from ..attribute_values import json_text
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..redaction import scrub_text
+from ..secret_texts import scrub_text
 from ..span_view import SpanView
 from . import performance_resource
-from .js_error import ERROR_FIELDS, MAX_MESSAGE_CHARS, exceptions, js_error_details
+from .exception_kinds import is_cancelled_message
+from .js_error import ERROR_FIELDS, MAX_MESSAGE_CHARS, js_error_details, recorded
+
+STATUS_TEXT = "http.status_text"
+"""The response's status text, or the message of a browser's error if there was no response."""
 
 HTTP_EVENT = "com.amazon.rum.http_event"
 
@@ -43,6 +49,9 @@ MAX_ERROR_STACK_CHARS = 1000
 
 _TYPE_BEFORE_MESSAGE = re.compile(r"[A-Za-z_][\w.]{0,200}(?=: )")
 """The exception's type at the start of a status description that the SDK sets for an unhandled exception."""
+
+ABORTED = "AbortError"
+"""Browsers' type of an aborted request, for instrumentations that report only its message."""
 
 _OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
 
@@ -76,12 +85,12 @@ HTTP_FIELDS = (
         holds=Holds.OBJECT,
         members=(
             Field("status", STATUSES, holds=Holds.NUMBER, is_required=True),
-            Field("statusText", ("http.status_text",), "else the standard phrase of the status"),
+            Field("statusText", (STATUS_TEXT,), "else the standard phrase of the status"),
         ),
     ),
     Field(
         "error",
-        note="if there was no response: the span's exception, else its status",
+        note="if there was no response: the span's exception, else its status, else `http.status_text`",
         holds=Holds.OBJECT,
         members=(Field("version", note=f"`{VERSION}`"), *ERROR_FIELDS),
     ),
@@ -113,19 +122,28 @@ def client_events(view: SpanView, config: Config) -> list[EventDraft]:
     """Return the resource event of a request made, and its `http_event` if the settings ask for it."""
     target = request_url(view)
     made = [performance_resource.requested(view, target, config)]
-    code = status(view)
-    failed = code is None or not 200 <= code <= 299
-    if config.http_events == "all" or (failed and config.http_events == "failed"):
+    if config.http_events == "all" or (has_failed(view) and config.http_events == "failed"):
         made.append(_http_event(view, target, config))
     return made
 
 
 def server_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
-    """Yield the `http_event` of a request served if the settings ask for it; failed means status 400 or above."""
-    code = status(view)
-    failed = code is None or code >= 400
-    if config.http_events == "all" or (failed and config.http_events == "failed"):
+    """Yield the `http_event` of a request served if the settings ask for it."""
+    if config.http_events == "all" or (has_failed(view) and config.http_events == "failed"):
         yield _http_event(view, request_url(view), config)
+
+
+def has_failed(view: SpanView) -> bool:
+    """Return whether a request failed: its status is 400 or above, or it had no answer.
+
+    A request served without a status code succeeded unless the span's status is an error: some servers set only codes
+    that are not 200.
+    """
+    code = status(view)
+    if code is not None:
+        return code >= 400
+    outcome = view.span.status.status_code
+    return outcome is StatusCode.ERROR if view.kind is SpanKind.SERVER else outcome is not StatusCode.OK
 
 
 def method(view: SpanView) -> str | None:
@@ -161,7 +179,7 @@ def request_url(view: SpanView) -> str | None:
 def _http_event(view: SpanView, target: str | None, config: Config) -> EventDraft:
     request = {"method": method(view)}
     if target:
-        request["url"] = urls.scrub(target, config.url_query_parameters)
+        request["url"] = view.redactor.url("request.url", target, config.url_query_parameters)
     details: dict[str, Any] = {
         "version": VERSION,
         "request": request,
@@ -178,20 +196,25 @@ def _http_event(view: SpanView, target: str | None, config: Config) -> EventDraf
 
 def failure(view: SpanView) -> dict[str, Any]:
     """Return the error of a request without a response, in RUM's form."""
-    for _, exception in exceptions(view):
-        return js_error_details(exception, MAX_ERROR_STACK_CHARS)
-    kind, description = view.text("error.type"), json_text(view.span.status.description or "")
+    for _, exception in recorded(view):
+        return js_error_details(exception, MAX_ERROR_STACK_CHARS, view.redactor)
+    kind = view.text("error.type")
+    description = json_text(view.span.status.description or "") or view.text(STATUS_TEXT) or ""
     if kind is None or kind.isdigit():
         named = _TYPE_BEFORE_MESSAGE.match(description)
-        kind = named[0] if named else "Error"
+        kind = named[0] if named else ABORTED if is_cancelled_message(description) else "Error"
     details = {"version": VERSION, "type": cut(scrub_text(kind), MAX_MESSAGE_CHARS)}
-    return details | ({"message": cut(scrub_text(description), MAX_MESSAGE_CHARS)} if description else {})
+    return details | (
+        {"message": cut(view.redactor.text("status.description", description), MAX_MESSAGE_CHARS)}
+        if description
+        else {}
+    )
 
 
 def _status_text(view: SpanView, code: int) -> str:
-    given = view.text("http.status_text")
+    given = view.text(STATUS_TEXT)
     if given:
-        return given
+        return view.redactor.text("http.status_text", given)
     try:
         return HTTPStatus(code).phrase
     except ValueError:

@@ -5,10 +5,9 @@ https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from opentelemetry.trace import SpanKind
 
@@ -20,17 +19,20 @@ from ..._attributes import (
     EXCEPTION_MESSAGE,
     EXCEPTION_STACK,
     EXCEPTION_TYPE,
-    STATUSES,
     plain,
 )
+from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
-from .. import urls
+from .. import logged_exception, urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import View, number, text
-from ..redaction import scrub_text
+from ..record_view import View, epoch_ns, number, text
+from ..redaction import STANDARD, Redactor
+from ..secret_texts import scrub_text, without_blocks
 from ..span_view import SpanView
+from ..stack_trace import application_frame
+from .exception_kinds import is_answer, is_cancellation
 
 JS_ERROR_EVENT = "com.amazon.rum.js_error_event"
 
@@ -49,9 +51,13 @@ ERROR_FIELDS = (
         (EXCEPTION_MESSAGE,),
         "else the span's status description; of a log record, the message in its Python traceback, else body or name",
     ),
-    Field("filename", note=f"of the stack's innermost frame, else {' or '.join(f'`{name}`' for name in CODE_FILES)}"),
+    Field(
+        "filename",
+        note="of the stack's innermost frame that is the application's, else of its innermost frame, else "
+        + " or ".join(f"`{name}`" for name in CODE_FILES),
+    ),
     Field("lineno", note=f"of that frame, else {' or '.join(f'`{name}`' for name in CODE_LINES)}", holds=Holds.NUMBER),
-    Field("colno", note="of that frame, in JavaScript stacks", holds=Holds.NUMBER),
+    Field("colno", note="of that frame, if the stack has it", holds=Holds.NUMBER),
     Field("stack", (EXCEPTION_STACK,)),
 )
 """Fields of an error, also inside an `http_event`."""
@@ -68,16 +74,8 @@ SPLUNK_ATTRIBUTES: tuple[tuple[str, str], ...] = (
 EXCEPTION_ATTRIBUTES = frozenset((*EXCEPTION, "component"))
 """A span or log record that is an exception has at least one of these attributes."""
 
-_PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
-_SCRIPT_FRAME = re.compile(r"((?:https?|file)://[^\s()]{1,500}?):(\d{1,9}):(\d{1,9})")
-
 ERROR_NAMES = frozenset({"exception", "app.crash", "device.crash", "device.anr"})
 """Names of log records that are errors; names that end in `.exception` are errors too."""
-
-HTTP_EXCEPTIONS = frozenset(
-    {"BadRequest", "Forbidden", "HTTPException", "Http404", "NotFound", "PermissionDenied", "RequestValidationError"}
-)
-"""Exceptions that Django, Flask and FastAPI turn into a 4xx response."""
 
 _MAX_DEBUG_SEVERITY = 8
 """SeverityNumber DEBUG4: errors logged for debugging did not affect a user."""
@@ -89,11 +87,26 @@ def has_exceptions(view: View) -> bool:
 
 
 def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield time (ns since the epoch) and attributes of each exception on a span or log record."""
+    """Yield time (ns since the epoch) and attributes of each exception on a span or log record that is an error.
+
+    Not those of a call to another service: the span that they reach reports them, and handled ones are no errors. Not
+    answers of a framework below 500, and not cancellations.
+    """
+    if _is_call(view) and not view.is_local_root:
+        return
+    for time_ns, exception in recorded(view):
+        message = text(exception, EXCEPTION_MESSAGE) or ""
+        if not is_answer(view, exception) and not is_cancellation(text(exception, *ERROR_TYPES) or "", message):
+            yield time_ns, exception
+
+
+def recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield time and attributes of each exception that a span or log record carries, error or not."""
     if isinstance(view, LogView):
         if is_logged_error(view):
             fallback = view.body if isinstance(view.body, str) else view.name
-            yield view.end_ns, {**view.attributes, EXCEPTION_MESSAGE: _logged_message(view.attributes) or fallback}
+            exception = view.attributes if is_exception(view) else logged_exception.of_log(view) or view.attributes
+            yield view.end_ns, {**exception, EXCEPTION_MESSAGE: _logged_message(exception) or fallback}
     elif isinstance(view, SpanView):
         if is_exception(view):
             exception = _as_otel_exception(view) if _is_splunk_error(view) else view.attributes
@@ -101,9 +114,12 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield view.end_ns, {**exception, EXCEPTION_MESSAGE: message}
         for event in view.events:
             if event.name == "exception":
-                exception = plain(event.attributes)
-                if not _is_http_response(view, exception):
-                    yield event.timestamp or view.end_ns, exception
+                yield epoch_ns(event.timestamp) or view.end_ns, plain(event.attributes)
+
+
+def _is_call(view: View) -> bool:
+    """Return whether a span is a call to another service."""
+    return view.kind is SpanKind.CLIENT or view.kind is SpanKind.PRODUCER
 
 
 def _logged_message(exception: Mapping[str, Any]) -> str | None:
@@ -130,30 +146,34 @@ def _written_message(stack: str, kind: str) -> str | None:
     return None
 
 
-def is_exception(view: View) -> bool:
+def is_exception(view: View, _: Config | None = None) -> bool:
     """Return whether a span or log record is itself an exception, such as a hang or a logged error."""
     if not view.keys.has(EXCEPTION_ATTRIBUTES):
         return False
     return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
 
 
-def is_logged_error(view: LogView) -> bool:
+def is_logged_error(view: LogView, _: Config | None = None) -> bool:
     """Return whether a log record reports an exception."""
-    is_error = is_exception(view) or view.name in ERROR_NAMES or view.name.endswith(".exception")
-    return is_error and not 1 <= view.severity <= _MAX_DEBUG_SEVERITY
+    if 1 <= view.severity <= _MAX_DEBUG_SEVERITY:
+        return False
+    is_named = view.name in ERROR_NAMES or view.name.endswith(".exception")
+    return is_named or is_exception(view) or logged_exception.of_log(view) is not None
 
 
-def js_error(timestamp_ns: int, exception: Mapping[str, Any]) -> EventDraft:
+def js_error(timestamp_ns: int, exception: Mapping[str, Any], redactor: Redactor = STANDARD) -> EventDraft:
     """Return the error event of an exception."""
-    return EventDraft(JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS))
+    return EventDraft(JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS, redactor))
 
 
-def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict[str, Any]:
+def js_error_details(
+    exception: Mapping[str, Any], max_stack_chars: int, redactor: Redactor = STANDARD
+) -> dict[str, Any]:
     """Return an exception in RUM's form, also for use inside an `http_event`."""
     details: dict[str, Any] = {
         "version": VERSION,
         "type": cut(scrub_text(text(exception, *ERROR_TYPES) or "Error"), MAX_MESSAGE_CHARS),
-        "message": cut(scrub_text(text(exception, EXCEPTION_MESSAGE) or ""), MAX_MESSAGE_CHARS),
+        "message": cut(redactor.text(EXCEPTION_MESSAGE, text(exception, EXCEPTION_MESSAGE) or ""), MAX_MESSAGE_CHARS),
     }
     stack = text(exception, EXCEPTION_STACK)
     file_name = text(exception, *CODE_FILES)
@@ -162,39 +182,8 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
         line = number(exception, *CODE_LINES)
         details |= {} if line is None else {"lineno": line}
     if stack:
-        details.update(_stack_fields(stack, max_stack_chars))
+        details.update(_stack_fields(stack, max_stack_chars, redactor))
     return details
-
-
-class Fingerprint(NamedTuple):
-    """What two records of one exception have in common; `raised_at` is empty if no stack was recorded."""
-
-    trace_id: str
-    type: str
-    message: str
-    raised_at: str | None
-
-
-def fingerprint(trace_id: str, exception: Mapping[str, Any]) -> Fingerprint | None:
-    """Return the fingerprint of an exception; None outside a trace, where records cannot be related.
-
-    Python records an exception on every span that it leaves. Each traceback has more frames at its start, and all end
-    with the frame that raised. `logging` names the type without its module.
-    """
-    if not trace_id:
-        return None
-    stack = text(exception, EXCEPTION_STACK) or ""
-    kind, message = text(exception, EXCEPTION_TYPE) or "", text(exception, EXCEPTION_MESSAGE) or ""
-    innermost = stack[max(0, stack.rfind('\n  File "')) :] if PYTHON_TRACEBACK in stack else stack
-    raised_at = innermost.strip()[:MAX_MESSAGE_CHARS]
-    return Fingerprint(trace_id, kind.rpartition(".")[2][:MAX_MESSAGE_CHARS], message[:MAX_MESSAGE_CHARS], raised_at)
-
-
-def _is_http_response(view: SpanView, exception: Mapping[str, Any]) -> bool:
-    """Return whether a framework turned the exception into a 4xx response: no error, and the status reports it."""
-    status = view.integer(*STATUSES) or 0
-    kind = text(exception, EXCEPTION_TYPE) or ""
-    return view.kind is SpanKind.SERVER and 400 <= status < 500 and kind.rpartition(".")[2] in HTTP_EXCEPTIONS
 
 
 def _is_splunk_error(view: View) -> bool:
@@ -206,20 +195,19 @@ def _as_otel_exception(view: View) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=MAX_STACKS)
-def _stack_fields(stack: str, max_stack_chars: int) -> dict[str, Any]:
+def _stack_fields(stack: str, max_stack_chars: int, redactor: Redactor) -> dict[str, Any]:
     # Cut first because recursion makes stacks of any length; keep twice the limit because scrubbing shortens them.
-    text_of_stack = cut_stack(scrub_text(cut_stack(stack, 2 * max_stack_chars)), max_stack_chars)
+    text_of_stack = cut_stack(
+        redactor.stack(EXCEPTION_STACK, cut_stack(without_blocks(stack), 2 * max_stack_chars)), max_stack_chars
+    )
     return {**_raised_at(stack), "stack": text_of_stack}
 
 
 def _raised_at(stack: str) -> dict[str, Any]:
-    """Return file and line of the innermost frame: the last of a Python traceback, the first of a JavaScript stack."""
-    if PYTHON_TRACEBACK in stack:
-        # Stacks are long, so look at the last frame before searching the whole text.
-        last = _PYTHON_FRAME.match(stack, stack.rfind("\n", 0, max(0, stack.rfind('File "'))) + 1)
-        found = last or next(reversed(list(_PYTHON_FRAME.finditer(stack))), None)
-        return {"filename": found[1], "lineno": int(found[2])} if found else {}
-    frame = _SCRIPT_FRAME.search(stack, 0, MAX_STACK_CHARS)
+    """Return file, line and column of the frame that shows where an exception was raised."""
+    frame = application_frame(stack)
     if frame is None:
         return {}
-    return {"filename": urls.scrub(frame[1]), "lineno": int(frame[2]), "colno": int(frame[3])}
+    file = urls.scrub(frame.file) if "://" in frame.file else frame.file
+    found: dict[str, Any] = {"filename": file, "lineno": frame.line}
+    return found if frame.column is None else found | {"colno": frame.column}

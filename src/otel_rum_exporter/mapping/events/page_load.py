@@ -13,7 +13,7 @@ from ...config import Config
 from ...rum.event import EventDraft
 from ..log_view import LogView
 from ..metadata import MAX_VALUE_CHARS, page_id
-from ..record_view import View, text
+from ..record_view import View, identifier
 from ..span_view import SpanView
 from . import page_view, timing, web_vital
 
@@ -36,7 +36,7 @@ def load_of(view: View, draft: EventDraft) -> Load | None:
     """Return the load that an event draft reports, if another record may report it too; else None."""
     if draft.type not in _REPORTED_TWICE or view.attributes.get("browser.navigation.same_document") is True:
         return None
-    session = view.text(*SESSION_ATTRIBUTES) or text(view.resource.attributes, *SESSION_ATTRIBUTES)
+    session = view.identifier(*SESSION_ATTRIBUTES) or identifier(view.resource.attributes, *SESSION_ATTRIBUTES)
     shown = None if draft.type == FIRST_PAINT else (page_id(view) or "")[:MAX_VALUE_CHARS]
     return Load(session, shown, draft.type) if session else None
 
@@ -71,7 +71,7 @@ def are_pages_wanted(_: LogView, config: Config) -> bool:
 def timed(view: LogView, _: Config) -> Iterator[EventDraft]:
     """Yield the navigation of a log record, with timings from its attributes."""
     moments = timing.moments_of_log(view)
-    duration = view.number("browser.resource_timing.duration", "browser.navigation_timing.duration")
+    duration = timing.measured(view, "browser.resource_timing.duration", "browser.navigation_timing.duration")
     details = page_view.navigation(
         "navigation",
         start_millis=0,
@@ -83,6 +83,6 @@ def timed(view: LogView, _: Config) -> Iterator[EventDraft]:
     if kind in page_view.NAVIGATION_TYPES:
         details["navigationType"] = kind
     redirects = view.integer("browser.navigation_timing.redirect_count")
-    if redirects is not None:
+    if redirects is not None and redirects >= 0:
         details["redirectCount"] = redirects
     yield EventDraft(page_view.NAVIGATION_EVENT, view.end_ns, details)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from ..._attributes import (
@@ -24,7 +25,6 @@ from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..metadata import page_id
 from ..record_view import NS_PER_MILLI, View
-from ..redaction import scrub_text
 from ..span_view import SpanView
 from . import http_event, performance_resource, timing
 
@@ -92,18 +92,28 @@ _NEXT_HOP = {"1.0": "http/1.0", "1.1": "http/1.1", "2": "h2", "2.0": "h2", "3": 
 
 def is_page_served(view: SpanView, config: Config) -> bool:
     """Return whether a SERVER span served a page to a person: by the `page_views` function, else by heuristics."""
-    if config.page_views == "none" or http_event.method(view) is None:
-        return False
-    if callable(config.page_views):
+    return why_no_page(view, config) is None
+
+
+def why_no_page(view: SpanView, config: Config) -> str | None:
+    """Return why a SERVER span did not serve a page to a person; None if it did."""
+    if config.page_views == "none":
+        return "page views are switched off"
+    if callable(config.page_views) and http_event.method(view) is not None:
         decision = config.page_views(view.span)
         if decision is not None:
-            return bool(decision)
-    if http_event.method(view) != "GET":
-        return False
-    code = http_event.status(view)
-    if code is None or code >= 400 or page_id(view) is None:
-        return False
-    return config.page_views == "all" or (code < 300 and _looks_like_page(view))
+            return None if decision else "the page_views function says so"
+    return _unlike_any_page(view) or (None if config.page_views == "all" else next(_unlike_a_page(view), None))
+
+
+def _unlike_any_page(view: SpanView) -> str | None:
+    """Return why a request cannot be one for a page, whatever it served; None if it can."""
+    method, code = http_event.method(view), http_event.status(view)
+    if method != "GET":
+        return f"its method is {method}" if method else "it is no HTTP request"
+    if code is None or code >= HTTPStatus.BAD_REQUEST:
+        return "it failed" if code else "it has no status"
+    return "it has neither a route nor a path" if page_id(view) is None else None
 
 
 def is_page_of_browser(view: SpanView, config: Config) -> bool:
@@ -127,20 +137,20 @@ def page_view(view: View, config: Config) -> Iterator[EventDraft]:
     """Yield the page view of a span or log record, if page views are enabled."""
     if config.page_views == "none":
         return
-    shown = page_id(view) or urls.mask_ids(scrub_text(view.name))
+    shown = page_id(view) or view.redactor.name(view.name)
     details: dict[str, Any] = {"version": VERSION, "pageId": shown}
     interaction = view.integer(INTERACTION)
     if interaction is not None:
         details |= {"interaction": interaction, "pageInteractionId": f"{shown}-{interaction}"}
         parent = view.text(*PARENT_SCREENS)
         if parent and interaction > 0:
-            details["parentPageInteractionId"] = f"{scrub_text(parent)}-{interaction - 1}"
+            details["parentPageInteractionId"] = f"{view.redactor.name(parent)}-{interaction - 1}"
     millis_before = view.number(SCREEN_PARENT_MILLIS)
     if millis_before is not None:
         details["timeOnParentPage"] = millis_before
     referrer = view.header("referer") or view.text(PREVIOUS_URL)
     if referrer:
-        details["referrer"] = urls.scrub(referrer, config.url_query_parameters)
+        details["referrer"] = view.redactor.url("referrer", referrer, config.url_query_parameters)
         details["referrerDomain"] = urls.hostname(referrer) or ""
     yield EventDraft(PAGE_VIEW_EVENT, view.start_ns, details)
 
@@ -162,19 +172,23 @@ def navigation(initiator: str, *, start_millis: float, duration_millis: float) -
     }
 
 
-def _looks_like_page(view: SpanView) -> bool:
-    user_agent = view.text(*USER_AGENTS)
+def _unlike_a_page(view: SpanView) -> Iterator[str]:
+    """Yield why a successful GET request does not look like one for a page; the first reason is the clearest."""
+    code, user_agent = http_event.status(view) or 0, view.text(*USER_AGENTS)
+    if code >= HTTPStatus.MULTIPLE_CHOICES:
+        yield f"its status is {code}"
     if user_agent and (not user_agent.startswith("Mozilla/") or NOT_PEOPLE.search(user_agent)):
-        return False
+        yield "its user agent is no browser's"
     content_type = view.attributes.get("http.response.header.content_type")
     if content_type:
-        return "html" in str(content_type).lower()
+        if "html" not in str(content_type).lower():
+            yield "its content type is not HTML"
+        return
     shown = page_id(view) or ""
     # Scanners request any path, so only routes are pages, and `/`, for which some frameworks set no route.
-    is_named = view.text(ROUTE) is not None or shown == "/"
-    has_extension = "." in shown.rpartition("/")[2]
-    return (
-        is_named
-        and not NOT_PAGES.fullmatch(shown)
-        and (not has_extension or performance_resource.file_type(shown) == "document")
-    )
+    if view.text(ROUTE) is None and shown != "/":
+        yield "it has no route, and its content type is unknown"
+    if NOT_PAGES.fullmatch(shown):
+        yield "its path is one that programs request, and its content type is unknown"
+    if "." in shown.rpartition("/")[2] and performance_resource.file_type(shown) != "document":
+        yield "its path is that of a file, and its content type is unknown"

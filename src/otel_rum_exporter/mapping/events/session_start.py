@@ -10,7 +10,7 @@ from ...rum.event import EventDraft
 from ...rum.ids import NIL_UUID
 from ..fields import VERSION, VERSION_FIELD
 from ..log_view import LogView
-from ..record_view import View, text
+from ..record_view import View, identifier
 
 SESSION_START_EVENT = "com.amazon.rum.session_start_event"
 SESSION_START_FIELDS = (VERSION_FIELD,)
@@ -23,13 +23,13 @@ def session_start(timestamp_ns: int) -> EventDraft:
 
 def is_started(view: LogView, _: Config) -> bool:
     """Return whether a `session.start` log record names its session; without it, another session would be started."""
-    session = view.text(*SESSION_ATTRIBUTES) or text(view.resource.attributes, *SESSION_ATTRIBUTES)
+    session = view.identifier(*SESSION_ATTRIBUTES) or identifier(view.resource.attributes, *SESSION_ATTRIBUTES)
     return session not in {None, NIL_UUID}
 
 
 def previous(view: View) -> str | None:
     """Return the id of the session before the one that a log record starts; None if it is not given."""
-    return view.text(PREVIOUS_SESSION) if view.name == "session.start" else None
+    return view.identifier(PREVIOUS_SESSION) if view.name == "session.start" else None
 
 
 def started(view: LogView, _: Config) -> Iterator[EventDraft]:

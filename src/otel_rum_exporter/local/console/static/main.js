@@ -3,6 +3,7 @@ import { App } from "./app.js";
 import { html, render } from "./html.js";
 import { act } from "./keyboard.js";
 import { listen } from "./live.js";
+import * as places from "./places.js";
 import { read, requestKey } from "./route.js";
 
 const MIN_PAUSE_MS = 1000;
@@ -16,7 +17,8 @@ let running = null; // AbortController of the running request
 let pending = null; // timer of the next request
 let latest = null; // latest revision from the server
 let took = 0; // duration of the latest request in milliseconds
-let arriving = false; // whether the next data is for another path
+// Where the next data is to be shown: null (keep the place), or the place to restore ({}: the top).
+let arriving = places.current() ?? { isFirst: true };
 
 function draw() {
   render(html`<${App} state=${state} go=${go} set=${set} request=${request} retry=${() => load()} />`, root);
@@ -77,25 +79,31 @@ function onChange(revision) {
 }
 
 function go(url, { replace = false, stay = false } = {}) {
-  history[replace ? "replaceState" : "pushState"](null, "", url);
-  const before = state.route.path;
+  places.push(url, { replace });
   state.route = read(location);
-  arriving = !stay && state.route.path !== before;
+  arriving = stay ? null : {};
   load();
 }
 
-// On another path, move the focus to the heading.
+// Restore the place, else show the event that the URL names, else move the focus to the heading.
 function arrive() {
-  arriving = false;
+  const place = arriving;
+  arriving = null;
+  const event = document.querySelector("[data-row] > [aria-expanded='true']");
+  if (place.top !== undefined) return places.restore(place);
+  if (event) {
+    event.scrollIntoView();
+    return event.focus({ preventScroll: true });
+  }
   scrollTo(0, 0);
-  document.querySelector("h1")?.focus({ preventScroll: true });
+  if (!place.isFirst) document.querySelector("h1")?.focus({ preventScroll: true });
 }
 
 // Load a RUM request on demand, because it is large.
 async function request(view, query) {
   const key = requestKey(view, query);
   if (state.requests.has(key)) return;
-  if (state.requests.size >= MAX_KEPT_REQUESTS) state.requests.clear();
+  if (state.requests.size >= MAX_KEPT_REQUESTS) state.requests.delete(state.requests.keys().next().value);
   state.requests.set(key, { waiting: true });
   draw();
   try {
@@ -116,11 +124,11 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("keydown", (event) => act(event, { state, go, set }));
 addEventListener("popstate", () => {
-  const before = state.route.path;
+  arriving = places.returned() ?? {};
   state.route = read(location);
-  arriving = state.route.path !== before;
   load();
 });
+addEventListener("pagehide", places.leave);
 listen(onChange, (live) => state.live !== live && set({ live }));
 setInterval(() => document.hidden || onChange(null), REFRESH_MS);
 load();

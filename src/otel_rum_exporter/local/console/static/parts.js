@@ -51,7 +51,7 @@ export function sessionLink(route, session, changes = {}) {
 
 export function SessionRows({ sessions, route }) {
   return html`<ol class="sessions card">
-    ${sessions.map((session) => html`<li key=${session.monitor + session.id} data-row>
+    ${sessions.map((session) => html`<li key=${session.monitor + session.id} data-row=${session.monitor + session.id}>
       <a href=${sessionLink(route, session)}>
         <${Face} id=${session.user ?? session.id} />
         <span class="who"><b>${name(session)}</b><span class="quiet">${device(session) || `session ${shortId(session.id)}`}</span></span>
@@ -93,19 +93,24 @@ export function Table({ label, columns, rows, keyOf, sort, route }) {
     <thead><tr>${columns.map(([title, , { by, number, wide } = {}]) => html`<th scope="col" class=${classes({ number, wide })} aria-sort=${by && sort === by ? (by === "url" || by === "page" ? "ascending" : "descending") : null}>
       ${by && by !== sort ? html`<a data-stay href=${here(route, { sort: by })}>${title}</a>` : title}
     </th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${keyOf(row)} data-row>${columns.map(([title, cell, { number, wide, main } = {}]) => html`<${main ? "th" : "td"} scope=${main ? "row" : null} class=${classes({ number, wide, main })} data-title=${title}>${cell(row)}<//>`)}</tr>`)}</tbody>
+    <tbody>${rows.map((row) => html`<tr key=${keyOf(row)} data-row=${keyOf(row)}>${columns.map(([title, cell, { number, wide, main } = {}]) => html`<${main ? "th" : "td"} scope=${main ? "row" : null} class=${classes({ number, wide, main })} data-title=${title}>${cell(row)}<//>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
 const classes = (flags) => Object.keys(flags).filter((name) => flags[name]).join(" ") || null;
 
-export function Pager({ route, total, offset, limit, what }) {
+export function Pager({ route, total, offset, limit, what, changes }) {
   if (total <= limit && !offset) return null;
   return html`<nav class="pager" aria-label=${`Pages of ${what}`}>
-    ${offset > 0 ? html`<a href=${here(route, { offset: Math.max(0, offset - limit) || null })} rel="prev">Previous</a>` : html`<span></span>`}
+    ${offset > 0 ? html`<a href=${here(route, { ...changes, offset: Math.max(0, offset - limit) || null })} rel="prev">Previous</a>` : html`<span></span>`}
     <span class="quiet">${count(Math.min(offset + 1, total))} – ${count(Math.min(offset + limit, total))} of ${count(total)} ${what}</span>
-    ${offset + limit < total ? html`<a href=${here(route, { offset: offset + limit })} rel="next">Next</a>` : html`<span></span>`}
+    ${offset + limit < total ? html`<a href=${here(route, { ...changes, offset: offset + limit })} rel="next">Next</a>` : html`<span></span>`}
   </nav>`;
+}
+
+// What a list without pages leaves out.
+export function More({ shown, total, what }) {
+  return shown < total && html`<p class="quiet note">The first ${count(shown)} of ${count(total)} ${what}. To see others, use the filters or the search.</p>`;
 }
 
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;

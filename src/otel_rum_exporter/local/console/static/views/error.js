@@ -2,7 +2,7 @@ import { html } from "../html.js";
 import { Columns } from "../chart.js";
 import { plural } from "../format.js";
 import { link } from "../route.js";
-import { Copy, Face, Time, Title, device, sessionLink } from "../parts.js";
+import { Copy, Face, More, Time, Title, device, sessionLink } from "../parts.js";
 
 export const title = (data) => data.type || "Error";
 
@@ -23,9 +23,10 @@ export function View({ data, route, go }) {
       ${data.stack ? html`<div class="json card"><${Copy} text=${data.stack} what="stack trace" /><pre tabindex="0" class="stack">${data.stack}</pre></div>` : html`<p class="card pad quiet">No stack trace was sent.</p>`}
     </section>
     <section aria-labelledby="occurrences"><h2 id="occurrences">Affected sessions <small>latest first</small></h2>
-      <ol class="samples card">${data.occurrences.map((one, i) => html`<li key=${i} data-row><a href=${sessionLink(route, one, { event: one.event })}>
+      <ol class="samples card">${data.occurrences.map((one) => html`<li key=${one.key} data-row=${one.key}><a href=${sessionLink(route, one, { event: one.event })}>
         <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.page || "no page"}</b> <span class="quiet">${device(one)}</span></span><span class="message">${one.message}</span><span class="n"></span><span class="when"><${Time} at=${one.timestamp} /></span>
       </a></li>`)}</ol>
+      <${More} shown=${data.occurrences.length} total=${data.count} what="occurrences" />
     </section>
   `;
 }

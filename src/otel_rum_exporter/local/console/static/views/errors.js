@@ -2,20 +2,20 @@ import { html } from "../html.js";
 import { Spark } from "../chart.js";
 import { count, plural } from "../format.js";
 import { hasFilters, here, link, noFilters } from "../route.js";
-import { NoMatch, Time, Title } from "../parts.js";
+import { More, NoMatch, Time, Title } from "../parts.js";
 
 export const title = () => "Errors";
 
 export function View({ data, route }) {
   return html`
     <${Title} note=${data.total ? `${plural(data.occurrences, "error")}, ${plural(data.total, "kind")}` : ""}>Errors<//>
-    ${data.total ? html`<${ErrorRows} errors=${data.errors} route=${route} />` : html`<${NoMatch} what="errors" clear=${hasFilters(route) && here(route, noFilters)} />`}
+    ${data.total ? html`<${ErrorRows} errors=${data.errors} route=${route} /><${More} shown=${data.errors.length} total=${data.total} what="kinds of errors" />` : html`<${NoMatch} what="errors" clear=${hasFilters(route) && here(route, noFilters)} />`}
   `;
 }
 
 export function ErrorRows({ errors, route, brief }) {
   return html`<ol class=${`errors card ${brief ? "brief" : ""}`}>
-    ${errors.map((error) => html`<li key=${error.key} data-row><a href=${link(route, `/errors/${error.key}`)}>
+    ${errors.map((error) => html`<li key=${error.key} data-row=${error.key}><a href=${link(route, `/errors/${error.key}`)}>
       <span class="what"><b>${error.type || "Error"}</b><span class="message">${error.message || "without a message"}</span>
         ${!brief && html`<span class="quiet place">${[error.where, error.pages.join(", ")].filter(Boolean).join(" · ")}</span>`}</span>
       <${Spark} values=${error.counts} kind="k-error" />

@@ -1,7 +1,7 @@
 import { html } from "../html.js";
 import { count, millis, percent, plural } from "../format.js";
 import { hasFilters, here, noFilters } from "../route.js";
-import { Face, NoMatch, Table, Time, Title, sessionLink } from "../parts.js";
+import { Face, More, NoMatch, Table, Time, Title, sessionLink } from "../parts.js";
 
 export const title = () => "HTTP";
 
@@ -17,7 +17,7 @@ export function View({ data, route }) {
       ${Object.entries(OUTCOMES).map(([name, label]) => html`<a key=${name} data-stay href=${here(route, { status: name })} aria-current=${status === name ? "true" : null}><i class=${`dot o-${name}`}></i>${label} <span class="quiet">${count(data.outcomes[name])}</span></a>`)}
     </nav>
     ${data.total ? html`<${Table} label="Requests by URL" rows=${data.urls} keyOf=${(row) => row.url} sort=${data.sort} route=${route} columns=${[
-      ["URL", (row) => html`<span class="method">${row.methods.join(" ") || row.file_types.join(" ")}</span> <a data-stay href=${here(route, { url: row.url })}><${Url} url=${row.url} /></a>`, { main: true, by: "url" }],
+      ["URL", (row) => html`<span class="method">${row.methods.join(" ") || row.file_types.join(" ")}</span> <a href=${here(route, { url: row.url })}><${Url} url=${row.url} /></a>`, { main: true, by: "url" }],
       ["Status", (row) => html`<${Statuses} row=${row} />`, { wide: true }],
       ["Failed", (row) => (row.problems ? html`<span class="poor">${count(row.problems)}</span>` : html`<span class="quiet">0</span>`), { number: true, by: "problems" }],
       ["Timed", (row) => count(row.timed), { number: true, by: "timed", wide: true }],
@@ -25,6 +25,7 @@ export function View({ data, route }) {
       ["p75", (row) => millis(row.p75_millis), { number: true, by: "p75_millis" }],
       ["Last", (row) => html`<${Time} at=${row.last} />`, { number: true, wide: true }],
     ]} />
+    <${More} shown=${data.urls.length} total=${data.total} what="URLs" />
     <p class="quiet note">The status comes from <code>http_event</code>, the duration from <code>performance_resource_event</code>. Most clients send <code>http_event</code> for failed requests only.</p>`
     : html`<${NoMatch} what="requests" clear=${(hasFilters(route) || status) && here(route, { ...noFilters, status: null })} />`}
   `;
@@ -45,7 +46,7 @@ function Detail({ detail, route }) {
   const all = Object.values(detail.outcomes).reduce((sum, n) => sum + n, 0);
   let x = 0;
   return html`
-    <p class="up"><a data-stay href=${here(route, { url: null })}>HTTP requests</a></p>
+    <p class="up"><a href=${here(route, { url: null })}>HTTP requests</a></p>
     <${Title}><span class="url">${detail.url}</span><//>
     <dl class="facts">
       ${detail.methods.length > 0 && html`<div><dt>Methods</dt><dd>${detail.methods.join(", ")}</dd></div>`}
@@ -62,8 +63,9 @@ function Detail({ detail, route }) {
       })}
     </svg>`}
     <section aria-labelledby="samples"><h2 id="samples">Requests <small>latest first</small></h2>
-      <ol class="samples card">${detail.samples.map((one, i) => html`<li key=${i} data-row><a href=${sessionLink(route, one, { event: one.event })}>
+      <ol class="samples card">${detail.samples.map((one) => html`<li key=${one.key} data-row=${one.key}><a href=${sessionLink(route, one, { event: one.event })}>
         <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.summary}</b> <span class="quiet">${one.page && `on ${one.page}`}</span></span><span class="message">${one.error}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>
       </a></li>`)}</ol>
+      <${More} shown=${detail.samples.length} total=${detail.requests} what="requests" />
     </section>`;
 }

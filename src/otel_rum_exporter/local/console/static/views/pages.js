@@ -1,14 +1,14 @@
 import { html } from "../html.js";
 import { count, millis } from "../format.js";
 import { hasFilters, here, link, noFilters } from "../route.js";
-import { NoMatch, Ratings, Table, Title } from "../parts.js";
+import { More, NoMatch, Ratings, Table, Title } from "../parts.js";
 
 export const title = () => "Pages";
 
 export function View({ data, route }) {
   return html`
     <${Title} note=${count(data.total)}>Pages<//>
-    ${data.total ? html`<${PageTable} rows=${data.pages} route=${route} sort=${data.sort} />` : html`<${NoMatch} what="pages" clear=${hasFilters(route) && here(route, noFilters)} />`}
+    ${data.total ? html`<${PageTable} rows=${data.pages} route=${route} sort=${data.sort} /><${More} shown=${data.pages.length} total=${data.total} what="pages" />` : html`<${NoMatch} what="pages" clear=${hasFilters(route) && here(route, noFilters)} />`}
   `;
 }
 

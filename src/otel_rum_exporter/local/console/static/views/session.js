@@ -12,7 +12,7 @@ const KINDS = { session: "Session", page: "Pages", load: "Loads", vital: "Web vi
 export function View({ data, route, go, state, request }) {
   const kind = route.query.get("kind");
   const open = route.query.get("event");
-  const toggle = (key) => go(hereWithOffset(route, { event: key === open ? null : key }), { stay: true, replace: true });
+  const toggle = (key) => go(here(route, { event: key === open ? null : key, offset: data.offset || null }), { stay: true, replace: true });
   const all = Object.values(data.kinds).reduce((sum, n) => sum + n, 0);
   return html`
     <p class="up"><a href=${link(route, "/sessions", { monitor: null })}>Sessions</a></p>
@@ -33,11 +33,9 @@ export function View({ data, route, go, state, request }) {
     </nav>
     ${data.total ? data.visits.map((visit) => html`<${Visit} key=${visit.start + visit.page} visit=${visit} open=${open} toggle=${toggle} state=${state} request=${request} />`)
       : html`<${Empty} title="No events of this kind"><p><a data-stay href=${here(route, { kind: null })}>All events of the session</a></p><//>`}
-    <${Pager} route=${route} total=${data.total} offset=${data.offset} limit=${data.limit} what="events" />
+    <${Pager} route=${route} total=${data.total} offset=${data.offset} limit=${data.limit} what="events" changes=${{ event: null }} />
   `;
 }
-
-const hereWithOffset = (route, changes) => here(route, { offset: route.query.get("offset"), ...changes });
 
 function Visit({ visit, open, toggle, state, request }) {
   const length = Math.max(visit.end - visit.start, 0.001);
@@ -59,7 +57,7 @@ function Row({ event, visit, length, isOpen, toggle, state, request }) {
   // The duration is beside its bar, or inside it when there is no room.
   const [side, place] = end < 65 ? ["after", { left: `${end}%` }] : left > 35 ? ["before", { right: `${100 - left}%` }] : ["inside", { right: `${100 - end}%` }];
   const lost = event.dropped ? "dropped" : event.removed.length ? "trimmed" : "";
-  return html`<li class=${`event k-${event.kind} ${event.problem ? "problem" : ""} ${lost}`} data-row>
+  return html`<li class=${`event k-${event.kind} ${event.problem ? "problem" : ""} ${lost}`} data-row=${event.key}>
     <button aria-expanded=${isOpen} onClick=${() => toggle(event.key)}>
       <span class="offset" title=${clock(event.start)}>+${millis(offset * 1000)}</span>
       <i class="dot" aria-hidden="true"></i>
@@ -76,6 +74,11 @@ const label = (event) => event.name.replace(/_event$/, "").replace(/^performance
 class Detail extends Component {
   componentDidMount() {
     this.props.request("request", { batch: this.props.event.batch_id });
+  }
+
+  // Kept requests are limited in number.
+  componentDidUpdate() {
+    if (!this.props.kept) this.componentDidMount();
   }
 
   render({ event, kept }) {

@@ -1,0 +1,142 @@
+"""Exceptions that are no errors: answers of web frameworks below 500, and cancellations.
+
+They are known by type and message, apart from `js_error`, because requests need the same decisions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.trace import SpanKind
+
+from ..._attributes import ERROR_TYPES, EXCEPTION_MESSAGE, STATUSES
+from ..record_view import View, text
+from ..span_view import SpanView
+
+ANSWER_MODULES = (
+    *(
+        "werkzeug.exceptions",
+        "werkzeug.routing",
+        "aiohttp.web_exceptions",
+        "starlette.exceptions",
+        "fastapi.exceptions",
+        "falcon",
+    ),
+    *("rest_framework.exceptions", "pyramid.httpexceptions", "webob.exc", "sanic.exceptions", "litestar.exceptions"),
+    *("quart.exceptions", "ninja.errors", "blacksheep.exceptions", "chalice.app", "grpc.aio"),
+    *("flask_smorest", "flask_restful", "flask_restx", "cherrypy", "tornado.web", "bottle", "django.http.response"),
+    *("jakarta.ws.rs", "javax.ws.rs", "org.springframework.web", "org.springframework.security.access"),
+    *("io.ktor.server.plugins", "Symfony.Component.HttpKernel.Exception", "Illuminate.Auth", "Illuminate.Validation"),
+    *("Microsoft.AspNetCore.Http", "ActionController", "Rack"),
+)
+"""Modules and packages whose exceptions are answers to the request."""
+
+ANSWER_NAMES = frozenset(
+    {
+        *("HTTPException", "HttpException", "Http404", "HTTPFound", "HTTPSeeOther", "HTTPNotFound", "HTTPForbidden"),
+        *(
+            "NotAuthenticated",
+            "AuthenticationFailed",
+            "MethodNotAllowed",
+            "RequestValidationError",
+            "BadRequestKeyError",
+        ),
+        *(
+            "PermissionDenied",
+            "BadRequest",
+            "Forbidden",
+            "NotFound",
+            "Unauthorized",
+            "SuspiciousOperation",
+            "HttpError",
+        ),
+        *("DisallowedHost", "RequestDataTooBig", "TooManyFieldsSent", "ResponseStatusException", "AbortError"),
+        *("NotFoundException", "BadRequestException", "ForbiddenException", "UnauthorizedException", "RecordNotFound"),
+        *("NotFoundHttpException", "ModelNotFoundException", "ValidationException", "RoutingError", "Redirect"),
+        *("NotFoundError", "BadRequestError", "ForbiddenError", "UnauthorizedError", "TooManyRequests", "Gone"),
+    }
+)
+"""Names of such exceptions, for types without a module and for classes that applications derive."""
+
+FOREIGN_MODULES = (
+    *("google", "grpc._channel", "docker", "elasticsearch", "opensearchpy", "botocore", "boto3", "azure", "kubernetes"),
+    *("requests", "httpx", "urllib", "urllib3", "openai", "anthropic", "stripe", "redis", "pymongo", "sqlalchemy"),
+)
+"""Modules of clients of other services: their exceptions have the same names, but are not this request's answer."""
+
+SERVER_ERROR_NAMES = re.compile(
+    r"InternalServerError|InternalError|NotImplemented|BadGateway|Unavailable|GatewayTimeout|VersionNotSupported"
+    r"|InsufficientStorage|LoopDetected|ServerError|ResponseValidationError|FastAPIError|^APIException|Invalid\w*Type"
+)
+"""Answers of 500 and above, which are errors."""
+
+CANCELLATIONS = frozenset(
+    {
+        *("AbortError", "CancelledError", "CanceledError", "CancellationException", "JobCancellationException"),
+        *("OperationCanceledException", "TaskCanceledException", "CancellationError", "ClientDisconnect"),
+        *("GeneratorExit", "KeyboardInterrupt", "SystemExit", "NS_BINDING_ABORTED", "ERR_CANCELED", "ERR_ABORTED"),
+        *("NSURLErrorCancelled", "cancelled", "canceled", "abort", "aborted"),
+    }
+)
+"""Types of exceptions with which work is cancelled, and browsers' names of aborted requests."""
+
+_STATUS = re.compile(r"(?:HTTP |<HTTP\w{1,40}: |\()?([1-5][0-9]{2})\b")
+"""The status at the start of a message, as in `404: gone`, `HTTP 404: …` or `<HTTPGone: 410 …>`."""
+
+_CANCELLED = re.compile(
+    r"aborted a request|\b(?:operation|signal|fetch|request|task|job)\b.{0,40}?\b(?:aborted|cancel(?:l)?ed)\b"
+    r"|context canceled|^\W*(?:abort(?:ed)?|cancel(?:l)?ed)\W*$",
+    re.IGNORECASE,
+)
+_TIMED_OUT = re.compile(r"time[- ]?d?[- ]?out|deadline", re.IGNORECASE)
+_MAX_CHARS = 300
+
+
+def is_answer(view: View, exception: Mapping[str, Any]) -> bool:
+    """Return whether an exception is a framework's answer below 500, which the status of the request reports.
+
+    It needs a request: on the first span of a process that is no request served, such an exception is an error.
+    """
+    kind = text(exception, *ERROR_TYPES) or ""
+    if not _is_answer_type(kind):
+        return False
+    if view.kind is SpanKind.SERVER:
+        status = view.integer(*STATUSES)
+        if status:
+            return status < 500
+    elif view.is_local_root and isinstance(view, SpanView):
+        return False
+    return not _is_server_error(kind, text(exception, EXCEPTION_MESSAGE) or "")
+
+
+def is_cancellation(kind: str, message: str) -> bool:
+    """Return whether an exception of this type and message cancels work; a time-out is a failure."""
+    name = kind.replace("\\", ".").rpartition(".")[2]
+    return name in CANCELLATIONS and not _TIMED_OUT.search(message[:_MAX_CHARS])
+
+
+def is_cancelled_message(message: str) -> bool:
+    """Return whether a text says that a request was aborted or cancelled, and not that it timed out."""
+    start = message[:_MAX_CHARS]
+    return bool(_CANCELLED.search(start)) and not _TIMED_OUT.search(start)
+
+
+def _is_answer_type(kind: str) -> bool:
+    module, _, name = kind.replace("\\", ".").replace("::", ".").rpartition(".")
+    if _is_in(module, FOREIGN_MODULES):
+        return _is_in(module, ANSWER_MODULES)
+    return _is_in(module, ANSWER_MODULES) or name in ANSWER_NAMES
+
+
+def _is_in(module: str, modules: tuple[str, ...]) -> bool:
+    return module in modules or module.startswith(tuple(f"{one}." for one in modules))
+
+
+def _is_server_error(kind: str, message: str) -> bool:
+    """Return whether an answer has a status of 500 or above, by its message, else by its name."""
+    status = _STATUS.match(message)
+    if status:
+        return int(status[1]) >= 500
+    return bool(SERVER_ERROR_NAMES.search(kind.replace("\\", ".").rpartition(".")[2]))

@@ -1,0 +1,57 @@
+"""Requests of health checks and probes, which no person made."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+from opentelemetry.trace import StatusCode
+
+from .._attributes import ROUTE, TARGETS, URLS, USER_AGENTS
+from ..config import Config
+from . import urls
+from .caches import cache_short_texts
+from .events import http_event
+from .span_view import SpanView
+
+PATHS = re.compile(
+    r"""(/[^/]+){0,3}/
+        ( health([-_]?check)?z? | healthy | liveness | readiness | startup(z|-?probe)? | livez | readyz | heartbeat
+        | __?(lb)?heartbeat__ )
+        (/(live|liveness|ready|readiness|startup|db|full))? /?
+      | /-/ready/? | /(ping|pingz|status|up|live|ready|alive)/?
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Paths and routes that frameworks and orchestrators use for their checks."""
+
+USER_AGENT = re.compile(
+    r"kube-probe|health|\bprobe\b|pingdom|uptime|statuscake|site24x7|GoogleHC|Envoy/HC|Traffic Manager Endpoint Monitor"
+    r"|Load Balancer Agent|blackbox",
+    re.IGNORECASE,
+)
+"""User agents of load balancers, orchestrators and monitoring services."""
+
+MAX_CACHED_PATHS = 1000
+MAX_CACHED_CHARS = 256
+GRPC_HEALTH = "grpc.health.v1.Health"
+
+
+def is_passed(view: SpanView, config: Config) -> bool:
+    """Return whether a served request is a health check that succeeded."""
+    if config.custom_events == "all":
+        return False
+    code = http_event.status(view)
+    if code >= HTTPStatus.BAD_REQUEST if code else view.span.status.status_code is StatusCode.ERROR:
+        return False
+    if http_event.method(view) is None:
+        return view.text("rpc.service") == GRPC_HEALTH or view.name.startswith(f"{GRPC_HEALTH}/")
+    asked = view.text(ROUTE, *TARGETS, *URLS) or "/"
+    return USER_AGENT.search(view.text(*USER_AGENTS) or "") is not None or _is_path_of_check(
+        asked if asked.startswith("/") or "://" in asked else f"/{asked}"
+    )
+
+
+@cache_short_texts(MAX_CACHED_PATHS, MAX_CACHED_CHARS)
+def _is_path_of_check(url: str) -> bool:
+    return PATHS.fullmatch(urls.path(url)) is not None

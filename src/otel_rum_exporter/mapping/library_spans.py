@@ -1,0 +1,77 @@
+"""Spans of instrumentation libraries that say nothing about a person's experience, and units of work, which do.
+
+RUM charges for each event, and one request makes many such spans: `CUSTOM_EVENTS=all` sends them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from opentelemetry.trace import SpanKind
+
+from ..config import Config
+from .caches import cache_short_texts
+from .span_view import SpanView
+
+DATABASE = frozenset(
+    {"db.system.name", "db.system", "db.query.text", "db.statement", "db.operation.name", "db.operation"}
+)
+MESSAGING = frozenset({"messaging.system"})
+RPC = frozenset({"rpc.system", "rpc.system.name"})
+JOB = frozenset(
+    (
+        *("faas.trigger", "faas.invocation_id", "faas.execution"),
+        *("job.system", "job.name", "job.id", "code.cron", "process.command_args", "cicd.pipeline.name"),
+    )
+)
+"""Attributes of a function, a scheduled job and a command: each is a unit of work, whatever library made its span."""
+
+SCOPES = re.compile(
+    r"""@opentelemetry/instrumentation-            # JavaScript
+      | opentelemetry[._]instrumentation[._]       # Python; with an underscore Erlang and Rust
+      | io\.opentelemetry\.(?!android|lifecycle|anr|crash|slow-rendering|network|click)  # Java; not Android's own
+      | OpenTelemetry(\.|::)Instrumentation        # .NET, Ruby
+      | (go\.opentelemetry\.io|github\.com/open-telemetry/\S+)/contrib/
+      | open(inference|llmetry|-telemetry/opentelemetry-php-contrib)
+      | (Npgsql|MySqlConnector|Microsoft\.(EntityFrameworkCore|AspNetCore|Data))\b
+      | (MongoDB|StackExchange|MassTransit|Azure|AWSSDK)\b
+      | prisma\b | next\.js\b | strawberry\b | fastapi\b | starlette\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Names of instrumentation scopes. A library with a scope of another name counts as the application."""
+
+MAX_CACHED_SCOPES = 1000
+MAX_SCOPE_CHARS = 256
+_OUTGOING = frozenset({SpanKind.CLIENT, SpanKind.PRODUCER})
+
+
+@cache_short_texts(MAX_CACHED_SCOPES, MAX_SCOPE_CHARS)
+def is_library(scope: str) -> bool:
+    """Return whether an instrumentation library has this scope."""
+    return SCOPES.match(scope) is not None
+
+
+def is_job(view: SpanView, _config: Config) -> bool:
+    """Return whether a span is a unit of work that no request started: a message processed, a function, a command."""
+    return view.kind is SpanKind.CONSUMER or not JOB.isdisjoint(view.attributes)
+
+
+def is_call(view: SpanView, config: Config) -> bool:
+    """Return whether a span of such attributes is a call to another system: of kind CLIENT, or a library's own."""
+    return is_step(view, config) or (config.custom_events == "application" and view.kind in _OUTGOING)
+
+
+def is_aws_call(view: SpanView, config: Config) -> bool:
+    """Return whether a span is a call of an AWS SDK; some of them also have attributes of HTTP."""
+    return is_call(view, config) and view.text("rpc.system", "rpc.system.name") == "aws-api"
+
+
+def is_step(view: SpanView, config: Config) -> bool:
+    """Return whether a span is a library's own step, such as a template, a middleware or a message sent."""
+    return (
+        config.custom_events == "application"
+        and (view.kind in _OUTGOING or view.kind is SpanKind.INTERNAL)
+        and view.scope is not None
+        and is_library(str(view.scope.name))
+    )

@@ -1,0 +1,100 @@
+"""Which exceptions were sent: Python records one on each span that it leaves, and applications log it, also twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .._attributes import (
+    CODE_LINES,
+    EXCEPTION_MESSAGE,
+    EXCEPTION_STACK,
+    EXCEPTION_TYPE,
+    RESOURCE_APP_MONITOR_ID,
+    SERVICE_NAME,
+    SESSION_ATTRIBUTES,
+)
+from .caches import BoundedDict, Caches
+from .log_view import LogView
+from .record_view import View, identifier, number, text
+from .stack_trace import Raised, chain_of
+
+MAX_EXCEPTIONS = 10_000
+MAX_CHARS = 1000
+
+LOGGED_AGAIN_NS = 5_000_000_000
+"""How long after its first log record an exception outside a trace can be logged again at another place."""
+
+_Origin = tuple[Any, ...]
+_Statement = tuple[Any, ...]
+
+
+class _Logged(NamedTuple):
+    """The last time of an exception outside a trace, and the log statements that reported it."""
+
+    time_ns: int
+    statements: frozenset[_Statement]
+
+
+class ReportedExceptions:
+    """The exceptions of one application that were sent. Not thread-safe.
+
+    Two records have the same exception if type, message and the innermost frame are the same in one trace. Each outer
+    span adds frames at the start of a traceback only. A record also repeats an exception that caused its own, and a
+    group of exceptions that were all sent.
+    """
+
+    def __init__(self, caches: Caches) -> None:
+        self._in_traces: BoundedDict[tuple[_Origin, Raised], None] = caches.bounded("exceptions", MAX_EXCEPTIONS)
+        self._logged: BoundedDict[tuple[_Origin, Raised], _Logged] = caches.bounded("logged", MAX_EXCEPTIONS)
+
+    def is_new(self, view: View, time_ns: int, exception: Mapping[str, Any]) -> bool:
+        """Return whether an exception was not sent before, and remember it."""
+        kind = (text(exception, EXCEPTION_TYPE) or "").rpartition(".")[2][:MAX_CHARS]
+        message = (text(exception, EXCEPTION_MESSAGE) or "").partition("\n")[0][:MAX_CHARS]
+        chain = chain_of(text(exception, EXCEPTION_STACK) or "", kind)
+        own = Raised(kind, message, chain.place)
+        if view.trace_id:
+            origin: _Origin = (view.trace_id,)
+            is_sent = self._is_sent(origin, own)
+            is_sent = is_sent or any(self._is_sent(origin, cause) for cause in chain.causes)
+            is_sent = is_sent or bool(chain.members and all(self._is_sent(origin, one) for one in chain.members))
+            for one in () if is_sent else (own, *chain.causes, *chain.members):
+                self._in_traces.update({(origin, one): None, (origin, one._replace(place="*")): None})
+            self._in_traces.trim()
+            return not is_sent
+        return not chain.place or self._is_new_in_log(view, time_ns, exception, (own, *chain.causes))
+
+    def _is_sent(self, origin: _Origin, one: Raised) -> bool:
+        """Return whether an exception was sent; one without a stack equals one with any."""
+        known = self._in_traces
+        return (origin, one if one.place else one._replace(place="*")) in known or (
+            origin,
+            one._replace(place=""),
+        ) in known
+
+    def _is_new_in_log(
+        self, view: View, time_ns: int, exception: Mapping[str, Any], raised: tuple[Raised, ...]
+    ) -> bool:
+        """Return whether an exception outside a trace was not logged before.
+
+        The same statement with the same stack again is another exception, as in a loop.
+        """
+        resource = view.resource.attributes
+        origin = (
+            *(text(resource, name) for name in (RESOURCE_APP_MONITOR_ID, SERVICE_NAME, "service.instance.id")),
+            view.identifier(*SESSION_ATTRIBUTES) or identifier(resource, *SESSION_ATTRIBUTES),
+        )
+        line = number(exception, *CODE_LINES)
+        body = view.body if isinstance(view, LogView) else None
+        statement = (line if line is not None else str(body)[:MAX_CHARS], hash(text(exception, EXCEPTION_STACK)))
+        for one in raised:
+            logged = self._logged.get((origin, one))
+            if logged is None or abs(time_ns - logged.time_ns) > LOGGED_AGAIN_NS or statement in logged.statements:
+                continue
+            self._logged[origin, one] = _Logged(logged.time_ns, logged.statements | {statement})
+            return False
+        for one in raised:
+            self._logged[origin, one] = _Logged(time_ns, frozenset({statement}))
+        self._logged.trim()
+        return True

@@ -1,0 +1,121 @@
+r"""Routes as templates that people can read: some frameworks set the regular expression of a route.
+
+Django: `^archive/(?P<year>[0-9]{4})/$`, Express: `/orders/:id(\d+)`, Spring: `/orders/{id:[0-9]+}`, Rails:
+`/orders/:id(.:format)`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from .caches import cache_short_texts
+
+MAX_CACHED_ROUTES = 1000
+MAX_CACHED_CHARS = 1024
+
+_HAS_PATTERN = re.compile(r"[\^$(\\\[]|\{[^}]*:")
+_NAMED = re.compile(r"\?P?<(\w+)>")
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+_ANCHORS_AND_CLASSES = {
+    "A": "",
+    "Z": "",
+    "z": "",
+    "b": "",
+    "B": "",
+    "d": "*",
+    "w": "*",
+    "s": "*",
+    "D": "*",
+    "W": "*",
+    "S": "*",
+}
+
+
+@cache_short_texts(MAX_CACHED_ROUTES, MAX_CACHED_CHARS)
+def readable(route: str) -> str:
+    """Return a route without the syntax of regular expressions. A group becomes its name, or `*` if it has none."""
+    return _template(route) if _HAS_PATTERN.search(route) else route
+
+
+def _template(route: str) -> str:
+    found, at = "", 0
+    while at < len(route):
+        read = _READERS.get(route[at])
+        text, at = read(route, at) if read else (route[at], at + 1)
+        found += text
+    return re.sub(r"\.?\*[*+?]*", "*", re.sub(r"(?<=[>}*/])[+?]+", "", found))
+
+
+def _nothing(_: str, at: int) -> tuple[str, int]:
+    return "", at + 1
+
+
+def _escaped(route: str, at: int) -> tuple[str, int]:
+    letter = route[at + 1 : at + 2]
+    return _ANCHORS_AND_CLASSES.get(letter, letter), at + 2
+
+
+def _group(route: str, at: int) -> tuple[str, int]:
+    end = _end(route, at)
+    inner = route[at + 1 : end - 1]
+    named = _NAMED.match(inner)
+    if named:
+        return f"<{named[1]}>", end
+    if inner.startswith("?:"):
+        return _template(inner[2:]), _without_quantifier(route, end)
+    if inner.startswith((".:", "?")):  # a format of Rails; a flag or a look-around
+        return "", end
+    return (inner if re.fullmatch(r"/?:\w+", inner) else "*"), end
+
+
+def _class(route: str, at: int) -> tuple[str, int]:
+    return "*", _end(route, at)
+
+
+def _braces(route: str, at: int) -> tuple[str, int]:
+    end = _end(route, at)
+    name = route[at + 1 : end - 1].partition(":")[0]
+    return ("" if re.fullmatch(r"[\d,]*", name) else f"{{{name}}}"), end
+
+
+def _parameter(route: str, at: int) -> tuple[str, int]:
+    """Read a parameter of Express, with the pattern and the quantifier behind its name."""
+    end = re.compile(r":\w*").match(route, at).end()  # type: ignore[union-attr] # it matches the colon
+    name = route[at:end]
+    if name != ":" and route[end : end + 1] == "(" and not route.startswith("(.:", end):
+        end = _end(route, end)
+    return name, _without_quantifier(route, end) if name != ":" else end
+
+
+def _without_quantifier(route: str, at: int) -> int:
+    return at + 1 if route[at : at + 1] in {"?", "*", "+"} else at
+
+
+def _end(route: str, at: int) -> int:
+    """Return the index behind the bracket that closes the one at an index."""
+    opening, depth, is_escaped = route[at], 0, False
+    for index in range(at, len(route)):
+        letter = route[index]
+        if is_escaped:
+            is_escaped = False
+        elif letter == "\\":
+            is_escaped = True
+        elif letter == opening:
+            depth += 1
+        elif letter == _CLOSING[opening]:
+            depth -= 1
+            if depth == 0:
+                return index + 1
+    return len(route)
+
+
+_READERS: dict[str, Callable[[str, int], tuple[str, int]]] = {
+    "^": _nothing,
+    "$": _nothing,
+    "\\": _escaped,
+    "(": _group,
+    "[": _class,
+    "{": _braces,
+    ":": _parameter,
+}

@@ -1,0 +1,189 @@
+"""Stack traces as text: their frames in the forms of many languages, and the exceptions in a Python traceback.
+
+Apart from `js_error`, because what a stack says does not depend on RUM.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..rum.truncation import PYTHON_TRACEBACK
+
+MAX_CHARS = 16_000
+"""Longest part of a stack that is searched: the end of a Python traceback, the beginning of any other."""
+
+MAX_LINE_CHARS = 500
+MAX_PARSED = 128
+
+
+class Frame(NamedTuple):
+    """A frame: its file, its line, and the column if the stack has it."""
+
+    file: str
+    line: int
+    column: int | None = None
+
+
+class Raised(NamedTuple):
+    """An exception in a stack: its type without its module, the first line of its message, and where it was raised."""
+
+    type: str
+    message: str
+    place: str
+
+
+class Chain(NamedTuple):
+    """Where an exception was raised, the exceptions that caused it, and those that a group holds."""
+
+    place: str
+    causes: tuple[Raised, ...] = ()
+    members: tuple[Raised, ...] = ()
+
+
+_SOURCES = "go|rb|erb|rake|ru|swift|mm?|cc?|cpp|h|rs|dart|exs?|php"
+_FORMS = (
+    # JavaScript in parentheses: `at f (/srv/app.js:4:2)`, `(address at index.android.bundle:1:2)`
+    re.compile(r"\((?:address at )?(?P<file>[^()]+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})\)\s*$"),
+    # JavaScript without: `f@https://a.example/app.js:1:20`, `at C:\app.js:4:2`
+    re.compile(r"(?:^|[\s@])(?P<file>[^\s@()]+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})\s*$"),
+    # The JVM, and OpenTelemetry's form of PHP: `at com.shop.Cart.total(Cart.kt:42)`
+    re.compile(
+        r"^\s*at (?:\S+/)?(?P<function>[^\s()/]+)"
+        r"\((?P<file>[^():]+\.(?:java|kts?|scala|groovy|clj|php)):(?P<line>\d{1,9})\)"
+    ),
+    # .NET, in several languages: `at Shop.Cart.Total() in /src/Cart.cs:line 42`
+    re.compile(r"^\s*\S+ (?P<function>\S.*?\)) \w+ (?P<file>\S.*):\w{1,12} (?P<line>\d{1,9})\s*$"),
+    # PHP: `#0 /srv/cart.php(42): Cart->total()`, `Exception: no in /srv/cart.php:42`, `in /srv/cart.php on line 42`
+    re.compile(r"^#\d+ (?P<file>/\S+|[A-Za-z]:\S+)\((?P<line>\d{1,9})\): "),
+    re.compile(r"\bin (?P<file>\S+\.\w{1,5}) on line (?P<line>\d{1,9})\s*$"),
+    # Swift: `Fatal error: no: file Shop/Cart.swift, line 42`
+    re.compile(r"\bfile (?P<file>\S+\.swift), line (?P<line>\d{1,9})"),
+    # Ruby, Go, Swift, Rust, Elixir: a source file and a line
+    re.compile(
+        rf"(?:^|[\s(])(?P<file>(?:[A-Za-z]:)?[^\s():]+\.(?:{_SOURCES}))"
+        r":(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?(?![\w.])"
+    ),
+)
+_PYTHON_FRAME = re.compile(r'^[ |]*File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
+_MARK = re.compile(r"[.:/(@]")
+
+_LIBRARY_FILE = re.compile(
+    r"""(?:^|[/\\])(?:node_modules|bower_components|site-packages|dist-packages|vendor|gems|pkg[/\\]mod|rustc)[/\\]
+      | [/\\]lib(?:64)?[/\\](?:python\d|ruby)|[/\\]Python3\d+[/\\]Lib[/\\]|[/\\]go[^/\\]*[/\\]src[/\\](?=[a-z]+[/\\])
+      | ^(?:node:|internal/|native\b|dart:|package:flutter/|<|\[)
+      | ^(?:chrome|moz|safari(?:-web)?)-extension:
+      | ^(?:webpack/|Swift/|/_/src/)|\bwebpack/(?:bootstrap|runtime)|^app:///node_modules/
+    """,
+    re.VERBOSE,
+)
+_LIBRARY_FUNCTION = re.compile(
+    r"(?:java|javax|jakarta|jdk|sun|com\.sun|kotlin|kotlinx|android|androidx|com\.android|dalvik|scala|groovy|clojure"
+    r"|org\.(?:springframework|apache|hibernate|eclipse|jboss|reactivestreams)|com\.(?:google|fasterxml|zaxxer)"
+    r"|io\.(?:netty|grpc|reactivex|opentelemetry|ktor|micrometer|undertow)|reactor|okhttp3|okio|retrofit2"
+    r"|System|Microsoft|Illuminate|Symfony|Slim|GuzzleHttp|OpenTelemetry|Zend|Laminas|Doctrine)[.\\]"
+)
+_GO_RECORDER = re.compile(r"[/\\](?:runtime[/\\]debug|go\.opentelemetry\.io)[/\\]")
+
+_GROUP_LINE = re.compile(r"^ *(?:\| ?|\+ |\+-.*)")
+_RAISED = re.compile(r"([A-Za-z_][\w.]{0,200})(?:: (.*))?$")
+_HEAD = re.compile(r"(?:Uncaught |Exception in thread [^\n]{1,80}? )?([A-Za-z_$][\w.$]{0,200}): ([^\n]{0,1000})\n")
+_CAUSED_BY = re.compile(r"^Caused by: ([\w.$]{1,200})(?:: (.*))?$")
+
+
+def is_python(stack: str) -> bool:
+    """Return whether a stack is a Python traceback."""
+    return PYTHON_TRACEBACK in stack and 'File "' in stack
+
+
+def application_frame(stack: str) -> Frame | None:
+    """Return the innermost frame of the application, else the innermost frame; None if no frame is known."""
+    innermost = None
+    for frame, is_library in _frames(stack):
+        if not is_library:
+            return frame
+        innermost = innermost or frame
+    return innermost
+
+
+def raised_of(stack: str) -> tuple[str, str] | None:
+    """Return type and message of the exception in a stack; None if the text is no stack with both."""
+    if is_python(stack):
+        for line in reversed(stack[-MAX_CHARS:].splitlines()):
+            found = _RAISED.match(line[:MAX_LINE_CHARS])
+            if found:
+                return found[1], found[2] or ""
+        return None
+    found = _HEAD.match(stack)
+    return (found[1], found[2].strip()) if found and next(_frames(stack), None) else None
+
+
+@lru_cache(maxsize=MAX_PARSED)
+def chain_of(stack: str, kind: str) -> Chain:
+    """Return where an exception of this type (without its module) was raised, and the exceptions in its stack."""
+    if is_python(stack):
+        return _python_chain(stack[-MAX_CHARS:], kind)
+    first = next(_frames(stack), None)
+    place = f"{first[0].file}:{first[0].line}" if first else stack.strip()[:MAX_LINE_CHARS]
+    return Chain(place, tuple(_causes(stack[:MAX_CHARS])) if "Caused by: " in stack else ())
+
+
+def _frames(stack: str) -> Iterator[tuple[Frame, bool]]:
+    """Yield the frames, the innermost first, and whether each is a library's."""
+    if is_python(stack):
+        for found in reversed(list(_PYTHON_FRAME.finditer(stack[-MAX_CHARS:]))):
+            yield Frame(found[1], int(found[2])), bool(_LIBRARY_FILE.search(found[1]))
+        return
+    for line in stack[:MAX_CHARS].splitlines():
+        short = line[:MAX_LINE_CHARS]
+        found_form = next(filter(None, (form.search(short) for form in _FORMS)), None)
+        if found_form is None or not _MARK.search(found_form["file"]):
+            continue
+        parts = found_form.groupdict()
+        file, column, function = parts["file"], parts.get("column"), parts.get("function") or ""
+        is_library = bool(_LIBRARY_FILE.search(file) or _LIBRARY_FUNCTION.match(function) or _GO_RECORDER.search(file))
+        yield Frame(file, int(parts["line"]), int(column) if column else None), is_library
+
+
+def _causes(stack: str) -> Iterator[Raised]:
+    """Yield the exceptions that a JVM stack names as causes."""
+    lines = stack.splitlines()
+    for index, line in enumerate(lines):
+        found = _CAUSED_BY.match(line[:MAX_LINE_CHARS])
+        frame = next(_frames("\n".join(lines[index + 1 : index + 3])), None) if found else None
+        if found and frame:
+            yield Raised(_short(found[1]), found[2] or "", f"{frame[0].file}:{frame[0].line}")
+
+
+def _python_chain(stack: str, kind: str) -> Chain:
+    """Return the chain of a Python traceback.
+
+    An exception raised while another was handled has that one in its traceback too, but is an error of its own.
+    """
+    raised: list[tuple[Raised, bool, bool]] = []
+    place, is_group, is_open = "", False, False
+    for line in stack.splitlines():
+        text = _GROUP_LINE.sub("", line)
+        if text.endswith(PYTHON_TRACEBACK):
+            place, is_group, is_open = "", text.startswith("Exception Group"), True
+        elif text.startswith('  File "'):
+            place, is_open = text.strip(), True
+        elif text.startswith("The above exception was the direct cause") and raised:
+            raised[-1] = (raised[-1][0], raised[-1][1], True)
+        elif text.startswith("During handling of the above exception") and raised:
+            raised = []
+        elif is_open and text and not text.startswith(" ") and (found := _RAISED.match(text[:MAX_LINE_CHARS])):
+            raised.append((Raised(_short(found[1]), found[2] or "", place), is_group, False))
+            is_open = False
+    own = next((index for index in reversed(range(len(raised))) if raised[index][0].type == kind), len(raised) - 1)
+    if own < 0:
+        return Chain(place)
+    causes = tuple(one for one, _, is_cause in raised[:own] if is_cause)
+    members = tuple(one for one, of_group, is_cause in raised[own + 1 :] if not of_group and not is_cause)
+    return Chain(raised[own][0].place, causes, members if raised[own][1] else ())
+
+
+def _short(kind: str) -> str:
+    return kind.rpartition(".")[2]

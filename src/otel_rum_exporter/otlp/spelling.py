@@ -1,0 +1,50 @@
+"""Other spellings of OTLP in JSON: those before version 0.15, and protobuf's field names in snake case.
+
+Members of OTLP have fixed names, so another spelling of one has one meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .proto_json import Message
+
+_OTHER_SPELLING = re.compile(rb'"(?:[a-z]+_[a-z_]+|instrumentationLibrary\w*)"\s*:')
+
+FORMER_NAMES = {
+    "instrumentationLibrarySpans": "scopeSpans",
+    "instrumentationLibraryLogs": "scopeLogs",
+    "instrumentationLibrary": "scope",
+}
+_MAX_DEPTH = 200
+
+
+def respelled(fields: Message, body: bytes | str) -> Message:
+    """Return a message with the names of OTLP, if the body that it was parsed from has other spellings."""
+    if not _OTHER_SPELLING.search(body if isinstance(body, bytes) else body.encode("utf-8", "replace")):
+        return fields
+    found: Message = _renamed(fields, 0)
+    return found
+
+
+def _renamed(value: Any, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        return value
+    if isinstance(value, list):
+        return [_renamed(item, depth + 1) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found: dict[str, Any] = {}
+    for name, item in value.items():
+        correct = _correct(name)
+        # The correct spelling takes precedence if a message has both.
+        if correct == name or correct not in value:
+            found[correct] = _renamed(item, depth + 1)
+    return found
+
+
+def _correct(name: str) -> str:
+    head, *rest = name.split("_")
+    camel = head + "".join(part.capitalize() for part in rest) if head and rest else name
+    return FORMER_NAMES.get(camel, camel)

@@ -1,0 +1,169 @@
+"""Spans that are worth an event: what a person experiences, and units of work, but no steps of libraries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from otel_rum_exporter.mapping.library_spans import is_library
+from tests.mapping.event_drafts import mapped, types
+from tests.spans import make_config, make_span
+
+CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER = (
+    SpanKind.CLIENT,
+    SpanKind.CONSUMER,
+    SpanKind.INTERNAL,
+    SpanKind.PRODUCER,
+    SpanKind.SERVER,
+)
+PYTHON = "opentelemetry.instrumentation."
+
+SPANS: list[tuple[str, str, SpanKind, dict[str, Any], list[str]]] = [
+    # scope, name, kind, attributes, types of events
+    (f"{PYTHON}sqlite3", "SELECT", CLIENT, {"db.system": "sqlite", "db.statement": "SELECT 1"}, []),
+    (f"{PYTHON}sqlalchemy", "connect", CLIENT, {"db.system": "sqlite"}, []),
+    (f"{PYTHON}redis", "LLEN LLEN LLEN LLEN", CLIENT, {"db.system": "redis"}, []),
+    (f"{PYTHON}pymemcache", "get", CLIENT, {"db.system": "memcached"}, []),
+    (f"{PYTHON}elasticsearch", "Elasticsearch/_search", CLIENT, {"db.system": "elasticsearch"}, []),
+    (f"{PYTHON}botocore", "S3.GetObject", CLIENT, {"rpc.system": "aws-api", "rpc.service": "S3"}, []),
+    (f"{PYTHON}grpc", "/shop.Stock/Get", CLIENT, {"rpc.system": "grpc"}, []),
+    (f"{PYTHON}grpc", "/shop.Stock/Get", SERVER, {"rpc.system": "grpc"}, ["shop.Stock_Get"]),
+    (f"{PYTHON}jinja2", "jinja2.render", INTERNAL, {"jinja2.template_name": "home.html"}, []),
+    (f"{PYTHON}threading", "Thread.run", INTERNAL, {}, []),
+    (f"{PYTHON}asyncio", "asyncio coro-x", INTERNAL, {}, []),
+    (f"{PYTHON}celery", "apply_async/jobs.mail", PRODUCER, {"celery.action": "apply_async"}, []),
+    (f"{PYTHON}celery", "run/jobs.mail", CONSUMER, {"celery.action": "run"}, ["run_jobs.mail"]),
+    (f"{PYTHON}kafka", "orders send", PRODUCER, {"messaging.system": "kafka"}, []),
+    (f"{PYTHON}kafka", "orders receive", CONSUMER, {"messaging.system": "kafka"}, ["orders_receive"]),
+    (f"{PYTHON}click", "import-orders", INTERNAL, {"process.command_args": ["import-orders"]}, ["import-orders"]),
+    (f"{PYTHON}aws_lambda", "thumbnail", INTERNAL, {"faas.trigger": "datasource"}, ["thumbnail"]),
+    ("io.opentelemetry.spring-scheduling-3.1", "Jobs.nightly", INTERNAL, {"job.system": "spring"}, ["Jobs.nightly"]),
+    ("io.opentelemetry.jdbc", "SELECT shop.users", CLIENT, {"db.system.name": "postgresql"}, []),
+    ("io.opentelemetry.hibernate-6.0", "Session.merge", INTERNAL, {}, []),
+    ("@opentelemetry/instrumentation-express", "middleware - session", INTERNAL, {"express.type": "middleware"}, []),
+    ("@opentelemetry/instrumentation-fs", "fs readFile", INTERNAL, {}, []),
+    ("OpenTelemetry::Instrumentation::ActionView", "render_template.action_view", INTERNAL, {}, []),
+    ("OpenTelemetry.Instrumentation.EntityFrameworkCore", "main", CLIENT, {"db.system": "mssql"}, []),
+    ("go.opentelemetry.io/contrib/instrumentation/runtime", "gc", INTERNAL, {}, []),
+    ("io.opentelemetry.slow-rendering", "frozenRenders", INTERNAL, {}, ["frozenRenders"]),
+    ("shop", "monthly report", INTERNAL, {}, ["monthly_report"]),
+    ("shop", "reprice", INTERNAL, {"db.system": "sqlite"}, ["sqlite_REPRICE"]),
+    ("shop", "rest", CLIENT, {"db.system": "sqlite"}, []),
+    ("", "work", INTERNAL, {}, ["work"]),
+]
+
+
+@pytest.mark.parametrize("row", SPANS, ids=lambda row: f"{row[0]} {row[1]}")
+def test_a_span_is_worth_an_event_or_not(row: tuple[str, str, SpanKind, dict[str, Any], list[str]]) -> None:
+    """Everything that is left out is sent with CUSTOM_EVENTS=all, and no custom event with none."""
+    scope, name, kind, attributes, expected = row
+    span = make_span(name, attributes, kind=kind)
+    span._instrumentation_scope = InstrumentationScope(scope)
+    assert types(span) == expected
+    assert len(types(span, make_config(custom_events="all"))) == 1
+    assert types(span, make_config(custom_events="none")) == []
+
+
+@pytest.mark.parametrize(
+    "scope",
+    ["shop", "my.opentelemetry.instrumentation", "io.opentelemetry.android.click", "prismatic", "nextjs-shop", ""],
+)
+def test_a_scope_of_the_application_is_no_library(scope: str) -> None:
+    """Similar names included."""
+    assert not is_library(scope)
+
+
+CHECK = {"http.request.method": "GET", "http.response.status_code": 200}
+KUBERNETES = {"user_agent.original": "kube-probe/1.30"}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        *({"url.path": path} for path in ("/health", "/healthz", "/api/health/", "/livez", "/readyz", "/health/ready")),
+        *({"url.path": path} for path in ("/ping", "/status", "/up", "/__heartbeat__", "/actuator/health/liveness")),
+        {"http.route": "healthz"},
+        {"http.target": "/healthz?full=1"},
+        {"http.url": "https://shop.example/healthz"},
+        {"url.path": "/", **KUBERNETES},
+        {"url.path": "/", "http.user_agent": "ELB-HealthChecker/2.0"},
+        {"url.path": "/", "http.user_agent": "GoogleHC/1.0"},
+    ],
+    ids=str,
+)
+def test_a_successful_health_check_makes_no_event_and_a_failed_one_does(attributes: dict[str, Any]) -> None:
+    """An orchestrator asks every few seconds."""
+    check = make_span("GET", {**CHECK, **attributes}, kind=SERVER)
+    assert types(check) == []
+    assert types(check, make_config(custom_events="all")) != []
+    assert types(make_span("GET", {**CHECK, **attributes, "http.response.status_code": 503}, kind=SERVER)) == [
+        "http_event"
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", ["/orders/1/status", "/live/concert", "/healthy-food", "/shop/up", "/pingpong", "/wealth"]
+)
+def test_a_similar_path_is_no_health_check(path: str) -> None:
+    """It is a request that a person made."""
+    assert len(types(make_span("GET", {**CHECK, "url.path": path}, kind=SERVER))) == 1
+
+
+def test_a_health_check_of_grpc_makes_no_event() -> None:
+    """Unless it failed."""
+    attributes = {"rpc.system": "grpc", "rpc.service": "grpc.health.v1.Health", "rpc.method": "Check"}
+    assert types(make_span("grpc.health.v1.Health/Check", attributes, kind=SERVER)) == []
+    failed = make_span("grpc.health.v1.Health/Check", attributes, kind=SERVER, status=Status(StatusCode.ERROR))
+    assert len(types(failed)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("SELECT * FROM users WHERE email = 'ann@example.com'", "SELECT_users"),
+        ("insert into `sale` (a) values (1)", "INSERT_sale"),
+        ("WITH x AS (SELECT 1) SELECT * FROM x", "WITH_x"),
+        ("SELECT shop.users", "SELECT_shop.users"),
+        ("LLEN LLEN LLEN", "LLEN"),
+        ("compile /srv/app/templates/home.html", "compile"),
+        (r"render C:\\shop\\home.html", "render"),
+        ("load 5f3a9c01deadbeef", "load"),
+        ("job 42", "job"),
+        ("GET", "GET_unrouted"),
+        ("HEAD /", "HEAD_unrouted"),
+        ("Select a gift from the list", "SELECT_the"),
+        ("Update profile", "Update_profile"),
+        ("42", "otel.span"),
+    ],
+)
+def test_a_type_has_few_values_and_means_something(name: str, kind: str) -> None:
+    """RUM counts every type."""
+    assert [found for found, _ in mapped(make_span(name))] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        ({"http.route": "/orders/{number}"}, "POST_orders_number"),
+        ({"http.route": "/"}, "POST_home"),
+        ({"http.route": "^$"}, "POST_home"),
+        ({"url.path": "/"}, "POST_home"),
+        ({"url.path": "/wp-login.php"}, "POST_unrouted"),
+        ({}, "POST_unrouted"),
+    ],
+)
+def test_the_type_of_a_request_is_its_method_and_route(attributes: dict[str, Any], kind: str) -> None:
+    """The home page and unrouted requests differ."""
+    span = make_span("POST", {"http.method": "POST", "http.status_code": 200, **attributes}, kind=SERVER)
+    assert types(span) == [kind]
+
+
+def test_the_type_of_a_call_to_a_database_is_its_system_and_operation() -> None:
+    """With CUSTOM_EVENTS=all; names of such spans contain statements."""
+    every = make_config(custom_events="all")
+    named = {"db.system.name": "postgresql", "db.operation.name": "SELECT"}
+    assert types(make_span("SELECT * FROM a", named, kind=CLIENT), every) == ["postgresql_SELECT"]
+    assert types(make_span("PING", {"db.system": "redis"}, kind=CLIENT), every) == ["redis_PING"]
