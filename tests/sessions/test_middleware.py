@@ -95,6 +95,17 @@ def test_invalid_cookies_are_ignored(get: Get, rum: LocalRum, provider: TracerPr
     assert {user for session, user in ids if session != SESSION} == {NIL}
 
 
+def test_advice_about_a_missing_cookie_knows_the_middleware(
+    get: Get, provider: TracerProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Inside and outside of the instrumentation."""
+    assert [get(None), get(None), get(COOKIES)] == [200] * 3
+    provider.shutdown()
+    advice = [record.getMessage() for record in caplog.records if "has no session" in record.getMessage()]
+    assert advice == []
+    assert sum("issue_cookies=True" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_middleware_adds_one_processor_to_the_global_provider(
     rum: LocalRum, provider: TracerProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
