@@ -1,6 +1,8 @@
 """A site without JavaScript: the server starts its visitors' sessions in cookies of AWS's browser client."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Flask, redirect
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
@@ -22,10 +24,11 @@ provider = TracerProvider(resource=Resource.create({"service.name": "poems"}))
 provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=500))
 
 app = Flask(__name__)
-FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
+instrumentor: Any = FlaskInstrumentor()
+instrumentor.instrument_app(app, tracer_provider=provider)
 
 
-def accepts_cookies(environ: dict[str, str]) -> bool:
+def accepts_cookies(environ: Mapping[str, Any]) -> bool:
     """Return whether a visitor accepts statistics; this site remembers a "no" in a cookie of its own."""
     return "statistics=no" not in environ.get("HTTP_COOKIE", "")
 

@@ -247,6 +247,7 @@ class Settings(TypedDict, total=False):
     metadata_attributes: str | Sequence[str] | None
     xray_events: bool | str | None
     session_sample_rate: float | str | None
+    session_start: str | None
     url_query_parameters: str | Sequence[str] | None
     redaction: str | Callable[[str, Any], Any] | None
     enduser_id: bool | str | None
