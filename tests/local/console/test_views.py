@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from otel_rum_exporter.local import Batch, Decision, Dropped, Exchange, RefusedRequest, Removed
 from otel_rum_exporter.local import schema as schemas
 from otel_rum_exporter.local.console.received import Received
-from otel_rum_exporter.local.console.scope import MAX_ROWS, Scope, choices
+from otel_rum_exporter.local.console.scope import MAX_ROWS, Scope
 from otel_rum_exporter.local.console.web import VIEWS
 from tests.local.console.records import MONITOR, NOW, RUM, error, event, load, page_view, received, request, scope
 
@@ -54,7 +54,7 @@ def test_views_accept_details_of_any_structure(kept: Any, lost: Any, view: str) 
     asked = {"id": "s", "batch": "b", "key": "", "url": "(no URL)", "q": "a"}
     for query in (asked, {"id": "none"}, {"sort": "p75_millis", "kind": "load", "from": "1700000000"}):
         json.dumps(VIEWS[view](everything, Scope.of(query, NOW)), allow_nan=False)
-    json.dumps(choices(kept))
+    json.dumps(everything.index.choices())
 
 
 @pytest.mark.parametrize("view", ["overview", "sessions", "errors", "http", "pages", "refused"])
@@ -453,7 +453,7 @@ def test_refused_request_detail_has_a_decision_per_event(raw: Any) -> None:
 @pytest.mark.parametrize("view", sorted(VIEWS))
 def test_view_size_is_limited_for_many_events(many_events: Received, view: str) -> None:
     """Fifty thousand events give about the size of fifty."""
-    at = many_events.refused[0].received_at
+    at = next(iter(many_events.refused)).received_at
     shown = show(view, many_events, id="s7", key="x", batch="b", at=at, url="/api/7")
     assert len(json.dumps(shown)) < 250_000
 

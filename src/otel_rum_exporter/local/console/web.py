@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,17 +16,18 @@ from starlette.routing import Route
 
 from ..host import is_own_name
 from ..session import Session, sessions
-from ..store import Store
+from ..store import Records, Store
 from .assets import Assets
 from .errors import error_detail, error_list
 from .event_fields import Json
+from .index import Index
 from .overview import overview
 from .pages import page_list
 from .received import Received
 from .refused import loss_list, totals
 from .request import refused_request_detail, request_detail
 from .requests import request_list
-from .scope import Scope, choices
+from .scope import Scope
 from .session_list import session_list
 from .session_timeline import session_detail
 
@@ -70,6 +72,8 @@ class Console:
     def __init__(self, store: Store, bound_host: str) -> None:
         self._store = store
         self._bound_host = bound_host
+        self._index = Index()
+        store.observe(self._index)
         self._assets = Assets()
         self._streams = 0
 
@@ -109,7 +113,7 @@ class Console:
         if view is None:
             return _not_found()
         scope = Scope.of(request.query_params, time.time())
-        content = await run_in_threadpool(_content, view, self._store, scope)
+        content = await run_in_threadpool(_content, view, self._store, self._index, scope)
         return _not_found() if content is None else Response(content, media_type="application/json", headers=_HEADERS)
 
     async def _events(self, _: Request) -> Response:
@@ -136,21 +140,35 @@ class Console:
             self._streams -= 1
 
 
-def _content(view: Callable[[Received, Scope], Json | None], store: Store, scope: Scope) -> bytes | None:
-    revision = store.revision
-    received = Received.by(store)
-    shown = view(received, scope)
-    if shown is None:
-        return None
-    frame = {"revision": revision, "choices": choices(scope.in_time(received.events)), "lost": totals(received)}
+def _content(view: Callable[[Received, Scope], Json | None], store: Store, index: Index, scope: Scope) -> bytes | None:
+    with store.locked() as records:
+        received = Received(index, **{name: getattr(records, name) for name in Records.__slots__})
+        shown = view(received, scope)
+        if shown is None:
+            return None
+        frame = {
+            "revision": store.revision,
+            "choices": index.choices(),
+            "lost": totals(received),
+            "forgotten": {
+                "events": index.forgotten,
+                **{name: count - len(getattr(records, name)) for name, count in store.received.items()},
+            },
+            "max_events": store.max_events,
+        }
     return json.dumps({**shown, "frame": frame}).encode()
 
 
 def _everything(store: Store) -> bytes:
-    received = Received.by(store)
-    names = ("events", "refused", "dropped", "removed")
-    records = {name: [asdict(record) for record in getattr(received, name)] for name in names}
-    return json.dumps({"sessions": [_session(session) for session in sessions(received.events)], **records}).encode()
+    events = store.events
+    received: dict[str, Iterable[Any]] = {
+        "events": events,
+        "refused": store.refused,
+        "dropped": store.dropped,
+        "removed": store.removed,
+    }
+    records = {name: [asdict(record) for record in some] for name, some in received.items()}
+    return json.dumps({"sessions": [_session(session) for session in sessions(events)], **records}).encode()
 
 
 def _session(session: Session) -> Json:

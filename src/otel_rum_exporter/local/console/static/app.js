@@ -1,7 +1,7 @@
 // The frame around each view: navigation, filters and connection state.
 import { Component, html } from "./html.js";
 import { KEYS, VIEWS } from "./keyboard.js";
-import { count } from "./format.js";
+import { count, plural } from "./format.js";
 import { DIMENSIONS, hasFilters, here, link, noFilters } from "./route.js";
 import { Empty, Lone } from "./parts.js";
 import * as overview from "./views/overview.js";
@@ -28,6 +28,7 @@ export function App({ state, ...actions }) {
     <${Header} route=${state.route} state=${state} lost=${frame?.lost} set=${actions.set} />
     ${state.error && html`<${Offline} error=${state.error} retry=${actions.retry} />`}
     ${frame && route.view !== "session" && (hasFilters(state.route) || frame.choices.monitor.length > 0) && html`<${Filters} route=${state.route} choices=${frame.choices} go=${actions.go} />`}
+    ${frame && html`<${Forgotten} frame=${frame} />`}
     <main id="main" aria-busy=${shown?.route !== state.route}>
       ${shown ? html`<${View} key=${route.view} shown=${shown} state=${state} actions=${actions} />` : !state.error && html`<${Lone}>Reading …<//>`}
     </main>
@@ -63,6 +64,12 @@ function Header({ route, state, lost, set }) {
     <button class=${`live ${fresh.toLowerCase()}`} title=${state.paused ? "Resume (p)" : "Pause (p)"} onClick=${() => set({ paused: !state.paused })}><i aria-hidden="true"></i>${fresh}</button>
     <span class="hidden" role="status">${fresh === "Live" ? "" : fresh}</span>
   </header>`;
+}
+
+function Forgotten({ frame: { forgotten, max_events: most } }) {
+  const older = [["events", "event"], ["refused", "refused request"], ["dropped", "dropped event"], ["removed", "removed attribute"]]
+    .filter(([name]) => forgotten[name] > 0).map(([name, one]) => plural(forgotten[name], one));
+  return older.length > 0 && html`<p class="notice forgotten">No longer stored, and not counted here: ${older.join(", ")}, the oldest.${forgotten.events > 0 && html` The local RUM keeps the latest ${count(most)} events. To keep more, start it with <code>--max-events</code>.`}</p>`;
 }
 
 function Offline({ error, retry }) {

@@ -1,6 +1,6 @@
 // Components that several views use.
 import { Component, html } from "./html.js";
-import { ago, clock, count, iso, percent, shortId } from "./format.js";
+import { ago, clock, count, iso, percent, plural, shortId } from "./format.js";
 import { here, link, sessionPath } from "./route.js";
 
 export const Lone = ({ children }) => html`<p class="lone quiet">${children}</p>`;
@@ -58,6 +58,7 @@ export function SessionRows({ sessions, route }) {
         <span class="way" title=${journey(session)}>${journey(session)}</span>
         <${Strip} cells=${session.strip} />
         <span class="tally">
+          ${session.forgotten > 0 && html`<span class="chip" title=${`Its first ${plural(session.forgotten, "event is", "events are")} no longer stored`}>truncated</span>`}
           ${session.errors > 0 && html`<span class="chip bad">${count(session.errors)} ${session.errors === 1 ? "error" : "errors"}</span>`}
           ${session.failed_requests > 0 && html`<span class="chip warn">${count(session.failed_requests)} failed</span>`}
         </span>

@@ -27,6 +27,7 @@ export function View({ data, route, go, state, request }) {
       <div><dt>App monitor</dt><dd class="id">${data.monitor}</dd></div>
       <div><dt>Last event</dt><dd><${Time} at=${data.last} /></dd></div>
     </dl>
+    ${data.forgotten > 0 && html`<p class="notice truncated">This session is truncated: its first ${plural(data.forgotten, "event is", "events are")} no longer stored.</p>`}
     <nav class="tabs" aria-label="Kinds of events">
       <a data-stay href=${here(route, { kind: null })} aria-current=${kind ? null : "true"}>All <span class="quiet">${count(all)}</span></a>
       ${Object.keys(KINDS).filter((each) => data.kinds[each]).map((each) => html`<a key=${each} data-stay href=${here(route, { kind: each })} aria-current=${kind === each ? "true" : null}><i class=${`dot k-${each}`}></i>${KINDS[each]} <span class="quiet">${count(data.kinds[each])}</span></a>`)}
