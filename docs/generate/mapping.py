@@ -11,7 +11,6 @@ import orjson
 from otel_rum_exporter import config
 from otel_rum_exporter._attributes import EVENT_DETAILS
 from otel_rum_exporter.config import Config
-from otel_rum_exporter.mapping import redaction
 from otel_rum_exporter.mapping.event_types import BUILT_IN, PREFIX
 from otel_rum_exporter.mapping.events.custom import FALLBACK_TYPE, LOG_FIELDS, SPAN_FIELDS
 from otel_rum_exporter.mapping.events.performance_resource import FILE_TYPES
@@ -21,15 +20,17 @@ from otel_rum_exporter.mapping.fields import Field
 from otel_rum_exporter.mapping.identity_attributes import FIELDS
 from otel_rum_exporter.mapping.mapper import MAX_CUSTOM_TYPES
 from otel_rum_exporter.mapping.metadata import DEVICE_KEYS, RESOURCE_KEYS, TRACE_KEYS
+from otel_rum_exporter.mapping.private_names import PRIVATE_NAMES
 from otel_rum_exporter.mapping.rule import Rule
 from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
+from otel_rum_exporter.mapping.secret_texts import SECRET_TEXTS
 from otel_rum_exporter.otlp import decode_json
 from otel_rum_exporter.rum.event import MAX_EVENT_BYTES
 from otel_rum_exporter.rum.truncation import TEXT_CHARS
 
 SETTINGS = (
     *("http_events", "page_views", "custom_events", "excluded_names", "xray_events", "session_sample_rate"),
-    *("metadata_attributes", "url_query_parameters", "enduser_id", "id_hash_key", "domain"),
+    *("metadata_attributes", "url_query_parameters", "redaction", "enduser_id", "id_hash_key", "domain"),
 )
 """The settings that change which events are sent; all others change how they are sent."""
 
@@ -107,18 +108,9 @@ def file_types() -> str:
 
 
 def never_exported() -> str:
-    """Return what is never sent, as a list."""
-    urls = _codes(sorted(redaction.URL_ATTRIBUTES))
-    masked = f"`password={redaction.MASK}`"
-    return "\n".join(
-        (
-            f"- attributes: {_codes(sorted(redaction.NEVER_EXPORTED))}",
-            f"- attributes whose name contains one of these words: {_codes(redaction.SECRET_WORDS)}",
-            f"- captured headers: {_codes(sorted(redaction.NEVER_EXPORTED_HEADERS))}",
-            f"- user info, query and fragment of URLs: in built-in events, and in {urls}",
-            f"- in messages and other texts: user info and query of URLs, and the value after such a word: {masked}",
-        )
-    )
+    """Return what is never sent, as a list; the page about privacy has the tables."""
+    rows = (f"- {row.what[0].lower()}{row.what[1:]}" for row in PRIVATE_NAMES)
+    return "\n".join((*rows, f"- in texts: {'; '.join(row.what for row in SECRET_TEXTS)}", "- in paths and names: ids"))
 
 
 def limits() -> str:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 PageViews: TypeAlias = "Literal['auto', 'all', 'none'] | Callable[[Any], bool | None]"
 
+Redaction: TypeAlias = "Literal['strict', 'standard', 'off'] | Callable[[str, Any], Any]"
+
 SESSION_SILENCE_NS = 30 * 60 * 1_000_000_000
 """A session ends after 30 minutes without an event, as in AWS's web client (`sessionLengthSeconds`)."""
 
@@ -172,6 +174,12 @@ class Config:
     url_query_parameters: tuple[str, ...] = row(
         (), "Names of query parameters to keep in URLs, separated by commas.", names_list, shown="none"
     )
+    redaction: Redaction = row(  # noqa: RUF009 - the default is immutable, though ruff cannot see it
+        "standard",
+        "What is removed before events are sent: `standard`, `strict` (only texts of known names) or `off`. In code "
+        "also a function of name and value that returns what to send of the rest. See [privacy](privacy.md).",
+        function_or(one_of("strict", "standard", "off")),
+    )
     enduser_id: bool = row(
         False,
         "Use `enduser.id` as the user if there is no other; RUM receives a hash unless it is a UUID.",
@@ -234,6 +242,7 @@ class Settings(TypedDict, total=False):
     xray_events: bool | str | None
     session_sample_rate: float | str | None
     url_query_parameters: str | Sequence[str] | None
+    redaction: str | Callable[[str, Any], Any] | None
     enduser_id: bool | str | None
     id_hash_key: str | None
 

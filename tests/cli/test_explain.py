@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_explain_prints_one_line_for_an_unreadable_file(tmp_path: Path, content:
     if content is not None:
         path.write_bytes(content)
     ended = run("explain", str(path))
-    assert ended.returncode == 1
+    assert ended.returncode == 3
     assert error_line(ended).startswith(message.format(path=path))
     assert ended.stdout == ""
 
@@ -90,3 +91,19 @@ def test_explain_names_a_wrong_setting_and_its_value() -> None:
     ended = run("explain", "-", stdin=BODY, OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS="some")
     assert ended.returncode == 2
     assert error_line(ended) == "OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS='some' is not one of auto, all, none"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected", "lines"),
+    [
+        ({"resourceSpans": [{"scopeSpans": [{"spans": [{}]}]}]}, 3, "0 spans and 0 log records: .* 1 not read"),
+        ({"resourceSpans": [{"spans": []}, {"traces": [{}]}]}, 3, "not read: resourceSpans.1..traces is not read"),
+        ({"resourceMetrics": [{}]}, 3, "not read: resourceMetrics is not for RUM"),
+        ({"resourceSpans": []}, 0, "0 spans and 0 log records"),
+    ],
+)
+def test_explain_of_telemetry_that_is_not_read_does_not_succeed(body: object, expected: int, lines: str) -> None:
+    """The exit code is the one for losses, and a line names the reason."""
+    ended = run("explain", "-", stdin=json.dumps(body))
+    assert ended.returncode == expected
+    assert re.search(lines, ended.stdout)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_rum_exporter.delivery import retry
+from otel_rum_exporter.delivery import retry, state
 from otel_rum_exporter.local import CAPTIVE_PORTAL, Fault, LocalRum
 from tests.faults.conftest import IN_MEMORY
 from tests.faults.numbered_spans import NumberedSpans, session_id
@@ -158,3 +158,29 @@ def test_random_faults_of_all_kinds_lose_nothing(rum: LocalRum, numbered: Number
     numbered.wait_until_received()
     assert one.force_flush(60_000)
     numbered.assert_counts(one.ledger)
+
+
+@pytest.mark.usefixtures("real_delays")
+@IN_MEMORY
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 413])
+def test_delivery_resumes_soon_after_answers_of_another_server(
+    status: int, rum: LocalRum, numbered: NumberedSpans, exporter: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It resumed after 54 to 57 s, or events were dropped. The delay that is chosen counts, not the machine's time."""
+    delays: list[float] = []
+    settle = retry.settle
+
+    def recorded(result: Any, of: Any, now: float, jitter: float) -> Any:
+        decision = settle(result, of, now, 1.0)
+        delays.extend(time - now for time in (decision.retry_at, decision.pause_until) if decision.retry and time)
+        return decision._replace(retry_at=now, pause_until=None)
+
+    monkeypatch.setattr(state, "settle", recorded)
+    rum.faults = [Fault(status=status, content=CAPTIVE_PORTAL, times=6)]
+    one = exporter()
+    one.export(numbered.spans(5))
+    numbered.wait_until_received()
+    assert one.force_flush()
+    numbered.assert_counts(one.ledger)
+    assert len(delays) >= 6
+    assert max(delays) <= retry.MAX_BACKOFF_SECONDS

@@ -72,3 +72,49 @@ def test_all_bodies_share_one_budget() -> None:
     with budget.reservation() as third:
         third(10)
     assert budget.reserved_bytes == 0
+
+
+# A deflate block with Huffman codes of its own and no content, eight times. It takes longer to read than content.
+_EMPTY_BLOCKS = bytes.fromhex(
+    "04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf060170200000000000e4ff1a"
+    "04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf060170200000000000e4ff1a"
+)
+
+
+def _deflate_of_empty_blocks(size: int) -> bytes:
+    return zlib.compress(b"")[:2] + _EMPTY_BLOCKS * (size // len(_EMPTY_BLOCKS)) + b"\x03\0" + b"\0\0\0\1"
+
+
+def test_the_empty_blocks_of_the_tests_are_valid() -> None:
+    """Few of them are accepted."""
+    assert _decompress(_deflate_of_empty_blocks(9000), "deflate") == b""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(b"") * 30_000),
+        ("gzip", gzip.compress(b"x") * 30_000),
+        ("gzip", gzip.compress(bytes(MIB)) + gzip.compress(b"") * 30_000),
+        ("deflate", _deflate_of_empty_blocks(MIB)),
+        ("deflate", zlib.compress(b"")[:2] + b"\0\0\0\xff\xff" * 200_000 + b"\x03\0" + b"\0\0\0\1"),
+    ],
+)
+def test_work_without_content_is_rejected(encoding: str, body: bytes) -> None:
+    """Empty members and blocks take processor time that no limit of the content counts."""
+    with pytest.raises(RequestError, match="too much work") as raised:
+        _decompress(body, encoding)
+    assert raised.value.reason is Reason.UNDECODABLE
+
+
+def test_members_with_content_are_not_limited() -> None:
+    """As block compressors write them, also if the content cannot be compressed."""
+    content = os.urandom(1000)
+    assert _decompress(gzip.compress(content) * 3000, "gzip") == content * 3000
+
+
+def test_processor_time_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Content may be made of small blocks, each as slow to read as a large one."""
+    monkeypatch.setattr("otel_rum_exporter.gateway.body.MAX_CPU_SECONDS", -1.0)
+    with pytest.raises(RequestError, match="too much work"):
+        _decompress(gzip.compress(b"content"), "gzip")

@@ -54,6 +54,14 @@ def test_the_byte_rate_of_an_address_is_limited(make_gateway: MakeGateway, conne
     assert (response.status_code, int(response.headers["retry-after"]) > 90) == (429, True)
 
 
+def test_the_byte_rate_includes_what_has_no_content(make_gateway: MakeGateway, connect: Connect) -> None:
+    """Compressed bytes count, also if the body is rejected."""
+    client = connect(make_gateway(client_bytes_per_second=1000).app)
+    headers = {**JSON, "content-encoding": "gzip"}
+    assert client.post("/v1/traces", gzip.compress(b"") * 1000, headers).status_code == 400
+    assert client.post("/v1/traces", gzip.compress(b"{}"), headers).status_code == 429
+
+
 def test_each_app_monitor_has_its_own_record_rate(make_gateway: MakeGateway, connect: Connect) -> None:
     """Records above it are rejected with a retry delay."""
     client = connect(make_gateway(app_monitors=OTHER_MONITOR, max_records_per_second=2).app)

@@ -52,13 +52,40 @@ def test_deflate_is_accepted(rum: LocalRum, client: AsgiClient) -> None:
 
 def test_partial_success_has_count_and_reason(client: AsgiClient) -> None:
     """Only the malformed record is rejected, with place and reason."""
-    body = json_spans({}, {"spanId": "0" * 16}, {"name": 5})
+    body = json_spans({}, {"spanId": "0" * 16}, {"traceId": 5})
     partial = client.post("/v1/traces", body, JSON).json()["partialSuccess"]
     assert partial == {
         "rejectedSpans": "2",
         "errorMessage": "2 rejected: resourceSpans[0].scopeSpans[0].spans[1].spanId is missing or all zeros; "
-        "resourceSpans[0].scopeSpans[0].spans[2].name is 5, not a string",
+        "resourceSpans[0].scopeSpans[0].spans[2].traceId is 5, not a string",
     }
+
+
+def test_a_malformed_part_is_a_warning(client: AsgiClient, rum: LocalRum) -> None:
+    """The record is accepted without it."""
+    body = json_spans({"name": "kept", "links": [{}]})
+    partial = client.post("/v1/traces", body, JSON).json()["partialSuccess"]
+    assert partial == {
+        "errorMessage": "0 rejected: resourceSpans[0].scopeSpans[0].spans[0].links[0].traceId is missing or all zeros; "
+        "it is ignored",
+    }
+    rum.wait_for("kept")
+
+
+def test_a_body_of_unknown_members_is_a_warning(client: AsgiClient) -> None:
+    """It names them, so that telemetry is not lost in silence."""
+    partial = client.post("/v1/traces", b'{"spans": [{}]}', JSON).json()["partialSuccess"]
+    assert partial == {"errorMessage": "0 rejected: spans is not read: OTLP has resourceSpans here"}
+
+
+@pytest.mark.parametrize("headers", [JSON, PROTOBUF])
+def test_spans_on_the_path_of_logs_are_read(client: AsgiClient, rum: LocalRum, headers: dict[str, str]) -> None:
+    """Their form has no other meaning."""
+    body = json_spans({"name": "misdirected"}) if headers is JSON else spans("misdirected")
+    response = client.post("/v1/logs", body, headers)
+    assert response.status_code == 200
+    assert response.content in {b"{}", b""}
+    rum.wait_for("misdirected")
 
 
 def test_a_token_is_required_if_set(make_gateway: MakeGateway, connect: Connect) -> None:

@@ -31,6 +31,7 @@ class StepCounter:
         self.steps = 0
         self._text = text
         self._ignores_case = bool(pattern.flags & re.IGNORECASE)
+        self._is_multiline = bool(pattern.flags & re.MULTILINE)
         nodes = list(_PARSER.parse(pattern.pattern, pattern.flags & ~re.DEBUG))
         self.spans: list[tuple[int, int]] = []
         start = 0
@@ -60,7 +61,14 @@ class StepCounter:
                 is_met = (found != NO_MATCH and at + direction >= 0) == (str(kind) == "ASSERT")
                 return self._match(rest, at, go_on) if is_met else NO_MATCH
             case "AT":
+                if str(value) == "AT_BOUNDARY":
+                    sides = (self._is_word(at - 1), self._is_word(at))
+                    return self._match(rest, at, go_on) if sides[0] != sides[1] else NO_MATCH
+                if str(value) == "AT_END_STRING":
+                    return self._match(rest, at, go_on) if at == len(self._text) else NO_MATCH
                 assert str(value) == "AT_END"
+                if self._is_multiline and self._text[at : at + 1] == "\n":
+                    return self._match(rest, at, go_on)
                 is_end = at == len(self._text) or self._text[at:] == "\n"
                 return self._match(rest, at, go_on) if is_end else NO_MATCH
         return self._match(rest, at + 1, go_on) if self._accepts(nodes[0], at) else NO_MATCH
@@ -86,6 +94,9 @@ class StepCounter:
             if end != NO_MATCH:
                 return end
         return go_on(at) if count >= least else NO_MATCH
+
+    def _is_word(self, at: int) -> bool:
+        return 0 <= at < len(self._text) and re.match(r"\w", self._text[at]) is not None
 
     def _accepts(self, node: Node, at: int) -> bool:
         if not 0 <= at < len(self._text):

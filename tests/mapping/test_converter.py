@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import orjson
 import pytest
 from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
@@ -28,7 +28,7 @@ from otel_rum_exporter.rum.batch import BatchKey
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import NIL_UUID
 from tests.logs import make_log
-from tests.spans import START_NS, exception_event, make_config, make_span
+from tests.spans import MILLI_NS, START_NS, exception_event, make_config, make_span
 
 A = "11111111-1111-4111-8111-111111111111"
 B = "22222222-2222-4222-8222-222222222222"
@@ -258,3 +258,29 @@ def test_the_region_is_the_app_monitors_and_never_a_servers(
     """AWS's mobile SDKs set it with a platform of their own; the settings take precedence."""
     span = make_span(resource={"cloud.platform": platform, "cloud.region": region})
     assert {key.app_monitor.region for key in Conversion([span], region=setting).keys} == {expected}
+
+
+@pytest.mark.parametrize("unit", [1000, MILLI_NS])
+def test_times_in_another_unit_are_recognized_and_named(unit: int) -> None:
+    """Some clients write milliseconds where OpenTelemetry has nanoseconds."""
+    notes: list[str] = []
+
+    class Notes(RateLimitedLog):
+        def add(self, kind: str, message: str, *values: object, is_once: bool = False) -> None:
+            del kind, is_once
+            notes.append(message % values)
+
+    now = Moment(START_NS, 0)
+    converter = Converter(make_config(), new_id=lambda: A, ledger=Ledger(), log=Notes())
+    right = make_span("right", events=[exception_event()])
+    raised = Event("exception", {"exception.type": "E"}, timestamp=(START_NS + MILLI_NS) // unit)
+    wrong = make_span("wrong", start_ns=START_NS // unit, duration_millis=120 / unit, events=[raised])
+    log = make_log("e", time_ns=START_NS // unit)
+    log.log_record.observed_timestamp = 0
+    found = [*converter.spans([right, wrong], now).outcomes, *converter.log_records([log], now).outcomes]
+    times = [{event.type: event.timestamp_ns for event in outcome.events} for outcome in found]
+    times[0] = {kind: time for kind, time in times[0].items() if "session_start" not in kind}
+    assert set(times[0].values()) == set(times[1].values()) == {START_NS + MILLI_NS, START_NS + 120 * MILLI_NS}
+    assert times[2]["e"] == START_NS
+    assert [note for note in notes if "milliseconds" in note and "'wrong'" in note]
+    assert not [note for note in notes if "'right'" in note]

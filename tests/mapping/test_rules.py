@@ -53,7 +53,7 @@ SPANS: list[tuple[str, ReadableSpan]] = [
     ("a document fetched: `documentFetch`", make_span("documentFetch", {"url.full": "https://a.example/"})),
     ("a resource fetched: `resourceFetch`", make_span("resourceFetch", {"url.full": "https://a.example/a.css"})),
     ("a route changed: `routeChange`", make_span("routeChange", {"location.href": "https://a.example/b"})),
-    ("web vitals: `webvitals`", make_span("webvitals", {"lcp": 900.5})),
+    ("web vitals: `webvitals`, or the name of a vital", make_span("webvitals", {"lcp": 900.5})),
     (
         "an interaction: `event_type` and `target_element`",
         make_span("click", {"event_type": "click", "target_element": "BUTTON"}),
@@ -116,7 +116,10 @@ LOGS: list[tuple[str, ReadableLogRecord]] = [
         "a web vital: `browser.web_vital`",
         make_log("browser.web_vital", {"browser.web_vital.name": "cls", "browser.web_vital.value": 0}),
     ),
-    ("a page shown: `browser.navigation`", make_log("browser.navigation", {"url.full": "https://a.example/"})),
+    (
+        "a page shown: `browser.navigation`, `browser.page_view`",
+        make_log("browser.navigation", {"url.full": "https://a.example/"}),
+    ),
     ("a document loaded: `browser.navigation_timing`", make_log("browser.navigation_timing")),
     ("a resource loaded: `browser.resource_timing`", make_log("browser.resource_timing")),
     ("a click", make_log("app.screen.click")),

@@ -110,3 +110,23 @@ def test_no_text_raises(text: str) -> None:
     urls.path(text)
     urls.mask_ids(text)
     urls.split_host(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://app.example/#/orders/42", "/orders/42"),
+        ("https://app.example/#!/cart?q=1", "/cart"),
+        ("https://app.example/index.html#/cart;a=1", "/cart"),
+        ("https://app.example/shop/#/cart", "/shop#/cart"),
+        ("https://app.example/#/", "/"),
+        ("https://app.example/a#access_token=SECRET", "/a"),
+        ("https://app.example/#/access_token=SECRET&x=/y", "/access_token"),
+        ("https://app.example/a#section", "/a"),
+        ("https://app.example/a", "/a"),
+        ("#/cart", "/cart"),
+    ],
+)
+def test_a_route_in_the_fragment_is_the_page(url: str, expected: str) -> None:
+    """Hash routers keep the page there. Other fragments may hold secrets."""
+    assert urls.page(url) == expected

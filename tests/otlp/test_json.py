@@ -185,7 +185,7 @@ def test_malformed_parts_of_a_log_record_cost_only_themselves() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (18446744073709552000, 18446744073709552000),
+        (18446744073709552000, 2**64),
         (1e300, int(1e300)),
         (1.5, 1.5),
         ("1.5", 1.5),

@@ -30,7 +30,6 @@ def test_resource_is_shared_by_requests() -> None:
     ("span", "failure"),
     [
         (protobuf_span(trace_id=b"short"), ".traceId has 5 bytes, not 16"),
-        (protobuf_span(parent_span_id=b"x"), ".parentSpanId has 1 bytes, not 8"),
         (
             protobuf_span(name="x" * MAX_RECORD_BYTES),
             f" has {MAX_RECORD_BYTES + 32} bytes; at most {MAX_RECORD_BYTES} are read",
@@ -41,6 +40,21 @@ def test_malformed_span_is_rejected_with_path_and_reason(span: Span, failure: st
     """The valid span beside it is decoded."""
     result = decode_protobuf(protobuf_request(span, protobuf_span()), Signal.TRACES)
     assert len(result.spans) == 1
+    assert [str(one) for one in result.failures] == [f"resourceSpans[0].scopeSpans[0].spans[0]{failure}"]
+
+
+@pytest.mark.parametrize(
+    ("span", "failure"),
+    [
+        (protobuf_span(parent_span_id=b"x"), ".parentSpanId has 1 bytes, not 8; it is ignored"),
+        (protobuf_span(links=[Span.Link(span_id=b"x")]), ".links[0].spanId has 1 bytes, not 8; it is ignored"),
+    ],
+)
+def test_malformed_part_costs_only_itself(span: Span, failure: str) -> None:
+    """The span is decoded without it."""
+    result = decode_protobuf(protobuf_request(span), Signal.TRACES)
+    assert (len(result.spans), result.rejected) == (1, 0)
+    assert (result.spans[0].parent, result.spans[0].links) == (None, ())
     assert [str(one) for one in result.failures] == [f"resourceSpans[0].scopeSpans[0].spans[0]{failure}"]
 
 
@@ -77,12 +91,12 @@ def test_unknown_fields_are_ignored() -> None:
     assert (result.records, result.failures) == ((), ())
 
 
-def test_body_of_the_other_signal_has_no_valid_record() -> None:
-    """Log records that are sent as spans are rejected."""
+def test_body_of_the_other_signal_is_read() -> None:
+    """Log records that are sent as spans begin with their time."""
     request = ExportLogsServiceRequest()
     request.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=START_NS)
     result = decode_protobuf(request.SerializeToString(), Signal.TRACES)
-    assert (result.records, len(result.failures)) == ((), 1)
+    assert (len(result.log_records), result.failures) == (1, ())
 
 
 @pytest.mark.parametrize(

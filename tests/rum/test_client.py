@@ -205,37 +205,6 @@ def test_renewed_credentials_are_used_without_a_restart(monkeypatch: pytest.Monk
         assert one.send(batch()).disposition is Disposition.DELIVERED
 
 
-def test_a_web_page_is_retried(captive_portal: str) -> None:
-    """A captive portal responds with status 200 and HTML. Nothing was delivered."""
-    outcome = Transport(make_config(endpoint=captive_portal, signing="none")).send(batch())
-    assert (outcome.disposition, outcome.reason) == (Disposition.RETRY, "NotRum")
-
-
-@pytest.fixture
-def captive_portal() -> Any:
-    """Serve a web page for every request, and yield its URL."""
-    import http.server
-    import threading
-
-    class Portal(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", "13")
-            self.end_headers()
-            self.wfile.write(b"<html></html>")
-
-        def log_message(self, *_: object) -> None: ...
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Portal) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
 def test_the_default_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is botocore's, with its host prefix. Telemetry may name another region."""
     urls: list[str] = []

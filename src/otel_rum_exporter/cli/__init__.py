@@ -10,7 +10,7 @@ EXIT_CODES = {
     0: "success",
     FAILED: "the command failed, or a check failed",
     MISUSED: "wrong options or settings, or a missing package",
-    LOST: "the command succeeded, but it dropped something",
+    LOST: "the command dropped something, or could not read something",
 }
 
 _EXTRAS = {"local": "local", "demo": "demo", "gateway": "gateway", "record": "record"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,13 @@ from .error_response import Reason, RequestError
 MAX_BODIES = 4
 """How many bodies of the largest size fit into memory at once."""
 
-_STEP_BYTES = 256 * 1024
+MAX_EMPTY_BYTES = 128 * 1024
+"""Most compressed bytes beyond twice their content. Real content hardly grows; an empty member has 20 bytes."""
+
+MAX_CPU_SECONDS = 2.0
+"""Most processor time for one body. 64 MiB of telemetry take a quarter of a second."""
+
+_STEP_BYTES = 64 * 1024
 _WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 ENCODINGS = ("identity", *_WINDOWS)
 """Accepted content encodings."""
@@ -53,17 +60,22 @@ def decompressed(body: bytes, encoding: str, max_bytes: int, reserve: Callable[[
     """Return a decompressed body; `reserve` is called with the size of each part before it is kept.
 
     Raises:
-        RequestError: if it is malformed, truncated or, decompressed, larger than `max_bytes`.
+        RequestError: if it is malformed, truncated or, decompressed, larger than `max_bytes`; or if it takes too much
+            processor time, as streams of empty members or blocks do.
     """
     if encoding == "identity":
         return body
     parts: list[bytes] = []
-    size = 0
+    size = empty_bytes = 0
+    started = time.thread_time()
     try:
-        for part in _parts(body, encoding):
+        for part, consumed in _parts(body, encoding):
             size += len(part)
             if size > max_bytes:
                 raise too_large(max_bytes)
+            empty_bytes = max(0, empty_bytes + consumed - 2 * len(part))
+            if empty_bytes > MAX_EMPTY_BYTES or time.thread_time() - started > MAX_CPU_SECONDS:
+                raise RequestError(Reason.UNDECODABLE, f"the {encoding} stream takes too much work for its content")
             reserve(len(part))
             parts.append(part)
     except zlib.error as error:
@@ -76,8 +88,8 @@ def too_large(max_bytes: int) -> RequestError:
     return RequestError(Reason.TOO_LARGE, f"the body has more than {max_bytes} bytes; send smaller requests")
 
 
-def _parts(body: bytes, encoding: str) -> Iterator[bytes]:
-    """Yield the content of one or more compressed streams in small parts."""
+def _parts(body: bytes, encoding: str) -> Iterator[tuple[bytes, int]]:
+    """Yield the content of one or more compressed streams in small parts, and how many bytes each was made of."""
     stream = zlib.decompressobj(_WINDOWS[encoding])
     for at in range(0, len(body), _STEP_BYTES):
         piece, is_more = body[at : at + _STEP_BYTES], True
@@ -85,8 +97,9 @@ def _parts(body: bytes, encoding: str) -> Iterator[bytes]:
             if stream.eof:
                 stream = zlib.decompressobj(_WINDOWS[encoding])
             part = stream.decompress(piece, _STEP_BYTES)
-            yield part
-            piece = stream.unused_data if stream.eof else stream.unconsumed_tail
+            rest = stream.unused_data if stream.eof else stream.unconsumed_tail
+            yield part, len(piece) - len(rest)
+            piece = rest
             # The rest of the output needs no more input.
             is_more = len(part) == _STEP_BYTES and not stream.eof
     if body and not stream.eof:

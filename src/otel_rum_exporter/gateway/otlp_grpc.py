@@ -17,7 +17,7 @@ import grpc
 import grpc.aio
 
 from ..otlp import Signal
-from .body import Budget, decompressed
+from .body import Budget
 from .client import Client, address_of, authenticate
 from .error_response import UNEXPECTED_ERROR, Reason, RequestError
 from .message_turns import MessageTurns
@@ -130,8 +130,8 @@ class GrpcReceiver:
             return await in_thread(limiter, self._process, signal, body, client, reserve)
 
     def _process(self, signal: Signal, body: bytes, client: Client, reserve: Callable[[int], None]) -> PartialSuccess:
-        encoding = _COMPRESSIONS.get(body[0], "identity") if body else "identity"
-        body = decompressed(body, encoding, self._settings.max_body_bytes, reserve)
+        compression = _COMPRESSIONS.get(body[0], "identity") if body else "identity"
+        body = self._receiver.unpack(body, compression, client, reserve)
         return self._receiver.receive(signal, Encoding.PROTOBUF, body, client)
 
     async def _abort(self, context: grpc.aio.ServicerContext[bytes, bytes], error: RequestError) -> NoReturn:

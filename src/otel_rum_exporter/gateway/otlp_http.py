@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from ..ledger import LedgerSnapshot
 from ..otlp import Signal
-from .body import ENCODINGS, Budget, decompressed, too_large
+from .body import ENCODINGS, Budget, too_large
 from .client import Client, address_of, authenticate
 from .error_response import UNEXPECTED_ERROR, Reason, RequestError
 from .metrics import CONTENT_TYPE, Counts, exposition
@@ -135,16 +135,14 @@ class HttpReceiver:
             )
         with self._budget.reservation() as reserve:
             body = await self._body(request, reserve)
-            if compression != "identity":
-                max_bytes = self._settings.max_body_bytes
-                body = await in_thread(self._workers, decompressed, body, compression, max_bytes, reserve)
+            body = await in_thread(self._workers, self._receiver.unpack, body, compression, client, reserve)
             limiter = self._large if len(body) >= LARGE_BYTES else self._workers
             return await in_thread(limiter, self._receiver.receive, signal, encoding, body, client)
 
     async def _body(self, request: Request, reserve: Callable[[int], None]) -> bytes:
         """Read a body, with or without a Content-Length."""
         max_bytes = self._settings.max_body_bytes
-        length = request.headers.get("content-length", "")
+        length = request.headers.get("content-length", "").strip()
         if length.isdecimal() and int(length) > max_bytes:
             raise too_large(max_bytes)
         parts: list[bytes] = []
@@ -159,7 +157,7 @@ class HttpReceiver:
                     parts.append(part)
         except TimeoutError:
             raise RequestError(Reason.TOO_SLOW, f"the body took more than {BODY_SECONDS:.0f} seconds") from None
-        if not size and length != "0" and "upgrade" in request.headers:
+        if not size and length != "0" and _offers_upgrade(request):
             raise RequestError(Reason.UNDECODABLE, LOST_BODY)
         return b"".join(parts)
 
@@ -234,6 +232,11 @@ def _encoding(request: Request) -> Encoding:
         known = " nor ".join(encoding.value for encoding in Encoding)
         raise RequestError(Reason.UNSUPPORTED, f"Content-Type is {media_type[:80]!r}, neither {known}")
     return encoding
+
+
+def _offers_upgrade(request: Request) -> bool:
+    tokens = request.headers.get("connection", "").lower().split(",")
+    return "upgrade" in request.headers and "upgrade" in map(str.strip, tokens)
 
 
 def _country(value: str) -> str | None:

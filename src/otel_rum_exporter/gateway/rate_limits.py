@@ -29,15 +29,25 @@ class RateLimits:
         if not self._per_second:
             return
         with self._lock:
-            bucket = self._buckets.get(key)
-            if bucket is None:
-                bucket = self._buckets[key] = TokenBucket(self._per_second, now_seconds)
-                if len(self._buckets) > MAX_CLIENTS:
-                    self._buckets.popitem(last=False)
-            self._buckets.move_to_end(key)
+            bucket = self._bucket(key, now_seconds)
             wait_seconds = bucket.wait_seconds(tokens, now_seconds)
             if not wait_seconds:
                 bucket.take(tokens, now_seconds)
         if wait_seconds:
             message = f"more than {self._per_second} {self._unit} a second"
             raise RequestError(Reason.THROTTLED, message, math.ceil(wait_seconds))
+
+    def charge(self, key: str, tokens: int, now_seconds: float) -> None:
+        """Take tokens for work that is done, also more than the bucket holds. The next request waits for them."""
+        if self._per_second:
+            with self._lock:
+                self._bucket(key, now_seconds).take(tokens, now_seconds)
+
+    def _bucket(self, key: str, now_seconds: float) -> TokenBucket:
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = TokenBucket(self._per_second, now_seconds)
+            if len(self._buckets) > MAX_CLIENTS:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(key)
+        return bucket

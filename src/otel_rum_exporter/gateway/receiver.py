@@ -20,6 +20,7 @@ from ..otlp import (
     decode_json,
     decode_protobuf,
 )
+from .body import decompressed
 from .client import Client
 from .error_response import Reason, RequestError
 from .metrics import Counts
@@ -39,7 +40,7 @@ RETRY_FULL_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class PartialSuccess:
-    """The result of an accepted request: the number of rejected records, and the reason."""
+    """The result of an accepted request: the number of rejected records, and what was rejected or ignored."""
 
     rejected: int
     message: str
@@ -74,20 +75,38 @@ class Receiver:
             raise RequestError(Reason.OVERLOADED, "the gateway is shutting down")
         self._requests.take(client.address, 1, time.monotonic())
 
+    def unpack(self, body: bytes, compression: str, client: Client, reserve: Callable[[int], None]) -> bytes:
+        """Return a decompressed body. Compressed and decompressed bytes count against the client's rate.
+
+        Raises:
+            RequestError: if it exceeds the rate or a limit, or is malformed.
+        """
+        self._bytes.take(client.address, len(body), time.monotonic())
+        decompressed_bytes = 0
+
+        def count(size_bytes: int) -> None:
+            nonlocal decompressed_bytes
+            reserve(size_bytes)
+            decompressed_bytes += size_bytes
+
+        try:
+            return decompressed(body, compression, self._settings.max_body_bytes, count)
+        finally:
+            self._bytes.charge(client.address, decompressed_bytes, time.monotonic())
+
     def receive(self, signal: Signal, encoding: Encoding, body: bytes, client: Client) -> PartialSuccess:
         """Accept the records of a decompressed body; when this returns, the pipeline has stored them.
 
         Raises:
             RequestError: if no record was accepted.
         """
-        self._bytes.take(client.address, len(body), time.monotonic())
         decoded = _decoded(signal, encoding, body)
         records, unrouted = self._routed(decoded, client)
-        self._accept(signal, records)
+        self._accept(records)
         rejected = decoded.rejected + sum(unrouted.values())
         self._counts.received(signal, len(decoded.records) + decoded.rejected, rejected)
         reasons = [f"{count} rejected: {reason}" for reason, count in unrouted.items()]
-        if decoded.rejected:
+        if decoded.failures:
             failures = "; ".join(map(str, decoded.failures[:3]))
             reasons.append(f"{decoded.rejected} rejected: {failures}")
         return PartialSuccess(rejected, "; ".join(reasons))
@@ -126,13 +145,16 @@ class Receiver:
         except NoRouteError as error:
             return str(error)
 
-    def _accept(self, signal: Signal, records: list[DecodedSpan | DecodedLogRecord]) -> None:
+    def _accept(self, records: list[DecodedSpan | DecodedLogRecord]) -> None:
+        """Accept records; clients also send spans to the path of logs, and the other way round."""
+        spans = [record for record in records if isinstance(record, DecodedSpan)]
+        log_records = [record for record in records if isinstance(record, DecodedLogRecord)]
         try:
             pipeline = self._pipeline()
-            if signal is Signal.TRACES:
-                pipeline.accept_spans([record for record in records if isinstance(record, DecodedSpan)])
-            else:
-                pipeline.accept_log_records([record for record in records if isinstance(record, DecodedLogRecord)])
+            if spans:
+                pipeline.accept_spans(spans)
+            if log_records:
+                pipeline.accept_log_records(log_records)
         except QueueFullError as error:
             raise RequestError(Reason.OVERLOADED, str(error), RETRY_FULL_SECONDS) from None
 

@@ -34,16 +34,16 @@ class Encoding(enum.Enum):
 
 
 def export_response(signal: Signal, encoding: Encoding, rejected: int = 0, message: str = "") -> bytes:
-    """Return the export response; `partial_success` is unset if nothing was rejected."""
+    """Return the export response; `partial_success` is unset if all was read. A message alone is a warning."""
     message = message[:MAX_MESSAGE_CHARS]
     if signal is Signal.TRACES:
         spans = ExportTraceServiceResponse()
-        if rejected:
+        if rejected or message:
             spans.partial_success.rejected_spans = rejected
             spans.partial_success.error_message = message
         return _encoded(spans, encoding)
     logs = ExportLogsServiceResponse()
-    if rejected:
+    if rejected or message:
         logs.partial_success.rejected_log_records = rejected
         logs.partial_success.error_message = message
     return _encoded(logs, encoding)

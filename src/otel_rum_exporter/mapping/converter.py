@@ -29,6 +29,7 @@ from .log_view import LogRecord, LogView
 from .mapper import Mapped, Mapper
 from .outcome import Converted, Drop, Outcome
 from .record_view import Resource, View
+from .redaction import Redactor
 from .sampling import is_sampled
 from .span_view import Span, SpanView
 
@@ -55,6 +56,7 @@ class Converter:
         is_durable: bool = False,
     ) -> None:
         self._config = config
+        self._redactor = Redactor.of(config.redaction)
         self._is_durable = is_durable
         self._is_closed = False
         self._provisional: dict[int, Mapped] = {}
@@ -101,7 +103,10 @@ class Converter:
         for record in records:
             try:
                 view = view_of(record)
+                view.redactor = self._redactor
                 read.append((view, metadata.of_trace(view)))
+                if view.has_other_clock:
+                    self._log_other_clock(view)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 failed.append(Outcome(None, drops=[_unmappable(getattr(record, "name", ""), error, kind)]))
         for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SpanKind.SERVER}.values():
@@ -251,6 +256,15 @@ class Converter:
                 return None
 
         return replace(config, page_views=guarded)
+
+    def _log_other_clock(self, view: View) -> None:
+        """Log that a time was read as milliseconds or microseconds."""
+        self._log.add(
+            "clock unit",
+            "the times of %r are milliseconds or microseconds since 1970 in a field of nanoseconds. They are read as "
+            "such. To fix: send nanoseconds.",
+            view.name[:100],
+        )
 
     def _log_missing_session(self, view: View) -> None:
         """Log, once, how a server can have sessions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,9 +10,13 @@ import orjson
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import TraceFlags
 
-from .._attributes import plain
+from .._attributes import PREVIOUS_URL, URLS, plain
+from .attribute_keys import keys_of
 from .attribute_values import json_object, json_text, json_value
-from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, keys_of, text
+from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, clock_unit_ns, epoch_ns, text
+
+PAGE_VIEW_RECORD = "browser.page_view"
+"""Name of a page view whose URL may be in the body."""
 
 
 class LogData(Protocol):
@@ -67,6 +72,12 @@ class LogView(View):
         return self.name, self.attributes, self.body
 
     @property
+    def has_other_clock(self) -> bool:
+        """Whether its time is in another unit than nanoseconds, and not since the start of a page."""
+        data = self.source.log_record
+        return not data.observed_timestamp and clock_unit_ns(data.timestamp) > 1
+
+    @property
     def id_parts(self) -> tuple[str, ...]:
         """Time, name and content: log records have no id."""
         content = orjson.dumps([json_object(self.attributes), json_value(self.body)], option=orjson.OPT_SORT_KEYS)
@@ -76,14 +87,17 @@ class LogView(View):
     def of(cls, record: LogRecord) -> LogView:
         """Read a log record once; a record within a span is its child."""
         data = record.log_record
+        name = json_text(data.event_name) if data.event_name else ""
         attributes = plain(data.attributes)
+        if name == PAGE_VIEW_RECORD and isinstance(data.body, Mapping):
+            attributes = {URLS[0]: data.body.get("url"), PREVIOUS_URL: data.body.get("referrer"), **attributes}
         trace_id = f"{data.trace_id:032x}" if data.trace_id else ""
         span_id = f"{data.span_id:016x}" if data.trace_id and data.span_id else ""
-        given_ns = epoch_ns(data.timestamp)
+        given_ns, observed_ns = data.timestamp or 0, epoch_ns(data.observed_timestamp)
         # OpenTelemetry's browser instrumentations set times since the page's start instead of the epoch.
-        time_ns = given_ns if given_ns >= EARLIEST_EPOCH_NS else epoch_ns(data.observed_timestamp) or given_ns
+        time_ns = epoch_ns(given_ns) if given_ns >= EARLIEST_EPOCH_NS else observed_ns or epoch_ns(given_ns)
         return cls(
-            name=json_text(data.event_name) if data.event_name else text(attributes, "event.name") or "",
+            name=name or text(attributes, "event.name") or "",
             attributes=attributes,
             keys=keys_of(attributes),
             resource=record.resource,

@@ -84,7 +84,7 @@ class Mapper:
     def _errors(self, view: View, found: list[tuple[int, Any]]) -> Iterator[EventDraft]:
         for timestamp_ns, exception in found:
             if self._exceptions.is_new(view, timestamp_ns, exception):
-                yield js_error(timestamp_ns, exception)
+                yield js_error(timestamp_ns, exception, view.redactor)
 
     def _capped(self, draft: EventDraft) -> EventDraft:
         """Return a draft of a new custom type, of the fallback type above `MAX_CUSTOM_TYPES`."""

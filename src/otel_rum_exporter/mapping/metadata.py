@@ -31,9 +31,11 @@ from .._attributes import (
 )
 from .._version import VERSION
 from ..config import Config
-from . import redaction, routes, urls
+from . import routes, urls
 from .attribute_values import json_text, json_value
+from .log_view import PAGE_VIEW_RECORD
 from .record_view import View, text
+from .redaction import Redactor
 from .span_view import Dropped
 
 CLIENT_NAME = "otel-rum-exporter"
@@ -75,8 +77,13 @@ TRACE_KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """RUM's key and its span attributes, in order of precedence; they apply to all spans below."""
 
-DOCUMENT_RECORDS = frozenset({"documentLoad", "documentFetch", "browser.navigation", "browser.navigation_timing"})
+DOCUMENT_RECORDS = frozenset(
+    {"documentLoad", "documentFetch", "browser.navigation", "browser.navigation_timing", PAGE_VIEW_RECORD}
+)
 """Names of spans and log records whose URL is that of the document, not of a resource that it loads."""
+
+ROUTE_CHANGED = "Navigation: "
+"""Start of the name of an interaction's span that changed the route; its `http.url` is the page before."""
 
 _SCREENS = frozenset(SCREEN_NAMES)
 _OF_DOCUMENT = frozenset((*DOCUMENT_URLS, *TARGETS, *URLS, *SERVER_HOSTS, *USER_AGENTS, ACCEPT_LANGUAGE))
@@ -132,7 +139,7 @@ def of_trace(view: View) -> dict[str, Any]:
     found = {key: _scrubbed(view, *names) for key, names in view.keys.cached(_trace_keys)}
     if view.keys.has(_OF_DOCUMENT):
         document = None if view.kind is SpanKind.SERVER else _document_url(view)
-        found["pageUrl"] = urls.scrub(document) if document else None
+        found["pageUrl"] = view.redactor.url("page.url", document) if document else None
         found.update(_browser(view))
         found["domain"] = _domain(view)
         found["browserLanguage"] = _first_language(view.header("accept_language"))
@@ -151,7 +158,8 @@ def page_id(view: View) -> str | None:
     readable.
     """
     if view.kind is not SpanKind.SERVER:
-        return _scrubbed(view, *SCREEN_NAMES) or _path(_document_url(view))
+        document = _document_url(view)
+        return _scrubbed(view, *SCREEN_NAMES) or (urls.mask_ids(urls.page(document)) if document else None)
     route = view.text(ROUTE)
     if route is not None:
         route = routes.readable(route)
@@ -164,14 +172,14 @@ def _position(view: View) -> dict[str, Any]:
     interaction, tags = view.integer(INTERACTION), view.attributes.get(PAGE_TAGS)
     found: dict[str, Any] = {} if interaction is None else {"interaction": interaction}
     if isinstance(tags, (list, tuple)):
-        found["pageTags"] = [_cut(redaction.scrub_text(tag)) for tag in tags[:MAX_PAGE_TAGS] if isinstance(tag, str)]
+        found["pageTags"] = [_cut(view.redactor.name(tag)) for tag in tags[:MAX_PAGE_TAGS] if isinstance(tag, str)]
     return found
 
 
 def _scrubbed(view: View, *names: str) -> str | None:
     """Return the first of the named attributes, without secrets that it may contain."""
     value = view.text(*names)
-    return redaction.scrub_text(value) if value else None
+    return view.redactor.name(value) if value else None
 
 
 def _path(target: str | None) -> str | None:
@@ -180,7 +188,10 @@ def _path(target: str | None) -> str | None:
 
 def _document_url(view: View) -> str | None:
     """Return the URL of the document that a browser shows; None if it is unknown."""
-    is_document = view.name in DOCUMENT_RECORDS or {"event_type", "target_element"} <= view.attributes.keys()
+    is_interaction = {"event_type", "target_element"} <= view.attributes.keys()
+    if is_interaction and view.name.startswith(ROUTE_CHANGED):
+        return urls.join(view.text(*URLS), view.name.removeprefix(ROUTE_CHANGED))
+    is_document = is_interaction or view.name in DOCUMENT_RECORDS
     return view.text(*DOCUMENT_URLS, *(URLS if is_document else ()))
 
 
@@ -215,10 +226,10 @@ def dropped_counts(dropped: Dropped) -> dict[str, int]:
 def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
     """Return the attributes that the settings name as custom metadata, in the form that RUM accepts."""
     found: dict[str, Any] = {}
+    redactor = Redactor.of(config.redaction)
     for name in config.metadata_attributes:
-        if redaction.is_private(name):
-            continue
-        value = json_value(redaction.scrubbed(name, attributes.get(name), config.url_query_parameters))
+        sent = redactor.attributes({name: attributes.get(name)}, config.url_query_parameters)
+        value = json_value(sent.get(name))
         if value is not None:
             found.setdefault(custom_key(name), _custom_value(value))
     return found

@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from opentelemetry.trace import SpanKind
 
+from .attribute_keys import AttributeKeys
 from .attribute_values import MAX_SAFE_INTEGER, json_text, size_bytes
-
-T = TypeVar("T")
+from .redaction import STANDARD, Redactor
 
 Attributes = Mapping[str, Any] | None
 """Attribute values can have any type: read them with a view."""
@@ -27,14 +26,6 @@ NS_PER_MILLI = 1_000_000
 _OBJECTS_BYTES = 1024
 """Estimated size of an SDK span and its view without attributes."""
 
-MAX_KEY_SETS = 1024
-"""Attribute-key sets to keep, each of at most `MAX_NAMES` and `MAX_NAMES_CHARS`, because clients choose them."""
-
-MAX_NAMES = 128
-MAX_NAMES_CHARS = 4096
-MAX_NAME_CHARS = 64
-"""No name that the mapping uses is longer."""
-
 _MAX_ID_BITS = 128
 _NUMBER = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{0,20})?")
 
@@ -43,6 +34,10 @@ EARLIEST_EPOCH_NS = 946_684_800 * 1_000_000_000
 
 MAX_EPOCH_NS = 4_102_444_800 * 1_000_000_000
 """The year 2100: later times come from broken clocks and exceed the range of dates."""
+
+
+_CLOCK_UNITS = (1000, NS_PER_MILLI)
+"""Microseconds and milliseconds. As nanoseconds, dates in them would be in January 1970."""
 
 
 class Resource(Protocol):
@@ -61,60 +56,13 @@ class Scope(Protocol):
     def version(self) -> str | None: ...
 
 
-class AttributeKeys:
-    """The set of a record's attribute names, shared by all records with the same names. Thread-safe.
-
-    What depends on names alone is computed once per set.
-    """
-
-    __slots__ = ("_cached", "_has", "names")
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
-        self._has: dict[frozenset[str], bool] = {}
-        self._cached: dict[Callable[[tuple[str, ...]], Any], Any] = {}
-
-    def has(self, wanted: frozenset[str]) -> bool:
-        """Return whether it contains one of the wanted names; for sets that live as long as the process."""
-        answer = self._has.get(wanted)
-        if answer is None:
-            answer = self._has[wanted] = not wanted.isdisjoint(self.names)
-        return answer
-
-    def cached(self, function: Callable[[tuple[str, ...]], T]) -> T:
-        """Return the cached result of a function of the names; for functions that live as long as the process."""
-        try:
-            answer: T = self._cached[function]
-        except KeyError:
-            answer = self._cached[function] = function(self.names)
-        return answer
-
-
-_key_sets: dict[tuple[Any, ...], AttributeKeys] = {}
-
-
-def keys_of(attributes: Mapping[Any, Any]) -> AttributeKeys:
-    """Return the key set of attributes; of very many or long names, only the first short ones."""
-    names = tuple(attributes)
-    return _key_sets.get(names) or _new_keys(names)
-
-
-def _new_keys(names: tuple[Any, ...]) -> AttributeKeys:
-    texts = tuple(name for name in names if isinstance(name, str))
-    if len(texts) == len(names) <= MAX_NAMES and sum(map(len, texts)) <= MAX_NAMES_CHARS:
-        if len(_key_sets) >= MAX_KEY_SETS:
-            _key_sets.clear()
-        return _key_sets.setdefault(names, AttributeKeys(texts))
-    return AttributeKeys(tuple(itertools.islice((name for name in texts if len(name) <= MAX_NAME_CHARS), MAX_NAMES)))
-
-
 @dataclass(slots=True, kw_only=True)
 class View:
     """A span or a log record, with its attributes read once.
 
     `keys` is the key set of the attributes. `kind` and `key` are None for a log record, which has no children.
     `parent_key` is the enclosing span; None if there is none. `is_parent_remote` is true if that span is in another
-    process. Times are ns since the epoch.
+    process. Times are ns since the epoch. `redactor` decides what of it is sent.
     """
 
     name: str
@@ -129,6 +77,7 @@ class View:
     kind: SpanKind | None
     start_ns: int
     end_ns: int
+    redactor: Redactor = STANDARD
 
     @property
     def duration_millis(self) -> float:
@@ -138,6 +87,11 @@ class View:
     def is_local_root(self) -> bool:
         """Whether it has no enclosing span in this process."""
         return self.parent_key is None or self.is_parent_remote
+
+    @property
+    def has_other_clock(self) -> bool:
+        """Whether its times are in another unit than nanoseconds."""
+        return False
 
     @property
     def size_bytes(self) -> int:
@@ -242,8 +196,21 @@ def as_number(value: object) -> float | None:
     return None
 
 
+def clock_unit_ns(time_ns: int | None) -> int:
+    """Return the unit of a time, in ns: 1, unless its digits are a date in micro- or milliseconds."""
+    if time_ns is not None and time_ns < EARLIEST_EPOCH_NS:
+        for unit in _CLOCK_UNITS:
+            if EARLIEST_EPOCH_NS <= time_ns * unit <= MAX_EPOCH_NS:
+                return unit
+    return 1
+
+
 def epoch_ns(time_ns: int | None) -> int:
-    """Return a time since the epoch within the range of dates; 0 for None."""
+    """Return a time since the epoch within the range of dates; 0 for None.
+
+    Some clients write milliseconds or microseconds where OpenTelemetry has nanoseconds.
+    """
     if time_ns is None:
         return 0
+    time_ns *= clock_unit_ns(time_ns)
     return time_ns if 0 <= time_ns <= MAX_EPOCH_NS else min(max(time_ns, 0), MAX_EPOCH_NS)

@@ -1,57 +1,32 @@
-"""What never leaves the application: attributes with personal data or secrets, and secret parts of URLs.
+"""What never leaves the application: the tables of names, texts and ids, applied to a record.
 
-The rules are tables. They apply to attributes of spans, span events and log records. Settings name query parameters
-that URLs keep (`url_query_parameters`) and attributes to send as metadata (`metadata_attributes`).
+`private_names`, `secret_texts` and `path_ids` have the tables. A `Redactor` applies them in one mode. Settings name
+query parameters that URLs keep (`url_query_parameters`) and attributes to send as metadata (`metadata_attributes`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
-from .._attributes import (
-    DOCUMENT_URLS,
-    ENDUSER_ID,
-    PREVIOUS_SESSION,
-    PREVIOUS_URL,
-    PRIVATE_ATTRIBUTES,
-    REFERRER,
-    SESSION_ATTRIBUTES,
-    URLS,
-    USER_ATTRIBUTES,
-)
-from . import urls
+import orjson
+
+from .._attributes import DOCUMENT_URLS, PREVIOUS_URL, REFERRER, URLS
+from . import path_ids, urls
+from .attribute_keys import keys_of
 from .attribute_values import MAX_DEPTH
 from .caches import cache_short_texts
-from .record_view import keys_of
+from .private_names import Treatment, treatment_of
+from .secret_texts import MASK, is_card, scrub_text
 
-NEVER_EXPORTED = frozenset(
-    (
-        *SESSION_ATTRIBUTES,
-        *USER_ATTRIBUTES,
-        *(PREVIOUS_SESSION, ENDUSER_ID, "user.email", "user.full_name", "user.name"),
-        *("client.address", "client.ip", "http.client_ip", "source.address"),
-        *("net.peer.ip", "net.sock.peer.addr", "network.peer.address"),
-        *("client.socket.address", "url.query", "code.locals"),
-        *("db.connection_string", "db.query.text", "db.statement", "graphql.document", "messaging.url"),
-        *("process.command", "process.command_args", "process.command_line"),
-        *PRIVATE_ATTRIBUTES,
-    )
-)
-"""Attributes that identify a person or their machine, or contain users' data; RUM gets hashed ids instead."""
-
-NEVER_EXPORTED_HEADERS = frozenset(
-    ("cf_connecting_ip", "client_ip", "forwarded", "true_client_ip", "x_client_ip", "x_forwarded_for", "x_real_ip")
-)
-"""Captured headers that identify a person's machine, in OpenTelemetry's spelling."""
-
-SECRET_WORDS = ("api_key", "authorization", "cookie", "credential", "csrf", "password", "secret", "token")
-"""An attribute whose name contains one of these words is a secret; `_` also matches `.`, `-` or nothing."""
+Hook: TypeAlias = "Callable[[str, Any], Any]"
+Mode: TypeAlias = Literal["strict", "standard", "off"]
 
 URL_ATTRIBUTES = frozenset(
     (
-        *(*URLS, *DOCUMENT_URLS, "url.original", "http.target", PREVIOUS_URL),
+        *(*URLS, *DOCUMENT_URLS, "url.original", "url.path", "http.target", PREVIOUS_URL),
         *(REFERRER, "http.request.header.origin"),
         *(f"http.response.header.{name}" for name in ("location", "content_location")),
     )
@@ -61,106 +36,184 @@ URL_ATTRIBUTES = frozenset(
 TOO_DEEP = "..."
 """Replaces values that are nested too deeply."""
 
-MAX_CACHED_CHARS = 256
+is_sent_in_strict = re.compile(
+    r"(?:aws\.(?:region|lambda|s3|dynamodb\.table)|browser|cloud\.(?:provider|region|platform)|db\.(?:system|operation|"
+    r"collection|namespace|name)|deployment|error\.type|faas\.(?:name|trigger)|graphql\.operation|http\.(?:request\."
+    r"(?:method|resend)|response\.status|route|method|status|flavor|scheme)|messaging\.(?:system|operation|"
+    r"destination\.name)|network\.(?:protocol|transport|type)|os|otel|rpc\.(?:system|service|method|grpc)|server\.port|service|"
+    r"telemetry|url\.scheme|user_agent\.(?:name|version)|gen_ai\.(?:operation|system|provider|request|response\.model))"
+    r"(?:[._].*)?"
+).fullmatch
+"""In strict mode, a text leaves only under these names of semantic conventions, whose values are few."""
 
-MASK = "***"
-"""Replaces the value of a secret."""
+_is_frame = re.compile(r'\s+(?:File "|at )|[^@]*@[^@]*:\d+$|Traceback ').match
+MAX_FRAME_CHARS = 500
+_MIN_CARD = 10**12
 
-_SECRET_WORD = "|".join(word.replace("_", "[_.-]?") for word in SECRET_WORDS)
-_SECRET_NAME = re.compile(_SECRET_WORD, re.IGNORECASE)
-_SECRET_STEMS = tuple({word.partition("_")[0]: None for word in SECRET_WORDS})
-_SECRET_VALUE = re.compile(
-    rf"""(?P<header>(?:authorization|cookie)['"]?\s?[:=]\s?['"]?)[^\r\n'"]+   # a header, to the end of its line
-       | (?P<key>(?:{_SECRET_WORD})[\w.-]{{0,40}}(?:=|['"]\s?[:=]\s?))      # password=…, 'token': …
-         (?:"[^"\n]{{0,500}}"|'[^'\n]{{0,500}}'|[^\s'",;&)\]}}]+)""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_QUERY_PARAMETER = "db.query.parameter."
-_HEADER = re.compile(r"http\.(?:request|response)\.header\.(.+)")
-_SUSPICIOUS = re.compile("[@=:]")
-"""Every text to scrub contains one of these; most attribute values do not."""
-
-_HARMLESS = frozenset((int, float, bool))
-"""Types of values that cannot contain secrets."""
-
-_USER_INFO = re.compile(r"://[^/\s@'\"]+@")
-_QUERY = re.compile(
-    r"""[?#;](?: (?<!;)[^\s?#=&'"<>]+                                # ?token=…, #access_token=…
-              | (?<=;)(?=\w*?(?:auth|sess|sid|token))\w+             # ;jsessionid=…
-             )=[^\s'"<>)\]]*?(?=(?::\d{1,9}){0,2}(?:[\s'"<>)\]]|$))     # up to a script's :line:column""",
-    re.VERBOSE,
-)
+_SENT_TYPES: dict[Treatment, tuple[type, ...]] = {
+    Treatment.NUMBERS: (bool, int, float),
+    Treatment.TRUTH: (bool,),
+    Treatment.NEVER: (),
+}
 
 
-def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str], depth: int = 0) -> dict[str, Any]:
-    """Return the attributes that may be sent, with URLs scrubbed, also in maps among their values."""
-    keys = keys_of(attributes)
-    if len(keys.names) == len(attributes):
-        names: Iterable[str] = keys.cached(_exportable)
-    else:
-        names = [name for name in attributes if not is_private(str(name))]
-    found = {}
-    for name in names:
-        value = attributes[name]
-        found[name] = value if type(value) in _HARMLESS else scrubbed(name, value, allowed_parameters, depth)
-    return found
+class Redactor:
+    """What leaves of names, texts, URLs and attributes, in one mode; a function decides about the rest. Never raises.
 
-
-def _exportable(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if not is_private(name))
-
-
-@cache_short_texts(1024, MAX_CACHED_CHARS)
-def is_private(name: str) -> bool:
-    """Return whether an attribute with this name is never sent."""
-    header = _HEADER.fullmatch(name)
-    return (
-        name in NEVER_EXPORTED
-        or name.startswith(_QUERY_PARAMETER)
-        or (header is not None and header[1].lower().replace("-", "_") in NEVER_EXPORTED_HEADERS)
-        or bool(_SECRET_NAME.search(name))
-    )
-
-
-def scrubbed(name: str, value: Any, allowed_parameters: Collection[str], depth: int = 0) -> Any:
-    """Return an attribute value without secrets of URLs and texts, also inside lists and maps."""
-    if isinstance(value, str):
-        return urls.scrub(value, allowed_parameters) if name in URL_ATTRIBUTES else scrub_text(value)
-    if isinstance(value, (int, float)):
-        return value
-    if isinstance(value, (Mapping, list, tuple)) and depth >= MAX_DEPTH:
-        return TOO_DEEP
-    if isinstance(value, Mapping):
-        return exportable(value, allowed_parameters, depth + 1)
-    if isinstance(value, (list, tuple)):
-        return [scrubbed(name, item, allowed_parameters, depth + 1) for item in value]
-    return value
-
-
-def scrub_text(text: str) -> str:
-    """Return free text, such as an exception message, without secrets.
-
-    Secrets are user info, queries and fragments of URLs, and values after a secret's name, as in `password=…`.
+    `hook` receives name and value of what would leave, and returns what to send; None sends nothing.
     """
-    if not _SUSPICIOUS.search(text):
-        return text
-    if "@" in text:
-        text = _USER_INFO.sub("://", text)
-    if "=" in text:
-        text = _QUERY.sub("", text)
-    if not _names_secret(text):
-        return text
-    lines = text.splitlines(keepends=True)
-    return "".join(_SECRET_VALUE.sub(_masked, line) if _names_secret(line) else line for line in lines)
+
+    __slots__ = ("_hook", "_mode")
+
+    def __init__(self, mode: Mode = "standard", hook: Hook | None = None) -> None:
+        self._mode = mode
+        self._hook = hook
+
+    @classmethod
+    def of(cls, setting: Mode | Hook) -> Redactor:
+        """Return the redactor of a setting: a mode, or a function that adds to the standard mode."""
+        return cls("standard", setting) if callable(setting) else cls(setting)
+
+    def text(self, name: str, text: str) -> str:
+        """Return a free text, such as an exception's message; `name` is for the hook."""
+        if self._mode == "standard":
+            text = scrub_text(text)
+        elif self._mode == "strict" and text:
+            text = MASK
+        return text if self._hook is None else self._text_of_hook(name, text)
+
+    def stack(self, name: str, text: str) -> str:
+        """Return a stack; in strict mode without the lines that are no frames."""
+        if self._mode == "strict":
+            return "\n".join(line for line in scrub_text(text).split("\n") if _is_frame(line[:MAX_FRAME_CHARS]))
+        return self.text(name, text)
+
+    def name(self, text: str) -> str:
+        """Return a name that becomes a page or type: without secrets in every mode, and with ids masked."""
+        return scrub_name(text) if self._hook is None else self._text_of_hook("name", scrub_name(text))
+
+    def url(self, name: str, url: str, allowed_parameters: Collection[str] = ()) -> str:
+        """Return a URL without secrets in every mode, and with the ids of its path masked."""
+        found = urls.exported(url, allowed_parameters)
+        return found if self._hook is None else self._text_of_hook(name, found)
+
+    def attributes(
+        self, attributes: Mapping[str, Any], allowed_parameters: Collection[str], path: str = "", depth: int = 0
+    ) -> dict[str, Any]:
+        """Return the attributes that may be sent, scrubbed, also in maps among their values."""
+        keys = keys_of(attributes)
+        if not path and len(keys.names) == len(attributes):
+            names = keys.cached(_treatments)
+        else:
+            names = tuple((name, treatment_below(path, str(name))) for name in attributes)
+        found = {}
+        for name, treatment in names:
+            value = attributes[name]
+            if treatment is not Treatment.SENT and not self._is_sent(treatment, value):
+                continue
+            below = f"{path}.{name}" if path else name
+            value = self.value(name, value, allowed_parameters, depth, below)
+            if value is not None or attributes[name] is None:
+                found[name] = value
+        return found
+
+    def value(
+        self, name: str, value: Any, allowed_parameters: Collection[str], depth: int = 0, path: str | None = None
+    ) -> Any:
+        """Return an attribute value without secrets, also inside lists and maps; `path` has the names of its maps."""
+        found = self._value(name, value, allowed_parameters, depth, name if path is None else path)
+        if self._hook is None or isinstance(value, (Mapping, list, tuple)):
+            return found
+        return self._of_hook(name if path is None else path, found)
+
+    def _value(  # noqa: PLR0911 - one return for each kind of value
+        self, name: str, value: Any, allowed_parameters: Collection[str], depth: int, path: str
+    ) -> Any:
+        if isinstance(value, str):
+            return self._attribute_text(name, value, allowed_parameters, depth, path)
+        if isinstance(value, (int, float)):
+            return MASK if value >= _MIN_CARD and self._mode != "off" and _is_card_number(value) else value
+        if isinstance(value, (Mapping, list, tuple)) and depth >= MAX_DEPTH:
+            return TOO_DEEP
+        if isinstance(value, Mapping):
+            return self.attributes(value, allowed_parameters, path, depth + 1)
+        if isinstance(value, (list, tuple)):
+            return [self.value(name, item, allowed_parameters, depth + 1, path) for item in value]
+        if isinstance(value, (bytes, bytearray)) and self._mode != "off":
+            return MASK
+        return value
+
+    def _attribute_text(self, name: str, value: str, allowed_parameters: Collection[str], depth: int, path: str) -> str:
+        if name in URL_ATTRIBUTES:
+            return urls.exported(value, allowed_parameters)
+        if self._mode == "off":
+            return value
+        if self._mode == "strict" and not is_sent_in_strict(path):
+            return MASK
+        if value[:1] in _JSON_STARTS and value[-1:] in _JSON_ENDS:
+            clean = self._json(name, value, allowed_parameters, depth, path)
+            if clean is not None:
+                return clean
+        if "&" in value and _is_form(value):
+            return _mask_form(value)
+        return scrub_text(value)
+
+    def _json(self, name: str, value: str, allowed_parameters: Collection[str], depth: int, path: str) -> str | None:
+        """Return a text that is JSON without the secrets of its members; None if it is not JSON."""
+        try:
+            parsed = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return None
+        clean = self._value(name, parsed, allowed_parameters, depth + 1, path)
+        return value if clean == parsed else orjson.dumps(clean).decode()
+
+    def _is_sent(self, treatment: Treatment, value: object) -> bool:
+        return isinstance(value, _SENT_TYPES[treatment]) or (self._mode == "off" and treatment is not Treatment.NEVER)
+
+    def _text_of_hook(self, name: str, text: str) -> str:
+        found = self._of_hook(name, text)
+        return found if isinstance(found, str) else MASK
+
+    def _of_hook(self, name: str, value: Any) -> Any:
+        try:
+            return self._hook(name, value) if self._hook else value
+        except Exception:  # noqa: BLE001 - the application's function must not cost the record, nor leak
+            return MASK
 
 
-def _names_secret(text: str) -> bool:
-    """Return whether a text can contain a secret's name; much cheaper than the pattern."""
-    if "=" not in text and ":" not in text:
-        return False
-    lowered = text.lower()
-    return any(stem in lowered for stem in _SECRET_STEMS)
+_JSON_STARTS = frozenset("{[")
+_JSON_ENDS = frozenset("}]")
+_is_form = re.compile(r"\??[\w.\[\]%+-]{1,200}=[^&\s]*(?:&[\w.\[\]%+-]{1,200}=[^&\s]*)+").fullmatch
+_mask_form = partial(re.compile(r"=[^&]+").sub, f"={MASK}")
+
+STANDARD = Redactor()
 
 
-def _masked(found: re.Match[str]) -> str:
-    return (found["header"] or found["key"]) + MASK
+def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str]) -> dict[str, Any]:
+    """Return the attributes that may be sent in the standard mode."""
+    return STANDARD.attributes(attributes, allowed_parameters)
+
+
+def treatment_below(path: str, name: str) -> Treatment:
+    """Return what happens to a value in a map: by its own name, else by its name with those of its maps."""
+    treatment = treatment_of(name)
+    return treatment_of(f"{path}.{name}") if treatment is Treatment.SENT and path else treatment
+
+
+def is_private(name: str) -> bool:
+    """Return whether no text under this name is sent."""
+    return treatment_of(name) is not Treatment.SENT
+
+
+@cache_short_texts(1000, 1024)
+def scrub_name(name: str) -> str:
+    """Return a name, of a span, a page or a screen, without secrets and ids."""
+    return path_ids.mask_name(scrub_text(name)).replace(f"/{MASK}", f"/{path_ids.MASK}")
+
+
+def _treatments(names: tuple[str, ...]) -> tuple[tuple[str, Treatment], ...]:
+    return tuple((name, treatment_of(name)) for name in names if treatment_of(name) is not Treatment.NEVER)
+
+
+def _is_card_number(value: float) -> bool:
+    return isinstance(value, int) and is_card([int(digit) for digit in str(value)]) if value < 10**19 else False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -16,6 +17,7 @@ from .record_view import View
 V = TypeVar("V", bound=View)
 
 NOT_FOR_RUM = "it is not for RUM"
+NOT_MEASURED = "it has no measurement"
 BY_SETTINGS = "the settings exclude it"
 BY_APPLICATION = "the application excludes it"
 LIBRARY_SPAN = "it is a step or a call of a library; custom_events=all sends it"
@@ -31,6 +33,14 @@ def _always(_view: View, _config: Config) -> bool:
 
 def _nothing(_view: View, _config: Config) -> Iterable[EventDraft]:
     return ()
+
+
+def is_excluded(view: View, config: Config) -> bool:
+    """Return whether the settings exclude the name or the scope of a record."""
+    if not config.excluded_names:
+        return False
+    names = (view.name, view.scope.name if view.scope else "")
+    return any(fnmatchcase(name, pattern) for pattern in config.excluded_names for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ An event family is one module in `events` and one row here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Any
 
 from opentelemetry.trace import SpanKind
@@ -28,25 +27,22 @@ from .events import (
     web_vital,
     xray,
 )
-from .log_view import LogView
+from .log_view import PAGE_VIEW_RECORD, LogView
 from .record_view import View
-from .rule import BY_APPLICATION, HEALTH_CHECK, LIBRARY_SPAN, NOT_FOR_RUM, OF_PARENT, OF_SPAN, REPLACED, Rule, Rules
+from .rule import (
+    BY_APPLICATION,
+    HEALTH_CHECK,
+    LIBRARY_SPAN,
+    NOT_FOR_RUM,
+    NOT_MEASURED,
+    OF_PARENT,
+    OF_SPAN,
+    REPLACED,
+    Rule,
+    Rules,
+    is_excluded,
+)
 from .span_view import SpanView
-
-
-def _is_excluded(view: View, config: Config) -> bool:
-    if not config.excluded_names:
-        return False
-    names = (view.name, view.scope.name if view.scope else "")
-    return any(fnmatchcase(name, pattern) for pattern in config.excluded_names for name in names)
-
-
-def _is_exception(view: View, _: Config) -> bool:
-    return js_error.is_exception(view)
-
-
-def _is_logged_error(view: LogView, _: Config) -> bool:
-    return js_error.is_logged_error(view)
 
 
 def _request_made(view: SpanView, config: Config) -> Iterable[EventDraft]:
@@ -82,7 +78,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         having=http_event.OWN_TRAFFIC,
         keeps_exceptions=False,
     ),
-    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=is_excluded, keeps_exceptions=False),
     Rule("a message of an ASGI request", _NOTHING, having=_names("asgi.event.type"), left_out=NOT_FOR_RUM),
     Rule(
         "`rum.event.type` = `none`",
@@ -114,15 +110,16 @@ SPAN_RULES: Rules[SpanView] = Rules(
         named=_names("routeChange"),
     ),
     Rule(
-        "web vitals: `webvitals`",
+        "web vitals: `webvitals`, or the name of a vital",
         _VITALS,
         web_vital.span_events,
         web_vital.is_span_of_vitals,
-        named=_names("webvitals"),
+        left_out=NOT_MEASURED,
+        named=web_vital.SPANS,
     ),
     Rule(
         "an interaction: `event_type` and `target_element`",
-        "`dom_event`",
+        f"`dom_event`, {_PAGE_VIEW} if its name is `Navigation: /…`",
         dom.span_event,
         dom.is_interaction,
         having=_names("event_type"),
@@ -131,7 +128,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
     Rule("a screen drawn: `app.screen.time_to_first_…`", _NAVIGATION, screen.first_drawn, named=screen.FIRST_DRAWN),
     Rule("an Android screen shown", _PAGE_VIEW, page_view.page_view, screen.is_lifecycle_shown, named=screen.SHOWN),
     Rule("another step of a screen's lifecycle", _CUSTOM, custom.span_event, screen.is_lifecycle),
-    Rule("an exception as a span", _ERROR, fits=_is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
+    Rule("an exception as a span", _ERROR, fits=js_error.is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
     Rule(
         "a call to a database or cache: `db.…`",
         _UNLESS_ALL,
@@ -210,7 +207,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
 )
 
 LOG_RULES: Rules[LogView] = Rules(
-    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=_is_excluded, keeps_exceptions=False),
+    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=is_excluded, keeps_exceptions=False),
     Rule(
         "`rum.event.type` = `none`",
         _NOTHING,
@@ -235,7 +232,7 @@ LOG_RULES: Rules[LogView] = Rules(
         named=_names("http.client.request.exception"),
         keeps_exceptions=False,
     ),
-    Rule("an exception", _ERROR, fits=_is_logged_error),
+    Rule("an exception", _ERROR, fits=js_error.is_logged_error),
     Rule(
         "a session start: `session.start`",
         "`session_start_event`",
@@ -255,14 +252,15 @@ LOG_RULES: Rules[LogView] = Rules(
         _VITALS,
         web_vital.log_event,
         web_vital.is_vital,
+        left_out=NOT_MEASURED,
         named=_names(web_vital.EVENT_NAME),
     ),
     Rule(
-        "a page shown: `browser.navigation`",
+        "a page shown: `browser.navigation`, `browser.page_view`",
         _PAGE_VIEW,
         page_view.page_view,
         page_load.are_pages_wanted,
-        named=_names("browser.navigation"),
+        named=_names("browser.navigation", PAGE_VIEW_RECORD),
     ),
     Rule(
         "a document loaded: `browser.navigation_timing`",

@@ -13,8 +13,18 @@ from typing import NamedTuple, Protocol
 from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from .._attributes import plain
+from .attribute_keys import keys_of
 from .attribute_values import json_text
-from .record_view import MAX_EPOCH_NS, Attributes, Resource, Scope, View, epoch_ns, keys_of
+from .record_view import (
+    EARLIEST_EPOCH_NS,
+    MAX_EPOCH_NS,
+    Attributes,
+    Resource,
+    Scope,
+    View,
+    clock_unit_ns,
+    epoch_ns,
+)
 
 
 class SpanEvent(Protocol):
@@ -98,6 +108,11 @@ class SpanView(View):
         return self.name, self.attributes, events, self.span.links
 
     @property
+    def has_other_clock(self) -> bool:
+        """Whether its times are in another unit than nanoseconds."""
+        return clock_unit_ns(self.span.end_time) > 1
+
+    @property
     def source(self) -> Span:
         """The span that it was read from."""
         return self.span
@@ -113,7 +128,7 @@ class SpanView(View):
         context, parent, name, kind, resource, scope, start_ns, end_ns, given, events, *dropped = _READ(span)
         trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
         attributes = plain(given)
-        if not (start_ns and end_ns and 0 <= start_ns <= end_ns <= MAX_EPOCH_NS):
+        if not (start_ns and end_ns and EARLIEST_EPOCH_NS <= start_ns <= end_ns <= MAX_EPOCH_NS):
             start_ns = epoch_ns(start_ns or end_ns)
             end_ns = max(start_ns, epoch_ns(end_ns))
         return cls(

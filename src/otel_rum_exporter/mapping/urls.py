@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+
+from .path_ids import mask_path
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-_PLAIN = re.compile(r"https?://\w[\w.~:%+,=&!$'()*-]*(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
+_PLAIN = re.compile(r"https?://\w[\w.~%+,=&!$'()*-]*(?::\d{0,5})?(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
 """Nearly every URL up to its query; it needs no parsing."""
 
+_ENTRIES = frozenset({"", "/index.html"})
+"""Paths of documents that hold a whole application."""
+
+_USER_INFO = re.compile(r"^[^/?#]{1,40}://(?:[^\s/?#@:]*:(?!\d{1,5}(?:[/?#]|\Z))\S*@|[^/?#\s]*@)")
 _PATH_PARAMETERS = re.compile(r";[^/]*")
-_ID_SEGMENT = re.compile(
-    r"""\d+                                          # 42
-      | [0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
-      | (?=[a-fA-F]*\d)[0-9a-fA-F]{8,}               # 5f3a9c01, an object id, a digest
-      | (?=\D*\d)[A-Za-z0-9_~=-]{20,}                # a token
-    """,
-    re.VERBOSE,
-)
+_OPAQUE = re.compile(r"(data:[\w/+.-]{0,80}|(?:blob|javascript|mailto|tel|sms|about):)", re.IGNORECASE)
+"""URLs without a path: content, ids or people. Only their type is kept."""
 
 
 def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
@@ -30,15 +30,30 @@ def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
     plain = None if allowed_parameters else _PLAIN.match(url)
     if plain:
         return plain[0]
+    opaque = _OPAQUE.match(url)
+    if opaque:
+        return opaque[0]
+    clean = _without_user_info(url)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(clean)
     except ValueError:
-        return re.split(r"[?#;]", url, maxsplit=1)[0].rpartition("@")[2]
+        rest = clean if clean == url else clean.partition("://")[2]
+        return re.split(r"[?#;]", rest, maxsplit=1)[0].rpartition("@")[2]
     query = ""
     if parts.query and allowed_parameters:
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         query = urlencode([(name, value) for name, value in pairs if name in allowed_parameters])
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], _PATH_PARAMETERS.sub("", parts.path), query, ""))
+
+
+def exported(url: str, allowed_parameters: Collection[str] = ()) -> str:
+    """Return a URL as it is sent: scrubbed, and with the ids of its path masked."""
+    found = scrub(url, allowed_parameters)
+    start = found.find("/", found.find("://") + 3) if "://" in found else 0
+    if start < 0:
+        return found
+    path, mark, query = found[start:].partition("?")
+    return f"{found[:start]}{mask_path(path)}{mark}{query}"
 
 
 def compose(scheme: str | None, host: str | None, port: int | None, target: str) -> str:
@@ -69,7 +84,7 @@ def split_host(host: str) -> tuple[str, int | None]:
 def hostname(url: str) -> str | None:
     """Return the host of an absolute URL; None if it has none or is malformed."""
     try:
-        return urlsplit(url).hostname or None
+        return urlsplit(_without_user_info(url)).hostname or None
     except ValueError:
         return None
 
@@ -79,6 +94,9 @@ def path(url: str) -> str:
     plain = _PLAIN.match(url)
     if plain:
         return plain[1] or "/"
+    if _OPAQUE.match(url):
+        return "/"
+    url = _without_user_info(url)
     try:
         found = urlsplit(url).path
     except ValueError:
@@ -86,6 +104,34 @@ def path(url: str) -> str:
     return _PATH_PARAMETERS.sub("", found) or "/"
 
 
+def join(base: str | None, target: str) -> str:
+    """Return the URL of a target that is relative to a document; the target if there is none."""
+    try:
+        return urljoin(base or "", target)
+    except ValueError:
+        return target
+
+
+def page(url: str) -> str:
+    """Return the path of a document's URL, or the route in its fragment: `#/cart` and `#!/cart` are pages.
+
+    Other fragments, such as `#access_token=…`, are no part of a page.
+    """
+    document, _, fragment = url.partition("#")
+    route = fragment.removeprefix("!")
+    if not route.startswith("/"):
+        return path(url)
+    route = re.split(r"[?#&;=]", route, maxsplit=1)[0]
+    base = path(document).rstrip("/")
+    return route if base in _ENTRIES else f"{base}#{route}"
+
+
 def mask_ids(url_path: str) -> str:
     """Return a path with id-like segments replaced by `*`, so that one page has one name."""
-    return "/".join("*" if _ID_SEGMENT.fullmatch(segment) else segment for segment in url_path.split("/"))
+    return mask_path(url_path)
+
+
+def _without_user_info(url: str) -> str:
+    """Return a URL without user and password, which can contain `/`, `?`, `#` and `@` that they should encode."""
+    found = _USER_INFO.match(url)
+    return url if found is None else url[: url.index("://") + 3] + url[found.end() :]

@@ -54,25 +54,27 @@ def decode_json_file(content: bytes) -> DecodeResult:
 
 
 def _merged(bodies: Iterator[tuple[str, Callable[[bytes], DecodeResult], bytes]]) -> DecodeResult:
-    """Return the records of several bodies, each given with its name and decoder.
+    """Return the records of several bodies, each given with its name and decoder; a body that is no OTLP is rejected.
 
     Raises:
         OtlpError: if no body is OTLP, with the reason of the first one.
     """
     results: list[DecodeResult] = []
     failures: list[DecodeFailure] = []
+    undecoded = 0
     for name, decode, body in bodies:
         try:
             result = decode(body)
         except OtlpError as error:
             failures.append(DecodeFailure(name, f"is {error}"))
+            undecoded += 1
             continue
         results.append(result)
         failures.extend(DecodeFailure(f"{name}: {failure.path}", failure.reason) for failure in result.failures)
     if not results:
         raise OtlpError(str(failures[0]) if failures else "it is empty")
     records = tuple(record for result in results for record in result.records)
-    return DecodeResult(records, tuple(failures), sum(result.rejected for result in results))
+    return DecodeResult(records, tuple(failures), sum(result.rejected for result in results) + undecoded)
 
 
 def _framed_bodies(content: bytes) -> list[bytes]:

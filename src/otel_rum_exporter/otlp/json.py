@@ -115,8 +115,8 @@ def _valid_members(
             error = error.within(here)
             progress.add_failure(DecodeFailure(error.path, error.reason), _record_count(member, below))
             continue
-        for error in ignored:
-            progress.add_failure(DecodeFailure(f"{here}.{error.path}", f"{error.reason}; it is ignored"), 0)
+        for part in ignored:
+            progress.add_failure(DecodeFailure(f"{here}.{part.path}", f"{part.reason}; it is ignored"), 0)
         if below and below[0] not in inner and (unknown := _unknown_lists(inner)):
             progress.add_failure(DecodeFailure(f"{here}.{unknown}", f"is not read: OTLP has {below[0]} here"), 0)
         yield f"{here}.", inner, decoded
@@ -136,10 +136,15 @@ def _record_count(member: Any, below: tuple[str, ...]) -> int:
 
 
 def _resource(block: Message, ignored: Ignored) -> DecodedResource:
-    def read(resource: Message) -> dict[str, Any]:
-        return _attributes(resource, ignored=ignored)
+    malformed: Ignored = []
+    attributes: dict[str, Any] = {}
 
-    return DecodedResource(optional(ignored, None, proto_json.submessage, block, "resource", read) or {})
+    def read(resource: Message) -> None:
+        attributes.update(_attributes(resource, ignored=malformed))
+
+    optional(ignored, None, proto_json.submessage, block, "resource", read)
+    ignored.extend(error.within("resource") for error in malformed)
+    return DecodedResource(attributes)
 
 
 def _scope(block: Message, ignored: Ignored) -> DecodedScope | None:

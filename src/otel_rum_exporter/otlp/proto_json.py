@@ -156,8 +156,11 @@ def each(
     """
     found = []
     for index, item in enumerate(optional(ignored, [], items, fields, name)):
+        known = len(ignored) if ignored is not None else 0
         try:
             found.append(read(message(item)))
+            if ignored is not None and len(ignored) > known:
+                ignored[known:] = [error.within(f"{name}[{index}]") for error in ignored[known:]]
         except MalformedError as error:
             error = error.within(f"{name}[{index}]")
             if ignored is None:

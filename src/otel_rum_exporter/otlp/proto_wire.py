@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .model import Signal
+
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BITS = 63
 
@@ -41,6 +43,16 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
             raise WireError(f"byte {at - 1} begins a field of wire type {kind}, which OTLP does not use")
         if at > end:
             raise WireError(f"it ends within the field at byte {end}")
+
+
+def signal_of(data: bytes, start: int) -> Signal | None:
+    """Return what the record at an offset is, by the fields with which only one kind begins; None if unknown.
+
+    A span begins with its two ids, a log record with one of its times.
+    """
+    if data[start : start + 2] == b"\x0a\x10" and data[start + 18 : start + 20] == b"\x12\x08":
+        return Signal.TRACES
+    return Signal.LOGS if data[start : start + 1] in {b"\x09", b"\x59"} else None
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:

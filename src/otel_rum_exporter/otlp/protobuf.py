@@ -36,7 +36,7 @@ from .model import (
     status,
 )
 from .proto_json import optional
-from .proto_wire import WireError, fields_of
+from .proto_wire import WireError, fields_of, signal_of
 
 MAX_RECORD_BYTES = 256 * 1024
 """Largest span, log record, resource or scope that is read; RUM's events have 6 KB."""
@@ -45,9 +45,6 @@ _SHARED_BYTES = 8192
 """Largest cached resource, so that the requests of one client share it."""
 
 _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
-_HEAD_BYTES = 20
-"""Tag and value of a span's two ids."""
-
 _NO_PARENT = (b"", bytes(_SPAN_ID_BYTES))
 
 
@@ -60,7 +57,7 @@ def decode_protobuf(body: bytes, signal: Signal, max_records: int | None = None)
     """
     progress = DecodeProgress(max_records)
     try:
-        return DecodeResult(tuple(_records(body, signal, progress)), progress.failures, progress.rejected)
+        return DecodeResult(tuple(_records(body, _LAYOUTS[signal], progress)), progress.failures, progress.rejected)
     except WireError as error:
         raise OtlpError(f"not OTLP in protobuf: {error}") from None
 
@@ -75,9 +72,8 @@ class _Layout(NamedTuple):
     read: Callable[..., DecodedSpan | DecodedLogRecord]
 
 
-def _records(body: bytes, signal: Signal, progress: DecodeProgress) -> Iterator[DecodedSpan | DecodedLogRecord]:
+def _records(body: bytes, layout: _Layout, progress: DecodeProgress) -> Iterator[DecodedSpan | DecodedLogRecord]:
     """Yield the records of a body, and add failures to the progress."""
-    layout = _LAYOUTS[signal]
     for index, (number, start, end) in enumerate(fields_of(body, 0, len(body))):
         progress.count_record()
         if number != 1:
@@ -91,8 +87,8 @@ def _records(body: bytes, signal: Signal, progress: DecodeProgress) -> Iterator[
             records = sum(len(_split(body, *block, progress)[1]) for block in blocks)
             progress.add_failure(_failure(error, f"{path}.resource"), records)
             continue
-        for error in ignored:
-            _add_ignored(error, f"{path}.resource", progress)
+        for part in ignored:
+            _add_ignored(part, f"{path}.resource", progress)
         for inner, block in enumerate(blocks):
             yield from _scope_records(body, block, f"{path}.{layout.scopes}[{inner}]", resource, layout, progress)
 
@@ -108,11 +104,11 @@ def _scope_records(
         scope = None
     for index, (start, end) in enumerate(records):
         ignored: list[MalformedError] = []
-        read = _LAYOUTS[_signal_of(body[start : start + _HEAD_BYTES]) or layout.signal].read
+        read = _LAYOUTS[signal_of(body, start) or layout.signal].read
         try:
             yield read(body[start:end], resource, scope, progress, ignored)
-            for error in ignored:
-                _add_ignored(error, f"{path}.{layout.records}[{index}]", progress)
+            for part in ignored:
+                _add_ignored(part, f"{path}.{layout.records}[{index}]", progress)
         except (DecodeError, MalformedError) as error:
             progress.add_failure(_failure(error, f"{path}.{layout.records}[{index}]"))
 
@@ -136,16 +132,6 @@ def _checked_size(data: bytes) -> bytes:
     if len(data) > MAX_RECORD_BYTES:
         raise MalformedError("", f"has {len(data)} bytes; at most {MAX_RECORD_BYTES} are read")
     return data
-
-
-def _signal_of(head: bytes) -> Signal | None:
-    """Return what a record is by its first field, which only spans or only log records have; None if both have it.
-
-    A span begins with its trace id, a log record with its time.
-    """
-    if head[:2] == b"\x0a\x10" and head[18:20] == b"\x12\x08":
-        return Signal.TRACES
-    return Signal.LOGS if head[:1] in {b"\x09", b"\x59"} else None
 
 
 def _add_ignored(error: Exception, path: str, progress: DecodeProgress) -> None:

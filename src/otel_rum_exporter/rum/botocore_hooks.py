@@ -10,9 +10,11 @@ import math
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import datetime, timezone
+from http import HTTPStatus
 from typing import Any
 
 from .errors import retry_after_seconds
+from .response import check_success
 
 FINISHED_BODY = "otel_rum_exporter_body"
 """The parameter, and the key in botocore's request context, of a finished body."""
@@ -69,6 +71,10 @@ def _limited_send(client: Any, timeout_seconds: float) -> Callable[..., Any]:
     def send(request: Any, **_: Any) -> Any:
         request.stream_output = True
         response = session.send(request)
+        if response.status_code < HTTPStatus.OK:
+            # The body of a switch of protocols has no end.
+            response.raw.close()
+            check_success(response.status_code, response.headers, b"")
         deadline = time.monotonic() + timeout_seconds
         # urllib3 before 2.2 has no read1, and its read waits for as much as it is asked for.
         read = getattr(response.raw, "read1", None) or (lambda _: response.raw.read(1))
@@ -80,6 +86,7 @@ def _limited_send(client: Any, timeout_seconds: float) -> Callable[..., Any]:
                 raise ReadTimeoutError(endpoint_url=request.url)
         if len(content) >= MAX_RESPONSE_BYTES:
             response.raw.close()
+        check_success(response.status_code, response.headers, content)
         _convert_retry_after(response.headers)
         return AWSResponse(response.url, response.status_code, response.headers, _Content(content))
 

@@ -21,8 +21,9 @@ from ..config import Config
 from .batch import Batch
 from .botocore_hooks import FINISHED_BODY, register_hooks
 from .credentials import create_session
-from .errors import NOT_RUM, Disposition, Outcome, is_web_page, outcome_of
+from .errors import Disposition, Outcome, outcome_of
 from .request import body, parameters
+from .response import check_parsed
 
 USER_AGENT = f"otel-rum-exporter/{VERSION}"
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -61,7 +62,7 @@ class Transport:
         """Send one batch once, and return the outcome. Never raises."""
         with suppressed_instrumentation():
             try:
-                response = self._put(batch)
+                self._put(batch)
             except Exception as error:  # noqa: BLE001 - hooks, proxies and credential plugins raise anything
                 outcome = outcome_of(error)
                 if outcome.reason in STALE_CREDENTIALS:
@@ -70,7 +71,7 @@ class Transport:
             finally:
                 if self._is_closed:  # this request has returned its connection to the pool after `close`
                     self.close()
-        return NOT_RUM if is_web_page(response) else Outcome(Disposition.DELIVERED)
+        return Outcome(Disposition.DELIVERED)
 
     def close(self) -> None:
         """Close idle connections. A connection in use is closed when its request ends."""
@@ -79,13 +80,14 @@ class Transport:
         for client in clients:
             client.close()
 
-    def _put(self, batch: Batch) -> Any:
+    def _put(self, batch: Batch) -> None:
         """Call boto3: a client passed in with its regular parameters, our own with a finished body."""
         if self._client is not None:
             has_session_metadata = _has_session_metadata(self._client)
-            return self._client.put_rum_events(**parameters(batch, has_session_metadata=has_session_metadata))
+            check_parsed(self._client.put_rum_events(**parameters(batch, has_session_metadata=has_session_metadata)))
+            return
         client = self._own_client(batch.key.app_monitor.region)
-        return client.put_rum_events(**{"Id": batch.key.app_monitor.id, FINISHED_BODY: body(batch)})
+        client.put_rum_events(**{"Id": batch.key.app_monitor.id, FINISHED_BODY: body(batch)})
 
     def _own_client(self, region: str | None) -> RumClient:
         """Return the client of a region, None for the region of the settings. Built on first use."""

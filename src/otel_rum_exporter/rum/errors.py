@@ -1,8 +1,8 @@
 """Map the response to a request, or its exception, to an outcome, with tables by error code, status and exception.
 
-Transient errors are retried. Errors that need a change of settings are retried once a minute. Only a request that RUM
-itself calls invalid is split, to find the invalid event. Unknown errors are retried: the data is worth more than a
-request.
+Transient errors, unknown errors and responses that are not RUM's own are retried soon: the data is worth more than a
+request. Errors that need a change of settings are retried once a minute. Only a request that RUM itself calls invalid
+is split, to find the invalid event.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
+
+from .response import ERROR_TYPE_HEADER, is_page
 
 _OPERATION = "PutRumEvents"
 
@@ -44,9 +46,7 @@ class Outcome:
         return f"{self.reason}: {self.message}" if self.message else self.reason
 
 
-NOT_RUM = Outcome(
-    Disposition.RETRY, "NotRum", "the response is a web page, not RUM's", "check proxy, network sign-in and endpoint"
-)
+_NOT_RUM = "the response is not RUM's: check proxies, network sign-in and OTEL_EXPORTER_AWS_RUM_ENDPOINT"
 _PERMISSION = (
     "allow rum:PutRumEvents on arn:aws:rum:REGION:ACCOUNT:appmonitor/NAME, and check region and app monitor id"
 )
@@ -79,7 +79,6 @@ ERROR_CODES: dict[str, tuple[Disposition, str]] = {
 """By error code: those that botocore models for PutRumEvents, and those of AWS's common request checks."""
 
 STATUSES: tuple[tuple[range, Disposition, str], ...] = (
-    (range(300, 400), Disposition.WAIT, "check OTEL_EXPORTER_AWS_RUM_ENDPOINT"),
     (range(401, 402), Disposition.WAIT, _CREDENTIALS),
     (range(403, 404), Disposition.WAIT, _PERMISSION),
     (range(404, 405), Disposition.WAIT, "check app monitor id, region and endpoint"),
@@ -90,9 +89,15 @@ STATUSES: tuple[tuple[range, Disposition, str], ...] = (
     (range(400, 500), Disposition.WAIT, "check proxies and gateways between this process and RUM"),
     (range(500, 600), Disposition.RETRY, ""),
 )
-"""By HTTP status, for unknown error codes. The first range that contains the status applies."""
+"""By HTTP status, for errors of RUM with an unknown code. The first range that contains the status applies."""
+
+STATUSES_OF_OTHERS = ((range(429, 430), Disposition.THROTTLED, ""), (range(500, 600), Disposition.RETRY, ""))
+"""By HTTP status, for proxies, firewalls and captive portals, which know nothing about events and permissions."""
+
+_RETRY_AFTER_STATUSES = frozenset((429, 503))
 
 EXCEPTIONS: dict[str, tuple[Disposition, str]] = {
+    "NotRumError": (Disposition.RETRY, _NOT_RUM),
     "NoCredentialsError": (Disposition.WAIT, _CREDENTIALS),
     "PartialCredentialsError": (Disposition.WAIT, _CREDENTIALS),
     "CredentialRetrievalError": (Disposition.WAIT, _CREDENTIALS),
@@ -121,8 +126,8 @@ def outcome_of(error: Exception) -> Outcome:
     """Return the outcome of a request that raised an exception."""
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
-        outcome = _outcome_of_response(response)
         is_of_rum = getattr(error, "operation_name", _OPERATION) == _OPERATION
+        outcome = _outcome_of_response(response, is_of_rum=is_of_rum)
         return outcome if is_of_rum else _outcome_of_credentials(outcome)
     disposition, advice = next(EXCEPTIONS[base.__name__] for base in type(error).__mro__ if base.__name__ in EXCEPTIONS)
     return Outcome(disposition, type(error).__name__, _one_line(error), advice)
@@ -143,13 +148,18 @@ def retry_after_seconds(header: str | None, now: Callable[[], datetime]) -> floa
         return None
 
 
-def _outcome_of_response(response: Mapping[str, Any]) -> Outcome:
+def _outcome_of_response(response: Mapping[str, Any], *, is_of_rum: bool) -> Outcome:
     error = response.get("Error") or {}
     metadata = response.get("ResponseMetadata") or {}
     code, status = str(error.get("Code", "")), metadata.get("HTTPStatusCode")
-    by_status = ((disposition, advice) for statuses, disposition, advice in STATUSES if status in statuses)
-    disposition, advice = ERROR_CODES.get(code) or next(by_status, (Disposition.RETRY, ""))
     headers = metadata.get("HTTPHeaders") or {}
+    # A code is a number where botocore found none in the response.
+    is_own = ERROR_TYPE_HEADER in headers or (bool(code) and not code.isdigit() and not is_of_rum)
+    statuses = STATUSES if is_own else STATUSES_OF_OTHERS
+    by_status = ((disposition, advice) for row, disposition, advice in statuses if status in row)
+    disposition, advice = ERROR_CODES.get(code) or next(by_status, (Disposition.RETRY, "" if is_own else _NOT_RUM))
+    if not (is_own or code in ERROR_CODES or status in _RETRY_AFTER_STATUSES):
+        headers = {}
     wait = retry_after_seconds(headers.get("retry-after"), lambda: datetime.now(timezone.utc))
     return Outcome(disposition, code or str(status), _one_line(error.get("Message", "")), advice, wait)
 
@@ -164,7 +174,7 @@ def _outcome_of_credentials(outcome: Outcome) -> Outcome:
 def is_web_page(response: Any) -> bool:
     """Return whether a response is a web page. A captive portal sends one with status 200, which botocore accepts."""
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}) if isinstance(response, Mapping) else {}
-    return str(headers.get("content-type", "")).startswith("text/html")
+    return is_page(str(headers.get("content-type", "")))
 
 
 def _one_line(text: object) -> str:

@@ -50,3 +50,26 @@ def test_an_interaction_is_a_dom_event(url: dict[str, str]) -> None:
 def test_a_click_log_record_is_a_dom_event(name: str, attributes: dict[str, Any], expected: dict[str, Any]) -> None:
     """For browsers, widgets and screens."""
     assert mapped(make_log(name, attributes)) == [("dom_event", {"version": "1.1.0", "event": "click", **expected})]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "page"),
+    [
+        ("Navigation: /planet/3?tab=a", "http://shop.example/", "/planet/*"),
+        ("Navigation: /cart#pay", "http://shop.example/a/b", "/cart"),
+        ("Navigation: /#/orders/42", "http://shop.example/#/", "/orders/*"),
+        ("Navigation: /cart", "http://[", "/cart"),
+        ("Navigation: /cart", None, "/cart"),
+    ],
+)
+def test_an_interaction_that_changed_the_route_shows_a_page(name: str, before: str | None, page: str) -> None:
+    """OTel's instrumentation renames the span; its URL is the page before."""
+    attributes = {"event_type": "click", "target_element": "A"} | ({"http.url": before} if before else {})
+    (click, _), (shown, details) = mapped(make_span(name, attributes))
+    assert (click, shown, details["pageId"]) == ("dom_event", "page_view_event", page)
+    assert "tab" not in str(details)
+
+
+def test_a_span_of_another_kind_with_the_name_of_a_navigation_shows_no_page() -> None:
+    """Only an interaction has the attributes of one."""
+    assert [kind for kind, _ in mapped(make_span("Navigation: /cart"))] != ["page_view_event"]

@@ -216,7 +216,7 @@ def test_a_route_changed_is_a_page_view_with_its_referrer_and_a_navigation() -> 
             {
                 "version": "1.0.0",
                 "pageId": "/cart",
-                "referrer": "https://shop.example/products/4711",
+                "referrer": "https://shop.example/products/*",
                 "referrerDomain": "shop.example",
             },
         ),
@@ -314,3 +314,31 @@ def test_values_that_rum_does_not_accept_are_left_out(change: dict[str, Any], mi
     ((_, details),) = mapped(make_log("browser.navigation_timing", attributes))
     assert missing not in details
     assert details["duration"] == 0
+
+
+@pytest.mark.parametrize("value", [-1, -1.0, "-1"])
+def test_a_moment_of_minus_one_did_not_happen(value: object) -> None:
+    """Browsers report it for documents of the memory cache."""
+    moments: dict[str, object] = {
+        "fetch_start": value,
+        "request_start": value,
+        "response_start": value,
+        "response_end": value,
+    }
+    given: dict[str, object] = {
+        **moments,
+        "dom_interactive": 300.5,
+        "load_event_start": 400,
+        "load_event_end": 0,
+        "duration": value,
+    }
+    attributes = {
+        f"browser.navigation_timing.{name}": moment for name, moment in {**given, "redirect_count": value}.items()
+    }
+    (details,) = [
+        one for kind, one in mapped(make_log("browser.navigation_timing", attributes)) if "navigation" in kind
+    ]
+    assert details["duration"] == 0
+    assert (details["domInteractive"], details["loadEventStart"]) == (300.5, 400)
+    absent = ("fetchStart", "timeToFirstByte", "responseStart", "responseTime", "domProcessingTime", "redirectCount")
+    assert not {*absent} & details.keys()

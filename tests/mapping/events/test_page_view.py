@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.mapping.events import page_view
 from otel_rum_exporter.mapping.span_view import SpanView
+from tests.logs import make_log
+from tests.mapping.event_drafts import mapped
 from tests.spans import START_NS, make_config, make_span
 
 GET_PAGE = {"http.request.method": "GET", "http.route": "/products/<sku>", "http.response.status_code": 200}
@@ -122,3 +125,16 @@ def test_a_page_is_also_an_http_event_with_http_events_all() -> None:
     """`http_events=all` applies to pages as to other requests."""
     view = SpanView.of(make_span("GET", GET_PAGE, kind=SpanKind.SERVER))
     assert len(list(page_view.page_served(view, make_config(http_events="all")))) == 3
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        make_log("browser.page_view", {"url.full": "https://shop.example/orders/42?t=1"}),
+        make_log("browser.page_view", body={"url": "https://shop.example/orders/42?t=1", "type": 0}),
+    ],
+)
+def test_a_page_view_record_has_its_url_in_an_attribute_or_in_the_body(record: ReadableLogRecord) -> None:
+    """Agents of before the current conventions send it."""
+    ((kind, details),) = mapped(record)
+    assert (kind, details["pageId"]) == ("page_view_event", "/orders/*")

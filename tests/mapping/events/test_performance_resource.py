@@ -186,3 +186,15 @@ def test_the_file_type_comes_from_the_extension_else_from_the_initiator(
 ) -> None:
     """As in AWS's web client."""
     assert file_type(target, initiator) == expected
+
+
+def test_negative_sizes_and_durations_are_no_measurements() -> None:
+    """-1 is the length of a body that is unknown."""
+    resource = "browser.resource_timing."
+    sizes = {f"{resource}transfer_size": -1, f"{resource}encoded_body_size": -1, f"{resource}decoded_body_size": 5}
+    (logged,) = mapped(make_log("browser.resource_timing", {**sizes, f"{resource}duration": -2.5}))
+    attributes = {"http.method": "GET", "http.status_code": 200, "http.response_content_length": -1}
+    (made,) = mapped(make_span("GET", attributes, kind=SpanKind.CLIENT))
+    assert logged[1]["duration"] == 0
+    for _, details in (logged, made):
+        assert not {"transferSize", "headerSize", "compressionRatio"} & details.keys()

@@ -202,3 +202,23 @@ def test_a_splunk_span_has_a_web_vital(name: str) -> None:
     span = make_span("webvitals", {name: 0.1, "webvitals.metric_id": "v4-1"}, duration_millis=0)
     assert mapped(span) == [(EVENTS[name], {"version": "1.0.0", "value": 0.1})]
     assert types(make_span("webvitals", {name: "fast"})) == ["webvitals"]
+
+
+def test_a_negative_vital_is_no_measurement() -> None:
+    """Browsers report -1 for what did not happen; 0 is a value."""
+    attributes = {"browser.web_vital.name": "lcp", "browser.web_vital.value": -1}
+    assert mapped(make_log("browser.web_vital", attributes)) == []
+    assert mapped(make_span("webvitals", {"lcp": -1})) == []
+    assert [kind for kind, _ in mapped(make_span("webvitals", {"lcp": -1, "cls": 0}))] == [
+        "cumulative_layout_shift_event"
+    ]
+
+
+@pytest.mark.parametrize("name", ["LCP", "CLS", "INP", "FCP", "TTFB", "FID"])
+def test_a_vital_as_a_span_of_its_own_is_that_vital(name: str) -> None:
+    """Honeycomb's agent makes one span for each."""
+    attributes = {f"{name.lower()}.value": 12.5, f"{name.lower()}.rating": "good", f"{name.lower()}.delta": 1}
+    ((kind, details),) = mapped(make_span(name, attributes))
+    assert kind.endswith("_event")
+    assert details["value"] == 12.5
+    assert types(make_span(name)) == [name], "without a value it is a span like any other"

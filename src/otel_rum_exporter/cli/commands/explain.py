@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from .. import MISUSED, fail
+from .. import LOST, MISUSED, fail
 
 _GZIP = b"\x1f\x8b"
 
@@ -27,7 +27,7 @@ def explain(file: str, *, is_json: bool) -> None:
     be compressed with gzip. `-` reads standard input. The settings come from the environment.
 
     For each record it prints the rule that applies, the session, user and page in RUM, and the events. The last lines
-    count the events by type.
+    count the events by type. The exit code is 3 if the file or a record in it could not be read.
 
     \b
     Examples:
@@ -42,20 +42,23 @@ def explain(file: str, *, is_json: bool) -> None:
 
     try:
         config = explaining.config_of(os.environ)
-        explanation = explaining.explain(decode_file(_content(file)), config, time.time_ns())
+        decoded = decode_file(_content(file))
+        explanation = explaining.explain(decoded, config, time.time_ns())
     except ConfigError as error:
         fail(str(error), MISUSED)
     except OtlpError as error:
-        fail(f"{file} is not OTLP: {error}")
+        fail(f"{file} is not OTLP: {error}", LOST)
     except (OSError, EOFError, zlib.error) as error:
-        fail(f"cannot read {file}: {getattr(error, 'strerror', None) or error}")
+        fail(f"cannot read {file}: {getattr(error, 'strerror', None) or error}", LOST)
     if is_json:
         click.echo(orjson.dumps(explaining.as_json(explanation), option=orjson.OPT_INDENT_2))
-        return
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    for line in explaining.text_lines(explanation):
-        click.echo(line)
+    else:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        for line in explaining.text_lines(explanation):
+            click.echo(line)
+    if decoded.rejected or (decoded.failures and not decoded.records):
+        raise SystemExit(LOST)
 
 
 def _content(file: str) -> bytes:

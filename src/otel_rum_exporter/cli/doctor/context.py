@@ -16,6 +16,7 @@ from ..._uuid import UUID
 from ...config import Config, readings, variable
 from ...rum.credentials import create_client, create_session
 from ...rum.errors import is_web_page
+from ...rum.response import NotRumError
 from ..options import option_of
 from .policy import AppMonitorArn
 from .result import WebPageError
@@ -104,6 +105,8 @@ class Context:
         """
         try:
             response = call(**parameters)
+        except NotRumError as error:
+            raise WebPageError from error
         except Exception as error:
             self._check_response(getattr(error, "response", None))
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ...delivery.spool.directory import left_behind
+from ...delivery.spool.folder import left_behind
 from ...exporter.pipeline import spool_destination
 from .context import Context
 from .result import Result, ok, warning

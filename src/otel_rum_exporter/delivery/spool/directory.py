@@ -7,11 +7,7 @@ the disk fails, events stay in memory until it works again, and a log line says 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
 import shutil
-import stat
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,9 +15,9 @@ from ..._fork import UNFORKED
 from ..._log import RateLimitedLog
 from ...rum.event import RumEvent
 from ..storage import QueuedEvents, Recovered
-from .locked_file import DAMAGED_SUFFIX
+from .folder import delete_old_damaged, directory_of, left_behind, prepare, segment_files
 from .record import encode_events
-from .segment import SUFFIX, Location, Segment
+from .segment import Location, Segment
 from .sqlite_file import delete_sqlite, read_sqlite, sqlite_files
 
 MAX_SEGMENT_BYTES = 16 * 1024 * 1024
@@ -48,7 +44,12 @@ PART_BYTES = 1024 * 1024
 """Events that stayed in memory are written in parts of this size."""
 
 MIN_LIMIT_BYTES = 1024 * 1024
-MAX_DAMAGED_FILES = 3
+
+FAILED = "spool %s %s (%s); %s. To fix: check the disk, its free space and its permissions."
+LEFT_BEHIND = (
+    "%d events for %s are still in %s; this process does not send them. "
+    "To fix: start a process with these settings, or delete the events."
+)
 
 Entries = Sequence[tuple[QueuedEvents, bytes]]
 
@@ -65,8 +66,8 @@ class Spool:
     ) -> None:
         self._root = Path(directory)
         self._destination = destination
-        self._directory = self._root / _hash(destination)
-        self._former = self._root / _hash(former_destination)
+        self._directory = directory_of(self._root, destination)
+        self._former = directory_of(self._root, former_destination)
         self._max_bytes = max_bytes
         self._limit_bytes = float(max_bytes)
         self._log = log
@@ -127,11 +128,12 @@ class Spool:
         with self._step() as may_write:
             if not may_write:
                 return Recovered([], 0)
-            # The next write finds out whether the disk still fails.
-            self.is_failing = False
+            # Without events in memory, the next write finds out whether the disk still fails.
+            self.is_failing = bool(self._in_memory)
             for segment in list(self._segments):
                 self._maintain(segment)
-            for path in self._other_files():
+            own = {segment.path for segment in self._segments}
+            for path in (path for path in segment_files(self._directory) if path not in own):
                 adopted = self._adopt(path) if adopted_bytes < MAX_ADOPTED_BYTES else None
                 if adopted is None:
                     with contextlib.suppress(OSError):
@@ -214,7 +216,7 @@ class Spool:
             self._current = None
             self._maintain(current)
         if self._current is None:
-            self._prepare()
+            prepare(self._directory)
             self._current = Segment.create(self._directory, self._destination)
             self._segments.add(self._current)
             limit = min(self._max_bytes, shutil.disk_usage(self._directory).free // 4) // SEGMENTS
@@ -259,41 +261,7 @@ class Spool:
             self._current = None
         if segment.discard():
             self._segments.discard(segment)
-            self._delete_old_damaged()
-
-    def _delete_old_damaged(self) -> None:
-        """Keep only the newest damaged files, for examination."""
-        with contextlib.suppress(OSError):
-            for path in sorted(self._directory.glob(f"*{DAMAGED_SUFFIX}"))[:-MAX_DAMAGED_FILES]:
-                path.unlink(missing_ok=True)
-
-    def _prepare(self) -> None:
-        """Create the directory, with access for this user only.
-
-        Raises:
-            PermissionError: It belongs to another user, who could read and change its files.
-            NotADirectoryError: It is a link.
-        """
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for directory in (self._root, self._directory):
-            directory.mkdir(mode=0o700, exist_ok=True)
-            owner = directory.lstat()
-            if hasattr(os, "geteuid") and owner.st_uid != os.geteuid():
-                raise PermissionError(f"{directory} belongs to user {owner.st_uid}; name a directory of this user")
-            if not stat.S_ISDIR(owner.st_mode):
-                raise NotADirectoryError(f"{directory} is not a directory")
-        self._directory.chmod(0o700)
-
-    def _other_files(self) -> list[Path]:
-        """Return the segments of other processes, oldest first."""
-        own = {segment.path for segment in self._segments}
-        try:
-            if not self._directory.exists():
-                return []
-            self._prepare()
-            return [path for path in _segment_files(self._directory) if path not in own]
-        except OSError:
-            return []
+            delete_old_damaged(self._directory)
 
     def _adopt(self, path: Path) -> Segment | None:
         """Adopt a segment; None if its process is alive, it is not a segment, or enough are adopted."""
@@ -318,46 +286,10 @@ class Spool:
     def _log_left_behind(self) -> None:
         for destination, events in left_behind(self._root).items():
             if destination != self._destination:
-                self._log.add(
-                    f"left behind {destination}",
-                    "%d events for %s are still in %s; this process does not send them. "
-                    "To fix: start a process with these settings, or delete the events.",
-                    events,
-                    destination,
-                    self._root,
-                    is_once=True,
-                )
+                self._log.add(f"spool {destination}", LEFT_BEHIND, events, destination, self._root, is_once=True)
 
     def _warn(self, failure: str, error: Exception, consequence: str) -> None:
-        self._log.add(
-            f"spool {failure}",
-            "spool %s %s (%s); %s. To fix: check the disk, its free space and its permissions.",
-            self._directory,
-            failure,
-            error,
-            consequence,
-        )
-
-
-def left_behind(root: Path) -> Counter[str]:
-    """Return the number of events in segments without an owner, by destination."""
-    found: Counter[str] = Counter()
-    with contextlib.suppress(OSError):
-        for directory in sorted(root.iterdir()):
-            for path in _segment_files(directory):
-                with contextlib.suppress(OSError):
-                    destination, events = Segment.left_behind(path)
-                    found[destination] += events
-    return +found
-
-
-def _hash(destination: str) -> str:
-    return hashlib.blake2b(destination.encode(), digest_size=8).hexdigest()
-
-
-def _segment_files(directory: Path) -> list[Path]:
-    """Return the segments of a directory, oldest first."""
-    return sorted(directory.glob(f"*{SUFFIX}"))
+        self._log.add(f"spool {failure}", FAILED, self._directory, failure, error, consequence)
 
 
 def _segment(queued: QueuedEvents) -> Segment | None:

@@ -162,8 +162,8 @@ def read_segment(segment: bytes) -> Contents:
     is_synced = header is not None and header.seq == seq and len(segment) == end
     if header is not None:
         seq, events = max(seq, header.seq), max(events, header.events)
-    elif len(segment) > read or 0 < len(segment) < FIRST_RECORD:
-        events += 1  # at least
+    elif len(segment) > read or (len(segment) < FIRST_RECORD and any(segment[len(_HEADER_MAGIC) : _HEADER.size])):
+        events += 1  # At least. A process that ends while it creates the file leaves zeros.
     lost_events = events - found_events - sum(count for number, count in removed if number not in found)
     for number, _ in removed:
         found.pop(number, None)

@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from ..._attributes import METHODS, ROUTE, TARGETS, URLS, plain
 from ...config import Config
 from ...rum.event import EventDraft
-from .. import redaction, routes, urls
+from .. import routes, urls
 from ..attribute_values import json_object, json_text, json_value
 from ..caches import cache_short_texts
 from ..fields import Field
@@ -146,14 +146,14 @@ def _kind_of_work(view: SpanView) -> str | None:
 def _details(view: SpanView, config: Config) -> dict[str, Any]:
     span = view.span
     details: dict[str, Any] = {
-        "name": _masked(view.name),
+        "name": view.redactor.name(view.name),
         "kind": view.span.kind.name,
         "startTime": _iso(view.start_ns),
         "durationMs": view.duration_millis,
         "traceId": view.trace_id,
         "spanId": view.span_id,
         "otel": _otel(view),
-        "attributes": _attributes(view.attributes, config),
+        "attributes": _attributes(view, view.attributes, config),
     }
     if view.parent_key is not None:
         details["parentSpanId"] = view.parent_key[1]
@@ -161,9 +161,9 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
     if events:
         details["events"] = [
             {
-                "name": redaction.scrub_text(json_text(event.name)),
+                "name": view.redactor.name(json_text(event.name)),
                 "time": _iso(event.timestamp),
-                "attributes": _attributes(plain(event.attributes), config),
+                "attributes": _attributes(view, plain(event.attributes), config),
             }
             for event in events
         ]
@@ -176,23 +176,16 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
 
 
 def _log_details(view: LogView, config: Config) -> dict[str, Any]:
-    details: dict[str, Any] = {"name": _masked(view.name), "time": _iso(view.end_ns), "otel": _scope(view)}
+    details: dict[str, Any] = {"name": view.redactor.name(view.name), "time": _iso(view.end_ns), "otel": _scope(view)}
     if view.severity:
         details["severityNumber"] = view.severity
     if view.trace_id:
         details |= {"traceId": view.trace_id, "spanId": view.span_id}
-    body = json_value(redaction.scrubbed("body", view.body, config.url_query_parameters))
+    body = json_value(view.redactor.value("body", view.body, config.url_query_parameters))
     if body is not None:
         details["body"] = body
-    details["attributes"] = _attributes(view.attributes, config)
+    details["attributes"] = _attributes(view, view.attributes, config)
     return details
-
-
-@cache_short_texts(MAX_CACHED_NAMES, MAX_CACHED_CHARS)
-def _masked(name: str) -> str:
-    """Return a name without secrets and path ids: names of HTTP spans without a route contain the path."""
-    name = redaction.scrub_text(name)
-    return urls.mask_ids(name) if "/" in name else name
 
 
 def _scope(view: View) -> dict[str, Any]:
@@ -208,14 +201,14 @@ def _otel(view: SpanView) -> dict[str, Any]:
     if status.status_code is not StatusCode.UNSET:
         found["status_code"] = status.status_code.name
     if status.description:
-        found["status_description"] = redaction.scrub_text(json_text(status.description))
+        found["status_description"] = view.redactor.text("status.description", json_text(status.description))
     if view.dropped is not None:
         found.update((f"dropped_{name}_count", count) for name, count in view.dropped._asdict().items() if count)
     return found
 
 
-def _attributes(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    return json_object(redaction.exportable(attributes, config.url_query_parameters))
+def _attributes(view: View, attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    return json_object(view.redactor.attributes(attributes, config.url_query_parameters))
 
 
 def _iso(time_ns: int | None) -> str:

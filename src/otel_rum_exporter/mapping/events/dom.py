@@ -9,8 +9,10 @@ from ...config import Config
 from ...rum.event import EventDraft
 from ..fields import Field, values_from
 from ..log_view import LogView
+from ..metadata import ROUTE_CHANGED
 from ..record_view import View, text
 from ..span_view import SpanView
+from . import page_view
 
 DOM_EVENT = "com.amazon.rum.dom_event"
 DOM_VERSION = "1.1.0"
@@ -33,10 +35,15 @@ def is_interaction(view: SpanView, _: Config) -> bool:
     return view.text("event_type") is not None and view.text("target_element") is not None
 
 
-def span_event(view: SpanView, _: Config) -> Iterator[EventDraft]:
-    """Yield the event of an interaction; spans that it caused are descendants of its span."""
+def span_event(view: SpanView, config: Config) -> Iterator[EventDraft]:
+    """Yield the event of an interaction, and the page view if it changed the route.
+
+    Spans that it caused are descendants of its span.
+    """
     details = {**_details(view, view.text("event_type") or ""), "interactionId": view.span_id}
     yield EventDraft(DOM_EVENT, view.start_ns, details)
+    if view.name.startswith(ROUTE_CHANGED):
+        yield from page_view.page_view(view, config)
 
 
 def log_event(view: LogView, _: Config) -> Iterator[EventDraft]:

@@ -34,7 +34,7 @@ from .. import urls
 from ..attribute_values import json_text
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..redaction import scrub_text
+from ..secret_texts import scrub_text
 from ..span_view import SpanView
 from . import performance_resource
 from .exception_kinds import is_cancelled_message
@@ -179,7 +179,7 @@ def request_url(view: SpanView) -> str | None:
 def _http_event(view: SpanView, target: str | None, config: Config) -> EventDraft:
     request = {"method": method(view)}
     if target:
-        request["url"] = urls.scrub(target, config.url_query_parameters)
+        request["url"] = view.redactor.url("request.url", target, config.url_query_parameters)
     details: dict[str, Any] = {
         "version": VERSION,
         "request": request,
@@ -197,20 +197,24 @@ def _http_event(view: SpanView, target: str | None, config: Config) -> EventDraf
 def failure(view: SpanView) -> dict[str, Any]:
     """Return the error of a request without a response, in RUM's form."""
     for _, exception in recorded(view):
-        return js_error_details(exception, MAX_ERROR_STACK_CHARS)
+        return js_error_details(exception, MAX_ERROR_STACK_CHARS, view.redactor)
     kind = view.text("error.type")
     description = json_text(view.span.status.description or "") or view.text(STATUS_TEXT) or ""
     if kind is None or kind.isdigit():
         named = _TYPE_BEFORE_MESSAGE.match(description)
         kind = named[0] if named else ABORTED if is_cancelled_message(description) else "Error"
     details = {"version": VERSION, "type": cut(scrub_text(kind), MAX_MESSAGE_CHARS)}
-    return details | ({"message": cut(scrub_text(description), MAX_MESSAGE_CHARS)} if description else {})
+    return details | (
+        {"message": cut(view.redactor.text("status.description", description), MAX_MESSAGE_CHARS)}
+        if description
+        else {}
+    )
 
 
 def _status_text(view: SpanView, code: int) -> str:
     given = view.text(STATUS_TEXT)
     if given:
-        return given
+        return view.redactor.text("http.status_text", given)
     try:
         return HTTPStatus(code).phrase
     except ValueError:

@@ -21,13 +21,15 @@ from ..._attributes import (
     EXCEPTION_TYPE,
     plain,
 )
+from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import logged_exception, urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import View, number, text
-from ..redaction import scrub_text
+from ..record_view import View, epoch_ns, number, text
+from ..redaction import STANDARD, Redactor
+from ..secret_texts import scrub_text, without_blocks
 from ..span_view import SpanView
 from ..stack_trace import application_frame
 from .exception_kinds import is_answer, is_cancellation
@@ -112,7 +114,7 @@ def recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield view.end_ns, {**exception, EXCEPTION_MESSAGE: message}
         for event in view.events:
             if event.name == "exception":
-                yield event.timestamp or view.end_ns, plain(event.attributes)
+                yield epoch_ns(event.timestamp) or view.end_ns, plain(event.attributes)
 
 
 def _is_call(view: View) -> bool:
@@ -144,14 +146,14 @@ def _written_message(stack: str, kind: str) -> str | None:
     return None
 
 
-def is_exception(view: View) -> bool:
+def is_exception(view: View, _: Config | None = None) -> bool:
     """Return whether a span or log record is itself an exception, such as a hang or a logged error."""
     if not view.keys.has(EXCEPTION_ATTRIBUTES):
         return False
     return view.text(*EXCEPTION) is not None or _is_splunk_error(view)
 
 
-def is_logged_error(view: LogView) -> bool:
+def is_logged_error(view: LogView, _: Config | None = None) -> bool:
     """Return whether a log record reports an exception."""
     if 1 <= view.severity <= _MAX_DEBUG_SEVERITY:
         return False
@@ -159,17 +161,19 @@ def is_logged_error(view: LogView) -> bool:
     return is_named or is_exception(view) or logged_exception.of_log(view) is not None
 
 
-def js_error(timestamp_ns: int, exception: Mapping[str, Any]) -> EventDraft:
+def js_error(timestamp_ns: int, exception: Mapping[str, Any], redactor: Redactor = STANDARD) -> EventDraft:
     """Return the error event of an exception."""
-    return EventDraft(JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS))
+    return EventDraft(JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS, redactor))
 
 
-def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict[str, Any]:
+def js_error_details(
+    exception: Mapping[str, Any], max_stack_chars: int, redactor: Redactor = STANDARD
+) -> dict[str, Any]:
     """Return an exception in RUM's form, also for use inside an `http_event`."""
     details: dict[str, Any] = {
         "version": VERSION,
         "type": cut(scrub_text(text(exception, *ERROR_TYPES) or "Error"), MAX_MESSAGE_CHARS),
-        "message": cut(scrub_text(text(exception, EXCEPTION_MESSAGE) or ""), MAX_MESSAGE_CHARS),
+        "message": cut(redactor.text(EXCEPTION_MESSAGE, text(exception, EXCEPTION_MESSAGE) or ""), MAX_MESSAGE_CHARS),
     }
     stack = text(exception, EXCEPTION_STACK)
     file_name = text(exception, *CODE_FILES)
@@ -178,7 +182,7 @@ def js_error_details(exception: Mapping[str, Any], max_stack_chars: int) -> dict
         line = number(exception, *CODE_LINES)
         details |= {} if line is None else {"lineno": line}
     if stack:
-        details.update(_stack_fields(stack, max_stack_chars))
+        details.update(_stack_fields(stack, max_stack_chars, redactor))
     return details
 
 
@@ -191,9 +195,11 @@ def _as_otel_exception(view: View) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=MAX_STACKS)
-def _stack_fields(stack: str, max_stack_chars: int) -> dict[str, Any]:
+def _stack_fields(stack: str, max_stack_chars: int, redactor: Redactor) -> dict[str, Any]:
     # Cut first because recursion makes stacks of any length; keep twice the limit because scrubbing shortens them.
-    text_of_stack = cut_stack(scrub_text(cut_stack(stack, 2 * max_stack_chars)), max_stack_chars)
+    text_of_stack = cut_stack(
+        redactor.stack(EXCEPTION_STACK, cut_stack(without_blocks(stack), 2 * max_stack_chars)), max_stack_chars
+    )
     return {**_raised_at(stack), "stack": text_of_stack}
 
 

@@ -71,7 +71,7 @@ def are_pages_wanted(_: LogView, config: Config) -> bool:
 def timed(view: LogView, _: Config) -> Iterator[EventDraft]:
     """Yield the navigation of a log record, with timings from its attributes."""
     moments = timing.moments_of_log(view)
-    duration = view.number("browser.resource_timing.duration", "browser.navigation_timing.duration")
+    duration = timing.measured(view, "browser.resource_timing.duration", "browser.navigation_timing.duration")
     details = page_view.navigation(
         "navigation",
         start_millis=0,
@@ -83,6 +83,6 @@ def timed(view: LogView, _: Config) -> Iterator[EventDraft]:
     if kind in page_view.NAVIGATION_TYPES:
         details["navigationType"] = kind
     redirects = view.integer("browser.navigation_timing.redirect_count")
-    if redirects is not None:
+    if redirects is not None and redirects >= 0:
         details["redirectCount"] = redirects
     yield EventDraft(page_view.NAVIGATION_EVENT, view.end_ns, details)

@@ -15,7 +15,6 @@ from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..metadata import page_id
 from ..record_view import NS_PER_MILLI, View
-from ..redaction import scrub_text
 from ..span_view import SpanView
 from . import http_event, performance_resource, timing
 
@@ -123,20 +122,20 @@ def page_view(view: View, config: Config) -> Iterator[EventDraft]:
     """Yield the page view of a span or log record, if page views are enabled."""
     if config.page_views == "none":
         return
-    shown = page_id(view) or urls.mask_ids(scrub_text(view.name))
+    shown = page_id(view) or view.redactor.name(view.name)
     details: dict[str, Any] = {"version": VERSION, "pageId": shown}
     interaction = view.integer(INTERACTION)
     if interaction is not None:
         details |= {"interaction": interaction, "pageInteractionId": f"{shown}-{interaction}"}
         parent = view.text(*PARENT_SCREENS)
         if parent and interaction > 0:
-            details["parentPageInteractionId"] = f"{scrub_text(parent)}-{interaction - 1}"
+            details["parentPageInteractionId"] = f"{view.redactor.name(parent)}-{interaction - 1}"
     millis_before = view.number(SCREEN_PARENT_MILLIS)
     if millis_before is not None:
         details["timeOnParentPage"] = millis_before
     referrer = view.header("referer") or view.text(PREVIOUS_URL)
     if referrer:
-        details["referrer"] = urls.scrub(referrer, config.url_query_parameters)
+        details["referrer"] = view.redactor.url("referrer", referrer, config.url_query_parameters)
         details["referrerDomain"] = urls.hostname(referrer) or ""
     yield EventDraft(PAGE_VIEW_EVENT, view.start_ns, details)
 

@@ -11,6 +11,7 @@ from ...rum.event import EventDraft
 from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
+from ..redaction import Redactor
 from ..span_view import SpanView
 from . import timing
 
@@ -80,7 +81,7 @@ def timed(view: LogView, config: Config) -> Iterator[EventDraft]:
     """Yield the resource event of a log record, with timings from its attributes."""
     moments = timing.moments_of_log(view)
     initiator = view.text("browser.resource_timing.initiator_type") or "other"
-    duration = view.number("browser.resource_timing.duration") or 0
+    duration = timing.measured(view, "browser.resource_timing.duration") or 0
     details = _details(view.text("url.full"), initiator, duration, config)
     details |= timing.fields(timing.NETWORK, moments) | timing.sizes_of_log(view)
     details["startTime"] = moments.get("fetchStart", 0)
@@ -105,5 +106,5 @@ def _details(target: str | None, initiator: str, duration_millis: float, config:
         "fileType": file_type(target, initiator),
     }
     if target:
-        details["targetUrl"] = urls.scrub(target, config.url_query_parameters)
+        details["targetUrl"] = Redactor.of(config.redaction).url("targetUrl", target, config.url_query_parameters)
     return details

@@ -100,13 +100,20 @@ _ATTRIBUTES = {name: attributes_of(name) for timing in NAVIGATION for name in (t
 def moments_of_span(view: SpanView, since_ns: int | None = None) -> dict[str, float]:
     """Return the moments of a span's events, in milliseconds since its start or `since_ns`."""
     origin_ns = view.start_ns if since_ns is None else since_ns
-    return {event.name: (epoch_ns(event.timestamp) - origin_ns) / NS_PER_MILLI for event in view.events}
+    times = {event.name: epoch_ns(event.timestamp) for event in view.events}
+    return {name: (time_ns - origin_ns) / NS_PER_MILLI for name, time_ns in times.items() if time_ns > 0}
 
 
 def moments_of_log(view: View) -> dict[str, float]:
-    """Return the moments in a log record's attributes, in milliseconds."""
-    found = {moment: view.number(*names) for moment, names in _ATTRIBUTES.items()}
+    """Return the moments in a log record's attributes, in milliseconds; -1 is a moment that did not happen."""
+    found = {moment: measured(view, *names) for moment, names in _ATTRIBUTES.items()}
     return {moment: value for moment, value in found.items() if value is not None}
+
+
+def measured(view: View, *names: str) -> float | None:
+    """Return a duration, moment or size; a negative one is no measurement."""
+    value = view.number(*names)
+    return None if value is None or value < 0 else value
 
 
 def fields(table: Iterable[Timing], moments: Mapping[str, float]) -> dict[str, float]:
@@ -124,14 +131,14 @@ def fields(table: Iterable[Timing], moments: Mapping[str, float]) -> dict[str, f
 
 def size_of_span(view: View) -> dict[str, Any]:
     """Return the transferred size of a span."""
-    transferred = view.number(*TRANSFER_SIZES)
+    transferred = measured(view, *TRANSFER_SIZES)
     return {} if transferred is None else {"transferSize": transferred}
 
 
 def sizes_of_log(view: View) -> dict[str, Any]:
     """Return the sizes and the protocol of a log record."""
     found: dict[str, Any] = {}
-    transferred, encoded, decoded = (view.number(name) for name in (TRANSFER_SIZE, ENCODED_SIZE, DECODED_SIZE))
+    transferred, encoded, decoded = (measured(view, name) for name in (TRANSFER_SIZE, ENCODED_SIZE, DECODED_SIZE))
     protocol = view.text(PROTOCOL)
     if transferred is not None:
         found["transferSize"] = transferred

@@ -13,10 +13,11 @@ import orjson
 from ..._attributes import SESSION_ATTRIBUTES
 from ...config import Config
 from ...rum.event import EventDraft
-from .. import fields, urls
+from .. import fields
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
 from ..record_view import number, text
+from ..redaction import Redactor
 from ..span_view import SpanView
 
 LOAD_STATES = frozenset({"loading", "dom-interactive", "dom-content-loaded", "complete"})
@@ -131,17 +132,26 @@ VITALS: dict[str, Vital] = {
 """By OpenTelemetry's name. Values are in milliseconds, except `cls`, which has no unit."""
 
 
+SPANS = frozenset({"webvitals", *(name.upper() for name in VITALS)})
+"""Names of spans of web vitals: Splunk's has all of a page, Honeycomb's have one each."""
+
+
 def is_span_of_vitals(view: SpanView, _: Config) -> bool:
-    """Return whether a span has web vitals as attributes, as Splunk's agent sets them."""
-    return any(view.number(name) is not None for name in VITALS)
+    """Return whether a span has web vitals as attributes, as agents for browsers set them."""
+    return any(_number_of_span(view, name) is not None for name in VITALS)
 
 
 def span_events(view: SpanView, _: Config) -> Iterator[EventDraft]:
     """Yield the event of each web vital on a span."""
     for name in VITALS:
-        value = view.number(name)
-        if value is not None:
+        value = _number_of_span(view, name)
+        if value is not None and value >= 0:
             yield vital(name, value, view.end_ns)
+
+
+def _number_of_span(view: SpanView, name: str) -> float | None:
+    """Return a vital in the attributes of a span: `lcp`, or `lcp.value` of a span `LCP`, as Honeycomb's agent sets."""
+    return view.number(f"{name}.value") if view.name.lower() == name else view.number(name)
 
 
 def supersede(views: Iterable[LogView]) -> None:
@@ -173,9 +183,9 @@ def is_vital(view: LogView, _: Config) -> bool:
 
 
 def log_event(view: LogView, config: Config) -> Iterator[EventDraft]:
-    """Yield the event of a web vital."""
+    """Yield the event of a web vital; a negative value is no measurement."""
     found = _name_and_value(view)
-    if found is not None:
+    if found is not None and found[1] >= 0:
         yield vital(*found, view.end_ns, _attribution(found[0], view.body, config))
 
 
@@ -211,5 +221,5 @@ def _attribution(name: str, body: object, config: Config) -> dict[str, Any] | No
     attribution = VITALS[name].attribution
     found = fields.values_from(attribution, given)
     if "url" in found:
-        found["url"] = urls.scrub(found["url"], config.url_query_parameters)
+        found["url"] = Redactor.of(config.redaction).url("url", found["url"], config.url_query_parameters)
     return found if fields.is_complete(attribution, found) else None

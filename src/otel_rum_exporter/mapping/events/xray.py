@@ -171,7 +171,7 @@ def _request(view: SpanView, config: Config) -> dict[str, Any]:
     host = urls.split_host(server)[0] if server else urls.hostname(target) if target else None
     request: dict[str, Any] = {"method": http_event.method(view), "traced": True}
     if target:
-        request["url"] = urls.scrub(target, config.url_query_parameters)
+        request["url"] = view.redactor.url("request.url", target, config.url_query_parameters)
     found: dict[str, Any] = {
         "name": segment_name(host),
         "namespace": "aws" if host and host.endswith(".amazonaws.com") else "remote",

@@ -1,0 +1,65 @@
+"""The directories of a spool: one per destination, with access for one user, and the files in them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections import Counter
+from pathlib import Path
+
+from .locked_file import DAMAGED_SUFFIX
+from .segment import SUFFIX, Segment
+
+MAX_DAMAGED_FILES = 3
+
+
+def directory_of(root: Path, destination: str) -> Path:
+    """Return the directory of a destination."""
+    return root / hashlib.blake2b(destination.encode(), digest_size=8).hexdigest()
+
+
+def prepare(directory: Path) -> None:
+    """Create a directory and its parent, with access for this user only.
+
+    Raises:
+        PermissionError: It belongs to another user, who could read and change its files.
+        NotADirectoryError: It is a link.
+    """
+    directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (directory.parent, directory):
+        each.mkdir(mode=0o700, exist_ok=True)
+        owner = each.lstat()
+        if hasattr(os, "geteuid") and owner.st_uid != os.geteuid():
+            raise PermissionError(f"{each} belongs to user {owner.st_uid}; name a directory of this user")
+        if not stat.S_ISDIR(owner.st_mode):
+            raise NotADirectoryError(f"{each} is not a directory")
+    directory.chmod(0o700)
+
+
+def segment_files(directory: Path) -> list[Path]:
+    """Return the segments of a directory, oldest first: none if this user may not use it."""
+    with contextlib.suppress(OSError):
+        if directory.exists():
+            prepare(directory)
+            return sorted(directory.glob(f"*{SUFFIX}"))
+    return []
+
+
+def left_behind(root: Path) -> Counter[str]:
+    """Return the number of events in segments without an owner, by destination."""
+    found: Counter[str] = Counter()
+    with contextlib.suppress(OSError):
+        for path in sorted(root.glob(f"*/*{SUFFIX}")):
+            with contextlib.suppress(OSError):
+                destination, events = Segment.left_behind(path)
+                found[destination] += events
+    return +found
+
+
+def delete_old_damaged(directory: Path) -> None:
+    """Keep only the newest damaged files, for examination."""
+    with contextlib.suppress(OSError):
+        for path in sorted(directory.glob(f"*{DAMAGED_SUFFIX}"))[:-MAX_DAMAGED_FILES]:
+            path.unlink(missing_ok=True)

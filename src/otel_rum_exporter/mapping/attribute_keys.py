@@ -1,0 +1,64 @@
+"""The sets of attribute names that records have: few, so that decisions about names are kept."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+MAX_KEY_SETS = 1024
+"""Attribute-key sets to keep, each of at most `MAX_NAMES` and `MAX_NAMES_CHARS`, because clients choose them."""
+
+MAX_NAMES = 128
+MAX_NAMES_CHARS = 4096
+MAX_NAME_CHARS = 64
+"""No name that the mapping uses is longer."""
+
+
+class AttributeKeys:
+    """The set of a record's attribute names, shared by all records with the same names. Thread-safe.
+
+    What depends on names alone is computed once per set.
+    """
+
+    __slots__ = ("_cached", "_has", "names")
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self._has: dict[frozenset[str], bool] = {}
+        self._cached: dict[Callable[[tuple[str, ...]], Any], Any] = {}
+
+    def has(self, wanted: frozenset[str]) -> bool:
+        """Return whether it contains one of the wanted names; for sets that live as long as the process."""
+        answer = self._has.get(wanted)
+        if answer is None:
+            answer = self._has[wanted] = not wanted.isdisjoint(self.names)
+        return answer
+
+    def cached(self, function: Callable[[tuple[str, ...]], T]) -> T:
+        """Return the cached result of a function of the names; for functions that live as long as the process."""
+        try:
+            answer: T = self._cached[function]
+        except KeyError:
+            answer = self._cached[function] = function(self.names)
+        return answer
+
+
+_key_sets: dict[tuple[Any, ...], AttributeKeys] = {}
+
+
+def keys_of(attributes: Mapping[Any, Any]) -> AttributeKeys:
+    """Return the key set of attributes; of very many or long names, only the first short ones."""
+    names = tuple(attributes)
+    return _key_sets.get(names) or _new_keys(names)
+
+
+def _new_keys(names: tuple[Any, ...]) -> AttributeKeys:
+    texts = tuple(name for name in names if isinstance(name, str))
+    if len(texts) == len(names) <= MAX_NAMES and sum(map(len, texts)) <= MAX_NAMES_CHARS:
+        if len(_key_sets) >= MAX_KEY_SETS:
+            _key_sets.clear()
+        return _key_sets.setdefault(names, AttributeKeys(texts))
+    return AttributeKeys(tuple(itertools.islice((name for name in texts if len(name) <= MAX_NAME_CHARS), MAX_NAMES)))
