@@ -52,6 +52,14 @@ def test_every_path_serves_the_same_page(call: Make, path: str) -> None:
     assert reply.body == call("GET", "/").body
 
 
+def test_unknown_path_is_a_page_for_browsers_only(call: Make) -> None:
+    """Programs get RUM's error."""
+    assert call("GET", "/nosuch", headers={"Accept": "text/html,*/*"}).body == call("GET", "/").body
+    assert json.loads(call("GET", "/nosuch").body)["message"].startswith("GET /nosuch is not an operation")
+    assert call("GET", "/nosuch", headers={"Accept": "text/html", "Host": "evil.example"}).status == 404
+    assert b"not an operation" in call("GET", "/nosuch", headers={"Accept": "text/html", "Host": "evil.example"}).body
+
+
 def test_content_security_policy_allows_own_files_only(call: Make) -> None:
     """It forbids inline scripts and styles, and markup from strings."""
     reply = call("GET", "/")

@@ -141,7 +141,7 @@ def duration_millis(event: Event) -> float | None:
 def outcome(event: Event) -> str:
     """Return how an HTTP request ended: `ok`, `4xx`, `5xx`, or `failed` without a response."""
     status = number(event.details, "response", "status")
-    if not status:
+    if not status or status < 100:  # no HTTP status: clients send 0 or -1 without an answer
         return "failed"
     if status < 400:
         return "ok"

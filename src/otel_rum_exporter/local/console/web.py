@@ -69,8 +69,9 @@ _FOR_EVER = {**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
 class Console:
     """Serves the console of a store, to requests with a host name of this computer only."""
 
-    def __init__(self, store: Store, bound_host: str) -> None:
+    def __init__(self, store: Store, bound_host: str, monitor_names: Callable[[], Mapping[str, str]]) -> None:
         self._store = store
+        self._monitor_names = monitor_names
         self._bound_host = bound_host
         self._index = Index()
         store.observe(self._index)
@@ -87,6 +88,15 @@ class Console:
             Route("/api/console/live", self._local_only(self._live)),
             Route("/api/console/{view}", self._local_only(self._view)),
         ]
+
+    async def not_found(self, request: Request) -> Response | None:
+        """Answer a browser that asks for an unknown page; None for any other request."""
+        is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if not is_page or not is_own_name(request.headers.get("host", ""), self._bound_host):
+            return None
+        page = await self._page(request)
+        page.status_code = 404
+        return page
 
     def _local_only(
         self, endpoint: Callable[[Request], Awaitable[Response]]
@@ -113,7 +123,7 @@ class Console:
         if view is None:
             return _not_found()
         scope = Scope.of(request.query_params, time.time())
-        content = await run_in_threadpool(_content, view, self._store, self._index, scope)
+        content = await run_in_threadpool(_content, view, self._store, self._index, scope, self._monitor_names())
         return _not_found() if content is None else Response(content, media_type="application/json", headers=_HEADERS)
 
     async def _events(self, _: Request) -> Response:
@@ -140,7 +150,9 @@ class Console:
             self._streams -= 1
 
 
-def _content(view: Callable[[Received, Scope], Json | None], store: Store, index: Index, scope: Scope) -> bytes | None:
+def _content(
+    view: Callable[[Received, Scope], Json | None], store: Store, index: Index, scope: Scope, names: Mapping[str, str]
+) -> bytes | None:
     with store.locked() as records:
         received = Received(index, **{name: getattr(records, name) for name in Records.__slots__})
         shown = view(received, scope)
@@ -155,6 +167,7 @@ def _content(view: Callable[[Received, Scope], Json | None], store: Store, index
                 **{name: count - len(getattr(records, name)) for name, count in store.received.items()},
             },
             "max_events": store.max_events,
+            "monitors": names,
         }
     return json.dumps({**shown, "frame": frame}).encode()
 

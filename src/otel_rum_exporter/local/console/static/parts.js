@@ -1,6 +1,6 @@
 // Components that several views use.
 import { Component, html } from "./html.js";
-import { ago, clock, count, iso, percent, plural, shortId } from "./format.js";
+import { ago, clock, count, iso, percent, plural, shortId, visible } from "./format.js";
 import { here, link, sessionPath } from "./route.js";
 
 export const Lone = ({ children }) => html`<p class="lone quiet">${children}</p>`;
@@ -42,7 +42,7 @@ export const device = ({ browser, os, device: kind, country }) => [browser, os, 
 export function journey({ journey: pages, journey_steps: steps }) {
   if (!pages.length) return "no page view";
   const more = steps > pages.length ? ` → … ${steps - pages.length} more` : "";
-  return pages.join(" → ") + more;
+  return pages.map((page) => visible(page)).join(" → ") + more;
 }
 
 export function sessionLink(route, session, changes = {}) {
@@ -62,7 +62,7 @@ export function SessionRows({ sessions, route }) {
           ${session.errors > 0 && html`<span class="chip bad">${count(session.errors)} ${session.errors === 1 ? "error" : "errors"}</span>`}
           ${session.failed_requests > 0 && html`<span class="chip warn">${count(session.failed_requests)} failed</span>`}
         </span>
-        <span class="n">${count(session.events)}<span class="quiet"> events</span></span>
+        <span class="n">${count(session.events)}<span class="quiet"> ${session.events === 1 ? "event" : "events"}</span></span>
         <span class="when"><${Time} at=${session.last} /></span>
       </a>
     </li>`)}
