@@ -334,6 +334,44 @@ def test_pages_have_views_load_times_and_problems() -> None:
     assert [row["page"] for row in show("pages", many, sort="p75_millis")["pages"]] == ["/cart", "/"]
 
 
+@pytest.mark.parametrize(
+    "order", ["views", "page", "sessions", "p50_millis", "slowest_millis", "loads", "lcp", "errors"]
+)
+def test_pages_are_sorted_both_ways(order: str) -> None:
+    """A minus reverses the order."""
+    many = received(
+        *(page_view(f"/{n}", at, session_id=f"s{at}") for n in range(3) for at in range(n + 1)),
+        *(load(f"/{n}", n * 4500 + 1) for n in range(3)),
+        *(error("a", metadata={"pageId": f"/{n}"}) for n in range(3) for _ in range(n)),
+        *(event("largest_contentful_paint_event", {"value": n + 1}, metadata={"pageId": f"/{n}"}) for n in range(3)),
+    )
+    ways = [[row["page"] for row in show("pages", many, sort=sort)["pages"]] for sort in (order, f"-{order}")]
+    assert ways[0] == ways[1][::-1]
+    assert sorted(ways[0]) == ["/0", "/1", "/2"]
+    assert ways[0] in (["/0", "/1", "/2"], ["/2", "/1", "/0"])
+
+
+@pytest.mark.parametrize(
+    ("urls", "pattern"),
+    [
+        (["https://a.example/orders/17", "https://a.example/orders/18?x=1#y"], "https://a.example/orders/{id}"),
+        (["/u/6f1c0c8e-5b0c-4b8e-9d43-0a3c6f1d2b11", "/u/ada@example.com"], "/u/{id}"),
+        (["/f/ORD-2024-000123", "/f/usr_1a2b3c4d", "/f/d41d8cd98f00b204e9800998ecf8427e"], "/f/{id}"),
+        (
+            ["https://a.example/js/cart.8f2c41aa.js", "https://a.example/js/cart.00ff12ab.js"],
+            "https://a.example/js/cart.{id}.js",
+        ),
+        (["/api/v2/orders", "/api/v2/orders"], "/api/v2/orders"),
+        (["https://a.example", "https://a.example#x"], "https://a.example"),
+        (["/products/first-flush"], "/products/first-flush"),
+    ],
+)
+def test_urls_of_one_endpoint_are_one_row(urls: list[str], pattern: str) -> None:
+    """Ids become a placeholder, words stay."""
+    shown = show("http", received(*(request(url, 200, at) for at, url in enumerate(urls))))
+    assert [(row["url"], row["calls"]) for row in shown["urls"]] == [(pattern, len(urls))]
+
+
 def test_losses_with_equal_reasons_are_one_row() -> None:
     """A row has the count and the latest loss."""
     refused = [

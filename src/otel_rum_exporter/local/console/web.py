@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -51,6 +53,10 @@ _MAX_STREAMS = 32
 _POLL_SECONDS = 0.25
 _STREAM_SECONDS = 600
 
+_MAX_ANSWERS = 16
+_CACHED_SECONDS = 5
+_MIN_COMPRESSED_BYTES = 1024
+
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -77,6 +83,7 @@ class Console:
         store.observe(self._index)
         self._assets = Assets()
         self._streams = 0
+        self._answers: dict[tuple[int, int, str, bytes], bytes] = {}
 
     @property
     def routes(self) -> list[Route]:
@@ -116,15 +123,29 @@ class Console:
         asset = self._assets.get(request.path_params["digest"], request.path_params["path"])
         if asset is None:
             return PlainTextResponse("This file does not exist.\n", 404, _HEADERS)
-        return Response(asset.content, headers={**_FOR_EVER, "Content-Type": asset.media_type})
+        return _response(request, asset.content, asset.media_type, _FOR_EVER)
 
     async def _view(self, request: Request) -> Response:
         view = VIEWS.get(request.path_params["view"])
         if view is None:
             return _not_found()
         scope = Scope.of(request.query_params, time.time())
-        content = await run_in_threadpool(_content, view, self._store, self._index, scope, self._monitor_names())
-        return _not_found() if content is None else Response(content, media_type="application/json", headers=_HEADERS)
+        # A revision has one answer for a few seconds: relative time ranges move.
+        key = (
+            self._store.revision,
+            int(scope.now // _CACHED_SECONDS),
+            request.path_params["view"],
+            request.scope["query_string"],
+        )
+        content = self._answers.get(key)
+        if content is None:
+            content = await run_in_threadpool(_content, view, self._store, self._index, scope, self._monitor_names())
+            if content is None:
+                return _not_found()
+            while len(self._answers) >= _MAX_ANSWERS:
+                self._answers.pop(next(iter(self._answers)))
+            self._answers[key] = content
+        return _response(request, content, "application/json", _HEADERS)
 
     async def _events(self, _: Request) -> Response:
         content = await run_in_threadpool(_everything, self._store)
@@ -187,6 +208,19 @@ def _everything(store: Store) -> bytes:
 def _session(session: Session) -> Json:
     members = {name: getattr(session, name) for name in ("id", "user_ids", "app_monitor_id", "first", "last", "counts")}
     return {**members, "events": [event.id for event in session.events]}
+
+
+def _response(request: Request, content: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+    """Return a response, compressed for clients that accept it."""
+    varying = {**headers, "Content-Type": media_type, "Vary": "Accept-Encoding"}
+    if len(content) < _MIN_COMPRESSED_BYTES or "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(content, headers=varying)
+    return Response(_compressed(content), headers={**varying, "Content-Encoding": "gzip"})
+
+
+@lru_cache(maxsize=64)
+def _compressed(content: bytes) -> bytes:
+    return gzip.compress(content, compresslevel=5, mtime=0)
 
 
 def _not_found() -> Response:

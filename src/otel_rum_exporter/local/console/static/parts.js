@@ -91,11 +91,17 @@ export function Ratings({ good, fair, poor, label }) {
 // A table. A column is [title, function from row to cell, options].
 export function Table({ label, columns, rows, keyOf, sort, route }) {
   return html`<div class="table card"><table aria-label=${label}>
-    <thead><tr>${columns.map(([title, , { by, number, wide } = {}]) => html`<th scope="col" class=${classes({ number, wide })} aria-sort=${by && sort === by ? (by === "url" || by === "page" ? "ascending" : "descending") : null}>
-      ${by && by !== sort ? html`<a data-stay href=${here(route, { sort: by })}>${title}</a>` : title}
+    <thead><tr>${columns.map(([title, , { by, number, wide } = {}]) => html`<th key=${title} scope="col" class=${classes({ number, wide })} aria-sort=${ariaSort(by, sort)}>
+      ${by && sort ? html`<a data-stay href=${here(route, { sort: by === sort ? `-${by}` : by })}>${title}</a>` : title}
     </th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${keyOf(row)} data-row=${keyOf(row)}>${columns.map(([title, cell, { number, wide, main } = {}]) => html`<${main ? "th" : "td"} scope=${main ? "row" : null} class=${classes({ number, wide, main })} data-title=${title}>${cell(row)}<//>`)}</tr>`)}</tbody>
+    <tbody>${rows.map((row) => html`<tr key=${keyOf(row)} data-row=${keyOf(row)}>${columns.map(([title, cell, { number, wide, main } = {}]) => html`<${main ? "th" : "td"} ...${main ? { scope: "row" } : {}} class=${classes({ number, wide, main })} data-title=${title}>${cell(row)}<//>`)}</tr>`)}</tbody>
   </table></div>`;
+}
+
+// Names ascend and numbers descend, unless a minus reverses them.
+function ariaSort(by, sort) {
+  if (!by || !sort || sort.replace("-", "") !== by) return null;
+  return ["url", "page"].includes(by) === sort.startsWith("-") ? "descending" : "ascending";
 }
 
 const classes = (flags) => Object.keys(flags).filter((name) => flags[name]).join(" ") || null;
