@@ -173,6 +173,12 @@ class Config:
     session_sample_rate: float = row(
         1.0, "Share of sessions to send, from 0 to 1; a session is sent completely or not at all.", share
     )
+    session_start: Literal["auto", "minted", "never"] = row(
+        "auto",
+        "Sessions that get a `session_start_event`: `auto` those that this process created or the application named, "
+        "`minted` only the former, `never` none.",
+        one_of("auto", "minted", "never"),
+    )
     url_query_parameters: tuple[str, ...] = row(
         (), "Names of query parameters to keep in URLs, separated by commas.", names_list, shown="none"
     )
@@ -247,6 +253,7 @@ class Settings(TypedDict, total=False):
     metadata_attributes: str | Sequence[str] | None
     xray_events: bool | str | None
     session_sample_rate: float | str | None
+    session_start: str | None
     url_query_parameters: str | Sequence[str] | None
     redaction: str | Callable[[str, Any], Any] | None
     enduser_id: bool | str | None

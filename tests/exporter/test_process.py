@@ -50,6 +50,7 @@ def rum_settings(url: str) -> dict[str, str]:
         "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
+        "OTEL_EXPORTER_AWS_RUM_SESSION_START": "minted",
     }
 
 

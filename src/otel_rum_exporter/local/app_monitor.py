@@ -66,6 +66,10 @@ class AppMonitors:
         with self._lock:
             return iter(list(self._by_id.values()))
 
+    def names(self) -> dict[str, str]:
+        """Return the names of the app monitors by id."""
+        return {monitor.id: monitor.name for monitor in self if monitor.id and monitor.name}
+
     def find(self, app_monitor_id: str) -> AppMonitor | None:
         """Return the app monitor, else the template; None when neither exists."""
         with self._lock:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 
 from .app_monitor import AppMonitor, AppMonitors
 from .archive import Archive
@@ -73,7 +75,8 @@ class LocalRum:
             self._store, self._monitors, authenticator, self._faults, self._quota, max_body_bytes
         )
         control_plane = ControlPlane(self._store, self._monitors, authenticator, max_body_bytes)
-        self._application = _application(self._data_plane, control_plane, Console(self._store, host))
+        console = Console(self._store, host, self._monitors.names)
+        self._application = _application(self._data_plane, control_plane, console)
         self._listener: Listener | None = None
 
     def __enter__(self) -> LocalRum:  # noqa: PYI034 - typing.Self begins with Python 3.11
@@ -237,7 +240,9 @@ class LocalRum:
 
 
 def _application(data_plane: DataPlane, control_plane: ControlPlane, console: Console) -> Starlette:
-    unknown = data_plane.unknown_operation
+    async def unknown(request: Request, error: Exception) -> Response:
+        return await console.not_found(request) or await data_plane.unknown_operation(request, error)
+
     application = Starlette(
         routes=[*data_plane.routes, *control_plane.routes, *console.routes],
         exception_handlers={404: unknown, 405: unknown},

@@ -32,7 +32,7 @@ def sessions(events: Iterable[Event]) -> tuple[Session, ...]:
     groups: dict[tuple[str, str | None], list[Event]] = {}
     for event in events:
         groups.setdefault((event.app_monitor_id, event.session_id), []).append(event)
-    found = (_session(sorted(group, key=lambda event: event.timestamp)) for group in groups.values())
+    found = (session_of(sorted(group, key=lambda event: event.timestamp)) for group in groups.values())
     return tuple(sorted(found, key=lambda session: session.last, reverse=True))
 
 
@@ -53,7 +53,8 @@ def summary(event: Event) -> str:
         return quote(event.details)
 
 
-def _session(events: list[Event]) -> Session:
+def session_of(events: list[Event]) -> Session:
+    """Return the session of events that are ordered by timestamp; at least one."""
     first = events[0]
     return Session(
         id=first.session_id,

@@ -4,20 +4,50 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
+from typing import Protocol
 
 from .archive import Archive
-from .record import Batch, Decision, Dropped, Events, Exchange, RefusedRequest, Removed
+from .record import RUM_PREFIX, Batch, Decision, Dropped, Event, Events, Exchange, RefusedRequest, Removed
 
-DEFAULT_MAX_EVENTS = 10_000
+DEFAULT_MAX_EVENTS = 200_000
+
+# Refused requests are kept with their bodies, up to a megabyte each.
+_MAX_LOSSES = 10_000
 
 # A count takes about a hundred bytes, an event kilobytes. Enough counts for an hour of a load test.
 _MAX_COUNTED_EVENTS = 1_000_000
 
 
+class Observer(Protocol):
+    """Follows the accepted events of a store. The store calls it under its lock."""
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Follow the arrival of events."""
+
+    def forget(self, count: int) -> None:
+        """Follow the removal of the oldest events."""
+
+    def clear(self) -> None:
+        """Follow the removal of all events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of a store, oldest first. Valid while the store is locked."""
+
+    batches: Collection[Batch]
+    refused: Collection[RefusedRequest]
+    dropped: Collection[Dropped]
+    removed: Collection[Removed]
+    requests: Collection[Exchange]
+
+
 class Store:
-    """A store of the latest `max_events` records of each kind."""
+    """A store of the latest `max_events` events, and of the latest losses."""
 
     def __init__(self, *, max_events: int = DEFAULT_MAX_EVENTS, archive: Archive | None = None) -> None:
         self._max_events = max_events
@@ -26,10 +56,14 @@ class Store:
         self._batches: deque[Batch] = deque()
         self._kept = 0
         self._revision = 0
-        self._refused: deque[RefusedRequest] = deque(maxlen=max_events)
-        self._dropped: deque[Dropped] = deque(maxlen=max_events)
-        self._removed: deque[Removed] = deque(maxlen=max_events)
-        self._requests: deque[Exchange] = deque(maxlen=max_events)
+        losses = min(max_events, _MAX_LOSSES)
+        self._refused: deque[RefusedRequest] = deque(maxlen=losses)
+        self._dropped: deque[Dropped] = deque(maxlen=losses)
+        self._removed: deque[Removed] = deque(maxlen=losses)
+        self._requests: deque[Exchange] = deque(maxlen=losses)
+        self._observers: list[Observer] = []
+        self._received: Counter[str] = Counter()
+        self._types: Counter[str] = Counter()
         # A dict would search for its first key among the deleted ones, for 0.1 ms each time.
         self._counts: OrderedDict[str, int] = OrderedDict()
 
@@ -43,6 +77,7 @@ class Store:
             for received in self._archive.read():
                 if isinstance(received, RefusedRequest):
                     self._refused.append(received)
+                    self._received["refused"] += 1
                 else:
                     self._add(*received)
 
@@ -51,6 +86,28 @@ class Store:
         with self._changed:
             if self._archive:
                 self._archive.close()
+
+    @property
+    def max_events(self) -> int:
+        """The number of events that are kept."""
+        return self._max_events
+
+    def observe(self, observer: Observer) -> None:
+        """Report each change of the events to an observer, beginning with those that are stored."""
+        with self._changed:
+            self._observers.append(observer)
+            observer.add(chain.from_iterable(batch.events for batch in self._batches))
+
+    @contextmanager
+    def locked(self) -> Iterator[Records]:
+        """Lock the store and yield its records, which are not copied. Requests wait until the end of the block."""
+        with self._changed:
+            yield Records(self._batches, self._refused, self._dropped, self._removed, self._requests)
+
+    @property
+    def received(self) -> Mapping[str, int]:
+        """How many refused requests, dropped events and removed attributes were received, forgotten ones included."""
+        return self._received
 
     @property
     def revision(self) -> int:
@@ -131,6 +188,7 @@ class Store:
         """Keep a refused request."""
         with self._changed:
             self._refused.append(refused_request)
+            self._received["refused"] += 1
             self._revision += 1
             if self._archive:
                 self._archive.add(refused_request)
@@ -160,8 +218,14 @@ class Store:
             events = self._events()
             return events if event_type is None else events(event_type)
 
+        def is_reached() -> bool:
+            # Counts first: collecting the events takes long when there are many.
+            types = self._types
+            stored = types.total() if event_type is None else types[event_type] + types[RUM_PREFIX + event_type]
+            return stored >= count and len(matching()) >= count
+
         with self._changed:
-            if not self._changed.wait_for(lambda: len(matching()) >= count, timeout_seconds):
+            if not self._changed.wait_for(is_reached, timeout_seconds):
                 wanted = f"{count} x {event_type or 'any event'}"
                 raise TimeoutError(f"waited {timeout_seconds:g} s for {wanted}; {self.summary}")
             return matching()
@@ -172,7 +236,12 @@ class Store:
 
     def _add(self, batch: Batch, dropped: tuple[Dropped, ...], removed: tuple[Removed, ...]) -> None:
         self._batches.append(batch)
-        self._kept += len(batch.events)
+        self._kept += _weight(batch)
+        self._types.update(event.type for event in batch.events)
+        for observer in self._observers:
+            observer.add(batch.events)
+        self._received["dropped"] += len(dropped)
+        self._received["removed"] += len(removed)
         self._dropped.extend(dropped)
         self._removed.extend(removed)
         self._count(chain((event.id for event in batch.events), (one.event.id for one in dropped)))
@@ -183,6 +252,10 @@ class Store:
         for records in (self._batches, self._refused, self._dropped, self._removed, self._requests):
             records.clear()
         self._counts.clear()
+        self._received.clear()
+        self._types.clear()
+        for observer in self._observers:
+            observer.clear()
         self._kept = 0
         self._revision += 1
 
@@ -193,5 +266,14 @@ class Store:
             self._counts.popitem(last=False)
 
     def _forget_oldest(self) -> None:
-        while self._kept - len(self._batches[0].events) >= self._max_events or len(self._batches) > self._max_events:
-            self._kept -= len(self._batches.popleft().events)
+        while self._kept - _weight(self._batches[0]) >= self._max_events:
+            batch = self._batches.popleft()
+            self._kept -= _weight(batch)
+            self._types.subtract(event.type for event in batch.events)
+            for observer in self._observers:
+                observer.forget(len(batch.events))
+
+
+def _weight(batch: Batch) -> int:
+    """Return the number of received events, at least 1: dropped ones are kept in the body of the request."""
+    return max(len(batch.events), len(batch.decisions), 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otel_rum_exporter.local import Event
+from otel_rum_exporter.local.console.index import Index
 from otel_rum_exporter.local.console.received import Received
 from otel_rum_exporter.local.console.scope import Scope
 
@@ -54,7 +55,7 @@ def error(message: str, at: float = 0.0, **members: Any) -> Event:
 
 def received(*events: Event, **others: Any) -> Received:
     """Make a snapshot with these events."""
-    return Received(events=events, **others)
+    return Received(Index(events), **others)
 
 
 def scope(**query: Any) -> Scope:

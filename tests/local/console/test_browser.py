@@ -221,7 +221,8 @@ def test_refused_view_shows_reasons_and_links_to_the_dropped_event(shop: LocalRu
     page.get_by_text("The latest of these requests").click()
     expect(page.locator(".decisions li")).not_to_have_count(0)
     expect(page.get_by_role("region", name="body")).to_contain_text('"BatchId"')
-    page.get_by_role("link", name="The latest in its session").click()
+    dropped = page.get_by_role("region", name="Dropped events")
+    dropped.get_by_role("link", name="The latest in its session").click()
     expect(page.locator(".detail")).to_contain_text("RUM would drop this event")
     expect(page.locator(".event.dropped")).to_contain_text("would be dropped")
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from otel_rum_exporter.local.console.scope import RANGES, choices
+from otel_rum_exporter.local.console.index import Index
+from otel_rum_exporter.local.console.scope import RANGES
+from otel_rum_exporter.local.console.selection import Selection
 from tests.local.console.records import MONITOR, NOW, error, event, page_view, request, scope
 
 
@@ -16,7 +18,9 @@ def test_range_ends_now(name: str) -> None:
 def test_time_range_includes_from_and_excludes_to() -> None:
     """A step of the chart is such a range."""
     events = [event("a", at=at) for at in (0, 1, 2)]
-    assert scope(from_=int(NOW) + 1, to=int(NOW) + 2).in_time(events) == [events[1]]
+    assert [fact.event for fact in Selection(Index(events), scope(from_=int(NOW) + 1, to=int(NOW) + 2)).facts] == [
+        events[1]
+    ]
 
 
 @pytest.mark.parametrize("query", [{"from": "x"}, {"from": "-1"}, {"to": "9" * 40}, {"range": "2y"}, {"from": "²"}])
@@ -60,5 +64,5 @@ def test_search_finds_words_in_nested_details() -> None:
 def test_choices_list_values_by_frequency() -> None:
     """Missing values are not listed."""
     events = [page_view("/"), page_view("/cart"), page_view("/cart"), event("a")]
-    assert choices(events)["page"] == [["/cart", 2], ["/", 1]]
-    assert choices(events)["browser"] == []
+    assert Index(events).choices()["page"] == [["/cart", 2], ["/", 1]]
+    assert Index(events).choices()["browser"] == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from otel_rum_exporter.local import Batch, Decision, Dropped, Exchange, RefusedRequest, Removed
 from otel_rum_exporter.local import schema as schemas
 from otel_rum_exporter.local.console.received import Received
-from otel_rum_exporter.local.console.scope import MAX_ROWS, Scope, choices
+from otel_rum_exporter.local.console.scope import MAX_ROWS, Scope
 from otel_rum_exporter.local.console.web import VIEWS
 from tests.local.console.records import MONITOR, NOW, RUM, error, event, load, page_view, received, request, scope
 
@@ -54,7 +54,7 @@ def test_views_accept_details_of_any_structure(kept: Any, lost: Any, view: str) 
     asked = {"id": "s", "batch": "b", "key": "", "url": "(no URL)", "q": "a"}
     for query in (asked, {"id": "none"}, {"sort": "p75_millis", "kind": "load", "from": "1700000000"}):
         json.dumps(VIEWS[view](everything, Scope.of(query, NOW)), allow_nan=False)
-    json.dumps(choices(kept))
+    json.dumps(everything.index.choices())
 
 
 @pytest.mark.parametrize("view", ["overview", "sessions", "errors", "http", "pages", "refused"])
@@ -300,7 +300,7 @@ def test_requests_are_grouped_by_url_without_query() -> None:
 @pytest.mark.parametrize(("status", "urls"), [("4xx", ["/a"]), ("5xx", ["/b"]), ("failed", ["/c"]), ("ok", ["/d"])])
 def test_requests_are_filtered_by_outcome(status: str, urls: list[str]) -> None:
     """The overview links to these filters."""
-    every = received(request("/a", 404), request("/b", 503), request("/c", 0), request("/d", 200))
+    every = received(request("/a", 404), request("/b", 503), request("/c", -1), request("/d", 200))
     assert [row["url"] for row in show("http", every, status=status)["urls"]] == urls
 
 
@@ -332,6 +332,44 @@ def test_pages_have_views_load_times_and_problems() -> None:
     assert (cart["p75_millis"], cart["apdex"]["frustrated"], cart["errors"], cart["failed_requests"]) == (9000, 1, 1, 1)
     assert cart["lcp"]["rating"] == "poor"
     assert [row["page"] for row in show("pages", many, sort="p75_millis")["pages"]] == ["/cart", "/"]
+
+
+@pytest.mark.parametrize(
+    "order", ["views", "page", "sessions", "p50_millis", "slowest_millis", "loads", "lcp", "errors"]
+)
+def test_pages_are_sorted_both_ways(order: str) -> None:
+    """A minus reverses the order."""
+    many = received(
+        *(page_view(f"/{n}", at, session_id=f"s{at}") for n in range(3) for at in range(n + 1)),
+        *(load(f"/{n}", n * 4500 + 1) for n in range(3)),
+        *(error("a", metadata={"pageId": f"/{n}"}) for n in range(3) for _ in range(n)),
+        *(event("largest_contentful_paint_event", {"value": n + 1}, metadata={"pageId": f"/{n}"}) for n in range(3)),
+    )
+    ways = [[row["page"] for row in show("pages", many, sort=sort)["pages"]] for sort in (order, f"-{order}")]
+    assert ways[0] == ways[1][::-1]
+    assert sorted(ways[0]) == ["/0", "/1", "/2"]
+    assert ways[0] in (["/0", "/1", "/2"], ["/2", "/1", "/0"])
+
+
+@pytest.mark.parametrize(
+    ("urls", "pattern"),
+    [
+        (["https://a.example/orders/17", "https://a.example/orders/18?x=1#y"], "https://a.example/orders/{id}"),
+        (["/u/6f1c0c8e-5b0c-4b8e-9d43-0a3c6f1d2b11", "/u/ada@example.com"], "/u/{id}"),
+        (["/f/ORD-2024-000123", "/f/usr_1a2b3c4d", "/f/d41d8cd98f00b204e9800998ecf8427e"], "/f/{id}"),
+        (
+            ["https://a.example/js/cart.8f2c41aa.js", "https://a.example/js/cart.00ff12ab.js"],
+            "https://a.example/js/cart.{id}.js",
+        ),
+        (["/api/v2/orders", "/api/v2/orders"], "/api/v2/orders"),
+        (["https://a.example", "https://a.example#x"], "https://a.example"),
+        (["/products/first-flush"], "/products/first-flush"),
+    ],
+)
+def test_urls_of_one_endpoint_are_one_row(urls: list[str], pattern: str) -> None:
+    """Ids become a placeholder, words stay."""
+    shown = show("http", received(*(request(url, 200, at) for at, url in enumerate(urls))))
+    assert [(row["url"], row["calls"]) for row in shown["urls"]] == [(pattern, len(urls))]
 
 
 def test_losses_with_equal_reasons_are_one_row() -> None:
@@ -453,7 +491,7 @@ def test_refused_request_detail_has_a_decision_per_event(raw: Any) -> None:
 @pytest.mark.parametrize("view", sorted(VIEWS))
 def test_view_size_is_limited_for_many_events(many_events: Received, view: str) -> None:
     """Fifty thousand events give about the size of fifty."""
-    at = many_events.refused[0].received_at
+    at = next(iter(many_events.refused)).received_at
     shown = show(view, many_events, id="s7", key="x", batch="b", at=at, url="/api/7")
     assert len(json.dumps(shown)) < 250_000
 

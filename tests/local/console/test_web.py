@@ -1,5 +1,6 @@
 """The HTTP routes of the console."""
 
+import gzip
 import json
 import re
 import threading
@@ -52,6 +53,14 @@ def test_every_path_serves_the_same_page(call: Make, path: str) -> None:
     assert reply.body == call("GET", "/").body
 
 
+def test_unknown_path_is_a_page_for_browsers_only(call: Make) -> None:
+    """Programs get RUM's error."""
+    assert call("GET", "/nosuch", headers={"Accept": "text/html,*/*"}).body == call("GET", "/").body
+    assert json.loads(call("GET", "/nosuch").body)["message"].startswith("GET /nosuch is not an operation")
+    assert call("GET", "/nosuch", headers={"Accept": "text/html", "Host": "evil.example"}).status == 404
+    assert b"not an operation" in call("GET", "/nosuch", headers={"Accept": "text/html", "Host": "evil.example"}).body
+
+
 def test_content_security_policy_allows_own_files_only(call: Make) -> None:
     """It forbids inline scripts and styles, and markup from strings."""
     reply = call("GET", "/")
@@ -85,6 +94,43 @@ def test_static_files_load_nothing_from_other_servers(call: Make) -> None:
         text = re.sub(r"/\*.*?\*/|//[^\n]*http[^\n]*", "", call("GET", path).body.decode(), flags=re.DOTALL)
         hosts = set(re.findall(r"https?://([\w.-]+)", text))
         assert hosts <= {"www.w3.org", "example.com"}, path
+
+
+def test_page_preloads_every_module_that_it_imports(call: Make) -> None:
+    """The browser needs one round trip for all modules."""
+    preloaded = set(re.findall(r'rel="modulepreload" href="([^"]+)"', call("GET", "/").body.decode()))
+    assert preloaded == {path for path in static_paths(call) if path.endswith(".js")}
+
+
+@pytest.mark.parametrize("path", ["main.js", "/api/console/overview"])
+def test_responses_are_compressed_for_clients_that_accept_it(
+    call: Make, post: Make, body: Make, event: Make, path: str
+) -> None:
+    """The content is the same."""
+    post(body(*(event(f"event {n}", metadata={"pageId": f"/{n}"}) for n in range(50))))
+    url = path if path.startswith("/") else next(one for one in static_paths(call) if one.endswith(path))
+    compressed = call("GET", url, headers={"Accept-Encoding": "br, gzip"})
+    plain = call("GET", url)
+    assert (compressed.headers["content-encoding"], compressed.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert "content-encoding" not in plain.headers
+    assert len(compressed.body) < len(plain.body)
+    if path == "main.js":
+        assert gzip.decompress(compressed.body) == plain.body
+
+
+def test_view_is_computed_once_per_revision(
+    rum: LocalRum, call: Make, post: Make, body: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another revision or another query is another answer."""
+    shown: list[str] = []
+    monkeypatch.setattr("otel_rum_exporter.local.console.web._CACHED_SECONDS", 10**9)
+    monkeypatch.setitem(VIEWS, "pages", lambda _, scope: shown.append(scope.query.get("q", "")) or {})  # type: ignore[arg-type]
+    for query in ("", "", "?q=a", "?q=a"):
+        call("GET", f"/api/console/pages{query}")
+    assert shown == ["", "a"]
+    post(body())
+    call("GET", "/api/console/pages")
+    assert shown == ["", "a", ""]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ class _Options:
     session_token: str | None
     requests_per_second: float | None
     fault: tuple[str, ...]
+    max_events: int
     data: str | None
     as_json: bool
 
@@ -93,6 +94,13 @@ class _Options:
     metavar="FAULT",
     help="A fault to inject, such as status=429,retry_after=2,times=5 or cut=before_answer,probability=0.1 or "
     "latency_seconds=3. Repeatable.",
+)
+@click.option(
+    "--max-events",
+    type=click.IntRange(min=1),
+    default=200_000,
+    show_default=True,
+    help="Number of events to keep, about 3 KB each; the oldest are removed first.",
 )
 @click.option("--data", type=click.Path(dir_okay=False), help="SQLite file that keeps the events received.")
 @click.option("--json", "as_json", is_flag=True, help="Print the address as one line of JSON, for scripts.")
@@ -146,6 +154,7 @@ def _local_rum(chosen: _Options) -> LocalRum:
             app_monitors=_app_monitors(chosen),
             credentials=credentials,
             max_requests_per_second=chosen.requests_per_second,
+            max_events=chosen.max_events,
             data=chosen.data,
         )
         rum.faults = [Fault.parse(text) for text in chosen.fault]

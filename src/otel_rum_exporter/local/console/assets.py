@@ -33,7 +33,11 @@ class Assets:
         for path, asset in sorted(self._by_path.items()):
             content.update(path.encode() + b"\0" + asset.content)
         self.digest = content.hexdigest()[:16]
-        self.index = self._by_path.pop(_INDEX).content.replace(b"$digest", self.digest.encode())
+        index = self._by_path.pop(_INDEX).content.replace(b"$digest", self.digest.encode())
+        # Browsers request all modules at once, instead of each when the module that imports it is read.
+        modules = (path for path in sorted(self._by_path) if path.endswith(".js"))
+        links = (f'<link rel="modulepreload" href="/console/{self.digest}/{path}">' for path in modules)
+        self.index = index.replace(b"$modules", "\n".join(links).encode())
 
     def get(self, digest: str, path: str) -> Asset | None:
         """Return a file; None when path or digest does not match."""

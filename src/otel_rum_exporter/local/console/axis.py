@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -42,6 +43,7 @@ class Axis:
     def counts(self, times: Iterable[float]) -> list[int]:
         """Count the times in each step."""
         counts = [0] * self.steps
-        for seconds in times:
-            counts[self.index(seconds)] += 1
+        start, step = self.start, self.step_seconds
+        for index, count in Counter([int((seconds - start) // step) for seconds in times]).items():
+            counts[min(max(index, 0), self.steps - 1)] += count
         return counts

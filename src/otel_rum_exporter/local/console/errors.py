@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from hashlib import sha256
 
 from ..record import Event
 from .axis import Axis
-from .event_fields import Json, kind, page, row_keys, text, without_variables
+from .event_fields import JS_ERROR, Json, page, row_keys, text
 from .received import Received
 from .scope import Scope
+from .selection import Selection
 from .session_list import device, session_and_user
 
 _MAX_GROUPS = 200
 _MAX_OCCURRENCES = 50
-_KEY_CHARACTERS = 12
 
 
 def error_list(received: Received, scope: Scope) -> Json:
@@ -24,7 +23,7 @@ def error_list(received: Received, scope: Scope) -> Json:
     every = [event.timestamp for group in groups.values() for event in group]
     axis = Axis.over(min(every), max(every)) if every else Axis(scope.now, 1, 1)
     found = [_group(key, group, axis) for key, group in groups.items()]
-    found.sort(key=lambda group: (-group["count"], -group["last"]))
+    found.sort(key=lambda group: (-group["count"], -group["last"], group["key"]))
     return {"total": len(found), "occurrences": len(every), "errors": found[:_MAX_GROUPS]}
 
 
@@ -56,17 +55,10 @@ def error_detail(received: Received, scope: Scope) -> Json | None:
 
 def _groups(received: Received, scope: Scope) -> dict[str, list[Event]]:
     """Group the errors in scope by type and message; each group is in order of time."""
-    errors = [event for event in scope.in_time(received.events) if kind(event) == "error" and scope.fits(event)]
     groups: dict[str, list[Event]] = defaultdict(list)
-    for event in sorted(errors, key=lambda event: event.timestamp):
-        groups[_key(event)].append(event)
+    for fact in sorted(Selection(received.index, scope).of_type(JS_ERROR), key=lambda fact: fact.at):
+        groups[fact.pattern].append(fact.event)
     return groups
-
-
-def _key(event: Event) -> str:
-    alike = without_variables(text(event.details, "message"))
-    same = f"{text(event.details, 'type')}\0{alike}".encode("utf-8", "replace")
-    return sha256(same).hexdigest()[:_KEY_CHARACTERS]
 
 
 def _group(key: str, group: Sequence[Event], axis: Axis) -> Json:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from ..record import RUM_PREFIX, Event
@@ -12,6 +13,9 @@ from ..record import RUM_PREFIX, Event
 Json = dict[str, Any]
 
 PAGE_VIEW = f"{RUM_PREFIX}page_view_event"
+HTTP = f"{RUM_PREFIX}http_event"
+JS_ERROR = f"{RUM_PREFIX}js_error_event"
+RESOURCE = f"{RUM_PREFIX}performance_resource_event"
 NAVIGATION = f"{RUM_PREFIX}performance_navigation_event"
 
 _KINDS = {
@@ -37,6 +41,7 @@ _KINDS = {
     )
 }
 
+_KEY_CHARACTERS = 12
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\d+(?:[.,]\d+)*")
 
 # Far above any measured value, and low enough that sums stay finite.
@@ -46,6 +51,13 @@ _LARGEST = 1e15
 def without_variables(message: str) -> str:
     """Replace the parts of a message that differ between its occurrences: ids, addresses, numbers."""
     return _VARIABLE.sub("#", message)
+
+
+def error_key(event: Event) -> str:
+    """Return a key that errors with the same type and a similar message have."""
+    alike = without_variables(text(event.details, "message"))
+    same = f"{text(event.details, 'type')}\0{alike}".encode("utf-8", "replace")
+    return sha256(same).hexdigest()[:_KEY_CHARACTERS]
 
 
 def row_keys(events: Sequence[Event]) -> list[str]:
@@ -94,6 +106,29 @@ def page(event: Event) -> str:
     return own or text(event.metadata, "pageId")
 
 
+def searched(event: Event) -> str:
+    """Return the text of an event that a search reads, in lower case: ids, type, page, metadata and details."""
+    found = [event.session_id or "", event.user_id or "", event.id, event.type, page(event)]
+    for members in (event.metadata, event.details):
+        for value in members.values():
+            if isinstance(value, str):
+                found.append(value)
+            elif isinstance(value, dict):
+                found.extend(inner for inner in value.values() if isinstance(inner, str))
+    return "\n".join(found).lower()
+
+
+DIMENSIONS: Mapping[str, Callable[[Event], str]] = {
+    "monitor": lambda event: event.app_monitor_id,
+    "page": page,
+    "browser": lambda event: text(event.metadata, "browserName"),
+    "os": lambda event: text(event.metadata, "osName"),
+    "device": lambda event: text(event.metadata, "deviceType"),
+    "country": lambda event: text(event.metadata, "countryCode"),
+}
+"""The dimensions that filter events: those of RUM's metrics."""
+
+
 def duration_millis(event: Event) -> float | None:
     """Return the duration of an event; None when it has none."""
     millis = number(event.details, "durationMs" if kind(event) == "custom" else "duration")
@@ -106,7 +141,7 @@ def duration_millis(event: Event) -> float | None:
 def outcome(event: Event) -> str:
     """Return how an HTTP request ended: `ok`, `4xx`, `5xx`, or `failed` without a response."""
     status = number(event.details, "response", "status")
-    if not status:
+    if not status or status < 100:  # no HTTP status: clients send 0 or -1 without an answer
         return "failed"
     if status < 400:
         return "ok"

@@ -1,25 +1,21 @@
-"""A snapshot of all received records: the input of each view."""
+"""All received records: the input of each view."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
-from ..record import Batch, Dropped, Event, Exchange, RefusedRequest, Removed
-from ..store import Store
+from ..record import Batch, Dropped, Exchange, RefusedRequest, Removed
+from .index import Index
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A snapshot of the records of a store, oldest first."""
+    """The records of a store, oldest first, and the index of its events. Valid while the store is locked."""
 
-    events: tuple[Event, ...] = ()
-    dropped: tuple[Dropped, ...] = ()
-    removed: tuple[Removed, ...] = ()
-    refused: tuple[RefusedRequest, ...] = ()
-    requests: tuple[Exchange, ...] = ()
-    batches: tuple[Batch, ...] = ()
-
-    @classmethod
-    def by(cls, store: Store) -> Received:
-        """Return a snapshot of a store."""
-        return cls(store.events, store.dropped, store.removed, store.refused, store.requests, store.batches)
+    index: Index = field(default_factory=Index)
+    dropped: Collection[Dropped] = ()
+    removed: Collection[Removed] = ()
+    refused: Collection[RefusedRequest] = ()
+    requests: Collection[Exchange] = ()
+    batches: Collection[Batch] = ()

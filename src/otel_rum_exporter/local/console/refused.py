@@ -87,7 +87,7 @@ def _grouped(losses: Iterable[tuple[Json, float, Json]]) -> list[Json]:
 def _with_events(received: Received) -> Iterator[tuple[Removed, Event | None]]:
     """Yield the removed attributes with their events, None for an event that is no longer stored."""
     ids = {one.event_id for one in received.removed}
-    events = {event.id: event for event in received.events if event.id in ids} if ids else {}
+    events = {fact.event.id: fact.event for fact in received.index.facts if fact.event.id in ids} if ids else {}
     for one in received.removed:
         yield one, events.get(one.event_id)
 

@@ -1,91 +1,110 @@
-"""The HTTP view, by URL: results from `http_event`, durations from `performance_resource_event`."""
+"""The HTTP view, by URL pattern: results from `http_event`, durations from `performance_resource_event`.
+
+Clients send both events for one call. The view shows one row for it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from ..record import Event
 from ..session import summary
-from .event_fields import Json, duration_millis, kind, number, outcome, page, row_keys, text
+from .axis import Axis
+from .event_fields import HTTP, RESOURCE, Json, row_keys, text
+from .index import Fact
 from .received import Received
 from .scope import Scope
+from .selection import Selection
 from .session_list import session_and_user
 from .statistics import percentile
 
 _MAX_URLS = 200
 _MAX_SAMPLES = 50
 _OUTCOMES = ("ok", "4xx", "5xx", "failed")
-_ORDERS = ("problems", "timed", "p75_millis", "url")
+
+# Each order with its value of a row. The first order is the default.
+_ORDERS: Mapping[str, Callable[[Json], Any]] = {
+    "problems": lambda row: (row["problems"], row["calls"]),
+    "url": lambda row: row["url"],
+    "calls": lambda row: row["calls"],
+    "p50_millis": lambda row: row["p50_millis"] or 0,
+    "p75_millis": lambda row: row["p75_millis"] or 0,
+    "last": lambda row: row["last"],
+}
 
 
 def request_list(received: Received, scope: Scope) -> Json:
-    """Return the requested URLs in scope, and the latest requests of the query's `url`."""
-    groups: dict[str, list[Event]] = defaultdict(list)
-    for event in scope.in_time(received.events):
-        if kind(event) in {"http", "resource"} and scope.fits(event):
-            groups[_url(event)].append(event)
-    wanted = scope.query.get("status", "")
+    """Return the requested URLs in scope, and the latest calls of the query's `url`."""
+    groups: dict[str, list[Fact]] = defaultdict(list)
+    selected = Selection(received.index, scope)
+    for fact in (*selected.of_type(HTTP), *selected.of_type(RESOURCE)):
+        groups[fact.pattern].append(fact)
+    asked = scope.query.get("url", "")
+    detail = _detail(asked, groups[asked]) if asked in groups else None
     rows = [_row(url, group) for url, group in groups.items()]
+    outcomes = {name: sum(row["outcomes"][name] for row in rows) for name in _OUTCOMES}
+    wanted = scope.query.get("status", "")
     if wanted in _OUTCOMES:
         rows = [row for row in rows if row["outcomes"][wanted]]
-    order = scope.query.get("sort", "")
-    order = order if order in _ORDERS else _ORDERS[0]
-    rows.sort(key=lambda row: row["url"])
-    if order != "url":
-        rows.sort(key=lambda row: (row[order] or 0, row["timed"]), reverse=True)
-    outcomes = {name: sum(row["outcomes"][name] for row in rows) for name in _OUTCOMES}
-    asked = scope.query.get("url", "")
-    return {
-        "total": len(rows),
-        "sort": order,
-        "outcomes": outcomes,
-        "urls": rows[:_MAX_URLS],
-        "detail": {**_row(asked, groups[asked]), "requests": len(groups[asked]), "samples": _samples(groups[asked])}
-        if asked in groups
-        else None,
-    }
+    order, rows = scope.sorted(rows, _ORDERS, by_name="url")
+    return {"total": len(rows), "sort": order, "outcomes": outcomes, "urls": rows[:_MAX_URLS], "detail": detail}
 
 
-def _url(event: Event) -> str:
-    """Return the URL without query and fragment, which differ between requests."""
-    sent = text(event.details, "request", "url") if kind(event) == "http" else text(event.details, "targetUrl")
-    return sent.partition("#")[0].partition("?")[0] or "(no URL)"
-
-
-def _row(url: str, group: Sequence[Event]) -> Json:
-    requests = [event for event in group if kind(event) == "http"]
-    timed = [event for event in group if kind(event) == "resource"]
-    millis = [found for event in timed if (found := duration_millis(event)) is not None]
-    outcomes = Counter(map(outcome, requests))
-    statuses = Counter(int(number(event.details, "response", "status") or 0) for event in requests)
+def _row(url: str, group: Sequence[Fact]) -> Json:
+    requests = [fact for fact in group if fact.outcome]
+    timed = [fact for fact in group if not fact.outcome]
+    millis = sorted([fact.millis for fact in timed if fact.millis is not None])
+    outcomes = Counter([fact.outcome for fact in requests])
+    statuses = Counter([fact.status for fact in requests])
     return {
         "url": url,
-        "methods": sorted({text(event.details, "request", "method") for event in requests} - {""}),
-        "file_types": sorted({text(event.details, "fileType") for event in timed} - {""}),
+        "methods": sorted({fact.label for fact in requests} - {""}),
+        "file_types": sorted({fact.label for fact in timed} - {""}),
         "outcomes": {name: outcomes[name] for name in _OUTCOMES},
         "statuses": [[status, count] for status, count in sorted(statuses.items())],
         "problems": len(requests) - outcomes["ok"],
+        "calls": sum([not fact.is_second for fact in group]),
         "timed": len(timed),
         "p50_millis": percentile(millis, 50),
         "p75_millis": percentile(millis, 75),
-        "last": max(event.timestamp for event in group),
+        "last": max([fact.at for fact in group]),
     }
 
 
-def _samples(group: Sequence[Event]) -> list[Json]:
-    latest = sorted(group, key=lambda event: event.timestamp, reverse=True)[:_MAX_SAMPLES]
-    return [
-        {
-            **session_and_user(event),
-            "key": key,
-            "event": event.id,
-            "timestamp": event.timestamp,
-            "summary": summary(event),
-            "outcome": outcome(event) if kind(event) == "http" else None,
-            "error": text(event.details, "error", "message"),
-            "duration_millis": duration_millis(event),
-            "page": page(event),
-        }
-        for key, event in zip(row_keys(latest), latest, strict=True)
-    ]
+def _detail(url: str, group: Sequence[Fact]) -> Json:
+    # The request stands for a call, its measured duration only without one.
+    calls = sorted([fact for fact in group if fact.outcome or not fact.other], key=lambda fact: fact.at, reverse=True)
+    calls = calls or list(group)
+    axis = Axis.over(calls[-1].at, calls[0].at)
+    return {
+        **_row(url, group),
+        "calls": len(calls),
+        "chart": {
+            "start": axis.start,
+            "step_seconds": axis.step_seconds,
+            "timed": axis.counts([fact.at for fact in calls if not fact.outcome]),
+            **{name: axis.counts([fact.at for fact in calls if fact.outcome == name]) for name in _OUTCOMES},
+        },
+        "samples": _samples(calls[:_MAX_SAMPLES]),
+    }
+
+
+def _samples(calls: Sequence[Fact]) -> list[Json]:
+    rows = []
+    for key, fact in zip(row_keys([fact.event for fact in calls]), calls, strict=True):
+        measured = fact.other if fact.outcome and fact.other else fact
+        rows.append(
+            {
+                **session_and_user(fact.event),
+                "key": key,
+                "event": fact.event.id,
+                "timestamp": fact.at,
+                "summary": summary(fact.event),
+                "outcome": fact.outcome or None,
+                "error": text(fact.event.details, "error", "message"),
+                "duration_millis": measured.millis,
+                "page": fact.page,
+            }
+        )
+    return rows

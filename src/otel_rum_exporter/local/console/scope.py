@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..record import Event
-from .event_fields import Json, page, text
+from .event_fields import DIMENSIONS, Json, searched
 
 MAX_ROWS = 500
-_MAX_CHOICES = 100
 
 RANGES = {"5m": 300, "15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 604_800}
 """Time ranges that end now, in seconds. Any other value: all time."""
-
-DIMENSIONS: Mapping[str, Callable[[Event], str]] = {
-    "monitor": lambda event: event.app_monitor_id,
-    "page": page,
-    "browser": lambda event: text(event.metadata, "browserName"),
-    "os": lambda event: text(event.metadata, "osName"),
-    "device": lambda event: text(event.metadata, "deviceType"),
-    "country": lambda event: text(event.metadata, "countryCode"),
-}
-"""The dimensions that filter events: those of RUM's metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +52,11 @@ class Scope:
         """Whether a time range, dimensions or search words are given."""
         return self.has_filters or self.since is not None or self.until is not None
 
-    def in_time(self, events: Iterable[Event]) -> list[Event]:
-        """Return the events in the time range."""
-        since, until = self.since or float("-inf"), self.until or float("inf")
-        return [event for event in events if since <= event.timestamp < until]
-
     def fits(self, event: Event) -> bool:
         """Return whether an event matches the dimensions and words; the time is not compared."""
         if any(DIMENSIONS[name](event) != value for name, value in self.wanted.items()):
             return False
-        return not self.words or _has(event, self.words)
+        return not self.words or _has(searched(event), self.words)
 
     def number(self, name: str, default: int, most: int) -> int:
         """Return a parameter as a whole number from 0 to `most`; `default` when it is missing or invalid."""
@@ -88,25 +72,23 @@ class Scope:
         last = max(total - 1, 0) // limit * limit
         return min(self.number("offset", shown // limit * limit, 10**9), last)
 
+    def sorted(
+        self, rows: Iterable[Json], orders: Mapping[str, Callable[[Json], Any]], by_name: str
+    ) -> tuple[str, list[Json]]:
+        """Return the query's `sort` and the rows in that order; the first of `orders` when it is missing or invalid.
 
-def choices(events: Iterable[Event]) -> Json:
-    """Return the values of each dimension with the number of their events, the most frequent first."""
-    events = list(events)
-    counters = {name: Counter(map(value_of, events)) for name, value_of in DIMENSIONS.items()}
-    return {
-        name: [[value, count] for value, count in counter.most_common(_MAX_CHOICES) if value]
-        for name, counter in counters.items()
-    }
+        Names ascend and numbers descend. A minus before the order reverses it.
+        """
+        asked = self.query.get("sort", "")
+        order = asked.removeprefix("-")
+        if order not in orders:
+            asked = order = next(iter(orders))
+        in_names = sorted(rows, key=lambda row: row[by_name])
+        is_reversed = (order != by_name) is not asked.startswith("-")
+        return asked, sorted(in_names, key=orders[order], reverse=is_reversed)
 
 
-def _has(event: Event, words: tuple[str, ...]) -> bool:
-    searched = [event.session_id or "", event.user_id or "", event.type, page(event)]
-    for value in event.details.values():
-        if isinstance(value, str):
-            searched.append(value)
-        elif isinstance(value, dict):
-            searched.extend(inner for inner in value.values() if isinstance(inner, str))
-    everything = "\n".join(searched).lower()
+def _has(everything: str, words: tuple[str, ...]) -> bool:
     return all(word in everything for word in words)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 
 from ..record import Event
-from ..session import Session, sessions
+from ..session import Session
 from .axis import Axis
 from .event_fields import PAGE_VIEW, Json, is_problem, kind, page, text
+from .index import Fact, IndexedSession
 from .received import Received
 from .scope import MAX_ROWS, Scope
+from .selection import Selection
 
 ANONYMOUS_USER = "00000000-0000-0000-0000-000000000000"
 """The user id that AWS's client sends when it may not store one."""
@@ -26,22 +29,57 @@ _STRIP_CHARACTERS = {"error": "x", "http": "h", "page": "p"}
 
 def session_list(received: Received, scope: Scope) -> Json:
     """Return the sessions with an event in scope, the latest event first."""
-    found = in_scope(received.events, scope)
+    found = in_scope(Selection(received.index, scope))
     if scope.query.get("only") == "problems":
-        found = [session for session in found if any(map(is_problem, session.events))]
+        found = [each for each in found if each.has_problems]
     limit = scope.number("limit", _PAGE_LENGTH, MAX_ROWS)
     offset = scope.offset(len(found), limit)
     return {
         "total": len(found),
         "offset": offset,
         "limit": limit,
-        "sessions": [row(session) for session in found[offset : offset + limit]],
+        "sessions": [
+            {**row(each.session()), "forgotten": each.of.forgotten} for each in found[offset : offset + limit]
+        ],
     }
 
 
-def in_scope(events: Iterable[Event], scope: Scope) -> list[Session]:
-    """Return the sessions in the time range with at least one matching event."""
-    return [session for session in sessions(scope.in_time(events)) if any(map(scope.fits, session.events))]
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A session in the time range; `facts` None: with all its events."""
+
+    first: float
+    last: float
+    of: IndexedSession
+    facts: list[Fact] | None = None
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether it has errors or failed requests in the time range."""
+        return any(fact.is_problem for fact in self.facts) if self.facts is not None else self.of.problems > 0
+
+    def session(self) -> Session:
+        """Return the session with its events in the time range."""
+        return self.of.session(self.facts)
+
+
+def in_scope(selection: Selection) -> list[Listed]:
+    """Return the sessions in the time range with at least one matching event, the latest event first."""
+    scope = selection.scope
+    since, until = scope.since or float("-inf"), scope.until or float("inf")
+    fitting = selection.sessions if scope.has_filters else None
+    found = []
+    for session in selection.index.sessions.values():
+        first, last = session.span()
+        if first >= until or last < since or (fitting is not None and session not in fitting):
+            continue
+        if since <= first and last < until:
+            found.append(Listed(first, last, session))
+        elif inside := [fact for fact in session.facts if since <= fact.at < until]:
+            times = [fact.at for fact in inside]
+            found.append(Listed(min(times), max(times), session, inside))
+    # The ids keep the order of sessions that end at the same time.
+    return sorted(found, key=lambda each: (-each.last, each.of.key[0], each.of.key[1] or ""))
 
 
 def row(session: Session) -> Json:

@@ -28,11 +28,17 @@ def session_detail(received: Received, scope: Scope) -> Json | None:
         return (event.session_id or NO_SESSION) == asked and monitor in {None, event.app_monitor_id}
 
     dropped = {id(drop.event): drop for drop in received.dropped if is_asked(drop.event)}
-    own = [event for event in received.events if is_asked(event)]
+    indexed = [
+        session
+        for (session_monitor, session_id), session in received.index.sessions.items()
+        if (session_id or NO_SESSION) == asked and monitor in {None, session_monitor}
+    ]
+    own = [fact.event for session in indexed for fact in session.facts]
     found = sessions([*own, *(drop.event for drop in dropped.values())])
     if not found:
         return None
     session = found[0]
+    key = (session.app_monitor_id, session.id)
     rows = _rows(session, dropped, received.removed)
     kinds = Counter(row["kind"] for row in rows)
     wanted = scope.query.get("kind")
@@ -43,6 +49,7 @@ def session_detail(received: Received, scope: Scope) -> Json | None:
         **row(session),
         "users": [user for user in session.user_ids if user != ANONYMOUS_USER],
         "kinds": kinds,
+        "forgotten": sum(each.forgotten for each in indexed if each.key == key),
         "total": len(rows),
         "offset": offset,
         "limit": limit,

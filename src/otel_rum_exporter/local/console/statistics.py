@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,13 +49,18 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
     """Return the smallest value that `percent` of all values do not exceed; None without values."""
     if not values:
         return None
-    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+    return sorted(values)[_rank(len(values), percent)]
+
+
+def _rank(count: int, percent: int) -> int:
+    return max(0, math.ceil(count * percent / 100) - 1)
 
 
 def apdex(load_millis: Sequence[float]) -> Json:
     """Return the Apdex score and counts of page loads; the score is None without page loads."""
-    satisfied = sum(millis < SATISFIED_BELOW_MILLIS for millis in load_millis)
-    frustrated = sum(millis >= TOLERATED_BELOW_MILLIS for millis in load_millis)
+    ordered = sorted(load_millis)
+    satisfied = bisect_left(ordered, SATISFIED_BELOW_MILLIS)
+    frustrated = len(ordered) - bisect_left(ordered, TOLERATED_BELOW_MILLIS)
     tolerated = len(load_millis) - satisfied - frustrated
     return {
         "score": (satisfied + tolerated / 2) / len(load_millis) if load_millis else None,
@@ -66,8 +72,9 @@ def apdex(load_millis: Sequence[float]) -> Json:
 
 def vital(measured: Vital, values: Sequence[float]) -> Json:
     """Return a web vital's 75th percentile and the numbers of good, fair and poor values."""
-    p75 = percentile(values, 75)
-    ratings = [measured.rating(value) for value in values]
+    ordered = sorted(values)
+    p75 = ordered[_rank(len(ordered), 75)] if ordered else None
+    good, not_poor = bisect_right(ordered, measured.good), bisect_right(ordered, measured.poor)
     return {
         "name": measured.name,
         "title": measured.title,
@@ -76,5 +83,7 @@ def vital(measured: Vital, values: Sequence[float]) -> Json:
         "poor_above": measured.poor,
         "p75": p75,
         "rating": None if p75 is None else measured.rating(p75),
-        **{rating: ratings.count(rating) for rating in ("good", "fair", "poor")},
+        "good": good,
+        "fair": not_poor - good,
+        "poor": len(ordered) - not_poor,
     }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,17 +18,18 @@ from starlette.routing import Route
 
 from ..host import is_own_name
 from ..session import Session, sessions
-from ..store import Store
+from ..store import Records, Store
 from .assets import Assets
 from .errors import error_detail, error_list
 from .event_fields import Json
+from .index import Index
 from .overview import overview
 from .pages import page_list
 from .received import Received
 from .refused import loss_list, totals
 from .request import refused_request_detail, request_detail
 from .requests import request_list
-from .scope import Scope, choices
+from .scope import Scope
 from .session_list import session_list
 from .session_timeline import session_detail
 
@@ -49,6 +53,10 @@ _MAX_STREAMS = 32
 _POLL_SECONDS = 0.25
 _STREAM_SECONDS = 600
 
+_MAX_ANSWERS = 16
+_CACHED_SECONDS = 5
+_MIN_COMPRESSED_BYTES = 1024
+
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -67,11 +75,15 @@ _FOR_EVER = {**_HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
 class Console:
     """Serves the console of a store, to requests with a host name of this computer only."""
 
-    def __init__(self, store: Store, bound_host: str) -> None:
+    def __init__(self, store: Store, bound_host: str, monitor_names: Callable[[], Mapping[str, str]]) -> None:
         self._store = store
+        self._monitor_names = monitor_names
         self._bound_host = bound_host
+        self._index = Index()
+        store.observe(self._index)
         self._assets = Assets()
         self._streams = 0
+        self._answers: dict[tuple[int, int, str, bytes], bytes] = {}
 
     @property
     def routes(self) -> list[Route]:
@@ -83,6 +95,15 @@ class Console:
             Route("/api/console/live", self._local_only(self._live)),
             Route("/api/console/{view}", self._local_only(self._view)),
         ]
+
+    async def not_found(self, request: Request) -> Response | None:
+        """Answer a browser that asks for an unknown page; None for any other request."""
+        is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if not is_page or not is_own_name(request.headers.get("host", ""), self._bound_host):
+            return None
+        page = await self._page(request)
+        page.status_code = 404
+        return page
 
     def _local_only(
         self, endpoint: Callable[[Request], Awaitable[Response]]
@@ -102,15 +123,29 @@ class Console:
         asset = self._assets.get(request.path_params["digest"], request.path_params["path"])
         if asset is None:
             return PlainTextResponse("This file does not exist.\n", 404, _HEADERS)
-        return Response(asset.content, headers={**_FOR_EVER, "Content-Type": asset.media_type})
+        return _response(request, asset.content, asset.media_type, _FOR_EVER)
 
     async def _view(self, request: Request) -> Response:
         view = VIEWS.get(request.path_params["view"])
         if view is None:
             return _not_found()
         scope = Scope.of(request.query_params, time.time())
-        content = await run_in_threadpool(_content, view, self._store, scope)
-        return _not_found() if content is None else Response(content, media_type="application/json", headers=_HEADERS)
+        # A revision has one answer for a few seconds: relative time ranges move.
+        key = (
+            self._store.revision,
+            int(scope.now // _CACHED_SECONDS),
+            request.path_params["view"],
+            request.scope["query_string"],
+        )
+        content = self._answers.get(key)
+        if content is None:
+            content = await run_in_threadpool(_content, view, self._store, self._index, scope, self._monitor_names())
+            if content is None:
+                return _not_found()
+            while len(self._answers) >= _MAX_ANSWERS:
+                self._answers.pop(next(iter(self._answers)))
+            self._answers[key] = content
+        return _response(request, content, "application/json", _HEADERS)
 
     async def _events(self, _: Request) -> Response:
         content = await run_in_threadpool(_everything, self._store)
@@ -136,26 +171,56 @@ class Console:
             self._streams -= 1
 
 
-def _content(view: Callable[[Received, Scope], Json | None], store: Store, scope: Scope) -> bytes | None:
-    revision = store.revision
-    received = Received.by(store)
-    shown = view(received, scope)
-    if shown is None:
-        return None
-    frame = {"revision": revision, "choices": choices(scope.in_time(received.events)), "lost": totals(received)}
+def _content(
+    view: Callable[[Received, Scope], Json | None], store: Store, index: Index, scope: Scope, names: Mapping[str, str]
+) -> bytes | None:
+    with store.locked() as records:
+        received = Received(index, **{name: getattr(records, name) for name in Records.__slots__})
+        shown = view(received, scope)
+        if shown is None:
+            return None
+        frame = {
+            "revision": store.revision,
+            "choices": index.choices(),
+            "lost": totals(received),
+            "forgotten": {
+                "events": index.forgotten,
+                **{name: count - len(getattr(records, name)) for name, count in store.received.items()},
+            },
+            "max_events": store.max_events,
+            "monitors": names,
+        }
     return json.dumps({**shown, "frame": frame}).encode()
 
 
 def _everything(store: Store) -> bytes:
-    received = Received.by(store)
-    names = ("events", "refused", "dropped", "removed")
-    records = {name: [asdict(record) for record in getattr(received, name)] for name in names}
-    return json.dumps({"sessions": [_session(session) for session in sessions(received.events)], **records}).encode()
+    events = store.events
+    received: dict[str, Iterable[Any]] = {
+        "events": events,
+        "refused": store.refused,
+        "dropped": store.dropped,
+        "removed": store.removed,
+    }
+    records = {name: [asdict(record) for record in some] for name, some in received.items()}
+    return json.dumps({"sessions": [_session(session) for session in sessions(events)], **records}).encode()
 
 
 def _session(session: Session) -> Json:
     members = {name: getattr(session, name) for name in ("id", "user_ids", "app_monitor_id", "first", "last", "counts")}
     return {**members, "events": [event.id for event in session.events]}
+
+
+def _response(request: Request, content: bytes, media_type: str, headers: Mapping[str, str]) -> Response:
+    """Return a response, compressed for clients that accept it."""
+    varying = {**headers, "Content-Type": media_type, "Vary": "Accept-Encoding"}
+    if len(content) < _MIN_COMPRESSED_BYTES or "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(content, headers=varying)
+    return Response(_compressed(content), headers={**varying, "Content-Encoding": "gzip"})
+
+
+@lru_cache(maxsize=64)
+def _compressed(content: bytes) -> bytes:
+    return gzip.compress(content, compresslevel=5, mtime=0)
 
 
 def _not_found() -> Response:

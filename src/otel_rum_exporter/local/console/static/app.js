@@ -1,9 +1,9 @@
 // The frame around each view: navigation, filters and connection state.
 import { Component, html } from "./html.js";
 import { KEYS, VIEWS } from "./keyboard.js";
-import { count } from "./format.js";
+import { count, plural, visible } from "./format.js";
 import { DIMENSIONS, hasFilters, here, link, noFilters } from "./route.js";
-import { Empty, Lone } from "./parts.js";
+import { Empty, Lone, Title } from "./parts.js";
 import * as overview from "./views/overview.js";
 import * as sessions from "./views/sessions.js";
 import * as session from "./views/session.js";
@@ -21,13 +21,14 @@ export function App({ state, ...actions }) {
   const shown = state.shown;
   const route = shown?.route ?? state.route;
   const frame = shown?.data?.frame;
-  const title = shown?.data ? SHOWN[route.view].title(shown.data) : "Local RUM";
+  const title = shown?.data && SHOWN[route.view] ? SHOWN[route.view].title(shown.data) : "Local RUM";
   document.title = title === "Local RUM" ? title : `${title} · Local RUM`;
   return html`
     <a class="skip" href="#main">Skip to the content</a>
     <${Header} route=${state.route} state=${state} lost=${frame?.lost} set=${actions.set} />
     ${state.error && html`<${Offline} error=${state.error} retry=${actions.retry} />`}
-    ${frame && route.view !== "session" && (hasFilters(state.route) || frame.choices.monitor.length > 0) && html`<${Filters} route=${state.route} choices=${frame.choices} go=${actions.go} />`}
+    ${frame && route.view !== "session" && (hasFilters(state.route) || frame.choices.monitor.length > 0) && html`<${Filters} route=${state.route} choices=${frame.choices} monitors=${frame.monitors} go=${actions.go} />`}
+    ${frame && html`<${Forgotten} frame=${frame} />`}
     <main id="main" aria-busy=${shown?.route !== state.route}>
       ${shown ? html`<${View} key=${route.view} shown=${shown} state=${state} actions=${actions} />` : !state.error && html`<${Lone}>Reading …<//>`}
     </main>
@@ -37,8 +38,11 @@ export function App({ state, ...actions }) {
 }
 
 function View({ shown: { route, data }, state, actions }) {
+  if (route.view === "unknown") {
+    return html`<${Title}>This page does not exist<//><p><code>${route.path}</code> is no page of the local RUM. <a href="/">Overview</a></p>`;
+  }
   if (data === null) {
-    return html`<${Empty} title="Not found">
+    return html`<${Title}>Not found<//><${Empty} title="This item is not stored">
       <p>The local RUM keeps the latest events only. Without a data file it loses them when it stops.</p>
       <p><a href=${link(route, "/sessions")}>All sessions</a></p>
     <//>`;
@@ -63,6 +67,12 @@ function Header({ route, state, lost, set }) {
     <button class=${`live ${fresh.toLowerCase()}`} title=${state.paused ? "Resume (p)" : "Pause (p)"} onClick=${() => set({ paused: !state.paused })}><i aria-hidden="true"></i>${fresh}</button>
     <span class="hidden" role="status">${fresh === "Live" ? "" : fresh}</span>
   </header>`;
+}
+
+function Forgotten({ frame: { forgotten, max_events: most } }) {
+  const older = [["events", "event"], ["refused", "refused request"], ["dropped", "dropped event"], ["removed", "removed attribute"]]
+    .filter(([name]) => forgotten[name] > 0).map(([name, one]) => plural(forgotten[name], one));
+  return older.length > 0 && html`<p class="notice forgotten">No longer stored, and not counted here: ${older.join(", ")}, the oldest.${forgotten.events > 0 && html` The local RUM keeps the latest ${count(most)} events. To keep more, start it with <code>--max-events</code>.`}</p>`;
 }
 
 function Offline({ error, retry }) {
@@ -95,12 +105,13 @@ class Filters extends Component {
     this.isTyping = false;
   };
 
-  render({ route, choices, go }) {
+  render({ route, choices, monitors, go }) {
     const value = (name) => route.query.get(name) ?? "";
     const change = (name) => (event) => {
       const span = name === "range" ? { from: null, to: null } : {};
       go(here(route, { [name]: event.target.value, ...span }), { stay: true });
     };
+    const text = (name, choice) => visible((name === "monitor" && monitors[choice]) || choice);
     const zoomed = value("from") || value("to");
     const offered = Object.entries(DIMENSIONS).filter(([name]) => value(name) || choices[name].length > 1);
     return html`<form class="filters" role="search" aria-label="Filters" onSubmit=${(event) => event.preventDefault()}>
@@ -109,7 +120,7 @@ class Filters extends Component {
       <${Choice} name="range" label="Time" value=${zoomed ? "zoom" : value("range")} change=${change("range")}
         options=${zoomed ? [["zoom", "Part of the chart"], ...RANGES] : RANGES} />
       ${offered.map(([name, label]) => html`<${Choice} key=${name} name=${name} label=${label} value=${value(name)} change=${change(name)}
-        options=${[["", `Any ${label}`], ...withValue(choices[name], value(name)).map(([choice, n]) => [choice, n == null ? choice : `${choice} (${count(n)})`])]} />`)}
+        options=${[["", `Any ${label}`], ...withValue(choices[name], value(name)).map(([choice, n]) => [choice, n == null ? text(name, choice) : `${text(name, choice)} (${count(n)})`])]} />`)}
       ${hasFilters(route) && html`<a class="clear" data-stay href=${here(route, noFilters)}>Clear</a>`}
     </form>`;
   }

@@ -3,6 +3,13 @@ const NUMBER = new Intl.NumberFormat("en");
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const count = (n) => (n < 100_000 ? NUMBER.format(n) : COMPACT.format(n));
+// A text that has no visible character is quoted with its escapes.
+export const visible = (text, missing = "(empty)") => {
+  if (!text) return missing;
+  if (/[^\p{C}\p{Z}\u2800\u3164\uFFA0]/u.test(text)) return text;
+  return `(blank: ${[...text].map((one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`).slice(0, 4).join(" ")})`;
+};
+
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 export const shortId = (id) => (id.length > 8 ? id.slice(0, 8) : id);
 

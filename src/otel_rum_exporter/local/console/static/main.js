@@ -46,6 +46,12 @@ async function load() {
   stop();
   const own = (running = new AbortController());
   const route = state.route;
+  if (route.view === "unknown") {
+    state.shown = { route, data: null };
+    running = null;
+    draw();
+    return;
+  }
   const began = performance.now();
   try {
     const query = new URLSearchParams([...route.query, ...Object.entries(route.of)]);

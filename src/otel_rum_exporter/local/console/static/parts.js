@@ -1,6 +1,6 @@
 // Components that several views use.
 import { Component, html } from "./html.js";
-import { ago, clock, count, iso, percent, shortId } from "./format.js";
+import { ago, clock, count, iso, percent, plural, shortId, visible } from "./format.js";
 import { here, link, sessionPath } from "./route.js";
 
 export const Lone = ({ children }) => html`<p class="lone quiet">${children}</p>`;
@@ -42,7 +42,7 @@ export const device = ({ browser, os, device: kind, country }) => [browser, os, 
 export function journey({ journey: pages, journey_steps: steps }) {
   if (!pages.length) return "no page view";
   const more = steps > pages.length ? ` → … ${steps - pages.length} more` : "";
-  return pages.join(" → ") + more;
+  return pages.map((page) => visible(page)).join(" → ") + more;
 }
 
 export function sessionLink(route, session, changes = {}) {
@@ -58,10 +58,11 @@ export function SessionRows({ sessions, route }) {
         <span class="way" title=${journey(session)}>${journey(session)}</span>
         <${Strip} cells=${session.strip} />
         <span class="tally">
+          ${session.forgotten > 0 && html`<span class="chip" title=${`Its first ${plural(session.forgotten, "event is", "events are")} no longer stored`}>truncated</span>`}
           ${session.errors > 0 && html`<span class="chip bad">${count(session.errors)} ${session.errors === 1 ? "error" : "errors"}</span>`}
           ${session.failed_requests > 0 && html`<span class="chip warn">${count(session.failed_requests)} failed</span>`}
         </span>
-        <span class="n">${count(session.events)}<span class="quiet"> events</span></span>
+        <span class="n">${count(session.events)}<span class="quiet"> ${session.events === 1 ? "event" : "events"}</span></span>
         <span class="when"><${Time} at=${session.last} /></span>
       </a>
     </li>`)}
@@ -90,11 +91,17 @@ export function Ratings({ good, fair, poor, label }) {
 // A table. A column is [title, function from row to cell, options].
 export function Table({ label, columns, rows, keyOf, sort, route }) {
   return html`<div class="table card"><table aria-label=${label}>
-    <thead><tr>${columns.map(([title, , { by, number, wide } = {}]) => html`<th scope="col" class=${classes({ number, wide })} aria-sort=${by && sort === by ? (by === "url" || by === "page" ? "ascending" : "descending") : null}>
-      ${by && by !== sort ? html`<a data-stay href=${here(route, { sort: by })}>${title}</a>` : title}
+    <thead><tr>${columns.map(([title, , { by, number, wide } = {}]) => html`<th key=${title} scope="col" class=${classes({ number, wide })} aria-sort=${ariaSort(by, sort)}>
+      ${by && sort ? html`<a data-stay href=${here(route, { sort: by === sort ? `-${by}` : by })}>${title}</a>` : title}
     </th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${keyOf(row)} data-row=${keyOf(row)}>${columns.map(([title, cell, { number, wide, main } = {}]) => html`<${main ? "th" : "td"} scope=${main ? "row" : null} class=${classes({ number, wide, main })} data-title=${title}>${cell(row)}<//>`)}</tr>`)}</tbody>
+    <tbody>${rows.map((row) => html`<tr key=${keyOf(row)} data-row=${keyOf(row)}>${columns.map(([title, cell, { number, wide, main } = {}]) => html`<${main ? "th" : "td"} ...${main ? { scope: "row" } : {}} class=${classes({ number, wide, main })} data-title=${title}>${cell(row)}<//>`)}</tr>`)}</tbody>
   </table></div>`;
+}
+
+// Names ascend and numbers descend, unless a minus reverses them.
+function ariaSort(by, sort) {
+  if (!by || !sort || sort.replace("-", "") !== by) return null;
+  return ["url", "page"].includes(by) === sort.startsWith("-") ? "descending" : "ascending";
 }
 
 const classes = (flags) => Object.keys(flags).filter((name) => flags[name]).join(" ") || null;

@@ -21,7 +21,7 @@ export function read(location) {
       return { view, path: location.pathname, query, of: member ? { [member]: decoded(match[1]) } : {} };
     }
   }
-  return { view: "overview", path: "/", query: new URLSearchParams(), of: {} };
+  return { view: "unknown", path: location.pathname, query: new URLSearchParams(location.search), of: {} };
 }
 
 function decoded(text) {

@@ -1,6 +1,6 @@
 import { html } from "../html.js";
 import { Columns } from "../chart.js";
-import { plural } from "../format.js";
+import { plural, visible } from "../format.js";
 import { link } from "../route.js";
 import { Copy, Face, More, Time, Title, device, sessionLink } from "../parts.js";
 
@@ -9,8 +9,8 @@ export const title = (data) => data.type || "Error";
 export function View({ data, route, go }) {
   return html`
     <p class="up"><a href=${link(route, "/errors")}>Errors</a></p>
-    <${Title}>${data.type || "Error"}<//>
-    <p class="message lead">${data.message || "without a message"}</p>
+    <${Title}>${visible(data.type, "Error")}<//>
+    <p class="message lead">${visible(data.message, "without a message")}</p>
     <dl class="facts">
       <div><dt>Occurred</dt><dd>${plural(data.count, "time")} in ${plural(data.sessions, "session")}</dd></div>
       <div><dt>First</dt><dd><${Time} at=${data.first} /></dd></div>
@@ -24,7 +24,7 @@ export function View({ data, route, go }) {
     </section>
     <section aria-labelledby="occurrences"><h2 id="occurrences">Affected sessions <small>latest first</small></h2>
       <ol class="samples card">${data.occurrences.map((one) => html`<li key=${one.key} data-row=${one.key}><a href=${sessionLink(route, one, { event: one.event })}>
-        <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.page || "no page"}</b> <span class="quiet">${device(one)}</span></span><span class="message">${one.message}</span><span class="n"></span><span class="when"><${Time} at=${one.timestamp} /></span>
+        <${Face} id=${one.user ?? one.session} /><span class="what"><b>${visible(one.page, "no page")}</b> <span class="quiet">${device(one)}</span></span><span class="message">${one.message}</span><span class="n"></span><span class="when"><${Time} at=${one.timestamp} /></span>
       </a></li>`)}</ol>
       <${More} shown=${data.occurrences.length} total=${data.count} what="occurrences" />
     </section>

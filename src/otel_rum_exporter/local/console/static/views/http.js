@@ -1,4 +1,5 @@
 import { html } from "../html.js";
+import { Columns } from "../chart.js";
 import { count, millis, percent, plural } from "../format.js";
 import { hasFilters, here, noFilters } from "../route.js";
 import { Face, More, NoMatch, Table, Time, Title, sessionLink } from "../parts.js";
@@ -7,8 +8,8 @@ export const title = () => "HTTP";
 
 const OUTCOMES = { ok: "OK", "4xx": "4xx", "5xx": "5xx", failed: "No answer" };
 
-export function View({ data, route }) {
-  if (data.detail) return html`<${Detail} detail=${data.detail} route=${route} />`;
+export function View({ data, route, go }) {
+  if (data.detail) return html`<${Detail} detail=${data.detail} route=${route} go=${go} />`;
   const status = route.query.get("status");
   return html`
     <${Title} note=${plural(data.total, "URL")}>HTTP requests<//>
@@ -20,10 +21,10 @@ export function View({ data, route }) {
       ["URL", (row) => html`<span class="method">${row.methods.join(" ") || row.file_types.join(" ")}</span> <a href=${here(route, { url: row.url })}><${Url} url=${row.url} /></a>`, { main: true, by: "url" }],
       ["Status", (row) => html`<${Statuses} row=${row} />`, { wide: true }],
       ["Failed", (row) => (row.problems ? html`<span class="poor">${count(row.problems)}</span>` : html`<span class="quiet">0</span>`), { number: true, by: "problems" }],
-      ["Timed", (row) => count(row.timed), { number: true, by: "timed", wide: true }],
-      ["Median", (row) => millis(row.p50_millis), { number: true, wide: true }],
+      ["Calls", (row) => count(row.calls), { number: true, by: "calls" }],
+      ["Median", (row) => millis(row.p50_millis), { number: true, by: "p50_millis", wide: true }],
       ["p75", (row) => millis(row.p75_millis), { number: true, by: "p75_millis" }],
-      ["Last", (row) => html`<${Time} at=${row.last} />`, { number: true, wide: true }],
+      ["Last", (row) => html`<${Time} at=${row.last} />`, { number: true, by: "last", wide: true }],
     ]} />
     <${More} shown=${data.urls.length} total=${data.total} what="URLs" />
     <p class="quiet note">The status comes from <code>http_event</code>, the duration from <code>performance_resource_event</code>. Most clients send <code>http_event</code> for failed requests only.</p>`
@@ -42,7 +43,7 @@ function Statuses({ row }) {
   return row.statuses.map(([status, n]) => html`<span key=${status} class=${`chip ${status >= 500 || !status ? "bad" : status >= 400 ? "warn" : ""}`}>${status || "none"}${n > 1 && ` × ${count(n)}`}</span> `);
 }
 
-function Detail({ detail, route }) {
+function Detail({ detail, route, go }) {
   const all = Object.values(detail.outcomes).reduce((sum, n) => sum + n, 0);
   let x = 0;
   return html`
@@ -51,7 +52,7 @@ function Detail({ detail, route }) {
     <dl class="facts">
       ${detail.methods.length > 0 && html`<div><dt>Methods</dt><dd>${detail.methods.join(", ")}</dd></div>`}
       <div><dt>Status</dt><dd><${Statuses} row=${detail} /></dd></div>
-      <div><dt>Timed</dt><dd>${count(detail.timed)}</dd></div>
+      <div><dt>Calls</dt><dd>${count(detail.calls)}</dd></div>
       <div><dt>Median</dt><dd>${millis(detail.p50_millis)}</dd></div>
       <div><dt>p75</dt><dd>${millis(detail.p75_millis)}</dd></div>
     </dl>
@@ -62,10 +63,12 @@ function Detail({ detail, route }) {
         return html`<rect class=${`o-${name}`} x=${x - width} width=${width} height="4" />`;
       })}
     </svg>`}
-    <section aria-labelledby="samples"><h2 id="samples">Requests <small>latest first</small></h2>
+    <section class="card pad calls" aria-label="Calls over time"><${Columns} chart=${detail.chart} route=${route} go=${go} label="Calls over time"
+      series=${[...Object.entries(OUTCOMES), ["timed", "Timed, status not sent"]].filter(([name]) => detail.chart[name].some(Boolean)).map(([name, label]) => [label, `o-${name}`, detail.chart[name]])} /></section>
+    <section aria-labelledby="samples"><h2 id="samples">Calls <small>latest first</small></h2>
       <ol class="samples card">${detail.samples.map((one) => html`<li key=${one.key} data-row=${one.key}><a href=${sessionLink(route, one, { event: one.event })}>
         <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.summary}</b> <span class="quiet">${one.page && `on ${one.page}`}</span></span><span class="message">${one.error}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>
       </a></li>`)}</ol>
-      <${More} shown=${detail.samples.length} total=${detail.requests} what="requests" />
+      <${More} shown=${detail.samples.length} total=${detail.calls} what="calls" />
     </section>`;
 }

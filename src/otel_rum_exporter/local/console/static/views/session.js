@@ -1,6 +1,6 @@
 // The timeline of one session: one section per page visit, one row per event.
 import { Component, html } from "../html.js";
-import { bytes, clock, count, day, millis, plural, shortId, span } from "../format.js";
+import { bytes, clock, count, day, millis, plural, shortId, span, visible } from "../format.js";
 import { here, link, requestKey } from "../route.js";
 import { Copy, Empty, Face, Json, Pager, Time, Title, device, name } from "../parts.js";
 import { RATINGS } from "./overview.js";
@@ -24,9 +24,10 @@ export function View({ data, route, go, state, request }) {
     <dl class="facts">
       <div><dt>Session</dt><dd class="id">${data.id}</dd></div>
       ${data.users.map((user) => html`<div key=${user}><dt>User</dt><dd class="id">${user}</dd></div>`)}
-      <div><dt>App monitor</dt><dd class="id">${data.monitor}</dd></div>
+      <div><dt>App monitor</dt><dd class="id">${data.frame.monitors[data.monitor] ?? data.monitor}</dd></div>
       <div><dt>Last event</dt><dd><${Time} at=${data.last} /></dd></div>
     </dl>
+    ${data.forgotten > 0 && html`<p class="notice truncated">This session is truncated: its first ${plural(data.forgotten, "event is", "events are")} no longer stored.</p>`}
     <nav class="tabs" aria-label="Kinds of events">
       <a data-stay href=${here(route, { kind: null })} aria-current=${kind ? null : "true"}>All <span class="quiet">${count(all)}</span></a>
       ${Object.keys(KINDS).filter((each) => data.kinds[each]).map((each) => html`<a key=${each} data-stay href=${here(route, { kind: each })} aria-current=${kind === each ? "true" : null}><i class=${`dot k-${each}`}></i>${KINDS[each]} <span class="quiet">${count(data.kinds[each])}</span></a>`)}
@@ -41,7 +42,7 @@ function Visit({ visit, open, toggle, state, request }) {
   const length = Math.max(visit.end - visit.start, 0.001);
   const problems = visit.events.filter((event) => event.problem).length;
   return html`<section class="visit card">
-    <header><h2>${visit.page || "No page"}</h2>
+    <header><h2>${visible(visit.page, "No page")}</h2>
       <span class="quiet">${clock(visit.start)} · ${span(visit.end - visit.start)} · ${plural(visit.events.length, "event")}</span>
       ${problems > 0 && html`<span class="chip bad">${plural(problems, "problem")}</span>`}
     </header>
@@ -53,23 +54,20 @@ function Row({ event, visit, length, isOpen, toggle, state, request }) {
   const offset = event.start - visit.start;
   const left = ((event.start - visit.start) / length) * 100;
   const width = ((event.duration_millis ?? 0) / 1000 / length) * 100;
-  const end = left + width;
-  // The duration is beside its bar, or inside it when there is no room.
-  const [side, place] = end < 65 ? ["after", { left: `${end}%` }] : left > 35 ? ["before", { right: `${100 - left}%` }] : ["inside", { right: `${100 - end}%` }];
   const lost = event.dropped ? "dropped" : event.removed.length ? "trimmed" : "";
   return html`<li class=${`event k-${event.kind} ${event.problem ? "problem" : ""} ${lost}`} data-row=${event.key}>
     <button aria-expanded=${isOpen} onClick=${() => toggle(event.key)}>
       <span class="offset" title=${clock(event.start)}>+${millis(offset * 1000)}</span>
       <i class="dot" aria-hidden="true"></i>
       <span class="what"><b>${label(event)}</b> <span>${event.summary}</span>${lost && html` <span class=${`chip ${event.dropped ? "bad" : "warn"}`}>${event.dropped ? "would be dropped" : `${event.removed.length} removed`}</span>`}</span>
-      <span class="timeline"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i>
-        <span class=${side} style=${place}>${event.duration_millis !== null && millis(event.duration_millis)}${event.kind === "vital" && event.rating && html`<span class=${event.rating}>${RATINGS[event.rating]}</span>`}</span></span>
+      <span class="timeline"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i></span>
+      <span class="took-text">${event.kind === "vital" && event.rating ? html`<span class=${event.rating}>${RATINGS[event.rating]}</span>` : event.duration_millis !== null && millis(event.duration_millis)}</span>
     </button>
     ${isOpen && html`<${Detail} event=${event} kept=${state.requests.get(requestKey("request", { batch: event.batch_id }))} request=${request} />`}
   </li>`;
 }
 
-const label = (event) => event.name.replace(/_event$/, "").replace(/^performance_/, "").replaceAll("_", " ");
+const label = (event) => visible(event.name).replace(/_event$/, "").replace(/^performance_/, "").replaceAll("_", " ");
 
 class Detail extends Component {
   componentDidMount() {

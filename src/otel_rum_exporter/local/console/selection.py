@@ -1,0 +1,78 @@
+"""The events that a view shows: those of the index that the scope of the URL selects."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from functools import cached_property
+
+from .index import Fact, Index, IndexedSession
+from .scope import Scope
+
+
+class Selection:
+    """The events in scope. Without filters the index has most answers already."""
+
+    def __init__(self, index: Index, scope: Scope) -> None:
+        self.index = index
+        self.scope = scope
+
+    @cached_property
+    def facts(self) -> Collection[Fact]:
+        """All events in scope, oldest first."""
+        return _select(self.index.facts, self.index, self.scope) if self.scope.narrows else self.index.facts
+
+    @cached_property
+    def _by_type(self) -> dict[str, list[Fact]]:
+        found: dict[str, list[Fact]] = defaultdict(list)
+        for fact in self.facts:
+            found[fact.type].append(fact)
+        return found
+
+    def of_type(self, name: str) -> Collection[Fact]:
+        """Return the events of a type in scope."""
+        if not self.scope.narrows:
+            return self.index.of_type(name)
+        if "facts" not in self.__dict__:
+            return _select(self.index.of_type(name), self.index, self.scope)
+        return self._by_type.get(name, ())
+
+    def millis_of(self, name: str) -> list[float]:
+        """Return the durations of the events of a type, of web vitals their values, in ascending order."""
+        if not self.scope.narrows:
+            return self.index.ordered_millis(name)
+        return sorted([fact.millis for fact in self.of_type(name) if fact.millis is not None])
+
+    @cached_property
+    def users(self) -> set[str | None]:
+        """The user ids."""
+        return {fact.event.user_id for fact in self.facts} if self.scope.narrows else set(self.index.users)
+
+    @cached_property
+    def page_sessions(self) -> dict[str, Collection[IndexedSession]]:
+        """The sessions with events of each page."""
+        if not self.scope.narrows:
+            return {page: sessions for page, sessions in self.index.page_sessions.items() if page}
+        found: dict[str, set[IndexedSession]] = defaultdict(set)
+        for fact in self.facts:
+            found[fact.page].add(fact.session)
+        return {page: sessions for page, sessions in found.items() if page}
+
+    @cached_property
+    def sessions(self) -> set[IndexedSession]:
+        """The sessions with an event in scope."""
+        return {fact.session for fact in self.facts}
+
+
+def _select(facts: Collection[Fact], index: Index, scope: Scope) -> list[Fact]:
+    since, until = scope.since or float("-inf"), scope.until or float("inf")
+    found = list(facts)
+    if scope.wanted:
+        wanted = scope.wanted.items()
+        fitting = {values for values in index.values if all(values.by_name[name] == value for name, value in wanted)}
+        found = [fact for fact in found if fact.values in fitting]
+    if scope.since or scope.until:
+        found = [fact for fact in found if since <= fact.at < until]
+    for word in scope.words:
+        found = [fact for fact in found if word in fact.words]
+    return found

@@ -1,0 +1,130 @@
+"""What surrounds the views of the console: limits, names and texts of any kind."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from otel_rum_exporter.local import AppMonitor, LocalRum
+from tests.local.console.chromium import needs_chromium
+from tests.local.console.test_navigation import LONG, events_body
+from tests.local.http_client import post_bodies
+from tests.local.web_sessions import APP_MONITOR, V1
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """Return the page that all tests of the module use."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    yield context.new_page()
+    context.close()
+
+
+def test_removed_events_are_announced_in_the_frame_and_on_truncated_sessions(page: Page) -> None:
+    """With the number and the option that keeps more."""
+    with LocalRum(max_events=5) as rum:
+        post_bodies(rum, [events_body(LONG, [f"E{part}{n}" for n in range(4)], time.time()) for part in range(3)])
+        page.goto(rum.url)
+        expect(page.locator(".forgotten")).to_contain_text("4 events")
+        expect(page.locator(".forgotten")).to_contain_text("the latest 5 events")
+        expect(page.locator(".forgotten")).to_contain_text("--max-events")
+        page.goto(f"{rum.url}/sessions")
+        expect(page.locator(".sessions .chip", has_text="truncated")).to_have_count(1)
+        page.locator(".sessions a").click()
+        expect(page.locator(".truncated")).to_contain_text("its first 4 events are no longer stored")
+        rum.clear()
+        page.goto(rum.url)
+        expect(page.locator("h1")).to_contain_text("Waiting")
+        expect(page.locator(".forgotten")).to_have_count(0)
+
+
+def test_unknown_page_is_a_page_with_links(page: Page, rum: LocalRum) -> None:
+    """Programs still get RUM's error as JSON."""
+    answer = page.goto(f"{rum.url}/nosuch")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.locator("h1")).to_have_text("This page does not exist")
+    page.get_by_role("link", name="Overview", exact=True).last.click()
+    expect(page).to_have_url(f"{rum.url}/")
+
+
+def test_app_monitors_are_shown_by_name(page: Page) -> None:
+    """In the filter and on a session."""
+    other = str(uuid.UUID(int=9, version=4))
+    monitors = [AppMonitor(id=APP_MONITOR, name="tea-shop"), AppMonitor(id=other, name="office")]
+    first = events_body(LONG, ["E"], time.time())
+    with LocalRum(app_monitors=monitors) as rum:
+        post_bodies(rum, [first, first | {"BatchId": other, "AppMonitorDetails": {"id": other}}])
+        page.goto(f"{rum.url}/sessions?monitor={other}")
+        expect(page.get_by_label("app monitor", exact=True).locator("option")).to_have_text(
+            ["Any app monitor", "office (1)", "tea-shop (1)"]
+        )
+        page.locator(".sessions a").click()
+        expect(page.locator(".facts").first).to_contain_text("office")
+
+
+@pytest.mark.parametrize(
+    ("view", "width"), [("", 390), ("sessions", 390), ("errors", 390), ("refused", 390), ("", 1280)]
+)
+def test_texts_of_any_kind_stay_in_their_cards(page: Page, odd: LocalRum, view: str, width: int) -> None:
+    """Long texts without spaces, blank ones, and right-to-left marks; the badge of Refused is not cut off."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{odd.url}/{view}")
+    expect(page.locator("main [data-row]").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll(".card *")].filter((element) => {
+            const card = element.closest(".card").getBoundingClientRect(), box = element.getBoundingClientRect();
+            for (let one = element.parentElement; one && !one.matches(".card"); one = one.parentElement)
+                if (getComputedStyle(one).overflowX !== "visible") return false;
+            return box.width && (box.right > card.right + 1 || box.left < card.left - 1);
+        }).map((element) => element.outerHTML.slice(0, 200))"""
+    )
+    assert outside == []
+    badge = page.locator(".masthead .badge").bounding_box()
+    assert badge is not None
+    assert badge["x"] >= 0
+    assert badge["x"] + badge["width"] <= width
+    if view == "errors":
+        expect(page.locator(".errors")).to_contain_text("(blank: U+200B U+0020)")
+        expect(page.locator(".errors b").first).to_have_css("unicode-bidi", "isolate")
+
+
+@pytest.fixture(scope="module")
+def odd(no_leaks_of_module: None) -> Iterator[LocalRum]:
+    """Run a server with odd texts and many losses."""
+    long_text = "x" * 2000
+    with LocalRum() as rum:
+        names = ["\u200b ", "\u202eevil\u202e", long_text]
+        body = events_body(LONG, names, time.time() - 5)
+        for event in body["RumEvents"]:
+            event["metadata"] = json.dumps(V1 | {"domain": "tea.example", "pageId": long_text[:256]})
+        refused = [body | {"BatchId": long_text}] * 1200
+        dropped = events_body(LONG, [long_text * 4], time.time())
+        post_bodies(rum, [body, dropped, *refused])
+        yield rum
+
+
+def test_one_event_is_singular_and_bars_are_not_covered(page: Page, rum: LocalRum) -> None:
+    """The duration is beside the lane."""
+    body = events_body(LONG, ["E"], time.time())
+    body["RumEvents"][0] |= {"type": "work", "details": json.dumps({"name": "order", "durationMs": 500})}
+    post_bodies(rum, [body])
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(rum.url)
+    expect(page.locator("h1 small")).to_have_text(re.compile(r"1 event$"))
+    expect(page.locator(".sessions .n")).to_have_text("1 event")
+    page.locator(".sessions a").click()
+    bar, text = page.locator(".event .took").bounding_box(), page.locator(".event .took-text").bounding_box()
+    expect(page.locator(".event .took-text")).to_have_text("500 ms")
+    assert bar is not None
+    assert text is not None
+    assert bar["x"] + bar["width"] <= text["x"]

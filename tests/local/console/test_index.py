@@ -1,0 +1,141 @@
+"""The index of events: views of an index that followed changes equal those of a new one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otel_rum_exporter.local import Batch, Event
+from otel_rum_exporter.local.console.index import Index
+from otel_rum_exporter.local.console.received import Received
+from otel_rum_exporter.local.console.web import VIEWS
+from otel_rum_exporter.local.store import Store
+from tests.local.console.records import MONITOR, NOW, error, event, load, page_view, request, scope
+
+VIEW_NAMES = ("overview", "sessions", "session", "errors", "http", "pages")
+QUERIES: tuple[dict[str, Any], ...] = ({}, {"q": "a"}, {"page": "/1"}, {"from": int(NOW) + 3, "to": int(NOW) + 20})
+
+
+def resource(url: str, millis: float, at: float, **who: Any) -> Event:
+    """Make a measured request."""
+    return event("performance_resource_event", {"targetUrl": url, "duration": millis}, at, **who)
+
+
+makers = st.sampled_from(
+    [
+        lambda n, at, **who: page_view(f"/{n}", at, **who),
+        lambda n, at, **who: load(f"/{n}", n * 1500, at, **who),
+        lambda n, at, **who: error(f"broke {n}", at, **who),
+        lambda n, at, **who: request(f"/api/{n}", 200 + 100 * n, at, **who),
+        lambda n, at, **who: resource(f"/api/{n}", 10 * n, at, **who),
+        lambda n, at, **who: event("largest_contentful_paint_event", {"value": n}, at, **who),
+    ]
+)
+one_event = st.builds(
+    lambda make, n, at, session, user: make(n, at, session_id=session, user_id=user),
+    makers,
+    st.integers(0, 3),
+    st.integers(0, 30),
+    st.sampled_from(["s", "t"]),
+    st.sampled_from(["u", "v"]),
+)
+steps = st.lists(st.tuples(st.lists(one_event, max_size=4), st.integers(0, 3), st.booleans()), max_size=8)
+
+
+def shown(index: Index, view: str, query: dict[str, Any]) -> Any:
+    """Return a view as JSON, without the numbers of forgotten events."""
+    found = VIEWS[view](Received(index), scope(id="s", **query))
+    return json.loads(json.dumps(found), object_hook=lambda one: {k: v for k, v in one.items() if k != "forgotten"})
+
+
+@settings(max_examples=25)
+@given(steps)
+def test_index_that_followed_changes_equals_a_new_index(changes: Any) -> None:
+    """Any order of additions, removals and views."""
+    index, kept = Index(), []
+    for added, removed, is_viewed in changes:
+        index.add(added)
+        kept += added
+        if is_viewed:
+            shown(index, "overview", {})
+        index.forget(removed)
+        kept = kept[removed:]
+    fresh = Index(kept)
+    assert [fact.event for fact in index.facts] == kept
+    assert index.choices() == fresh.choices()
+    assert index.forgotten == sum(len(added) for added, _, _ in changes) - len(kept)
+    for view in VIEW_NAMES:
+        for query in QUERIES:
+            # A removed event may have been the other half of a call; of what is left, pairs are found anew.
+            if view != "http":
+                assert shown(index, view, query) == shown(fresh, view, query), (view, query)
+
+
+def test_store_reports_additions_removals_and_deletion_to_the_index() -> None:
+    """The index also has what was stored before it."""
+    store = Store(max_events=3)
+    batch = Batch(MONITOR, {}, "b", "u", "s", None, {}, (), 1.0, {}, signed=False, body_bytes=2, raw={})
+    store.accept(replace(batch, events=(page_view("/0"), page_view("/1", 1))))
+    index = Index()
+    store.observe(index)
+    store.accept(replace(batch, events=(page_view("/2", 2),)))
+    store.accept(replace(batch, events=(page_view("/3", 3), page_view("/4", 4))))
+    assert [fact.page for fact in index.facts] == ["/2", "/3", "/4"]
+    assert (index.forgotten, index.sessions[MONITOR, "s"].forgotten) == (2, 2)
+    store.clear()
+    assert (len(index.facts), index.forgotten, index.sessions) == (0, 0, {})
+
+
+def test_request_and_its_measured_duration_are_one_call() -> None:
+    """Equal URL and session, and ends within a second."""
+    index = Index(
+        [
+            request("/a?x=1", 500, 1),
+            resource("/a", 20, 1.2),
+            resource("/a", 30, 5),
+            resource("/a", 40, 5, session_id="t"),
+            request("/a", 404, 5.5, session_id="t"),
+        ]
+    )
+    detail = shown(index, "http", {"url": "/a"})["detail"]
+    assert [(one["outcome"], one["duration_millis"]) for one in detail["samples"]] == [
+        ("4xx", 40),
+        (None, 30),
+        ("5xx", 20),
+    ]
+    assert (detail["calls"], detail["timed"]) == (3, 3)
+    assert (sum(detail["chart"]["5xx"]), sum(detail["chart"]["timed"])) == (1, 1)
+    index.forget(1)
+    assert shown(index, "http", {"url": "/a"})["detail"]["calls"] == 3
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_views_of_many_events_read_no_details_again(query: dict[str, Any]) -> None:
+    """The cost of a view at 200,000 events: what is not shown is not read. Times would depend on the machine."""
+
+    class Unread(dict[str, Any]):
+        reads = 0
+
+        def get(self, *arguments: Any) -> Any:
+            Unread.reads += 1
+            return super().get(*arguments)
+
+    events = [
+        replace(one, details=Unread(one.details), metadata=Unread(one.metadata))
+        for n in range(2000)
+        for one in (
+            page_view("/1", n, session_id=f"s{n}"),
+            load("/1", n, n, session_id=f"s{n}"),
+            request(f"/a/{n}", 500, n, session_id=f"s{n}"),
+        )
+    ]
+    index = Index(events)
+    for view in ("overview", "sessions", "http", "pages"):
+        Unread.reads = 0
+        VIEWS[view](Received(index), scope(**query))
+        assert Unread.reads < 2000, view
