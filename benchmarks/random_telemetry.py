@@ -86,6 +86,8 @@ ATTRIBUTES: dict[str, Sequence[Any]] = {
     "enduser.id": ("ann",),
     "rum.session.sampled": (True, False, "no"),
     "rum.session.minted": (True,),
+    "rum.session.joined": ("browser", "server", 1),
+    "rum.session.missing": ("no cookie", ["no cookie"]),
     "rum.event.type": ("none", "page_view_event", "my.type", "com.amazon.rum.http_event", 3, "com.amazon.nope"),
     "rum.event.details": ('{"pageId": "/x"}', '{"a": 1}', "{", '{"version": "1.0.0", "pageId": "/x", "no": 1}'),
     "rum.page.tags": (("a", "b"), "a"),

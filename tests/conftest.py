@@ -67,13 +67,14 @@ def rum() -> Iterator[LocalRum]:
 
 @pytest.fixture
 def exporter(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RumSpanExporter]]:
-    """Make exporters that send to `rum`, and shut them down."""
+    """Make exporters that send to `rum`, and shut them down; sessions that tests name are not started."""
     for name in [name for name in os.environ if name.startswith(("OTEL_", "AWS_"))]:
         monkeypatch.delenv(name)
     made: list[RumSpanExporter] = []
 
     def make(**settings: Any) -> RumSpanExporter:
-        settings = {"app_monitor_id": APP_MONITOR_ID, "endpoint": rum.url, "signing": "none", **settings}
+        settings = {"endpoint": rum.url, "signing": "none", "session_start": "minted", **settings}
+        settings.setdefault("app_monitor_id", APP_MONITOR_ID)
         made.append(RumSpanExporter(**settings))
         return made[-1]
 

@@ -59,5 +59,5 @@ def exception_event(kind: str = "ValueError", message: str = "no", stack: str = 
 
 
 def make_config(**settings: object) -> Config:
-    """Make a Config from settings alone, whatever the environment holds."""
-    return Config.read({"app_monitor_id": APP_MONITOR_ID, **settings}, {})
+    """Make a Config from settings alone, whatever the environment holds; sessions that tests name are not started."""
+    return Config.read({"app_monitor_id": APP_MONITOR_ID, "session_start": "minted", **settings}, {})

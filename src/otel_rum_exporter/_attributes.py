@@ -59,6 +59,22 @@ SESSION_SAMPLED = "rum.session.sampled"
 SESSION_MINTED = "rum.session.minted"
 """True if this process created the session's id, so that the first event of the session starts it in RUM."""
 
+SESSION_JOINED = "rum.session.joined"
+"""Who started the session, if it was neither this process nor the application: `BY_BROWSER` or `BY_SERVER`."""
+
+BY_BROWSER = "browser"
+"""AWS's browser client started the session, and sends its pages."""
+
+BY_SERVER = "server"
+"""Another request or service started the session."""
+
+SESSION_MISSING = "rum.session.missing"
+"""Why the middleware found no session for a request served: `NO_COOKIE` or `NOT_ISSUED`."""
+
+NO_COOKIE = "no cookie"
+NOT_ISSUED = "not issued"
+"""The middleware issues cookies, but not to this client: a program, or a person who did not consent."""
+
 SCREEN_SHOWN = "rum.screen.shown"
 """False on a span that happened on the screen that it names, and did not show it."""
 
@@ -69,7 +85,10 @@ PAGE_TAGS = "rum.page.tags"
 """A list of RUM's `pageTags`, on a request served or a screen."""
 
 PRIVATE_ATTRIBUTES = frozenset(
-    {EVENT_TYPE, EVENT_DETAILS, SESSION_SAMPLED, SESSION_MINTED, SCREEN_SHOWN, SCREEN_PARENT_MILLIS, PAGE_TAGS}
+    {
+        *(EVENT_TYPE, EVENT_DETAILS, SESSION_SAMPLED, SESSION_MINTED, SESSION_JOINED, SESSION_MISSING),
+        *(SCREEN_SHOWN, SCREEN_PARENT_MILLIS, PAGE_TAGS),
+    }
 )
 """Attributes of this project. The exporter reads them and leaves them out of events."""
 

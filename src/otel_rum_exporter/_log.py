@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 
 from ._locks import DeferringLock
+from ._secrets import without_secrets
 from .ledger import DropReason
 
 LOGGER = logging.getLogger("otel_rum_exporter")
@@ -21,8 +22,9 @@ def log_line(level: int, message: str, *values: object) -> None:
     """Log a line at once. Write it to stderr too if only OpenTelemetry's own handlers receive it.
 
     OpenTelemetry's logging instrumentation adds a handler to the root logger, which disables Python's handler of last
-    resort. Without stderr, only telemetry would report that telemetry is lost.
+    resort. Without stderr, only telemetry would report that telemetry is lost. Secrets in values are removed.
     """
+    values = tuple(without_secrets(str(value)) if isinstance(value, (str, Exception)) else value for value in values)
     LOGGER.log(level, f"CloudWatch RUM: {message}", *values)  # noqa: G004 - the same prefix for every message
     handlers = list(_handlers(LOGGER))
     if handlers and all(type(handler).__module__.startswith("opentelemetry.") for handler in handlers):

@@ -6,6 +6,7 @@ variable.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
@@ -31,6 +32,7 @@ from ._config_fields import (
     uuid,
     whole,
 )
+from ._secrets import without_secrets
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,8 +51,8 @@ class ConfigError(ValueError):
     """All faults of a configuration. `faults` has one message for each."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = tuple(faults)
+        self.faults = tuple(map(without_secrets, faults))
+        super().__init__("; ".join(self.faults))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +173,12 @@ class Config:
     session_sample_rate: float = row(
         1.0, "Share of sessions to send, from 0 to 1; a session is sent completely or not at all.", share
     )
+    session_start: Literal["auto", "minted", "never"] = row(
+        "auto",
+        "Sessions that get a `session_start_event`: `auto` those that this process created or the application named, "
+        "`minted` only the former, `never` none.",
+        one_of("auto", "minted", "never"),
+    )
     url_query_parameters: tuple[str, ...] = row(
         (), "Names of query parameters to keep in URLs, separated by commas.", names_list, shown="none"
     )
@@ -191,6 +199,10 @@ class Config:
         shown="the app monitor's id",
         secret=True,
     )
+
+    def __repr__(self) -> str:
+        shown = (f"{item.name}={getattr(self, item.name)!r}" for item in dataclasses.fields(self) if item.repr)
+        return without_secrets(f"{type(self).__name__}({', '.join(shown)})")
 
     @classmethod
     def read(cls, given: Mapping[str, object], environment: Mapping[str, str]) -> Self:
@@ -241,6 +253,7 @@ class Settings(TypedDict, total=False):
     metadata_attributes: str | Sequence[str] | None
     xray_events: bool | str | None
     session_sample_rate: float | str | None
+    session_start: str | None
     url_query_parameters: str | Sequence[str] | None
     redaction: str | Callable[[str, Any], Any] | None
     enduser_id: bool | str | None

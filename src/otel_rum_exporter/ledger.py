@@ -25,6 +25,7 @@ class DropReason(enum.Enum):
     QUEUE_FULL = "the queue reached max_memory_bytes, and the oldest events were dropped"
     SPOOL_FULL = "the spool reached spool_max_bytes, and the oldest events were dropped"
     EXPIRED = "RUM accepted no events for longer than spool_max_age_seconds"
+    APP_MONITOR_REFUSED = "RUM refused all events of an app monitor for longer than spool_max_age_seconds"
     DAMAGED = "a spool file was damaged, and the events could not be read from it"
     SHUTDOWN = "the process ended before RUM could accept the event"
 

@@ -12,9 +12,13 @@ TIMEOUT_SECONDS = 120
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return this process's environment with these variables, and without settings of its own."""
+    """Return this process's environment with these variables, and without settings of its own.
+
+    Sessions that tests name are not started.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_"))}
-    return {**inherited, "PYTHONIOENCODING": "utf-8", "AWS_EC2_METADATA_DISABLED": "true", **variables}
+    fixed = {"PYTHONIOENCODING": "utf-8", "AWS_EC2_METADATA_DISABLED": "true"}
+    return {**inherited, **fixed, "OTEL_EXPORTER_AWS_RUM_SESSION_START": "minted", **variables}
 
 
 def run(*arguments: str, code: str = CODE, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:

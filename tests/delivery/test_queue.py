@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.delivery.queue import FULL_FIRST_SECONDS, EventQueue, QueuedBatch
+from otel_rum_exporter.delivery.app_monitor_queue import FULL_FIRST_SECONDS, QueuedBatch
+from otel_rum_exporter.delivery.queue import EventQueue, fair_share
 from tests.delivery.queued import batch_key, event, ids, queued
 
 
@@ -58,7 +59,7 @@ def test_a_pause_ends_when_the_last_events_of_its_app_monitor_expire() -> None:
     add(queue, "a", 1, accepted_ns=1)
     queue.put_back(queue.take(10.0), 99.0)
     queue.pause(batch_key("a"), 99.0)
-    assert len(queue.expire(2)) == 1
+    assert len(queue.expire(2, queue.app_monitors())) == 1
     add(queue, "a", 2)
     assert queue.ready_at() == -math.inf
 
@@ -165,8 +166,8 @@ def test_expire_removes_batches_with_only_old_events() -> None:
     add(queue, "a", 1, accepted_ns=10)
     add(queue, "b", 2, accepted_ns=10)
     add(queue, "b", 3, accepted_ns=30)
-    assert queue.expire(10) == []
-    assert ids(queue.expire(20)) == ids([queued("a", 1)])
+    assert queue.expire(10, queue.app_monitors()) == []
+    assert ids(queue.expire(20, queue.app_monitors())) == ids([queued("a", 1)])
     assert queue.oldest_ns() == 10
     assert queue.events == 2
 
@@ -179,7 +180,7 @@ def test_recovered_events_expire_by_their_own_age() -> None:
     add(queue, "a", 5, accepted_ns=30)
     add(queue, "a", 6, accepted_ns=20)
     assert queue.oldest_ns() == 10
-    assert ids(queue.expire(25)) == ids([queued("a", 3, 4)])
+    assert ids(queue.expire(25, queue.app_monitors())) == ids([queued("a", 3, 4)])
     assert queue.oldest_ns() == 20
     assert ids(queue.evict_from_memory(queue.memory_bytes - 1)) == ids([queued("a", 5, 6)])
 
@@ -207,3 +208,22 @@ def test_each_event_is_taken_once_in_order_in_batches_within_the_limit(adds: lis
         found.setdefault(session, []).extend(event_ids)
     assert expected == found
     assert (queue.events, queue.memory_bytes, queue.disk_bytes) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "limit", "share"),
+    [
+        ([], 10, math.inf),
+        ([4, 6], 10, math.inf),
+        ([100], 10, 10),
+        ([100, 100], 10, 5),
+        ([1, 100], 10, 9),
+        ([100, 2, 3, 100], 25, 10),
+    ],
+)
+def test_an_app_monitor_that_uses_less_leaves_its_share_to_the_others(
+    sizes: list[float], limit: float, share: float
+) -> None:
+    """Those above the share are reduced to it, and no others."""
+    assert fair_share(sizes, limit) == share
+    assert sum(min(size, share) for size in sizes) <= limit

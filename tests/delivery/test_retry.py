@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.delivery import retry
-from otel_rum_exporter.delivery.queue import QueuedBatch
+from otel_rum_exporter.delivery.app_monitor_queue import QueuedBatch
 from otel_rum_exporter.delivery.result import Result
 from otel_rum_exporter.delivery.retry import (
     BACKOFF_SECONDS,

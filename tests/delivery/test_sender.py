@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from otel_rum_exporter.delivery.queue import QueuedBatch
+from otel_rum_exporter.delivery.app_monitor_queue import QueuedBatch
 from otel_rum_exporter.delivery.sender import send_batch
 from otel_rum_exporter.delivery.storage import MemoryStore, QueuedEvents
 from otel_rum_exporter.ledger import Ledger

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 
 import pytest
@@ -12,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.delivery.action import Send, WaitUntil
+from otel_rum_exporter.delivery.app_monitor_queue import QueuedBatch
 from otel_rum_exporter.delivery.in_flight import MAX_IN_FLIGHT, InFlight
-from otel_rum_exporter.delivery.queue import EventQueue, QueuedBatch
+from otel_rum_exporter.delivery.queue import EventQueue
 from otel_rum_exporter.delivery.rate_limiter import RateLimiter
 from otel_rum_exporter.delivery.result import FAILED, Result
 from otel_rum_exporter.delivery.sender import send_batch
@@ -25,7 +27,7 @@ from otel_rum_exporter.rum.errors import Disposition, Outcome
 from otel_rum_exporter.rum.event import RumEvent
 from tests.delivery.queued import batch_key, event, ids, queued
 
-MONITORS = st.sampled_from("xy")
+MONITORS = st.sampled_from("xyz")
 SESSIONS = st.sampled_from("abc")
 
 
@@ -94,6 +96,12 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.in_flight: list[QueuedBatch] = []
         self.unsettled: list[tuple[QueuedBatch, Result]] = []
         self.delivered_ids: list[str] = []
+        self.refused: set[str] = set()
+
+    @rule(monitor=MONITORS)
+    def refuse_or_accept_an_app_monitor(self, monitor: str) -> None:
+        """Delete an app monitor, or create it again."""
+        self.refused ^= {monitor}
 
     @rule(monitor=MONITORS, session=SESSIONS, count=st.integers(1, 5), size=st.sampled_from([2, 500]))
     def accept(self, monitor: str, session: str, count: int, size: int) -> None:
@@ -132,16 +140,19 @@ class DeliveryMachine(RuleBasedStateMachine):
         index=st.integers(0, 7),
         disposition=st.sampled_from(Disposition),
         retry_after_seconds=st.none() | st.floats(0, 1000),
+        reason=st.sampled_from(["reason", "EndpointConnectionError"]),
     )
-    def respond(self, index: int, disposition: Disposition, retry_after_seconds: float | None) -> None:
-        """Respond to a request. The result is applied later."""
+    def respond(self, index: int, disposition: Disposition, retry_after_seconds: float | None, reason: str) -> None:
+        """Respond to a request, or refuse its app monitor. The result is applied later."""
         batch = self.in_flight.pop(index % len(self.in_flight))
+        if batch.key.app_monitor.id in self.refused:
+            disposition, reason = Disposition.WAIT, "ResourceNotFoundException"
 
         def send(sent: Batch) -> Outcome:
             if disposition is Disposition.DELIVERED:
                 self.delivered_ids += [one.id for one in sent.events]
                 return DELIVERED
-            return Outcome(disposition, "reason", retry_after_seconds=retry_after_seconds)
+            return Outcome(disposition, reason, retry_after_seconds=retry_after_seconds)
 
         result = send_batch(batch, send=send, store=self.store, ledger=self.ledger)
         self.unsettled.append((batch, result))
@@ -161,15 +172,17 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.state.apply(batch, result, self.now, jitter)
 
     @precondition(lambda self: self.number)
-    @rule(age=st.integers(0, 10))
-    def expire(self, age: int) -> None:
+    @rule(age=st.integers(0, 10), is_durable=st.booleans())
+    def expire(self, age: int, *, is_durable: bool) -> None:
         """Drop old events."""
-        self.state.drop(DropReason.EXPIRED, self.state.queue.expire(self.number - age), "")
+        for reason, expired in self.state.expire(self.number - age, is_durable=is_durable):
+            self.state.drop(reason, expired, "")
 
     @rule()
     def prepare_final_flush(self) -> None:
         """Allow a request at once, if a slot is free."""
-        self.state.prepare_final_flush(self.now)
+        self.state.prepare_final_flush(self.now, 10.0)
+        assert self.now + 1.0 <= self.state.final_flush_deadline <= self.now + 10.0
         if self.state.queue.events and self.state.has_free_slot:
             assert isinstance(self.state.next_action(self.now), Send)
 
@@ -208,7 +221,10 @@ class DiskMachine(DeliveryMachine):
         self.disk.lose(index)
 
 
-SETTINGS = settings(max_examples=100, stateful_step_count=60, deadline=None)
+SCHEDULES = int(os.environ.get("FUZZ_REQUESTS", "2000")) // 20
+"""How many schedules each of the two machines runs: 10,000 together in CI."""
+
+SETTINGS = settings(max_examples=SCHEDULES, stateful_step_count=60, deadline=None)
 TestMemory = DeliveryMachine.TestCase
 TestMemory.settings = SETTINGS
 TestDisk = DiskMachine.TestCase
@@ -277,18 +293,25 @@ def test_halves_are_sent_before_other_batches() -> None:
 def test_the_final_flush_knows_for_how_long_rum_accepted_nothing() -> None:
     """The time starts with the first event in an empty queue, and again with each request that did not fail."""
     state = make_state()
-    assert state.prepare_final_flush(9.0) == 0.0
+
+    def waited(now: float) -> float:
+        state.prepare_final_flush(now, 100.0)
+        return 100.0 - (state.final_flush_deadline - now)
+
+    assert waited(9.0) == 0.0
     state.enqueue([queued("a", 1)], 10.0)
     state.enqueue([queued("b", 2)], 12.0)
-    assert state.prepare_final_flush(15.0) == 5.0
+    assert waited(15.0) == 5.0
     send(state, Disposition.RETRY, 16.0)
-    assert state.prepare_final_flush(17.0) == 7.0
+    assert waited(17.0) == 7.0
     send(state, Disposition.DELIVERED, 18.0)
-    assert state.prepare_final_flush(20.0) == 2.0
+    assert waited(20.0) == 2.0
     send(state, Disposition.DELIVERED, 20.0)
     state.enqueue([queued("a", 3), queued("b", 4)], 20.0)
     send(state, Disposition.SPLIT, 21.0)
-    assert state.prepare_final_flush(22.0) == 1.0
+    assert waited(22.0) == 1.0
+    state.prepare_final_flush(400.0, 0.5)
+    assert state.final_flush_deadline == 400.5
 
 
 def test_the_queue_is_full_above_three_quarters_of_a_limit() -> None:
@@ -297,13 +320,13 @@ def test_the_queue_is_full_above_three_quarters_of_a_limit() -> None:
     for share, is_full in ((0.7, False), (0.8, True)):
         state = make_state(max_bytes=int(stored.memory_bytes / share))
         state.enqueue([stored], 0.0)
-        assert state.is_full is is_full
+        assert state.is_full(["m"]) is is_full
         on_disk = queued("a", *range(10))
         disk = FakeDisk(on_disk.size_bytes / share)
         disk.replace((), [on_disk])
         state = make_state(store=disk)
         state.enqueue([on_disk], 0.0)
-        assert state.is_full is is_full
+        assert state.is_full(["m"]) is is_full
 
 
 def test_little_s_law_limits_the_requests_in_flight() -> None:
@@ -372,3 +395,104 @@ def test_the_log_has_the_fix_and_the_last_response(caplog: pytest.LogCaptureFixt
         state.close()
         log.write()
         assert f"{of_close} (the last response was TimeoutError: too slow)" in caplog.messages[-1]
+
+
+def test_slow_requests_are_an_outage_for_exports() -> None:
+    """Each `end()` of a SimpleSpanProcessor took two seconds without end, while RUM took three to respond."""
+    state = make_state()
+    state.enqueue([queued("a", 1), queued("b", 2), queued("c", 3)], 0.0)
+    assert not state.is_outage(2.0, 0.0)
+    send(state, Disposition.DELIVERED, 3.0, seconds=3.0)
+    assert state.is_outage(2.0, 3.0)
+    send(state, Disposition.DELIVERED, 3.0, seconds=0.1)
+    assert not state.is_outage(2.0, 4.0)
+    batch = state.take(4.0)
+    assert not state.is_outage(2.0, 6.0)
+    assert state.is_outage(2.0, 6.1), "a request without a response counts too"
+    state.apply(batch, Result(Outcome(Disposition.RETRY, "ReadTimeoutError"), batch, seconds=10.0), 14.0, 0.0)
+    assert state.failures_in_a_row == 1
+    assert state.is_outage(2.0, 14.0)
+
+
+def test_retries_at_exit_are_hopeless_only_if_they_cannot_save_events() -> None:
+    """RUM cannot be reached, and the events are on disk, or RUM was never reached."""
+    refused = Outcome(Disposition.RETRY, "EndpointConnectionError")
+
+    def fail(state: DeliveryState, outcome: Outcome) -> None:
+        batch = state.take(1000.0)
+        state.apply(batch, Result(outcome, batch), 1000.0, 0.0)
+
+    state = make_state()
+    state.enqueue([queued("a", 1), queued("b", 2)], 0.0)
+    assert not state.is_hopeless
+    fail(state, refused)
+    assert state.is_hopeless
+    fail(state, Outcome(Disposition.RETRY, "InternalServerException"))
+    assert not state.is_hopeless, "RUM responds again"
+    send(state, Disposition.DELIVERED, 1000.0)
+    fail(state, refused)
+    assert not state.is_hopeless, "RUM was reached before, and the event is in memory"
+
+    disk = FakeDisk()
+    state = make_state(store=disk)
+    on_disk = [queued("a", 1), queued("b", 2)]
+    disk.replace((), on_disk)
+    state.enqueue(on_disk, 0.0)
+    send(state, Disposition.DELIVERED, 0.0)
+    fail(state, refused)
+    assert state.is_hopeless
+
+
+def test_a_refused_app_monitor_leaves_room_for_the_others() -> None:
+    """4,700 spans for a deleted app monitor closed the gateway: 74 of 74 requests for another one got a 503."""
+    state = make_state(max_bytes=400_000)
+    for number in range(500):
+        events = state.queue.pack({batch_key(str(number), "deleted"): [event(number, 500)]}, number)
+        for reason, _, evicted in state.enqueue(events, 0.0):
+            state.drop(reason, evicted, "")
+    batch = state.take(0.0)
+    state.apply(batch, Result(Outcome(Disposition.WAIT, "ResourceNotFoundException"), batch), 0.0, 0.0)
+    assert state.is_refused("deleted")
+    assert state.is_full(["deleted"])
+    assert not state.is_full(["alive"])
+    assert not state.is_full(["deleted", "alive"]), "a request with records of both is accepted"
+    assert state.has_room
+    for number in range(74):
+        alive = state.queue.pack({batch_key(str(number), "alive"): [event(f"alive {number}", 500)]}, 1000 + number)
+        for reason, _, evicted in state.enqueue(alive, 1.0):
+            assert {one.key.app_monitor.id for one in evicted} <= {"deleted"}
+            state.drop(reason, evicted, "")
+        assert state.queue.memory_bytes <= 400_000
+    assert not state.is_full(["another"])
+
+
+def test_a_queue_whose_app_monitors_are_accepted_is_full_for_all() -> None:
+    """RUM is down. The gateway is not ready, and every source waits."""
+    state = make_state(max_bytes=100_000)
+    for number in range(500):
+        for monitor in "xy":
+            events = state.queue.pack({batch_key(str(number), monitor): [event(f"{monitor}{number}", 500)]}, number)
+            state.enqueue(events, 0.0)
+    assert state.is_full(["x"])
+    assert state.is_full(["y"])
+    assert not state.has_room
+
+
+def test_events_of_a_refused_app_monitor_expire_with_a_reason_of_their_own() -> None:
+    """Also in memory. Other events in memory have no limit of age."""
+    for is_durable in (False, True):
+        state = make_state()
+        for monitor in ("deleted", "alive"):
+            state.enqueue(state.queue.pack({batch_key("s", monitor): [event(monitor)]}, 1), 0.0)
+        batch = state.take(0.0)
+        assert batch.key.app_monitor.id == "deleted"
+        state.apply(batch, Result(Outcome(Disposition.WAIT, "ResourceNotFoundException"), batch), 0.0, 0.0)
+        assert [sum(one.count for one in events) for _, events in state.expire(1, is_durable=is_durable)] == [0] * (
+            1 + is_durable
+        )
+        expired = {
+            reason: [one.key.app_monitor.id for one in events]
+            for reason, events in state.expire(2, is_durable=is_durable)
+        }
+        alive = {DropReason.EXPIRED: ["alive"]} if is_durable else {}
+        assert expired == {DropReason.APP_MONITOR_REFUSED: ["deleted"], **alive}

@@ -230,6 +230,41 @@ def test_wait_returns_at_once_while_requests_fail(
     assert one.ledger.delivered == 5
 
 
+def returns_soon(call: Callable[..., object], *arguments: object) -> bool:
+    """Return whether a call returns in a fraction of its timeout."""
+    caller = threading.Thread(target=call, args=arguments, daemon=True)
+    caller.start()
+    caller.join(LONG_SECONDS / 6)
+    return not caller.is_alive()
+
+
+def test_wait_returns_at_once_while_requests_take_longer_than_it_would_wait(
+    harness: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A RUM that hangs blocked twelve exports."""
+    monkeypatch.setattr(worker, "MAX_EXPORT_WAIT_SECONDS", 0.05)
+    release = threading.Event()
+    one = harness(lambda _: DELIVERED if release.wait(LONG_SECONDS) else RETRY)
+    one.accept(1)
+    one.delivery.wait(LONG_SECONDS)
+    monkeypatch.setattr(InFlight, "is_slower_than", lambda *_: True)
+    monkeypatch.setattr(worker, "MAX_EXPORT_WAIT_SECONDS", LONG_SECONDS)
+    one.accept(2)
+    assert returns_soon(one.delivery.wait, LONG_SECONDS)
+    assert one.ledger.stored == 2
+    release.set()
+    assert one.delivery.flush(LONG_SECONDS)
+
+
+def test_the_final_flush_gives_up_an_endpoint_that_never_was_reached(harness: Callable[..., Harness]) -> None:
+    """A small program must not take nine seconds to end. It is tried once more at least."""
+    one = harness(lambda _: Outcome(Disposition.RETRY, "EndpointConnectionError"))
+    one.accept(1)
+    assert returns_soon(one.delivery.final_flush, LONG_SECONDS)
+    assert one.sent
+    assert one.ledger.stored == 1
+
+
 def test_wait_returns_at_once_under_heavy_load(harness: Callable[..., Harness]) -> None:
     """Waiting would only delay the next export of the SDK."""
     release = threading.Event()

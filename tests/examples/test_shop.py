@@ -26,6 +26,7 @@ RUM_PREFIX = "com.amazon.rum."
 NO_PROXY = urllib.request.ProxyHandler({})
 
 EVENT_COUNTS = {
+    "com.amazon.rum.session_start_event": 3,
     "com.amazon.rum.page_view_event": 10,
     "com.amazon.rum.performance_navigation_event": 10,
     "com.amazon.rum.performance_resource_event": 9,
@@ -53,6 +54,7 @@ AWS_SCHEMAS = {
     "page_view_event": "page-view-event.json",
     "performance_navigation_event": "navigation-event.json",
     "performance_resource_event": "resource-event.json",
+    "session_start_event": "session-start-event.json",
 }
 
 

@@ -25,7 +25,8 @@ A = "11111111-1111-4111-8111-111111111111"
 @pytest.fixture
 def settings(rum: LocalRum) -> dict[str, Any]:
     """Return settings with which exporters share a pipeline."""
-    return {"app_monitor_id": APP_MONITOR_ID, "endpoint": rum.url, "signing": "none"}
+    destination = {"app_monitor_id": APP_MONITOR_ID, "endpoint": rum.url, "signing": "none"}
+    return {**destination, "session_start": "minted"}
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def rum_settings(url: str) -> dict[str, str]:
         "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
+        "OTEL_EXPORTER_AWS_RUM_SESSION_START": "minted",
     }
 
 
@@ -165,6 +166,31 @@ def test_a_process_with_a_dead_endpoint_exits_within_12_seconds(dead_endpoint: s
     assert "events dropped" in done.stderr
 
 
+def test_exporters_share_one_deadline_at_exit() -> None:
+    """Eight with other settings took 17 to 22 seconds. These would take 24."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(50)
+        code = f"""
+import time
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from otel_rum_exporter import RumSpanExporter
+providers = [TracerProvider() for _ in range(8)]
+for number, provider in enumerate(providers):
+    exporter = RumSpanExporter(
+        app_monitor_id={APP_MONITOR_ID!r}, endpoint="http://127.0.0.1:{listener.getsockname()[1]}", signing="none",
+        timeout_millis=3000, alias=f"alias{{number}}",
+    )
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.get_tracer("app").start_span("work").end()
+print(time.time())
+"""
+        done = run([sys.executable, "-c", code], environment())
+    assert time.time() - float(done.stdout) < 3.0 + 2.0 + BUSY_SECONDS
+    assert done.stderr.count("events dropped") == 8
+
+
 @pytest.mark.parametrize("spans", [1, 1200])
 @pytest.mark.parametrize("processor", ["SimpleSpanProcessor", "BatchSpanProcessor"])
 def test_a_script_whose_first_export_is_at_its_end_loses_nothing(processor: str, spans: int, rum: LocalRum) -> None:
@@ -252,7 +278,18 @@ def test_a_start_imports_neither_boto3_nor_the_mapping() -> None:
         *(
             f"otel_rum_exporter.{module}"
             for module in (
-                *("_attributes", "_config_fields", "_fork", "_locks", "_log", "_uuid", "_version", "config", "ledger"),
+                *(
+                    "_attributes",
+                    "_config_fields",
+                    "_fork",
+                    "_locks",
+                    "_log",
+                    "_secrets",
+                    "_uuid",
+                    "_version",
+                    "config",
+                    "ledger",
+                ),
                 *("exporter", "exporter.exporters", "exporter.registry"),
             )
         ),

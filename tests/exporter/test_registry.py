@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from otel_rum_exporter.exporter import pipeline, registry
-from otel_rum_exporter.exporter.registry import SharedPipeline
+from otel_rum_exporter.exporter.registry import ExitTime, SharedPipeline
 from otel_rum_exporter.ledger import DropReason
 from tests.spans import make_config, make_span
 
@@ -205,3 +205,24 @@ def test_a_signal_handler_may_leave_while_another_share_leaves(settings: dict[st
         if not handler.is_done:
             break
     assert line > 5
+
+
+def test_exporters_share_the_time_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each gets an equal share of what is left. While the program runs, each gets all of its time."""
+    now = 100.0
+    time = ExitTime(lambda: now)
+    assert time.share(10.0, lambda: 4) == 10.0
+    monkeypatch.setattr(threading.main_thread(), "is_alive", lambda: False)
+    assert time.share(10.0, lambda: 4) == 10.0, "no exporter was shut down yet"
+    time.begin(10.0)
+    assert time.share(10.0, lambda: 4) == 2.5
+    now = 102.5
+    time.begin(10.0)
+    assert time.share(10.0, lambda: 3) == 2.5
+    now = 109.0
+    assert time.share(10.0, lambda: 0) == 1.0
+    now = 111.0
+    assert time.share(10.0, lambda: 1) == 0.0
+    now = 121.0
+    time.begin(10.0)
+    assert time.share(10.0, lambda: 1) == 10.0, "a thread went on after the main thread, and ends much later"

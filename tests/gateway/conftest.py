@@ -76,5 +76,6 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def exporter_environment(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the exporter's variables, so that a gateway with the settings of the environment sends to `rum`."""
-    for name, value in {"APP_MONITOR_ID": APP_MONITOR_ID, "ENDPOINT": rum.url, "SIGNING": "none"}.items():
+    settings = {"APP_MONITOR_ID": APP_MONITOR_ID, "ENDPOINT": rum.url, "SIGNING": "none", "SESSION_START": "minted"}
+    for name, value in settings.items():
         monkeypatch.setenv(f"OTEL_EXPORTER_AWS_RUM_{name}", value)

@@ -57,6 +57,7 @@ def start(rum: LocalRum) -> Iterator[Callable[..., GatewayProcess]]:
         "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
+        "OTEL_EXPORTER_AWS_RUM_SESSION_START": "minted",
         "OTEL_RUM_GATEWAY_HTTP_PORT": "0",
         "OTEL_RUM_GATEWAY_GRPC_PORT": "0",
     }

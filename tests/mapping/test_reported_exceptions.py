@@ -198,3 +198,20 @@ def test_one_exception_on_nested_spans_has_one_place_although_the_outer_stack_is
     assert len(errors(*spans_of([inner, outer]))) == 1
     assert len(errors(*spans_of([inner, {**outer, "exception.message": "other"}]))) == 2
     assert len(errors(*spans_of([inner]), *spans_of([outer]))) == 2
+
+
+@pytest.mark.parametrize("is_log_first", [False, True])
+def test_an_exception_that_ends_the_program_is_sent_once(*, is_log_first: bool) -> None:
+    """It leaves its spans, and is logged outside of them; the exporters may see either first."""
+    stack = 'Traceback (most recent call last):\n  File "/app/report.py", line 7, in total\n    x\nKeyError: 1\n'
+    attributes = {"exception.type": "KeyError", "exception.message": "1", "exception.stacktrace": stack}
+    span = make_span("report", events=[exception_event("KeyError", "1", stack)])
+    log = make_log("KeyError", attributes)
+    mapper = Mapper(make_config())
+    records: list[Any] = [log, span] if is_log_first else [span, log]
+    found = [draft.type for record in records for draft in mapper.map(view_of(record)).drafts]
+    assert found.count(JS_ERROR_EVENT) == 1
+    again = make_span("report", events=[exception_event("KeyError", "1", stack)])
+    assert [draft.type for draft in mapper.map(view_of(again)).drafts].count(JS_ERROR_EVENT) == 1, (
+        "another request failed"
+    )

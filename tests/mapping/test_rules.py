@@ -68,6 +68,14 @@ SPANS: list[tuple[str, ReadableSpan]] = [
     ("an exception as a span", make_span("device.hang", {"exception.type": "hang"})),
     ("an HTTP request made", make_span("GET", {"http.method": "GET"}, kind=CLIENT)),
     (
+        "a page served in the session of AWS's browser client",
+        make_span(
+            "GET /",
+            {"http.method": "GET", "http.route": "/", "http.status_code": 200, "rum.session.joined": "browser"},
+            kind=SERVER,
+        ),
+    ),
+    (
         "a page served",
         make_span("GET /", {"http.method": "GET", "http.route": "/", "http.status_code": 200}, kind=SERVER),
     ),

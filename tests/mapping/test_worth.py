@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_rum_exporter.mapping.library_spans import is_library
 from tests.mapping.event_drafts import mapped, types
-from tests.spans import make_config, make_span
+from tests.spans import exception_event, make_config, make_span
 
 CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER = (
     SpanKind.CLIENT,
@@ -167,3 +167,15 @@ def test_the_type_of_a_call_to_a_database_is_its_system_and_operation() -> None:
     named = {"db.system.name": "postgresql", "db.operation.name": "SELECT"}
     assert types(make_span("SELECT * FROM a", named, kind=CLIENT), every) == ["postgresql_SELECT"]
     assert types(make_span("PING", {"db.system": "redis"}, kind=CLIENT), every) == ["redis_PING"]
+
+
+def test_an_exception_of_a_call_that_its_library_handled_is_no_error() -> None:
+    """redis-py loads a script after NoScriptError. What the caller does not handle is on the span that it reaches."""
+    failed = make_span(
+        "EVALSHA",
+        {"db.system": "redis"},
+        kind=CLIENT,
+        status=Status(StatusCode.ERROR),
+        events=[exception_event("redis.exceptions.NoScriptError", "No matching script.")],
+    )
+    assert types(failed) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import logging
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,23 @@ def test_a_request_is_signed_for_service_and_region(rum: LocalRum, monkeypatch: 
     big = batch(json.dumps({"text": "x" * MIN_COMPRESSED_BYTES}))
     assert transport(rum, signing="sigv4", region="eu-west-1").send(big).disposition is Disposition.DELIVERED
     assert rum.batches[0].signed
+
+
+def test_debug_lines_of_botocore_have_no_session_token(
+    rum: LocalRum, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was in the canonical request, and in the headers of the request."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIAEXAMPLEEXAMPLE12")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "short/token+1")
+    with caplog.at_level(logging.DEBUG):
+        one = transport(rum, signing="sigv4", region="eu-west-1")
+        assert one.send(batch()).disposition is Disposition.DELIVERED
+        one.close()
+    assert rum.batches[0].signed
+    assert "X-Amz-Security-Token" in caplog.text
+    assert "short/token+1" not in caplog.text
+    assert "ASIAEXAMPLE" not in caplog.text
 
 
 def test_without_session_metadata_in_the_model_each_event_has_all_metadata(rum: LocalRum, tmp_path: Path) -> None:

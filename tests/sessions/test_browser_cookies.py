@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_rum_exporter._attributes import BY_BROWSER
 from otel_rum_exporter._uuid import UUID
 from otel_rum_exporter.sessions.browser_cookies import MAX_COOKIE_CHARS, browser_session
 from otel_rum_exporter.sessions.context import Session
@@ -30,9 +31,14 @@ def cwr_s(session_id: object = SESSION, **change: Any) -> str:
     return base64.b64encode(json.dumps(session, ensure_ascii=False).encode("latin-1")).decode()
 
 
+def joined_session(session_id: str, user_id: str | None = None, *, is_sampled: bool = True) -> Session:
+    """Return a session of the browser."""
+    return Session(session_id, user_id, is_sampled, joined=BY_BROWSER)
+
+
 def test_session_and_user_are_read_from_both_cookies() -> None:
     """Among other cookies, in any order."""
-    expected = Session(SESSION, USER, is_sampled=True)
+    expected = joined_session(SESSION, USER)
     assert browser_session(f"theme=dark; cwr_u={USER}; cwr_s={cwr_s()}; csrf=1") == expected
     assert browser_session(f"cwr_s={cwr_s()};cwr_u={USER}") == expected
 
@@ -43,23 +49,23 @@ def test_session_and_user_are_read_from_both_cookies() -> None:
 )
 def test_session_cookie_is_read_in_other_encodings(value: str) -> None:
     """URL-encoded, quoted, without padding, in the alphabet of URLs: a proxy may change it."""
-    assert browser_session(f"cwr_s={value}") == Session(SESSION, None, is_sampled=True)
+    assert browser_session(f"cwr_s={value}") == joined_session(SESSION)
 
 
 @pytest.mark.parametrize(("record", "is_sampled"), [(True, True), (False, False), (None, True), (0, True)])
 def test_session_is_sampled_unless_record_is_false(record: object, is_sampled: bool) -> None:  # noqa: FBT001 - the value of a row
     """Only the JSON value `false` counts."""
-    assert browser_session(f"cwr_s={cwr_s(record=record)}") == Session(SESSION, None, is_sampled)
+    assert browser_session(f"cwr_s={cwr_s(record=record)}") == joined_session(SESSION, is_sampled=is_sampled)
 
 
 def test_cookie_of_the_own_app_monitor_takes_precedence() -> None:
     """With `cookieAttributes.unique` there is a cookie for each app monitor of the page."""
     others, own = f"cwr_s_{OTHER_MONITOR_ID}={cwr_s(OTHER_SESSION)}", f"cwr_s_{APP_MONITOR_ID}={cwr_s()}"
     common = f"cwr_s={cwr_s(OTHER_SESSION)}"
-    assert browser_session(f"{others}; {common}; {own}", APP_MONITOR_ID) == Session(SESSION, None, is_sampled=True)
-    assert browser_session(f"{others}; {common}", APP_MONITOR_ID) == Session(OTHER_SESSION, None, is_sampled=True)
+    assert browser_session(f"{others}; {common}; {own}", APP_MONITOR_ID) == joined_session(SESSION)
+    assert browser_session(f"{others}; {common}", APP_MONITOR_ID) == joined_session(OTHER_SESSION)
     assert browser_session(f"{others}", APP_MONITOR_ID) is None
-    assert browser_session(own) == Session(SESSION, None, is_sampled=True)
+    assert browser_session(own) == joined_session(SESSION)
 
 
 def test_user_without_a_session_is_read() -> None:

@@ -25,7 +25,7 @@ from tests.sessions.applications import (
     get_from_wsgi,
     instrument_flask,
 )
-from tests.sessions.test_browser_cookies import NIL, OTHER_SESSION, SESSION, USER, cwr_s
+from tests.sessions.test_browser_cookies import NIL, OTHER_SESSION, SESSION, USER, cwr_s, joined_session
 from tests.spans import APP_MONITOR_ID
 
 OTHER_USER = "4a3b2c1d-0d4a-4b7c-9e8f-7a6b5c4d3e2f"
@@ -95,6 +95,17 @@ def test_invalid_cookies_are_ignored(get: Get, rum: LocalRum, provider: TracerPr
     assert {user for session, user in ids if session != SESSION} == {NIL}
 
 
+def test_advice_about_a_missing_cookie_knows_the_middleware(
+    get: Get, provider: TracerProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Inside and outside of the instrumentation."""
+    assert [get(None), get(None), get(COOKIES)] == [200] * 3
+    provider.shutdown()
+    advice = [record.getMessage() for record in caplog.records if "has no session" in record.getMessage()]
+    assert advice == []
+    assert sum("issue_cookies=True" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_middleware_adds_one_processor_to_the_global_provider(
     rum: LocalRum, provider: TracerProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,11 +133,11 @@ def bound_session(_environ: Mapping[str, Any], _start_response: Any) -> Any:
 @pytest.mark.parametrize(
     ("ids", "expected"),
     [
-        (None, Session(SESSION, USER, is_sampled=False)),
+        (None, joined_session(SESSION, USER, is_sampled=False)),
         ((OTHER_SESSION, None), Session(OTHER_SESSION)),
-        ((None, OTHER_USER), Session(SESSION, OTHER_USER, is_sampled=False)),
+        ((None, OTHER_USER), joined_session(SESSION, OTHER_USER, is_sampled=False)),
         ((OTHER_SESSION, OTHER_USER), Session(OTHER_SESSION, OTHER_USER)),
-        (("\n", None), Session(SESSION, USER, is_sampled=False)),
+        (("\n", None), joined_session(SESSION, USER, is_sampled=False)),
     ],
 )
 def test_ids_of_the_application_take_precedence_over_cookies(ids: Any, expected: Session) -> None:
@@ -164,7 +175,7 @@ def test_cookie_of_the_app_monitor_in_the_environment_takes_precedence(monkeypat
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID", APP_MONITOR_ID)
     environ = {"HTTP_COOKIE": f"cwr_s={cwr_s(OTHER_SESSION)}; cwr_s_{APP_MONITOR_ID}={cwr_s()}"}
     middleware: Any = RumSessionWsgiMiddleware(bound_session)
-    assert middleware(environ, None) == [Session(SESSION, None, is_sampled=True)]
+    assert middleware(environ, None) == [joined_session(SESSION)]
 
 
 def test_concurrent_requests_keep_their_sessions() -> None:
@@ -192,8 +203,8 @@ def test_concurrent_requests_keep_their_sessions() -> None:
 
     asyncio.run(asyncio.wait_for(serve(), 30))
     assert sessions == {
-        "a": [Session(SESSION, None, is_sampled=True)] * 2,
-        "b": [Session(OTHER_SESSION, None, is_sampled=True)] * 2,
+        "a": [joined_session(SESSION)] * 2,
+        "b": [joined_session(OTHER_SESSION)] * 2,
     }
 
 
@@ -211,7 +222,7 @@ def test_asgi_application_gets_the_servers_arguments(kind: str, session: str | N
     receive, send = object(), object()
     asyncio.run(RumSessionMiddleware(application)(scope, receive, send))
     assert all(got is own for got, own in zip(arguments, (scope, receive, send), strict=False))
-    assert arguments[3] == (session and Session(SESSION, USER, is_sampled=True))
+    assert arguments[3] == (session and joined_session(SESSION, USER))
 
 
 def test_streamed_body_is_produced_in_the_session_of_its_request() -> None:
@@ -227,7 +238,7 @@ def test_streamed_body_is_produced_in_the_session_of_its_request() -> None:
         def close(self) -> None:
             produced.append(("close", bound()))
 
-    session = Session(SESSION, USER, is_sampled=True)
+    session = joined_session(SESSION, USER)
     body: Any = RumSessionWsgiMiddleware(lambda *_: Stream())({"HTTP_COOKIE": COOKIES}, None)
     parts = iter(body)
     assert produced == []

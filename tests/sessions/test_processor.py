@@ -14,6 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from otel_rum_exporter.sessions.context import MAX_ID_CHARS, Session, bind
 from otel_rum_exporter.sessions.processor import RumSessionProcessor
@@ -44,6 +45,19 @@ def test_sources_have_an_order_of_precedence(set_up: SetUp) -> None:
         assert attributes_of(provider, context) == {"session.id": "bound"}
         below = trace.set_span_in_context(parent, context)
         assert attributes_of(provider, below) == {"session.id": "parent", "user.id": "mother"}
+
+
+def test_session_in_the_baggage_of_another_service_is_joined(set_up: SetUp) -> None:
+    """The other service starts it. Baggage that this service sets names a session of its own."""
+    provider = set_up()[0]
+    context = with_baggage(session=A, user=USER)
+    remote = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    joined = {"session.id": A, "user.id": USER, "rum.session.joined": "server"}
+    below = trace.set_span_in_context(NonRecordingSpan(remote), context)
+    assert attributes_of(provider, below) == joined
+    parent = provider.get_tracer("test").start_span("parent", context=below)
+    assert attributes_of(provider, trace.set_span_in_context(parent, context)) == joined
+    assert attributes_of(provider, context) == {"session.id": A, "user.id": USER}
 
 
 def test_span_without_a_source_is_unchanged(set_up: SetUp) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .queue import QueuedBatch
+from .app_monitor_queue import QueuedBatch
 
 MAX_IN_FLIGHT = 8
 """The maximum number of concurrent requests."""
@@ -14,11 +14,21 @@ UNLIMITED_REQUESTS_PER_SECOND = 250.0
 
 
 class InFlight:
-    """A set of batches in flight, and the latency of requests. Not thread-safe."""
+    """The batches in flight with the times of their requests, and the latency of requests. Not thread-safe."""
 
     def __init__(self) -> None:
-        self.batches: set[QueuedBatch] = set()
+        self.batches: dict[QueuedBatch, float] = {}
         self._latency_seconds = 0.0
+        self._last_seconds = 0.0
+
+    def end(self, batch: QueuedBatch, seconds: float) -> None:
+        """Remove a batch after its request, which took some seconds."""
+        self.batches.pop(batch, None)
+        self._last_seconds = seconds
+
+    def is_slower_than(self, seconds: float, now: float) -> bool:
+        """Return whether the last request, or one that has no response yet, took longer than a number of seconds."""
+        return self._last_seconds > seconds or any(now - start > seconds for start in self.batches.values())
 
     @property
     def events(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..rum.errors import Disposition, Outcome
-from .queue import QueuedBatch
+from .app_monitor_queue import QueuedBatch
 from .storage import QueuedEvents
 
 

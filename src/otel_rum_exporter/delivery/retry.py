@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..rum.errors import Disposition, Outcome
-from .queue import QueuedBatch
+from .app_monitor_queue import QueuedBatch
 from .result import Result
 from .storage import QueuedEvents
 
@@ -28,6 +28,8 @@ class RetryState(NamedTuple):
 
     failures: int = 0
     rejections: int = 0
+    is_refused: bool = False
+    """Whether RUM accepts no events for it at present, and may accept those of others."""
 
 
 NO_FAILURES = RetryState()
@@ -60,7 +62,9 @@ def settle(result: Result, state: RetryState, now: float, jitter: float) -> Deci
             return Decision(state, first=result.halves)
         if state.rejections < MAX_REJECTIONS_IN_A_ROW:
             return Decision(state._replace(rejections=state.rejections + 1), rejected=batch.parts)
-    return _retry(batch, outcome, state._replace(failures=state.failures + 1), now, jitter)
+    is_refused = outcome.is_about_app_monitor or outcome.disposition is Disposition.SPLIT
+    failed = state._replace(failures=state.failures + 1, is_refused=is_refused)
+    return _retry(batch, outcome, failed, now, jitter)
 
 
 def backoff_seconds(failures: int, jitter: float) -> float:

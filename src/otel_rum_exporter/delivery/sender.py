@@ -10,7 +10,7 @@ from ..ledger import Ledger
 from ..rum.batch import Batch
 from ..rum.errors import Disposition, Outcome
 from ..rum.event import RumEvent
-from .queue import QueuedBatch
+from .app_monitor_queue import QueuedBatch
 from .result import NO_REQUEST, Result
 from .storage import QueuedEvents, Store
 

@@ -5,14 +5,16 @@ It has no clock, threads or randomness: `worker` passes times and jitter in, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 
 from .._log import RateLimitedLog
 from ..ledger import DropReason, Ledger
 from ..rum.errors import Disposition, Outcome
 from .action import Call, Send, WaitUntil, next_action, next_send_seconds
+from .app_monitor_queue import QueuedBatch
 from .in_flight import InFlight
-from .queue import EventQueue, QueuedBatch
+from .queue import EventQueue
 from .rate_limiter import RateLimiter
 from .result import Result
 from .retry import NO_FAILURES, Decision, RetryState, settle
@@ -22,7 +24,19 @@ from .timers import Timers
 FULL_SHARE = 0.75
 """Above this share of a limit the queue counts as full: the rest is for sources that cannot send again."""
 
+OUTAGE_FAILURES = 2
+"""After so many failed requests in a row an export does not wait, because delivery threads retry."""
+
+MIN_FINAL_FLUSH_SECONDS = 1.0
+"""The minimum time of the final flush after a long outage, and the maximum if the endpoint cannot be reached."""
+
+EXPIRY_ADVICE = {
+    DropReason.EXPIRED: "raise spool_max_age_seconds, or check why RUM accepted no events for so long",
+    DropReason.APP_MONITOR_REFUSED: "check id, region and permission of the app monitor, or send nothing to it",
+}
+
 Evicted = tuple[DropReason, str, Sequence[QueuedEvents]]
+Expired = tuple[DropReason, Sequence[QueuedEvents]]
 
 
 class DeliveryState:
@@ -55,6 +69,8 @@ class DeliveryState:
         self._max_memory_bytes = max_memory_bytes
         self._retry_states: dict[str, RetryState] = {}
         self._last_failure: Outcome | None = None
+        self._has_delivered = False
+        self._early_deadline = self._late_deadline = math.inf
 
     @property
     def stored_events(self) -> int:
@@ -62,12 +78,37 @@ class DeliveryState:
         return self.queue.events + self.in_flight.events
 
     @property
-    def is_full(self) -> bool:
-        """Whether a source that can send again must wait, before older events are evicted for it."""
-        return (
-            self.queue.memory_bytes > self._max_memory_bytes * FULL_SHARE
-            or self.queue.disk_bytes > self._store.disk_limit_bytes() * FULL_SHARE
-        )
+    def has_room(self) -> bool:
+        """Whether there is room for events of an app monitor, as far as RUM accepts those that are stored."""
+        accepted = {name for name in self.queue.app_monitors() if not self.is_refused(name)}
+        return not accepted or not self.is_full(accepted)
+
+    def is_refused(self, app_monitor_id: str) -> bool:
+        """Whether RUM accepts no events for an app monitor at present."""
+        return self._retry_states.get(app_monitor_id, NO_FAILURES).is_refused
+
+    def is_full(self, app_monitor_ids: Collection[str]) -> bool:
+        """Whether a source that can send again must wait, before older events are evicted for its app monitors.
+
+        All of them use their share: one that RUM refuses, or that sends too much, leaves room for the others.
+        """
+        memory = self._max_memory_bytes * FULL_SHARE
+        disk = self._store.disk_limit_bytes() * FULL_SHARE
+        if self.queue.memory_bytes <= memory and self.queue.disk_bytes <= disk:
+            return False
+        return all(self.queue.is_above_share(name, memory, disk) for name in app_monitor_ids)
+
+    def expire(self, before_ns: int, *, is_durable: bool) -> Sequence[Expired]:
+        """Remove queued events that were accepted before a time. Return them by the reason of their loss.
+
+        Without a spool only those expire whose app monitor is refused: the others have no limit of age.
+        """
+        names = self.queue.app_monitors()
+        refused = {name for name in names if self.is_refused(name)}
+        expired = [(DropReason.APP_MONITOR_REFUSED, self.queue.expire(before_ns, refused))]
+        if is_durable:
+            expired.append((DropReason.EXPIRED, self.queue.expire(before_ns, names - refused)))
+        return expired
 
     @property
     def max_in_flight(self) -> int:
@@ -78,6 +119,10 @@ class DeliveryState:
     def has_free_slot(self) -> bool:
         """Whether one more request may be in flight."""
         return len(self.in_flight.batches) < self.max_in_flight
+
+    def is_outage(self, patience_seconds: float, now: float) -> bool:
+        """Whether an export must not wait: requests fail in a row, or take longer than the export would wait."""
+        return self.failures_in_a_row >= OUTAGE_FAILURES or self.in_flight.is_slower_than(patience_seconds, now)
 
     def next_action(self, now: float) -> Send | Call | WaitUntil:
         """Return what a thread does next."""
@@ -106,12 +151,12 @@ class DeliveryState:
         """Take the next batch, which is in flight until `apply`."""
         self.rate_limiter.take(now)
         batch = self.queue.take(now)
-        self.in_flight.batches.add(batch)
+        self.in_flight.batches[batch] = now
         return batch
 
     def apply(self, batch: QueuedBatch, result: Result, now: float, jitter: float) -> None:
         """Apply the retry policy to the result of a batch in flight."""
-        self.in_flight.batches.discard(batch)
+        self.in_flight.end(batch, result.seconds)
         app_monitor_id = batch.key.app_monitor.id
         state = self._retry_states.get(app_monitor_id, NO_FAILURES)
         decision = settle(result, state, now, jitter)
@@ -140,17 +185,38 @@ class DeliveryState:
             self._store.remove(queued)
             self._count_dropped(reason, queued, advice)
 
-    def prepare_final_flush(self, now: float) -> float:
-        """Allow a request at once. Return for how long RUM has accepted nothing."""
+    def prepare_final_flush(self, now: float, timeout_seconds: float) -> None:
+        """Allow a request at once, and set the deadlines of the final flush."""
         self.queue.skip_backoff()
         self.rate_limiter.allow_one(now)
-        return now - self.progress_seconds if self.stored_events else 0.0
+        waited = now - self.progress_seconds if self.stored_events else 0.0
+        minimum = min(timeout_seconds, MIN_FINAL_FLUSH_SECONDS)
+        self._early_deadline = now + minimum
+        self._late_deadline = now + max(minimum, timeout_seconds - waited)
+
+    @property
+    def final_flush_deadline(self) -> float:
+        """When the final flush ends, at present."""
+        return self._early_deadline if self.is_hopeless else self._late_deadline
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether more retries at exit are not worth their time.
+
+        That is while RUM cannot be reached, if the next process delivers the events, or none ever reached RUM.
+        """
+        if self._last_failure is None or not self._last_failure.is_unreachable:
+            return False
+        return not self._has_delivered or not _in_memory(self._stored())
 
     def close(self) -> None:
         """Count the events that do not survive the process as dropped."""
         self.is_closed = True
-        in_flight = [queued for batch in self.in_flight.batches for queued in batch.parts]
-        self._count_dropped(DropReason.SHUTDOWN, _in_memory([*self.queue.queued(), *in_flight]), self._last_advice)
+        self._count_dropped(DropReason.SHUTDOWN, _in_memory(self._stored()), self._last_advice)
+
+    def _stored(self) -> list[QueuedEvents]:
+        """Return the events queued and in flight."""
+        return [*self.queue.queued(), *(queued for batch in self.in_flight.batches for queued in batch.parts)]
 
     @property
     def _last_advice(self) -> str:
@@ -165,6 +231,7 @@ class DeliveryState:
         self._retry_states.pop(app_monitor_id, None)
         self.failures_in_a_row = 0
         self._last_failure = None
+        self._has_delivered = True
         self.rate_limiter.succeeded(now)
         self.in_flight.measured(seconds)
 

@@ -13,22 +13,23 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
 from .._locks import DeferringLock
 from .._log import LOGGER, RateLimitedLog
-from ..ledger import DropReason, Ledger
+from ..ledger import Ledger
 from ..rum.batch import Batch, Events
 from ..rum.errors import Outcome
 from .action import Call, Send, WaitUntil
+from .app_monitor_queue import QueuedBatch
 from .idle_wait import IdleWait
-from .queue import EventQueue, QueuedBatch
+from .queue import EventQueue
 from .rate_limiter import RateLimiter
 from .result import FAILED, Result
 from .sender import send_batch
-from .state import DeliveryState
+from .state import EXPIRY_ADVICE, DeliveryState
 from .storage import ProvisionalEvents, QueuedEvents, Store
 
 T = TypeVar("T")
@@ -38,12 +39,6 @@ MAX_EXPORT_WAIT_SECONDS = 2.0
 
 LIGHT_LOAD_EVENTS = 512
 """With more stored events an export does not wait, because it would only delay the next export."""
-
-OUTAGE_FAILURES = 2
-"""After so many failed requests in a row an export does not wait, because delivery threads retry."""
-
-MIN_FINAL_FLUSH_SECONDS = 1.0
-"""The minimum time of the final flush, even after a long outage."""
 
 
 class Delivery:
@@ -99,10 +94,15 @@ class Delivery:
         return self._state.is_closed
 
     @property
-    def is_full(self) -> bool:
-        """Whether a source that can send again must wait, before older events are evicted for it."""
+    def has_room(self) -> bool:
+        """See `DeliveryState.has_room`."""
         with self.lock:
-            return self._state.is_full
+            return self._state.has_room
+
+    def is_full(self, app_monitor_ids: Collection[str]) -> bool:
+        """See `DeliveryState.is_full`."""
+        with self.lock:
+            return self._state.is_full(app_monitor_ids)
 
     def accept(
         self,
@@ -140,22 +140,22 @@ class Delivery:
         for reason, setting, dropped in evicted:
             self._state.drop(reason, dropped, f"raise {setting}, or check why RUM accepts no events")
 
-    def expire(self, before_ns: int) -> None:
-        """Drop queued events that were accepted before a time, in nanoseconds since the epoch."""
+    def expire(self, before_ns: int, *, is_durable: bool) -> None:
+        """Drop queued events that were accepted before a time since the epoch; see `DeliveryState.expire`."""
         with self.lock:
-            expired = self._queue.expire(before_ns)
-        advice = "raise spool_max_age_seconds, or check why RUM accepted no events for so long"
-        self._state.drop(DropReason.EXPIRED, expired, advice)
+            expired = self._state.expire(before_ns, is_durable=is_durable)
+        for reason, events in expired:
+            self._state.drop(reason, events, EXPIRY_ADVICE[reason])
 
     def wait(self, timeout_seconds: float) -> None:
-        """Wait for delivery while the load is light, the rate limit allows more, and RUM accepts events."""
+        """Wait for delivery while the load is light, the rate limit allows more, and RUM accepts events in time."""
         deadline = time.monotonic() + min(timeout_seconds, MAX_EXPORT_WAIT_SECONDS)
         with self.lock:
             if threading.current_thread() in self._threads:
                 return  # A delivery thread must not wait for itself: libraries log while sending, and re-enter here.
             while 0 < self._state.stored_events <= LIGHT_LOAD_EVENTS:
                 now = time.monotonic()
-                is_outage = self._state.failures_in_a_row >= OUTAGE_FAILURES and self._has_threads
+                is_outage = self._has_threads and self._state.is_outage(MAX_EXPORT_WAIT_SECONDS, now)
                 is_limited = self._state.rate_limiter.wait_seconds(now) > 0
                 if is_outage or is_limited or not self._advance(now, deadline):
                     break
@@ -178,16 +178,17 @@ class Delivery:
         for the same outage.
         """
         with self.lock:
-            waited = self._state.prepare_final_flush(time.monotonic())
+            self._state.prepare_final_flush(time.monotonic(), timeout_seconds)
             self._idle_wait.wake()
-        self.flush(min(timeout_seconds, max(MIN_FINAL_FLUSH_SECONDS, timeout_seconds - waited)))
+            while self._state.stored_events and self._advance(time.monotonic(), self._state.final_flush_deadline):
+                pass
+        self._after_step()
 
     def close(self, timeout_seconds: float) -> None:
         """Flush a last time, and count the remaining events in memory as dropped."""
         self.final_flush(timeout_seconds)
-        with self.lock:
-            if self._state.is_closed:
-                return
+        if self.is_closed:
+            return
         self.persist()
         # First, so that no event is both on disk and counted as dropped.
         self._store.close()
@@ -245,9 +246,9 @@ class Delivery:
         thread = threading.Thread(target=self._run, name=name, daemon=True)
         try:
             thread.start()
+            self._threads.append(thread)
         except RuntimeError:
             return
-        self._threads.append(thread)
 
     def _run(self) -> None:
         while True:

@@ -20,6 +20,7 @@ from ..delivery.rate_limiter import RateLimiter
 from ..delivery.storage import MemoryStore, Store
 from ..delivery.worker import Delivery
 from ..ledger import DropReason, Ledger, Tally
+from ..mapping.app_monitor import app_monitor_id
 from ..mapping.converter import Converter
 from ..mapping.identity import Moment
 from ..mapping.log_view import LogRecord
@@ -35,6 +36,9 @@ Convert: TypeAlias = Callable[[Converter, Moment], Converted]
 RECOVER_SECONDS = 5.0
 """How often the spool is searched for events of processes that have ended."""
 
+EXPIRE_SECONDS = 60.0
+"""How often events in memory are searched for those that are too old."""
+
 
 class QueueFullError(Exception):
     """Records cannot be stored as safely as the settings require: there is no room, or the disk fails."""
@@ -46,6 +50,7 @@ class Pipeline:
     def __init__(self, config: Config, client: RumClient | None = None) -> None:
         self.ledger = Ledger()
         self._log = RateLimitedLog()
+        self._config = config
         self._timeout_seconds = config.timeout_millis / 1000
         self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
         self._is_spooled = config.spool_directory is not None
@@ -75,6 +80,8 @@ class Pipeline:
         if self._is_spooled:
             self._delivery.call_after("recover", 0.0, self._recover)
             self._delivery.start()
+        else:
+            self._delivery.call_after("expire queued", EXPIRE_SECONDS, self._expire_queued)
         if is_enabled(os.environ):
             observe(self.ledger, self._delivery, self.cost)
 
@@ -92,20 +99,20 @@ class Pipeline:
         Raises:
             QueueFullError: they are not stored safely, and must be sent again.
         """
-        self._accept(lambda: self.add_spans(spans))
+        self._accept(spans, lambda: self.add_spans(spans))
 
     def accept_log_records(self, records: Sequence[LogRecord]) -> None:
         """Add log records that their sender can send again; see `accept_spans`."""
-        self._accept(lambda: self.add_log_records(records))
+        self._accept(records, lambda: self.add_log_records(records))
 
     @property
     def has_room(self) -> bool:
-        """Whether `accept_spans` would accept spans now."""
-        return not (self._delivery.is_full or self._store.is_failing)
+        """Whether `accept_spans` would accept spans now, of an app monitor that RUM accepts."""
+        return self._delivery.has_room and not self._store.is_failing
 
-    def wait(self) -> None:
+    def wait(self, timeout_seconds: float) -> None:
         """Wait for the delivery of accepted events while the load is light; what is left stays queued."""
-        self._delivery.wait(self._timeout_seconds)
+        self._delivery.wait(timeout_seconds)
 
     def release(self) -> None:
         """Convert every pending record now; from now on no record waits for its parent."""
@@ -142,8 +149,10 @@ class Pipeline:
                 self._delivery.accept(events, now.epoch_ns, provisional=provisional, resolved=resolved)
         self._log.write()
 
-    def _accept(self, add: Callable[[], None]) -> None:
-        if self._delivery.is_full:
+    def _accept(self, records: Sequence[Span | LogRecord], add: Callable[[], None]) -> None:
+        resources = {id(record.resource): record.resource for record in records}.values()
+        named = {app_monitor_id(resource, self._config) for resource in resources}
+        if self._delivery.is_full([name for name in named if name]):
             raise QueueFullError("there is no room: RUM accepts fewer events than arrive")
         if self._is_safe:
             add()
@@ -159,6 +168,12 @@ class Pipeline:
         """Convert the records that have waited long enough for their parents."""
         self._add(lambda converter, now: converter.expire(now))
 
+    def _expire_queued(self) -> None:
+        """Drop queued events that are too old; in memory, only those of app monitors that RUM refuses."""
+        self._delivery.expire(time.time_ns() - self._max_age_ns, is_durable=self._is_spooled)
+        if not self._is_spooled:
+            self._delivery.call_after("expire queued", EXPIRE_SECONDS, self._expire_queued)
+
     def _recover(self) -> None:
         """Queue the events that processes left in the spool when they ended; drop those that are too old."""
         try:
@@ -170,7 +185,7 @@ class Pipeline:
                 self._log.add_loss(DropReason.DAMAGED, lost_events, "check the disk of spool_directory")
             if queued:
                 self._delivery.enqueue(queued)
-            self._delivery.expire(time.time_ns() - self._max_age_ns)
+            self._expire_queued()
         finally:
             self._delivery.call_after("recover", RECOVER_SECONDS, self._recover)
 

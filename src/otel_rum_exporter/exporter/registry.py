@@ -6,7 +6,10 @@ starts.
 
 from __future__ import annotations
 
+import math
 import os
+import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -22,6 +25,39 @@ if TYPE_CHECKING:
 _lock = fork_lock()
 _entries: dict[tuple[Config, int], _Entry] = {}
 """By settings and id of the client."""
+
+
+class ExitTime:
+    """The time in which a process ends. Its exporters are shut down one after another, and share it.
+
+    Each gets an equal share of what is left, so that an endpoint that hangs does not use up the time of the others.
+    """
+
+    def __init__(self, now_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._now_seconds = now_seconds
+        self._began_seconds = -math.inf
+
+    def begin(self, timeout_seconds: float) -> None:
+        """Note the first shutdown at exit. One that is much later belongs to another, of a thread that went on."""
+        now = self._now_seconds()
+        if now - self._began_seconds > 2 * timeout_seconds:
+            self._began_seconds = now
+
+    def share(self, timeout_seconds: float, shares: Callable[[], int]) -> float:
+        """Return the time for one exporter of those that are left; all of it if none was shut down at exit."""
+        if self._began_seconds == -math.inf or threading.main_thread().is_alive():
+            return timeout_seconds
+        left = self._began_seconds + timeout_seconds - self._now_seconds()
+        return max(0.0, left) / max(1, shares())
+
+
+_exit_time = ExitTime()
+
+
+def _shares() -> int:
+    """Return how many exporters are not shut down. Any may get its first telemetry at exit."""
+    with _lock:
+        return sum(len(entry.shares) for entry in _entries.values())
 
 
 class _Entry:
@@ -44,6 +80,7 @@ class SharedPipeline:
     def __init__(self, config: Config, client: RumClient | None) -> None:
         self._config = config
         self._client = client
+        self._timeout_seconds = config.timeout_millis / 1000
         self._key = (config, id(client))
         with _lock:
             self._entry = _entries.setdefault(self._key, _Entry())
@@ -69,7 +106,7 @@ class SharedPipeline:
         without waiting.
         """
         if call_unlocked(lambda: add(self.pipeline)):
-            self.pipeline.wait()
+            self.pipeline.wait(_exit_time.share(self._timeout_seconds, _shares))
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until every accepted event is delivered or dropped; return false if time runs out."""
@@ -78,6 +115,10 @@ class SharedPipeline:
 
     def leave(self, timeout_seconds: float) -> None:
         """Give the share up, once: send what is queued within `timeout_seconds`; the last share closes the pipeline."""
+        timeout_seconds = min(timeout_seconds, self._timeout_seconds)
+        if not threading.main_thread().is_alive():
+            _exit_time.begin(timeout_seconds)
+            timeout_seconds = _exit_time.share(timeout_seconds, _shares)
         with _lock:
             self._entry.shares.discard(self)
             is_last = not self._entry.shares

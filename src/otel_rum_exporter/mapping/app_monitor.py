@@ -69,8 +69,13 @@ class AppMonitorResolver:
         return Resolution(monitor, orjson.dumps(shared).decode())
 
     def _monitor_id(self, resource: Resource) -> str | None:
-        named = text(resource.attributes, RESOURCE_APP_MONITOR_ID)
-        return named if named and UUID.fullmatch(named) else self._config.app_monitor_id
+        return app_monitor_id(resource, self._config)
+
+
+def app_monitor_id(resource: Resource, config: Config) -> str | None:
+    """Return the id of the app monitor that events of a resource are sent to."""
+    named = text(resource.attributes, RESOURCE_APP_MONITOR_ID)
+    return named if named and UUID.fullmatch(named) else config.app_monitor_id
 
 
 def _service(resource: Resource) -> tuple[str | None, str | None]:

@@ -28,7 +28,19 @@ class Application:
         self.caches = caches
         self.identities = Identities(reader, caches, new_id=new_id)
         self.mapper = Mapper(config, caches)
-        self.started_sessions: BoundedDict[str, None] = caches.bounded("started sessions", MAX_SESSIONS)
+        self._started_sessions: BoundedDict[str, None] = caches.bounded("started sessions", MAX_SESSIONS)
+
+    def is_started(self, session_id: str) -> bool:
+        """Return whether a session was started in RUM, and remember it for longer."""
+        if session_id not in self._started_sessions:
+            return False
+        self._started_sessions.move_to_end(session_id)
+        return True
+
+    def start(self, session_id: str) -> None:
+        """Record that a session is started in RUM."""
+        self._started_sessions[session_id] = None
+        self._started_sessions.trim()
 
 
 class Applications:

@@ -12,21 +12,23 @@ from typing import Any, TypeVar
 
 from opentelemetry.trace import SpanKind
 
-from .._attributes import EVENT_TYPE, RESOURCE_APP_MONITOR_ID
+from .._attributes import EVENT_TYPE, RESOURCE_APP_MONITOR_ID, SESSION_MINTED
 from .._log import RateLimitedLog
 from ..config import Config
 from ..ledger import DropReason, Ledger, Record, Tally
 from ..rum.batch import BatchKey, Events
-from ..rum.event import RumEvent
+from ..rum.event import EventDraft, RumEvent
 from . import metadata, override
 from .app_monitor import AppMonitorResolver
 from .application import Application, Applications
 from .event_builder import EventBuilder
 from .events import web_vital
+from .events.session_start import SESSION_START_EVENT
 from .identity import Identity, Moment
 from .identity_attributes import IdentityReader
 from .log_view import LogRecord, LogView
 from .mapper import Mapped, Mapper
+from .missing_session import log_missing_session
 from .outcome import Converted, Drop, Outcome
 from .record_view import Resource, View
 from .redaction import Redactor
@@ -37,6 +39,7 @@ V = TypeVar("V", bound=View)
 Read = Sequence[tuple[View, Mapping[str, Any]]]
 
 NOT_SAMPLED = "its session is not sampled"
+REPEATED_START = "its session was started before"
 
 
 class Converter:
@@ -62,7 +65,8 @@ class Converter:
         self._provisional: dict[int, Mapped] = {}
         self._ledger = ledger
         self._log = log
-        reader = IdentityReader(hash_key=_hash_key(config), has_enduser_id=config.enduser_id)
+        hash_key = (config.id_hash_key or config.app_monitor_id or "otel-rum-exporter").encode()
+        reader = IdentityReader(hash_key=hash_key, has_enduser_id=config.enduser_id)
         guarded = self._with_guarded_page_views(config)
         self._applications = Applications(lambda caches: Application(guarded, reader, caches, new_id))
         self._app_monitors = AppMonitorResolver(config)
@@ -164,26 +168,43 @@ class Converter:
         if not self._is_recorded(identity):
             return Outcome(view, identity, left_out=NOT_SAMPLED)
         mapped = self._provisional.get(id(view)) or self._map(application.mapper, view)
-        if not mapped.drafts:
-            return Outcome(view, identity, mapped, left_out=mapped.left_out)
-        built = self._builder.events(view, mapped.drafts, identity, resolution, now_ns)
+        drafts, left_out = mapped.drafts, mapped.left_out
+        is_started = application.is_started(identity.session_id)
+        starts_itself = any(draft.type == SESSION_START_EVENT for draft in drafts)
+        if is_started and starts_itself:
+            drafts, left_out = [draft for draft in drafts if draft.type != SESSION_START_EVENT], REPEATED_START
+        log_missing_session(self._log, view, identity)
+        is_start = not (is_started or starts_itself) and self._can_start(view, identity, drafts)
+        if not (drafts or is_start):
+            return Outcome(view, identity, mapped, left_out=left_out)
+        built = self._builder.events(view, drafts, identity, resolution, now_ns)
         drops: Sequence[Drop] = ()
         if None in built:
             drops = [_too_large("" if index else _kind(view)) for index, event in enumerate(built) if event is None]
         monitor = resolution.monitor
-        started = application.started_sessions
-        if identity.is_minted and identity.session_id not in started:
-            started[identity.session_id] = None
-            started.trim()
-            self._log_missing_session(view)
+        if is_start:
             built = [self._builder.session_start(view, identity, resolution, now_ns), *built]
             if built[0] is None:
                 drops = [*drops, _too_large("")]
+        if is_start or starts_itself:
+            application.start(identity.session_id)
         events: list[RumEvent] = built  # type: ignore[assignment] # without drops, no event is None
         if drops:
             events = [event for event in built if event]
         key = BatchKey(monitor, identity.session_id, identity.user_id)
-        return Outcome(view, identity, mapped, key, events, None, drops)
+        return Outcome(view, identity, mapped, key, events, None if drafts else left_out, drops)
+
+    def _can_start(self, view: View, identity: Identity, drafts: Sequence[EventDraft]) -> bool:
+        """Return whether a record can start its session in RUM: no other program does, and there is something to send.
+
+        A session that this process set on a span is started in any case: the next requests with its cookie may be
+        served by other processes, which do not start it.
+        """
+        if self._config.session_start == "never" or identity.is_joined:
+            return False
+        if identity.is_minted:
+            return bool(drafts) or view.attributes.get(SESSION_MINTED) is True
+        return bool(drafts) and self._config.session_start == "auto"
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes in the ledger, and log losses."""
@@ -266,23 +287,6 @@ class Converter:
             view.name[:100],
         )
 
-    def _log_missing_session(self, view: View) -> None:
-        """Log, once, how a server can have sessions."""
-        if isinstance(view, SpanView) and view.dropped is not None and view.dropped.attributes:
-            self._log.add(
-                "lost session",
-                "%r has no session, and the SDK dropped some of its attributes, possibly session.id. To fix: raise "
-                "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT.",
-                view.name[:100],
-            )
-        elif view.kind is SpanKind.SERVER:
-            self._log.add(
-                "no session",
-                "a request served has no session, so all users share the process session. To fix: add "
-                "RumSessionMiddleware, or set session.id on each request's span to an id that grants no access.",
-                is_once=True,
-            )
-
 
 def _unmappable(name: object, error: Exception, record: Record) -> Drop:
     return Drop(DropReason.UNMAPPABLE, record, f"report this: {name!r:.100} failed with {error!r:.200}")
@@ -294,7 +298,3 @@ def _too_large(record: Record) -> Drop:
 
 def _kind(view: View) -> Record:
     return "span" if view.key else "log"
-
-
-def _hash_key(config: Config) -> bytes:
-    return (config.id_hash_key or config.app_monitor_id or "otel-rum-exporter").encode()

@@ -46,15 +46,17 @@ class EventBuilder:
         for index, draft in enumerate(drafts):
             if not EARLIEST_EPOCH_NS <= draft.timestamp_ns <= latest_ns:
                 draft = draft._replace(timestamp_ns=now_ns)  # noqa: PLW2901 - the same draft with a valid time
-            new_id = id_within_span(*view.key, index) if view.key else _id_of_log(view, resolution, draft, index)
+            if draft.type == session_start.SESSION_START_EVENT:
+                new_id = event_id(resolution.monitor.id, identity.session_id, "session_start")
+            else:
+                new_id = id_within_span(*view.key, index) if view.key else _id_of_log(view, resolution, draft, index)
             events.append(encode(draft, new_id, own, shared, "" if index else record))
         return events
 
     def session_start(self, view: View, identity: Identity, resolution: Resolution, now_ns: int) -> RumEvent | None:
         """Return the event that starts the session of a span or log record."""
         (event,) = self.events(view, [session_start.session_start(view.start_ns)], identity, resolution, now_ns)
-        new_id = event_id(resolution.monitor.id, identity.session_id, "session_start")
-        return event and event._replace(id=new_id, record="")
+        return event and event._replace(record="")
 
     def _metadata(self, view: View, identity: Identity) -> str:
         """Return the metadata of the trace and of the span itself, as JSON text.

@@ -32,7 +32,8 @@ class Identity(NamedTuple):
     """Session, user and page of an event.
 
     `metadata` is what page and browser add to the event's RUM metadata. `is_minted` is true if this process created the
-    session's id. `is_sampled` is the decision whether to record the session; None if it was not made elsewhere.
+    session's id, `is_joined` if another program started the session. `is_sampled` is the decision whether to record the
+    session; None if it was not made elsewhere.
     """
 
     session_id: str
@@ -40,6 +41,7 @@ class Identity(NamedTuple):
     metadata: Mapping[str, Any]
     is_minted: bool
     is_sampled: bool | None = None
+    is_joined: bool = False
 
 
 class Moment(NamedTuple):
@@ -179,6 +181,7 @@ class Identities:
             self._with_page(attributes.metadata, session_id) if self._pages else attributes.metadata,
             not session or attributes.is_minted,
             attributes.is_sampled,
+            attributes.is_joined,
         )
 
     def _with_page(self, metadata: Mapping[str, Any], session_id: str) -> Mapping[str, Any]:

@@ -10,7 +10,14 @@ from typing import Any, Literal, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
-from .._attributes import ENDUSER_ID, SESSION_ATTRIBUTES, SESSION_MINTED, SESSION_SAMPLED, USER_ATTRIBUTES
+from .._attributes import (
+    ENDUSER_ID,
+    SESSION_ATTRIBUTES,
+    SESSION_JOINED,
+    SESSION_MINTED,
+    SESSION_SAMPLED,
+    USER_ATTRIBUTES,
+)
 from ..rum.ids import NIL_UUID, to_uuid
 from .caches import ObjectCache
 from .record_view import Resource, View, identifier
@@ -28,7 +35,7 @@ PAGE_ID = "pageId"
 """RUM's metadata key for the page on which an event happened."""
 
 _PAGE_KEYS = (PAGE_ID, "title", "domain")
-_PRIVATE = frozenset((SESSION_MINTED, SESSION_SAMPLED))
+_PRIVATE = frozenset((SESSION_MINTED, SESSION_SAMPLED, SESSION_JOINED))
 
 
 class Source(Enum):
@@ -62,7 +69,7 @@ class IdentityAttributes(NamedTuple):
 
     `metadata` is page and browser metadata. With `is_nested` an ancestor takes precedence: a request that an
     application makes to itself belongs to the page that caused it. `is_minted` is true if this process created the
-    session's id.
+    session's id, `is_joined` if another program started the session.
     """
 
     session: str | None = None
@@ -71,6 +78,7 @@ class IdentityAttributes(NamedTuple):
     is_nested: bool = False
     is_minted: bool = False
     is_sampled: bool | None = None
+    is_joined: bool = False
 
     @property
     def inheritable(self) -> IdentityAttributes:
@@ -100,6 +108,7 @@ class IdentityAttributes(NamedTuple):
             metadata=metadata,
             is_minted=self.is_minted or ancestor.is_minted,
             is_sampled=ancestor.is_sampled if self.is_sampled is None else self.is_sampled,
+            is_joined=self.is_joined or ancestor.is_joined,
         )
 
 
@@ -135,7 +144,8 @@ class IdentityReader:
         sampled = view.attributes.get(SESSION_SAMPLED)
         is_sampled = sampled if isinstance(sampled, bool) else None
         is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
-        return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled)
+        is_joined = session is not None and SESSION_JOINED in view.attributes
+        return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled, is_joined)
 
     def _read_resource(self, resource: Resource) -> tuple[str | None, str | None]:
         session = self._bounded("session", identifier(resource.attributes, *self._session_attributes))

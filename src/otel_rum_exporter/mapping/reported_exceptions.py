@@ -30,7 +30,7 @@ _Statement = tuple[Any, ...]
 
 
 class _Logged(NamedTuple):
-    """The last time of an exception outside a trace, and the log statements that reported it."""
+    """The first time of an exception in a process, and the log statements outside a trace that reported it."""
 
     time_ns: int
     statements: frozenset[_Statement]
@@ -59,9 +59,13 @@ class ReportedExceptions:
             is_sent = self._is_sent(origin, own)
             is_sent = is_sent or any(self._is_sent(origin, cause) for cause in chain.causes)
             is_sent = is_sent or bool(chain.members and all(self._is_sent(origin, one) for one in chain.members))
+            is_sent = is_sent or self._was_logged(_process(view), own, time_ns)
             for one in () if is_sent else (own, *chain.causes, *chain.members):
                 self._in_traces.update({(origin, one): None, (origin, one._replace(place="*")): None})
+                # What ends a program leaves its spans first, and is logged outside of them afterwards.
+                self._logged[_process(view), one] = _Logged(time_ns, frozenset())
             self._in_traces.trim()
+            self._logged.trim()
             return not is_sent
         return not chain.place or self._is_new_in_log(view, time_ns, exception, (own, *chain.causes))
 
@@ -73,6 +77,14 @@ class ReportedExceptions:
             one._replace(place=""),
         ) in known
 
+    def _was_logged(self, process: _Origin, one: Raised, time_ns: int) -> bool:
+        """Return whether a log record outside a trace sent an exception just before; it stands for one record only."""
+        logged = self._logged.get((process, one))
+        if logged is None or not logged.statements or abs(time_ns - logged.time_ns) > LOGGED_AGAIN_NS:
+            return False
+        self._logged[process, one] = _Logged(logged.time_ns, frozenset())
+        return True
+
     def _is_new_in_log(
         self, view: View, time_ns: int, exception: Mapping[str, Any], raised: tuple[Raised, ...]
     ) -> bool:
@@ -80,11 +92,7 @@ class ReportedExceptions:
 
         The same statement with the same stack again is another exception, as in a loop.
         """
-        resource = view.resource.attributes
-        origin = (
-            *(text(resource, name) for name in (RESOURCE_APP_MONITOR_ID, SERVICE_NAME, "service.instance.id")),
-            view.identifier(*SESSION_ATTRIBUTES) or identifier(resource, *SESSION_ATTRIBUTES),
-        )
+        origin = _process(view)
         line = number(exception, *CODE_LINES)
         body = view.body if isinstance(view, LogView) else None
         statement = (line if line is not None else str(body)[:MAX_CHARS], hash(text(exception, EXCEPTION_STACK)))
@@ -98,3 +106,12 @@ class ReportedExceptions:
             self._logged[origin, one] = _Logged(time_ns, frozenset({statement}))
         self._logged.trim()
         return True
+
+
+def _process(view: View) -> _Origin:
+    """Return what identifies the process of a record, and its session if it has one."""
+    resource = view.resource.attributes
+    return (
+        *(text(resource, name) for name in (RESOURCE_APP_MONITOR_ID, SERVICE_NAME, "service.instance.id")),
+        view.identifier(*SESSION_ATTRIBUTES) or identifier(resource, *SESSION_ATTRIBUTES),
+    )

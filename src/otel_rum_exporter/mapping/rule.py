@@ -23,6 +23,7 @@ BY_APPLICATION = "the application excludes it"
 LIBRARY_SPAN = "it is a step or a call of a library; custom_events=all sends it"
 HEALTH_CHECK = "it is a health check that succeeded"
 OF_PARENT = "its parent's event contains its data"
+OF_BROWSER = "the browser sends its page view"
 OF_SPAN = "its span reports it"
 REPLACED = "a later record replaces it"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind
 
-from .._attributes import EVENT_TYPE, METHODS, SCREEN_NAMES
+from .._attributes import EVENT_TYPE, METHODS, SCREEN_NAMES, SESSION_JOINED
 from ..config import Config
 from ..rum.event import EventDraft
 from . import health_checks, library_spans, override
@@ -35,6 +35,7 @@ from .rule import (
     LIBRARY_SPAN,
     NOT_FOR_RUM,
     NOT_MEASURED,
+    OF_BROWSER,
     OF_PARENT,
     OF_SPAN,
     REPLACED,
@@ -134,6 +135,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         _UNLESS_ALL,
         fits=library_spans.is_call,
         having=library_spans.DATABASE,
+        keeps_exceptions=False,
         left_out=LIBRARY_SPAN,
     ),
     Rule(
@@ -141,6 +143,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         _UNLESS_ALL,
         fits=library_spans.is_aws_call,
         having=library_spans.RPC,
+        keeps_exceptions=False,
         left_out=LIBRARY_SPAN,
     ),
     Rule(
@@ -158,6 +161,15 @@ SPAN_RULES: Rules[SpanView] = Rules(
         fits=health_checks.is_passed,
         kind=SpanKind.SERVER,
         left_out=HEALTH_CHECK,
+    ),
+    Rule(
+        "a page served in the session of AWS's browser client",
+        "nothing: the browser sends its page views; an `http_event` if all are sent",
+        http_event.server_events,
+        page_view.is_page_of_browser,
+        kind=SpanKind.SERVER,
+        having=_names(SESSION_JOINED),
+        left_out=OF_BROWSER,
     ),
     Rule(
         "a page served",
@@ -188,6 +200,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         _UNLESS_ALL,
         fits=library_spans.is_call,
         having=library_spans.MESSAGING,
+        keeps_exceptions=False,
         left_out=LIBRARY_SPAN,
     ),
     Rule(

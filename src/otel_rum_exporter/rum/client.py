@@ -21,6 +21,7 @@ from ..config import Config
 from .batch import Batch
 from .botocore_hooks import FINISHED_BODY, register_hooks
 from .credentials import create_session
+from .debug_logs import redact_debug_logs
 from .errors import Disposition, Outcome, outcome_of
 from .request import body, parameters
 from .response import check_parsed
@@ -118,6 +119,7 @@ def build_client(config: Config) -> RumClient:
         import botocore.session
         from botocore.config import Config as BotoConfig
 
+    redact_debug_logs()
     timeout_seconds = config.timeout_millis / 1000
     is_unsigned = config.signing == "none"
     session = create_session(config)

@@ -15,9 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from .._secrets import without_secrets
 from .response import ERROR_TYPE_HEADER, is_page
 
+MAX_MESSAGE_CHARS = 10_000
 _OPERATION = "PutRumEvents"
+_ABOUT_APP_MONITOR = frozenset(("AccessDeniedException", "ResourceNotFoundException"))
+_UNREACHABLE = frozenset(("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"))
 
 
 class Disposition(enum.Enum):
@@ -39,6 +43,16 @@ class Outcome:
     message: str = ""
     advice: str = ""
     retry_after_seconds: float | None = None
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether there was no connection: a wrong endpoint, a server that is down, or no network."""
+        return self.reason in _UNREACHABLE
+
+    @property
+    def is_about_app_monitor(self) -> bool:
+        """Whether RUM does not accept events for this app monitor, whatever they are. It may accept others."""
+        return self.reason in _ABOUT_APP_MONITOR
 
     @property
     def cause(self) -> str:
@@ -178,4 +192,4 @@ def is_web_page(response: Any) -> bool:
 
 
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split())[:300]
+    return without_secrets(" ".join(str(text)[:MAX_MESSAGE_CHARS].split()))[:300]

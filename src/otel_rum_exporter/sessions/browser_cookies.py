@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import unquote
 
 import orjson
 
+from .._attributes import BY_BROWSER, BY_SERVER
 from .._uuid import UUID
 from ..rum.ids import NIL_UUID
 from .context import Session
@@ -28,6 +30,8 @@ MAX_HEADER_CHARS = 65_536
 def browser_session(cookie_header: str, app_monitor_id: str | None = None) -> Session | None:
     """Return the session in a request's Cookie header; None if it has neither session nor user.
 
+    It was started by AWS's client, or by a server that issued the cookie (`Session.joined`).
+
     With `cookieAttributes.unique`, the cookie's name ends with the app monitor's id. The cookie of `app_monitor_id` is
     preferred; if that is None, the cookie of any app monitor is used.
     """
@@ -38,7 +42,7 @@ def browser_session(cookie_header: str, app_monitor_id: str | None = None) -> Se
             is_match = name == expected if expected or app_monitor_id else _is_of_any_monitor(name)
             found = _session(value) if is_match else None
             if found is not None:
-                return Session(found.id, user_id, found.is_sampled)
+                return replace(found, user_id=user_id)
     return Session(None, user_id) if user_id else None
 
 
@@ -63,7 +67,12 @@ def _session(value: str) -> Session | None:
     except ValueError:
         return None
     session_id = _uuid(content.get("sessionId")) if isinstance(content, dict) else None
-    return Session(session_id, is_sampled=content.get("record") is not False) if session_id else None
+    if session_id is None:
+        return None
+    # The client counts its events and keeps its page, so a cookie without them is as `issued_cookies` makes it.
+    is_issued = content.get("eventCount") == 0 and "page" not in content
+    joined = BY_SERVER if is_issued else BY_BROWSER
+    return Session(session_id, is_sampled=content.get("record") is not False, joined=joined)
 
 
 def _uuid(value: object) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from .._attributes import SESSION_MINTED, SESSION_SAMPLED
+from .._attributes import SESSION_JOINED, SESSION_MINTED, SESSION_MISSING, SESSION_SAMPLED
 from ..rum.ids import NIL_UUID
 
 SESSION_ID = "session.id"
@@ -23,13 +23,16 @@ MAX_ID_CHARS = 200
 class Session:
     """A session and its user; None where unknown.
 
-    `is_sampled` is None if sampling is not decided yet. `is_minted` is true if this process created the id.
+    `is_sampled` is None if sampling is not decided yet. `is_minted` is true if this process created the id. Otherwise
+    `joined` says who started the session (`SESSION_JOINED`). `missing` is why there is none (`SESSION_MISSING`).
     """
 
     id: str | None = None
     user_id: str | None = None
     is_sampled: bool | None = None
     is_minted: bool = False
+    joined: str | None = None
+    missing: str | None = None
 
     def attributes(self) -> dict[str, str | bool]:
         """Return the attributes to set on a span of this session."""
@@ -42,13 +45,22 @@ class Session:
             found[SESSION_SAMPLED] = self.is_sampled
         if self.is_minted:
             found[SESSION_MINTED] = True
+        if self.id and self.joined:
+            found[SESSION_JOINED] = self.joined
+        if self.missing:
+            found[SESSION_MISSING] = self.missing
         return found
 
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a session or a user."""
+        return bool(self.id or self.user_id)
+
     @classmethod
-    def of(cls, session_id: object, user_id: object) -> Session | None:
+    def of(cls, session_id: object, user_id: object, *, joined: str | None = None) -> Session | None:
         """Return the session of untrusted ids; None if neither is usable."""
-        session = cls(_readable(session_id), _readable(user_id))
-        return session if session.id or session.user_id else None
+        session = cls(_readable(session_id), _readable(user_id), joined=joined)
+        return session if session.is_known else None
 
 
 _BOUND: ContextVar[Session | None] = ContextVar("rum_session", default=None)
@@ -61,8 +73,12 @@ def bound() -> Session | None:
 
 @contextlib.contextmanager
 def bind(session: Session | None) -> Iterator[None]:
-    """Bind a session to the current context within a block; None keeps the present binding."""
-    if session is None:
+    """Bind a session to the current context within a block; None keeps the present binding.
+
+    A session that is not known does not replace one that is.
+    """
+    present = _BOUND.get()
+    if session is None or (present is not None and present.is_known and not session.is_known):
         yield
         return
     token = _BOUND.set(session)

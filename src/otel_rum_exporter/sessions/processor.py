@@ -15,12 +15,14 @@ from opentelemetry.sdk.trace import Span, SpanProcessor
 from opentelemetry.trace import SpanKind
 
 from .._attributes import (
+    BY_SERVER,
     INTERACTION,
     PARENT_SCREENS,
     SCREEN_NAMES,
     SCREEN_PARENT_MILLIS,
     SCREEN_SHOWN,
     SESSION_ATTRIBUTES,
+    SESSION_JOINED,
     SESSION_MINTED,
     SESSION_SAMPLED,
     USER_ATTRIBUTES,
@@ -91,6 +93,9 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         try:
             own = plain(span.attributes)
             found = self._found(own, parent_context)
+            request = bound()
+            if not found and request is not None and span.kind is SpanKind.SERVER:
+                found = {**request.attributes()}
             span.set_attributes({**found, **self._screen(own, span, found)})
         except Exception as error:  # noqa: BLE001 - telemetry must not stop the application
             self._failed(error)
@@ -123,9 +128,10 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         """Return the attributes to set on a span; none if it has a session of its own."""
         if _text(own, *SESSION_ATTRIBUTES):
             return {}
+        request = bound()
         session = (
             _of_parent(context)
-            or bound()
+            or (request if request is not None and request.is_known else None)
             or _in_baggage(context)
             or self._from_application()
             or self._inherited(context)
@@ -188,12 +194,17 @@ def _of_parent(context: Context | None) -> Session | None:
     session_id, sampled = _text(parent, *SESSION_ATTRIBUTES), parent.get(SESSION_SAMPLED)
     if session_id is None or SESSION_MINTED in parent:
         return None
-    return Session(session_id, _text(parent, *USER_ATTRIBUTES), sampled if isinstance(sampled, bool) else None)
+    is_sampled = sampled if isinstance(sampled, bool) else None
+    return Session(session_id, _text(parent, *USER_ATTRIBUTES), is_sampled, joined=_text(parent, SESSION_JOINED))
 
 
 def _in_baggage(context: Context | None) -> Session | None:
+    """Return the session in the baggage; baggage that comes with a remote parent names a session of another service."""
     entries = baggage.get_all(context)
-    return Session.of(entries.get(SESSION_ID), entries.get(USER_ID)) if entries else None
+    if not entries:
+        return None
+    is_remote = trace.get_current_span(context).get_span_context().is_remote
+    return Session.of(entries.get(SESSION_ID), entries.get(USER_ID), joined=BY_SERVER if is_remote else None)
 
 
 def _attributes(screen: Screen) -> Attributes:

@@ -277,4 +277,6 @@ class SpoolModel(RuleBasedStateMachine):
 
 def test_the_spool_behaves_as_its_model() -> None:
     """Whatever the order of steps."""
-    run_state_machine_as_test(SpoolModel, settings=settings(max_examples=RUNS, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(  # type: ignore[no-untyped-call,unused-ignore]  # hypothesis for Python 3.10 has no types
+        SpoolModel, settings=settings(max_examples=RUNS, stateful_step_count=30, deadline=None)
+    )

@@ -8,7 +8,17 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from ..._attributes import INTERACTION, PARENT_SCREENS, PREVIOUS_URL, REFERRER, ROUTE, SCREEN_PARENT_MILLIS, USER_AGENTS
+from ..._attributes import (
+    BY_BROWSER,
+    INTERACTION,
+    PARENT_SCREENS,
+    PREVIOUS_URL,
+    REFERRER,
+    ROUTE,
+    SCREEN_PARENT_MILLIS,
+    SESSION_JOINED,
+    USER_AGENTS,
+)
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import urls
@@ -104,6 +114,11 @@ def _unlike_any_page(view: SpanView) -> str | None:
     if code is None or code >= HTTPStatus.BAD_REQUEST:
         return "it failed" if code else "it has no status"
     return "it has neither a route nor a path" if page_id(view) is None else None
+
+
+def is_page_of_browser(view: SpanView, config: Config) -> bool:
+    """Return whether a page was served in the session of AWS's browser client, which sends its page views itself."""
+    return view.attributes.get(SESSION_JOINED) == BY_BROWSER and is_page_served(view, config)
 
 
 def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
