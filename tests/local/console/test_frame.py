@@ -114,7 +114,7 @@ def odd(no_leaks_of_module: None) -> Iterator[LocalRum]:
 
 
 def test_one_event_is_singular_and_bars_are_not_covered(page: Page, rum: LocalRum) -> None:
-    """The duration is beside the lane."""
+    """The duration is beside the timeline."""
     body = events_body(LONG, ["E"], time.time())
     body["RumEvents"][0] |= {"type": "work", "details": json.dumps({"name": "order", "durationMs": 500})}
     post_bodies(rum, [body])
@@ -128,3 +128,24 @@ def test_one_event_is_singular_and_bars_are_not_covered(page: Page, rum: LocalRu
     assert bar is not None
     assert text is not None
     assert bar["x"] + bar["width"] <= text["x"]
+
+
+def test_chart_has_round_labels_and_a_drag_chooses_a_range(page: Page, shop: LocalRum) -> None:
+    """The range is in the URL; a click chooses one step."""
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(shop.url)
+    plot = page.locator(".plot").first
+    plot.scroll_into_view_if_needed()
+    top, middle = (int(plot.locator(name).inner_text()) for name in (".top", ".middle"))
+    assert top == 2 * middle
+    assert str(top).rstrip("0") in {"1", "2", "4"}
+    box = plot.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 50)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"from=\d+&to=\d+"))
+    chosen = re.search(r"from=(\d+)&to=(\d+)", page.url)
+    assert chosen is not None
+    assert int(chosen[2]) - int(chosen[1]) > 300

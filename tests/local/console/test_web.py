@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from otel_rum_exporter.local import LocalRum, console
+from otel_rum_exporter.local.console.event_fields import Json
+from otel_rum_exporter.local.console.received import Received
+from otel_rum_exporter.local.console.scope import Scope
 from otel_rum_exporter.local.console.web import VIEWS
 from tests.local.http_client import open_connection
 
@@ -124,7 +127,12 @@ def test_view_is_computed_once_per_revision(
     """Another revision or another query is another answer."""
     shown: list[str] = []
     monkeypatch.setattr("otel_rum_exporter.local.console.web._CACHED_SECONDS", 10**9)
-    monkeypatch.setitem(VIEWS, "pages", lambda _, scope: shown.append(scope.query.get("q", "")) or {})  # type: ignore[arg-type]
+
+    def pages(_: Received, scope: Scope) -> Json:
+        shown.append(scope.query.get("q", ""))
+        return {}
+
+    monkeypatch.setitem(VIEWS, "pages", pages)
     for query in ("", "", "?q=a", "?q=a"):
         call("GET", f"/api/console/pages{query}")
     assert shown == ["", "a"]

@@ -8,15 +8,18 @@ const WIDTH = 10;
 
 // Stacked columns over time. `series` is [[name, class, numbers]]. Arrow keys move the cursor, Enter or a click zooms.
 export class Columns extends Component {
-  state = { at: null };
+  state = { at: null, from: null };
 
-  render({ chart, series, label, format = String, route, go }, { at }) {
+  render({ chart, series, label, format = String, route, go }, { at, from }) {
     const steps = series[0][2].length;
-    const top = Math.max(1, ...Array.from({ length: steps }, (_, i) => series.reduce((sum, [, , values]) => sum + (values[i] ?? 0), 0)));
+    const top = rounded(Math.max(1, ...Array.from({ length: steps }, (_, i) => series.reduce((sum, [, , values]) => sum + (values[i] ?? 0), 0))));
     const time = (i) => tick(chart.start + i * chart.step_seconds, chart.step_seconds);
-    const zoom = (i) => {
-      const from = Math.floor(chart.start + i * chart.step_seconds);
-      go(here(route, { range: null, from, to: from + Math.ceil(chart.step_seconds) }), { stay: true });
+    const zoom = (one, other = one) => {
+      const [first, last] = [Math.min(one, other), Math.max(one, other)];
+      const from = Math.floor(chart.start + first * chart.step_seconds);
+      const to = Math.ceil(chart.start + (last + 1) * chart.step_seconds);
+      this.setState({ from: null });
+      go(here(route, { range: null, from, to }), { stay: true });
     };
     const walk = (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -34,12 +37,17 @@ export class Columns extends Component {
     return html`<figure class="chart">
       <figcaption><span class="legend">${series.map(([name, kind, values]) => html`<span key=${name} class=${kind}><i aria-hidden="true"></i>${name}${at !== null && at < steps && html` <b>${format(values[at])}</b>`}</span>`)}</span>
         <span class="quiet readout">${at !== null && at < steps ? time(at) : ""}</span></figcaption>
-      <div class="plot" tabindex="0" role="application" aria-roledescription="chart" aria-label=${`${label}. Arrow keys move through time, Enter zooms in.`}
+      <div class="plot" tabindex="0" role="application" aria-roledescription="chart" aria-label=${`${label}. Arrow keys move through time, Enter zooms in; drag to choose a range.`}
         onKeyDown=${walk} onBlur=${() => this.setState({ at: null })} onPointerMove=${(event) => this.setState({ at: point(event) })}
-        onPointerLeave=${() => this.setState({ at: null })} onClick=${(event) => zoom(point(event))}>
-        <span class="top quiet" aria-hidden="true">${format(top)}</span>
+        onPointerLeave=${() => this.setState({ at: null })} onPointerDown=${(event) => {
+          if (event.button) return;
+          event.currentTarget.setPointerCapture(event.pointerId);
+          this.setState({ from: point(event) });
+        }}
+        onPointerUp=${(event) => from !== null && zoom(from, point(event))} onPointerCancel=${() => this.setState({ from: null })}>
+        <span class="top quiet" aria-hidden="true">${format(top)}</span><span class="middle quiet" aria-hidden="true">${format(top / 2)}</span>
         <svg viewBox="0 0 ${steps * WIDTH} ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true">
-          ${at !== null && at < steps && html`<rect class="cursor" x=${at * WIDTH} width=${WIDTH} height=${HEIGHT} />`}
+          ${at !== null && at < steps && html`<rect class="cursor" x=${Math.min(at, from ?? at) * WIDTH} width=${(Math.abs(at - (from ?? at)) + 1) * WIDTH} height=${HEIGHT} />`}
           ${Array.from({ length: steps }, (_, i) => {
             let y = HEIGHT;
             return series.map(([name, kind, values]) => {
@@ -54,6 +62,12 @@ export class Columns extends Component {
       <div class="axis quiet" aria-hidden="true"><span>${time(0)}</span>${steps > 2 && html`<span>${time(Math.floor(steps / 2))}</span>`}${steps > 1 && html`<span>${time(steps - 1)}</span>`}</div>
     </figure>`;
   }
+}
+
+// The next of 2, 4, 10, 20, 40, 100 …, whose half is as round.
+function rounded(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * [1, 2, 4, 10].find((step) => value <= step * power && (step * power) % 2 === 0) || 10 * power;
 }
 
 export function Spark({ values, kind = "" }) {
