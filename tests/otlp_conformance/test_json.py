@@ -38,13 +38,13 @@ def test_json(target: Target, fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.requirement("J1b", "MUST", "JSON ids are not Base64")
-def test_base64_ids_are_rejected_or_read(target: Target) -> None:
+def test_base64_ids_are_rejected(target: Target) -> None:
     """An id in Base64, the form of protobuf's JSON, rejects its span or the request.
 
     https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
     """
     response = target.export(JSON, json_span(traceId="W47/95gDgQPSabYzgT/GDA=="))
-    assert response.status in {200, 400}
+    assert response.status == 400 or response.export().get("partialSuccess")
 
 
 VALUES: list[Any] = [
