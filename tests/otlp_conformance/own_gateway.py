@@ -38,7 +38,13 @@ def own_gateway() -> Iterator[Target]:
     )
     with LocalRum() as rum:
         config = Config.read(
-            {"app_monitor_id": "00000000-aaaa-4bbb-8ccc-000000000001", "endpoint": rum.url, "signing": "none"}, {}
+            {
+                "app_monitor_id": "00000000-aaaa-4bbb-8ccc-000000000001",
+                "endpoint": rum.url,
+                "signing": "none",
+                "session_start": "minted",
+            },
+            {},
         )
         gateway = Gateway(config, settings)
         server = Server(gateway)
