@@ -120,8 +120,12 @@ class Converter:
     def _by_application(self, read: Read) -> dict[str | None, Read]:
         """Return the views with their page metadata by the key of their application."""
         groups: dict[str | None, list[tuple[View, Mapping[str, Any]]]] = {}
+        resource, group = None, []
         for pair in read:
-            groups.setdefault(self._key(pair[0].resource), []).append(pair)
+            if pair[0].resource is not resource:
+                resource = pair[0].resource
+                group = groups.setdefault(self._key(resource), [])
+            group.append(pair)
         return {**groups}
 
     def _key(self, resource: Resource) -> str | None:
@@ -142,7 +146,11 @@ class Converter:
                 resolved.append((application, identities.close(now) if self._is_closed else identities.expire(now)))
         outcomes = [*failed]
         for application, pairs in resolved:
-            outcomes.extend(self._outcome(application, view, identity, now) for view, identity in pairs)
+            for view, identity in pairs:
+                try:
+                    outcomes.append(self._convert(application, view, identity, now.epoch_ns))
+                except Exception as error:  # noqa: BLE001 - one bad record must not cost another
+                    outcomes.append(Outcome(view, drops=[_unmappable(view.name, error, _kind(view))]))
         self._ledger.pending = sum(application.identities.pending for application in self._applications)
         self._count(outcomes)
         if not self._is_durable:
@@ -154,12 +162,6 @@ class Converter:
             provisional.update(self._provisional_events(application, final, group, now))
         return Converted(outcomes, provisional, handles)
 
-    def _outcome(self, application: Application, view: View, identity: Identity, now: Moment) -> Outcome:
-        try:
-            return self._convert(application, view, identity, now.epoch_ns)
-        except Exception as error:  # noqa: BLE001 - one bad record must not cost another
-            return Outcome(view, drops=[_unmappable(view.name, error, _kind(view))])
-
     def _convert(self, application: Application, view: View, identity: Identity, now_ns: int) -> Outcome:
         resolution = self._app_monitors.of(view.resource)
         if resolution is None:
@@ -170,17 +172,16 @@ class Converter:
         mapped = self._provisional.get(id(view)) or self._map(application.mapper, view)
         drafts, left_out = mapped.drafts, mapped.left_out
         is_started = application.is_started(identity.session_id)
-        starts_itself = any(draft.type == SESSION_START_EVENT for draft in drafts)
+        starts_itself = bool(drafts) and drafts[0].type == SESSION_START_EVENT
         if is_started and starts_itself:
-            drafts, left_out = [draft for draft in drafts if draft.type != SESSION_START_EVENT], REPEATED_START
-        log_missing_session(self._log, view, identity)
+            drafts, left_out = drafts[1:], REPEATED_START
+        if identity.is_minted and view.kind is SpanKind.SERVER:
+            log_missing_session(self._log, view)
         is_start = not (is_started or starts_itself) and self._can_start(view, identity, drafts)
         if not (drafts or is_start):
             return Outcome(view, identity, mapped, left_out=left_out)
         built = self._builder.events(view, drafts, identity, resolution, now_ns)
-        drops: Sequence[Drop] = ()
-        if None in built:
-            drops = [_too_large("" if index else _kind(view)) for index, event in enumerate(built) if event is None]
+        drops = _too_large_of(view, built) if None in built else ()
         monitor = resolution.monitor
         if is_start:
             built = [self._builder.session_start(view, identity, resolution, now_ns), *built]
@@ -290,6 +291,10 @@ class Converter:
 
 def _unmappable(name: object, error: Exception, record: Record) -> Drop:
     return Drop(DropReason.UNMAPPABLE, record, f"report this: {name!r:.100} failed with {error!r:.200}")
+
+
+def _too_large_of(view: View, built: Sequence[RumEvent | None]) -> Sequence[Drop]:
+    return [_too_large("" if index else _kind(view)) for index, event in enumerate(built) if event is None]
 
 
 def _too_large(record: Record) -> Drop:

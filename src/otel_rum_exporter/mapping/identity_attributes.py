@@ -137,8 +137,8 @@ class IdentityReader:
         is_nested = view.kind is SpanKind.SERVER
         if not (metadata or is_nested or view.keys.has(self._relevant)):
             return NOTHING
-        session = self._bounded("session", view.identifier(*self._session_attributes))
-        user = self._bounded("user", view.identifier(*self._user_attributes))
+        session = self._bounded("session", identifier(view.attributes, *self._session_attributes))
+        user = self._bounded("user", identifier(view.attributes, *self._user_attributes))
         if not view.keys.has(_PRIVATE):
             return IdentityAttributes(session, user, metadata, is_nested)
         sampled = view.attributes.get(SESSION_SAMPLED)

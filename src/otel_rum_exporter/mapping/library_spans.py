@@ -43,7 +43,7 @@ SCOPES = re.compile(
 
 MAX_CACHED_SCOPES = 1000
 MAX_SCOPE_CHARS = 256
-_OUTGOING = frozenset({SpanKind.CLIENT, SpanKind.PRODUCER})
+_OUTGOING = (SpanKind.CLIENT, SpanKind.PRODUCER)  # a set would call the hash of an Enum, which is written in Python
 
 
 @cache_short_texts(MAX_CACHED_SCOPES, MAX_SCOPE_CHARS)

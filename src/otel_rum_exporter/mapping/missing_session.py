@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opentelemetry.trace import SpanKind
-
 from .._attributes import NO_COOKIE, SESSION_MINTED, SESSION_MISSING
 from .._log import RateLimitedLog
-from .identity import Identity
 from .record_view import View
 from .span_view import SpanView
 
@@ -22,9 +19,12 @@ ADVICE: Mapping[str | None, str] = {
 """What to do about a request without a session, by `SESSION_MISSING`."""
 
 
-def log_missing_session(log: RateLimitedLog, view: View, identity: Identity) -> None:
-    """Log, once for each state of an application, how its requests get sessions."""
-    if not identity.is_minted or view.kind is not SpanKind.SERVER or SESSION_MINTED in view.attributes:
+def log_missing_session(log: RateLimitedLog, view: View) -> None:
+    """Log, once for each state of an application, how its requests get sessions.
+
+    The view is of a request served in a session of this process.
+    """
+    if SESSION_MINTED in view.attributes:
         return
     if isinstance(view, SpanView) and view.dropped is not None and view.dropped.attributes:
         log.add(

@@ -253,7 +253,7 @@ def _compiled(row: PrivateNames) -> re.Pattern[str]:
 _ROWS = tuple((_compiled(row), row) for row in PRIVATE_NAMES)
 
 
-@cache_short_texts(4096, MAX_CACHED_CHARS)
+@cache_short_texts(1024, MAX_CACHED_CHARS)
 def treatment_of(name: str) -> Treatment:
     """Return what happens to the value of an attribute, by its name; of a value in maps, their names joined by dots."""
     words = in_words(name[:MAX_CACHED_CHARS])

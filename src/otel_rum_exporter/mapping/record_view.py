@@ -164,6 +164,8 @@ def identifier(attributes: Mapping[str, Any], *names: str) -> str | None:
     """
     for name in names:
         value = attributes.get(name)
+        if value is None:
+            continue
         if isinstance(value, str):
             if value:
                 return json_text(value)

@@ -92,13 +92,15 @@ class Dropped(NamedTuple):
 class SpanView(View):
     """A span whose attributes and events were read once.
 
-    `dropped` is None if the SDK dropped nothing. `part` is a child span whose data belongs to this span's events.
+    `dropped` is None if the SDK dropped nothing. `has_other_clock` is true if its times were in another unit than ns.
+    `part` is a child span whose data belongs to this span's events.
     """
 
     span: Span
     span_id: str
     events: Sequence[SpanEvent]
     dropped: Dropped | None
+    has_other_clock: bool = False
     part: SpanView | None = None
 
     @property
@@ -106,11 +108,6 @@ class SpanView(View):
         """Name and attributes, its own and those of its events, and its links."""
         events = [(event.name, plain(event.attributes)) for event in self.events]
         return self.name, self.attributes, events, self.span.links
-
-    @property
-    def has_other_clock(self) -> bool:
-        """Whether its times are in another unit than nanoseconds."""
-        return clock_unit_ns(self.span.end_time) > 1
 
     @property
     def source(self) -> Span:
@@ -128,7 +125,9 @@ class SpanView(View):
         context, parent, name, kind, resource, scope, start_ns, end_ns, given, events, *dropped = _READ(span)
         trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
         attributes = plain(given)
+        has_other_clock = False
         if not (start_ns and end_ns and EARLIEST_EPOCH_NS <= start_ns <= end_ns <= MAX_EPOCH_NS):
+            has_other_clock = clock_unit_ns(end_ns) > 1
             start_ns = epoch_ns(start_ns or end_ns)
             end_ns = max(start_ns, epoch_ns(end_ns))
         return cls(
@@ -148,6 +147,7 @@ class SpanView(View):
             kind=kind,
             start_ns=start_ns,
             end_ns=end_ns,
+            has_other_clock=has_other_clock,
         )
 
 

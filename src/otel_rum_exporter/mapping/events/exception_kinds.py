@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from opentelemetry.trace import SpanKind
@@ -131,7 +132,12 @@ def _is_answer_type(kind: str) -> bool:
 
 
 def _is_in(module: str, modules: tuple[str, ...]) -> bool:
-    return module in modules or module.startswith(tuple(f"{one}." for one in modules))
+    return module in modules or module.startswith(_prefixes(modules))
+
+
+@cache
+def _prefixes(modules: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{one}." for one in modules)
 
 
 def _is_server_error(kind: str, message: str) -> bool:
