@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -114,8 +115,9 @@ class _Starts:
         start = event.timestamp - (duration_millis(event) or 0) / 1000
         if kind(event) == "load":
             # Clients may round to seconds, and a load must not appear to start before its page view.
-            views = [view for view in self._views[page(event)] if start - _ROUNDING_SECONDS <= view <= start + 1]
-            return min(views, key=lambda view: abs(view - start), default=start)
+            views = self._views[page(event)]  # in order of time, as the events of the session
+            near = slice(bisect_left(views, start - _ROUNDING_SECONDS), bisect_right(views, start + 1))
+            return min(views[near], key=lambda view: abs(view - start), default=start)
         start_time = number(event.details, "startTime")
         if kind(event) == "resource" and start_time and page(event) in self._document_starts:
             # startTime is relative to the start of the page's document.
