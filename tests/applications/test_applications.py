@@ -1,4 +1,4 @@
-"""Applications of which nobody here wrote the libraries: every event, exactly."""
+"""Applications with libraries of others: every event, exactly."""
 
 from __future__ import annotations
 

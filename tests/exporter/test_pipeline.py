@@ -12,6 +12,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from opentelemetry.sdk.trace import ReadableSpan
 
 import otel_rum_exporter
 from otel_rum_exporter.exporter.pipeline import Pipeline, QueueFullError
@@ -162,6 +164,51 @@ def test_a_span_that_a_signal_handler_ends_while_the_ledger_is_read_is_delivered
             break
     assert shared.ledger.delivered == chosen + 1 > 10
     shared.leave(LONG_SECONDS)
+
+
+DELETED, ALIVE = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+
+
+class ClientOfTwo:
+    """Refuses one of two app monitors, and counts the events of the other."""
+
+    def __init__(self) -> None:
+        self.delivered = 0
+
+    def put_rum_events(self, **parameters: Any) -> dict[str, Any]:
+        if parameters["Id"] == DELETED:
+            error = {"Code": "ResourceNotFoundException", "Message": "no such app monitor"}
+            raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 404}}, "PutRumEvents")
+        self.delivered += len(parameters["RumEvents"])
+        return {}
+
+
+def test_an_app_monitor_that_rum_refuses_does_not_close_the_pipeline_for_others() -> None:
+    """4,700 spans for a deleted one, and then 74 of 74 requests for another were refused."""
+    client = ClientOfTwo()
+    pipeline = Pipeline(make_config(max_memory_bytes=1_048_576, max_requests_per_second=0), client)
+
+    def span(monitor: str, number: int) -> ReadableSpan:
+        resource = {"aws.rum.appmonitor.id": monitor}
+        return make_span(f"work {number}", attributes={"session.id": str(number)}, resource=resource)
+
+    try:
+        for number in range(4700):
+            try:
+                pipeline.accept_spans([span(DELETED, number)])
+            except QueueFullError:
+                break
+        else:
+            pytest.fail("the room of the refused app monitor is limited")
+        wait_until(lambda: pipeline.has_room)
+        for number in range(74):
+            pipeline.accept_spans([span(ALIVE, number), span(DELETED, number)])
+            pipeline.accept_spans([span(ALIVE, 1000 + number)])
+            with pytest.raises(QueueFullError):
+                pipeline.accept_spans([span(DELETED, number)])
+        wait_until(lambda: client.delivered >= 2 * 74)
+    finally:
+        pipeline.close(0.0)
 
 
 def test_a_closed_pipeline_counts_what_comes_too_late_as_dropped() -> None:

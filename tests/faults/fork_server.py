@@ -41,6 +41,7 @@ def run_exporter(options: dict[str, Any], client: Any) -> None:
         app_monitor_id=APP_MONITOR_ID,
         endpoint=options["endpoint"],
         signing="none",
+        session_start="minted",
         spool_directory=options["spool"],
         max_events_per_request=EVENTS_PER_REQUEST,
         timeout_millis=10_000,

@@ -44,6 +44,7 @@ exporter = RumSpanExporter(
     app_monitor_id="{APP_MONITOR_ID}",
     endpoint=os.environ["RUM"],
     signing="none",
+    session_start="minted",
     spool_directory=os.environ.get("SPOOL"),
 )
 provider = TracerProvider()

@@ -46,6 +46,18 @@ def target(request: pytest.FixtureRequest, no_leaks_of_module: None) -> Iterator
     yield Target(url.rstrip("/"), option("--grpc"), headers, option("--max-body-bytes"), option("--origin"))
 
 
+@pytest.fixture(autouse=True)
+def expect_deviations(request: pytest.FixtureRequest) -> None:
+    """Expect the tests of a requirement to fail if the target deliberately deviates from it; fail if they pass."""
+    marker = request.node.get_closest_marker("requirement")
+    if marker is None or "target" not in request.fixturenames:
+        return
+    served: Target = request.getfixturevalue("target")
+    reason = served.deviations.get(marker.args[0])
+    if reason is not None:
+        request.applymarker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
+
+
 @pytest.fixture(params=sorted(PATHS))
 def signal(request: pytest.FixtureRequest) -> str:
     """Return each signal."""

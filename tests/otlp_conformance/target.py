@@ -79,6 +79,7 @@ class Target:
     """A server under test.
 
     `overload` makes the server reject requests as if it had no room, until `end_overload`. None if that is impossible.
+    `deviations` has the reason for each requirement that the server does not meet on purpose, by its id.
     """
 
     url: str
@@ -88,6 +89,7 @@ class Target:
     origin: str | None = None
     overload: Callable[[], None] | None = None
     end_overload: Callable[[], None] | None = None
+    deviations: Mapping[str, str] = field(default_factory=dict)
     is_overloaded: bool = False
 
     @contextmanager

@@ -30,10 +30,14 @@ _Statement = tuple[Any, ...]
 
 
 class _Logged(NamedTuple):
-    """The first time of an exception in a process, and the log statements outside a trace that reported it."""
+    """The first time of an exception in a process, and the log statements outside a trace that reported it.
+
+    With `can_be_in_trace`, a log record was sent, and a span may still carry the same exception.
+    """
 
     time_ns: int
     statements: frozenset[_Statement]
+    can_be_in_trace: bool = False
 
 
 class ReportedExceptions:
@@ -80,9 +84,9 @@ class ReportedExceptions:
     def _was_logged(self, process: _Origin, one: Raised, time_ns: int) -> bool:
         """Return whether a log record outside a trace sent an exception just before; it stands for one record only."""
         logged = self._logged.get((process, one))
-        if logged is None or not logged.statements or abs(time_ns - logged.time_ns) > LOGGED_AGAIN_NS:
+        if logged is None or not logged.can_be_in_trace or abs(time_ns - logged.time_ns) > LOGGED_AGAIN_NS:
             return False
-        self._logged[process, one] = _Logged(logged.time_ns, frozenset())
+        self._logged[process, one] = logged._replace(can_be_in_trace=False)
         return True
 
     def _is_new_in_log(
@@ -100,10 +104,10 @@ class ReportedExceptions:
             logged = self._logged.get((origin, one))
             if logged is None or abs(time_ns - logged.time_ns) > LOGGED_AGAIN_NS or statement in logged.statements:
                 continue
-            self._logged[origin, one] = _Logged(logged.time_ns, logged.statements | {statement})
+            self._logged[origin, one] = logged._replace(statements=logged.statements | {statement})
             return False
         for one in raised:
-            self._logged[origin, one] = _Logged(time_ns, frozenset({statement}))
+            self._logged[origin, one] = _Logged(time_ns, frozenset({statement}), can_be_in_trace=True)
         self._logged.trim()
         return True
 
