@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from ..record import Dropped, Event, Removed
 from ..session import Session, sessions, short_type, summary
@@ -39,48 +41,66 @@ def session_detail(received: Received, scope: Scope) -> Json | None:
         return None
     session = found[0]
     key = (session.app_monitor_id, session.id)
-    rows = _rows(session, dropped, received.removed)
-    kinds = Counter(row["kind"] for row in rows)
+    entries = _entries(session)
+    kinds = Counter(entry.kind for entry in entries)
     wanted = scope.query.get("kind")
-    rows = [row for row in rows if wanted in {None, "", row["kind"]}]
+    entries = [entry for entry in entries if wanted in {None, "", entry.kind}]
     limit = scope.number("limit", MAX_ROWS, MAX_ROWS)
-    offset = scope.offset(len(rows), limit, shown=_index_of(scope.query.get("event"), rows))
+    offset = scope.offset(len(entries), limit, shown=_index_of(scope.query.get("event"), entries))
     return {
         **row(session),
         "users": [user for user in session.user_ids if user != ANONYMOUS_USER],
         "kinds": kinds,
         "forgotten": sum(each.forgotten for each in indexed if each.key == key),
-        "total": len(rows),
+        "total": len(entries),
         "offset": offset,
         "limit": limit,
-        "visits": _visits(rows[offset : offset + limit]),
+        "visits": _visits(_rows(entries[offset : offset + limit], dropped, received.removed)),
     }
 
 
-def _index_of(key: str | None, rows: Sequence[Json]) -> int:
-    """Return the index of the row with this key; 0 when there is none."""
-    return next((index for index, each in enumerate(rows) if each["key"] == key), 0)
+def _index_of(key: str | None, entries: Sequence[_Entry]) -> int:
+    """Return the index of the event with this key; 0 when there is none."""
+    return next((index for index, each in enumerate(entries) if each.key == key), 0)
 
 
-def _rows(session: Session, dropped: dict[int, Dropped], removed: Iterable[Removed]) -> list[Json]:
+class _Entry(NamedTuple):
+    """An event of a timeline, before its row is made: only the rows of one page are."""
+
+    event: Event
+    key: str
+    kind: str
+    start: float
+
+
+def _entries(session: Session) -> list[_Entry]:
+    starts = _Starts(session.events)
+    seen: Counter[str] = Counter()
+    entries = []
+    for event in session.events:
+        seen[event.id] += 1
+        key = event.id if seen[event.id] == 1 else f"{event.id}~{seen[event.id]}"
+        entries.append(_Entry(event, key, kind(event), starts.of(event)))
+    # The session start comes first, even when clocks or rounding disagree.
+    return sorted(entries, key=lambda entry: (entry.kind != "session", entry.start, entry.kind != "page"))
+
+
+def _rows(entries: Sequence[_Entry], dropped: dict[int, Dropped], removed: Iterable[Removed]) -> list[Json]:
     lost: dict[str, list[Json]] = defaultdict(list)
     for one in removed:
         lost[one.event_id].append({"key": one.key, "value": one.value, "reason": one.reason})
-    starts = _Starts(session.events)
-    seen: Counter[str] = Counter()
     rows = []
-    for event in session.events:
-        seen[event.id] += 1
+    for event, key, its_kind, start in entries:
         drop = dropped.get(id(event))
         rows.append(
             {
-                "key": event.id if seen[event.id] == 1 else f"{event.id}~{seen[event.id]}",
+                "key": key,
                 "id": event.id,
-                "kind": kind(event),
+                "kind": its_kind,
                 "type": event.type,
                 "name": short_type(event.type),
                 "summary": summary(event),
-                "start": starts.of(event),
+                "start": start,
                 "timestamp": event.timestamp,
                 "duration_millis": duration_millis(event),
                 "rating": _rating(event),
@@ -93,8 +113,7 @@ def _rows(session: Session, dropped: dict[int, Dropped], removed: Iterable[Remov
                 "metadata": event.metadata,
             }
         )
-    # The session start comes first, even when clocks or rounding disagree.
-    return sorted(rows, key=lambda row: (row["kind"] != "session", row["start"], row["kind"] != "page"))
+    return rows
 
 
 class _Starts:
@@ -114,8 +133,9 @@ class _Starts:
         start = event.timestamp - (duration_millis(event) or 0) / 1000
         if kind(event) == "load":
             # Clients may round to seconds, and a load must not appear to start before its page view.
-            views = [view for view in self._views[page(event)] if start - _ROUNDING_SECONDS <= view <= start + 1]
-            return min(views, key=lambda view: abs(view - start), default=start)
+            views = self._views[page(event)]  # in order of time, as the events of the session
+            near = slice(bisect_left(views, start - _ROUNDING_SECONDS), bisect_right(views, start + 1))
+            return min(views[near], key=lambda view: abs(view - start), default=start)
         start_time = number(event.details, "startTime")
         if kind(event) == "resource" and start_time and page(event) in self._document_starts:
             # startTime is relative to the start of the page's document.
