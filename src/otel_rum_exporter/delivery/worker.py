@@ -1,8 +1,7 @@
 """Delivery threads: a loop around `next_action`, and the waits of exports and flushes.
 
-A few threads send, as many as latency and rate require. An export waits for its events while the load is light and RUM
-accepts them; otherwise the events stay queued. Where no thread can start, as at interpreter exit, the waiting caller
-sends.
+A few threads send. An export waits for its events while the load is light and RUM accepts them; else they stay queued.
+Where no thread can start, as at interpreter exit, the waiting caller sends.
 """
 
 from __future__ import annotations
@@ -33,10 +32,8 @@ from .state import EXPIRY_ADVICE, DeliveryState
 from .storage import ProvisionalEvents, QueuedEvents, Store
 
 T = TypeVar("T")
-
 MAX_EXPORT_WAIT_SECONDS = 2.0
 """The maximum wait of an export: enough for quick retries, too short to fill the SDK's queue."""
-
 LIGHT_LOAD_EVENTS = 512
 """With more stored events an export does not wait, because it would only delay the next export."""
 

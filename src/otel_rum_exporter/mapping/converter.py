@@ -29,7 +29,7 @@ from .identity_attributes import IdentityReader
 from .log_view import LogRecord, LogView
 from .mapper import Mapped, Mapper
 from .missing_session import log_missing_session
-from .outcome import Converted, Drop, Outcome
+from .outcome import Converted, Drop, Outcome, kind_of, too_large, too_large_of, unmappable
 from .record_view import Resource, View
 from .redaction import Redactor
 from .sampling import is_sampled
@@ -112,7 +112,7 @@ class Converter:
                 if view.has_other_clock:
                     self._log_other_clock(view)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
-                failed.append(Outcome(None, drops=[_unmappable(getattr(record, "name", ""), error, kind)]))
+                failed.append(Outcome(None, drops=[unmappable(getattr(record, "name", ""), error, kind)]))
         for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SpanKind.SERVER}.values():
             self._app_monitors.add_server(resource)
         return read, failed
@@ -150,7 +150,7 @@ class Converter:
                 try:
                     outcomes.append(self._convert(application, view, identity, now.epoch_ns))
                 except Exception as error:  # noqa: BLE001 - one bad record must not cost another
-                    outcomes.append(Outcome(view, drops=[_unmappable(view.name, error, _kind(view))]))
+                    outcomes.append(Outcome(view, drops=[unmappable(view.name, error, kind_of(view))]))
         self._ledger.pending = sum(application.identities.pending for application in self._applications)
         self._count(outcomes)
         if not self._is_durable:
@@ -166,7 +166,7 @@ class Converter:
         resolution = self._app_monitors.of(view.resource)
         if resolution is None:
             fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
-            return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, _kind(view), fix)])
+            return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
         if not self._is_recorded(identity):
             return Outcome(view, identity, left_out=NOT_SAMPLED)
         mapped = self._provisional.get(id(view)) or self._map(application.mapper, view)
@@ -181,12 +181,12 @@ class Converter:
         if not (drafts or is_start):
             return Outcome(view, identity, mapped, left_out=left_out)
         built = self._builder.events(view, drafts, identity, resolution, now_ns)
-        drops = _too_large_of(view, built) if None in built else ()
+        drops = too_large_of(view, built) if None in built else ()
         monitor = resolution.monitor
         if is_start:
             built = [self._builder.session_start(view, identity, resolution, now_ns), *built]
             if built[0] is None:
-                drops = [*drops, _too_large("")]
+                drops = [*drops, too_large("")]
         if is_start or starts_itself:
             application.start(identity.session_id)
         events: list[RumEvent] = built  # type: ignore[assignment] # without drops, no event is None
@@ -212,7 +212,7 @@ class Converter:
         self._ledger.accept(Tally.of([event.record for outcome in outcomes for event in outcome.events]))
         for outcome in outcomes:
             if outcome.left_out and outcome.view:
-                self._ledger.filter(_kind(outcome.view))
+                self._ledger.filter(kind_of(outcome.view))
             for drop in outcome.drops:
                 tally = Tally.of([drop.record])
                 self._ledger.accept(tally)
@@ -287,19 +287,3 @@ class Converter:
             "such. To fix: send nanoseconds.",
             view.name[:100],
         )
-
-
-def _unmappable(name: object, error: Exception, record: Record) -> Drop:
-    return Drop(DropReason.UNMAPPABLE, record, f"report this: {name!r:.100} failed with {error!r:.200}")
-
-
-def _too_large_of(view: View, built: Sequence[RumEvent | None]) -> Sequence[Drop]:
-    return [_too_large("" if index else _kind(view)) for index, event in enumerate(built) if event is None]
-
-
-def _too_large(record: Record) -> Drop:
-    return Drop(DropReason.TOO_LARGE, record, "shorten the resource attributes that the settings send as metadata")
-
-
-def _kind(view: View) -> Record:
-    return "span" if view.key else "log"

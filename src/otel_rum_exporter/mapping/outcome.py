@@ -58,3 +58,23 @@ class Converted(NamedTuple):
             if outcome.key is not None and outcome.events:
                 grouped[outcome.key].extend(outcome.events)
         return grouped
+
+
+def unmappable(name: object, error: Exception, record: Record) -> Drop:
+    """Return the loss of a record that could not be read or mapped."""
+    return Drop(DropReason.UNMAPPABLE, record, f"report this: {name!r:.100} failed with {error!r:.200}")
+
+
+def too_large_of(view: View, built: Sequence[RumEvent | None]) -> Sequence[Drop]:
+    """Return the losses among the events built for a record; None stands for one that is too large."""
+    return [too_large("" if index else kind_of(view)) for index, event in enumerate(built) if event is None]
+
+
+def too_large(record: Record) -> Drop:
+    """Return the loss of an event that is too large."""
+    return Drop(DropReason.TOO_LARGE, record, "shorten the resource attributes that the settings send as metadata")
+
+
+def kind_of(view: View) -> Record:
+    """Return what a view was read from."""
+    return "span" if view.key else "log"

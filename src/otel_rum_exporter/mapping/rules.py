@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 from .._attributes import EVENT_TYPE, METHODS, SCREEN_NAMES, SESSION_JOINED
 from ..config import Config
 from ..rum.event import EventDraft
-from . import health_checks, library_spans, override
+from . import health_checks, library_spans, override, rule
 from .events import (
     custom,
     dom,
@@ -29,20 +29,7 @@ from .events import (
 )
 from .log_view import PAGE_VIEW_RECORD, LogView
 from .record_view import View
-from .rule import (
-    BY_APPLICATION,
-    HEALTH_CHECK,
-    LIBRARY_SPAN,
-    NOT_FOR_RUM,
-    NOT_MEASURED,
-    OF_BROWSER,
-    OF_PARENT,
-    OF_SPAN,
-    REPLACED,
-    Rule,
-    Rules,
-    is_excluded,
-)
+from .rule import Rule, Rules, is_excluded
 from .span_view import SpanView
 
 
@@ -73,21 +60,21 @@ SPAN_RULES: Rules[SpanView] = Rules(
     Rule(
         "a request to RUM itself",
         _NOTHING,
-        left_out=NOT_FOR_RUM,
+        left_out=rule.NOT_FOR_RUM,
         fits=http_event.is_own_traffic,
         kind=SpanKind.CLIENT,
         having=http_event.OWN_TRAFFIC,
         keeps_exceptions=False,
     ),
     Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=is_excluded, keeps_exceptions=False),
-    Rule("a message of an ASGI request", _NOTHING, having=_names("asgi.event.type"), left_out=NOT_FOR_RUM),
+    Rule("a message of an ASGI request", _NOTHING, having=_names("asgi.event.type"), left_out=rule.NOT_FOR_RUM),
     Rule(
         "`rum.event.type` = `none`",
         _NOTHING,
         fits=override.is_none,
         having=_names(EVENT_TYPE),
         keeps_exceptions=False,
-        left_out=BY_APPLICATION,
+        left_out=rule.BY_APPLICATION,
     ),
     Rule("`rum.event.type`", _OVERRIDE, override.events, override.is_set, having=_names(EVENT_TYPE)),
     Rule(
@@ -101,7 +88,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         "nothing: its timings are part of the document's event",
         named=_names("documentFetch"),
         is_of_parent=True,
-        left_out=OF_PARENT,
+        left_out=rule.OF_PARENT,
     ),
     Rule("a resource fetched: `resourceFetch`", _RESOURCE, performance_resource.fetched, named=_names("resourceFetch")),
     Rule(
@@ -115,7 +102,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         _VITALS,
         web_vital.span_events,
         web_vital.is_span_of_vitals,
-        left_out=NOT_MEASURED,
+        left_out=rule.NOT_MEASURED,
         named=web_vital.SPANS,
     ),
     Rule(
@@ -136,7 +123,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         fits=library_spans.is_call,
         having=library_spans.DATABASE,
         keeps_exceptions=False,
-        left_out=LIBRARY_SPAN,
+        left_out=rule.LIBRARY_SPAN,
     ),
     Rule(
         "a call of an AWS SDK: `rpc.system` = `aws-api`",
@@ -144,7 +131,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         fits=library_spans.is_aws_call,
         having=library_spans.RPC,
         keeps_exceptions=False,
-        left_out=LIBRARY_SPAN,
+        left_out=rule.LIBRARY_SPAN,
     ),
     Rule(
         "an HTTP request made",
@@ -160,7 +147,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         _UNLESS_ALL,
         fits=health_checks.is_passed,
         kind=SpanKind.SERVER,
-        left_out=HEALTH_CHECK,
+        left_out=rule.HEALTH_CHECK,
     ),
     Rule(
         "a page served in the session of AWS's browser client",
@@ -169,7 +156,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         page_view.is_page_of_browser,
         kind=SpanKind.SERVER,
         having=_names(SESSION_JOINED),
-        left_out=OF_BROWSER,
+        left_out=rule.OF_BROWSER,
     ),
     Rule(
         "a page served",
@@ -201,20 +188,20 @@ SPAN_RULES: Rules[SpanView] = Rules(
         fits=library_spans.is_call,
         having=library_spans.MESSAGING,
         keeps_exceptions=False,
-        left_out=LIBRARY_SPAN,
+        left_out=rule.LIBRARY_SPAN,
     ),
     Rule(
         "a call to another service: `rpc.system`",
         _UNLESS_ALL,
         fits=library_spans.is_call,
         having=library_spans.RPC,
-        left_out=LIBRARY_SPAN,
+        left_out=rule.LIBRARY_SPAN,
     ),
     Rule(
         "a step of an instrumentation library, by its scope",
         _UNLESS_ALL,
         fits=library_spans.is_step,
-        left_out=LIBRARY_SPAN,
+        left_out=rule.LIBRARY_SPAN,
     ),
     Rule("anything else", _CUSTOM, custom.span_event),
 )
@@ -227,7 +214,7 @@ LOG_RULES: Rules[LogView] = Rules(
         fits=override.is_none,
         having=_names(EVENT_TYPE),
         keeps_exceptions=False,
-        left_out=BY_APPLICATION,
+        left_out=rule.BY_APPLICATION,
     ),
     Rule(
         "`rum.event.type`",
@@ -240,7 +227,7 @@ LOG_RULES: Rules[LogView] = Rules(
     Rule(
         "the log record of a failed request",
         _NOTHING,
-        left_out=OF_SPAN,
+        left_out=rule.OF_SPAN,
         fits=http_event.is_within_span,
         named=_names("http.client.request.exception"),
         keeps_exceptions=False,
@@ -256,7 +243,7 @@ LOG_RULES: Rules[LogView] = Rules(
     Rule(
         "a web vital that a later record of the same export replaces",
         _NOTHING,
-        left_out=REPLACED,
+        left_out=rule.REPLACED,
         fits=web_vital.is_superseded,
         named=_names(web_vital.EVENT_NAME),
     ),
@@ -265,7 +252,7 @@ LOG_RULES: Rules[LogView] = Rules(
         _VITALS,
         web_vital.log_event,
         web_vital.is_vital,
-        left_out=NOT_MEASURED,
+        left_out=rule.NOT_MEASURED,
         named=_names(web_vital.EVENT_NAME),
     ),
     Rule(
@@ -296,7 +283,7 @@ LOG_RULES: Rules[LogView] = Rules(
         named=_names("app.screen.view_did_appear"),
     ),
     Rule("any other named event", _CUSTOM, custom.log_event, custom.is_named),
-    Rule("a log line without an event name", _NOTHING, left_out=NOT_FOR_RUM),
+    Rule("a log line without an event name", _NOTHING, left_out=rule.NOT_FOR_RUM),
 )
 
 
