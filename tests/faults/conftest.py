@@ -47,7 +47,14 @@ def exporter(rum: LocalRum, storage: dict[str, Any], monkeypatch: pytest.MonkeyP
     made: list[TimedExporter] = []
 
     def make(**settings: Any) -> TimedExporter:
-        settings = {"app_monitor_id": APP_MONITOR_ID, "endpoint": rum.url, "signing": "none", **storage, **settings}
+        settings = {
+            "app_monitor_id": APP_MONITOR_ID,
+            "endpoint": rum.url,
+            "signing": "none",
+            "session_start": "minted",
+            **storage,
+            **settings,
+        }
         made.append(TimedExporter(**settings))
         return made[-1]
 
