@@ -24,7 +24,7 @@ def test_doctor_with_valid_settings_exits_with_0(rum: LocalRum) -> None:
         ["endpoint", rum.url, "--endpoint"],
         ["signing", "none", f"{PREFIX}SIGNING"],
     ]
-    assert lines[4:6] == ["", "Checks"]
+    assert lines[lines.index("Checks") - 1] == ""
     assert "  ok       test event       RUM accepted one otel_rum_doctor event" in lines
     assert [event.type for event in rum.events] == ["otel_rum_doctor"]
 

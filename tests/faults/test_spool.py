@@ -204,6 +204,6 @@ def test_events_that_this_process_may_not_send_expire_and_are_counted(
     """They are adopted, refused because of the credentials, and too old at last."""
     rum.faults = [Fault(status=403, error_type="AccessDeniedException")]
     one = exporter(spool_directory=str(left), spool_max_age_seconds=1)
-    wait_until(lambda: one.ledger.dropped.get(DropReason.EXPIRED) == SPANS)
+    wait_until(lambda: one.ledger.dropped.get(DropReason.APP_MONITOR_REFUSED) == SPANS)
     wait_until(lambda: not files(left))
     assert (one.ledger.accepted, one.ledger.stored) == (SPANS, 0)

@@ -64,7 +64,7 @@ def test_disabled_custom_events_fail_only_if_they_are_sent(diagnose: Diagnose) -
         assert failures(results) == {"custom events"}
         assert results["custom events"].fix.splitlines() == [
             f"aws rum update-app-monitor --region {REGION} --name shop --custom-events Status=ENABLED",
-            f"or set {PREFIX}CUSTOM_EVENTS=false",
+            f"or set {PREFIX}CUSTOM_EVENTS=none",
         ]
         assert not failures(diagnose(rum.url, **{f"{PREFIX}CUSTOM_EVENTS": "false"}))
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -279,12 +280,17 @@ def test_stop_does_not_wait_for_an_open_stream() -> None:
 
 
 def test_package_contains_all_static_files_and_licences() -> None:
-    """The wheel has the files that these tests use."""
+    """The wheel has the files that these tests use, and the licences once, in its folder of licences."""
     package = Path(console.__file__ or "").parent
+    licences = {Path(file.name) for file in metadata.files("otel-rum-exporter") or () if "licenses" in file.parts}
     source = ROOT / "src/otel_rum_exporter/local/console"
     files = [file for file in source.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
-    assert {"LICENSE-htm.txt", "LICENSE-preact.txt"} < {file.name for file in files}
+    vendored = {Path(file.name) for file in files if file.name.startswith("LICENSE-")}
+    assert {"LICENSE-htm.txt", "LICENSE-preact.txt"} == {file.name for file in vendored}
+    assert vendored < licences or not licences, "an editable installation has no folder of licences"
     for file in files:
+        if file.name.startswith("LICENSE-"):
+            continue
         assert (package / file.relative_to(source)).read_bytes() == file.read_bytes()
 
 
