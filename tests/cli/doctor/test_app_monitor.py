@@ -66,7 +66,7 @@ def test_disabled_custom_events_fail_only_if_they_are_sent(diagnose: Diagnose) -
             f"aws rum update-app-monitor --region {REGION} --name shop --custom-events Status=ENABLED",
             f"or set {PREFIX}CUSTOM_EVENTS=none",
         ]
-        assert not failures(diagnose(rum.url, **{f"{PREFIX}CUSTOM_EVENTS": "false"}))
+        assert not failures(diagnose(rum.url, **{f"{PREFIX}CUSTOM_EVENTS": "none"}))
 
 
 def test_xray_events_for_an_app_monitor_without_xray_are_a_warning(diagnose: Diagnose) -> None:
