@@ -120,7 +120,7 @@ def test_one_event_is_singular_and_bars_are_not_covered(page: Page, rum: LocalRu
     post_bodies(rum, [body])
     page.set_viewport_size({"width": 1280, "height": 720})
     page.goto(rum.url)
-    expect(page.locator("h1 small")).to_have_text(re.compile(r"1 event$"))
+    expect(page.locator("h1 small")).to_have_text(re.compile(r"1 event, 0.00001 USD at list price$"))
     expect(page.locator(".sessions .n")).to_have_text("1 event")
     page.locator(".sessions a").click()
     bar, text = page.locator(".event .took").bounding_box(), page.locator(".event .took-text").bounding_box()

@@ -12,6 +12,7 @@ from otel_rum_exporter.local import schema as schemas
 from otel_rum_exporter.local.console.received import Received
 from otel_rum_exporter.local.console.scope import MAX_ROWS, Scope
 from otel_rum_exporter.local.console.web import VIEWS
+from otel_rum_exporter.rum import price
 from tests.local.console.records import MONITOR, NOW, RUM, error, event, load, page_view, received, request, scope
 
 values = st.recursive(
@@ -88,6 +89,7 @@ def test_overview_counts_sessions_users_pages_errors_and_requests() -> None:
         name: sum(counts) for name, counts in shown["chart"].items() if isinstance(counts, list) and "p75" not in name
     }
     assert (shown["sessions"]["total"], shown["users"], shown["events"]) == (2, 2, 8)
+    assert shown["usd"] == price.usd(8)
     assert chart == {"sessions": 2, "page_views": 3, "errors": 1, "4xx": 1, "5xx": 1, "failed": 1}
 
 

@@ -15,6 +15,9 @@ from .selection import Selection
 from .session_list import ANONYMOUS_USER, Listed, in_scope, row
 from .statistics import VITALS, apdex, percentile, vital
 
+USD_PER_EVENT = 1 / 100_000
+"""AWS's list price in November 2026: https://aws.amazon.com/cloudwatch/pricing/"""
+
 _ROWS = 5
 _RECENT_SECONDS = 3600
 
@@ -27,6 +30,7 @@ def overview(received: Received, scope: Scope) -> Json:
     loads = selected.millis_of(NAVIGATION)
     return {
         "events": events,
+        "usd": events * USD_PER_EVENT,
         "users": len(selected.users - {None, ANONYMOUS_USER}),
         "apdex": apdex(loads),
         "load_p75_millis": percentile(loads, 75),

@@ -13,6 +13,10 @@ export const visible = (text, missing = "(empty)") => {
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 export const shortId = (id) => (id.length > 8 ? id.slice(0, 8) : id);
 
+export function usd(amount) {
+  return `${amount >= 1 ? amount.toFixed(2) : Number(amount.toPrecision(2))} USD`;
+}
+
 export function millis(ms) {
   if (ms == null) return "–";
   if (ms < 10) return `${Number(ms.toFixed(1))} ms`;

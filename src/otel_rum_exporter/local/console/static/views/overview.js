@@ -1,6 +1,6 @@
 import { html } from "../html.js";
 import { Columns, Spark } from "../chart.js";
-import { count, millis, plural, vital } from "../format.js";
+import { count, millis, plural, usd, vital } from "../format.js";
 import { hasFilters, here, link, noFilters } from "../route.js";
 import { NoMatch, Ratings, SessionRows, Title } from "../parts.js";
 import { PageTable } from "./pages.js";
@@ -27,7 +27,7 @@ export function View({ data, route, go }) {
   ];
   const measured = data.vitals.filter((one) => one.p75 !== null);
   return html`
-    <${Title} note=${[data.users && plural(data.users, "known user"), plural(data.events, "event")].filter(Boolean).join(", ")}>Overview<//>
+    <${Title} note=${[data.users && plural(data.users, "known user"), plural(data.events, "event"), `${usd(data.usd)} at list price`].filter(Boolean).join(", ")}>Overview<//>
     <ul class="figures">
       ${figures.map(([name, total, series, kind, path, changes]) => html`<li key=${name}><a href=${link(route, path, changes)} class=${total ? "" : "zero"}>
         <span class="label">${name}</span><strong>${count(total)}</strong><${Spark} values=${chart[series]} kind=${`k-${kind}`} />
