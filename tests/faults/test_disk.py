@@ -160,8 +160,8 @@ def test_damaged_files_lose_only_damaged_events_and_count_them(
         while list(spool.glob(f"*/*{SUFFIX}")):
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        ledger = second.ledger
         second.shutdown(10_000)
+        ledger = second.ledger
         lost = ledger.dropped[DropReason.DAMAGED]
         assert ledger.accepted == ledger.delivered + lost == len(numbered.exported), ledger
         assert len(received(rum)) == ledger.delivered
