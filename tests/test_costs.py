@@ -109,7 +109,7 @@ def test_nothing_that_is_remembered_makes_the_next_span_dearer() -> None:
 
 
 def test_names_that_a_sender_makes_up_are_not_remembered() -> None:
-    """Long ones, very many, and keys of maps: whoever sends them to a gateway fills no memory."""
+    """Long ones, very many, and keys of maps: a client that sends them to a gateway fills no memory."""
     conversion = _conversion()
     conversion.spans(spans(BATCH), NOW)
     tracemalloc.start()

@@ -60,7 +60,7 @@ SESSION_MINTED = "rum.session.minted"
 """True if this process created the session's id, so that the first event of the session starts it in RUM."""
 
 SESSION_JOINED = "rum.session.joined"
-"""Who started the session, if it was neither this process nor the application: `BY_BROWSER` or `BY_SERVER`."""
+"""The program that started the session, if neither this process nor the application did: `BY_BROWSER`, `BY_SERVER`."""
 
 BY_BROWSER = "browser"
 """AWS's browser client started the session, and sends its pages."""

@@ -50,6 +50,17 @@ def code_without(*modules: str) -> str:
     return f"import sys; sys.modules.update(dict.fromkeys({modules!r})); {CODE}"
 
 
+def code_without_package(package: str) -> str:
+    """Return the code of the command with an environment where a package is not installed."""
+    return (
+        "from importlib import metadata; version = metadata.version\n"
+        "def version_without(name):\n"
+        f"    if name == {package!r}: raise metadata.PackageNotFoundError(name)\n"
+        "    return version(name)\n"
+        f"metadata.version = version_without\n{CODE}"
+    )
+
+
 def error_line(ended: subprocess.CompletedProcess[str]) -> str:
     """Return the single line that a failed command prints to stderr, without the name of the command."""
     assert ended.stderr.startswith("otel-rum: ")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import CODE, error_line, run
+from tests.cli.program import CODE, code_without_package, error_line, run
 
 
 def test_demo_runs_the_installed_shop(tmp_path: Path) -> None:
@@ -21,13 +21,6 @@ def test_demo_runs_the_installed_shop(tmp_path: Path) -> None:
 @pytest.mark.parametrize("package", ["flask", "opentelemetry-distro"])
 def test_demo_names_a_missing_package_and_the_extra(package: str) -> None:
     """In one line."""
-    code = (
-        "from importlib import metadata; version = metadata.version\n"
-        "def version_without(name):\n"
-        f"    if name == {package!r}: raise metadata.PackageNotFoundError(name)\n"
-        "    return version(name)\n"
-        f"metadata.version = version_without\n{CODE}"
-    )
-    ended = run("demo", "--once", code=code)
+    ended = run("demo", "--once", code=code_without_package(package))
     assert ended.returncode == 2
     assert error_line(ended) == f"{package} is not installed: pip install 'otel-rum-exporter[demo]'"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from otel_rum_exporter.cli.commands.record import NEEDS
 from otel_rum_exporter.local import LocalRum
-from tests.cli.program import CODE, error_line, run
+from tests.cli.program import code_without_package, error_line, run
 from tests.spans import APP_MONITOR_ID
 
 PROGRAM = """
@@ -74,13 +74,6 @@ def test_record_of_an_unknown_program_keeps_the_older_file(tmp_path: Path) -> No
 def test_record_names_a_missing_package_and_the_extra() -> None:
     """In one line."""
     package = NEEDS[-1]
-    code = (
-        "from importlib import metadata; version = metadata.version\n"
-        "def version_without(name):\n"
-        f"    if name == {package!r}: raise metadata.PackageNotFoundError(name)\n"
-        "    return version(name)\n"
-        f"metadata.version = version_without\n{CODE}"
-    )
-    ended = run("record", "--", "python", code=code)
+    ended = run("record", "--", "python", code=code_without_package(package))
     assert ended.returncode == 2
     assert error_line(ended) == f"{package} is not installed: pip install 'otel-rum-exporter[record]'"

@@ -6,7 +6,6 @@ RUM_WEB_CLIENT is the path of a folder in which `npm install aws-rum-web esbuild
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import threading
@@ -19,8 +18,8 @@ from typing import Any
 import pytest
 
 from otel_rum_exporter.local import AppMonitor, Credentials, LocalRum
+from tests.web_client import FOLDER, bundled
 
-FOLDER = os.environ.get("RUM_WEB_CLIENT")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MONITOR = "11111111-1111-4111-8111-111111111111"
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "example-secret", "example-token"
@@ -86,12 +85,7 @@ EXPECTED = {
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Bundle the client with esbuild, as its users do."""
-    folder = Path(FOLDER or "")
-    made = tmp_path_factory.mktemp("client") / "client.js"
-    entry = "import {AwsRum} from 'aws-rum-web'; window.AwsRum = AwsRum;"
-    esbuild = [str(folder / "node_modules/.bin/esbuild"), "--bundle", "--format=iife", f"--outfile={made}"]
-    subprocess.run([*esbuild, "--log-level=warning"], input=entry, text=True, check=True, cwd=folder, timeout=60)
-    return made.read_bytes()
+    return bundled(tmp_path_factory.mktemp("client") / "client.js")
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.mapping.redaction import exportable, is_private
+from otel_rum_exporter.mapping.private_names import Treatment, treatment_of
+from otel_rum_exporter.mapping.redaction import STANDARD
 from otel_rum_exporter.mapping.secret_texts import SECRET_TEXTS, scrub_text
 from tests.mapping.regex_steps import StepCounter
 
@@ -57,8 +58,8 @@ HEADERS = ("x_forwarded_for", "forwarded", "x_real_ip", "authorization", "cookie
 )
 def test_personal_data_and_secrets_are_not_exportable(name: str) -> None:
     """RUM gets session and user as hashed ids, and no secrets."""
-    assert is_private(name)
-    assert exportable({name: "SECRET", "kept": 1}, ()) == {"kept": 1}
+    assert treatment_of(name) is not Treatment.SENT
+    assert STANDARD.attributes({name: "SECRET", "kept": 1}, ()) == {"kept": 1}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_personal_data_and_secrets_are_not_exportable(name: str) -> None:
 )
 def test_attributes_of_the_application_are_exportable(name: str) -> None:
     """Only names in the tables are private."""
-    assert exportable({name: "x"}, ()) == {name: "x"}
+    assert STANDARD.attributes({name: "x"}, ()) == {name: "x"}
 
 
 @pytest.mark.parametrize(
@@ -81,13 +82,13 @@ def test_attributes_of_the_application_are_exportable(name: str) -> None:
 )
 def test_urls_lose_their_secrets_in_every_attribute(name: str, value: Any, expected: Any) -> None:
     """Captured headers are lists; query parameters that the settings name stay."""
-    assert exportable({name: value}, ("q",)) == {name: expected}
+    assert STANDARD.attributes({name: value}, ("q",)) == {name: expected}
 
 
 def test_maps_among_values_are_filtered_too() -> None:
     """Attributes may be nested since SDK 1.45."""
     nested = {"request": {"url.full": "https://a.example/x?token=SECRET", "user.email": "SECRET", "kept": 1}}
-    assert exportable(nested, ()) == {"request": {"url.full": "https://a.example/x", "kept": 1}}
+    assert STANDARD.attributes(nested, ()) == {"request": {"url.full": "https://a.example/x", "kept": 1}}
 
 
 @pytest.mark.parametrize(

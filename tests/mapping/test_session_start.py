@@ -127,7 +127,7 @@ def test_never_keeps_the_start_of_the_telemetry() -> None:
 
 
 def test_an_issued_session_starts_although_its_first_request_is_no_event() -> None:
-    """The next requests have the cookie, and whoever serves them does not start it."""
+    """The next requests have the cookie, and the processes that serve them do not start it."""
     minted = {"session.id": A, "rum.session.minted": True, "rum.event.type": "none"}
     assert Process().add(make_span("POST /", minted, kind=SpanKind.SERVER)).starts == [A]
     assert Process().add(make_span("work", {**NAMED, "rum.event.type": "none"})).events == []

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.mapping import urls
+from otel_rum_exporter.mapping.path_ids import mask_path
 
 
 @pytest.mark.parametrize(
@@ -89,9 +90,9 @@ def test_a_target_that_is_a_url_is_unchanged() -> None:
         ("/", "/"),
     ],
 )
-def test_mask_ids_masks_ids_and_keeps_names(path: str, expected: str) -> None:
+def test_mask_path_masks_ids_and_keeps_names(path: str, expected: str) -> None:
     """A path without a route becomes one page, not one page per id."""
-    assert expected == urls.mask_ids(path)
+    assert expected == mask_path(path)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_no_text_raises(text: str) -> None:
     """Instrumentations may set any text as a URL."""
     urls.hostname(text)
     urls.path(text)
-    urls.mask_ids(text)
+    mask_path(text)
     urls.split_host(text)
 
 

@@ -5,7 +5,6 @@ RUM_WEB_CLIENT is the path of a folder in which `npm install aws-rum-web esbuild
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import threading
@@ -25,8 +24,8 @@ from otel_rum_exporter.local import AppMonitor, LocalRum
 from otel_rum_exporter.sessions.browser_cookies import browser_session
 from otel_rum_exporter.sessions.context import Session
 from tests.spans import APP_MONITOR_ID
+from tests.web_client import FOLDER, bundled
 
-FOLDER = os.environ.get("RUM_WEB_CLIENT")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TIMEOUT_SECONDS = 60
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
@@ -49,12 +48,7 @@ WITH_CLIENT = """<!doctype html><title>Client</title><script src="/client.js"></
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Bundle the client with esbuild, as its users do."""
-    folder = Path(FOLDER or "")
-    made = tmp_path_factory.mktemp("client") / "client.js"
-    entry = "import {AwsRum} from 'aws-rum-web'; window.AwsRum = AwsRum;"
-    esbuild = [str(folder / "node_modules/.bin/esbuild"), "--bundle", "--format=iife", f"--outfile={made}"]
-    subprocess.run([*esbuild, "--log-level=warning"], input=entry, text=True, check=True, cwd=folder, timeout=60)
-    return made.read_bytes()
+    return bundled(tmp_path_factory.mktemp("client") / "client.js")
 
 
 class ThreadingServer(ThreadingMixIn, WSGIServer):

@@ -59,7 +59,7 @@ class MessageTurns:
             raise RequestError(Reason.OVERLOADED, "too many calls wait to send a message; retry later")
         entry = connection, asyncio.get_running_loop().create_future()
         self._waiting.append(entry)
-        self._grant()
+        self._give_free_turns()
         try:
             await asyncio.wait({entry[1]}, timeout=MESSAGE_SECONDS)
             if not entry[1].done():
@@ -68,7 +68,7 @@ class MessageTurns:
         finally:
             if entry[1].done():
                 self._active.remove(connection)
-                self._grant()
+                self._give_free_turns()
             else:
                 self._waiting.remove(entry)
 
@@ -76,10 +76,10 @@ class MessageTurns:
         """Return whether another call would get the turn of a connection."""
         return any(waiting == connection or waiting not in self._active for waiting, _ in self._waiting)
 
-    def _grant(self) -> None:
+    def _give_free_turns(self) -> None:
         for entry in tuple(self._waiting):
-            connection, granted = entry
+            connection, turn = entry
             if len(self._active) < MAX_TURNS and connection not in self._active:
                 self._waiting.remove(entry)
                 self._active.add(connection)
-                granted.set_result(None)
+                turn.set_result(None)

@@ -50,7 +50,7 @@ _key_sets: dict[tuple[Any, ...], AttributeKeys] = {}
 
 
 def keys_of(attributes: Mapping[Any, Any]) -> AttributeKeys:
-    """Return the key set of attributes; of very many or long names, only the first short ones."""
+    """Return the set of attribute names. If there are very many, or long ones, it has the first short names only."""
     names = tuple(attributes)
     return _key_sets.get(names) or _new_keys(names)
 

@@ -117,7 +117,7 @@ class Converter:
             self._app_monitors.add_server(resource)
         return read, failed
 
-    def _by_application(self, read: Read) -> dict[str | None, Read]:
+    def _by_application(self, read: Read) -> Mapping[str | None, Read]:
         """Return the views with their page metadata by the key of their application."""
         groups: dict[str | None, list[tuple[View, Mapping[str, Any]]]] = {}
         resource, group = None, []
@@ -126,7 +126,7 @@ class Converter:
                 resource = pair[0].resource
                 group = groups.setdefault(self._key(resource), [])
             group.append(pair)
-        return {**groups}
+        return groups
 
     def _key(self, resource: Resource) -> str | None:
         """Return the key of the application that a resource belongs to: the id of its app monitor."""

@@ -142,8 +142,8 @@ def text_lines(explanation: Explanation) -> Iterator[str]:
     spans = sum(record.kind is not None for record in explanation.records)
     left_out = sum(record.left_out is not None for record in explanation.records)
     yield (
-        f"{_count(spans, 'span')} and {_count(len(explanation.records) - spans, 'log record')}: "
-        f"{_count(explanation.totals.total(), 'event')}, {left_out} left out, {len(explanation.unread)} not read"
+        f"{counted(spans, 'span')} and {counted(len(explanation.records) - spans, 'log record')}: "
+        f"{counted(explanation.totals.total(), 'event')}, {left_out} left out, {len(explanation.unread)} not read"
     )
     for kind, count in explanation.totals.most_common():
         yield _printable(f"{count:>6}  {kind.removeprefix(PREFIX)}")
@@ -200,7 +200,8 @@ def _printable(line: str) -> str:
     return line if line.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

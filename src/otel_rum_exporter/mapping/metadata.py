@@ -34,6 +34,7 @@ from ..config import Config
 from . import routes, urls
 from .attribute_values import json_text, json_value
 from .log_view import PAGE_VIEW_RECORD
+from .path_ids import mask_path
 from .record_view import View, text
 from .redaction import Redactor
 from .span_view import Dropped
@@ -159,7 +160,7 @@ def page_id(view: View) -> str | None:
     """
     if view.kind is not SpanKind.SERVER:
         document = _document_url(view)
-        return _scrubbed(view, *SCREEN_NAMES) or (urls.mask_ids(urls.page(document)) if document else None)
+        return _scrubbed(view, *SCREEN_NAMES) or (mask_path(urls.page(document)) if document else None)
     route = view.text(ROUTE)
     if route is not None:
         route = routes.readable(route)
@@ -183,7 +184,7 @@ def _scrubbed(view: View, *names: str) -> str | None:
 
 
 def _path(target: str | None) -> str | None:
-    return urls.mask_ids(urls.path(target)) if target else None
+    return mask_path(urls.path(target)) if target else None
 
 
 def _document_url(view: View) -> str | None:

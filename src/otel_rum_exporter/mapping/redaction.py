@@ -189,20 +189,10 @@ _mask_form = partial(re.compile(r"=[^&]+").sub, f"={MASK}")
 STANDARD = Redactor()
 
 
-def exportable(attributes: Mapping[str, Any], allowed_parameters: Collection[str]) -> dict[str, Any]:
-    """Return the attributes that may be sent in the standard mode."""
-    return STANDARD.attributes(attributes, allowed_parameters)
-
-
 def treatment_below(path: str, name: str) -> Treatment:
     """Return what happens to a value in a map: by its own name, else by its name with those of its maps."""
     treatment = treatment_of(name)
     return treatment_of(f"{path}.{name}") if treatment is Treatment.SENT and path else treatment
-
-
-def is_private(name: str) -> bool:
-    """Return whether no text under this name is sent."""
-    return treatment_of(name) is not Treatment.SENT
 
 
 @cache_short_texts(1000, 1024)

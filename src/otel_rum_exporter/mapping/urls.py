@@ -126,11 +126,6 @@ def page(url: str) -> str:
     return route if base in _ENTRIES else f"{base}#{route}"
 
 
-def mask_ids(url_path: str) -> str:
-    """Return a path with id-like segments replaced by `*`, so that one page has one name."""
-    return mask_path(url_path)
-
-
 def _without_user_info(url: str) -> str:
     """Return a URL without user and password, which can contain `/`, `?`, `#` and `@` that they should encode."""
     found = _USER_INFO.match(url)

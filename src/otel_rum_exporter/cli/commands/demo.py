@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from .. import MISUSED, fail
-from ..packages import is_installed
+from ..packages import require
 
 NEEDS = ("flask", "requests", "opentelemetry-distro", "opentelemetry-instrumentation-flask")
 """Packages of the extra `demo` that show whether the extra is installed."""
@@ -30,9 +30,7 @@ def demo(*, is_once: bool) -> None:
       otel-rum demo
       otel-rum demo --once
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
-    missing = next((package for package in NEEDS if not is_installed(package)), None)
-    if missing:
-        fail(f"{missing} is not installed: pip install 'otel-rum-exporter[demo]'", MISUSED)
+    require(NEEDS, "demo")
     if is_once:
         os.environ["DEMO_ONCE"] = "1"
     with resources.as_file(resources.files("otel_rum_exporter") / "shop") as shop:

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from .. import FAILED, MISUSED, fail
-from ..packages import is_installed
+from ..packages import require
 
 NEEDS = ("opentelemetry-distro", "opentelemetry-exporter-otlp-json-file")
 """The packages of the extra `record`."""
@@ -47,9 +47,7 @@ def record(output: Path, command: tuple[str, ...]) -> None:
       otel-rum record -- python app.py
       otel-rum record --output visit.jsonl -- gunicorn --workers 2 shop:app
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
-    missing = next((package for package in NEEDS if not is_installed(package)), None)
-    if missing:
-        fail(f"{missing} is not installed: pip install 'otel-rum-exporter[record]'", MISUSED)
+    require(NEEDS, "record")
     if shutil.which(command[0]) is None:
         fail(f"{command[0]} is not a program. To fix: write the command as in a shell, such as python app.py", MISUSED)
     try:
@@ -57,10 +55,12 @@ def record(output: Path, command: tuple[str, ...]) -> None:
         os.close(os.open(output, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
         fail(f"cannot write {output}: {error.strerror}")
+    from ...mapping.explain import counted
+
     code = _run(command, output.resolve())
     spans, log_records = _counts(output)
     click.echo(
-        f"otel-rum: recorded {_count(spans, 'span')} and {_count(log_records, 'log record')} in {output}", err=True
+        f"otel-rum: recorded {counted(spans, 'span')} and {counted(log_records, 'log record')} in {output}", err=True
     )
     if spans or log_records:
         click.echo(f"otel-rum: to see their RUM events: otel-rum explain {output}", err=True)
@@ -115,7 +115,3 @@ def _counts(file: Path) -> tuple[int, int]:
             spans += len(decoded.spans)
             log_records += len(decoded.log_records)
     return spans, log_records
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -66,6 +66,11 @@ class Context:
             return host == "localhost" or host.endswith(".localhost")
 
     @property
+    def is_sdk_disabled(self) -> bool:
+        """Whether a variable switches all telemetry off."""
+        return self.environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+    @property
     def is_signed(self) -> bool:
         """Whether requests are signed."""
         return self.config.signing == "sigv4"

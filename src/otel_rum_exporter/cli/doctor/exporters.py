@@ -45,7 +45,7 @@ def exporter(context: Context) -> Result:
 
     The SDK exports nothing at all if one exporter does not exist.
     """
-    if context.environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if context.is_sdk_disabled:
         return failed("OTEL_SDK_DISABLED=true switches all telemetry off", "unset OTEL_SDK_DISABLED")
     if context.environment.get("OTEL_CONFIG_FILE"):
         raise Skip("OTEL_CONFIG_FILE sets the exporters; this command does not read the file")

@@ -36,7 +36,7 @@ _REQUEST: Mapping[str, AttributeValue] = {
 
 def becomes_event(context: Context) -> Result:
     """End a span of the SDK, and convert it with these settings as the exporter does. Nothing is sent."""
-    if context.environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if context.is_sdk_disabled:
         raise Skip("the SDK is disabled")
     if context.config.session_sample_rate == 0:
         fix = f"set {variable('session_sample_rate')} to the share of sessions that you want in RUM"

@@ -23,6 +23,7 @@ from ..attribute_values import json_object, json_text, json_value
 from ..caches import cache_short_texts
 from ..fields import Field
 from ..log_view import LogView
+from ..path_ids import mask_path
 from ..record_view import NS_PER_MILLI, View, epoch_ns
 from ..span_view import SpanView
 
@@ -116,7 +117,7 @@ def event_type(span_name: str) -> str:
     if sql:
         table = _TABLE.search(span_name)
         span_name = f"{sql[1].upper()} {table[1] if table else ''}"
-    words = _NOT_IN_TYPES.split(_FILE_PATH.sub(" ", urls.mask_ids(span_name) if "/" in span_name else span_name))
+    words = _NOT_IN_TYPES.split(_FILE_PATH.sub(" ", mask_path(span_name) if "/" in span_name else span_name))
     kept = [word for word, _ in itertools.groupby(word for word in words if word and not _ID.fullmatch(word))]
     name = "_".join(kept)[:MAX_TYPE_CHARS].strip("_")
     if name in _HTTP_METHODS:
