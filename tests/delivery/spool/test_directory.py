@@ -305,7 +305,7 @@ spool.replace((), [queued(sys.argv[2], f"{sys.argv[2]}/{number}") for number in 
 if sys.argv[3] == "dies":
     os._exit(0)
 taken = [event.id for one in spool.recover().queued for event in spool.events(one)]
-print(*taken)
+print(*taken, flush=True)
 sys.stdin.read()
 """
     command = [sys.executable, "-c", program, str(tmp_path / "spool")]
