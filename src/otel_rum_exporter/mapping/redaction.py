@@ -1,4 +1,4 @@
-"""What never leaves the application: the tables of names, texts and ids, applied to a record.
+"""Remove from a record everything that must not leave the application, by the tables of names, texts and ids.
 
 `private_names`, `secret_texts` and `path_ids` have the tables. A `Redactor` applies them in one mode. Settings name
 query parameters that URLs keep (`url_query_parameters`) and attributes to send as metadata (`metadata_attributes`).

@@ -1,4 +1,4 @@
-"""Which exceptions were sent: Python records one on each span that it leaves, and applications log it, also twice."""
+"""The exceptions that were sent: Python records one on each span that it leaves, and applications log it as well."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ReportedExceptions:
             is_sent = is_sent or self._was_logged(_process(view), own, time_ns)
             for one in () if is_sent else (own, *chain.causes, *chain.members):
                 self._in_traces.update({(origin, one): None, (origin, one._replace(place="*")): None})
-                # What ends a program leaves its spans first, and is logged outside of them afterwards.
+                # An exception that ends a program leaves its spans first, and is logged outside of them afterwards.
                 self._logged[_process(view), one] = _Logged(time_ns, frozenset())
             self._in_traces.trim()
             self._logged.trim()
