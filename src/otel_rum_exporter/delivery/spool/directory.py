@@ -75,7 +75,7 @@ class Spool:
         self._is_busy = self._is_closed = self._has_recovered = False
         self._current: Segment | None = None
         self._current_max_bytes = 0
-        self._segments: set[Segment] = set()
+        self._segments: dict[Segment, None] = {}
         self._in_memory: dict[QueuedEvents, None] = {}
         self._removed_meanwhile: list[QueuedEvents] = []
         self.is_failing = False
@@ -218,7 +218,7 @@ class Spool:
         if self._current is None:
             prepare(self._directory)
             self._current = Segment.create(self._directory, self._destination)
-            self._segments.add(self._current)
+            self._segments[self._current] = None
             limit = min(self._max_bytes, shutil.disk_usage(self._directory).free // 4) // SEGMENTS
             self._current_max_bytes = min(MAX_SEGMENT_BYTES, max(MIN_SEGMENT_BYTES, limit))
         return self._current
@@ -260,7 +260,7 @@ class Spool:
         if is_current:
             self._current = None
         if segment.discard():
-            self._segments.discard(segment)
+            self._segments.pop(segment, None)
             delete_old_damaged(self._directory)
 
     def _adopt(self, path: Path) -> Segment | None:
@@ -270,7 +270,7 @@ class Spool:
         with contextlib.suppress(OSError):
             segment = Segment.adopt(path)
             if segment is not None:
-                self._segments.add(segment)
+                self._segments[segment] = None
             return segment
         return None
 

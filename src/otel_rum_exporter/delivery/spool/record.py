@@ -162,12 +162,17 @@ def read_segment(segment: bytes) -> Contents:
     is_synced = header is not None and header.seq == seq and len(segment) == end
     if header is not None:
         seq, events = max(seq, header.seq), max(events, header.events)
-    elif len(segment) > read or (len(segment) < FIRST_RECORD and any(segment[len(_HEADER_MAGIC) : _HEADER.size])):
-        events += 1  # At least. A process that ends while it creates the file leaves zeros.
+    elif len(segment) > read or (len(segment) < FIRST_RECORD and not _is_unfinished(segment)):
+        events += 1  # At least.
     lost_events = events - found_events - sum(count for number, count in removed if number not in found)
     for number, _ in removed:
         found.pop(number, None)
     return Contents(list(found.values()), max(0, lost_events), seq, events, end, is_synced)
+
+
+def _is_unfinished(segment: bytes) -> bool:
+    """Return whether a process ended while it created the file, which leaves a part of an empty header, or zeros."""
+    return Header(0, 0, 0).encode().startswith(segment[: _HEADER.size].rstrip(b"\0"))
 
 
 def _records(segment: bytes) -> Iterator[Record]:

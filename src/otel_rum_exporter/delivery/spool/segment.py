@@ -90,7 +90,7 @@ class Segment:
         except BaseException:
             file.close()
             raise
-        if not contents.is_synced:
+        if segment.lost_events or not contents.is_synced:
             segment._finish()
         return segment
 
