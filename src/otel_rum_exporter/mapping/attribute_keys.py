@@ -20,13 +20,15 @@ MAX_NAME_CHARS = 64
 class AttributeKeys:
     """The set of a record's attribute names, shared by all records with the same names. Thread-safe.
 
-    What depends on names alone is computed once per set.
+    What depends on names alone is computed once per set. `is_kept` is false for a set that only one record has, because
+    it is too large to be kept.
     """
 
-    __slots__ = ("_cached", "_has", "names")
+    __slots__ = ("_cached", "_has", "is_kept", "names")
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], *, is_kept: bool) -> None:
         self.names = names
+        self.is_kept = is_kept
         self._has: dict[frozenset[str], bool] = {}
         self._cached: dict[Callable[[tuple[str, ...]], Any], Any] = {}
 
@@ -60,5 +62,6 @@ def _new_keys(names: tuple[Any, ...]) -> AttributeKeys:
     if len(texts) == len(names) <= MAX_NAMES and sum(map(len, texts)) <= MAX_NAMES_CHARS:
         if len(_key_sets) >= MAX_KEY_SETS:
             _key_sets.clear()
-        return _key_sets.setdefault(names, AttributeKeys(texts))
-    return AttributeKeys(tuple(itertools.islice((name for name in texts if len(name) <= MAX_NAME_CHARS), MAX_NAMES)))
+        return _key_sets.setdefault(names, AttributeKeys(texts, is_kept=True))
+    short = (name for name in texts if len(name) <= MAX_NAME_CHARS)
+    return AttributeKeys(tuple(itertools.islice(short, MAX_NAMES)), is_kept=False)

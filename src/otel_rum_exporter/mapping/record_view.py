@@ -56,13 +56,19 @@ class Scope(Protocol):
     def version(self) -> str | None: ...
 
 
+def name_of(scope: Scope | None) -> str:
+    """Return the name of a scope; empty if it has none."""
+    name = None if scope is None else scope.name
+    return name if type(name) is str else str(name or "")
+
+
 @dataclass(slots=True, kw_only=True)
 class View:
     """A span or a log record, with its attributes read once.
 
-    `keys` is the key set of the attributes. `kind` and `key` are None for a log record, which has no children.
-    `parent_key` is the enclosing span; None if there is none. `is_parent_remote` is true if that span is in another
-    process. Times are ns since the epoch. `redactor` decides what of it is sent.
+    `keys` is the key set of the attributes. `scope_name` is empty if there is none. `kind` and `key` are None for a log
+    record, which has no children. `parent_key` is the enclosing span; None if there is none. `is_parent_remote` is true
+    if that span is in another process. Times are ns since the epoch. `redactor` decides what of it is sent.
     """
 
     name: str
@@ -70,6 +76,7 @@ class View:
     keys: AttributeKeys
     resource: Resource
     scope: Scope | None
+    scope_name: str
     trace_id: str
     key: SpanKey | None
     parent_key: SpanKey | None
