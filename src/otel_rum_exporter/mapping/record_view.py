@@ -135,7 +135,8 @@ class View:
     def integer(self, *names: str) -> int | None:
         """Return the first of the named attributes that is a whole number, in any encoding."""
         for name in names:
-            value = as_number(self.attributes.get(name))
+            given = self.attributes.get(name)
+            value = None if given is None else as_number(given)
             if value is not None and value == int(value):
                 return int(value)
         return None
@@ -160,7 +161,7 @@ def text(attributes: Mapping[str, Any], *names: str) -> str | None:
     for name in names:
         value = attributes.get(name)
         if isinstance(value, str) and value:
-            return json_text(value)
+            return value if type(value) is str and value.isascii() else json_text(value)
     return None
 
 
@@ -175,7 +176,7 @@ def identifier(attributes: Mapping[str, Any], *names: str) -> str | None:
             continue
         if isinstance(value, str):
             if value:
-                return json_text(value)
+                return value if type(value) is str and value.isascii() else json_text(value)
         elif isinstance(value, int) and not isinstance(value, bool):
             return str(int(value)) if value.bit_length() <= _MAX_ID_BITS else None
         elif isinstance(value, float) and value.is_integer():
@@ -186,7 +187,8 @@ def identifier(attributes: Mapping[str, Any], *names: str) -> str | None:
 def number(attributes: Mapping[str, Any], *names: str) -> float | None:
     """Return the first of the named attributes that is a finite number, in any encoding."""
     for name in names:
-        value = as_number(attributes.get(name))
+        given = attributes.get(name)
+        value = None if given is None else as_number(given)
         if value is not None:
             return value
     return None
