@@ -181,6 +181,13 @@ SPAN_RULES: Rules[SpanView] = Rules(
         screen.is_shown,
         having=_names(*SCREEN_NAMES),
     ),
+    Rule(
+        "a request for messages, by the scope of a library that makes a span for each message as well",
+        _UNLESS_ALL,
+        fits=library_spans.is_poll,
+        kind=SpanKind.CONSUMER,
+        left_out=rule.LIBRARY_SPAN,
+    ),
     Rule("a unit of work: kind CONSUMER, or `faas.…`, `job.…`", _CUSTOM, custom.span_event, library_spans.is_job),
     Rule(
         "a message sent or received: `messaging.system`",
