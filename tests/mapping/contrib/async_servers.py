@@ -19,7 +19,7 @@ import starlette.routing
 import tornado.httpclient
 import tornado.httpserver
 import tornado.web
-from opentelemetry.instrumentation import aiohttp_server
+from opentelemetry.instrumentation.aiohttp_server import AioHttpServerInstrumentor
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware as AsgiMiddleware
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.starlette import StarletteInstrumentor
@@ -85,7 +85,7 @@ def aiohttp_of_server(telemetry: Telemetry) -> None:
                 async with client.request(method, path, headers=headers, allow_redirects=False) as response:
                     await response.read()
 
-    instrumentor = aiohttp_server.AioHttpServerInstrumentor()
+    instrumentor = AioHttpServerInstrumentor()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it derives from a class that is not made for that
         instrumentor.instrument(tracer_provider=telemetry.spans)

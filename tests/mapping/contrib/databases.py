@@ -76,7 +76,9 @@ def redis_client(telemetry: Telemetry) -> None:
     client = fakeredis.FakeRedis()
     client.set("session", PRIVATE)
     with client.pipeline() as pipeline:
-        pipeline.llen("a").llen("b").execute()
+        pipeline.llen("a")
+        pipeline.llen("b")
+        pipeline.execute()
     with contextlib.suppress(redis.ResponseError):
         client.lpop("session")
     client.close()

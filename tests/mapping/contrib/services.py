@@ -31,7 +31,7 @@ QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/orders"
 class Aws(BaseHTTPRequestHandler):
     """Responds to SQS's operations, and refuses all others."""
 
-    responses = {  # noqa: RUF012 - constant
+    answers = {  # noqa: RUF012 - constant
         "AmazonSQS.SendMessage": {"MessageId": "1", "MD5OfMessageBody": "d41d8cd98f00b204e9800998ecf8427e"},
         "AmazonSQS.ReceiveMessage": {
             "Messages": [{"MessageId": "1", "ReceiptHandle": "r", "MD5OfBody": "", "Body": "SECRET"}]
@@ -42,7 +42,7 @@ class Aws(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Respond in the JSON protocol."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        response = self.responses.get(self.headers["X-Amz-Target"])
+        response = self.answers.get(self.headers["X-Amz-Target"])
         body = json.dumps({"__type": "ResourceNotFoundException"} if response is None else response).encode()
         self.send_response(400 if response is None else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -63,7 +63,7 @@ def _client(service: str, endpoint: str) -> Iterator[Any]:
 
 def botocore(telemetry: Telemetry) -> None:
     """Make a call that succeeds, one whose refusal is handled, and one without a response."""
-    BotocoreInstrumentor().instrument(tracer_provider=telemetry.spans)  # type: ignore[no-untyped-call]
+    BotocoreInstrumentor().instrument(tracer_provider=telemetry.spans)
     with serving(Aws) as endpoint:
         with _client("sqs", endpoint) as queue:
             queue.send_message(QueueUrl=QUEUE, MessageBody="")
@@ -71,7 +71,7 @@ def botocore(telemetry: Telemetry) -> None:
             table.get_item(TableName="orders", Key={"id": {"S": "SECRET"}})
     with _client("sqs", f"http://127.0.0.1:{closed_port()}") as queue, contextlib.suppress(EndpointConnectionError):
         queue.list_queues()
-    BotocoreInstrumentor().uninstrument()  # type: ignore[no-untyped-call]
+    BotocoreInstrumentor().uninstrument()
 
 
 def boto3sqs(telemetry: Telemetry) -> None:
@@ -108,16 +108,16 @@ class Stock(grpc.GenericRpcHandler):
 
 def grpc_calls(telemetry: Telemetry) -> None:
     """Call a server from a client that handles refusals."""
-    instrumentor = GrpcInstrumentorServer()  # type: ignore[no-untyped-call]
+    instrumentor = GrpcInstrumentorServer()
     instrumentor.instrument(tracer_provider=telemetry.spans)
-    interceptor = client_interceptor(tracer_provider=telemetry.spans)  # type: ignore[no-untyped-call]
+    interceptor = client_interceptor(tracer_provider=telemetry.spans)
     with ThreadPoolExecutor(1) as threads:
         server = grpc.server(threads, handlers=[Stock()])
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         tracer = telemetry.spans.get_tracer("shop")
         with tracer.start_as_current_span("stocktaking"), grpc.insecure_channel(f"127.0.0.1:{port}") as insecure:
-            channel = intercept_channel(insecure, interceptor)  # type: ignore[no-untyped-call]
+            channel = intercept_channel(insecure, interceptor)
             for method in ("/shop.Stock/Get", "/shop.Stock/Find", "/shop.Stock/Break", "/grpc.health.v1.Health/Check"):
                 with contextlib.suppress(grpc.RpcError):
                     channel.unary_unary(method)(b"", timeout=10)

@@ -38,7 +38,7 @@ class Telemetry:
         self._spans = InMemorySpanExporter()
         self.spans.add_span_processor(SimpleSpanProcessor(self._spans))
         self.logs = LoggerProvider()
-        self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+        self._logs = InMemoryLogRecordExporter()
         self.logs.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
 
     def scopes(self) -> set[str]:

@@ -132,9 +132,9 @@ def flask_shop(telemetry: Telemetry) -> None:
     app.add_url_rule("/moved", "moved", lambda: flask.abort(flask.redirect("/")))
     app.add_url_rule("/gone/<sku>", "gone", lambda sku: flask.abort(404, sku))
     app.add_url_rule("/boom", "boom", boom)
-    FlaskInstrumentor().instrument_app(app, tracer_provider=telemetry.spans)  # type: ignore[no-untyped-call]
+    FlaskInstrumentor().instrument_app(app, tracer_provider=telemetry.spans)
     _ask_wsgi(app)
-    FlaskInstrumentor().uninstrument_app(app)  # type: ignore[no-untyped-call]
+    FlaskInstrumentor().uninstrument_app(app)
 
 
 def pyramid_shop(telemetry: Telemetry) -> None:
