@@ -175,6 +175,31 @@ def test_if_the_disk_fails_events_stay_in_memory_and_one_line_is_logged(
     assert later.location is not None
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="flock needs POSIX")
+def test_without_locks_events_stay_in_memory_and_no_file_is_left(
+    make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """NFS without lockd refuses locks. Each attempt left an empty file, up to one for each export."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    log = RateLimitedLog()
+    spool = make(log=log)
+    stored = [queued("a", number) for number in range(3)]
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", refuse)
+        for one in stored:
+            spool.replace((), [one])
+    log.write()
+    assert [spool.events(one) for one in stored] == [(event(number),) for number in range(3)]
+    assert [one.location for one in stored] == [None] * 3
+    assert list(tmp_path.rglob(f"*{SUFFIX}")) == []
+    (line,) = caplog.messages
+    assert "No locks available" in line
+    assert "in memory only" in line
+
+
 def test_after_a_failed_sync_events_go_to_a_new_file(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
