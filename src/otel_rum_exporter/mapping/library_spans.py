@@ -52,11 +52,6 @@ def is_library(scope: str) -> bool:
     return SCOPES.match(scope) is not None
 
 
-def is_job(view: SpanView, _config: Config) -> bool:
-    """Return whether a span is a unit of work that no request started: a message processed, a function, a command."""
-    return view.kind is SpanKind.CONSUMER or not JOB.isdisjoint(view.attributes)
-
-
 def is_call(view: SpanView, config: Config) -> bool:
     """Return whether a span of such attributes is a call to another system: of kind CLIENT, or a library's own."""
     return is_step(view, config) or (config.custom_events == "application" and view.kind in _OUTGOING)
@@ -72,6 +67,5 @@ def is_step(view: SpanView, config: Config) -> bool:
     return (
         config.custom_events == "application"
         and (view.kind in _OUTGOING or view.kind is SpanKind.INTERNAL)
-        and view.scope is not None
-        and is_library(str(view.scope.name))
+        and is_library(view.scope_name)
     )

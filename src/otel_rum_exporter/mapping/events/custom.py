@@ -192,8 +192,11 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
 def _scope(view: View) -> dict[str, Any]:
     if view.scope is None:
         return {}
-    scope = (("name", view.scope.name), ("version", view.scope.version))
-    return {"scope": {key: json_text(value) for key, value in scope if value}}
+    version = view.scope.version
+    found = {"name": json_text(view.scope_name)} if view.scope_name else {}
+    if version:
+        found["version"] = json_text(version)
+    return {"scope": found}
 
 
 def _otel(view: SpanView) -> dict[str, Any]:
