@@ -26,8 +26,10 @@ PAGE_VIEW = {
 }
 
 
-def _of_scope(scope: str, name: str, attributes: dict[str, Any] | None = None) -> ReadableSpan:
-    span = make_span(name, attributes or {})
+def _of_scope(
+    scope: str, name: str, attributes: dict[str, Any] | None = None, kind: SpanKind = SpanKind.INTERNAL
+) -> ReadableSpan:
+    span = make_span(name, attributes or {}, kind=kind)
     span._instrumentation_scope = InstrumentationScope(scope)
     return span
 
@@ -96,6 +98,10 @@ SPANS: list[tuple[str, ReadableSpan]] = [
     (
         "a health check that succeeded, by its path or user agent",
         make_span("GET", {"http.method": "GET", "http.target": "/healthz", "http.status_code": 200}, kind=SERVER),
+    ),
+    (
+        "a request for messages, by the scope of a library that makes a span for each message as well",
+        _of_scope("opentelemetry.instrumentation.confluent_kafka", "recv", kind=SpanKind.CONSUMER),
     ),
     ("a message processed: kind CONSUMER", make_span("take", {}, kind=SpanKind.CONSUMER)),
     ("a unit of work: `faas.…`, `job.…`", make_span("close books", {"job.name": "close"})),

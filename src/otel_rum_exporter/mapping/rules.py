@@ -197,6 +197,13 @@ SPAN_RULES: Rules[SpanView] = Rules(
         screen.is_shown,
         having=_names(*SCREEN_NAMES),
     ),
+    Rule(
+        "a request for messages, by the scope of a library that makes a span for each message as well",
+        _UNLESS_ALL,
+        fits=library_spans.is_poll,
+        kind=SpanKind.CONSUMER,
+        left_out=rule.LIBRARY_SPAN,
+    ),
     Rule("a message processed: kind CONSUMER", _CUSTOM, custom.span_event, kind=SpanKind.CONSUMER),
     Rule("a unit of work: `faas.…`, `job.…`", _CUSTOM, custom.span_event, having=library_spans.JOB),
     Rule(
