@@ -161,6 +161,8 @@ def test_a_segment_cut_at_any_byte_has_the_records_before_the_cut(tmp_path: Path
     (_, first), (_, second) = read_segment(content).stored
     for size in range(first.content.stop, second.content.stop):
         assert [record.offset for _, record in read_segment(content[:size]).stored][:1] == [first.offset]
+    twice = content[: second.offset] + content[first.offset :]
+    assert len(read_segment(twice).stored) == 2, "a record that occurs twice hides none behind it"
 
 
 @pytest.fixture(scope="module")
