@@ -341,7 +341,7 @@ def test_little_s_law_limits_the_requests_in_flight() -> None:
     assert in_flight.limit(50) == 1
     in_flight.measured(0.05)
     assert in_flight.limit(50) == 3
-    assert in_flight.limit(0) == MAX_IN_FLIGHT
+    assert in_flight.limit(0) == MAX_IN_FLIGHT == 8
     in_flight.measured(1.05)
     assert in_flight.limit(50) == 5
     in_flight.measured(0.01)

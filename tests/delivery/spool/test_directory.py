@@ -21,7 +21,6 @@ import pytest
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.delivery.spool import directory as module
 from otel_rum_exporter.delivery.spool.directory import Spool
-from otel_rum_exporter.delivery.spool.folder import MAX_DAMAGED_FILES
 from otel_rum_exporter.delivery.spool.locked_file import LockedFile
 from otel_rum_exporter.delivery.spool.segment import SUFFIX, Segment
 from tests.delivery.queued import event, queued
@@ -245,7 +244,7 @@ def test_only_the_newest_damaged_files_are_kept(make: Callable[..., Spool], tmp_
     for number in range(6):
         (inner / f"{number:016x}-{number:016x}{SUFFIX}").write_bytes(b"\xff" * 10_000)
     assert spool.recover() == ([], 6)
-    assert len(files(tmp_path / "spool", ".damaged")) == MAX_DAMAGED_FILES
+    assert len(files(tmp_path / "spool", ".damaged")) == 3
 
 
 def test_a_large_file_is_replaced_and_deleted_when_empty(

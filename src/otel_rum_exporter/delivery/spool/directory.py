@@ -266,7 +266,7 @@ class Spool:
     def _log_left_behind(self) -> None:
         for destination, events in left_behind(self._root).items():
             if destination != self._destination:
-                self._log.add(f"spool {destination}", LEFT_BEHIND, events, destination, self._root, is_once=True)
+                self._log.add(f"spool {destination}", LEFT_BEHIND, events, destination, self._root)
 
     def _warn(self, failure: str, error: Exception, consequence: str) -> None:
         self._log.add(f"spool {failure}", FAILED, self._directory, failure, error, consequence)
