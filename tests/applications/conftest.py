@@ -103,6 +103,8 @@ def application(rum: LocalRum, tmp_path: Path) -> Application:
         "OTEL_TRACES_EXPORTER": "aws_rum",
         "OTEL_LOGS_EXPORTER": "aws_rum",
         "OTEL_METRICS_EXPORTER": "none",
+        # The test environment has instrumentations of libraries that these applications use only in passing.
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "asyncclick,asyncio,click,threading",
         "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",

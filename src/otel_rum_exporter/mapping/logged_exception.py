@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from .._attributes import EXCEPTION_MESSAGE, EXCEPTION_STACK, EXCEPTION_TYPE
+from .._attributes import ERROR_TYPES, EXCEPTION_MESSAGE, EXCEPTION_STACK, EXCEPTION_TYPE
 from ..rum.truncation import PYTHON_TRACEBACK
 from .log_view import LogView
 from .record_view import text
@@ -56,6 +56,13 @@ def of_log(view: LogView) -> Mapping[str, Any] | None:
     raised = raised_of(stack) if stack else None
     written = {EXCEPTION_TYPE: raised[0], EXCEPTION_MESSAGE: raised[1]} if raised else {}
     return {**view.attributes, **written, **{name: value for name, value in found.items() if value}}
+
+
+def completed(exception: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an exception with the type and the message at the end of its stack, if it has no type."""
+    stack = None if text(exception, *ERROR_TYPES) else text(exception, EXCEPTION_STACK)
+    raised = raised_of(stack) if stack else None
+    return {**exception, EXCEPTION_TYPE: raised[0], EXCEPTION_MESSAGE: raised[1]} if raised else exception
 
 
 def _of_members(members: Mapping[str, Any], *, is_error: bool) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from .path_ids import mask_path
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-_PLAIN = re.compile(r"https?://\w[\w.~%+,=&!$'()*-]*(?::\d{0,5})?(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
+_PLAIN = re.compile(r"https?://\w[\w.~%+,=&!$'()*-]*(?::\d{1,5})?(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
 """Nearly every URL up to its query; it needs no parsing."""
 
 _ENTRIES = frozenset({"", "/index.html"})

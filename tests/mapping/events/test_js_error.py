@@ -114,6 +114,17 @@ def test_notes_of_a_logged_exception_are_no_part_of_its_message() -> None:
     assert details["message"] == "no"
 
 
+def test_a_logged_stack_without_a_type_is_told_once() -> None:
+    """The instrumentation of structlog sends it, and that of logging sends the exception as well."""
+    mapper, stack = Mapper(make_config()), traced(KeyError("total"))
+    alone = make_log(None, {"exception.stacktrace": stack.rstrip()}, body="report failed")
+    whole = make_log(
+        None, {"exception.type": "KeyError", "exception.message": "total", "exception.stacktrace": stack}, body="{}"
+    )
+    (draft,) = [draft for record in (alone, whole) for draft in mapper.map(LogView.of(record)).drafts]
+    assert (draft.details["type"], draft.details["message"]) == ("KeyError", "'total'")
+
+
 def test_a_line_of_source_is_no_message_of_a_logged_exception() -> None:
     """A traceback quotes the line that failed, which may have a colon."""
     stack = STACK.replace("\nValueError: ", "\n    total: int = pay()\nValueError: ")

@@ -105,7 +105,8 @@ def recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if isinstance(view, LogView):
         if is_logged_error(view):
             fallback = view.body if isinstance(view.body, str) else view.name
-            exception = view.attributes if is_exception(view) else logged_exception.of_log(view) or view.attributes
+            own = logged_exception.completed(view.attributes) if is_exception(view) else logged_exception.of_log(view)
+            exception = own or view.attributes
             yield view.end_ns, {**exception, EXCEPTION_MESSAGE: _logged_message(exception) or fallback}
     elif isinstance(view, SpanView):
         if is_exception(view):
