@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.mapping.attribute_values import MAX_SAFE_INTEGER, json_object, json_value, size_bytes
+from otel_rum_exporter.mapping.attribute_values import json_object, json_value, size_bytes
 
 ANY_VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -29,8 +29,10 @@ ANY_VALUES: st.SearchStrategy[Any] = st.recursive(
         (float("inf"), "Infinity"),
         (float("-inf"), "-Infinity"),
         (b"\x00\xff", "AP8="),
-        (MAX_SAFE_INTEGER, MAX_SAFE_INTEGER),
-        (MAX_SAFE_INTEGER + 1, str(MAX_SAFE_INTEGER + 1)),
+        (2**53 - 1, 2**53 - 1),
+        (2**53, str(2**53)),
+        (1 - 2**53, 1 - 2**53),
+        (-(2**53), str(-(2**53))),
         ("a\ud800b", "a?b"),
         ((1, None, "x"), [1, None, "x"]),
         ({"a": {"b": b"!"}, "none": None}, {"a": {"b": "IQ=="}}),

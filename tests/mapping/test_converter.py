@@ -67,6 +67,18 @@ def test_a_session_start_has_the_rum_id_of_the_previous_session() -> None:
     assert Conversion([make_log("order", attributes)]).metadata() == {}
 
 
+@pytest.mark.parametrize(
+    ("attributes", "count"), [({}, 1), ({"http.route": "/", "http.request.method": "GET", "http.status_code": 200}, 2)]
+)
+def test_an_event_that_stays_too_large_is_counted(attributes: dict[str, Any], count: int) -> None:
+    """Metadata that the settings choose is not cut."""
+    labels = {f"label{number}": "\U0001f600" * 256 for number in range(9)}
+    span = make_span("GET /", {"session.id": A, **attributes}, kind=SpanKind.SERVER, resource=labels)
+    found = Conversion([span], metadata_attributes=list(labels))
+    counts = found.ledger.snapshot()
+    assert (found.events, counts.accepted, counts.dropped) == ([], count, {DropReason.TOO_LARGE: count})
+
+
 def test_what_the_sdk_dropped_is_counted_in_the_metadata() -> None:
     """Built-in events have no other place for it."""
     provider, kept = TracerProvider(span_limits=SpanLimits(max_span_attributes=3, max_events=1)), InMemorySpanExporter()
@@ -277,7 +289,9 @@ def test_times_in_another_unit_are_recognized_and_named(unit: int) -> None:
     wrong = make_span("wrong", start_ns=START_NS // unit, duration_millis=120 / unit, events=[raised])
     log = make_log("e", time_ns=START_NS // unit)
     log.log_record.observed_timestamp = 0
-    found = [*converter.spans([right, wrong], now).outcomes, *converter.log_records([log], now).outcomes]
+    usual = make_log("right")
+    usual.log_record.observed_timestamp = 0
+    found = [*converter.spans([right, wrong], now).outcomes, *converter.log_records([log, usual], now).outcomes]
     times = [{event.type: event.timestamp_ns for event in outcome.events} for outcome in found]
     times[0] = {kind: time for kind, time in times[0].items() if "session_start" not in kind}
     assert set(times[0].values()) == set(times[1].values()) == {START_NS + MILLI_NS, START_NS + 120 * MILLI_NS}

@@ -171,6 +171,38 @@ def test_what_is_left_out_has_a_reason(
     assert explanation.totals.total() == 0
 
 
+@pytest.mark.parametrize(
+    ("changes", "settings", "reason"),
+    [
+        ({}, {}, None),
+        ({"http.response.status_code": 304}, {"page_views": "all"}, None),
+        ({"http.request.method": "POST"}, {}, None),
+        ({"http.request.method": None}, {}, None),
+        ({}, {"page_views": "none"}, "page views are switched off"),
+        ({}, {"page_views": lambda _: False}, "the page_views function says so"),
+        ({"http.response.status_code": 400}, {}, "it failed"),
+        ({"http.response.status_code": None}, {}, "it has no status"),
+        ({"http.route": None}, {}, "it has neither a route nor a path"),
+        ({"http.response.status_code": 300}, {}, "its status is 300"),
+        ({"user_agent.original": "curl/8"}, {}, "its user agent is no browser's"),
+        ({"http.response.header.content_type": ("application/json",)}, {}, "its content type is not HTML"),
+        ({"http.route": None, "url.path": "/a"}, {}, "it has no route, and its content type is unknown"),
+        ({"http.route": "/metrics"}, {}, "its path is one that programs request, and its content type is unknown"),
+        ({"http.route": "/logo.png"}, {}, "its path is that of a file, and its content type is unknown"),
+    ],
+)
+def test_a_get_request_that_is_no_page_view_has_a_reason(
+    changes: Mapping[str, Any], settings: Mapping[str, Any], reason: str | None
+) -> None:
+    """Other methods are never expected to be pages, so they have none."""
+    attributes = {name: value for name, value in {**PAGE, **changes}.items() if value is not None}
+    explanation = _explain(make_span("r", attributes, kind=SpanKind.SERVER), config=make_config(**settings))
+    assert explanation.records[0].no_page == reason
+    assert [line for line in text_lines(explanation) if "no page view" in line] == (
+        [f"    no page view: {reason}"] if reason else []
+    )
+
+
 def test_the_last_report_of_a_vital_counts() -> None:
     """As if everything were exported at once."""
     vital = {"browser.web_vital.name": "cls", "browser.web_vital.id": "v5-1", "session.id": SESSION}

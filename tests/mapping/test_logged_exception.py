@@ -62,6 +62,13 @@ def test_an_error_without_a_name_is_an_error_with_its_type_and_place(form: str) 
     assert details["lineno"] == 40
 
 
+def test_a_quoted_value_that_is_no_json_is_kept() -> None:
+    """A strange escape costs no error."""
+    body = 'kind=exception type=E value="no \\q total"'
+    ((_, details),) = mapped(make_log(None, {"kind": "exception"}, body=body, severity=SeverityNumber.ERROR))
+    assert (details["type"], details["message"]) == ("E", "no \\q total")
+
+
 @pytest.mark.parametrize(
     ("attributes", "body", "severity"),
     [

@@ -57,6 +57,7 @@ def test_errors_are_sent_also_with_custom_events_off() -> None:
 def test_too_many_types_of_custom_events_become_one() -> None:
     """Span names with ids must not each make a type."""
     mapper = Mapper(make_config())
+    assert MAX_CUSTOM_TYPES == 200
     for number in range(MAX_CUSTOM_TYPES):
         assert types(mapper, make_span(f"job-{number}")) == [f"job-{number}"]
     assert types(mapper, make_span("one more")) == ["otel.span"]

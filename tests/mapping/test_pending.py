@@ -30,6 +30,7 @@ def test_a_parent_resolves_its_children_once_and_in_order(pending: PendingSpans[
 
 def test_children_expire_after_their_time(pending: PendingSpans[str]) -> None:
     """The oldest first."""
+    assert MAX_PENDING_NS == 30_000_000_000
     assert pending.expired(MAX_PENDING_NS - 1) is None
     assert pending.next_expiry_seconds(MAX_PENDING_NS - 500_000_000) == 0.5
     assert pending.expired(MAX_PENDING_NS) == MOTHER

@@ -122,6 +122,25 @@ def test_texts_lose_secrets(text: str, expected: str) -> None:
     assert expected == scrub_text(text)
 
 
+@pytest.mark.parametrize(
+    ("number", "is_masked"),
+    [
+        ("400123456784", False),
+        ("4001234567893", True),
+        ("4001234567890123458", True),
+        ("40012345678901234561", False),
+        *(
+            (f"{first}00123456789012{check}", first in "23456")
+            for first, check in zip("1234567", "6420753", strict=True)
+        ),
+        ("4001234567890121", False),
+    ],
+)
+def test_a_card_number_has_13_to_19_digits_a_first_and_a_check_digit(number: str, *, is_masked: bool) -> None:
+    """Orders and invoices have numbers too."""
+    assert scrub_text(f"paid {number} twice") == f"paid {'***' if is_masked else number} twice"
+
+
 PATTERNS = {row.what: row.pattern for row in SECRET_TEXTS}
 PARTS = ["token", 'password"', "cookie:", "token.-", "secret='", "authorization ", "key=", "?a=", ";sid=", "://a", "x"]
 

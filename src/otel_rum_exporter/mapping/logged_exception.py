@@ -94,10 +94,9 @@ def _of_text(body: str) -> dict[str, Any] | None:
     if _LOGFMT_EXCEPTION in body:
         pairs = {name: _unquoted(value) for name, value in _LOGFMT.findall(body)}
         return {key: text(pairs, *names) for key, names in _MEMBERS.items()}
-    start = body.find(PYTHON_TRACEBACK)
-    if start < 0 or not is_python(body):
+    if not is_python(body):
         return None
-    return {EXCEPTION_STACK: body[body.rfind("\n", 0, start) + 1 :]}
+    return {EXCEPTION_STACK: body[body.rfind("\n", 0, body.find(PYTHON_TRACEBACK)) + 1 :]}
 
 
 def _unquoted(value: str) -> str:

@@ -151,6 +151,20 @@ def test_a_file_whose_creation_was_cut_short_has_lost_nothing() -> None:
             assert read_segment(content).lost_events == 0, size
 
 
+def test_a_segment_cut_at_any_byte_has_the_records_before_the_cut(tmp_path: Path) -> None:
+    """The last record may end in its head, its label or its content."""
+    segment = Segment.create(tmp_path, "eu")
+    put(segment, [queued("a", 1)])
+    put(segment, [queued("a", 2, 3)])
+    segment.close()
+    content = segment.path.read_bytes()
+    (_, first), (_, second) = read_segment(content).stored
+    for size in range(first.content.stop, second.content.stop):
+        assert [record.offset for _, record in read_segment(content[:size]).stored][:1] == [first.offset]
+    twice = content[: second.offset] + content[first.offset :]
+    assert len(read_segment(twice).stored) == 2, "a record that occurs twice hides none behind it"
+
+
 @pytest.fixture(scope="module")
 def full_segment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create a segment of 300 records in several writes, some of them removed."""

@@ -114,6 +114,14 @@ def test_notes_of_a_logged_exception_are_no_part_of_its_message() -> None:
     assert details["message"] == "no"
 
 
+def test_a_line_of_source_is_no_message_of_a_logged_exception() -> None:
+    """A traceback quotes the line that failed, which may have a colon."""
+    stack = STACK.replace("\nValueError: ", "\n    total: int = pay()\nValueError: ")
+    assert stack != STACK
+    ((_, details),) = mapped(make_log(None, exception(stack)))
+    assert details["message"] == "no"
+
+
 def traced(error: Exception) -> str:
     """Raise an exception, and return its traceback."""
     try:
