@@ -23,7 +23,7 @@ from otel_rum_exporter.mapping.metadata import DEVICE_KEYS, RESOURCE_KEYS, TRACE
 from otel_rum_exporter.mapping.private_names import PRIVATE_NAMES
 from otel_rum_exporter.mapping.rule import Rule
 from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
-from otel_rum_exporter.mapping.secret_texts import SECRET_TEXTS
+from otel_rum_exporter.mapping.secret_forms import SECRET_TEXTS
 from otel_rum_exporter.otlp import decode_json
 from otel_rum_exporter.rum.event import MAX_EVENT_BYTES
 from otel_rum_exporter.rum.truncation import TEXT_CHARS

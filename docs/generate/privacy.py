@@ -2,7 +2,8 @@
 
 from otel_rum_exporter.mapping.path_ids import ID_FORMS, mask_path
 from otel_rum_exporter.mapping.private_names import COUNTS, KINDS, PRIVATE_NAMES
-from otel_rum_exporter.mapping.secret_texts import BLOCKS, SECRET_TEXTS, scrub_text
+from otel_rum_exporter.mapping.secret_forms import BLOCKS, SECRET_TEXTS
+from otel_rum_exporter.mapping.secret_texts import scrub_text
 
 
 def names() -> str:

@@ -10,11 +10,14 @@ import pytest
 
 from docs.generate import privacy
 from otel_rum_exporter.config import Config, ConfigError
+from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.path_ids import ID_FORMS, mask_name, mask_path
 from otel_rum_exporter.mapping.private_names import PRIVATE_NAMES, treatment_of
 from otel_rum_exporter.mapping.redaction import Redactor
-from otel_rum_exporter.mapping.secret_texts import SECRET_TEXTS, scrub_text
-from tests.mapping import secret_corpus
+from otel_rum_exporter.mapping.secret_forms import SECRET_TEXTS
+from otel_rum_exporter.mapping.secret_texts import scrub_text
+from tests.mapping import foreign_secrets, secret_corpus
+from tests.mapping.harmless_texts import HARMLESS
 from tests.spans import APP_MONITOR_ID
 
 PAGE = Path(__file__).parents[2] / "docs" / "privacy.md"
@@ -32,6 +35,27 @@ def test_the_corpus_is_large_and_can_find_a_leak() -> None:
 def test_nothing_of_the_corpus_leaves() -> None:
     """Each secret in each place."""
     assert {case.kind: case.parts for case in CASES if secret_corpus.leaks(case)} == {}
+
+
+def test_only_the_foreign_secrets_that_the_page_names_leave() -> None:
+    """They were written after the tables, and are tried in attributes, messages, stacks, titles and user agents."""
+    mapper = Mapper(Config.read({"app_monitor_id": APP_MONITOR_ID}, {}))
+    left = {case.kind.rpartition(" in ")[0] for case in foreign_secrets.cases() if secret_corpus.leaks(case, mapper)}
+    assert left == foreign_secrets.NOT_RECOGNISED
+
+
+@pytest.mark.parametrize("secret", foreign_secrets.SECRETS, ids=lambda secret: secret.kind)
+def test_texts_of_foreign_secrets_are_scrubbed_once(secret: foreign_secrets.Foreign) -> None:
+    """A log body is such a text; scrubbing it twice changes nothing."""
+    once = scrub_text(secret.text)
+    assert scrub_text(once) == once
+    assert any(part in once for part in secret.parts) == (secret.kind in foreign_secrets.NOT_RECOGNISED)
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_realistic_texts_without_secrets_stay(text: str) -> None:
+    """Each of them is sent as it is."""
+    assert scrub_text(text) == text
 
 
 @pytest.mark.parametrize("make", [privacy.names, privacy.texts, privacy.ids, privacy.words])

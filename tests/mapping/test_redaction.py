@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from otel_rum_exporter.mapping.private_names import Treatment, treatment_of
 from otel_rum_exporter.mapping.redaction import STANDARD
-from otel_rum_exporter.mapping.secret_texts import SECRET_TEXTS, scrub_text
+from otel_rum_exporter.mapping.secret_forms import SECRET_TEXTS
+from otel_rum_exporter.mapping.secret_texts import scrub_text
 from tests.mapping.regex_steps import StepCounter
 
 HEADERS = ("x_forwarded_for", "forwarded", "x_real_ip", "authorization", "cookie", "x_auth_token", "x_csrf_token")

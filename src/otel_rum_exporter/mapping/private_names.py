@@ -153,13 +153,13 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
     PrivateNames(
         "Credentials",
         (
-            r"\w*(?:password|passwd|passphrase|passcode|pass_?word|pwd|secret|credential|cookie|csrf|xsrf|jwt)\w*",
+            r"\w*(?:password|passwd|passphrase|passcode|pass_?wor[dt]|kennwort|contrase[nñ]a|mot_de_passe|senha|wachtwoord|pwd|secret|credential|cookie|csrf|xsrf|jwt)\w*",
             r"\w*(?:token|authorization|api_?key|access_?key|private_?key|secret_?key|bearer|connection_?string)\w*",
             "(?:auth|oauth2?|authn|authz|authentication|creds?|pass|pin|pin_?code|otp|totp|mfa(?:_?code)?|nonce|salt)",
-            "(?:(?:signing|encryption|license|master|shared|ssh|service|session|account|storage|webhook|hmac)_?keys?)",
+            "(?:(?:signing|encryption|license|subscription|master|shared|ssh|service|session|account|storage|webhook|hmac)_?keys?)",
             "(?:session_?id|sess_?id|sid|sessionid|jsessionid|phpsessid|session$|signature|sig|hmac|dsn|conn_?str)",
             "(?:recovery_?codes?|backup_?codes?|verification_?code|security_?(?:answer|question)|mnemonic|seed_?phrase)",
-            "(?:saml_?(?:assertion|response)|oidc_?data|assertion|client_?principal|database_?url|code_?verifier)",
+            "(?:saml_?(?:assertion|request|response)|oidc_?data|assertion|client_?principal|database_?url|code_?verifier)",
         ),
         "`password`, `passwd`, `pwd`, `pass`, `pin`, `secret`, `token`, `jwt`, `auth`, `api_key`, `accessKey`, "
         "`cookie`, `csrf`, `session`, `signature`, `dsn`",
@@ -240,6 +240,8 @@ _SERVERS = re.compile(
 )
 _COUNTS = re.compile(rf"(?:^|_)(?:{'|'.join(COUNTS)})(?:_|$)")
 _KINDS = re.compile(rf"_(?:{'|'.join(KINDS)})$")
+_TRUTH_VALUES = frozenset({"true", "false", "none", "null", "undefined"})
+_is_number = re.compile(r"\d+(?:\.\d+)?").fullmatch
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[\W_]+")
 _HEADER = re.compile(r"^http_(?:request|response)_headers?_")
@@ -263,6 +265,14 @@ def treatment_of(name: str) -> Treatment:
     if row.has_kinds and _KINDS.search(words):
         return Treatment.SENT
     return Treatment.TRUTH if row.treatment is Treatment.NUMBERS and not _COUNTS.search(words) else row.treatment
+
+
+def is_harmless(name: str, value: str) -> bool:
+    """Return whether a text's value after a secret's name is none: a truth value, a count, or a kind."""
+    if value.lower() in _TRUTH_VALUES:
+        return True
+    words = in_words(name)
+    return bool(_KINDS.search(words) or (_is_number(value) and _COUNTS.search(words)))
 
 
 def in_words(name: str) -> str:

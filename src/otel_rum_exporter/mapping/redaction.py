@@ -19,7 +19,8 @@ from .attribute_keys import keys_of
 from .attribute_values import MAX_DEPTH
 from .caches import cache_short_texts
 from .private_names import Treatment, treatment_of
-from .secret_texts import MASK, is_card, scrub_text
+from .secret_forms import MASK, is_card
+from .secret_texts import scrub_text
 
 Hook: TypeAlias = "Callable[[str, Any], Any]"
 Mode: TypeAlias = Literal["strict", "standard", "off"]

@@ -1,0 +1,264 @@
+"""The forms of secrets and personal data inside texts: one table for code and documentation.
+
+A row has a pattern, and hints: without one of the hints in the text, the pattern is not tried. The forms of tokens are
+those that issuers publish; gitleaks and detect-secrets list them too, but they scan files and replace nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .issuer_prefixes import PREFIXES
+from .private_names import is_harmless
+
+MASK = "***"
+Replacement = str | Callable[[re.Match[str]], str]
+
+
+class SecretText(NamedTuple):
+    """A row of the table."""
+
+    what: str
+    example: str
+    hints: tuple[str, ...]
+    pattern: re.Pattern[str]
+    replacement: Replacement = MASK
+
+
+_WORDS_OF_SECRETS = (
+    r"(?:api|subscription)[_.-]?key|authori[sz]ation|cookie|credential|csrf|passwor[dt]|passwd|passphrase|passcode|pwd|secret(?!ar)|token(?!i[sz])|jwt|"
+    r"kennwort|contrase[ñn]a|mot\ de\ passe|senha|wachtwoord|saml_?(?:response|request|assertion)|"
+    r"access[_.-]?key|private[_.-]?key|account[_.-]?key|signature|session[_.-]?id|recovery[_.-]?code"
+)
+_PERSONAL_WORDS = (
+    r"ssn|social[_.-]?security|card[_.-]?(?:number|no|holder)|cvv|cvc|iban|(?:first|last|full|user|family)[_.-]?name|"
+    r"phone(?:[_.-]?number)?|e[_.-]?mail|date[_.-]?of[_.-]?birth|passport|national[_.-]?id|tax[_.-]?id"
+)
+_SPOKEN_WORDS = (
+    r"(?:api|subscription)[ _.-]?key|passwor[dt]|kennwort|contrase[ñn]a|mot\ de\ passe\ ?|senha|wachtwoord|iban|"
+    r"passwd|passphrase|passcode|pwd|secret|access[ _.-]?key|auth[_.-]?token|ssn|jwt"
+)
+_VALUE = r"""(?:\\{0,7}"[^"\n]{0,500}"|\\{0,7}'[^'\n]{0,500}'|[^\s'",;&)\]}\\]+)"""
+
+
+def keep_key(found: re.Match[str]) -> str:
+    """Return the name before a secret's value, and the mask."""
+    key = found["key"]
+    if key and is_harmless(key, found[0][len(key) :].strip("\\'\"")):
+        return found[0]
+    return (found["header"] or key) + MASK
+
+
+def _keep_first(found: re.Match[str]) -> str:
+    return found[1] + MASK
+
+
+def _mask_card(found: re.Match[str]) -> str:
+    digits = [int(digit) for digit in found[0] if digit.isdigit()]
+    return MASK if is_card(digits) else found[0]
+
+
+def is_card(digits: list[int]) -> bool:
+    """Return whether digits are a card's number: by their first digit, number and check digit (Luhn)."""
+    if not 13 <= len(digits) <= 19 or digits[0] not in {2, 3, 4, 5, 6}:
+        return False
+    doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
+    return (sum(digits[-1::-2]) + doubled) % 10 == 0
+
+
+def _mask_iban(found: re.Match[str]) -> str:
+    text = found[0].replace(" ", "")
+    return MASK if int("".join(str(int(sign, 36)) for sign in text[4:] + text[:4])) % 97 == 1 else found[0]
+
+
+def _row(
+    what: str, example: str, hints: tuple[str, ...], pattern: str, replacement: Replacement = MASK, flags: int = 0
+) -> SecretText:
+    return SecretText(what, example, hints, re.compile(pattern, re.VERBOSE | flags), replacement)
+
+
+SECRET_TEXTS: tuple[SecretText, ...] = (
+    _row(
+        "user and password of a URL, also with `@` in the password",
+        "postgres://ann:p@ss@db.example/shop",
+        ("://",),
+        r"""://(?: [^/\s@'"?\#]*@(?=[^\s@]*(?:[\s/]|$))
+              | [^\s/?\#'"@:]*:(?!\d{1,5}(?:[/?\#\s]|$))(?:[^\s'":]|:(?!//))*@
+              | [^/\s@'"]+@ )""",
+        "://",
+    ),
+    _row(
+        "query and fragment of a URL, and session ids after `;`",
+        "GET /x?token=abc failed",
+        ("=",),
+        r"""[?\#;](?: (?<!;)[^\s?\#=&'"<>]+
+                   | (?<=;)(?=\w*?(?:auth|sess|sid|token))\w+
+                  )=[^\s'"<>)\]]*?(?=(?::\d{1,9}){0,2}(?:[\s'"<>)\]]|$))""",
+        "",
+    ),
+    _row(
+        "content of `data:` URLs",
+        "data:image/png;base64,iVBORw0KGgo",
+        ("data:",),
+        r"(data:[\w/+.-]{0,80})[;,][^\s'\"<>)]*",
+        r"\1",
+    ),
+    _row(
+        "values after a secret's name",
+        "x-api-key: abc, password=hunter2, {'token': 'abc'}",
+        ("=", ":"),
+        rf"""(?P<header>(?:authorization|cookie)\\?['"]?\s?[:=]\s?\\?['"]?)
+               (?:(?:digest|oauth|hawk|mac|signature)\s[^\r\n]+|[^\r\n'"\\]+)
+           | (?P<key>(?:
+               (?:{_WORDS_OF_SECRETS}|{_PERSONAL_WORDS})[\w.-]{{0,40}}(?:
+                 =>?\s?(?=\\?['"])|=>|[=\uff1d]|%(?:25)?3D|\\{{0,7}}['"]\]?\s?(?:=>|[:=])\s?(?!=)|\s[:=]\s(?=['"]))
+             | (?:x-[\w-]{{0,40}}(?:key|token|auth)|{_SPOKEN_WORDS})\s?[:=\uff1d\uff1a]\s?(?!=|[\w.]+[(\[])
+             | \(b?['"](?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{{1,30}}(?:key|token)|api-key)['"],\s?b?
+               (?=['"])
+             | (?:\b|_)pass=
+             | \buid=(?=[^\s,]{{1,64}},\s?(?:ou|dc|cn|o)=)
+             | \b(?:auth|pin|otp|sig|sid|nonce|address|city|zip)(?:=|\\?['"]\s?[:=]\s?)
+             ))
+             {_VALUE}""",
+        keep_key,
+        re.IGNORECASE,
+    ),
+    _row(
+        "values of forms and queries",
+        "q=ann&page=2",
+        ("&",),
+        r"""(?<![\w.%\[\]&-])[\w.%\[\]-]{1,60}=[^\s&'"<>=]*(?:&[\w.%\[\]-]{1,60}=[^\s&'"<>=]*)+""",
+        lambda found: re.sub(r"=[^&]*", f"={MASK}", found[0]),
+    ),
+    _row(
+        "values after the name of a scheme",
+        "Bearer abc123def456",
+        ("earer", "EARER", "asic ", "igest ", "oken ", "egotiate ", "piKey ", "pikey "),
+        r"""\b(bearer\s+)(?!(?:auth|token|scheme|realm|error)\w*\b)[\w.~+/=-]{6,}
+          | \b((?:basic|digest|token|negotiate|apikey)\s+)(?=[\w.~+/-]{0,200}[\d=])[\w.~+/=-]{8,}""",
+        lambda found: (found[1] or found[2]) + MASK,
+        re.IGNORECASE,
+    ),
+    _row("JSON Web Tokens", "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0", ("eyJ",), r"eyJ[\w-]{5,}(?:\.[\w-]*){0,4}"),
+    _row(
+        "keys and tokens with the prefix of their issuer",
+        "AKIAIOSFODNN7EXAMPLE",
+        (),
+        rf"(?<![A-Za-z0-9])(?:{PREFIXES})",
+    ),
+    _row(
+        "webhooks whose path is a secret",
+        "https://hooks.slack.com/services/T0/B0/abc",
+        ("hooks.slack.com", "hooks.zapier.com", "/api/webhooks/", "webhook.office.com", "api.telegram.org"),
+        r"((?:hooks\.(?:slack|zapier)\.com|/api/webhooks|webhook\.office\.com|api\.telegram\.org)/)[^\s'\"<>]+",
+        _keep_first,
+    ),
+    _row(
+        "e-mail addresses",
+        "ann.miller@example.com is not known",
+        ("@", "%40", "%2540", "\uff20", "&#64;"),
+        r"(?<![\w.+%'-])[\w.+%'-]{1,64}?(?:@|%(?:25)?40|\uff20|&\#64;)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w:-])",
+    ),
+    _row(
+        "values of rows that a database refuses",
+        "Key (email)=(ann) already exists",
+        (")=(",),
+        r"(\)=\()[^\n]*?(?=\)[ .\n]|\)?$)",
+        _keep_first,
+        re.MULTILINE,
+    ),
+    _row(
+        "values that a validator or a database quotes",
+        "Duplicate entry 'ann' for key 'users.name'",
+        ("uplicate entry", "input_value=", "ailing row contains", "invalid input syntax", "Incorrect "),
+        r"""((?:uplicate\ entry|invalid\ input\ syntax\ for\ [\w ]{1,40}:|Incorrect\ \w{1,40}\ value:)\ )
+            (?:'[^'\n]*'|"[^"\n]*")
+          | (input_value=)[^\n]*?(?=,\ input_type|\]|$) | (ailing\ row\ contains\ )\([^\n]*""",
+        lambda found: (found[1] or found[2] or found[3]) + MASK,
+        re.MULTILINE,
+    ),
+    _row(
+        "card numbers with a valid check digit",
+        "card 4111 1111 1111 1111",
+        (),
+        r"(?<![\w.-])(?:\d(?:[\ -]?\d){12,18}|\d{4}(?:\.\d{4}){3})(?![\w-]|\.\d)",
+        _mask_card,
+    ),
+    _row(
+        "bank accounts (IBAN) with valid check digits",
+        "DE89 3704 0044 0532 0130 00",
+        (),
+        r"\b[A-Z]{2}\d{2}(?:\ ?[A-Z0-9]{4}){2,7}(?:\ ?[A-Z0-9]{1,3})?\b",
+        _mask_iban,
+    ),
+    _row(
+        "social security numbers, also of Brazil (CPF)",
+        "SSN 123-45-6789",
+        ("-",),
+        r"(?<![\w.-])(?:\d{3}-\d{2}-\d{4}|\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w-])",
+    ),
+    _row(
+        "phone numbers, with `+` or in American form",
+        "call +49 151 2345678",
+        ("+", "-", "("),
+        r"""(?<![\w.+])\+\d{1,3}[\ ().-]?(?:\d[\ ().-]{0,2}){6,13}\d(?![\w.-]\d)
+          | (?<![\w.-])(?:\(\d{3}\)\ ?|\d{3}-)\d{3}-\d{4}(?![\w-])""",
+    ),
+    _row(
+        "phone numbers with `00`, or in American form with dots",
+        "call 0049 151 2345678",
+        (),
+        r"""(?<![\w.+-])(?:00[1-9]\d{0,2}\ \d{2,5}\ \d[\d\ ]{3,10}\d|[2-9]\d\d\.[2-9]\d\d\.\d{4})(?![\w-]|\.\d)""",
+    ),
+    _row(
+        "passwords in SQL and in options of commands",
+        "CREATE USER ann IDENTIFIED BY 'hunter2'",
+        ("IDENTIFIED", "identified", "PASSWORD", "--", "-u "),
+        r"""((?:identified\ by|password)\s)(?:'[^'\n]*'|"[^"\n]*")
+          | (--[\w-]{0,30}(?:password|passwd|secret|token|api-?key)\s)
+            (?!(?:is|was|are|must|or|and|not|option|flag|argument|to|for|in|has|can|cannot|should|requires?|needs)\b)[\w"'][^\s]*
+          | ((?<!\S)(?:-u|--user)\s)[^\s:/]+:\S+""",
+        lambda found: (found[1] or found[2] or found[3]) + MASK,
+        re.IGNORECASE,
+    ),
+    _row(
+        "content of XML elements with a secret's name",
+        "<token>abc</token>",
+        ("</",),
+        r"""(<(?:\w{1,20}:)?(?:password|passwd|secret|token|api_?key|(?:binary)?security_?token|access_?token|nameid|email|
+            ssn|pin)(?:\s[^<>]*)?>)[^<>]+(?=</)""",
+        _keep_first,
+        re.IGNORECASE,
+    ),
+    _row(
+        "users and passwords of databases without `://`",
+        "ann:hunter2@tcp(db:3306)/shop",
+        ("@",),
+        r"""(?<![^\s'"(])[^\s:'"]+:[^\s'"]+@(?=(?:tcp|unix)6?\()
+          | (?<![\w/.@-])[\w$]{1,30}/[^\s/@'"]{1,64}@(?=[\w.-]{1,100}:\d{2,5}[:/])""",
+    ),
+    _row(
+        "the user's name in paths of home directories",
+        r"C:\Users\ann\report.txt",
+        ("/home/", "Users"),
+        r"""((?:(?<=['"(=])|(?<=file://))/home/|(?:(?<![\w.~-])|(?<=file://))(?:/?[A-Za-z]:)?[\\/]{1,2}Users[\\/]{1,2})
+            (?!(?:app|appuser|ec2-user|node|runner|site|ubuntu|user|Default|Public|Shared)[\\/'"])
+            [^\s\\/'":<>|*?]+(?:\ [^\s\\/'":<>|*?]+)?(?=[\\/])""",
+        _keep_first,
+    ),
+)
+"""The rows are applied in this order. Database statements and private keys are removed before: see `secret_texts`."""
+
+BLOCKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "SQLAlchemy's statement",
+        "[SQL: ",
+        ("]\n[parameters: ", "]\n(Background", "]\n\n", "]\\n[parameters: ", "]\\n(B", "]\n"),
+    ),
+    ("SQLAlchemy's parameters", "[parameters: ", ("]\n(Background", "]\\n(Background", "]\n")),
+    ("private keys", "-----BEGIN ", ("-----END ",)),
+    ("private keys of PuTTY", "Private-Lines: ", ("Private-MAC: ",)),
+)
+"""What, its start, and its end: the first of these that follows."""
