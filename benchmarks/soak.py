@@ -147,7 +147,8 @@ def main() -> int:
     ledger, last = exporter.ledger, samples[-1]
     counted = sum(ledger.dropped.values())
     lost = ledger.accepted - received - counted
-    print(f"spans ended {ended:,}; dropped by the BatchSpanProcessor before the exporter: {ended - ledger.accepted:,}")
+    before = ended + SESSIONS - ledger.accepted  # Each session has a start event.
+    print(f"spans ended {ended:,}; dropped by the BatchSpanProcessor before the exporter: {before:,}")
     print(f"{ledger!r}\nreceived by RUM {received:,}, repeated {requests - received:,}, requests rejected {rejected:,}")
     print(f"lost without a counted reason: {lost:,}")
     slope = f"{slope_per_hour(samples):+.1f} MiB per hour after five minutes"
