@@ -77,7 +77,9 @@ def program(name: str, url: str, directory: str, first: int, count: int, rest_se
     rate = AFTER_RESTART_PER_SECOND if count == SPANS_AFTER_RESTART else SPANS_PER_SECOND
     begun = time.monotonic()
     for number in range(count):
-        tracer.start_span(f"span-{first + number:07}", attributes={"session.id": f"s{number % 20}"}).end()
+        tracer.start_span(
+            "work", attributes={"session.id": f"s{number % 20}", "number": f"span-{first + number:07}"}
+        ).end()
         time.sleep(max(0.0, begun + number / rate - time.monotonic()))
     print("ended", flush=True)
     time.sleep(rest_seconds)

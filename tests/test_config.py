@@ -3,7 +3,7 @@
 from typing import get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otel_rum_exporter import _env_vars
@@ -104,6 +104,8 @@ def test_keyword_documentation_and_command_line_option_have_the_same_name() -> N
     assert all(getattr(_env_vars, name) == name for name in offered)
 
 
+@example("alias", 10**33)
+@example("alias", 10**60)
 @given(
     st.sampled_from(sorted(table())), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
 )

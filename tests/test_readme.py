@@ -1,4 +1,4 @@
-"""The code blocks of README.md run as readers run them, against a local RUM.
+"""The code blocks of README.md and docs/setup.md run as readers run them, against a local RUM.
 
 Three things differ from a reader's machine. `pip install` and `opentelemetry-bootstrap` need a network and change the
 environment, so replacements check their arguments and install nothing. `make` prints its commands and does not run
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -285,15 +286,18 @@ CHECKS: dict[str, Check] = {
 """By a text that the block contains; the first that fits decides."""
 
 
-README = [
+PAGES = ("README.md", "docs/setup.md")
+
+BLOCKS = [
     token.content
-    for token in MarkdownIt().parse((ROOT / "README.md").read_text(encoding="utf-8"))
+    for page in PAGES
+    for token in MarkdownIt().parse((ROOT / page).read_text(encoding="utf-8"))
     if token.type == "fence" and token.info.strip() in {"sh", "python", "json", "yaml"}
 ]
 """The fenced blocks, in a list or not."""
 
 
-@pytest.mark.parametrize("block", README, ids=lambda block: block.split("\n", 1)[0][:40])
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n", 1)[0][:40])
 @pytest.mark.skipif(sys.platform == "win32", reason="the blocks are for a POSIX shell")
 def test_a_block_of_the_readme_does_what_it_says(
     block: str, reader: Reader, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
@@ -302,10 +306,29 @@ def test_a_block_of_the_readme_does_what_it_says(
     for name, value in reader.environment.items():
         monkeypatch.setenv(name, value)
     check = next((check for text, check in CHECKS.items() if text in block), None)
-    assert check is not None, f"no check for this block of README.md: add one\n{block}"
+    assert check is not None, f"no check for this block: add one\n{block}"
     check(block, reader, pytester)
 
 
 def test_the_readme_has_a_block_for_each_use() -> None:
     """Blocks are found at all; only the installation may be a part of another block."""
-    assert {text for text in CHECKS if any(text in block for block in README)} == CHECKS.keys()
+    assert {text for text in CHECKS if any(text in block for block in BLOCKS)} == CHECKS.keys()
+
+
+def test_the_readme_stays_short() -> None:
+    """A newcomer reads all of it; the details are in docs/."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
+
+
+@pytest.mark.parametrize(
+    "page", sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")]), ids=lambda page: page.name
+)
+def test_the_links_of_a_page_lead_to_files_and_headings(page: Path) -> None:
+    """A file that moved, or a heading that was renamed, breaks no link."""
+    links = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text(encoding="utf-8"))
+    for path, anchor in links:
+        target = (page.parent / path) if path else page
+        assert target.exists(), path
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

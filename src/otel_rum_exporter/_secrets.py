@@ -19,7 +19,7 @@ _PATTERNS = tuple(
         (r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b", MASK),  # ids of access keys
         (_NAMED, rf"\1{MASK}"),  # values after the name of a secret
         (r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", MASK),  # JSON Web Tokens
-        (r"(?<![\w+=])(?=[a-z_+=]*\d)(?:[\w+=]{40,}|[\w+/=]{100,})", MASK),  # keys, signatures, tokens
+        (r"(?<![\w+])(?=[a-z_+]*\d)(?:[\w+]{40,}|[\w+/]{100,})={0,2}", MASK),  # keys, signatures, tokens
         (r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+", MASK),  # e-mail addresses
     )
 )

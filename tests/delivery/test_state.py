@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 
 import pytest
@@ -33,6 +32,8 @@ SESSIONS = st.sampled_from("abc")
 
 DELIVERED = Outcome(Disposition.DELIVERED)
 MAX_BYTES = 4000
+HOUR_NS = 3600 * 10**9
+YEAR_NS = 8760 * HOUR_NS
 
 
 class FakeDisk(MemoryStore):
@@ -82,6 +83,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     def __init__(self, store: MemoryStore | None = None) -> None:
         super().__init__()
         self.now = 0.0
+        self.wall_ns = YEAR_NS
         self.number = 0
         self.ledger = Ledger()
         self.store = store or MemoryStore()
@@ -110,7 +112,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         events = [event(self.number + index, size) for index in range(count)]
         self.number += count
         self.ledger.accept(Tally.of(one.record for one in events))
-        queued = self.state.queue.pack({key: events}, self.number)
+        queued = self.state.queue.pack({key: events}, self.wall_ns)
         self.store.replace((), queued)
         for reason, _, evicted in self.state.enqueue(queued, self.now):
             self.state.drop(reason, evicted, "")
@@ -119,8 +121,14 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.floats(0, 100))
     def pass_time(self, seconds: float) -> None:
-        """Move the clock."""
+        """Move both clocks forward."""
         self.now += seconds
+        self.wall_ns += int(seconds * 1e9)
+
+    @rule(hours=st.floats(-72, 72))
+    def set_wall_clock(self, hours: float) -> None:
+        """Set the wall clock forward or back. The monotonic clock stays."""
+        self.wall_ns += int(hours * HOUR_NS)
 
     @rule()
     def act(self) -> None:
@@ -130,7 +138,7 @@ class DeliveryMachine(RuleBasedStateMachine):
             is_sendable = self.state.queue.events > 0 and self.state.has_free_slot
             assert (action.seconds < math.inf) == is_sendable
             if is_sendable:
-                self.now = action.seconds + 1e-6
+                self.pass_time(action.seconds + 1e-6 - self.now)
                 action = self.state.next_action(self.now)
         if isinstance(action, Send):
             self.in_flight.append(self.state.take(self.now))
@@ -172,10 +180,10 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.state.apply(batch, result, self.now, jitter)
 
     @precondition(lambda self: self.number)
-    @rule(age=st.integers(0, 10), is_durable=st.booleans())
-    def expire(self, age: int, *, is_durable: bool) -> None:
-        """Drop old events."""
-        for reason, expired in self.state.expire(self.number - age, is_durable=is_durable):
+    @rule(hours=st.floats(0, 96), is_durable=st.booleans())
+    def expire(self, hours: float, *, is_durable: bool) -> None:
+        """Drop events that are older than some hours, by the wall clock."""
+        for reason, expired in self.state.expire(self.wall_ns - int(hours * HOUR_NS), is_durable=is_durable):
             self.state.drop(reason, expired, "")
 
     @rule()
@@ -221,10 +229,8 @@ class DiskMachine(DeliveryMachine):
         self.disk.lose(index)
 
 
-SCHEDULES = int(os.environ.get("FUZZ_REQUESTS", "2000")) // 100
-"""How many schedules each of the two machines runs."""
-
-SETTINGS = settings(max_examples=SCHEDULES, stateful_step_count=60, deadline=None)
+# Few, for short examples of failures. `test_schedules` runs many.
+SETTINGS = settings(max_examples=20, stateful_step_count=60, deadline=None)
 TestMemory = DeliveryMachine.TestCase
 TestMemory.settings = SETTINGS
 TestDisk = DiskMachine.TestCase

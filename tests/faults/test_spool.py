@@ -201,6 +201,47 @@ def test_events_for_another_destination_stay_for_it_and_are_logged_once(
     wait_until(lambda: len(received(rum)) == SPANS)
 
 
+@pytest.mark.parametrize("second", ["ASIAQNZGKIQY56JQ7WML", None])
+def test_processes_with_credentials_of_two_accounts_keep_their_events_apart(
+    second: str | None,
+    rum: LocalRum,
+    numbered: NumberedSpans,
+    exporter: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also if only the environment differs. Other keys of the same account deliver the events."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    for name, value in (("AWS_CONFIG_FILE", os.devnull), ("AWS_EC2_METADATA_DISABLED", "true")):
+        monkeypatch.setenv(name, value)
+    settings = {"signing": "sigv4", "region": "eu-west-1", "spool_directory": str(tmp_path / "spool")}
+
+    def start(key_id: str | None) -> Any:
+        if key_id:
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", key_id)
+        else:
+            monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        one = exporter(**settings)
+        one.export(numbered.spans(1)[:0])
+        return one
+
+    rum.faults = [Fault(status=503)]
+    first = start("ASIAY34FZKBOKMUTVV7A")
+    first.export(numbered.spans(SPANS))
+    first.shutdown(0)
+    rum.faults = []
+    other = start(second)
+    wait_until(lambda: any("events for app monitor" in line for line in caplog.messages))
+    assert "of account 609629065308 are still in" in caplog.text
+    assert (other.ledger.accepted, received(rum)) == (0, {})
+    other.shutdown(0)  # Exporters with the same settings share a pipeline in one process.
+    start("AKIAY34FZKBOAAAAAAAA")
+    wait_until(lambda: len(received(rum)) == SPANS)
+    content = b"".join(path.read_bytes() for path in (tmp_path / "spool").rglob("*") if path.is_file())
+    assert b"ASIA" not in content
+
+
 def test_events_that_this_process_may_not_send_expire_and_are_counted(
     left: Path, rum: LocalRum, exporter: Make
 ) -> None:

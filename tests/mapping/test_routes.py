@@ -51,6 +51,31 @@ def test_any_route_is_read_to_its_end(route: str) -> None:
     assert len(shown) <= 3 * len(route) + 1
 
 
+def test_a_route_that_is_only_in_the_name_is_read() -> None:
+    """Tornado's instrumentation never puts a path there, and a path has no parameters."""
+    page = {"http.method": "GET", "http.target": "/stock/7", "http.status_code": 200}
+    for name, attributes in (("GET /stock/{sku}", {}), ("GET /stock/list", {"tornado.handler": "shop.Stock"})):
+        (_, view), _ = mapped(make_span(name, {**page, **attributes}, kind=SpanKind.SERVER))
+        assert view["pageId"] == name.removeprefix("GET ")
+        posted = make_span(name, {**page, **attributes, "http.method": "POST"}, kind=SpanKind.SERVER)
+        assert [kind for kind, _ in mapped(posted)] == [f"POST_stock_{'sku' if 'sku' in name else 'list'}"]
+    for name, attributes in (("GET /stock/7", {}), ("GET", {"tornado.handler": "tornado.web.ErrorHandler"})):
+        ((kind, _),) = mapped(make_span(name, {**page, **attributes}, kind=SpanKind.SERVER))
+        assert kind == "GET_unrouted"
+
+
+def test_ids_are_masked_in_a_path_that_is_set_as_the_route() -> None:
+    """API Gateway's HTTP APIs have no other."""
+    page = {
+        "http.method": "GET",
+        "http.route": "/stock/4711",
+        "http.target": "/stock/4711?x=1",
+        "http.status_code": 200,
+    }
+    (_, view), _ = mapped(make_span("stock", page, kind=SpanKind.SERVER))
+    assert view["pageId"] == "/stock/*"
+
+
 def test_page_and_type_of_a_request_have_the_template() -> None:
     """A page whose name is a regular expression means nothing to a reader."""
     page = {"http.method": "GET", "http.route": r"^archive/(?P<year>[0-9]{4})/$", "http.status_code": 200}

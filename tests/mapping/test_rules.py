@@ -26,8 +26,10 @@ PAGE_VIEW = {
 }
 
 
-def _of_scope(scope: str, name: str, attributes: dict[str, Any] | None = None) -> ReadableSpan:
-    span = make_span(name, attributes or {})
+def _of_scope(
+    scope: str, name: str, attributes: dict[str, Any] | None = None, kind: SpanKind = SpanKind.INTERNAL
+) -> ReadableSpan:
+    span = make_span(name, attributes or {}, kind=kind)
     span._instrumentation_scope = InstrumentationScope(scope)
     return span
 
@@ -97,7 +99,12 @@ SPANS: list[tuple[str, ReadableSpan]] = [
         "a health check that succeeded, by its path or user agent",
         make_span("GET", {"http.method": "GET", "http.target": "/healthz", "http.status_code": 200}, kind=SERVER),
     ),
-    ("a unit of work: kind CONSUMER, or `faas.…`, `job.…`", make_span("take", {}, kind=SpanKind.CONSUMER)),
+    (
+        "a request for messages, by the scope of a library that makes a span for each message as well",
+        _of_scope("opentelemetry.instrumentation.confluent_kafka", "recv", kind=SpanKind.CONSUMER),
+    ),
+    ("a message processed: kind CONSUMER", make_span("take", {}, kind=SpanKind.CONSUMER)),
+    ("a unit of work: `faas.…`, `job.…`", make_span("close books", {"job.name": "close"})),
     (
         "a message sent or received: `messaging.system`",
         make_span("orders send", {"messaging.system": "kafka"}, kind=SpanKind.PRODUCER),
@@ -144,13 +151,13 @@ LOGS: list[tuple[str, ReadableLogRecord]] = [
 @pytest.mark.parametrize(("rule", "span"), SPANS)
 def test_the_first_row_that_fits_a_span_applies(rule: str, span: ReadableSpan) -> None:
     """Each row has a span that no row before it fits."""
-    assert rule == SPAN_RULES.decide(SpanView.of(span), CONFIG).name
+    assert rule == SPAN_RULES.with_settings(CONFIG).rule_of(SpanView.of(span)).name
 
 
 @pytest.mark.parametrize(("rule", "record"), LOGS)
 def test_the_first_row_that_fits_a_log_record_applies(rule: str, record: ReadableLogRecord) -> None:
     """Each row has a log record that no row before it fits."""
-    assert rule == LOG_RULES.decide(LogView.of(record), CONFIG).name
+    assert rule == LOG_RULES.with_settings(CONFIG).rule_of(LogView.of(record)).name
 
 
 def test_every_row_has_an_example() -> None:

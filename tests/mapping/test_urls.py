@@ -42,7 +42,7 @@ def test_path_has_the_same_result_without_parsing(given_url: str) -> None:
     assert urls.path(given_url) == (urlsplit(given_url).path or "/")
 
 
-@given(st.text(max_size=40), st.sampled_from(["?", "#"]))
+@given(st.text(max_size=40).filter(lambda text: "SECRET" not in text), st.sampled_from(["?", "#"]))
 def test_scrub_removes_every_query(prefix: str, separator: str) -> None:
     """For any text, everything after `?` or `#` is removed."""
     assert "SECRET" not in urls.scrub(f"{prefix}{separator}SECRET")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from .._fork import UNFORKED
@@ -27,6 +27,7 @@ from ..mapping.log_view import LogRecord
 from ..mapping.outcome import Converted
 from ..mapping.span_view import Span
 from ..mapping.urls import scrub
+from ..rum.account import Credentials, credentials_in
 from ..rum.client import RumClient, Transport
 from .cost import Cost
 from .metrics import is_enabled, observe
@@ -198,19 +199,23 @@ def _store(config: Config, log: RateLimitedLog) -> Store:
 
     return Spool(
         config.spool_directory,
-        destination=spool_destination(config),
+        destination=spool_destination(config, os.environ),
         max_bytes=config.spool_max_bytes,
         log=log,
         former_destination=f"{config.endpoint or ''} {config.region or ''} {config.signing}",
     )
 
 
-def spool_destination(config: Config) -> str:
+def spool_destination(config: Config, environment: Mapping[str, str]) -> str:
     """Return where the events of a spool are sent and with whose permission, without secrets."""
+    is_own = config.signing != "none" and config.identity_pool_id is None
+    credentials = credentials_in(environment) if is_own else Credentials(None, None)
     parts = (
         ("app monitor", config.app_monitor_id),
         ("in", config.region),
         ("at", config.endpoint and scrub(config.endpoint)),
+        ("of account", credentials.account),
+        ("with profile", credentials.profile),
         ("for identity pool", config.identity_pool_id),
         ("and role", config.guest_role_arn),
         ("without signatures", config.signing == "none" or None),

@@ -17,25 +17,32 @@ MAX_NAME_CHARS = 64
 """No name that the mapping uses is longer."""
 
 
+class _Answers(dict[frozenset[str], bool]):
+    """Whether one of some names is among others."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __missing__(self, wanted: frozenset[str]) -> bool:
+        return self.setdefault(wanted, not wanted.isdisjoint(self._names))
+
+
 class AttributeKeys:
     """The set of a record's attribute names, shared by all records with the same names. Thread-safe.
 
-    What depends on names alone is computed once per set.
+    What depends on names alone is computed once per set. `is_kept` is false for a set that only one record has, because
+    it is too large to be kept. `has` returns whether it contains one of the wanted names, in a set that lives as long
+    as the process.
     """
 
-    __slots__ = ("_cached", "_has", "names")
+    __slots__ = ("_cached", "has", "is_kept", "names")
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], *, is_kept: bool) -> None:
         self.names = names
-        self._has: dict[frozenset[str], bool] = {}
+        self.is_kept = is_kept
+        self.has = _Answers(names).__getitem__
         self._cached: dict[Callable[[tuple[str, ...]], Any], Any] = {}
-
-    def has(self, wanted: frozenset[str]) -> bool:
-        """Return whether it contains one of the wanted names; for sets that live as long as the process."""
-        answer = self._has.get(wanted)
-        if answer is None:
-            answer = self._has[wanted] = not wanted.isdisjoint(self.names)
-        return answer
 
     def cached(self, function: Callable[[tuple[str, ...]], T]) -> T:
         """Return the cached result of a function of the names; for functions that live as long as the process."""
@@ -60,5 +67,6 @@ def _new_keys(names: tuple[Any, ...]) -> AttributeKeys:
     if len(texts) == len(names) <= MAX_NAMES and sum(map(len, texts)) <= MAX_NAMES_CHARS:
         if len(_key_sets) >= MAX_KEY_SETS:
             _key_sets.clear()
-        return _key_sets.setdefault(names, AttributeKeys(texts))
-    return AttributeKeys(tuple(itertools.islice((name for name in texts if len(name) <= MAX_NAME_CHARS), MAX_NAMES)))
+        return _key_sets.setdefault(names, AttributeKeys(texts, is_kept=True))
+    short = (name for name in texts if len(name) <= MAX_NAME_CHARS)
+    return AttributeKeys(tuple(itertools.islice(short, MAX_NAMES)), is_kept=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from functools import lru_cache, wraps
 from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
@@ -85,16 +84,29 @@ class ObjectCache(Generic[K, T]):
         self._results.clear()
 
 
+class _Texts(dict[str, T]):
+    """The results of a function of texts. Cleared when it is full. Thread-safe."""
+
+    def __init__(self, function: Callable[[str], T], max_size: int, max_chars: int) -> None:
+        super().__init__()
+        self._function = function
+        self._max_size = max_size
+        self._max_chars = max_chars
+
+    def __missing__(self, text: str) -> T:
+        result = self._function(text)
+        if len(text) <= self._max_chars:
+            if len(self) >= self._max_size:
+                self.clear()
+            self[text] = result
+        return result
+
+
 def cache_short_texts(max_size: int, max_chars: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
     """Cache a function of a text, but not for texts longer than `max_chars`, because clients choose them."""
 
     def decorate(function: Callable[[str], T]) -> Callable[[str], T]:
-        cached = lru_cache(maxsize=max_size)(function)
-
-        @wraps(function)
-        def call(text: str) -> T:
-            return cached(text) if len(text) <= max_chars else function(text)
-
-        return call
+        # With a known text, no function in Python is called.
+        return _Texts(function, max_size, max_chars).__getitem__
 
     return decorate

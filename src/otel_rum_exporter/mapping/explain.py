@@ -25,8 +25,8 @@ from .converter import Converter
 from .event_types import PREFIX
 from .events import http_event, page_view
 from .identity import Moment
+from .mapper import Mapper
 from .outcome import Drop, Outcome
-from .rules import rule_of
 from .span_view import SpanView
 
 PLACEHOLDER_APP_MONITOR_ID = "00000000-0000-4000-8000-000000000000"
@@ -116,8 +116,9 @@ def explain(decoded: DecodeResult, config: Config, now_ns: int) -> Explanation:
         log.add("minted", _MINTED)
     if config.app_monitor_id == PLACEHOLDER_APP_MONITOR_ID and not config.id_hash_key:
         log.add("no monitor", _NO_MONITOR)
+    mapper = Mapper(config)
     explained = tuple(
-        _explained(outcomes[id(record)].popleft() if outcomes[id(record)] else _UNREADABLE, config)
+        _explained(outcomes[id(record)].popleft() if outcomes[id(record)] else _UNREADABLE, config, mapper)
         for record in decoded.records
     )
     return Explanation(explained, tuple(map(str, decoded.failures)), tuple(log.notes.values()))
@@ -228,13 +229,13 @@ class _Notes(RateLimitedLog):
         self.notes.setdefault(kind, message % values if values else message)
 
 
-def _explained(outcome: Outcome, config: Config) -> Explained:
+def _explained(outcome: Outcome, config: Config, mapper: Mapper) -> Explained:
     view, identity = outcome.view, outcome.identity
     drop = next(iter(outcome.drops), None)
     return Explained(
         name=view.name if view else "",
         kind=view.kind.name if view and view.kind else None,
-        rule=rule_of(view, config).name if view and identity else "no rule",
+        rule=mapper.rule_of(view).name if view and identity else "no rule",
         session_id=identity.session_id if identity else None,
         user_id=identity.user_id if identity and identity.user_id != NIL_UUID else None,
         page_id=identity.metadata.get("pageId") if identity else None,

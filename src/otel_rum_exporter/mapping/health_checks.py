@@ -7,9 +7,9 @@ from http import HTTPStatus
 
 from opentelemetry.trace import StatusCode
 
-from .._attributes import ROUTE, TARGETS, URLS, USER_AGENTS
+from .._attributes import TARGETS, URLS, USER_AGENTS
 from ..config import Config
-from . import urls
+from . import routes, urls
 from .caches import cache_short_texts
 from .events import http_event
 from .span_view import SpanView
@@ -46,7 +46,7 @@ def is_passed(view: SpanView, config: Config) -> bool:
         return False
     if http_event.method(view) is None:
         return view.text("rpc.service") == GRPC_HEALTH or view.name.startswith(f"{GRPC_HEALTH}/")
-    asked = view.text(ROUTE, *TARGETS, *URLS) or "/"
+    asked = routes.of_request(view) or view.text(*TARGETS, *URLS) or "/"
     return USER_AGENT.search(view.text(*USER_AGENTS) or "") is not None or _is_path_of_check(
         asked if asked.startswith("/") or "://" in asked else f"/{asked}"
     )

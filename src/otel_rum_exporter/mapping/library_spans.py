@@ -41,6 +41,12 @@ SCOPES = re.compile(
 )
 """Names of instrumentation scopes. A library with a scope of another name counts as the application."""
 
+POLLS = re.compile(
+    r"opentelemetry\.instrumentation\.(boto3sqs|confluent_kafka)\b|@opentelemetry/instrumentation-aws-sdk\b"
+    r"|io\.opentelemetry\.(aws-sdk|kafka|jms|rabbitmq|pulsar|rocketmq|spring-(rabbit|jms|kafka))"
+)
+"""Scopes that make a span for a request for messages, and others for the processing of each message."""
+
 MAX_CACHED_SCOPES = 1000
 MAX_SCOPE_CHARS = 256
 _OUTGOING = (SpanKind.CLIENT, SpanKind.PRODUCER)  # a set would call the hash of an Enum, which is written in Python
@@ -52,9 +58,13 @@ def is_library(scope: str) -> bool:
     return SCOPES.match(scope) is not None
 
 
-def is_job(view: SpanView, _config: Config) -> bool:
-    """Return whether a span is a unit of work that no request started: a message processed, a function, a command."""
-    return view.kind is SpanKind.CONSUMER or not JOB.isdisjoint(view.attributes)
+def is_poll(view: SpanView, config: Config) -> bool:
+    """Return whether a span asks for messages, of which each has a span of its own."""
+    return (
+        config.custom_events == "application"
+        and (view.name == "recv" or view.text("messaging.operation.type", "messaging.operation") == "receive")
+        and POLLS.match(view.scope_name) is not None
+    )
 
 
 def is_call(view: SpanView, config: Config) -> bool:
@@ -72,6 +82,5 @@ def is_step(view: SpanView, config: Config) -> bool:
     return (
         config.custom_events == "application"
         and (view.kind in _OUTGOING or view.kind is SpanKind.INTERNAL)
-        and view.scope is not None
-        and is_library(str(view.scope.name))
+        and is_library(view.scope_name)
     )

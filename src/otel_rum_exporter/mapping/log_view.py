@@ -13,7 +13,7 @@ from opentelemetry.trace import TraceFlags
 from .._attributes import PREVIOUS_URL, URLS, plain
 from .attribute_keys import keys_of
 from .attribute_values import json_object, json_text, json_value
-from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, clock_unit_ns, epoch_ns, text
+from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, clock_unit_ns, epoch_ns, name_of, text
 
 PAGE_VIEW_RECORD = "browser.page_view"
 """Name of a page view whose URL may be in the body."""
@@ -102,6 +102,7 @@ class LogView(View):
             keys=keys_of(attributes),
             resource=record.resource,
             scope=record.instrumentation_scope,
+            scope_name=name_of(record.instrumentation_scope),
             trace_id=trace_id,
             span_id=span_id,
             key=None,

@@ -17,10 +17,11 @@ from .event_types import BUILT_IN
 from .events import page_load
 from .events.custom import FALLBACK_TYPE
 from .events.js_error import exceptions, has_exceptions, js_error
+from .log_view import LogView
 from .record_view import SpanKey, View
 from .reported_exceptions import ReportedExceptions
 from .rule import Rule
-from .rules import rule_of
+from .rules import LOG_RULES, SPAN_RULES
 from .span_view import SpanView
 
 MAX_CUSTOM_TYPES = 200
@@ -47,6 +48,8 @@ class Mapper:
     def __init__(self, config: Config, caches: Caches | None = None) -> None:
         caches = caches or Caches()
         self._config = config
+        self._of_span = SPAN_RULES.with_settings(config).rule_of
+        self._of_log = LOG_RULES.with_settings(config).rule_of
         self._exceptions = ReportedExceptions(caches)
         self._types = set(BUILT_IN)
         self._load_reporters: BoundedDict[page_load.Load, str] = caches.bounded("loads", MAX_LOADS)
@@ -56,7 +59,7 @@ class Mapper:
         """Return the event drafts of a span or log record."""
         if self._parts and isinstance(view, SpanView):
             view.part = self._parts.pop((view.trace_id, view.span_id), None)
-        rule = rule_of(view, self._config)
+        rule = self.rule_of(view)
         if rule.is_of_parent and isinstance(view, SpanView) and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
             self._parts[view.parent_key] = view
             self._parts.trim()
@@ -71,6 +74,14 @@ class Mapper:
             if found:
                 left_out = REPEATED_EXCEPTION
         return Mapped(rule, drafts, None if drafts else left_out)
+
+    def rule_of(self, view: View) -> Rule[Any]:
+        """Return the rule that applies to a span or log record."""
+        if isinstance(view, SpanView):
+            return self._of_span(view)
+        if isinstance(view, LogView):
+            return self._of_log(view)
+        raise TypeError(f"no rules for {type(view).__name__}")
 
     def _is_reporter(self, view: View, load: page_load.Load | None) -> bool:
         """Return whether records of this name were the first to report a load."""

@@ -161,9 +161,8 @@ def page_id(view: View) -> str | None:
     if view.kind is not SpanKind.SERVER:
         document = _document_url(view)
         return _scrubbed(view, *SCREEN_NAMES) or (mask_path(urls.page(document)) if document else None)
-    route = view.text(ROUTE)
+    route = routes.of_request(view)
     if route is not None:
-        route = routes.readable(route)
         return route if route.startswith("/") else f"/{route}"
     return _path(view.text(*TARGETS, *URLS))
 

@@ -56,13 +56,19 @@ class Scope(Protocol):
     def version(self) -> str | None: ...
 
 
+def name_of(scope: Scope | None) -> str:
+    """Return the name of a scope; empty if it has none."""
+    name = None if scope is None else scope.name
+    return name if type(name) is str else str(name or "")
+
+
 @dataclass(slots=True, kw_only=True)
 class View:
     """A span or a log record, with its attributes read once.
 
-    `keys` is the key set of the attributes. `kind` and `key` are None for a log record, which has no children.
-    `parent_key` is the enclosing span; None if there is none. `is_parent_remote` is true if that span is in another
-    process. Times are ns since the epoch. `redactor` decides what of it is sent.
+    `keys` is the key set of the attributes. `scope_name` is empty if there is none. `kind` and `key` are None for a log
+    record, which has no children. `parent_key` is the enclosing span; None if there is none. `is_parent_remote` is true
+    if that span is in another process. Times are ns since the epoch. `redactor` decides what of it is sent.
     """
 
     name: str
@@ -70,6 +76,7 @@ class View:
     keys: AttributeKeys
     resource: Resource
     scope: Scope | None
+    scope_name: str
     trace_id: str
     key: SpanKey | None
     parent_key: SpanKey | None
@@ -128,7 +135,8 @@ class View:
     def integer(self, *names: str) -> int | None:
         """Return the first of the named attributes that is a whole number, in any encoding."""
         for name in names:
-            value = as_number(self.attributes.get(name))
+            given = self.attributes.get(name)
+            value = None if given is None else as_number(given)
             if value is not None and value == int(value):
                 return int(value)
         return None
@@ -153,7 +161,7 @@ def text(attributes: Mapping[str, Any], *names: str) -> str | None:
     for name in names:
         value = attributes.get(name)
         if isinstance(value, str) and value:
-            return json_text(value)
+            return value if type(value) is str and value.isascii() else json_text(value)
     return None
 
 
@@ -168,7 +176,7 @@ def identifier(attributes: Mapping[str, Any], *names: str) -> str | None:
             continue
         if isinstance(value, str):
             if value:
-                return json_text(value)
+                return value if type(value) is str and value.isascii() else json_text(value)
         elif isinstance(value, int) and not isinstance(value, bool):
             return str(int(value)) if value.bit_length() <= _MAX_ID_BITS else None
         elif isinstance(value, float) and value.is_integer():
@@ -179,7 +187,8 @@ def identifier(attributes: Mapping[str, Any], *names: str) -> str | None:
 def number(attributes: Mapping[str, Any], *names: str) -> float | None:
     """Return the first of the named attributes that is a finite number, in any encoding."""
     for name in names:
-        value = as_number(attributes.get(name))
+        given = attributes.get(name)
+        value = None if given is None else as_number(given)
         if value is not None:
             return value
     return None

@@ -107,12 +107,12 @@ class Redactor:
         else:
             names = tuple((name, treatment_below(path, str(name))) for name in attributes)
         found = {}
+        clean = self._value if self._hook is None else self.value
         for name, treatment in names:
             value = attributes[name]
             if treatment is not Treatment.SENT and not self._is_sent(treatment, value):
                 continue
-            below = f"{path}.{name}" if path else name
-            value = self.value(name, value, allowed_parameters, depth, below)
+            value = clean(name, value, allowed_parameters, depth, f"{path}.{name}" if path else name)
             if value is not None or attributes[name] is None:
                 found[name] = value
         return found

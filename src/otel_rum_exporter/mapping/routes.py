@@ -9,11 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from .._attributes import ROUTE, TARGETS
+from . import urls
 from .caches import cache_short_texts
+from .path_ids import mask_path
+from .record_view import View
 
 MAX_CACHED_ROUTES = 1000
 MAX_CACHED_CHARS = 1024
 
+HANDLER = "tornado.handler"
+"""An attribute of spans whose name has the route, if there is one, and never a path."""
+
+_HAS_PARAMETER = re.compile(r"/(?:[{<:]\w|\*)")
 _HAS_PATTERN = re.compile(r"[\^$(\\\[]|\{[^}]*:")
 _NAMED = re.compile(r"\?P?<(\w+)>")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -30,6 +38,20 @@ _ANCHORS_AND_CLASSES = {
     "W": "*",
     "S": "*",
 }
+
+
+def of_request(view: View) -> str | None:
+    """Return the readable route of a request served: `http.route`, else the one in its name; None if it has none.
+
+    API Gateway sets the path as the route, so ids are masked in a route that equals the path.
+    """
+    route = view.text(ROUTE)
+    if route is None:
+        named = view.name.partition(" ")[2]
+        is_route = named.startswith("/") and (HANDLER in view.attributes or _HAS_PARAMETER.search(named))
+        return mask_path(readable(named)) if is_route else None
+    target = view.text(*TARGETS)
+    return mask_path(route) if target and urls.path(target) == route else readable(route)
 
 
 @cache_short_texts(MAX_CACHED_ROUTES, MAX_CACHED_CHARS)

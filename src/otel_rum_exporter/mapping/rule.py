@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import Generic, TypeVar
 
 from opentelemetry.trace import SpanKind
 
 from ..config import Config
 from ..rum.event import EventDraft
+from .attribute_keys import MAX_KEY_SETS, AttributeKeys
 from .record_view import View
 
 V = TypeVar("V", bound=View)
+
+MAX_CANDIDATES = 2 * MAX_KEY_SETS
 
 NOT_FOR_RUM = "it is not for RUM"
 NOT_MEASURED = "it has no measurement"
@@ -38,9 +40,7 @@ def _nothing(_view: View, _config: Config) -> Iterable[EventDraft]:
 
 def is_excluded(view: View, config: Config) -> bool:
     """Return whether the settings exclude the name or the scope of a record."""
-    if not config.excluded_names:
-        return False
-    names = (view.name, view.scope.name if view.scope else "")
+    names = (view.name, view.scope_name)
     return any(fnmatchcase(name, pattern) for pattern in config.excluded_names for name in names)
 
 
@@ -48,16 +48,18 @@ def is_excluded(view: View, config: Config) -> bool:
 class Rule(Generic[V]):
     """A row of a table. `becomes` names its events; exceptions add `js_error_event` if `keeps_exceptions`.
 
-    It applies to spans of one `kind`, to records with one of the names `named`, to records with one of the attributes
-    `having`, and to those of them for which `fits` returns true. `left_out` is why a record becomes no event. With
-    `is_of_parent`, the parent's event contains the span's data.
+    It applies if the setting `needs` is set, to spans of one `kind`, to records of one of the `scopes`, with one of the
+    names `named` and one of the attributes `having`, and to those of them for which `fits` returns true. `left_out` is
+    why a record becomes no event. With `is_of_parent`, the parent's event contains the span's data.
     """
 
     name: str
     becomes: str
     events: Callable[[V, Config], Iterable[EventDraft]] = _nothing
     fits: Callable[[V, Config], bool] = _always
+    needs: str = ""
     kind: SpanKind | None = None
+    scopes: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
     having: frozenset[str] = frozenset()
     keeps_exceptions: bool = True
@@ -66,33 +68,60 @@ class Rule(Generic[V]):
 
 
 class Rules(Generic[V]):
-    """A table of rules, in order. Thread-safe."""
+    """A table of rules, in order. The last row fits every record."""
 
     def __init__(self, *rows: Rule[V]) -> None:
         self._rows = rows
-        self._names = frozenset(name for row in rows for name in row.named)
-        self._candidates = partial(_Candidates, rows)
 
     def __iter__(self) -> Iterator[Rule[V]]:
         return iter(self._rows)
 
-    def decide(self, view: V, config: Config) -> Rule[V]:
-        """Return the first rule that fits a span or log record; the last row of each table fits every one."""
-        candidates: _Candidates[V] = view.keys.cached(self._candidates)
-        for row in candidates[view.kind, view.name if view.name in self._names else ""]:
-            if row.fits is _always or row.fits(view, config):
+    def with_settings(self, config: Config) -> Decisions[V]:
+        """Return what decides about records by this table."""
+        return Decisions([row for row in self._rows if not row.needs or getattr(config, row.needs)], config)
+
+
+class Decisions(Generic[V]):
+    """A table of rules under settings. What attribute names, kind, scope and name decide is decided once.
+
+    Not thread-safe.
+    """
+
+    def __init__(self, rows: Sequence[Rule[V]], config: Config) -> None:
+        self._rows = rows
+        self._config = config
+        self._names = frozenset(name for row in rows for name in row.named)
+        self._scopes = frozenset(name for row in rows for name in row.scopes)
+        self._candidates: dict[tuple[AttributeKeys, int, str, str], list[Rule[V]]] = {}
+
+    def rule_of(self, view: V) -> Rule[V]:
+        """Return the first rule that fits a span or log record."""
+        name, scope, kind = view.name, view.scope_name, view.kind
+        key = (
+            view.keys,
+            # The hash of an Enum is written in Python; members live for ever, so their ids are unique.
+            id(kind) if kind.__class__ is SpanKind else 0,
+            name if name in self._names else "",
+            scope if scope in self._scopes else "",
+        )
+        for row in self._candidates.get(key) or self._decide(key, kind):
+            if row.fits is _always or row.fits(view, self._config):
                 return row
         raise LookupError(view.name)
 
-
-class _Candidates(dict[tuple["SpanKind | None", str], tuple[Rule[V], ...]]):
-    """The rows that can fit by attribute names, for a kind and a name."""
-
-    def __init__(self, rows: Iterable[Rule[V]], attributes: tuple[str, ...]) -> None:
-        super().__init__()
-        self._rows = [row for row in rows if not row.having or not row.having.isdisjoint(attributes)]
-
-    def __missing__(self, key: tuple[SpanKind | None, str]) -> tuple[Rule[V], ...]:
-        kind, name = key
-        rows = (row for row in self._rows if row.kind in {None, kind} and (not row.named or name in row.named))
-        return self.setdefault(key, tuple(rows))
+    def _decide(self, key: tuple[AttributeKeys, int, str, str], kind: SpanKind | None) -> list[Rule[V]]:
+        """Return the rows that can fit by attribute names, kind, name and scope."""
+        keys, _, name, scope = key
+        found = [
+            row
+            for row in self._rows
+            if (not row.having or not row.having.isdisjoint(keys.names))
+            and (row.kind is None or row.kind is kind)
+            and (not row.named or name in row.named)
+            and (not row.scopes or scope in row.scopes)
+        ]
+        if keys.is_kept:
+            if len(self._candidates) >= MAX_CANDIDATES:
+                self._candidates.clear()
+            self._candidates[key] = found
+        return found

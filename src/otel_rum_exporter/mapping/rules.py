@@ -6,7 +6,6 @@ An event family is one module in `events` and one row here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from opentelemetry.trace import SpanKind
 
@@ -28,7 +27,6 @@ from .events import (
     xray,
 )
 from .log_view import PAGE_VIEW_RECORD, LogView
-from .record_view import View
 from .rule import Rule, Rules, is_excluded
 from .span_view import SpanView
 
@@ -66,7 +64,13 @@ SPAN_RULES: Rules[SpanView] = Rules(
         having=http_event.OWN_TRAFFIC,
         keeps_exceptions=False,
     ),
-    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=is_excluded, keeps_exceptions=False),
+    Rule(
+        "a name or scope in `EXCLUDED_NAMES`",
+        _NOTHING,
+        fits=is_excluded,
+        needs="excluded_names",
+        keeps_exceptions=False,
+    ),
     Rule("a message of an ASGI request", _NOTHING, having=_names("asgi.event.type"), left_out=rule.NOT_FOR_RUM),
     Rule(
         "`rum.event.type` = `none`",
@@ -114,8 +118,20 @@ SPAN_RULES: Rules[SpanView] = Rules(
     ),
     Rule("the start of an application: `AppStart`", _CUSTOM, custom.span_event, named=_names("AppStart")),
     Rule("a screen drawn: `app.screen.time_to_first_…`", _NAVIGATION, screen.first_drawn, named=screen.FIRST_DRAWN),
-    Rule("an Android screen shown", _PAGE_VIEW, page_view.page_view, screen.is_lifecycle_shown, named=screen.SHOWN),
-    Rule("another step of a screen's lifecycle", _CUSTOM, custom.span_event, screen.is_lifecycle),
+    Rule(
+        "an Android screen shown",
+        _PAGE_VIEW,
+        page_view.page_view,
+        screen.is_lifecycle_shown,
+        scopes=screen.LIFECYCLE_SCOPES,
+        named=screen.SHOWN,
+    ),
+    Rule(
+        "another step of a screen's lifecycle",
+        _CUSTOM,
+        custom.span_event,
+        scopes=screen.LIFECYCLE_SCOPES,
+    ),
     Rule("an exception as a span", _ERROR, fits=js_error.is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
     Rule(
         "a call to a database or cache: `db.…`",
@@ -181,7 +197,15 @@ SPAN_RULES: Rules[SpanView] = Rules(
         screen.is_shown,
         having=_names(*SCREEN_NAMES),
     ),
-    Rule("a unit of work: kind CONSUMER, or `faas.…`, `job.…`", _CUSTOM, custom.span_event, library_spans.is_job),
+    Rule(
+        "a request for messages, by the scope of a library that makes a span for each message as well",
+        _UNLESS_ALL,
+        fits=library_spans.is_poll,
+        kind=SpanKind.CONSUMER,
+        left_out=rule.LIBRARY_SPAN,
+    ),
+    Rule("a message processed: kind CONSUMER", _CUSTOM, custom.span_event, kind=SpanKind.CONSUMER),
+    Rule("a unit of work: `faas.…`, `job.…`", _CUSTOM, custom.span_event, having=library_spans.JOB),
     Rule(
         "a message sent or received: `messaging.system`",
         _UNLESS_ALL,
@@ -207,7 +231,13 @@ SPAN_RULES: Rules[SpanView] = Rules(
 )
 
 LOG_RULES: Rules[LogView] = Rules(
-    Rule("a name or scope in `EXCLUDED_NAMES`", _NOTHING, fits=is_excluded, keeps_exceptions=False),
+    Rule(
+        "a name or scope in `EXCLUDED_NAMES`",
+        _NOTHING,
+        fits=is_excluded,
+        needs="excluded_names",
+        keeps_exceptions=False,
+    ),
     Rule(
         "`rum.event.type` = `none`",
         _NOTHING,
@@ -285,12 +315,3 @@ LOG_RULES: Rules[LogView] = Rules(
     Rule("any other named event", _CUSTOM, custom.log_event, custom.is_named),
     Rule("a log line without an event name", _NOTHING, left_out=rule.NOT_FOR_RUM),
 )
-
-
-def rule_of(view: View, config: Config) -> Rule[Any]:
-    """Return the rule that applies to a span or log record."""
-    if isinstance(view, SpanView):
-        return SPAN_RULES.decide(view, config)
-    if isinstance(view, LogView):
-        return LOG_RULES.decide(view, config)
-    raise TypeError(f"no rules for {type(view).__name__}")

@@ -48,6 +48,9 @@ def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
 
 def exported(url: str, allowed_parameters: Collection[str] = ()) -> str:
     """Return a URL as it is sent: scrubbed, and with the ids of its path masked."""
+    plain = None if allowed_parameters else _PLAIN.match(url)
+    if plain:
+        return plain[0] if plain[1] is None else plain[0][: plain.start(1)] + mask_path(plain[1])
     found = scrub(url, allowed_parameters)
     start = found.find("/", found.find("://") + 3) if "://" in found else 0
     if start < 0:

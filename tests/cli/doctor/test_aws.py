@@ -50,7 +50,7 @@ def test_endpoint_that_refuses_connections_fails_once(diagnose: Diagnose) -> Non
     assert results["app monitor"].status is Status.WARNING
     assert results["test event"].message == "for the same reason as endpoint"
     assert results["endpoint"].message.startswith("EndpointConnectionError: ")
-    assert results["endpoint"].fix == "check region, endpoint and network"
+    assert results["endpoint"].fix == "start `otel-rum local`, or correct AWS_ENDPOINT_URL_RUM"
 
 
 def test_captive_portal_fails_as_a_web_page(diagnose: Diagnose, shop: LocalRum) -> None:

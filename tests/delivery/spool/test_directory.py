@@ -174,6 +174,31 @@ def test_if_the_disk_fails_events_stay_in_memory_and_one_line_is_logged(
     assert later.location is not None
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="flock needs POSIX")
+def test_without_locks_events_stay_in_memory_and_no_file_is_left(
+    make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """NFS without lockd refuses locks. Each attempt left an empty file, up to one for each export."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    log = RateLimitedLog()
+    spool = make(log=log)
+    stored = [queued("a", number) for number in range(3)]
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", refuse)
+        for one in stored:
+            spool.replace((), [one])
+    log.write()
+    assert [spool.events(one) for one in stored] == [(event(number),) for number in range(3)]
+    assert [one.location for one in stored] == [None] * 3
+    assert list(tmp_path.rglob(f"*{SUFFIX}")) == []
+    (line,) = caplog.messages
+    assert "No locks available" in line
+    assert "in memory only" in line
+
+
 def test_after_a_failed_sync_events_go_to_a_new_file(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -254,6 +279,29 @@ def test_a_mostly_empty_file_is_copied_and_deleted(
     assert (spool.events(found), lost_events) == ((event(1),), 0)
 
 
+def test_a_file_is_copied_in_small_steps(
+    make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A step uses memory several times its size, which the C library may keep."""
+    spool = make()
+    kept, delivered = [queued("a", number) for number in range(1000)], queued("a", *range(20_000))
+    spool.replace((), [*kept, delivered])
+    spool.remove([delivered])
+    (old,) = files(tmp_path / "spool")
+    real, sizes = LockedFile.write, []
+
+    def write(file: LockedFile, content: bytes, offset: int) -> None:
+        sizes.append(len(content))
+        real(file, content, offset)
+
+    monkeypatch.setattr(LockedFile, "write", write)
+    assert spool.recover() == ([], 0)
+    assert not old.exists()
+    assert sum(sizes) > 150_000
+    assert max(sizes) < 30_000
+    assert [spool.events(one) for one in kept] == [(event(number),) for number in range(1000)]
+
+
 def test_the_disk_limit_excludes_files_of_other_processes(make: Callable[..., Spool]) -> None:
     """The limit is for the directory."""
     first, second = make(), make(max_bytes=8 * MIB)
@@ -329,7 +377,7 @@ def test_events_that_stayed_in_memory_are_written_when_the_disk_works(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In parts, without those that were delivered meanwhile."""
-    monkeypatch.setattr(module, "PART_BYTES", 1000)
+    monkeypatch.setattr(module, "STEP_PARTS", 5)
     spool = make()
     accepted = [queued("a", number) for number in range(20)]
     with monkeypatch.context() as patch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import SpanContext, SpanKind
@@ -67,6 +69,34 @@ def test_any_other_exception_below_a_request_is_an_error(kind: str, message: str
     assert types(make_span("load", parent=served, events=raised)) == ["load", ERROR]
 
 
+@pytest.mark.parametrize("kind", ["Exception", "grpc.aio.AbortError"])
+@pytest.mark.parametrize(
+    ("code", "is_error"),
+    [
+        ({"rpc.grpc.status_code": 5}, False),
+        ({"rpc.grpc.status_code": "16"}, False),
+        ({"rpc.response.status_code": "PERMISSION_DENIED"}, False),
+        ({"rpc.grpc.status_code": 13}, True),
+        ({"rpc.grpc.status_code": 0}, True),
+        ({"rpc.grpc.status_code": [5]}, True),
+        ({"rpc.response.status_code": "UNAVAILABLE"}, True),
+    ],
+    ids=str,
+)
+def test_a_call_that_grpc_refused_is_no_error(kind: str, code: dict[str, Any], *, is_error: bool) -> None:
+    """Both of its servers' `context.abort` raise; a call with the code of a broken server is an error."""
+    span = make_span("x/y", {"rpc.system": "grpc", **code}, kind=SpanKind.SERVER, events=[exception_event(kind, "")])
+    assert (ERROR in types(span)) is is_error
+
+
+def test_a_bare_exception_of_another_call_is_an_error() -> None:
+    """It has a message, or no call was refused."""
+    refused = {"rpc.system": "grpc", "rpc.grpc.status_code": 5}
+    for attributes, message in ((refused, "no"), ({}, "")):
+        raised = [exception_event("Exception", message)]
+        assert ERROR in types(make_span("x/y", attributes, kind=SpanKind.SERVER, events=raised))
+
+
 @pytest.mark.parametrize(("kind", "message"), [("KeyError", "'sku'"), ("requests.exceptions.HTTPError", "404")])
 def test_an_exception_behind_a_404_is_an_error(kind: str, message: str) -> None:
     """The framework did not raise it."""
@@ -121,6 +151,9 @@ def test_an_exception_of_a_call_is_reported_by_the_span_that_it_reaches(kind: Sp
         ("starlette.requests.ClientDisconnect", "", False),
         ("GeneratorExit", "", False),
         ("KeyboardInterrupt", "", False),
+        ("click.exceptions.Exit", "0", False),
+        ("click.exceptions.Abort", "", False),
+        ("click.exceptions.ClickException", "no such file", True),
         ("System.Threading.Tasks.TaskCanceledException", "canceled due to the configured HttpClient.Timeout", True),
         ("TimeoutError", "", True),
         ("ConnectionAbortedError", "Software caused connection abort", True),

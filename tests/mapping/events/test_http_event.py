@@ -240,9 +240,9 @@ def test_requests_to_rum_itself_are_detected(attributes: dict[str, Any]) -> None
     """Telemetry about sending telemetry is not sent."""
     view = SpanView.of(make_span("x", attributes, kind=SpanKind.CLIENT))
     assert http_event.is_own_traffic(view, make_config())
-    assert SPAN_RULES.decide(view, make_config()).name == "a request to RUM itself"
+    assert SPAN_RULES.with_settings(make_config()).rule_of(view).name == "a request to RUM itself"
     served = SpanView.of(make_span("x", attributes, kind=SpanKind.SERVER))
-    assert SPAN_RULES.decide(served, make_config()).name != "a request to RUM itself"
+    assert SPAN_RULES.with_settings(make_config()).rule_of(served).name != "a request to RUM itself"
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ def endpoint(context: Context) -> Result:
         )
     except Exception as error:  # noqa: BLE001 - every exception is a result
         response = getattr(error, "response", None)
+        if response is None and context.is_local and type(error).__name__ == "EndpointConnectionError":
+            return replace(result_of(error), fix=f"start `otel-rum local`, or correct {context.source_of('endpoint')}")
         if response is None:
             return result_of(error)
     where = scrub(config.endpoint) if config.endpoint else f"RUM in {context.region}"

@@ -19,7 +19,7 @@ def spool(context: Context) -> Result:
     # The app monitor of the resource is not part of the settings of the exporter.
     config = replace(context.config, app_monitor_id=context.readings["app_monitor_id"].value)
     found = left_behind(Path(directory))
-    own = found.pop(spool_destination(config), 0)
+    own = found.pop(spool_destination(config, context.environment), 0)
     if found:
         return warning(
             "\n".join(f"{events} events for {name} are still in {directory}" for name, events in found.items()),

@@ -7,18 +7,19 @@ the disk fails, events stay in memory until it works again, and a log line says 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..._fork import UNFORKED
 from ..._log import RateLimitedLog
 from ...rum.event import RumEvent
 from ..storage import QueuedEvents, Recovered
-from .folder import delete_old_damaged, directory_of, left_behind, prepare, segment_files
+from .folder import delete_old_damaged, directory_of, files_in, left_behind, prepare
 from .record import encode_events
-from .segment import Location, Segment
-from .sqlite_file import delete_sqlite, read_sqlite, sqlite_files
+from .segment import SUFFIX, Location, Segment
+from .sqlite_file import SQLITE_SUFFIX, delete_sqlite, read_sqlite
 
 MAX_SEGMENT_BYTES = 16 * 1024 * 1024
 """Events go to a new segment after this size, because a segment is only deleted as a whole."""
@@ -40,8 +41,8 @@ MAX_FILES = 256
 MAX_PARTS = 100_000
 """With more open files or queued events, segments of dead processes are adopted later, to save memory."""
 
-PART_BYTES = 1024 * 1024
-"""Events that stayed in memory are written in parts of this size."""
+STEP_PARTS = 64
+"""So many queued events are moved in one step. The C library keeps the memory of larger steps, for each thread."""
 
 MIN_LIMIT_BYTES = 1024 * 1024
 
@@ -88,10 +89,7 @@ class Spool:
 
     def remove(self, queued: Sequence[QueuedEvents]) -> None:
         """Remove events. An empty segment is deleted, or reused if it is small."""
-        with self._step() as may_write:
-            self._removed_meanwhile += queued
-            if may_write:
-                self._remove()
+        self.replace(queued, ())
 
     def replace(self, replaced: Sequence[QueuedEvents], by: Sequence[QueuedEvents]) -> None:
         """Write events to disk in place of others; in one step if those are in the current segment.
@@ -101,7 +99,7 @@ class Spool:
         with self._step() as may_write:
             self._in_memory.update(dict.fromkeys(by))
             if may_write and by:
-                self._put([(one, encode_events(one.events or ())) for one in by], replaced)
+                self._put(_encoded(by), replaced)
             self._removed_meanwhile += replaced
             if may_write:
                 self._remove()
@@ -110,14 +108,8 @@ class Spool:
         """Write events that stayed in memory if the disk works again; return whether any were written."""
         with self._step() as may_write:
             before = len(self._in_memory)
-            while may_write and self._in_memory:
-                part, size_bytes = [], 0
-                for one in self._in_memory:
-                    part.append((one, encode_events(one.events or ())))
-                    size_bytes += one.size_bytes
-                    if size_bytes > PART_BYTES:
-                        break
-                if not self._put(part):
+            for step in _steps(self._in_memory) if may_write else ():
+                if not self._put(_encoded(step)):
                     break
             return len(self._in_memory) < before
 
@@ -133,7 +125,7 @@ class Spool:
             for segment in list(self._segments):
                 self._maintain(segment)
             own = {segment.path for segment in self._segments}
-            for path in (path for path in segment_files(self._directory) if path not in own):
+            for path in (path for path in files_in(self._directory, SUFFIX) if path not in own):
                 adopted = self._adopt(path) if adopted_bytes < MAX_ADOPTED_BYTES else None
                 if adopted is None:
                     with contextlib.suppress(OSError):
@@ -143,7 +135,7 @@ class Spool:
                     recovered.extend(adopted.stored.values())
                     lost_events += adopted.lost_events
                     self._tidy(adopted)
-            for path in sqlite_files(self._former):
+            for path in files_in(self._former, SQLITE_SUFFIX):
                 lost_events += self._convert(path, recovered)
             self._limit_bytes = max(MIN_LIMIT_BYTES, self._max_bytes - others_bytes)
             if not self._has_recovered:
@@ -177,35 +169,22 @@ class Spool:
 
     def _put(self, entries: Entries, replaced: Sequence[QueuedEvents] = ()) -> bool:
         """Write events, and remove those of the replaced events that are in the same segment; false if that fails."""
+        in_use = self._current
         try:
-            try:
-                self._write(entries, replaced)
-            except OSError:
-                if not self._retire_failed():
-                    raise
-                self._write(entries, replaced)
+            current = self._writable()
+            current.put(entries, [one for one in replaced if _segment(one) is current])
         except OSError as error:
+            failed, self._current = self._current, None
+            if failed is not None:
+                self._tidy(failed)
+                if failed is in_use:  # A new one may work.
+                    return self._put(entries, replaced)
             self.is_failing = True
             self._warn("cannot be written", error, "events stay in memory only")
             return False
         self.is_failing = False
         for one, _ in entries:
             self._in_memory.pop(one, None)
-        return True
-
-    def _write(self, entries: Entries, replaced: Sequence[QueuedEvents]) -> None:
-        current = self._writable()
-        current.put(entries, [one for one in replaced if _segment(one) is current])
-
-    def _retire_failed(self) -> bool:
-        """Stop writing to a segment that failed, unless the disk is full and it holds events; return whether it did."""
-        failed, self._current = self._current, None
-        if failed is None:
-            return False
-        self._tidy(failed)
-        if failed in self._segments and failed.is_writable:
-            self._current = failed
-            return False
         return True
 
     def _writable(self) -> Segment:
@@ -246,9 +225,10 @@ class Spool:
         if is_wasteful or not (segment.is_writable and segment.is_intact()):
             if segment is self._current:
                 self._current = None
-            entries = [(one, content) for one in segment.stored.values() if (content := segment.content(one))]
-            if entries:
-                self._put(entries)
+            for step in _steps(segment.stored.values()):
+                entries = [(one, content) for one in step if (content := segment.content(one))]
+                if entries and not self._put(entries):
+                    break
         self._tidy(segment)
 
     def _tidy(self, segment: Segment) -> None:
@@ -290,6 +270,16 @@ class Spool:
 
     def _warn(self, failure: str, error: Exception, consequence: str) -> None:
         self._log.add(f"spool {failure}", FAILED, self._directory, failure, error, consequence)
+
+
+def _steps(queued: Iterable[QueuedEvents]) -> Iterator[list[QueuedEvents]]:
+    left = iter(list(queued))
+    while step := list(itertools.islice(left, STEP_PARTS)):
+        yield step
+
+
+def _encoded(queued: Iterable[QueuedEvents]) -> Entries:
+    return [(one, encode_events(one.events or ())) for one in queued]
 
 
 def _segment(queued: QueuedEvents) -> Segment | None:

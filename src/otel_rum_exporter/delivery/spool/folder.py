@@ -9,8 +9,9 @@ import stat
 from collections import Counter
 from pathlib import Path
 
-from .locked_file import DAMAGED_SUFFIX
-from .segment import SUFFIX, Segment
+from .locked_file import BLOCK_BYTES, DAMAGED_SUFFIX, LockedFile
+from .record import Header, destination_in
+from .segment import SUFFIX
 
 MAX_DAMAGED_FILES = 3
 
@@ -38,23 +39,29 @@ def prepare(directory: Path) -> None:
     directory.chmod(0o700)
 
 
-def segment_files(directory: Path) -> list[Path]:
-    """Return the segments of a directory, oldest first: none if this user may not use it."""
+def files_in(directory: Path, suffix: str) -> list[Path]:
+    """Return the files of a directory, oldest first: no links, and none if this user may not use it."""
     with contextlib.suppress(OSError):
         if directory.exists():
             prepare(directory)
-            return sorted(directory.glob(f"*{SUFFIX}"))
+            return [path for path in sorted(directory.glob(f"*{suffix}")) if path.is_file() and not path.is_symlink()]
     return []
 
 
 def left_behind(root: Path) -> Counter[str]:
     """Return the number of events in segments without an owner, by destination."""
     found: Counter[str] = Counter()
+    paths: list[Path] = []
     with contextlib.suppress(OSError):
-        for path in sorted(root.glob(f"*/*{SUFFIX}")):
-            with contextlib.suppress(OSError):
-                destination, events = Segment.left_behind(path)
-                found[destination] += events
+        paths = sorted(root.glob(f"*/*{SUFFIX}"))
+    for path in paths:
+        with contextlib.suppress(OSError):
+            file = LockedFile.open(path)
+            if file is not None:
+                with contextlib.closing(file):
+                    block = file.read(BLOCK_BYTES)
+                header = Header.decode(block)
+                found[destination_in(block)] += header.stored_events if header else 0
     return +found
 
 

@@ -46,6 +46,8 @@ class LockedFile:
             if file._is_regular() and file._lock() and file.is_in_place():
                 return file
         except BaseException:
+            if is_new:  # A file system without locks refuses each attempt, and each would leave a file.
+                file.discard()
             file.close()
             raise
         file.close()

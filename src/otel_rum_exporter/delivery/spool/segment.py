@@ -19,7 +19,6 @@ from .record import (
     Removed,
     decode_content,
     decode_events,
-    destination_in,
     encode_record,
     first_block,
     read_segment,
@@ -93,19 +92,6 @@ class Segment:
         if segment.lost_events or not contents.is_synced:
             segment._finish()
         return segment
-
-    @classmethod
-    def left_behind(cls, path: Path) -> tuple[str, int]:
-        """Return the destination of a segment without an owner, and the number of its events."""
-        file = LockedFile.open(path)
-        if file is None:
-            return "", 0
-        try:
-            block = file.read(BLOCK_BYTES)
-        finally:
-            file.close()
-        header = Header.decode(block)
-        return destination_in(block), 0 if header is None else header.stored_events
 
     @property
     def size_bytes(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import stat
 import zlib
 from pathlib import Path
 
@@ -14,14 +13,8 @@ from ..storage import QueuedEvents
 from .locked_file import DAMAGED_SUFFIX
 from .record import decode_stored
 
+SQLITE_SUFFIX = ".db"
 _ROWS = "SELECT events, header, header_checksum, content, content_checksum FROM queued ORDER BY seq"
-
-
-def sqlite_files(directory: Path) -> list[Path]:
-    """Return the databases of a directory."""
-    with contextlib.suppress(OSError):
-        return [path for path in directory.glob("*.db") if stat.S_ISREG(path.lstat().st_mode)]
-    return []
 
 
 def read_sqlite(path: Path) -> tuple[list[tuple[QueuedEvents, bytes]], int] | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind, StatusCode
 
-from ..._attributes import METHODS, ROUTE, TARGETS, URLS, plain
+from ..._attributes import METHODS, TARGETS, URLS, plain
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import routes, urls
@@ -29,6 +29,9 @@ from ..span_view import SpanView
 
 FALLBACK_TYPE = "otel.span"
 HOME, UNROUTED = "home", "unrouted"
+WORKERS = ("remoulade.actor_name",)
+"""Attributes that name the work of spans that all have the same name."""
+
 MAX_TYPE_CHARS = 256
 MAX_CACHED_NAMES = 1000
 MAX_CACHED_CHARS = 1024
@@ -131,17 +134,18 @@ def _kind_of_work(view: SpanView) -> str | None:
     """Return what names the type of a span better than its name does, which may contain a path or a statement."""
     method = view.text(*METHODS) if view.kind is SpanKind.SERVER else None
     if method:
-        route = view.text(ROUTE)
+        route = routes.of_request(view)
         if route is None:
             target = view.text(*TARGETS, *URLS)
             return f"{method} {HOME if target and urls.path(target) == '/' else UNROUTED}"
-        return f"{method} {routes.readable(route) if route.strip('/^$') else HOME}"
+        return f"{method} {route if route.strip('/') else HOME}"
     system = view.text("db.system.name", "db.system")
     if system:
         operation = view.text("db.operation.name", "db.operation") or view.name
         verb = _VERB.match(operation)
         return f"{system} {verb[0].upper() if verb else ''}"
-    return None
+    worker = view.text(*WORKERS)
+    return f"{view.name} {worker}" if worker else None
 
 
 def _details(view: SpanView, config: Config) -> dict[str, Any]:
@@ -192,8 +196,11 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
 def _scope(view: View) -> dict[str, Any]:
     if view.scope is None:
         return {}
-    scope = (("name", view.scope.name), ("version", view.scope.version))
-    return {"scope": {key: json_text(value) for key, value in scope if value}}
+    version = view.scope.version
+    found = {"name": json_text(view.scope_name)} if view.scope_name else {}
+    if version:
+        found["version"] = json_text(version)
+    return {"scope": found}
 
 
 def _otel(view: SpanView) -> dict[str, Any]:

@@ -77,11 +77,30 @@ CANCELLATIONS = frozenset(
     {
         *("AbortError", "CancelledError", "CanceledError", "CancellationException", "JobCancellationException"),
         *("OperationCanceledException", "TaskCanceledException", "CancellationError", "ClientDisconnect"),
-        *("GeneratorExit", "KeyboardInterrupt", "SystemExit", "NS_BINDING_ABORTED", "ERR_CANCELED", "ERR_ABORTED"),
+        *(
+            "GeneratorExit",
+            "KeyboardInterrupt",
+            "SystemExit",
+            "Exit",
+            "Abort",
+            "NS_BINDING_ABORTED",
+            "ERR_CANCELED",
+            "ERR_ABORTED",
+        ),
         *("NSURLErrorCancelled", "cancelled", "canceled", "abort", "aborted"),
     }
 )
 """Types of exceptions with which work is cancelled, and browsers' names of aborted requests."""
+
+RPC_CODES = frozenset({"rpc.response.status_code", "rpc.grpc.status_code"})
+RPC_REFUSALS = frozenset(
+    {
+        *(1, 3, 5, 6, 7, 8, 9, 10, 11, 16),
+        *("CANCELLED", "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"),
+        *("FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNAUTHENTICATED"),
+    }
+)
+"""Codes of gRPC that are no errors of the server: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/"""
 
 _STATUS = re.compile(r"(?:HTTP |<HTTP\w{1,40}: |\()?([1-5][0-9]{2})\b")
 """The status at the start of a message, as in `404: gone`, `HTTP 404: …` or `<HTTPGone: 410 …>`."""
@@ -101,19 +120,28 @@ def is_answer(view: View, exception: Mapping[str, Any]) -> bool:
     It needs a request: on the first span of a process that is no request served, such an exception is an error.
     """
     kind = text(exception, *ERROR_TYPES) or ""
-    if not _is_answer_type(kind):
+    message = text(exception, EXCEPTION_MESSAGE) or ""
+    is_aborted = kind.rpartition(".")[2] == "Exception" and not message  # as gRPC's `context.abort` raises
+    if not (_is_answer_type(kind) or (is_aborted and view.kind is SpanKind.SERVER and view.keys.has(RPC_CODES))):
         return False
     if view.kind is SpanKind.SERVER:
         status = view.integer(*STATUSES)
         if status:
             return status < 500
+        if view.keys.has(RPC_CODES):
+            return (view.integer(*RPC_CODES) or view.text(*RPC_CODES)) in RPC_REFUSALS
     elif view.is_local_root and isinstance(view, SpanView):
         return False
-    return not _is_server_error(kind, text(exception, EXCEPTION_MESSAGE) or "")
+    return not _is_server_error(kind, message)
 
 
 def is_cancellation(kind: str, message: str) -> bool:
-    """Return whether an exception of this type and message cancels work; a time-out is a failure."""
+    """Return whether an exception of this type and message cancels work; a time-out is a failure.
+
+    gRPC's AbortError is an answer, with a status of its own.
+    """
+    if kind.startswith("grpc."):
+        return False
     name = kind.replace("\\", ".").rpartition(".")[2]
     return name in CANCELLATIONS and not _TIMED_OUT.search(message[:_MAX_CHARS])
 

@@ -14,14 +14,13 @@ from ..._attributes import (
     PARENT_SCREENS,
     PREVIOUS_URL,
     REFERRER,
-    ROUTE,
     SCREEN_PARENT_MILLIS,
     SESSION_JOINED,
     USER_AGENTS,
 )
 from ...config import Config
 from ...rum.event import EventDraft
-from .. import urls
+from .. import routes, urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..metadata import page_id
 from ..record_view import NS_PER_MILLI, View
@@ -186,7 +185,7 @@ def _unlike_a_page(view: SpanView) -> Iterator[str]:
         return
     shown = page_id(view) or ""
     # Scanners request any path, so only routes are pages, and `/`, for which some frameworks set no route.
-    if view.text(ROUTE) is None and shown != "/":
+    if routes.of_request(view) is None and shown != "/":
         yield "it has no route, and its content type is unknown"
     if NOT_PAGES.fullmatch(shown):
         yield "its path is one that programs request, and its content type is unknown"

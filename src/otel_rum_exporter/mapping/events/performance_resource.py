@@ -11,7 +11,7 @@ from ...rum.event import EventDraft
 from .. import urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..redaction import Redactor
+from ..record_view import View
 from ..span_view import SpanView
 from . import timing
 
@@ -63,7 +63,7 @@ _TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items()
 
 def requested(view: SpanView, target: str | None, config: Config) -> EventDraft:
     """Return the resource event of an HTTP request made, with its timings if a browser made it."""
-    details = _details(target, "fetch", view.duration_millis, config)
+    details = _details(view, target, "fetch", view.duration_millis, config)
     details.update(timing.size_of_span(view))
     if view.events:
         details |= timing.fields(timing.NETWORK, timing.moments_of_span(view))
@@ -72,7 +72,7 @@ def requested(view: SpanView, target: str | None, config: Config) -> EventDraft:
 
 def fetched(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield the resource event of something that a document loaded, with timings from the span's events."""
-    details = _details(view.text(*URLS), "other", view.duration_millis, config)
+    details = _details(view, view.text(*URLS), "other", view.duration_millis, config)
     details |= timing.fields(timing.NETWORK, timing.moments_of_span(view)) | timing.size_of_span(view)
     yield EventDraft(RESOURCE_EVENT, view.end_ns, details)
 
@@ -82,7 +82,7 @@ def timed(view: LogView, config: Config) -> Iterator[EventDraft]:
     moments = timing.moments_of_log(view)
     initiator = view.text("browser.resource_timing.initiator_type") or "other"
     duration = timing.measured(view, "browser.resource_timing.duration") or 0
-    details = _details(view.text("url.full"), initiator, duration, config)
+    details = _details(view, view.text("url.full"), initiator, duration, config)
     details |= timing.fields(timing.NETWORK, moments) | timing.sizes_of_log(view)
     details["startTime"] = moments.get("fetchStart", 0)
     yield EventDraft(RESOURCE_EVENT, view.end_ns, details)
@@ -97,7 +97,7 @@ def file_type(target: str | None, initiator: str = "") -> str:
     return known or INITIATORS.get(initiator, "other")
 
 
-def _details(target: str | None, initiator: str, duration_millis: float, config: Config) -> dict[str, Any]:
+def _details(view: View, target: str | None, initiator: str, duration_millis: float, config: Config) -> dict[str, Any]:
     details: dict[str, Any] = {
         "version": VERSION,
         "initiatorType": initiator,
@@ -106,5 +106,5 @@ def _details(target: str | None, initiator: str, duration_millis: float, config:
         "fileType": file_type(target, initiator),
     }
     if target:
-        details["targetUrl"] = Redactor.of(config.redaction).url("targetUrl", target, config.url_query_parameters)
+        details["targetUrl"] = view.redactor.url("targetUrl", target, config.url_query_parameters)
     return details

@@ -14,7 +14,7 @@ from . import page_view
 FIRST_DRAWN = frozenset({"app.screen.time_to_first_draw", "app.screen.time_to_first_appear"})
 """Spans of AWS's Android and iOS SDKs that measure how long a screen took to appear."""
 
-LIFECYCLE_SCOPE = "io.opentelemetry.lifecycle"
+LIFECYCLE_SCOPES = frozenset({"io.opentelemetry.lifecycle"})
 SHOWN = frozenset({"Created", "Restarted", "Resumed"})
 """Spans of Android's lifecycle after which a screen is visible."""
 
@@ -44,16 +44,10 @@ def first_drawn(view: SpanView, _: Config) -> Iterator[EventDraft]:
     yield page_view.route_change(view)
 
 
-def is_lifecycle(view: SpanView, _: Config) -> bool:
-    """Return whether a span is a step of an Android screen's lifecycle."""
-    return view.scope is not None and view.scope.name == LIFECYCLE_SCOPE
-
-
 def is_lifecycle_shown(view: SpanView, config: Config) -> bool:
     """Return whether a span is the lifecycle step after which a different screen is visible."""
     return (
         config.page_views != "none"
-        and is_lifecycle(view, config)
         and view.is_local_root
         and view.text(*SCREEN_NAMES) not in {None, view.text(*LAST_SCREENS)}
     )

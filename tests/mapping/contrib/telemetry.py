@@ -1,0 +1,89 @@
+"""Collects what an instrumentation records, and converts it to events as an exporter does."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from typing import Any
+from urllib.parse import urlsplit
+
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from otel_rum_exporter._log import RateLimitedLog
+from otel_rum_exporter.ledger import Ledger
+from otel_rum_exporter.mapping.converter import Converter
+from otel_rum_exporter.mapping.event_types import PREFIX
+from otel_rum_exporter.mapping.identity import Moment
+from otel_rum_exporter.rum.event import EventDraft, RumEvent
+from tests.mapping.event_drafts import check
+from tests.spans import START_NS, make_config
+
+NOW = Moment(START_NS, 0)
+
+
+class BoomError(Exception):
+    """An application's error."""
+
+
+class Telemetry:
+    """Providers of spans and log records for an instrumentation."""
+
+    def __init__(self) -> None:
+        self.spans = TracerProvider()
+        self._spans = InMemorySpanExporter()
+        self.spans.add_span_processor(SimpleSpanProcessor(self._spans))
+        self.logs = LoggerProvider()
+        self._logs = InMemoryLogRecordExporter()
+        self.logs.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
+
+    def scopes(self) -> set[str]:
+        """Return the scopes that recorded something, without the part that all of them have."""
+        spans = (span.instrumentation_scope for span in self._spans.get_finished_spans())
+        logs = (record.instrumentation_scope for record in self._logs.get_finished_logs())
+        return {scope.name.removeprefix("opentelemetry.instrumentation.") for scope in (*spans, *logs) if scope}
+
+    def events(self, **settings: Any) -> Counter[str]:
+        """Count the events by type and what they are about. Each is valid, and nothing secret is in one."""
+        converter = Converter(
+            make_config(session_start="never", **settings),
+            new_id=lambda: str(uuid.uuid4()),
+            ledger=(ledger := Ledger()),
+            log=RateLimitedLog(),
+        )
+        converted = (
+            converter.spans(list(self._spans.get_finished_spans()), NOW),
+            converter.log_records(list(self._logs.get_finished_logs()), NOW),
+            converter.close(NOW),
+        )
+        assert ledger.pending == 0
+        assert not ledger.dropped
+        return Counter(_described(event) for one in converted for events in one.events.values() for event in events)
+
+
+def _described(event: RumEvent) -> str:
+    details = json.loads(event.details)
+    check(EventDraft(event.type, event.timestamp_ns, details))
+    assert "SECRET" not in event.details
+    return f"{event.type.removeprefix(PREFIX)} {_about(details, json.loads(event.metadata))}".strip()
+
+
+def _about(details: dict[str, Any], metadata: dict[str, Any]) -> str:
+    if "request" in details:
+        outcome = details["response"]["status"] if "response" in details else _name(details["error"]["type"])
+        return f"{details['request']['method']} {urlsplit(details['request'].get('url', '')).path} {outcome}"
+    if "pageId" in details:
+        return str(details["pageId"])
+    if "message" in details:
+        return f"{_name(details['type'])} in {details.get('filename', '').rpartition('/')[2]}"
+    if "targetUrl" in details:
+        return str(urlsplit(details["targetUrl"]).path)
+    return str(metadata.get("pageId", "")) if "navigationType" in details or "duration" in details else ""
+
+
+def _name(kind: str) -> str:
+    return kind.rpartition(".")[2]
