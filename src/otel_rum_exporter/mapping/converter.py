@@ -19,7 +19,7 @@ from ..ledger import DropReason, Ledger, Record, Tally
 from ..rum.batch import BatchKey, Events
 from ..rum.event import EventDraft, RumEvent
 from . import metadata, override
-from .app_monitor import AppMonitorResolver
+from .app_monitor import AppMonitorResolver, Resolution
 from .application import Application, Applications
 from .event_builder import EventBuilder
 from .events import web_vital
@@ -27,7 +27,7 @@ from .events.session_start import SESSION_START_EVENT
 from .identity import Identity, Moment
 from .identity_attributes import IdentityReader
 from .log_view import LogRecord, LogView
-from .mapper import Mapped, Mapper
+from .mapper import Mapped
 from .missing_session import log_missing_session
 from .outcome import Converted, Drop, Outcome, kind_of, too_large, too_large_of, unmappable
 from .record_view import Resource, View
@@ -145,10 +145,13 @@ class Converter:
                 identities = application.identities
                 resolved.append((application, identities.close(now) if self._is_closed else identities.expire(now)))
         outcomes = [*failed]
+        resource, resolution = None, None
         for application, pairs in resolved:
             for view, identity in pairs:
                 try:
-                    outcomes.append(self._convert(application, view, identity, now.epoch_ns))
+                    if view.resource is not resource:
+                        resolution, resource = self._app_monitors.of(view.resource), view.resource
+                    outcomes.append(self._convert(application, view, identity, resolution, now.epoch_ns))
                 except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                     outcomes.append(Outcome(view, drops=[unmappable(view.name, error, kind_of(view))]))
         self._ledger.pending = sum(application.identities.pending for application in self._applications)
@@ -162,14 +165,15 @@ class Converter:
             provisional.update(self._provisional_events(application, final, group, now))
         return Converted(outcomes, provisional, handles)
 
-    def _convert(self, application: Application, view: View, identity: Identity, now_ns: int) -> Outcome:
-        resolution = self._app_monitors.of(view.resource)
+    def _convert(
+        self, application: Application, view: View, identity: Identity, resolution: Resolution | None, now_ns: int
+    ) -> Outcome:
         if resolution is None:
             fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
             return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
         if not self._is_recorded(identity):
             return Outcome(view, identity, left_out=NOT_SAMPLED)
-        mapped = (self._provisional and self._provisional.get(id(view))) or self._map(application.mapper, view)
+        mapped = (self._provisional and self._provisional.get(id(view))) or self._map(application, view)
         drafts, left_out = mapped.drafts, mapped.left_out
         is_started = application.is_started(identity.session_id)
         starts_itself = bool(drafts) and drafts[0].type == SESSION_START_EVENT
@@ -179,7 +183,7 @@ class Converter:
             log_missing_session(self._log, view)
         is_start = not (is_started or starts_itself) and self._can_start(view, identity, drafts)
         if not (drafts or is_start):
-            return Outcome(view, identity, mapped, left_out=left_out)
+            return Outcome(view, identity, mapped.rule, left_out=left_out)
         built = self._builder.events(view, drafts, identity, resolution, now_ns)
         drops = too_large_of(view, built) if None in built else ()
         monitor = resolution.monitor
@@ -193,7 +197,7 @@ class Converter:
         if drops:
             events = [event for event in built if event]
         key = BatchKey(monitor, identity.session_id, identity.user_id)
-        return Outcome(view, identity, mapped, key, events, None if drafts else left_out, drops)
+        return Outcome(view, identity, mapped.rule, key, events, None if drafts else left_out, drops)
 
     def _can_start(self, view: View, identity: Identity, drafts: Sequence[EventDraft]) -> bool:
         """Return whether a record can start its session in RUM: no other program does, and there is something to send.
@@ -233,7 +237,7 @@ class Converter:
                 if resolution is None or not self._is_recorded(identity):
                     continue
                 # Mapped once, because the mapper remembers what it has mapped.
-                mapped = self._provisional[id(view)] = self._map(application.mapper, view)
+                mapped = self._provisional[id(view)] = self._map(application, view)
                 events = self._builder.events(view, mapped.drafts, identity, resolution, now.epoch_ns)
                 key = BatchKey(resolution.monitor, identity.session_id, identity.user_id)
                 provisional[id(view)] = {key: [event for event in events if event]}
@@ -241,7 +245,7 @@ class Converter:
                 continue
         return provisional
 
-    def _map(self, mapper: Mapper, view: View) -> Mapped:
+    def _map(self, application: Application, view: View) -> Mapped:
         problem = override.problem(view) if EVENT_TYPE in view.attributes else None
         if problem:
             self._log.add(
@@ -251,7 +255,7 @@ class Converter:
                 view.name[:100],
                 problem,
             )
-        return mapper.map(view)
+        return application.mapper.map(view)
 
     def _is_recorded(self, identity: Identity) -> bool:
         """Return whether a session is sent: by the decision made elsewhere, else by the sample rate."""

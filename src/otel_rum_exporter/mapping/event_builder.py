@@ -6,7 +6,7 @@ Three layers of metadata meet here: the resource's (`app_monitor.py`), the trace
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -34,6 +34,7 @@ class EventBuilder:
         self._config = config
         self._session_uuid = session_uuid
         self._room = MAX_METADATA_ATTRIBUTES - len(config.metadata_attributes)
+        self._last: tuple[Mapping[str, Any], str] = ({}, "{}")
 
     def events(
         self, view: View, drafts: Sequence[EventDraft], identity: Identity, resolution: Resolution, now_ns: int
@@ -74,7 +75,12 @@ class EventBuilder:
             additional = metadata.dropped_counts(view.dropped)
         if additional:
             found = {**found, **dict(itertools.islice(additional.items(), self._room))}
-        return orjson.dumps(found).decode() if found else "{}"
+        if not found:
+            return "{}"
+        # Many spans in a row have the metadata of one page.
+        if found is not self._last[0]:
+            self._last = found, orjson.dumps(found).decode()
+        return self._last[1]
 
 
 def _id_of_log(view: View, resolution: Resolution, draft: EventDraft, index: int) -> str:

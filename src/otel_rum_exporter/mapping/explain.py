@@ -250,4 +250,4 @@ def _no_page(outcome: Outcome, config: Config) -> str | None:
     view = outcome.view
     if not isinstance(view, SpanView) or view.kind is not SpanKind.SERVER or http_event.method(view) != "GET":
         return None
-    return None if outcome.mapped is None else page_view.why_no_page(view, config)
+    return None if outcome.rule is None else page_view.why_no_page(view, config)

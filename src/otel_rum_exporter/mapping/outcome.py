@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..ledger import DropReason, Record
 from ..rum.batch import BatchKey, Events
 from ..rum.event import RumEvent
 from .identity import Identity
-from .mapper import Mapped
 from .record_view import View
+from .rule import Rule
 
 
 class Drop(NamedTuple):
@@ -27,12 +27,12 @@ class Outcome(NamedTuple):
     """What one span or log record became.
 
     `key` groups the events. Without events, `left_out` is why the mapping made none, or `drops` why they were lost.
-    `view`, `identity` and `mapped` are None if the record failed before.
+    `view`, `identity` and `rule` are None if the record failed before.
     """
 
     view: View | None
     identity: Identity | None = None
-    mapped: Mapped | None = None
+    rule: Rule[Any] | None = None
     key: BatchKey | None = None
     events: Sequence[RumEvent] = ()
     left_out: str | None = None
