@@ -200,17 +200,17 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         r"(?<![\w.-])(?:\d{3}-\d{2}-\d{4}|\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w-])",
     ),
     _row(
-        "phone numbers, with `+` or in American form",
+        "phone numbers with `+`",
         "call +49 151 2345678",
-        ("+", "-", "("),
-        r"""(?<![\w.+])\+\d{1,3}[\ ().-]?(?:\d[\ ().-]{0,2}){6,13}\d(?![\w.-]\d)
-          | (?<![\w.-])(?:\(\d{3}\)\ ?|\d{3}-)\d{3}-\d{4}(?![\w-])""",
+        ("+",),
+        r"(?<![\w.+])\+\d{1,3}[\ ().-]?(?:\d[\ ().-]{0,2}){6,13}\d(?![\w.-]\d)",
     ),
     _row(
-        "phone numbers with `00`, or in American form with dots",
+        "phone numbers with `00`, or in American form",
         "call 0049 151 2345678",
         (),
-        r"""(?<![\w.+-])(?:00[1-9]\d{0,2}\ \d{2,5}\ \d[\d\ ]{3,10}\d|[2-9]\d\d\.[2-9]\d\d\.\d{4})(?![\w-]|\.\d)""",
+        r"""(?<![\w.+-])(?:00[1-9]\d{0,2}\ \d{2,5}\ \d[\d\ ]{3,10}\d|[2-9]\d\d\.[2-9]\d\d\.\d{4})(?![\w-]|\.\d)
+          | (?<![\w.-])(?:\(\d{3}\)\ ?|\d{3}-)\d{3}-\d{4}(?![\w-])""",
     ),
     _row(
         "passwords in SQL and in options of commands",
