@@ -153,10 +153,12 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
     PrivateNames(
         "Credentials",
         (
-            r"\w*(?:password|passwd|passphrase|passcode|pass_?wor[dt]|kennwort|contrase[nñ]a|mot_de_passe|senha|wachtwoord|pwd|secret|credential|cookie|csrf|xsrf|jwt)\w*",
+            r"\w*(?:password|passwd|passphrase|passcode|pass_?wor[dt]|kennwort|contrase[nñ]a|mot_de_passe|senha|wachtwoord)\w*",
+            r"\w*(?:pwd|secret|credential|cookie|csrf|xsrf|jwt)\w*",
             r"\w*(?:token|authorization|api_?key|access_?key|private_?key|secret_?key|bearer|connection_?string)\w*",
             "(?:auth|oauth2?|authn|authz|authentication|creds?|pass|pin|pin_?code|otp|totp|mfa(?:_?code)?|nonce|salt)",
-            "(?:(?:signing|encryption|license|subscription|master|shared|ssh|service|session|account|storage|webhook|hmac)_?keys?)",
+            "(?:(?:signing|encryption|license|subscription|master|shared|ssh)_?keys?)",
+            "(?:(?:service|session|account|storage|webhook|hmac)_?keys?)",
             "(?:session_?id|sess_?id|sid|sessionid|jsessionid|phpsessid|session$|signature|sig|hmac|dsn|conn_?str)",
             "(?:recovery_?codes?|backup_?codes?|verification_?code|security_?(?:answer|question)|mnemonic|seed_?phrase)",
             "(?:saml_?(?:assertion|request|response)|oidc_?data|assertion|client_?principal|database_?url|code_?verifier)",

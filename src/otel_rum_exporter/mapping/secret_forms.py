@@ -28,7 +28,7 @@ class SecretText(NamedTuple):
 
 
 _WORDS_OF_SECRETS = (
-    r"(?:api|subscription)[_.-]?key|authori[sz]ation|cookie|credential|csrf|passwor[dt]|passwd|passphrase|passcode|pwd|secret(?!ar)|token(?!i[sz])|jwt|"
+    r"(?:api|subscription)[_.-]?key|authori[sz]ation|cookie|credential|csrf|pass(?:word|wort)|passwd|passphrase|passcode|pwd|secret(?!ar)|token(?!i[sz])|jwt|"
     r"kennwort|contrase[ñn]a|mot\ de\ passe|senha|wachtwoord|saml_?(?:response|request|assertion)|"
     r"access[_.-]?key|private[_.-]?key|account[_.-]?key|signature|session[_.-]?id|recovery[_.-]?code"
 )
@@ -37,7 +37,7 @@ _PERSONAL_WORDS = (
     r"phone(?:[_.-]?number)?|e[_.-]?mail|date[_.-]?of[_.-]?birth|passport|national[_.-]?id|tax[_.-]?id"
 )
 _SPOKEN_WORDS = (
-    r"(?:api|subscription)[ _.-]?key|passwor[dt]|kennwort|contrase[ñn]a|mot\ de\ passe\ ?|senha|wachtwoord|iban|"
+    r"(?:api|subscription)[ _.-]?key|pass(?:word|wort)|kennwort|contrase[ñn]a|mot\ de\ passe\ ?|senha|wachtwoord|iban|"
     r"passwd|passphrase|passcode|pwd|secret|access[ _.-]?key|auth[_.-]?token|ssn|jwt"
 )
 _VALUE = r"""(?:\\{0,7}"[^"\n]{0,500}"|\\{0,7}'[^'\n]{0,500}'|[^\s'",;&)\]}\\]+)"""

@@ -114,7 +114,7 @@ def test_notes_of_a_logged_exception_are_no_part_of_its_message() -> None:
     assert details["message"] == "no"
 
 
-def test_a_logged_stack_without_a_type_is_told_once() -> None:
+def test_a_logged_stack_without_a_type_is_reported_once() -> None:
     """The instrumentation of structlog sends it, and that of logging sends the exception as well."""
     mapper, stack = Mapper(make_config()), traced(KeyError("total"))
     alone = make_log(None, {"exception.stacktrace": stack.rstrip()}, body="report failed")
