@@ -68,10 +68,11 @@ def run(program: Path, rum: LocalRum, storage: dict[str, Any]) -> None:
     subprocess.run([sys.executable, program], env=env, timeout=TIMEOUT_SECONDS * 2, check=True)
 
 
-def test_workers_of_a_preloaded_application_deliver_all_spans(
-    rum: LocalRum, storage: dict[str, Any], tmp_path: Path
+@pytest.mark.parametrize("is_reloaded", [False, True])
+def test_workers_of_gunicorn_deliver_all_spans(
+    rum: LocalRum, storage: dict[str, Any], tmp_path: Path, *, is_reloaded: bool
 ) -> None:
-    """The exporter was created and has sent before the fork. The workers end by SIGTERM."""
+    """The exporter was created and has sent before the fork. SIGHUP replaces the workers; SIGTERM ends them."""
     pytest.importorskip("gunicorn")
     (tmp_path / "shop.py").write_text(
         SETUP
@@ -97,7 +98,10 @@ def app(environ, start_response):
     with subprocess.Popen(command, env=environment(rum, storage), cwd=tmp_path, stderr=subprocess.PIPE) as server:
         wait_until(lambda: len(list(tmp_path.glob("ready *"))) == 3)
         for number in range(1, 60):
+            if is_reloaded and number == 30:
+                server.send_signal(signal.SIGHUP)
             urllib.request.urlopen(f"http://127.0.0.1:{port}/{number}", timeout=TIMEOUT_SECONDS).close()
+        wait_until(lambda: len(list(tmp_path.glob("ready *"))) == (6 if is_reloaded else 3))
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=TIMEOUT_SECONDS)
     wait_until_received(rum, set(range(60)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
+import os
 import socket
 from collections.abc import Iterator
 
@@ -19,6 +21,7 @@ from tests.sockets import read_to_end, send_slowly
 HEAD = b"POST /v1/traces HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/x-protobuf\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 MIB = 1024 * 1024
+IDLE_CONNECTIONS = 9000 if os.environ.get("LONG_FAULTS") else 300
 
 
 @pytest.fixture
@@ -43,6 +46,18 @@ def test_a_connection_without_a_complete_head_is_closed(
     with socket.create_connection(("127.0.0.1", port), timeout=20) as opened:
         opened.sendall(beginning)
         assert read_to_end(opened) == b""
+
+
+def test_idle_connections_do_not_keep_others_from_being_served(port: int) -> None:
+    """As many as the limit of descriptors allows, with one for each side."""
+    resource = pytest.importorskip("resource")
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as idle:
+        for _ in range(min(IDLE_CONNECTIONS, (descriptors - 200) // 2)):
+            idle.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as opened:
+            opened.sendall(HEAD + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+            assert read_to_end(opened).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_head_that_arrives_slowly_is_closed(monkeypatch: pytest.MonkeyPatch, client_socket: socket.socket) -> None:
