@@ -288,7 +288,7 @@ def _missing(found: Mapping[str, Reading], environment: Mapping[str, str]) -> It
     if found["app_monitor_id"].place is None and not _resource_names_monitor(environment):
         yield (
             f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; "
-            "set it to the app monitor's ID, or pass app_monitor_id=..."
+            "set it to the app monitor's ID, or set app_monitor_id in code"
         )
     if found["guest_role_arn"].place and found["identity_pool_id"].place is None:
         yield f"{variable('guest_role_arn')} is set without {variable('identity_pool_id')}, whose guests assume it"

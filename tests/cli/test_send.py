@@ -175,9 +175,11 @@ def test_send_stops_after_its_patience_and_the_next_run_resumes(
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send these signals to a child")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_send_that_is_killed_loses_nothing(
-    rum: LocalRum, variables: dict[str, str], file: Path, number: signal.Signals
+    rum: LocalRum, variables: dict[str, str], file: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next run resumes. An event that is sent twice has the same id."""
+    # A signal that arrives while coverage holds its lock leaves it locked for ever.
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     file.write_text("".join(line(each, spans=20) for each in range(150)))
     # The first 420 events take at most 21 requests, and then a checkpoint is saved. All 3,000 take at least 30.
     rum.faults = [Fault(latency_seconds=0.001, times=25), Fault(status=503)]

@@ -18,7 +18,7 @@ import pytest
 from otel_rum_exporter.local import LocalRum
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
 from tests.spans import APP_MONITOR_ID
-from tests.waiting import TIMEOUT_SECONDS, wait_until_reachable
+from tests.waiting import TIMEOUT_SECONDS, wait_until, wait_until_reachable
 
 
 class GatewayProcess:
@@ -222,11 +222,26 @@ def test_a_worker_that_dies_ends_all_workers(start: Callable[..., GatewayProcess
     """Otherwise its share of the connections would hang."""
     process = start("--workers", "2", OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY=str(tmp_path / "spool"))
     assert process.wait_for_url()
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    assert process.process.wait(TIMEOUT_SECONDS) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
+def test_workers_end_with_their_parent(start: Callable[..., GatewayProcess], tmp_path: Path) -> None:
+    """Also if it is killed. Otherwise they would share the port with those of the next parent."""
+    process = start("--workers", "2", OTEL_EXPORTER_AWS_RUM_SPOOL_DIRECTORY=str(tmp_path / "spool"))
+    assert process.wait_for_url()
+    workers = workers_of(process)
+    assert len(workers) == 2
+    process.process.kill()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+def workers_of(process: GatewayProcess) -> list[int]:
+    """Return the ids of the worker processes."""
     parent = process.process.pid
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split()
-    workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(int(workers[0]), signal.SIGKILL)
-    assert process.process.wait(TIMEOUT_SECONDS) == 1
+    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_a_wrong_setting_or_port_is_one_line_at_the_start(

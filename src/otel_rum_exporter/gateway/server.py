@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from multiprocessing import connection
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -46,8 +48,10 @@ def serve(
     _run(Gateway(config, settings), announce)
 
 
-def _run(gateway: Gateway, announce: Callable[[GatewaySettings], None]) -> None:
+def _run(gateway: Gateway, announce: Callable[[GatewaySettings], None], parent: BaseProcess | None = None) -> None:
     server = Server(gateway)
+    if parent is not None:
+        threading.Thread(target=_stop_with, args=(parent, server), name="otel-rum-parent", daemon=True).start()
     # uvicorn handles signals while it serves, and raises them again for the previous handler.
     for number in _SIGNALS:
         signal.signal(number, lambda *_: server.stop())
@@ -178,7 +182,14 @@ class _Workers:
 
 def _work(settings: GatewaySettings, environment: Mapping[str, str], pipe: Pipe) -> None:
     with pipe:
-        _run(Gateway(exporter_config(settings, environment), settings), lambda _: pipe.send(True))
+        gateway = Gateway(exporter_config(settings, environment), settings)
+        _run(gateway, lambda _: pipe.send(True), multiprocessing.parent_process())
+
+
+def _stop_with(parent: BaseProcess, server: Server) -> None:
+    """Stop a worker when its parent ends, however it ends: nothing else would stop it."""
+    connection.wait([parent.sentinel])
+    server.stop()
 
 
 def _listens(pipe: Pipe) -> bool:
