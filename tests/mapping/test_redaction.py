@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from otel_rum_exporter.mapping.private_names import Treatment, treatment_of
 from otel_rum_exporter.mapping.redaction import STANDARD
 from otel_rum_exporter.mapping.secret_forms import SECRET_TEXTS
-from otel_rum_exporter.mapping.secret_texts import scrub_text
+from otel_rum_exporter.mapping.secret_texts import MAX_CHARS, scrub_text
 from tests.mapping.regex_steps import StepCounter
 
 HEADERS = ("x_forwarded_for", "forwarded", "x_real_ip", "authorization", "cookie", "x_auth_token", "x_csrf_token")
@@ -172,3 +172,11 @@ def test_no_query_of_a_url_in_a_text_survives(around: str, path: str) -> None:
     """Around it, any text is possible."""
     found = scrub_text(f"{around} https://a.example/{path}?token=SECRET {around}")
     assert not re.search(r"token=SECRET", found)
+
+
+def test_a_long_text_is_cut_before_it_is_searched() -> None:
+    """No event has room for the rest. A statement that is removed makes room for what follows it."""
+    assert scrub_text("x" * 100_000) == "x" * MAX_CHARS
+    after = scrub_text(f"[SQL: {'x' * 20_000}]\n(Background on this error) {'y' * 20_000} password=hunter2")
+    assert after.startswith("[SQL: ***]\n(Background")
+    assert "hunter2" not in after

@@ -11,6 +11,9 @@ from .caches import cache_short_texts
 from .issuer_prefixes import PREFIXES, has_prefix
 from .secret_forms import BLOCKS, MASK, SECRET_TEXTS, keep_key
 
+MAX_CHARS = 8192
+"""Longer texts are cut, because an event has at most 6,000 bytes, and a search takes a second for some megabytes."""
+
 MAX_CACHED_CHARS = 160
 """Longer texts are rarely repeated; stacks are cached where they are cut."""
 _STEMS = (
@@ -37,6 +40,8 @@ _ISSUED = next(row for row in SECRET_TEXTS if row.pattern.pattern.endswith(f"(?:
 @cache_short_texts(2048, MAX_CACHED_CHARS)
 def scrub_text(text: str) -> str:
     """Return free text without the secrets and personal data of the table."""
+    if len(text) > MAX_CHARS:
+        text = without_blocks(text)[:MAX_CHARS]
     if not _SUSPICIOUS.search(text):
         return text
     text = without_blocks(text)
