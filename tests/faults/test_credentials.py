@@ -139,7 +139,7 @@ def test_credentials_that_expire_in_flight_cost_nothing(
     numbered.wait_until_received()
     accept(rum, Credentials("AKIDEXAMPLE1", "example 1", "token 1"))  # RUM knows the rotation first
     one.export(numbered.spans(50))
-    wait_until(lambda: rum.refused)
+    wait_until(lambda: bool(rum.refused))
     rotate(1)
     numbered.wait_until_received()
     assert one.force_flush()
