@@ -173,7 +173,7 @@ class Converter:
             return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
         if not self._is_recorded(identity):
             return Outcome(view, identity, left_out=NOT_SAMPLED)
-        mapped = (self._provisional and self._provisional.get(id(view))) or self._map(application, view)
+        mapped = self._provisional.get(id(view)) or self._map(application, view)
         drafts, left_out = mapped.drafts, mapped.left_out
         is_started = application.is_started(identity.session_id)
         starts_itself = bool(drafts) and drafts[0].type == SESSION_START_EVENT

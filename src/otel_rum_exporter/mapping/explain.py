@@ -232,10 +232,11 @@ class _Notes(RateLimitedLog):
 def _explained(outcome: Outcome, config: Config, mapper: Mapper) -> Explained:
     view, identity = outcome.view, outcome.identity
     drop = next(iter(outcome.drops), None)
+    rule = mapper.rule_of(view) if outcome.rule is None and view and identity else outcome.rule
     return Explained(
         name=view.name if view else "",
         kind=view.kind.name if view and view.kind else None,
-        rule=mapper.rule_of(view).name if view and identity else "no rule",
+        rule=rule.name if rule else "no rule",
         session_id=identity.session_id if identity else None,
         user_id=identity.user_id if identity and identity.user_id != NIL_UUID else None,
         page_id=identity.metadata.get("pageId") if identity else None,

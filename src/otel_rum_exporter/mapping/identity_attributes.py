@@ -137,12 +137,8 @@ class IdentityReader:
         is_nested = view.kind is SpanKind.SERVER
         if not (metadata or is_nested or view.keys.has(self._relevant)):
             return NOTHING
-        session = identifier(view.attributes, *self._session_attributes)
-        user = identifier(view.attributes, *self._user_attributes)
-        if session is not None and (len(session) > MAX_ID_CHARS or session == NIL_UUID):
-            session = self._bounded("session", session)
-        if user is not None and len(user) > MAX_ID_CHARS:
-            user = self._bounded("user", user)
+        session = self._bounded("session", identifier(view.attributes, *self._session_attributes))
+        user = self._bounded("user", identifier(view.attributes, *self._user_attributes))
         if not view.keys.has(_PRIVATE):
             return IdentityAttributes(session, user, metadata, is_nested)
         sampled = view.attributes.get(SESSION_SAMPLED)

@@ -35,4 +35,4 @@ _HINTS = (
     *("IQoJb3JpZ2lu", "1//0"),
 )
 has_prefix = re.compile("|".join(map(re.escape, _HINTS))).search
-"""Return whether a text can contain such a token; much cheaper than the pattern."""
+"""Return whether a text can contain such a token; cheaper than the pattern."""

@@ -6,6 +6,8 @@ An event family is one module in `events` and one row here.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 from opentelemetry.trace import SpanKind
 
@@ -54,6 +56,23 @@ _ERROR = "`js_error_event`"
 _CUSTOM = "a custom event"
 _UNLESS_ALL = "nothing, unless `CUSTOM_EVENTS` is `all`"
 
+_EXCLUDED: Rule[Any] = Rule(
+    "a name or scope in `EXCLUDED_NAMES`",
+    _NOTHING,
+    fits=is_excluded,
+    needs="excluded_names",
+    keeps_exceptions=False,
+)
+_SET_TO_NONE: Rule[Any] = Rule(
+    "`rum.event.type` = `none`",
+    _NOTHING,
+    fits=override.is_none,
+    having=_names(EVENT_TYPE),
+    keeps_exceptions=False,
+    left_out=rule.BY_APPLICATION,
+)
+_library_rule = partial(Rule, becomes=_UNLESS_ALL, left_out=rule.LIBRARY_SPAN)
+
 SPAN_RULES: Rules[SpanView] = Rules(
     Rule(
         "a request to RUM itself",
@@ -64,22 +83,9 @@ SPAN_RULES: Rules[SpanView] = Rules(
         having=http_event.OWN_TRAFFIC,
         keeps_exceptions=False,
     ),
-    Rule(
-        "a name or scope in `EXCLUDED_NAMES`",
-        _NOTHING,
-        fits=is_excluded,
-        needs="excluded_names",
-        keeps_exceptions=False,
-    ),
+    _EXCLUDED,
     Rule("a message of an ASGI request", _NOTHING, having=_names("asgi.event.type"), left_out=rule.NOT_FOR_RUM),
-    Rule(
-        "`rum.event.type` = `none`",
-        _NOTHING,
-        fits=override.is_none,
-        having=_names(EVENT_TYPE),
-        keeps_exceptions=False,
-        left_out=rule.BY_APPLICATION,
-    ),
+    _SET_TO_NONE,
     Rule("`rum.event.type`", _OVERRIDE, override.events, override.is_set, having=_names(EVENT_TYPE)),
     Rule(
         "a document loaded: `documentLoad`",
@@ -133,21 +139,17 @@ SPAN_RULES: Rules[SpanView] = Rules(
         scopes=screen.LIFECYCLE_SCOPES,
     ),
     Rule("an exception as a span", _ERROR, fits=js_error.is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
-    Rule(
+    _library_rule(
         "a call to a database or cache: `db.…`",
-        _UNLESS_ALL,
         fits=library_spans.is_call,
         having=library_spans.DATABASE,
         keeps_exceptions=False,
-        left_out=rule.LIBRARY_SPAN,
     ),
-    Rule(
+    _library_rule(
         "a call of an AWS SDK: `rpc.system` = `aws-api`",
-        _UNLESS_ALL,
         fits=library_spans.is_aws_call,
         having=library_spans.RPC,
         keeps_exceptions=False,
-        left_out=rule.LIBRARY_SPAN,
     ),
     Rule(
         "an HTTP request made",
@@ -197,55 +199,27 @@ SPAN_RULES: Rules[SpanView] = Rules(
         screen.is_shown,
         having=_names(*SCREEN_NAMES),
     ),
-    Rule(
+    _library_rule(
         "a request for messages, by the scope of a library that makes a span for each message as well",
-        _UNLESS_ALL,
         fits=library_spans.is_poll,
         kind=SpanKind.CONSUMER,
-        left_out=rule.LIBRARY_SPAN,
     ),
     Rule("a message processed: kind CONSUMER", _CUSTOM, custom.span_event, kind=SpanKind.CONSUMER),
     Rule("a unit of work: `faas.…`, `job.…`", _CUSTOM, custom.span_event, having=library_spans.JOB),
-    Rule(
+    _library_rule(
         "a message sent or received: `messaging.system`",
-        _UNLESS_ALL,
         fits=library_spans.is_call,
         having=library_spans.MESSAGING,
         keeps_exceptions=False,
-        left_out=rule.LIBRARY_SPAN,
     ),
-    Rule(
-        "a call to another service: `rpc.system`",
-        _UNLESS_ALL,
-        fits=library_spans.is_call,
-        having=library_spans.RPC,
-        left_out=rule.LIBRARY_SPAN,
-    ),
-    Rule(
-        "a step of an instrumentation library, by its scope",
-        _UNLESS_ALL,
-        fits=library_spans.is_step,
-        left_out=rule.LIBRARY_SPAN,
-    ),
+    _library_rule("a call to another service: `rpc.system`", fits=library_spans.is_call, having=library_spans.RPC),
+    _library_rule("a step of an instrumentation library, by its scope", fits=library_spans.is_step),
     Rule("anything else", _CUSTOM, custom.span_event),
 )
 
 LOG_RULES: Rules[LogView] = Rules(
-    Rule(
-        "a name or scope in `EXCLUDED_NAMES`",
-        _NOTHING,
-        fits=is_excluded,
-        needs="excluded_names",
-        keeps_exceptions=False,
-    ),
-    Rule(
-        "`rum.event.type` = `none`",
-        _NOTHING,
-        fits=override.is_none,
-        having=_names(EVENT_TYPE),
-        keeps_exceptions=False,
-        left_out=rule.BY_APPLICATION,
-    ),
+    _EXCLUDED,
+    _SET_TO_NONE,
     Rule(
         "`rum.event.type`",
         _OVERRIDE,

@@ -42,7 +42,7 @@ MAX_PARTS = 100_000
 """With more open files or queued events, segments of dead processes are adopted later, to save memory."""
 
 STEP_PARTS = 64
-"""So many queued events are moved in one step. The C library keeps the memory of larger steps, for each thread."""
+"""Queued events that are moved in one step. The C library would keep the memory of larger steps, for each thread."""
 
 MIN_LIMIT_BYTES = 1024 * 1024
 
