@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.rum.errors import Disposition, Outcome
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
+from tests.waiting import join_delivery_threads, wait_until
 
 KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
 DELIVERED = Outcome(Disposition.DELIVERED)
@@ -69,22 +69,6 @@ class Harness:
     def _send(self, batch: Batch) -> Outcome:
         self.sent.append(batch)
         return self._respond(batch)
-
-
-def join_delivery_threads() -> None:
-    """Wait until the threads of closed deliveries end."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("otel-rum-delivery"):
-            thread.join(LONG_SECONDS)
-            assert not thread.is_alive()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition is true; fail if that takes too long."""
-    deadline = time.monotonic() + LONG_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def refuse_to_start(_: threading.Thread) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from otel_rum_exporter.local import Fault, LocalRum
 from tests.faults.numbered_spans import TIMEOUT_SECONDS, NumberedSpans, session_id
+from tests.waiting import join_delivery_threads
 
 Make = Callable[..., Any]
 DAY_NS = 86_400 * 1_000_000_000
@@ -68,10 +69,10 @@ def test_events_on_disk_are_recovered_after_a_clock_jump(
     first = exporter()
     first.export(numbered.spans(5))
     first.shutdown(0)
+    join_delivery_threads()
     clock.ahead_ns = ahead_ns
     rum.faults = []
     second = exporter()
-    # RUM may still receive a request of the first exporter. Then the second sends the same events again.
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while second.ledger.delivered < 5:
         assert time.monotonic() < deadline

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from otel_rum_exporter.local import Fault, LocalRum
 from tests.faults.conftest import ON_DISK
 from tests.faults.numbered_spans import NumberedSpans, assert_same_ids, received, session_id
 from tests.faults.test_disk import small_disk  # noqa: F401 - a fixture
-from tests.waiting import wait_until
+from tests.waiting import join_delivery_threads, wait_until
 
 Make = Callable[..., Any]
 SPANS = 42
@@ -41,8 +40,7 @@ def left(rum: LocalRum, numbered: NumberedSpans, exporter: Make, tmp_path: Path)
         one.export(numbered.spans(3, session_id()))
     shutil.copytree(tmp_path / "running", tmp_path / "killed")
     one.shutdown(0)
-    # Its last request may be on its way, and would be accepted as soon as a test repairs RUM.
-    wait_until(lambda: not any(thread.name.startswith("otel-rum-delivery") for thread in threading.enumerate()))
+    join_delivery_threads()
     return tmp_path / "killed"
 
 
@@ -149,6 +147,7 @@ def test_events_accepted_while_the_disk_was_full_are_written_when_it_is_not(
     filler.unlink()
     wait_until(lambda: delivery._queue.disk_bytes > 4 * delivery._queue.memory_bytes)
     one.shutdown(0)
+    join_delivery_threads()
     assert (one.ledger.stored, one.ledger.dropped) == (500, {})
     rum.faults = []
     second = exporter(spool_directory=str(small_disk / "spool"))
@@ -230,6 +229,7 @@ def test_processes_with_credentials_of_two_accounts_keep_their_events_apart(
     first = start("ASIAY34FZKBOKMUTVV7A")
     first.export(numbered.spans(SPANS))
     first.shutdown(0)
+    join_delivery_threads()
     rum.faults = []
     other = start(second)
     wait_until(lambda: any("events for app monitor" in line for line in caplog.messages))
