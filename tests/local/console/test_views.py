@@ -1,6 +1,7 @@
 """The views of the console, as JSON."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -235,6 +236,27 @@ def test_events_with_equal_ids_have_different_keys() -> None:
     """A repeated request has the same event ids."""
     shown = show("session", received(event("a", id="1"), event("a", id="1"), event("a", id="2")), id="s")
     assert [row["key"] for row in shown["visits"][0]["events"]] == ["1", "1~2", "2"]
+
+
+def test_session_of_many_events_reads_only_the_shown_page() -> None:
+    """The row of a session is kept while its events arrive, in any order."""
+    reads = Counter[str]()
+
+    class Counted(dict[str, Any]):
+        def get(self, name: Any, default: Any = None) -> Any:
+            reads[name] += 1
+            return super().get(name, default)
+
+    many = [error("broke", at, details=Counted(type="E", message="broke")) for at in range(5000)]
+    index = received(*reversed(many))
+    for query in ({}, {"event": many[4000].id}, {"kind": "error", "offset": 3000}):
+        reads.clear()
+        shown = show("session", index, id="s", **query)
+        assert (shown["events"], shown["errors"], shown["kinds"]) == (5000, 5000, {"error": 5000})
+        assert (shown["first"], shown["last"]) == (NOW, NOW + 4999)
+        assert sum(reads.values()) < 10 * MAX_ROWS
+    assert shown["visits"][0]["events"][0]["start"] == NOW + 3000
+    assert set(show("session", index, id="s")["long_strip"]) == {"x"}
 
 
 def test_session_events_are_paged_and_filtered_by_kind() -> None:

@@ -5,16 +5,15 @@ A view of 200,000 events must not read their JSON again. The store calls the ind
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice
-from typing import TypeVar
+from operator import attrgetter
 
 from ..record import Event
-from ..session import Session, session_of
 from .event_fields import (
     DIMENSIONS,
     Json,
@@ -28,6 +27,7 @@ from .event_fields import (
     searched,
     text,
 )
+from .session_summary import SessionSummary, decrease
 from .url_pattern import pattern_of, without_query
 
 _MAX_CHOICES = 100
@@ -37,8 +37,9 @@ _SAME_CALL_SECONDS = 1.0
 _MAX_ALONE = 100
 NO_URL = "(no URL)"
 
+START = attrgetter("start")
+
 Key = tuple[str, "str | None"]
-_T = TypeVar("_T", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,14 +52,14 @@ class Values:
 class IndexedSession:
     """The stored events of one session in order of arrival. Compared by identity."""
 
-    __slots__ = ("_alone", "_first", "_last", "facts", "forgotten", "key", "problems")
+    __slots__ = ("_alone", "_in_order", "facts", "forgotten", "key", "summary")
 
     def __init__(self, key: Key) -> None:
         self.key = key
         self.facts: deque[Fact] = deque()
+        self.summary = SessionSummary()
         self.forgotten = 0
-        self.problems = 0
-        self._first, self._last = float("inf"), float("-inf")
+        self._in_order: list[Fact] | None = None
         self._alone: dict[tuple[str, bool], list[Fact]] = {}
 
     def pair(self, fact: Fact) -> None:
@@ -78,8 +79,9 @@ class IndexedSession:
     def add(self, fact: Fact) -> None:
         """Add the latest event."""
         self.facts.append(fact)
-        self.problems += fact.is_problem
-        self._first, self._last = min(self._first, fact.at), max(self._last, fact.at)
+        self.summary.add(fact)
+        if self._in_order is not None:
+            insort(self._in_order, fact, key=START)
 
     def forget(self) -> None:
         """Remove the oldest event."""
@@ -91,35 +93,32 @@ class IndexedSession:
         alone = self._alone.get((fact.url, bool(fact.outcome)))
         if alone and alone[0] is fact:
             alone.pop(0)
-        self.problems -= fact.is_problem
-        if fact.at in {self._first, self._last}:
-            self._first = float("nan")
+        self.summary.remove(fact)
+        if self._in_order is not None:
+            del self._in_order[self._in_order.index(fact, bisect_left(self._in_order, fact.start, key=START))]
 
-    def span(self) -> tuple[float, float]:
-        """Return the first and the last timestamp in epoch seconds."""
-        if self._first != self._first:
-            times = [fact.at for fact in self.facts]
-            self._first, self._last = min(times), max(times)
-        return self._first, self._last
-
-    def session(self, facts: Iterable[Fact] | None = None) -> Session:
-        """Return the session with these of its events; None: with all."""
-        events = [fact.event for fact in (self.facts if facts is None else facts)]
-        return session_of(sorted(events, key=lambda event: event.timestamp))
+    def in_order(self) -> list[Fact]:
+        """Return the events in order of their starts. Do not change the list."""
+        if self._in_order is None:
+            self._in_order = sorted(self.facts, key=START)
+        return self._in_order
 
 
 @dataclass(slots=True, eq=False)
 class Fact:
     """What views read of one event. `millis` is the duration, of a web vital its value; `url` has no query.
 
-    `outcome` and `status` are of HTTP requests; `label` is the method or the file type; similar
-    URLs and similar errors have the same `pattern`; `words` is the text that a
-    search reads, in lower case. `other` is the other event of the same call, and `is_second` counts a call once.
+    `start` is the timestamp `at` without the duration, because RUM's timestamps are end times. `outcome` and `status`
+    are of HTTP requests; `label` is the method or the file type; similar URLs and similar errors have the same
+    `pattern`; `words` is the text that a search reads, in lower case. `other` is the other event of the same call, and
+    `is_second` counts a call once.
     """
 
     event: Event
     at: float
+    start: float
     type: str
+    kind: str
     page: str
     values: Values
     session: IndexedSession
@@ -186,14 +185,14 @@ class Index:
             if not same_type:
                 del self._by_type[fact.type]
             fact.session.forget()
-            _decrease(self.users, fact.event.user_id)
-            _decrease(self.page_sessions[fact.page], fact.session)
+            decrease(self.users, fact.event.user_id)
+            decrease(self.page_sessions[fact.page], fact.session)
             if not self.page_sessions[fact.page]:
                 del self.page_sessions[fact.page]
             if not fact.session.facts:
                 del self.sessions[fact.session.key]
             for name, value in fact.values.by_name.items():
-                _decrease(self._counts[name], value)
+                decrease(self._counts[name], value)
 
     def of_type(self, name: str) -> Collection[Fact]:
         """Return the events of a type."""
@@ -239,7 +238,9 @@ class Index:
         return Fact(
             event=event,
             at=event.timestamp,
+            start=event.timestamp - (0 if millis is None or its_kind == "vital" else millis / 1000),
             type=event.type,
+            kind=its_kind,
             page=page(event),
             values=self._values_of(event),
             session=session,
@@ -270,9 +271,3 @@ class Index:
                 self._patterns.clear()
             found = self._patterns[url] = pattern_of(url)
         return found
-
-
-def _decrease(counts: Counter[_T], key: _T) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]

@@ -12,7 +12,8 @@ from .pages import most_viewed
 from .received import Received
 from .scope import Scope
 from .selection import Selection
-from .session_list import ANONYMOUS_USER, Listed, in_scope, row
+from .session_list import Listed, in_scope
+from .session_row import ANONYMOUS_USER
 from .statistics import VITALS, apdex, percentile, vital
 
 USD_PER_EVENT = 1 / 100_000
@@ -36,7 +37,7 @@ def overview(received: Received, scope: Scope) -> Json:
         "load_p75_millis": percentile(loads, 75),
         "vitals": [vital(each, selected.millis_of(each.event_type)) for each in VITALS],
         "chart": _chart(selected, found, scope),
-        "sessions": {"total": len(found), "rows": [row(each.session()) for each in found[:_ROWS]]},
+        "sessions": {"total": len(found), "rows": [each.row() for each in found[:_ROWS]]},
         "pages": most_viewed(selected, _ROWS),
         "errors": {**(errors := error_list(received, scope)), "errors": errors["errors"][:_ROWS]},
     }

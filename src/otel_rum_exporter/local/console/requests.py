@@ -16,7 +16,7 @@ from .index import Fact
 from .received import Received
 from .scope import Scope
 from .selection import Selection
-from .session_list import session_and_user
+from .session_row import session_and_user
 from .statistics import percentile
 
 _MAX_URLS = 200
