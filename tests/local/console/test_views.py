@@ -143,6 +143,30 @@ def test_session_list_is_paged_and_filters_problems() -> None:
     assert [row["id"] for row in show("sessions", many, only="problems")["sessions"]] == ["s7"]
 
 
+@pytest.mark.parametrize(
+    ("sort", "ids"),
+    [("", ["b", "a", "c"]), ("-last", ["c", "a", "b"]), ("events", ["c", "b", "a"]), ("problems", ["a", "b", "c"]),
+     ("duration", ["c", "b", "a"]), ("nonsense", ["b", "a", "c"])],
+)  # fmt: skip
+def test_sessions_are_sorted_by_any_column(sort: str, ids: list[str]) -> None:
+    """Sessions that are equal stay in order of their last events."""
+    times = {"a": (10,), "b": (11, 12), "c": (1, 2, 5)}
+    many = [page_view("/", at, session_id=name) for name, some in times.items() for at in some]
+    shown = show("sessions", received(*many, error("broke", 9.5, session_id="a")), sort=sort)
+    assert [row["id"] for row in shown["sessions"]] == ids
+    assert shown["sort"] == (sort if sort not in {"", "nonsense"} else "last")
+
+
+@pytest.mark.parametrize(
+    ("sort", "messages"), [("count", "ba"), ("-count", "ab"), ("last", "ab"), ("sessions", "ba"), ("type", "ab")]
+)
+def test_errors_are_sorted_by_any_column(sort: str, messages: str) -> None:
+    """The type ascends, numbers descend."""
+    errors = (error("b", 1), error("b", 2, session_id="t"), error("a", 3))
+    shown = show("errors", received(*errors), sort=sort)
+    assert "".join(one["message"] for one in shown["errors"]) == messages
+
+
 def test_session_is_listed_with_all_events_when_one_matches() -> None:
     """The row counts events that do not match."""
     shown = show(

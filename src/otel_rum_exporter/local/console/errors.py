@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from .axis import Axis
 from .event_fields import JS_ERROR, Json, row_keys, text
@@ -16,15 +17,22 @@ from .session_row import device, session_and_user
 _MAX_GROUPS = 200
 _MAX_OCCURRENCES = 50
 
+# Each order with its value of a row. The first order is the default.
+_ORDERS: Mapping[str, Callable[[Json], Any]] = {
+    "count": lambda row: (row["count"], row["last"]),
+    "type": lambda row: (row["type"], row["message"], row["key"]),
+    "sessions": lambda row: row["sessions"],
+    "last": lambda row: row["last"],
+}
+
 
 def error_list(received: Received, scope: Scope) -> Json:
     """Return the groups of errors in scope, the most frequent first."""
     groups = _groups(received, scope)
     every = [fact.at for group in groups.values() for fact in group]
     axis = Axis.over(min(every), max(every)) if every else Axis(scope.now, 1, 1)
-    found = [_group(key, group, axis) for key, group in groups.items()]
-    found.sort(key=lambda group: (-group["count"], -group["last"], group["key"]))
-    return {"total": len(found), "occurrences": len(every), "errors": found[:_MAX_GROUPS]}
+    order, found = scope.sorted([_group(key, group, axis) for key, group in groups.items()], _ORDERS, by_name="type")
+    return {"total": len(found), "sort": order, "occurrences": len(every), "errors": found[:_MAX_GROUPS]}
 
 
 def error_detail(received: Received, scope: Scope) -> Json | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..record import Event
-from .event_fields import DIMENSIONS, Json, searched
+from .event_fields import DIMENSIONS, searched
 
 MAX_ROWS = 500
+
+_T = TypeVar("_T")
 
 RANGES = {"5m": 300, "15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 604_800}
 """Time ranges that end now, in seconds. Any other value: all time."""
@@ -73,17 +75,18 @@ class Scope:
         return min(self.number("offset", shown // limit * limit, 10**9), last)
 
     def sorted(
-        self, rows: Iterable[Json], orders: Mapping[str, Callable[[Json], Any]], by_name: str
-    ) -> tuple[str, list[Json]]:
+        self, rows: Iterable[_T], orders: Mapping[str, Callable[[_T], Any]], by_name: str = ""
+    ) -> tuple[str, list[_T]]:
         """Return the query's `sort` and the rows in that order; the first of `orders` when it is missing or invalid.
 
-        Names ascend and numbers descend. A minus before the order reverses it.
+        The order `by_name` ascends, the others descend. A minus before the order reverses it. Rows that are equal stay
+        in the order of `by_name`.
         """
         asked = self.query.get("sort", "")
         order = asked.removeprefix("-")
         if order not in orders:
             asked = order = next(iter(orders))
-        in_names = sorted(rows, key=lambda row: row[by_name])
+        in_names = sorted(rows, key=orders[by_name]) if by_name else list(rows)
         is_reversed = (order != by_name) is not asked.startswith("-")
         return asked, sorted(in_names, key=orders[order], reverse=is_reversed)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .event_fields import Json
 from .index import Fact, IndexedSession
@@ -19,11 +21,13 @@ def session_list(received: Received, scope: Scope) -> Json:
     """Return the sessions with an event in scope, the latest event first."""
     found = in_scope(Selection(received.index, scope))
     if scope.query.get("only") == "problems":
-        found = [each for each in found if each.has_problems]
+        found = [each for each in found if each.problems]
+    order, found = scope.sorted(found, _ORDERS)
     limit = scope.number("limit", _PAGE_LENGTH, MAX_ROWS)
     offset = scope.offset(len(found), limit)
     return {
         "total": len(found),
+        "sort": order,
         "offset": offset,
         "limit": limit,
         "sessions": [{**each.row(), "forgotten": each.of.forgotten} for each in found[offset : offset + limit]],
@@ -40,13 +44,27 @@ class Listed:
     facts: list[Fact] | None = None
 
     @property
-    def has_problems(self) -> bool:
-        """Whether it has errors or failed requests in the time range."""
-        return any(fact.is_problem for fact in self.facts) if self.facts is not None else self.of.summary.problems > 0
+    def problems(self) -> int:
+        """The number of errors and failed requests in the time range."""
+        return self.of.summary.problems if self.facts is None else sum(fact.is_problem for fact in self.facts)
+
+    @property
+    def events(self) -> int:
+        """The number of events in the time range."""
+        return len(self.of.facts if self.facts is None else self.facts)
 
     def row(self) -> Json:
         """Return its row, with the events in the time range."""
         return row(self.of.key, self.of.summary if self.facts is None else SessionSummary(self.facts))
+
+
+# Each order with its value of a session. The first order is the default.
+_ORDERS: Mapping[str, Callable[[Listed], Any]] = {
+    "last": lambda each: each.last,
+    "duration": lambda each: each.last - each.first,
+    "events": lambda each: each.events,
+    "problems": lambda each: each.problems,
+}
 
 
 def in_scope(selection: Selection) -> list[Listed]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,9 @@ from .statistics import SATISFIED_BELOW_MILLIS, TOLERATED_BELOW_MILLIS, VITALS
 
 _ROUNDING_SECONDS = 0.001
 """Tolerance between a page view and the computed start of its load."""
+
+# The end of a summary; a timeline shows the duration in a column.
+_DURATION = re.compile(r", [\d.]+ ms$")
 
 _LONG_STRIP_STEPS = 120
 
@@ -109,6 +113,7 @@ def _rows(entries: Sequence[_Entry], dropped: dict[int, Dropped], removed: Itera
     for fact, key, start in entries:
         event = fact.event
         drop = dropped.get(id(event))
+        millis = duration_millis(event)
         rows.append(
             {
                 "key": key,
@@ -116,10 +121,10 @@ def _rows(entries: Sequence[_Entry], dropped: dict[int, Dropped], removed: Itera
                 "kind": fact.kind,
                 "type": event.type,
                 "name": short_type(event.type),
-                "summary": summary(event),
+                "summary": summary(event) if millis is None else _DURATION.sub("", summary(event)),
                 "start": start,
                 "timestamp": event.timestamp,
-                "duration_millis": duration_millis(event),
+                "duration_millis": millis,
                 "rating": _rating(event, fact.kind),
                 "problem": fact.is_problem,
                 "page": fact.page,

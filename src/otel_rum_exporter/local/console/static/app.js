@@ -1,7 +1,8 @@
 // The frame around each view: navigation, filters and connection state.
 import { Component, html } from "./html.js";
 import { KEYS, VIEWS } from "./keyboard.js";
-import { count, plural, visible } from "./format.js";
+import { Range } from "./range.js";
+import { LOCAL, count, currentZone, plural, setZone, visible, zoneName } from "./format.js";
 import { DIMENSIONS, hasFilters, here, link, noFilters } from "./route.js";
 import { Empty, Lone, Title } from "./parts.js";
 import * as overview from "./views/overview.js";
@@ -15,7 +16,6 @@ import * as refused from "./views/refused.js";
 
 const SHOWN = { overview, sessions, session, pages, errors, error, http, refused };
 const SECTION = { session: "sessions", error: "errors" };
-const RANGES = [["", "All time"], ["5m", "Last 5 minutes"], ["15m", "Last 15 minutes"], ["1h", "Last hour"], ["6h", "Last 6 hours"], ["1d", "Last day"], ["7d", "Last week"]];
 
 export function App({ state, ...actions }) {
   const shown = state.shown;
@@ -64,6 +64,7 @@ function Header({ route, state, lost, set }) {
         ${name}${view === "refused" && total > 0 && html`<span class="badge">${count(total)}<span class="hidden"> lost</span></span>`}
       </a>`)}
     </nav>
+    ${LOCAL !== "UTC" && html`<button class="zone" aria-label=${`Times in ${zoneName()}; change the time zone`} title=${zoneName()} onClick=${() => set({ zone: setZone(currentZone() === "UTC" ? LOCAL : "UTC") })}>${currentZone() === "UTC" ? "UTC" : LOCAL.split("/").at(-1).replaceAll("_", " ")}</button>`}
     <button class=${`live ${fresh.toLowerCase()}`} title=${state.paused ? "Resume (p)" : "Pause (p)"} onClick=${() => set({ paused: !state.paused })}><i aria-hidden="true"></i>${fresh}</button>
     <span class="hidden" role="status">${fresh === "Live" ? "" : fresh}</span>
   </header>`;
@@ -107,18 +108,13 @@ class Filters extends Component {
 
   render({ route, choices, monitors, go }) {
     const value = (name) => route.query.get(name) ?? "";
-    const change = (name) => (event) => {
-      const span = name === "range" ? { from: null, to: null } : {};
-      go(here(route, { [name]: event.target.value, ...span }), { stay: true });
-    };
+    const change = (name) => (event) => go(here(route, { [name]: event.target.value }), { stay: true });
     const text = (name, choice) => visible((name === "monitor" && monitors[choice]) || choice);
-    const zoomed = value("from") || value("to");
     const offered = Object.entries(DIMENSIONS).filter(([name]) => value(name) || choices[name].length > 1);
     return html`<form class="filters" role="search" aria-label="Filters" onSubmit=${(event) => event.preventDefault()}>
       <input id="search" type="search" placeholder="Search ids, pages, URLs, messages" aria-label="Search" value=${this.typed ?? value("q")}
         onInput=${this.type} onBlur=${this.leave} autocomplete="off" spellcheck="false" />
-      <${Choice} name="range" label="Time" value=${zoomed ? "zoom" : value("range")} change=${change("range")}
-        options=${zoomed ? [["zoom", "Part of the chart"], ...RANGES] : RANGES} />
+      <${Range} route=${route} go=${go} />
       ${offered.map(([name, label]) => html`<${Choice} key=${name} name=${name} label=${label} value=${value(name)} change=${change(name)}
         options=${[["", `Any ${label}`], ...withValue(choices[name], value(name)).map(([choice, n]) => [choice, n == null ? text(name, choice) : `${text(name, choice)} (${count(n)})`])]} />`)}
       ${hasFilters(route) && html`<a class="clear" data-stay href=${here(route, noFilters)}>Clear</a>`}
@@ -136,7 +132,7 @@ function Choice({ name, label, value, options, change }) {
 
 function Footer({ set }) {
   return html`<footer>
-    <p>A local Amazon CloudWatch RUM data plane. It sends nothing to AWS.</p>
+    <p>A local Amazon CloudWatch RUM data plane. It sends nothing to AWS. Times are in ${zoneName()}.</p>
     <p><a href="/api/events">All data as JSON</a> <button class="plain" onClick=${() => set({ help: true })}>Keys <kbd>?</kbd></button></p>
   </footer>`;
 }

@@ -2,7 +2,7 @@
 import { Component, html } from "../html.js";
 import { bytes, clock, count, day, millis, plural, shortId, span, visible } from "../format.js";
 import { here, link, requestKey } from "../route.js";
-import { Copy, Empty, Face, Json, Pager, Time, Title, device, name } from "../parts.js";
+import { Copy, Empty, Face, Json, Pager, Strip, Time, Title, device, name } from "../parts.js";
 import { RATINGS } from "./overview.js";
 
 export const title = (data) => `${name(data)}, session ${shortId(data.id)}`;
@@ -28,6 +28,7 @@ export function View({ data, route, go, state, request }) {
       <div><dt>Last event</dt><dd><${Time} at=${data.last} /></dd></div>
     </dl>
     ${data.forgotten > 0 && html`<p class="notice truncated">This session is truncated: its first ${plural(data.forgotten, "event is", "events are")} no longer stored.</p>`}
+    <${Whole} data=${data} />
     <nav class="tabs" aria-label="Kinds of events">
       <a data-stay href=${here(route, { kind: null })} aria-current=${kind ? null : "true"}>All <span class="quiet">${count(all)}</span></a>
       ${Object.keys(KINDS).filter((each) => data.kinds[each]).map((each) => html`<a key=${each} data-stay href=${here(route, { kind: each })} aria-current=${kind === each ? "true" : null}><i class=${`dot k-${each}`}></i>${KINDS[each]} <span class="quiet">${count(data.kinds[each])}</span></a>`)}
@@ -46,8 +47,18 @@ function Visit({ visit, open, toggle, state, request }) {
       <span class="quiet">${clock(visit.start)} · ${span(visit.end - visit.start)} · ${plural(visit.events.length, "event")}</span>
       ${problems > 0 && html`<span class="chip bad">${plural(problems, "problem")}</span>`}
     </header>
+    ${visit.end > visit.start && html`<div class="lane" aria-hidden="true"><span></span><span>${[0, 1, 2, 3].map((quarter) => html`<i key=${quarter}>${quarter ? millis((quarter * length * 1000) / 4) : "0"}</i>`)}</span><span></span></div>`}
     <ol>${visit.events.map((event) => html`<${Row} key=${event.key} event=${event} visit=${visit} length=${length} isOpen=${event.key === open} toggle=${toggle} state=${state} request=${request} />`)}</ol>
   </section>`;
+}
+
+// The whole session in one strip, whichever of its events are shown.
+function Whole({ data }) {
+  if (data.last === data.first) return null;
+  return html`<figure class="card pad whole" role="img" aria-label=${`The whole session, ${span(data.last - data.first)}: ${plural(data.page_views, "page view")}, ${plural(data.errors, "error")}, ${plural(data.failed_requests, "failed request")}`}>
+    <${Strip} cells=${data.long_strip} />
+    <div class="axis quiet">${[0, 0.5, 1].map((part) => html`<span key=${part}>${clock(data.first + part * (data.last - data.first))}</span>`)}</div>
+  </figure>`;
 }
 
 function Row({ event, visit, length, isOpen, toggle, state, request }) {
