@@ -185,9 +185,9 @@ def test_session_shows_its_strip_labels_of_time_and_each_duration_once(page: Pag
     assert len(set(counts)) > 1
     page.locator(".sessions li a").first.click()
     expect(page.get_by_role("img", name="The whole session")).to_be_visible()
-    lane = page.locator(".lane").first.locator("i")
-    assert lane.first.inner_text() == "0"
-    assert re.fullmatch(r"[\d.]+ m?s", lane.nth(2).inner_text())
+    ruler = page.locator(".ruler").first.locator("i")
+    assert ruler.first.inner_text() == "0"
+    assert re.fullmatch(r"[\d.]+ m?s", ruler.nth(2).inner_text())
     load = page.locator(".event.k-load").first
     expect(load.locator(".took-text")).to_have_text(re.compile(r"[\d.]+ m?s"))
     expect(load.locator(".what")).not_to_have_text(re.compile(r"\d"))

@@ -16,8 +16,12 @@ from otel_rum_exporter.local.console.web import VIEWS
 from otel_rum_exporter.rum import price
 from tests.local.console.records import MONITOR, NOW, RUM, error, event, load, page_view, received, request, scope
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+XRAY_TRACE = f"1-{TRACE[:8]}-{TRACE[8:]}"
+
 values = st.recursive(
     st.none()
+    | st.sampled_from([TRACE, XRAY_TRACE])
     | st.booleans()
     | st.integers()
     | st.just(10**400)
@@ -28,7 +32,8 @@ values = st.recursive(
 )
 members = st.sampled_from(
     ["pageId", "duration", "durationMs", "startTime", "value", "request", "response", "error", "status", "url",
-     "message", "type", "stack", "name", "trace_id", "start_time", "end_time", "targetUrl", "method", "filename"]
+     "message", "type", "stack", "name", "trace_id", "start_time", "end_time", "traceId", "spanId", "parentSpanId",
+     "id", "parent_id", "subsegments", "targetUrl", "method", "filename"]
 )  # fmt: skip
 details = st.dictionaries(members, values | st.dictionaries(members, values, max_size=3), max_size=5)
 names = st.sampled_from(sorted(schemas.EVENT_TYPES)) | st.just("checkout")
@@ -53,22 +58,28 @@ def show(view: str, what: Received, **query: Any) -> Any:
 def test_views_accept_details_of_any_structure(kept: Any, lost: Any, view: str) -> None:
     """Events that violate the schema of their type are shown too."""
     everything = received(*kept, dropped=tuple(Dropped(one, "why") for one in lost))
-    asked = {"id": "s", "batch": "b", "key": "", "url": "(no URL)", "q": "a"}
-    for query in (asked, {"id": "none"}, {"sort": "p75_millis", "kind": "load", "from": "1700000000"}):
+    asked = {"id": "s", "batch": "b", "key": "", "url": "(no URL)", "q": "a", "type": "checkout", "name": "/"}
+    for query in (
+        asked,
+        {"id": "none"},
+        {"id": TRACE},
+        {"id": "u", "type": "checkout"},
+        {"sort": "p75_millis", "kind": "load", "from": "1700000000"},
+    ):
         json.dumps(VIEWS[view](everything, Scope.of(query, NOW)), allow_nan=False)
     json.dumps(everything.index.choices())
 
 
-@pytest.mark.parametrize("view", ["overview", "sessions", "errors", "http", "pages", "refused"])
+@pytest.mark.parametrize("view", ["overview", "sessions", "errors", "http", "pages", "custom", "devices", "refused"])
 def test_views_accept_an_empty_store(view: str) -> None:
     """An empty store has empty views."""
     assert show(view, received()) is not None
 
 
-@pytest.mark.parametrize("view", ["session", "error", "request", "refused_request"])
+@pytest.mark.parametrize("view", ["session", "error", "page", "user", "trace", "request", "refused_request"])
 def test_view_of_an_unknown_item_is_none(view: str) -> None:
     """A link can be older than the stored records."""
-    assert show(view, received(page_view("/")), id="x", key="x", batch="x", at="x") is None
+    assert show(view, received(page_view("/")), id="x", key="x", name="x", batch="x", at="x") is None
 
 
 def test_overview_counts_sessions_users_pages_errors_and_requests() -> None:

@@ -8,14 +8,16 @@ from typing import Any
 
 from .axis import Axis
 from .event_fields import JS_ERROR, Json, row_keys, text
-from .index import Fact
+from .fact import Fact
 from .received import Received
 from .scope import Scope
 from .selection import Selection
 from .session_row import device, session_and_user
+from .tags import distribution
 
 _MAX_GROUPS = 200
 _MAX_OCCURRENCES = 50
+_MAX_COUNTED = 2000
 
 # Each order with its value of a row. The first order is the default.
 _ORDERS: Mapping[str, Callable[[Json], Any]] = {
@@ -46,6 +48,8 @@ def error_detail(received: Received, scope: Scope) -> Json | None:
     return {
         **_group(scope.query["key"], group, axis),
         "chart": {"start": axis.start, "step_seconds": axis.step_seconds},
+        "tags": distribution([fact.event for fact in group[: -_MAX_COUNTED - 1 : -1]]),
+        "counted": min(len(group), _MAX_COUNTED),
         "occurrences": [
             {
                 **session_and_user(fact.event),

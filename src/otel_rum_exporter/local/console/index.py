@@ -5,13 +5,11 @@ A view of 200,000 events must not read their JSON again. The store calls the ind
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice
-from operator import attrgetter
 
 from ..record import Event
 from .event_fields import (
@@ -26,112 +24,16 @@ from .event_fields import (
     page,
     searched,
     text,
+    trace_id,
 )
-from .session_summary import SessionSummary, decrease
+from .fact import Fact, Values
+from .indexed_session import IndexedSession, Key
+from .session_summary import decrease
 from .url_pattern import pattern_of, without_query
 
 _MAX_CHOICES = 100
 
-# The events of one call have the same end, as far as clients round it.
-_SAME_CALL_SECONDS = 1.0
-_MAX_ALONE = 100
 NO_URL = "(no URL)"
-
-START = attrgetter("start")
-
-Key = tuple[str, "str | None"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Values:
-    """The values of all dimensions, shared by the events that have the same. Compared by identity."""
-
-    by_name: dict[str, str]
-
-
-class IndexedSession:
-    """The stored events of one session in order of arrival. Compared by identity."""
-
-    __slots__ = ("_alone", "_in_order", "facts", "forgotten", "key", "summary")
-
-    def __init__(self, key: Key) -> None:
-        self.key = key
-        self.facts: deque[Fact] = deque()
-        self.summary = SessionSummary()
-        self.forgotten = 0
-        self._in_order: list[Fact] | None = None
-        self._alone: dict[tuple[str, bool], list[Fact]] = {}
-
-    def pair(self, fact: Fact) -> None:
-        """Connect the two events of one call: the request and its measured duration, which end at the same time."""
-        others = self._alone.get((fact.url, not fact.outcome), [])
-        while others and abs(others[0].at - fact.at) > _SAME_CALL_SECONDS:
-            others.pop(0)
-        if others:
-            fact.other = others.pop(0)
-            fact.other.other = fact
-            fact.is_second = True
-        else:
-            self._alone.setdefault((fact.url, bool(fact.outcome)), []).append(fact)
-            if len(self._alone) > _MAX_ALONE:
-                self._alone.pop(next(iter(self._alone)))
-
-    def add(self, fact: Fact) -> None:
-        """Add the latest event."""
-        self.facts.append(fact)
-        self.summary.add(fact)
-        if self._in_order is not None:
-            insort(self._in_order, fact, key=START)
-
-    def forget(self) -> None:
-        """Remove the oldest event."""
-        fact = self.facts.popleft()
-        self.forgotten += 1
-        if fact.other:
-            fact.other.is_second = False
-            fact.other.other = None
-        alone = self._alone.get((fact.url, bool(fact.outcome)))
-        if alone and alone[0] is fact:
-            alone.pop(0)
-        self.summary.remove(fact)
-        if self._in_order is not None:
-            del self._in_order[self._in_order.index(fact, bisect_left(self._in_order, fact.start, key=START))]
-
-    def in_order(self) -> list[Fact]:
-        """Return the events in order of their starts. Do not change the list."""
-        if self._in_order is None:
-            self._in_order = sorted(self.facts, key=START)
-        return self._in_order
-
-
-@dataclass(slots=True, eq=False)
-class Fact:
-    """What views read of one event. `millis` is the duration, of a web vital its value; `url` has no query.
-
-    `start` is the timestamp `at` without the duration, because RUM's timestamps are end times. `outcome` and `status`
-    are of HTTP requests; `label` is the method or the file type; similar URLs and similar errors have the same
-    `pattern`; `words` is the text that a search reads, in lower case. `other` is the other event of the same call, and
-    `is_second` counts a call once.
-    """
-
-    event: Event
-    at: float
-    start: float
-    type: str
-    kind: str
-    page: str
-    values: Values
-    session: IndexedSession
-    is_problem: bool
-    millis: float | None
-    outcome: str
-    status: int
-    label: str
-    url: str
-    pattern: str
-    words: str
-    other: Fact | None = None
-    is_second: bool = False
 
 
 class Index:
@@ -148,6 +50,7 @@ class Index:
         self.sessions: dict[Key, IndexedSession] = {}
         self.users: Counter[str | None] = Counter()
         self.page_sessions: defaultdict[str, Counter[IndexedSession]] = defaultdict(Counter)
+        self.traces: defaultdict[str, deque[Fact]] = defaultdict(deque)
         self._by_type: defaultdict[str, deque[Fact]] = defaultdict(deque)
         self._values: dict[tuple[str, ...], Values] = {}
         self._patterns: dict[str, str] = {}
@@ -163,6 +66,8 @@ class Index:
             fact.session.add(fact)
             if fact.url:
                 fact.session.pair(fact)
+            if fact.trace:
+                self.traces[fact.trace].append(fact)
             self.users[event.user_id] += 1
             self.page_sessions[fact.page][fact.session] += 1
             for name, value in fact.values.by_name.items():
@@ -184,6 +89,10 @@ class Index:
             same_type.popleft()
             if not same_type:
                 del self._by_type[fact.type]
+            if fact.trace:
+                self.traces[fact.trace].popleft()
+                if not self.traces[fact.trace]:
+                    del self.traces[fact.trace]
             fact.session.forget()
             decrease(self.users, fact.event.user_id)
             decrease(self.page_sessions[fact.page], fact.session)
@@ -207,6 +116,11 @@ class Index:
         ordered.sort()
         self._ordered[name] = (len(facts), ordered)
         return ordered
+
+    @property
+    def custom_types(self) -> list[str]:
+        """The types of custom events."""
+        return [name for name, facts in self._by_type.items() if facts[0].kind == "custom"]
 
     @property
     def values(self) -> Collection[Values]:
@@ -252,6 +166,7 @@ class Index:
             url=sent,
             pattern=error_key(event) if its_kind == "error" else self._pattern_of(sent) if sent else "",
             words=searched(event),
+            trace=trace_id(event),
         )
 
     def _values_of(self, event: Event) -> Values:

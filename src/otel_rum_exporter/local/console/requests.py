@@ -12,7 +12,7 @@ from typing import Any
 from ..session import summary
 from .axis import Axis
 from .event_fields import HTTP, RESOURCE, Json, row_keys, text
-from .index import Fact
+from .fact import Fact
 from .received import Received
 from .scope import Scope
 from .selection import Selection

@@ -1,4 +1,4 @@
-"""The filters in a console URL: time range, dimensions and search words."""
+"""The filters in a console URL: time range, dimensions and a search."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ..record import Event
 from .event_fields import DIMENSIONS, searched
+from .search import Term, terms_of
 
 MAX_ROWS = 500
 
@@ -19,7 +20,7 @@ RANGES = {"5m": 300, "15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 6
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A time range in epoch seconds (None: open), the wanted value of each dimension, and search words.
+    """A time range in epoch seconds (None: open), the wanted value of each dimension, and a search.
 
     `query` has all parameters, including those of a single view.
     """
@@ -28,7 +29,7 @@ class Scope:
     since: float | None
     until: float | None
     wanted: Mapping[str, str]
-    words: tuple[str, ...]
+    terms: tuple[Term, ...]
     query: Mapping[str, str]
 
     @classmethod
@@ -40,14 +41,14 @@ class Scope:
             since=_seconds(query, "from") if seconds is None else now - seconds,
             until=_seconds(query, "to") if seconds is None else None,
             wanted={name: query[name] for name in DIMENSIONS if query.get(name)},
-            words=tuple(query.get("q", "").lower().split()),
+            terms=terms_of(query.get("q", "")),
             query=query,
         )
 
     @property
     def has_filters(self) -> bool:
         """Whether dimensions or search words are given."""
-        return bool(self.wanted or self.words)
+        return bool(self.wanted or self.terms)
 
     @property
     def narrows(self) -> bool:
@@ -58,7 +59,10 @@ class Scope:
         """Return whether an event matches the dimensions and words; the time is not compared."""
         if any(DIMENSIONS[name](event) != value for name, value in self.wanted.items()):
             return False
-        return not self.words or _has(searched(event), self.words)
+        if not self.terms:
+            return True
+        words = searched(event)
+        return all(term.fits(words) for term in self.terms)
 
     def number(self, name: str, default: int, most: int) -> int:
         """Return a parameter as a whole number from 0 to `most`; `default` when it is missing or invalid."""
@@ -89,10 +93,6 @@ class Scope:
         in_names = sorted(rows, key=orders[by_name]) if by_name else list(rows)
         is_reversed = (order != by_name) is not asked.startswith("-")
         return asked, sorted(in_names, key=orders[order], reverse=is_reversed)
-
-
-def _has(everything: str, words: tuple[str, ...]) -> bool:
-    return all(word in everything for word in words)
 
 
 def _seconds(query: Mapping[str, str], name: str) -> float | None:

@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection
 from functools import cached_property
 
-from .index import Fact, Index, IndexedSession
+from .fact import Fact
+from .index import Index
+from .indexed_session import IndexedSession
 from .scope import Scope
 
 
@@ -73,6 +75,6 @@ def _select(facts: Collection[Fact], index: Index, scope: Scope) -> list[Fact]:
         found = [fact for fact in found if fact.values in fitting]
     if scope.since or scope.until:
         found = [fact for fact in found if since <= fact.at < until]
-    for word in scope.words:
-        found = [fact for fact in found if word in fact.words]
+    for term in scope.terms:
+        found = [fact for fact in found if term.fits(fact.words)]
     return found

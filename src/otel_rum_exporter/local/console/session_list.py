@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .event_fields import Json
-from .index import Fact, IndexedSession
+from .fact import Fact
+from .indexed_session import IndexedSession
 from .received import Received
 from .scope import MAX_ROWS, Scope
 from .selection import Selection

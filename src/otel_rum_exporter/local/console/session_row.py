@@ -7,7 +7,8 @@ from itertools import groupby
 
 from ..record import Event
 from .event_fields import Json
-from .index import Key, Values
+from .fact import Values
+from .indexed_session import Key
 from .session_summary import SessionSummary
 
 ANONYMOUS_USER = "00000000-0000-0000-0000-000000000000"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from .event_fields import PAGE_VIEW
 
 if TYPE_CHECKING:
-    from .index import Fact, Values
+    from .fact import Fact, Values
 
 _T = TypeVar("_T", bound=Hashable)
 

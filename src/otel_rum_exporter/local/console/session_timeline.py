@@ -11,7 +11,8 @@ from typing import NamedTuple
 from ..record import Dropped, Event, Removed
 from ..session import short_type, summary
 from .event_fields import NAVIGATION, PAGE_VIEW, Json, duration_millis, number, row_keys
-from .index import START, Fact, Index
+from .fact import START, Fact
+from .index import Index
 from .received import Received
 from .scope import MAX_ROWS, Scope
 from .session_row import NO_SESSION, row, users
@@ -129,6 +130,8 @@ def _rows(entries: Sequence[_Entry], dropped: dict[int, Dropped], removed: Itera
                 "problem": fact.is_problem,
                 "page": fact.page,
                 "batch_id": event.batch_id,
+                "user": event.user_id,
+                "trace": fact.trace,
                 "dropped": drop.reason if drop else None,
                 "removed": lost[event.id],
                 "details": event.details,

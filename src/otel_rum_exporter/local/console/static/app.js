@@ -2,8 +2,9 @@
 import { Component, html } from "./html.js";
 import { KEYS, VIEWS } from "./keyboard.js";
 import { Range } from "./range.js";
-import { LOCAL, count, currentZone, plural, setZone, visible, zoneName } from "./format.js";
+import { LOCAL, count, currentZone, otherZone, plural, visible, zoneName } from "./format.js";
 import { DIMENSIONS, hasFilters, here, link, noFilters } from "./route.js";
+import { Recording } from "./recording.js";
 import { Empty, Lone, Title } from "./parts.js";
 import * as overview from "./views/overview.js";
 import * as sessions from "./views/sessions.js";
@@ -12,10 +13,16 @@ import * as pages from "./views/pages.js";
 import * as errors from "./views/errors.js";
 import * as error from "./views/error.js";
 import * as http from "./views/http.js";
+import * as custom from "./views/custom.js";
+import * as devices from "./views/devices.js";
+import * as page from "./views/page.js";
+import * as trace from "./views/trace.js";
+import * as user from "./views/user.js";
 import * as refused from "./views/refused.js";
 
-const SHOWN = { overview, sessions, session, pages, errors, error, http, refused };
-const SECTION = { session: "sessions", error: "errors" };
+const SHOWN = { overview, sessions, session, user, trace, pages, page, errors, error, http, custom, devices, refused };
+const SECTION = { session: "sessions", user: "sessions", trace: "sessions", page: "pages", error: "errors" };
+const UNFILTERED = ["session", "user", "trace"];
 
 export function App({ state, ...actions }) {
   const shown = state.shown;
@@ -27,7 +34,7 @@ export function App({ state, ...actions }) {
     <a class="skip" href="#main">Skip to the content</a>
     <${Header} route=${state.route} state=${state} lost=${frame?.lost} set=${actions.set} />
     ${state.error && html`<${Offline} error=${state.error} retry=${actions.retry} />`}
-    ${frame && route.view !== "session" && (hasFilters(state.route) || frame.choices.monitor.length > 0) && html`<${Filters} route=${state.route} choices=${frame.choices} monitors=${frame.monitors} go=${actions.go} />`}
+    ${frame && !UNFILTERED.includes(route.view) && (hasFilters(state.route) || frame.choices.monitor.length > 0) && html`<${Filters} route=${state.route} choices=${frame.choices} monitors=${frame.monitors} go=${actions.go} />`}
     ${frame && html`<${Forgotten} frame=${frame} />`}
     <main id="main" aria-busy=${shown?.route !== state.route}>
       ${shown ? html`<${View} key=${route.view} shown=${shown} state=${state} actions=${actions} />` : !state.error && html`<${Lone}>Reading …<//>`}
@@ -64,7 +71,7 @@ function Header({ route, state, lost, set }) {
         ${name}${view === "refused" && total > 0 && html`<span class="badge">${count(total)}<span class="hidden"> lost</span></span>`}
       </a>`)}
     </nav>
-    ${LOCAL !== "UTC" && html`<button class="zone" aria-label=${`Times in ${zoneName()}; change the time zone`} title=${zoneName()} onClick=${() => set({ zone: setZone(currentZone() === "UTC" ? LOCAL : "UTC") })}>${currentZone() === "UTC" ? "UTC" : LOCAL.split("/").at(-1).replaceAll("_", " ")}</button>`}
+    ${LOCAL !== "UTC" && html`<button class="zone" aria-label=${`Times in ${zoneName()}; change the time zone`} title=${zoneName()} onClick=${() => set({ zone: otherZone() })}>${currentZone() === "UTC" ? "UTC" : LOCAL.split("/").at(-1).replaceAll("_", " ")}</button>`}
     <button class=${`live ${fresh.toLowerCase()}`} title=${state.paused ? "Resume (p)" : "Pause (p)"} onClick=${() => set({ paused: !state.paused })}><i aria-hidden="true"></i>${fresh}</button>
     <span class="hidden" role="status">${fresh === "Live" ? "" : fresh}</span>
   </header>`;
@@ -112,7 +119,7 @@ class Filters extends Component {
     const text = (name, choice) => visible((name === "monitor" && monitors[choice]) || choice);
     const offered = Object.entries(DIMENSIONS).filter(([name]) => value(name) || choices[name].length > 1);
     return html`<form class="filters" role="search" aria-label="Filters" onSubmit=${(event) => event.preventDefault()}>
-      <input id="search" type="search" placeholder="Search ids, pages, URLs, messages" aria-label="Search" value=${this.typed ?? value("q")}
+      <input id="search" type="search" placeholder="Search: refused tier=gold,silver -browser=Edge" title="All words must match. A minus excludes, name=value searches a field of metadata, attributes or details, a comma separates several values, and quotes keep spaces." aria-label="Search" value=${this.typed ?? value("q")}
         onInput=${this.type} onBlur=${this.leave} autocomplete="off" spellcheck="false" />
       <${Range} route=${route} go=${go} />
       ${offered.map(([name, label]) => html`<${Choice} key=${name} name=${name} label=${label} value=${value(name)} change=${change(name)}
@@ -133,7 +140,7 @@ function Choice({ name, label, value, options, change }) {
 function Footer({ set }) {
   return html`<footer>
     <p>A local Amazon CloudWatch RUM data plane. It sends nothing to AWS. Times are in ${zoneName()}.</p>
-    <p><a href="/api/events">All data as JSON</a> <button class="plain" onClick=${() => set({ help: true })}>Keys <kbd>?</kbd></button></p>
+    <p><${Recording} /><a href="/api/events">All data as JSON</a> <button class="plain" onClick=${() => set({ help: true })}>Keys <kbd>?</kbd></button></p>
   </footer>`;
 }
 

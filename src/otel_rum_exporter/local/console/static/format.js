@@ -52,7 +52,7 @@ let zone = LOCAL;
 
 export const currentZone = () => zone;
 
-export function setZone(wanted) {
+function setZone(wanted) {
   zone = wanted === "UTC" ? "UTC" : LOCAL;
   const format = (options) => new Intl.DateTimeFormat("en-GB", { ...options, timeZone: zone });
   const minute = { hour: "2-digit", minute: "2-digit" };
@@ -65,6 +65,11 @@ export function setZone(wanted) {
   } catch {
     // Without storage, the choice lasts until the page is closed.
   }
+}
+
+export function otherZone() {
+  setZone(zone === "UTC" ? LOCAL : "UTC");
+  return zone;
 }
 
 function storedZone() {

@@ -159,7 +159,7 @@ export class Copy extends Component {
     setTimeout(() => this.setState({ status: "" }), 1500);
   };
 
-  render({ what }, { status }) {
-    return html`<button class="copy" onClick=${this.copy} aria-label=${status ? null : `Copy ${what}`}>${status || "Copy"}</button>`;
+  render({ what, label }, { status }) {
+    return html`<button class=${label ? "copy inline" : "copy"} onClick=${this.copy} aria-label=${status || label ? null : `Copy ${what}`}>${status || label || "Copy"}</button>`;
   }
 }
