@@ -23,7 +23,9 @@ def show(view: str, what: Received, **query: Any) -> Any:
 def work(name: str, millis: float | None, at: float = 0.0, **attributes: Any) -> Any:
     """Make a custom event."""
     details = {"name": name, "attributes": attributes, "traceId": TRACE}
-    return event("checkout", details | ({} if millis is None else {"durationMs": millis}), at)
+    return event(
+        "checkout", details | ({} if millis is None else {"durationMs": millis}), at, metadata={"zone": f"z{at}"}
+    )
 
 
 def test_custom_events_are_counted_and_timed_by_type() -> None:
@@ -42,13 +44,14 @@ def test_custom_events_are_counted_and_timed_by_type() -> None:
 
 def test_type_of_custom_events_has_names_attributes_and_latest_events() -> None:
     """Attributes have the number of events of each value; ids of traces and durations are none."""
-    many = received(work("a", 1, 1, payment="card", items=2), work("b", 2, 2, payment="card"), work("b", 3, 3))
+    many = received(
+        work("a", 1, 1, payment="card", items=2), work("b", 2, 2, payment="card"), work("b", 3, 3, tier="x")
+    )
     detail = show("custom", many, type="checkout")["detail"]
     assert detail["names"] == [["b", 2], ["a", 1]]
-    assert [(tag["name"], tag["values"]) for tag in detail["tags"]] == [
-        ("payment", [["card", 2]]),
-        ("items", [["2", 1]]),
-    ]
+    tags = {tag["name"]: tag["values"] for tag in detail["tags"]}
+    assert (tags["payment"], tags["items"]) == ([["card", 2]], [["2", 1]])
+    assert list(tags) == ["payment", "items", "tier", "zone"], "the event's own come first"
     assert [(one["name"], one["duration_millis"]) for one in detail["samples"]] == [("b", 3), ("b", 2), ("a", 1)]
     assert sum(detail["counts"]) == 3
     assert show("custom", received(page_view("/")), type="checkout")["detail"] is None

@@ -62,7 +62,8 @@ def test_all_search_words_must_match_ignoring_case(words: str, *, fits: bool) ->
      ("cart.size=3", "a"), ("traced=true", "b"), ("-browser=firefox", "bc"), ("not browser=firefox", "bc"),
      ("order -timed", "b"), ('"timed out"', "a"), ('-"timed out"', "bc"), ('message="order 1 timed out"', "a"),
      ("type=checkout", "c"), ("user", ""), ("page=/cart,/", "abc"), ("page=/cart -browser=chrome,firefox", "c"),
-     ("not", "abc"), ("-", "abc"), ('"', "abc"), ("=", ""), ("kind=card", "c"), ("payment=card", "c")],
+     ("not", "abc"), ("-", "abc"), ('"', "abc"), ("=", ""), ("kind=card", "c"), ("payment=card", "c"),
+     ("otel.status_code=error", "c"), ("status_code=error", "")],
 )  # fmt: skip
 def test_search_has_fields_several_values_and_negation(search: str, found: str) -> None:
     """Fields of metadata and details, custom attributes included; a field's value is compared as a whole."""
@@ -70,7 +71,12 @@ def test_search_has_fields_several_values_and_negation(search: str, found: str) 
     events = [
         error("order 1 timed out", id="a", metadata=firefox),
         error("order 2 refused", id="b", metadata={"pageId": "/", "browserName": "Chrome", "traced": True}),
-        event("checkout", {"attributes": {"payment": "card", "kind": "card"}}, id="c", metadata={"pageId": "/cart"}),
+        event(
+            "checkout",
+            {"attributes": {"payment": "card", "kind": "card"}, "otel": {"status_code": "ERROR"}},
+            id="c",
+            metadata={"pageId": "/cart"},
+        ),
     ]
     assert "".join(fact.event.id for fact in Selection(Index(events), scope(q=search)).facts) == found
     assert [one.id for one in events if scope(q=search).fits(one)] == list(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from .axis import Axis
@@ -15,6 +16,7 @@ from .selection import Selection
 from .session_row import device, session_and_user
 from .tags import distribution
 
+_AT = attrgetter("at")
 _MAX_GROUPS = 200
 _MAX_OCCURRENCES = 50
 _MAX_COUNTED = 2000
@@ -30,16 +32,28 @@ _ORDERS: Mapping[str, Callable[[Json], Any]] = {
 
 def error_list(received: Received, scope: Scope) -> Json:
     """Return the groups of errors in scope, the most frequent first."""
-    groups = _groups(received, scope)
-    every = [fact.at for group in groups.values() for fact in group]
-    axis = Axis.over(min(every), max(every)) if every else Axis(scope.now, 1, 1)
+    groups = _groups(Selection(received.index, scope))
+    axis = _axis(groups, scope)
     order, found = scope.sorted([_group(key, group, axis) for key, group in groups.items()], _ORDERS, by_name="type")
-    return {"total": len(found), "sort": order, "occurrences": len(every), "errors": found[:_MAX_GROUPS]}
+    return {
+        "total": len(found),
+        "sort": order,
+        "occurrences": sum(map(len, groups.values())),
+        "errors": found[:_MAX_GROUPS],
+    }
+
+
+def most_frequent(selected: Selection, limit: int) -> Json:
+    """Return the number of groups in scope, and the most frequent ones."""
+    groups = _groups(selected)
+    axis = _axis(groups, selected.scope)
+    found = sorted(groups, key=lambda key: (-len(groups[key]), -groups[key][-1].at))[:limit]
+    return {"total": len(groups), "errors": [_group(key, groups[key], axis) for key in found]}
 
 
 def error_detail(received: Received, scope: Scope) -> Json | None:
     """Return the group with the query's `key` and its latest occurrences; None when there is no such group."""
-    group = _groups(received, scope).get(scope.query.get("key", ""))
+    group = _groups(Selection(received.index, scope)).get(scope.query.get("key", ""))
     if not group:
         return None
     axis = Axis.over(group[0].at, group[-1].at)
@@ -65,12 +79,18 @@ def error_detail(received: Received, scope: Scope) -> Json | None:
     }
 
 
-def _groups(received: Received, scope: Scope) -> dict[str, list[Fact]]:
+def _groups(selected: Selection) -> dict[str, list[Fact]]:
     """Group the errors in scope by type and message; each group is in order of time."""
     groups: dict[str, list[Fact]] = defaultdict(list)
-    for fact in sorted(Selection(received.index, scope).of_type(JS_ERROR), key=lambda fact: fact.at):
+    for fact in sorted(selected.of_type(JS_ERROR), key=_AT):
         groups[fact.pattern].append(fact)
     return groups
+
+
+def _axis(groups: Mapping[str, Sequence[Fact]], scope: Scope) -> Axis:
+    if not groups:
+        return Axis(scope.now, 1, 1)
+    return Axis.over(min(group[0].at for group in groups.values()), max(group[-1].at for group in groups.values()))
 
 
 def _group(key: str, group: Sequence[Fact], axis: Axis) -> Json:

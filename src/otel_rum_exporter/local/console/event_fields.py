@@ -127,8 +127,12 @@ def searched(event: Event) -> str:
     found += [("type", event.type), *((name, value_of(event)) for name, value_of in DIMENSIONS.items())]
     for members in (event.metadata, event.details):
         for name, value in members.items():
-            inner = value.items() if isinstance(value, dict) else [(name, value)]
-            found += [(key, plain(one)) for key, one in inner if not isinstance(one, (dict, list))]
+            if isinstance(value, dict):
+                # `attributes` of a custom event are the application's own names.
+                prefix = "" if name == "attributes" else f"{name}."
+                found += [(prefix + key, plain(one)) for key, one in value.items() if not isinstance(one, (dict, list))]
+            elif not isinstance(value, list):
+                found.append((name, plain(value)))
     return "\n".join(["", *(f"{name.upper()}{NAME_END}{value.lower()}" for name, value in found), ""])
 
 

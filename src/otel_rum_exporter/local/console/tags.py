@@ -26,10 +26,9 @@ def distribution(events: Iterable[Event], *, with_details: bool = False) -> list
     own: set[str] = set()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for event in events:
-        for name, value in {
-            **dict(_flat(event.details) if with_details else ()),
-            **dict(_flat(event.metadata)),
-        }.items():
+        tags = dict(_flat(event.details)) if with_details else {}
+        own.update(tags)
+        for name, value in (tags | dict(_flat(event.metadata))).items():
             counts[name][value[:_MAX_CHARACTERS]] += 1
     ranked = sorted(
         counts,
