@@ -403,6 +403,13 @@ def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
 
 
+def test_each_page_begins_with_what_its_reader_can_do_after_it() -> None:
+    """A reader of the site sees in one sentence whether a page is the right one."""
+    for page in (ROOT / "docs").glob("*.md"):
+        _, _, text = page.read_text(encoding="utf-8").partition("\n\n")
+        assert text.startswith("After this page"), page.name
+
+
 @pytest.mark.parametrize(
     "page", sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")]), ids=lambda page: page.name
 )
