@@ -46,6 +46,7 @@ RECIPES = {"test_checkout.py": 1, "test_snapshot.py": 1, "test_asyncio.py": 1, "
 def _few_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Load no slow plugins, and write the fixture of the page."""
     monkeypatch.setenv("PYTEST_ADDOPTS", PLUGINS)
+    monkeypatch.setenv("COLUMNS", "80")
     pytester.makepyfile(conftest=FILES["conftest.py"], urls=URLS)
 
 

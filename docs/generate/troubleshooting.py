@@ -25,7 +25,7 @@ LINES = {
     ),
     "….": Cause(
         "A variable begins with `OTEL_EXPORTER_AWS_RUM_`, but is not a setting. The line suggests one.",
-        "use a name of [settings.md](settings.md)",
+        "use a name of [Settings](settings.md)",
     ),
     "PutRumEvents failed": Cause(
         "A request failed. The parentheses have AWS's error or the exception.",
@@ -56,7 +56,7 @@ LINES = {
     "writing to … failed": Cause("The file of `otel-rum local --data` cannot be written."),
     "the local RUM listens on": Cause("`otel-rum local --host` is not an address of this computer only."),
     "Session ids like": Cause(
-        "A note of `otel-rum explain`: the telemetry names no session.", "set sessions, see [sessions.md](sessions.md)"
+        "A note of `otel-rum explain`: the telemetry names no session.", "set sessions, see [Sessions](sessions.md)"
     ),
     "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID is not set. It keys": Cause(
         "A note of `otel-rum explain`: hashed ids depend on the app monitor.", "set it, or ignore the note"
