@@ -14,6 +14,7 @@ import otel_rum_exporter
 from docs.generate import log_lines, troubleshooting
 from otel_rum_exporter import DropReason, RumSpanExporter
 from tests.spans import APP_MONITOR_ID
+from tests.waiting import wait_until
 
 PAGE = Path(__file__).parents[1] / "docs" / "troubleshooting.md"
 ANY_LOGGING = re.compile(
@@ -89,13 +90,13 @@ def test_lines_of_real_faults_are_found_on_the_page(
         region="eu-west-1",
         endpoint=endpoint,
         signing="none",
-        timeout_millis=300,
         spool_directory=str(tmp_path / "file"),
     )
     provider = TracerProvider()
     span = provider.get_tracer("shop").start_span("work")
     span.end()
     exporter.export([span])  # type: ignore[list-item]
+    wait_until(lambda: any("PutRumEvents failed" in line for line in caplog.messages))
     exporter.shutdown()
     provider.shutdown()
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_TIMEOUT_MILLIS", "soon")
