@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from opentelemetry import trace
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
@@ -47,7 +50,14 @@ class Telemetry:
         logs = (record.instrumentation_scope for record in self._logs.get_finished_logs())
         return {scope.name.removeprefix("opentelemetry.instrumentation.") for scope in (*spans, *logs) if scope}
 
-    def events(self, **settings: Any) -> Counter[str]:
+    @contextlib.contextmanager
+    def below_a_command(self) -> Iterator[None]:
+        """Enclose what is recorded in the span of a command that never ends, as Click's instrumentation does."""
+        command = self.spans.get_tracer("opentelemetry.instrumentation.click").start_span("python -m uvicorn")
+        with trace.use_span(command):
+            yield
+
+    def events(self, *, batch_spans: int = 1000, **settings: Any) -> Counter[str]:
         """Count the events by type and what they are about. Each is valid, and nothing secret is in one."""
         converter = Converter(
             make_config(session_start="never", **settings),
@@ -55,8 +65,9 @@ class Telemetry:
             ledger=(ledger := Ledger()),
             log=RateLimitedLog(),
         )
+        spans = self._spans.get_finished_spans()
         converted = (
-            converter.spans(list(self._spans.get_finished_spans()), NOW),
+            *(converter.spans(spans[at : at + batch_spans], NOW) for at in range(0, len(spans), batch_spans)),
             converter.log_records(list(self._logs.get_finished_logs()), NOW),
             converter.close(NOW),
         )

@@ -5,6 +5,7 @@ Each driver runs a library with its instrumentation, without a server of its own
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import distributions
@@ -234,6 +235,43 @@ def test_an_instrumentation_leads_to_these_events(row: Row, telemetry: Telemetry
     row.drive(telemetry)
     assert telemetry.scopes() == row.scopes
     assert telemetry.events() == Counter(row.events)
+
+
+SERVERS = [row for row in ROWS if row.drive.__module__ in {async_servers.__name__, wsgi_servers.__name__}]
+WITHOUT_ROUTE = {"falcon": (*UNROUTED[:-2], "http_event GET /boom 500")}
+"""Events of instrumentations that set the route on SERVER spans only."""
+
+
+@pytest.mark.parametrize("row", SERVERS, ids=lambda row: row.name)
+def test_a_server_below_a_span_that_never_ends_leads_to_the_same_events(row: Row, telemetry: Telemetry) -> None:
+    """As below that of Click for `python -m uvicorn`. Most instrumentations then record requests as INTERNAL."""
+    with telemetry.below_a_command():
+        row.drive(telemetry)
+    assert telemetry.events() == Counter(WITHOUT_ROUTE.get(row.name, row.events))
+
+
+NESTED = {
+    "FastAPI in ASGI": (async_servers.fastapi_in_asgi, ("GET_unrouted", "http_event GET /api/missing 404")),
+    "FastAPI in FastAPI": (async_servers.fastapi_in_fastapi, ("GET_api", "http_event GET /api/missing 404")),
+    "Flask in WSGI": (wsgi_servers.flask_in_wsgi, ("GET_unrouted", "http_event GET /api/missing 404")),
+}
+
+
+@pytest.mark.parametrize("batch_spans", [1, 100])
+@pytest.mark.parametrize("is_below_command", [False, True])
+@pytest.mark.parametrize(("drive", "events"), NESTED.values(), ids=NESTED)
+def test_an_application_within_another_leads_to_the_events_of_the_outer_one(
+    drive: Callable[[Telemetry], None],
+    events: tuple[str, ...],
+    telemetry: Telemetry,
+    *,
+    is_below_command: bool,
+    batch_spans: int,
+) -> None:
+    """The inner spans repeat the outer ones. They end first, and may be exported in an earlier batch."""
+    with telemetry.below_a_command() if is_below_command else contextlib.nullcontext():
+        drive(telemetry)
+    assert telemetry.events(batch_spans=batch_spans) == Counter(events)
 
 
 def test_every_instrumentation_that_is_installed_has_a_driver_or_a_reason() -> None:
