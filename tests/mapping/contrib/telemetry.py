@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
-from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -44,10 +46,20 @@ class Telemetry:
         self._logs = InMemoryLogRecordExporter()
         self.logs.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
 
+    @property
+    def finished(self) -> tuple[ReadableSpan, ...]:
+        """Return the spans, in the order in which they ended."""
+        return self._spans.get_finished_spans()
+
+    @property
+    def log_records(self) -> tuple[ReadableLogRecord, ...]:
+        """Return the log records."""
+        return self._logs.get_finished_logs()
+
     def scopes(self) -> set[str]:
         """Return the scopes that recorded something, without the part that all of them have."""
-        spans = (span.instrumentation_scope for span in self._spans.get_finished_spans())
-        logs = (record.instrumentation_scope for record in self._logs.get_finished_logs())
+        spans = (span.instrumentation_scope for span in self.finished)
+        logs = (record.instrumentation_scope for record in self.log_records)
         return {scope.name.removeprefix("opentelemetry.instrumentation.") for scope in (*spans, *logs) if scope}
 
     @contextlib.contextmanager
@@ -65,10 +77,10 @@ class Telemetry:
             ledger=(ledger := Ledger()),
             log=RateLimitedLog(),
         )
-        spans = self._spans.get_finished_spans()
+        spans = self.finished
         converted = (
             *(converter.spans(spans[at : at + batch_spans], NOW) for at in range(0, len(spans), batch_spans)),
-            converter.log_records(list(self._logs.get_finished_logs()), NOW),
+            converter.log_records(self.log_records, NOW),
             converter.close(NOW),
         )
         assert ledger.pending == 0
@@ -80,6 +92,17 @@ def _described(event: RumEvent) -> str:
     details = json.loads(event.details)
     check(EventDraft(event.type, event.timestamp_ns, details))
     assert "SECRET" not in event.details
+    assert details.get("duration", 1) > 0
+    if "targetUrl" in details:
+        assert re.fullmatch(r"http://[\w.]+(:\d+)?/[^?#]*", details["targetUrl"])
+        assert (details["fileType"] == "image") == details["targetUrl"].endswith(".png")
+    if "request" in details:
+        assert ("response" in details) != ("error" in details)
+        assert details.get("error", {}).get("type") != "Error"
+    if "response" in details:
+        assert details["response"]["statusText"] == HTTPStatus(details["response"]["status"]).phrase
+    if "stack" in details and _name(details["type"]) == BoomError.__name__:
+        assert details["message"] == "no"
     return f"{event.type.removeprefix(PREFIX)} {_about(details, json.loads(event.metadata))}".strip()
 
 

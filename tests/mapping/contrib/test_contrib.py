@@ -16,6 +16,7 @@ from opentelemetry.instrumentation._semconv import _OpenTelemetrySemanticConvent
 
 from tests.mapping.contrib import async_servers, databases, services, steps, web_clients, wsgi_servers
 from tests.mapping.contrib.telemetry import Telemetry
+from tests.mapping.event_drafts import drafts_of
 
 CONVENTIONS = {"old": "", "stable": "http,database"}
 """Values of OTEL_SEMCONV_STABILITY_OPT_IN for the old and the stable names."""
@@ -89,7 +90,7 @@ ROWS = (
         ("thumbnail", "GET_products", "broken", "js_error_event BoomError in steps.py"),
     ),
     Row("boto3sqs", services.boto3sqs, {"boto3sqs"}, ("orders_process",)),
-    Row("botocore", services.botocore, {"botocore.sqs", "botocore.dynamodb"}, ()),
+    Row("botocore", services.botocore, {"botocore.sqs", "botocore.dynamodb", "botocore"}, ()),
     Row(
         "celery",
         services.celery_tasks,
@@ -138,6 +139,7 @@ ROWS = (
         "jinja2", steps.jinja2_templates, {"jinja2", "shop"}, ("mail", "js_error_event ZeroDivisionError in <template>")
     ),
     Row("logging", steps.log_lines, {"shop", "shop.orders"}, ("js_error_event BoomError in steps.py",)),
+    Row("logs of the SDK", steps.emitted_exceptions, {"shop"}, ("js_error_event BoomError in steps.py",)),
     Row("pymemcache", databases.memcached_client, {"pymemcache"}, ()),
     Row("pyramid", wsgi_servers.pyramid_shop, {"pyramid.callbacks"}, SHOP),
     Row("redis", databases.redis_client, {"redis"}, ()),
@@ -272,6 +274,22 @@ def test_an_application_within_another_leads_to_the_events_of_the_outer_one(
     with telemetry.below_a_command() if is_below_command else contextlib.nullcontext():
         drive(telemetry)
     assert telemetry.events(batch_spans=batch_spans) == Counter(events)
+
+
+def test_the_messages_of_a_request_are_spans_and_no_events(telemetry: Telemetry) -> None:
+    """ASGI's instrumentation makes a span for each part of a response."""
+    async_servers.fastapi_in_asgi(telemetry)
+    assert sum(span.name.endswith(" http send") for span in telemetry.finished) >= 4
+    assert telemetry.events() == Counter(NESTED["FastAPI in ASGI"][1])
+
+
+def test_an_uncaught_exception_has_the_time_at_which_it_was_observed(telemetry: Telemetry) -> None:
+    """Its record has the name of the exception's class, and no timestamp."""
+    steps.uncaught_exceptions(telemetry)
+    (record,) = telemetry.log_records
+    assert (record.log_record.event_name, record.log_record.timestamp) == ("BoomError", None)
+    (draft,) = drafts_of(record)
+    assert (draft.type, draft.timestamp_ns) == ("com.amazon.rum.js_error_event", record.log_record.observed_timestamp)
 
 
 def test_every_instrumentation_that_is_installed_has_a_driver_or_a_reason() -> None:
