@@ -148,6 +148,7 @@ class Pipeline:
             next_expiry_seconds = self._converter.next_expiry_seconds(now)
             if next_expiry_seconds is not None:
                 self._delivery.call_after("expire", next_expiry_seconds, self._expire_pending)
+                self._delivery.start()
             events, provisional, resolved = converted.events, converted.provisional, converted.resolved
             for accepted in events.values():
                 self.cost.add(accepted, now.monotonic_ns / 1e9)
