@@ -227,12 +227,21 @@ class LocalRum:
         """Text with the number of accepted events by type, and the reasons of refused requests and dropped events."""
         return self._store.summary
 
-    def wait_for(self, event_type: str | None = None, count: int = 1, timeout_seconds: float = 10.0) -> Events:
+    def wait_for(
+        self,
+        event_type: str | None = None,
+        count: int = 1,
+        timeout: float = 10.0,
+        *,
+        timeout_seconds: float | None = None,
+    ) -> Events:
         """Block until `count` events of this type (None: of any type) are accepted; return all of that type.
+
+        `timeout` is in seconds. `timeout_seconds` is its former name.
 
         Raises TimeoutError with the `summary` of what was received.
         """
-        return self._store.wait_for(event_type, count, timeout_seconds)
+        return self._store.wait_for(event_type, count, timeout if timeout_seconds is None else timeout_seconds)
 
     def clear(self) -> None:
         """Delete all received records, faults and the delay."""
