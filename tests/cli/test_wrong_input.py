@@ -180,9 +180,9 @@ def test_wrong_variable_is_named_as_the_variable(call: Callable[..., Ended], com
 
 def test_misspelt_variable_has_the_right_name(call: Callable[..., Ended]) -> None:
     """With the settings that are right."""
-    ended = call("config", "--app-monitor-id", APP_MONITOR_ID, **{f"{PREFIX}ENDPONT": "http://127.0.0.1:1"})
+    ended = call("config", "--app-monitor-id", APP_MONITOR_ID, **{f"{PREFIX}ENDPOIN": "http://127.0.0.1:1"})
     assert ended.code == MISUSED
-    assert ended.lines == [f"'{PREFIX}ENDPONT' is not a setting; did you mean '{PREFIX}ENDPOINT'?"]
+    assert ended.lines == [f"'{PREFIX}ENDPOIN' is not a setting; did you mean '{PREFIX}ENDPOINT'?"]
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="everything is readable")
