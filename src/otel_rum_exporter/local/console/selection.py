@@ -42,6 +42,11 @@ class Selection:
             return _select(self.index.of_type(name), self.index, self.scope)
         return self._by_type.get(name, ())
 
+    @cached_property
+    def type_counts(self) -> Mapping[str, int]:
+        """The number of events of each type."""
+        return Counter([fact.type for fact in self.facts]) if self._narrows else self.index.type_counts
+
     def millis_of(self, name: str) -> list[float]:
         """Return the durations of the events of a type, of web vitals their values, in ascending order."""
         if not self._narrows:

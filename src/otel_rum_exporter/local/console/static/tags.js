@@ -16,7 +16,7 @@ export function Tags({ tags, of, route, path }) {
 }
 
 // A row with the share of a value as a bar behind its name.
-export function Share({ part, all, children }) {
-  return html`<span class="share"><span class="share-name">${children}</span><span class="n">${count(part)}</span>
+export function Share({ part, all, note, children }) {
+  return html`<span class="share"><span class="share-name">${children}</span><span class="n">${count(part)}${note && html` <span class="quiet">${note}</span>`}</span>
     <svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="none" width="100" height="4" /><rect class="part" width=${percent(part, all)} height="4" /></svg></span>`;
 }
