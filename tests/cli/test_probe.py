@@ -13,7 +13,7 @@ from otel_rum_exporter.cli.doctor import Context
 from otel_rum_exporter.cli.probe import QUESTIONS, Answer, Builder, Experiment, run_experiment
 from otel_rum_exporter.cli.probe.service import Rum
 from otel_rum_exporter.local import AppMonitor, LocalRum
-from tests.cli.program import run
+from tests.cli.program import CODE, run
 from tests.spans import APP_MONITOR_ID
 
 REFUSED = "refused (ValidationException)"
@@ -107,7 +107,7 @@ def test_probe_of_a_rum_with_a_quota_recommends_a_request_rate(shop: LocalRum) -
 def test_probe_asks_before_it_sends_and_shows_the_price(shop: LocalRum) -> None:
     """An answer other than yes sends nothing."""
     settings = ("--endpoint", shop.url, "--signing", "none", "--app-monitor-id", APP_MONITOR_ID)
-    ended = run("probe", *settings, stdin="n\n")
+    ended = run("probe", *settings, code=CODE, stdin="n\n")
     assert ended.returncode == 1
     assert f"events to shop ({APP_MONITOR_ID})" in ended.stderr
     assert "USD at list price. Continue?" in ended.stderr
