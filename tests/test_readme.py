@@ -27,6 +27,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter.local import LocalRum
+from tests.instrumentations import only
 from tests.spans import APP_MONITOR_ID
 
 pytest_plugins = ["pytester"]
@@ -139,6 +140,7 @@ def reader(rum: LocalRum, tmp_path: Path) -> Reader:
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
         "no_proxy": "127.0.0.1",
+        **only("flask"),  # what opentelemetry-bootstrap installs for this application
     }
     return Reader(rum, tmp_path, environment)
 
