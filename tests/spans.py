@@ -8,6 +8,7 @@ from typing import Any
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from otel_rum_exporter.config import Config
@@ -31,6 +32,7 @@ def make_span(  # noqa: PLR0913 - each argument is what some test varies
     status: Status | None = None,
     start_ns: int = START_NS,
     duration_millis: float = 120.0,
+    scope: str | None = None,
 ) -> ReadableSpan:
     """Make an ordinary INTERNAL span of a trace of its own, by default; ids never repeat."""
     parent_context = parent.context if isinstance(parent, ReadableSpan) else parent
@@ -47,6 +49,7 @@ def make_span(  # noqa: PLR0913 - each argument is what some test varies
         status=status or Status(StatusCode.UNSET),
         start_time=start_ns,
         end_time=start_ns + int(duration_millis * MILLI_NS),
+        instrumentation_scope=InstrumentationScope(scope) if scope else None,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import pytest
 import requests
 
-from tests.applications.conftest import INSTRUMENT, Application, free_port, is_open, wait_until
+from tests.applications.conftest import INSTRUMENT, TIMEOUT_SECONDS, Application, free_port, is_open, wait_until
 from tests.instrumentations import only
 
 BROWSER = {
@@ -100,6 +101,31 @@ def test_fastapi_with_two_workers(application: Application) -> None:
     events = application.events()
     assert 1 <= events.pop(("session_start_event", "")) <= 2, "as many as workers that served a request"
     assert events == expected
+
+
+def test_fastapi_below_the_command_that_runs_it(application: Application) -> None:
+    """Click's instrumentation encloses the server in a span, so the requests are no SERVER spans."""
+    expected: Expected = {
+        ("session_start_event", ""): 1,
+        ("GET_orders_number", ""): 2,
+        ("http_event", "GET /orders/* 404"): 1,
+        ("http_event", "POST /orders 500"): 2,
+        ("js_error_event", "RuntimeError in fastapi_shop.py"): 2,
+    }
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = (sys.executable, "-m", "uvicorn", "--port", str(port), "fastapi_shop:app")
+    with application.serving(*server, **only("click", "fastapi", "starlette", *CLIENTS)) as process:
+        wait_until(lambda: is_open(port))
+        for _ in range(2):
+            assert requests.get(f"{url}/orders/7").status_code == 200
+            assert requests.post(f"{url}/orders").status_code == 500
+        assert requests.get(f"{url}/orders/0").status_code == 404
+        application.wait_for(expected)
+        assert application.events() == expected
+        process.send_signal(signal.SIGINT)
+        process.wait(TIMEOUT_SECONDS)
+    assert application.events() == {**expected, ("python_-m_uvicorn", ""): 1}
 
 
 def test_celery_with_redis(application: Application, redis_url: str) -> None:

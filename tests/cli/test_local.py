@@ -150,8 +150,9 @@ def test_local_on_a_port_in_use_names_the_fix() -> None:
         port = server.getsockname()[1]
         ended = run("local", "--port", str(port))
     assert ended.returncode == 1
-    fix = "stop the program that uses it, or choose another port with --port"
-    assert error_line(ended) == f"port {port} of 127.0.0.1 is in use. To fix: {fix}"
+    fix = "stop the program that uses the port, or choose another port with --port"
+    assert error_line(ended).startswith(f"cannot listen on port {port} of 127.0.0.1: ")
+    assert error_line(ended).endswith(f". To fix: {fix}")
 
 
 def test_local_on_an_address_of_another_computer_is_one_line() -> None:

@@ -135,7 +135,7 @@ def test_send_reports_a_missing_file_and_sends_the_others(rum: LocalRum, variabl
     file.write_text(line(1))
     missing = file.with_name("none.json")
     ended = run("send", str(missing), str(file), **variables)
-    assert ended.returncode == 1
+    assert ended.returncode == 3
     assert error_line(ended) == f"cannot read {missing}: No such file or directory"
     assert len(rum.events) == 1
 

@@ -63,10 +63,12 @@ def test_without_a_free_slot_only_timers_are_planned() -> None:
     assert next_send_seconds(make_queue("a"), RateLimiter(0, NOW), NOW, has_free_slot=False) == math.inf
 
 
-def test_a_pending_timer_keeps_its_time() -> None:
-    """A second timer of the same name is ignored."""
-    timers = make_timers(call=NOW + 1)
+def test_a_timer_has_the_earlier_of_two_times() -> None:
+    """A later time of the same name is ignored, so that no call is postponed for ever."""
+    timers = make_timers(call=NOW + 2)
     timers.add("call", NOW + 9, lambda: None)
+    assert timers.next_seconds() == NOW + 2
+    timers.add("call", NOW + 1, lambda: None)
     assert timers.next_seconds() == NOW + 1
 
 

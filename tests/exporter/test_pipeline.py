@@ -19,6 +19,7 @@ import otel_rum_exporter
 from otel_rum_exporter.exporter.pipeline import Pipeline, QueueFullError
 from otel_rum_exporter.exporter.registry import SharedPipeline
 from otel_rum_exporter.ledger import DropReason
+from otel_rum_exporter.mapping import pending
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.outcome import Converted
 from tests.spans import make_config, make_span
@@ -209,6 +210,18 @@ def test_an_app_monitor_that_rum_refuses_does_not_close_the_pipeline_for_others(
         wait_until(lambda: client.delivered >= 2 * 74)
     finally:
         pipeline.close(0.0)
+
+
+def test_a_span_whose_parent_never_ends_is_delivered_without_another_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was delivered before. A request below it waits for a shorter time than other spans."""
+    monkeypatch.setattr(pending, "MAX_REQUEST_PENDING_NS", 1_000_000)
+    one = Pipeline(make_config(session_start="never"), Client())
+    never_ends = make_span("main")
+    served = {"session.id": "s", "http.method": "POST", "http.route": "/orders"}
+    one.add_spans([make_span("job", {"session.id": "s"}, parent=never_ends)])
+    one.add_spans([make_span("POST", served, parent=never_ends, scope="opentelemetry.instrumentation.flask")])
+    wait_until(lambda: one.ledger.delivered == 2)
+    one.close(1.0)
 
 
 def test_a_closed_pipeline_counts_what_comes_too_late_as_dropped() -> None:

@@ -14,9 +14,9 @@ AUNT: SpanKey = ("t", "aunt")
 def pending() -> PendingSpans[str]:
     """Make three pending children of two parents."""
     pending: PendingSpans[str] = PendingSpans()
-    pending.add(MOTHER, "first", 100, 0)
-    pending.add(AUNT, "cousin", 200, 10)
-    pending.add(MOTHER, "second", 300, 20)
+    pending.add(MOTHER, "first", 100, 0, key=None, is_request=False)
+    pending.add(AUNT, "cousin", 200, 10, key=None, is_request=False)
+    pending.add(MOTHER, "second", 300, 20, key=None, is_request=False)
     return pending
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -103,6 +104,22 @@ def test_advice_about_a_missing_cookie_knows_the_middleware(
     provider.shutdown()
     advice = [record.getMessage() for record in caplog.records if "has no session" in record.getMessage()]
     assert advice == []
+    assert sum("issue_cookies=True" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_requests_below_a_span_of_the_process_have_their_own_sessions(
+    get: Get, rum: LocalRum, provider: TracerProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Most instrumentations record them as INTERNAL. The span of the command belongs to no request."""
+    command = provider.get_tracer("shop").start_span("serve")
+    with trace.use_span(command):
+        assert [get(COOKIES), get(None), get(COOKIES, BROKEN_PATH)] == [200, 200, 500]
+    command.end()
+    found = identities(rum, provider)
+    assert (SESSION, USER) in found["work"]
+    assert len(found["work"]) == 2
+    assert found["com.amazon.rum.http_event"] == {(SESSION, USER)}
+    assert found["serve"] == found["work"] - {(SESSION, USER)}
     assert sum("issue_cookies=True" in record.getMessage() for record in caplog.records) == 1
 
 

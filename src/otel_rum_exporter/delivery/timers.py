@@ -16,8 +16,10 @@ class Timers:
         return bool(self._timers)
 
     def add(self, name: str, at_seconds: float, call: Callable[[], None]) -> None:
-        """Add a timer. A pending timer of the same name keeps its time."""
-        self._timers.setdefault(name, (at_seconds, call))
+        """Add a timer. Of a pending timer of the same name, the earlier time is kept."""
+        pending = self._timers.get(name)
+        if pending is None or at_seconds < pending[0]:
+            self._timers[name] = (at_seconds, call)
 
     def due(self, now_seconds: float) -> str | None:
         """Return the name of a timer whose time has come, None if there is none."""

@@ -75,12 +75,12 @@ class Delivery:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start the first thread before the first events, because an exiting interpreter starts no threads."""
+        """Start the first thread before the first events, for timers: an exiting interpreter starts no threads."""
         with self.lock:
             self._start_thread()
 
     def call_after(self, name: str, seconds: float, call: Callable[[], None]) -> None:
-        """Call a function once from a delivery thread. A pending call of the same name keeps its time."""
+        """Call a function once from a delivery thread. Of a pending call of the same name, the earlier is kept."""
         with self.lock:
             self._state.timers.add(name, time.monotonic() + seconds, call)
             self._idle_wait.wake()

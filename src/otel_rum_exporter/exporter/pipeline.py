@@ -136,6 +136,11 @@ class Pipeline:
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
         self._transport.close()
 
+    def abandon(self) -> None:
+        """Close without sending, and without log lines: the endpoint is gone on purpose."""
+        self._log.is_muted = True
+        self.close(0.0)
+
     def _add(self, convert: Convert) -> None:
         with self._lock:
             now = Moment(time.time_ns(), time.monotonic_ns())
@@ -143,6 +148,7 @@ class Pipeline:
             next_expiry_seconds = self._converter.next_expiry_seconds(now)
             if next_expiry_seconds is not None:
                 self._delivery.call_after("expire", next_expiry_seconds, self._expire_pending)
+                self._delivery.start()
             events, provisional, resolved = converted.events, converted.provisional, converted.resolved
             for accepted in events.values():
                 self.cost.add(accepted, now.monotonic_ns / 1e9)

@@ -173,7 +173,7 @@ class Converter:
             return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
         if not self._is_recorded(identity):
             return Outcome(view, identity, left_out=NOT_SAMPLED)
-        mapped = self._provisional.get(id(view)) or self._map(application, view)
+        mapped = self._map(application, view)
         drafts, left_out = mapped.drafts, mapped.left_out
         is_started = application.is_started(identity.session_id)
         starts_itself = bool(drafts) and drafts[0].type == SESSION_START_EVENT
@@ -246,6 +246,9 @@ class Converter:
         return provisional
 
     def _map(self, application: Application, view: View) -> Mapped:
+        before = self._provisional.get(id(view))
+        if before is not None:
+            return application.mapper.map_again(view, before)
         problem = override.problem(view) if EVENT_TYPE in view.attributes else None
         if problem:
             self._log.add(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
+from .._served import SCOPES
 from ..rum.ids import NIL_UUID
 from .caches import BoundedDict, Caches
 from .identity_attributes import NOTHING, PAGE_ID, IdentityAttributes, IdentityReader
@@ -84,11 +85,18 @@ class Identities:
             has_own_session = attributes.session is not None and not attributes.is_minted
             self._has_many_users |= has_own_session or view.kind is SpanKind.SERVER
             parent = view.parent_key
-            is_awaited = parent in arrived or not view.is_parent_remote
+            is_awaited = parent in arrived or not (view.is_parent_remote or self._pending.has_expired(parent))
             if parent is None or parent in self._ended or not is_awaited:
                 self._resolve(view, attributes, now, resolved)
             else:
-                self._pending.add(parent, (view, attributes), view.size_bytes, now.monotonic_ns)
+                self._pending.add(
+                    parent,
+                    (view, attributes),
+                    view.size_bytes,
+                    now.monotonic_ns,
+                    key=view.key,
+                    is_request=_is_request_below(view),
+                )
         return self._with_expired(now, resolved)
 
     def expire(self, now: Moment) -> list[Resolved]:
@@ -137,9 +145,15 @@ class Identities:
             view, attributes = waiting.pop()
             shows_page = PAGE_ID in attributes.metadata and view.kind is not SpanKind.SERVER
             ancestor = self._ancestor(view, attributes)
+            if view.may_be_inner and ancestor.is_in_request:
+                view.kind = SpanKind.INTERNAL
+            elif _is_request_below(view):
+                attributes = attributes._replace(request=view.key)
             if ancestor is not NOTHING or attributes.is_nested:
                 attributes = attributes.completed_by(ancestor)
-            self._has_one_user |= attributes.session is None or attributes.is_minted
+            view.request = attributes.request
+            # A log line says nothing: servers log before their first request, too.
+            self._has_one_user |= view.key is not None and (attributes.session is None or attributes.is_minted)
             identity = self._identity(view, attributes, now.epoch_ns)
             resolved.append((view, identity))
             if attributes.metadata and attributes.metadata is not ancestor.metadata:
@@ -151,18 +165,19 @@ class Identities:
                 self._ended[view.key] = attributes
                 if self._pending.count:
                     waiting.extend(self._pending.resolve(view.key))
-            if attributes is not NOTHING and view.trace_id:
+            if attributes is not NOTHING and view.trace_id and (view.is_local_root or not attributes.is_in_request):
                 self._traces.setdefault(view.trace_id, attributes)
 
     def _ancestor(self, view: View, attributes: IdentityAttributes) -> IdentityAttributes:
         """Return the attributes of the parent, else of the trace.
 
-        A span with a page of its own is not on the trace's page. A trace with messages may belong to many users.
+        A span with a page of its own is not on the trace's page. A trace with messages may belong to many users, and so
+        may one of a span that encloses the process, and all requests.
         """
         parent = self._ended.get(view.parent_key) if view.parent_key else None
         if parent is not None:
             return parent
-        if view.kind is SpanKind.CONSUMER and view.is_parent_remote:
+        if _is_request_below(view) or (view.kind is SpanKind.CONSUMER and view.is_parent_remote):
             return NOTHING
         trace = self._traces.get(view.trace_id)
         if trace is None:
@@ -190,6 +205,14 @@ class Identities:
             return metadata
         page = self._pages.get(session_id)
         return {**page, **metadata} if page and metadata else page or metadata
+
+
+def _is_request_below(view: View) -> bool:
+    """Return whether a span is a request served below another span of its process.
+
+    OTLP of other languages may lack the flag that distinguishes a parent of the process from a remote one.
+    """
+    return view.kind is SpanKind.SERVER and not view.is_local_root and SCOPES.match(view.scope_name) is not None
 
 
 def _end_ns(resolved: Resolved) -> int:

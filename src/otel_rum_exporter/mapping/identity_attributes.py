@@ -20,7 +20,7 @@ from .._attributes import (
 )
 from ..rum.ids import NIL_UUID, to_uuid
 from .caches import ObjectCache
-from .record_view import Resource, View, identifier
+from .record_view import Resource, SpanKey, View, identifier
 
 MAX_UUIDS = 10_000
 MAX_RESOURCES = 1000
@@ -69,7 +69,8 @@ class IdentityAttributes(NamedTuple):
 
     `metadata` is page and browser metadata. With `is_nested` an ancestor takes precedence: a request that an
     application makes to itself belongs to the page that caused it. `is_minted` is true if this process created the
-    session's id, `is_joined` if another program started the session.
+    session's id, `is_joined` if another program started the session. `is_in_request` is true for a request served and
+    everything below it. `request` is that request, if another span of its process encloses it.
     """
 
     session: str | None = None
@@ -79,6 +80,8 @@ class IdentityAttributes(NamedTuple):
     is_minted: bool = False
     is_sampled: bool | None = None
     is_joined: bool = False
+    is_in_request: bool = False
+    request: SpanKey | None = None
 
     @property
     def inheritable(self) -> IdentityAttributes:
@@ -100,8 +103,9 @@ class IdentityAttributes(NamedTuple):
             if first.metadata and last.metadata
             else (first.metadata or last.metadata)
         )
+        is_in_request, request = self.is_in_request or ancestor.is_in_request, ancestor.request or self.request
         if self.session is not None and self.session != ancestor.session:
-            return self._replace(metadata=metadata, is_nested=False)
+            return self._replace(metadata=metadata, is_nested=False, is_in_request=is_in_request, request=request)
         return IdentityAttributes(
             session=ancestor.session,
             user=self.user or ancestor.user,
@@ -109,6 +113,8 @@ class IdentityAttributes(NamedTuple):
             is_minted=self.is_minted or ancestor.is_minted,
             is_sampled=ancestor.is_sampled if self.is_sampled is None else self.is_sampled,
             is_joined=self.is_joined or ancestor.is_joined,
+            is_in_request=is_in_request,
+            request=request,
         )
 
 
@@ -140,12 +146,12 @@ class IdentityReader:
         session = self._bounded("session", identifier(view.attributes, *self._session_attributes))
         user = self._bounded("user", identifier(view.attributes, *self._user_attributes))
         if not view.keys.has(_PRIVATE):
-            return IdentityAttributes(session, user, metadata, is_nested)
+            return IdentityAttributes(session, user, metadata, is_nested, is_in_request=is_nested)
         sampled = view.attributes.get(SESSION_SAMPLED)
         is_sampled = sampled if isinstance(sampled, bool) else None
         is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
         is_joined = session is not None and SESSION_JOINED in view.attributes
-        return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled, is_joined)
+        return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled, is_joined, is_nested)
 
     def _read_resource(self, resource: Resource) -> tuple[str | None, str | None]:
         session = self._bounded("session", identifier(resource.attributes, *self._session_attributes))

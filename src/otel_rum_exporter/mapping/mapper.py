@@ -16,7 +16,7 @@ from .caches import BoundedDict, Caches
 from .event_types import BUILT_IN
 from .events import page_load
 from .events.custom import FALLBACK_TYPE
-from .events.js_error import exceptions, has_exceptions, js_error
+from .events.js_error import JS_ERROR_EVENT, exceptions, has_exceptions, js_error
 from .log_view import LogView
 from .record_view import SpanKey, View
 from .reported_exceptions import ReportedExceptions
@@ -74,6 +74,18 @@ class Mapper:
             if found:
                 left_out = REPEATED_EXCEPTION
         return Mapped(rule, drafts, None if drafts else left_out)
+
+    def map_again(self, view: View, before: Mapped) -> Mapped:
+        """Return the event drafts of a record that was mapped while it was pending: the same, unless its kind changed.
+
+        Its exceptions were found to be new or not before.
+        """
+        if before.rule.kind in (None, view.kind):
+            return before
+        mapped = self.map(view)
+        drafts = [draft for draft in mapped.drafts if draft.type != JS_ERROR_EVENT]
+        drafts += [draft for draft in before.drafts if draft.type == JS_ERROR_EVENT]
+        return mapped._replace(drafts=drafts, left_out=None if drafts else mapped.left_out or REPEATED_EXCEPTION)
 
     def rule_of(self, view: View) -> Rule[Any]:
         """Return the rule that applies to a span or log record."""

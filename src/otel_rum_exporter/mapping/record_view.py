@@ -69,6 +69,10 @@ class View:
     `keys` is the key set of the attributes. `scope_name` is empty if there is none. `kind` and `key` are None for a log
     record, which has no children. `parent_key` is the enclosing span; None if there is none. `is_parent_remote` is true
     if that span is in another process. Times are ns since the epoch. `redactor` decides what of it is sent.
+
+    `may_be_inner` is true for a request served that was recorded as INTERNAL (`_served`). It is of kind SERVER until it
+    is found within another request, which represents it. `request` is the request that it belongs to, if its trace
+    may have many.
     """
 
     name: str
@@ -85,6 +89,8 @@ class View:
     start_ns: int
     end_ns: int
     redactor: Redactor = STANDARD
+    may_be_inner: bool = False
+    request: SpanKey | None = None
 
     @property
     def duration_millis(self) -> float:

@@ -43,7 +43,8 @@ class _Logged(NamedTuple):
 class ReportedExceptions:
     """The exceptions of one application that were sent. Not thread-safe.
 
-    Two records have the same exception if type, message and the innermost frame are the same in one trace. Each outer
+    Two records have the same exception if type, message and the innermost frame are the same in one trace, or in one
+    request if other spans of the process enclose it. Each outer
     span adds frames at the start of a traceback only. A record also repeats an exception that caused its own, and a
     group of exceptions that were all sent.
     """
@@ -59,13 +60,15 @@ class ReportedExceptions:
         chain = chain_of(text(exception, EXCEPTION_STACK) or "", kind)
         own = Raised(kind, message, chain.place)
         if view.trace_id:
-            origin: _Origin = (view.trace_id,)
+            trace: _Origin = (view.trace_id,)
+            origin: _Origin = trace if view.request is None else view.request
             is_sent = self._is_sent(origin, own)
             is_sent = is_sent or any(self._is_sent(origin, cause) for cause in chain.causes)
             is_sent = is_sent or bool(chain.members and all(self._is_sent(origin, one) for one in chain.members))
             is_sent = is_sent or self._was_logged(_process(view), own, time_ns)
             for one in () if is_sent else (own, *chain.causes, *chain.members):
-                self._in_traces.update({(origin, one): None, (origin, one._replace(place="*")): None})
+                for known in (origin, trace):
+                    self._in_traces.update({(known, one): None, (known, one._replace(place="*")): None})
                 # An exception that ends a program leaves its spans first, and is logged outside of them afterwards.
                 self._logged[_process(view), one] = _Logged(time_ns, frozenset())
             self._in_traces.trim()

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from .._attributes import plain
+from .._served import SCOPES, are_of_request
 from .attribute_keys import keys_of
 from .attribute_values import json_text
 from .record_view import (
@@ -149,6 +150,12 @@ class SpanView(View):
         view.parent_key = None if parent is None else (trace_id, f"{parent.span_id:016x}")
         view.is_parent_remote = parent is not None and parent.is_remote
         view.kind = kind
+        view.request = None
+        view.may_be_inner = (
+            kind is SpanKind.INTERNAL and view.keys.cached(are_of_request) and SCOPES.match(view.scope_name) is not None
+        )
+        if view.may_be_inner:
+            view.kind = SpanKind.SERVER
         view.start_ns = start_ns
         view.end_ns = end_ns
         view.has_other_clock = has_other_clock

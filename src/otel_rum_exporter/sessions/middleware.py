@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind
 
 from .._attributes import BY_BROWSER, NO_COOKIE, NOT_ISSUED
 from .._config_fields import share
 from .._log import RateLimitedLog
+from .._served import is_request
 from ..config import variable
 from .browser_cookies import SESSION_COOKIE, browser_session
 from .context import Session, bind
@@ -94,7 +94,7 @@ class _RumSession:
             issued = self._session(request, self._issuer if has_cookies else None)
             self._prepare()
             span = trace.get_current_span()
-            if getattr(span, "kind", None) is SpanKind.SERVER:
+            if is_request(span):
                 span.set_attributes(issued.session.attributes())
         except Exception as error:  # noqa: BLE001 - telemetry must not stop the application
             self._log.add(

@@ -29,6 +29,7 @@ from .._attributes import (
     plain,
 )
 from .._log import RateLimitedLog
+from .._served import is_request
 from .._version import VERSION
 from .app_session import AppSession, Screen
 from .context import SESSION_ID, USER_ID, Session, bound
@@ -94,7 +95,7 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
             own = plain(span.attributes)
             found = self._found(own, parent_context)
             request = bound()
-            if not found and request is not None and span.kind is SpanKind.SERVER:
+            if not found and request is not None and is_request(span):
                 found = {**request.attributes()}
             span.set_attributes({**found, **self._screen(own, span, found)})
         except Exception as error:  # noqa: BLE001 - telemetry must not stop the application

@@ -117,6 +117,40 @@ def fastapi_shop(telemetry: Telemetry) -> None:
     FastAPIInstrumentor().uninstrument_app(app)
 
 
+def _fastapi_api(path: str = "/") -> fastapi.FastAPI:
+    app = fastapi.FastAPI(openapi_url=None)
+    app.get(path)(lambda: {"stock": 3})
+    return app
+
+
+def _ask_for_api(app: Any) -> None:
+    async def ask() -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client:
+            for path in ("/api/", "/api/missing"):
+                await client.get(path)
+
+    asyncio.run(ask())
+
+
+def fastapi_in_asgi(telemetry: Telemetry) -> None:
+    """Serve FastAPI within the middleware for any ASGI application; both are instrumented."""
+    app = _fastapi_api("/api/")
+    FastAPIInstrumentor().instrument_app(app, tracer_provider=telemetry.spans)
+    _ask_for_api(AsgiMiddleware(app, tracer_provider=telemetry.spans))
+    FastAPIInstrumentor().uninstrument_app(app)
+
+
+def fastapi_in_fastapi(telemetry: Telemetry) -> None:
+    """Mount an application in another; both are instrumented."""
+    outer, inner = fastapi.FastAPI(openapi_url=None), _fastapi_api()
+    outer.mount("/api", inner)
+    for app in (outer, inner):
+        FastAPIInstrumentor().instrument_app(app, tracer_provider=telemetry.spans)
+    _ask_for_api(outer)
+    for app in (outer, inner):
+        FastAPIInstrumentor().uninstrument_app(app)
+
+
 def starlette_shop(telemetry: Telemetry) -> None:
     """Serve with Starlette, whose HTTPException is a response."""
 

@@ -71,6 +71,8 @@ def botocore(telemetry: Telemetry) -> None:
             table.get_item(TableName="orders", Key={"id": {"S": "SECRET"}})
     with _client("sqs", f"http://127.0.0.1:{closed_port()}") as queue, contextlib.suppress(EndpointConnectionError):
         queue.list_queues()
+    with _client("rum", f"http://127.0.0.1:{closed_port()}") as rum, contextlib.suppress(EndpointConnectionError):
+        rum.list_app_monitors()
     BotocoreInstrumentor().uninstrument()
 
 

@@ -18,7 +18,7 @@ REQUESTS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("POST", "/orders", BROWSER),
     ("GET", "/api/stock", PROGRAM),
     ("GET", "/gone/7", BROWSER),  # a 404 that the framework raises, if it can
-    ("GET", "/nothing", BROWSER),  # no route
+    ("GET", "/nothing?token=SECRET", BROWSER),  # no route
     ("GET", "/boom", BROWSER),
     ("GET", "/healthz", PROGRAM),
 )

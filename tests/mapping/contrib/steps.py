@@ -18,6 +18,7 @@ import click.testing
 import jinja2
 import structlog
 from opentelemetry import _logs
+from opentelemetry._logs import SeverityNumber
 from opentelemetry.instrumentation.asyncclick import AsyncClickInstrumentor
 from opentelemetry.instrumentation.asyncio import AsyncioInstrumentor
 from opentelemetry.instrumentation.aws_lambda import AwsLambdaInstrumentor
@@ -195,6 +196,15 @@ def log_lines(telemetry: Telemetry) -> None:
         logger.exception("payment failed")
         logging.getLogger("shop").exception("order failed")
     LoggingInstrumentor().uninstrument()
+
+
+def emitted_exceptions(telemetry: Telemetry) -> None:
+    """Emit an exception, whose attributes the SDK reads itself."""
+    try:
+        boom()
+    except BoomError as error:
+        severity = SeverityNumber.ERROR
+        telemetry.logs.get_logger("shop").emit(severity_number=severity, body="failed", exception=error)
 
 
 def structlog_lines(telemetry: Telemetry) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry import trace
+from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -41,13 +46,30 @@ class Telemetry:
         self._logs = InMemoryLogRecordExporter()
         self.logs.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
 
+    @property
+    def finished(self) -> tuple[ReadableSpan, ...]:
+        """Return the spans, in the order in which they ended."""
+        return self._spans.get_finished_spans()
+
+    @property
+    def log_records(self) -> tuple[ReadableLogRecord, ...]:
+        """Return the log records."""
+        return self._logs.get_finished_logs()
+
     def scopes(self) -> set[str]:
         """Return the scopes that recorded something, without the part that all of them have."""
-        spans = (span.instrumentation_scope for span in self._spans.get_finished_spans())
-        logs = (record.instrumentation_scope for record in self._logs.get_finished_logs())
+        spans = (span.instrumentation_scope for span in self.finished)
+        logs = (record.instrumentation_scope for record in self.log_records)
         return {scope.name.removeprefix("opentelemetry.instrumentation.") for scope in (*spans, *logs) if scope}
 
-    def events(self, **settings: Any) -> Counter[str]:
+    @contextlib.contextmanager
+    def below_a_command(self) -> Iterator[None]:
+        """Enclose what is recorded in the span of a command that never ends, as Click's instrumentation does."""
+        command = self.spans.get_tracer("opentelemetry.instrumentation.click").start_span("python -m uvicorn")
+        with trace.use_span(command):
+            yield
+
+    def events(self, *, batch_spans: int = 1000, **settings: Any) -> Counter[str]:
         """Count the events by type and what they are about. Each is valid, and nothing secret is in one."""
         converter = Converter(
             make_config(session_start="never", **settings),
@@ -55,9 +77,10 @@ class Telemetry:
             ledger=(ledger := Ledger()),
             log=RateLimitedLog(),
         )
+        spans = self.finished
         converted = (
-            converter.spans(list(self._spans.get_finished_spans()), NOW),
-            converter.log_records(list(self._logs.get_finished_logs()), NOW),
+            *(converter.spans(spans[at : at + batch_spans], NOW) for at in range(0, len(spans), batch_spans)),
+            converter.log_records(self.log_records, NOW),
             converter.close(NOW),
         )
         assert ledger.pending == 0
@@ -69,6 +92,17 @@ def _described(event: RumEvent) -> str:
     details = json.loads(event.details)
     check(EventDraft(event.type, event.timestamp_ns, details))
     assert "SECRET" not in event.details
+    assert details.get("duration", 1) > 0
+    if "targetUrl" in details:
+        assert re.fullmatch(r"http://[\w.]+(:\d+)?/[^?#]*", details["targetUrl"])
+        assert (details["fileType"] == "image") == details["targetUrl"].endswith(".png")
+    if "request" in details:
+        assert ("response" in details) != ("error" in details)
+        assert details.get("error", {}).get("type") != "Error"
+    if "response" in details:
+        assert details["response"]["statusText"] == HTTPStatus(details["response"]["status"]).phrase
+    if "stack" in details and _name(details["type"]) == BoomError.__name__:
+        assert details["message"] == "no"
     return f"{event.type.removeprefix(PREFIX)} {_about(details, json.loads(event.metadata))}".strip()
 
 

@@ -5,9 +5,12 @@ Each driver runs a library with its instrumentation, without a server of its own
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -15,6 +18,7 @@ from opentelemetry.instrumentation._semconv import _OpenTelemetrySemanticConvent
 
 from tests.mapping.contrib import async_servers, databases, services, steps, web_clients, wsgi_servers
 from tests.mapping.contrib.telemetry import Telemetry
+from tests.mapping.event_drafts import drafts_of
 
 CONVENTIONS = {"old": "", "stable": "http,database"}
 """Values of OTEL_SEMCONV_STABILITY_OPT_IN for the old and the stable names."""
@@ -88,7 +92,7 @@ ROWS = (
         ("thumbnail", "GET_products", "broken", "js_error_event BoomError in steps.py"),
     ),
     Row("boto3sqs", services.boto3sqs, {"boto3sqs"}, ("orders_process",)),
-    Row("botocore", services.botocore, {"botocore.sqs", "botocore.dynamodb"}, ()),
+    Row("botocore", services.botocore, {"botocore.sqs", "botocore.dynamodb", "botocore"}, ()),
     Row(
         "celery",
         services.celery_tasks,
@@ -137,6 +141,7 @@ ROWS = (
         "jinja2", steps.jinja2_templates, {"jinja2", "shop"}, ("mail", "js_error_event ZeroDivisionError in <template>")
     ),
     Row("logging", steps.log_lines, {"shop", "shop.orders"}, ("js_error_event BoomError in steps.py",)),
+    Row("logs of the SDK", steps.emitted_exceptions, {"shop"}, ("js_error_event BoomError in steps.py",)),
     Row("pymemcache", databases.memcached_client, {"pymemcache"}, ()),
     Row("pyramid", wsgi_servers.pyramid_shop, {"pyramid.callbacks"}, SHOP),
     Row("redis", databases.redis_client, {"redis"}, ()),
@@ -236,6 +241,59 @@ def test_an_instrumentation_leads_to_these_events(row: Row, telemetry: Telemetry
     assert telemetry.events() == Counter(row.events)
 
 
+SERVERS = [row for row in ROWS if row.drive.__module__ in {async_servers.__name__, wsgi_servers.__name__}]
+WITHOUT_ROUTE = {"falcon": (*UNROUTED[:-2], "http_event GET /boom 500")}
+"""Events of instrumentations that set the route on SERVER spans only."""
+
+
+@pytest.mark.parametrize("row", SERVERS, ids=lambda row: row.name)
+def test_a_server_below_a_span_that_never_ends_leads_to_the_same_events(row: Row, telemetry: Telemetry) -> None:
+    """As below that of Click for `python -m uvicorn`. Most instrumentations then record requests as INTERNAL."""
+    with telemetry.below_a_command():
+        row.drive(telemetry)
+    assert telemetry.events() == Counter(WITHOUT_ROUTE.get(row.name, row.events))
+
+
+NESTED = {
+    "FastAPI in ASGI": (async_servers.fastapi_in_asgi, ("GET_unrouted", "http_event GET /api/missing 404")),
+    "FastAPI in FastAPI": (async_servers.fastapi_in_fastapi, ("GET_api", "http_event GET /api/missing 404")),
+    "Flask in WSGI": (wsgi_servers.flask_in_wsgi, ("GET_unrouted", "http_event GET /api/missing 404")),
+}
+
+
+@pytest.mark.parametrize("batch_spans", [1, 100])
+@pytest.mark.parametrize("is_below_command", [False, True])
+@pytest.mark.parametrize(("drive", "events"), NESTED.values(), ids=NESTED)
+def test_an_application_within_another_leads_to_the_events_of_the_outer_one(
+    drive: Callable[[Telemetry], None],
+    events: tuple[str, ...],
+    telemetry: Telemetry,
+    *,
+    is_below_command: bool,
+    batch_spans: int,
+) -> None:
+    """The inner spans repeat the outer ones. They end first, and may be exported in an earlier batch."""
+    with telemetry.below_a_command() if is_below_command else contextlib.nullcontext():
+        drive(telemetry)
+    assert telemetry.events(batch_spans=batch_spans) == Counter(events)
+
+
+def test_the_messages_of_a_request_are_spans_and_no_events(telemetry: Telemetry) -> None:
+    """ASGI's instrumentation makes a span for each part of a response."""
+    async_servers.fastapi_in_asgi(telemetry)
+    assert sum(span.name.endswith(" http send") for span in telemetry.finished) >= 4
+    assert telemetry.events() == Counter(NESTED["FastAPI in ASGI"][1])
+
+
+def test_an_uncaught_exception_has_the_time_at_which_it_was_observed(telemetry: Telemetry) -> None:
+    """Its record has the name of the exception's class, and no timestamp."""
+    steps.uncaught_exceptions(telemetry)
+    (record,) = telemetry.log_records
+    assert (record.log_record.event_name, record.log_record.timestamp) == ("BoomError", None)
+    (draft,) = drafts_of(record)
+    assert (draft.type, draft.timestamp_ns) == ("com.amazon.rum.js_error_event", record.log_record.observed_timestamp)
+
+
 def test_every_instrumentation_that_is_installed_has_a_driver_or_a_reason() -> None:
     """Those of other projects are not known here."""
     prefix = "opentelemetry-instrumentation-"
@@ -248,3 +306,15 @@ def test_every_instrumentation_that_is_installed_has_a_driver_or_a_reason() -> N
     assert installed
     assert installed <= {row.name for row in ROWS} | set(LEFT_OUT)
     assert LEFT_OUT.keys().isdisjoint(row.name for row in ROWS)
+
+
+def test_every_instrumentation_is_in_the_table_of_the_docs() -> None:
+    """A reader searches docs/mapping.md for the name."""
+    page = (Path(__file__).parents[3] / "docs" / "mapping.md").read_text(encoding="utf-8")
+    table = page.partition("## By library")[2].partition("\n## ")[0]
+    without_records = {"boto", "system-metrics"}
+    named = {row.name for row in ROWS} | LEFT_OUT.keys() - without_records
+    assert named <= set(re.findall(r"`([^`]+)`", table))
+    nothing = {row.name for row in ROWS if not row.events}
+    (line,) = (line for line in table.splitlines() if line.endswith("| nothing |") and "`sqlite3`" in line)
+    assert nothing <= set(re.findall(r"`([^`]+)`", line))

@@ -62,7 +62,7 @@ def closed_port() -> int:
 def _ask(instrumentor: Any, telemetry: Telemetry, get: Callable[[str], object]) -> None:
     instrumentor.instrument(tracer_provider=telemetry.spans)
     with serving(Handler) as site:
-        dead = f"http://127.0.0.1:{closed_port()}/closed"
+        dead = f"http://127.0.0.1:{closed_port()}/closed?token=SECRET"
         for url in (f"{site}{PAGE}?token=SECRET", f"{site}/moved", f"{site}/missing", dead):
             try:
                 get(url)

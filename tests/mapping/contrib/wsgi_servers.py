@@ -137,6 +137,17 @@ def flask_shop(telemetry: Telemetry) -> None:
     FlaskInstrumentor().uninstrument_app(app)
 
 
+def flask_in_wsgi(telemetry: Telemetry) -> None:
+    """Serve Flask within the middleware for any WSGI application; both are instrumented."""
+    app = flask.Flask("api")
+    app.add_url_rule("/api/", "api", lambda: {"stock": 3})
+    FlaskInstrumentor().instrument_app(app, tracer_provider=telemetry.spans)
+    client = werkzeug.test.Client(WsgiMiddleware(app, tracer_provider=telemetry.spans))
+    for path in ("/api/", "/api/missing"):
+        client.get(path).close()
+    FlaskInstrumentor().uninstrument_app(app)
+
+
 def pyramid_shop(telemetry: Telemetry) -> None:
     """Serve with Pyramid, whose responses are exceptions. Its instrumentation takes the global tracer provider only."""
     with warnings.catch_warnings():

@@ -39,7 +39,7 @@ MAX_CACHED_CHARS = 1024
 
 SPAN_FIELDS = (
     Field("name", note="the span's, with path ids masked"),
-    Field("kind", note="the span's, as `INTERNAL`"),
+    Field("kind", note="the span's, as `INTERNAL`; `SERVER` for each request served"),
     Field("startTime", note="ISO 8601, in UTC"),
     Field("durationMs", note="in milliseconds"),
     Field("traceId", note="32 hex digits"),
@@ -152,7 +152,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
     span = view.span
     details: dict[str, Any] = {
         "name": view.redactor.name(view.name),
-        "kind": view.span.kind.name,
+        "kind": (view.kind or view.span.kind).name,
         "startTime": _iso(view.start_ns),
         "durationMs": view.duration_millis,
         "traceId": view.trace_id,
