@@ -15,7 +15,7 @@ def test_axis_counts_every_time_in_a_limited_number_of_steps(seconds: list[float
     assert MIN_STEPS <= axis.steps <= MAX_STEPS
     assert sum(axis.counts(seconds)) == len(seconds)
     for one in seconds:
-        begin = axis.start + axis.index(one) * axis.step_seconds
+        begin = axis.start + axis.steps_of([one])[0] * axis.step_seconds
         assert begin <= one < begin + axis.step_seconds
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, Json
-from .index import Fact
+from .fact import Fact
 from .received import Received
 from .scope import Scope
 from .selection import Selection
