@@ -192,6 +192,13 @@ def test_wrong_variable_is_named_as_the_variable(call: Callable[..., Ended], com
     assert f"{PREFIX}CUSTOM_EVENTS='some' is not one of application, all, none" in faults
 
 
+def test_completion_for_another_shell_names_the_shells(call: Callable[..., Ended]) -> None:
+    """Without the line, the script would be empty."""
+    ended = call(_OTEL_RUM_COMPLETE="tcsh_source")
+    assert ended.code == MISUSED
+    assert ended.lines == ["_OTEL_RUM_COMPLETE: there is no completion for tcsh; use bash, zsh or fish"]
+
+
 def test_misspelt_variable_has_the_right_name(call: Callable[..., Ended]) -> None:
     """With the settings that are right."""
     ended = call("config", "--app-monitor-id", APP_MONITOR_ID, **{f"{PREFIX}ENDPOIN": "http://127.0.0.1:1"})
