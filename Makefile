@@ -18,7 +18,7 @@ help:
 	@echo 'make words  check the words of prose, names and files against .codespell/words.txt and common misspellings'
 	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
 	@echo 'make docs   write the generated parts of the documentation'
-	@echo 'make docs-site  build the documentation as a website in build/site; a broken link fails'
+	@echo 'make docs-site  build the documentation as a website in build/site; a broken link fails (with Chromium: new screenshots)'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
 	@echo 'make bench  measure beside other exporters, and draw docs/performance.png (ROUNDS=5 ONLY="one session")'
 	@echo 'make bench-profile  draw where the time goes: profile.svg, a flame graph'
@@ -42,22 +42,23 @@ lint: $(VENV)/lint words
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/jactionlint --shellcheck= --pyflakes=
-	PYTHONPATH=. $(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md
+	PYTHONPATH=. $(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md docs/troubleshooting.md
 
 # The project's own word list first, then codespell's list of misspellings.
 words: $(VENV)/lint
 	$(BIN)/codespell --dictionary .codespell/words.txt --dictionary - $(WORDS)
 
 docs: $(VENV)/lint
-	PYTHONPATH=. $(BIN)/cog -r docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md
+	PYTHONPATH=. $(BIN)/cog -r docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md docs/troubleshooting.md
 
 docs-site: $(VENV)/site
 	@$(BIN)/python docs/site_pages.py
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then $(MAKE) --no-print-directory screenshots SCREENSHOTS=build/docs; fi
 	@$(BIN)/zensical build --strict --clean
 
 screenshots: $(VENV)/package
 	@$(PIP) --group screenshots
-	@PYTHONPATH=. $(BIN)/python docs/screenshots.py
+	@PYTHONPATH=. $(BIN)/python docs/screenshots.py $(SCREENSHOTS)
 
 compare: $(VENV)/bench
 	@$(BIN)/python -m benchmarks.compare

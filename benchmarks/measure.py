@@ -50,6 +50,17 @@ def steady(name: str, *, count: int = 10_240, sessions: int = 1, extra_attribute
     }
 
 
+def counted(name: str, *, count: int, made: int, **settings: Any) -> Figures:
+    """Export some of the spans that were made, one delivered batch after another, so that requests do not vary."""
+    frozen = _frozen(made)
+    with Sink() as sink:
+        measured = exporter(name, sink.endpoint, **settings)
+        for start in range(0, count, BATCH):
+            _feed(measured, frozen[start : start + BATCH])
+        measured.shutdown()
+    return {"requests": sink.requests}
+
+
 def one_by_one(name: str, *, count: int = 2048, sessions: int = 1000, **settings: Any) -> Figures:
     """Export each batch after the delivery of the previous one, so that no two batches share a request."""
     made = _frozen(count, sessions=sessions)
@@ -236,7 +247,7 @@ def _peak_bytes() -> int:
 
 
 SCENARIOS: dict[str, Callable[..., Figures]] = {
-    scenario.__name__: scenario for scenario in (steady, one_by_one, far_away, paced, beside, cold, spooled)
+    scenario.__name__: scenario for scenario in (steady, counted, one_by_one, far_away, paced, beside, cold, spooled)
 }
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Take the README's screenshots of the console, with half an hour of a shop's sessions. `make screenshots`."""
+"""Take the README's screenshots of the console, with half an hour of a shop's sessions. `make screenshots`.
+
+An argument names another folder than docs/: `make docs-site` takes those of the site with the console of today.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,12 @@ from tests.local.http_client import post_bodies
 from tests.local.web_sessions import bodies, faulty_bodies
 
 DOCS = Path(__file__).parent
-SHOTS: tuple[tuple[Literal["light", "dark"], Path], ...] = (
-    ("light", DOCS / "console.png"),
-    ("dark", DOCS / "console-dark.png"),
-)
+SHOTS: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", "console.png"), ("dark", "console-dark.png"))
 SIZE = ViewportSize(width=1200, height=1240)
 MAX_BYTES = 200 * 1024
 
 
-def main() -> int:
+def main(folder: Path = DOCS) -> int:
     """Take both screenshots; return the exit code."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
@@ -37,7 +37,8 @@ def main() -> int:
     with LocalRum() as rum, sync_playwright() as playwright:
         post_bodies(rum, (*bodies(now), *faulty_bodies(now)))
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        for scheme, path in SHOTS:
+        for scheme, name in SHOTS:
+            path = folder.resolve() / name
             context = browser.new_context(viewport=SIZE, color_scheme=scheme, device_scale_factor=2)
             page = context.new_page()
             page.goto(rum.url)
@@ -60,4 +61,4 @@ def small(png: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(*map(Path, sys.argv[1:])))

@@ -29,6 +29,7 @@ PAGES = {
 IMAGES = {f"docs/{file.name}": file.name for file in sorted((ROOT / "docs").glob("*.png"))}
 
 _LINK = re.compile(r'(?P<before>\]\(|\b(?:src|srcset|href)=")(?P<path>[^)"#?:\s]+)(?=[)"#?])')
+_CODE = re.compile(r"^( *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
 
 
 def main() -> None:
@@ -52,7 +53,10 @@ def with_links_of_the_site(page: str, source: str) -> str:
             raise SystemExit(f"{source}: broken link to {link['path']}")
         return link["before"] + ((PAGES | IMAGES).get(path) or f"{REPOSITORY}/{path}")
 
-    return _LINK.sub(rewritten, page)
+    # A link in an example is none of the page's.
+    parts = _CODE.split(page)
+    parts[::2] = (_LINK.sub(rewritten, text) for text in parts[::2])
+    return "".join(parts)
 
 
 if __name__ == "__main__":

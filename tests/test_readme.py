@@ -1,4 +1,4 @@
-"""The code blocks of README.md and docs/setup.md run as readers run them, against a local RUM.
+"""The code blocks of README.md and docs/start.md run as readers run them, against a local RUM.
 
 Three things differ from a reader's machine. `pip install` and `opentelemetry-bootstrap` need a network and change the
 environment, so replacements check their arguments and install nothing. `make` prints its commands and does not run
@@ -7,6 +7,7 @@ them: `make test` would run this test again. Servers take free ports, so that te
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -18,15 +19,25 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+import yaml
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from flask import Flask
 from markdown_it import MarkdownIt
 from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from werkzeug.test import Client as WerkzeugClient
 
-from otel_rum_exporter import RumSpanExporter
+from otel_rum_exporter import RumSessionMiddleware, RumSessionProcessor, RumSessionWsgiMiddleware, RumSpanExporter
+from otel_rum_exporter.gateway.settings import GatewaySettings
 from otel_rum_exporter.local import LocalRum
+from tests.instrumentations import only
 from tests.spans import APP_MONITOR_ID
 
 pytest_plugins = ["pytester"]
@@ -34,6 +45,7 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 SECONDS = 180
+SHOP = "https://shop.example"
 RUN_APP = "\nopentelemetry-instrument python app.py\n"
 
 APP = """
@@ -139,6 +151,7 @@ def reader(rum: LocalRum, tmp_path: Path) -> Reader:
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
         "no_proxy": "127.0.0.1",
+        **only("aws-lambda", "flask"),  # what opentelemetry-bootstrap installs for these applications
     }
     return Reader(rum, tmp_path, environment)
 
@@ -209,9 +222,10 @@ def _gateway(block: str, reader: Reader, _: pytest.Pytester) -> None:
         }
         body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
         url = f"{line.rsplit(maxsplit=1)[-1]}/v1/traces"
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json", "Origin": SHOP})
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=SECONDS) as response:
             assert response.status == 200
+            assert response.headers["Access-Control-Allow-Origin"] == (SHOP if SHOP in block else None)
         assert reader.rum.wait_for("work")
 
     ports = {"OTEL_RUM_GATEWAY_HTTP_PORT": "0", "OTEL_RUM_GATEWAY_GRPC_PORT": "0"}
@@ -260,6 +274,73 @@ def _in_yaml(block: str, reader: Reader, _: pytest.Pytester) -> None:
     assert (view.app_monitor_id, view.details["pageId"]) == (APP_MONITOR_ID, "/cart")
 
 
+def _one_user(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    block = block.replace('"..."', repr(APP_MONITOR_ID)).replace("~/.cookbook", str(reader.folder / "state"))
+    names = {one.__name__: one for one in (RumSessionProcessor, TracerProvider, BatchSpanProcessor, RumSpanExporter)}
+    for _again in range(2):
+        started: dict[str, Any] = {**names, "Resource": Resource}
+        exec(block, started)
+        started["provider"].get_tracer("cookbook").start_span("chop").end()
+        started["provider"].shutdown()
+    assert [view.metadata["pageId"] for view in reader.rum.events("chop")] == ["Settings", "Settings"]
+    assert len({event.user_id for event in reader.rum.events}) == 1
+    assert len({event.session_id for event in reader.rum.events}) == 2
+
+
+def _frameworks(block: str, _: Reader, __: pytest.Pytester) -> None:
+    """Each line gives a browser a session in a cookie."""
+    flask_line, django_line, fastapi_line = block.splitlines()
+    flask_app, fastapi_app = Flask("shop"), FastAPI()
+    flask_app.add_url_rule("/", view_func=lambda: "<p>Hello</p>")
+    fastapi_app.add_api_route("/", lambda: HTMLResponse("<p>Hello</p>"), response_class=HTMLResponse)
+    exec(flask_line, {"app": flask_app, "RumSessionWsgiMiddleware": RumSessionWsgiMiddleware})
+    wsgi: dict[str, Any] = {
+        "get_wsgi_application": lambda: Flask("django").wsgi_app,
+        "RumSessionWsgiMiddleware": RumSessionWsgiMiddleware,
+    }
+    exec(django_line, wsgi)
+    exec(fastapi_line, {"app": fastapi_app, "RumSessionMiddleware": RumSessionMiddleware})
+    browser = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+    cookies = [
+        *flask_app.test_client().get("/", headers=browser).headers.getlist("Set-Cookie"),
+        *WerkzeugClient(wsgi["application"]).get("/", headers=browser).headers.getlist("Set-Cookie"),
+        *asyncio.run(_get(fastapi_app, browser)).headers.get_list("set-cookie"),
+    ]
+    assert [cookie.partition("=")[0] for cookie in cookies] == ["cwr_s", "cwr_u"] * 3
+
+
+async def _get(application: FastAPI, headers: dict[str, str]) -> httpx.Response:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://shop") as client:
+        return await client.get("/", headers=headers)
+
+
+def _lambda(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    """End the process with the invocation, as if the function were frozen: RUM has its spans."""
+    (reader.folder / "function.py").write_text(
+        "from opentelemetry.instrumentation.aws_lambda import AwsLambdaInstrumentor\n"
+        "from opentelemetry.sdk.trace import TracerProvider\n"
+        "from opentelemetry.sdk.trace.export import BatchSpanProcessor\n"
+        "from otel_rum_exporter import RumSpanExporter\n"
+        "def handler(event, context):\n    return {'statusCode': 200}\n" + block.replace('"..."', repr(APP_MONITOR_ID))
+    )
+    (reader.folder / "invoke.py").write_text(
+        "import os, types, function\n"
+        "context = types.SimpleNamespace(aws_request_id='1', function_name='f', invoked_function_arn="
+        "'arn:aws:lambda:eu-central-1:123456789012:function:f')\n"
+        "function.handler({}, context)\n"
+        "os._exit(0)\n"
+    )
+    reader.run("python invoke.py", AWS_LAMBDA_FUNCTION_NAME="f", _HANDLER="function.handler")
+    assert [event.type for event in reader.rum.events if not event.type.startswith("com.")] == ["f"]
+
+
+def _collector(block: str, _: Reader, __: pytest.Pytester) -> None:
+    """Compare the endpoint with that of the complete example, and with the gateway's default."""
+    (endpoint,) = (exporter["endpoint"] for exporter in yaml.safe_load(block)["exporters"].values())
+    assert f"endpoint: {endpoint}\n" in (ROOT / "examples/gateway/collector.yaml").read_text(encoding="utf-8")
+    assert endpoint == f"http://127.0.0.1:{GatewaySettings().http_port}"
+
+
 def _fixture(block: str, _: Reader, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(CHECKOUT % APP_MONITOR_ID + block)
     pytester.runpytest_subprocess("-W", "error").assert_outcomes(passed=1)
@@ -279,6 +360,10 @@ CHECKS: dict[str, Check] = {
     "pip install": _install,
     "rum:PutRumEvents": _policy,
     "set_attributes": _set_session,
+    "get_wsgi_application": _frameworks,
+    "state_directory": _one_user,
+    "AwsLambdaInstrumentor": _lambda,
+    "otlphttp/rum:": _collector,
     "add_span_processor": _in_code,
     "tracer_provider:": _in_yaml,
     "def test_": _fixture,
@@ -286,7 +371,7 @@ CHECKS: dict[str, Check] = {
 """By a text that the block contains; the first that fits decides."""
 
 
-PAGES = ("README.md", "docs/setup.md")
+PAGES = ("README.md", "docs/start.md")
 
 BLOCKS = [
     token.content
@@ -318,6 +403,13 @@ def test_the_readme_has_a_block_for_each_use() -> None:
 def test_the_readme_stays_short() -> None:
     """A newcomer reads all of it; the details are in docs/."""
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
+
+
+def test_each_page_begins_with_what_its_reader_can_do_after_it() -> None:
+    """A reader of the site sees in one sentence whether a page is the right one."""
+    for page in (ROOT / "docs").glob("*.md"):
+        _, _, text = page.read_text(encoding="utf-8").partition("\n\n")
+        assert text.startswith("After this page"), page.name
 
 
 @pytest.mark.parametrize(

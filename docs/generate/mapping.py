@@ -110,7 +110,7 @@ def file_types() -> str:
 
 def never_exported() -> str:
     """Return what is never sent, as a list; the page about privacy has the tables."""
-    rows = (f"- {row.what[0].lower()}{row.what[1:]}" for row in PRIVATE_NAMES)
+    rows = (f"- {row.what if row.what[:2].isupper() else row.what[0].lower() + row.what[1:]}" for row in PRIVATE_NAMES)
     return "\n".join((*rows, f"- in texts: {'; '.join(row.what for row in SECRET_TEXTS)}", "- in paths and names: ids"))
 
 

@@ -9,8 +9,8 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import field
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from ._uuid import UUID
@@ -20,17 +20,43 @@ MAX_METADATA_ATTRIBUTES = 9
 
 T = TypeVar("T")
 
+Names: TypeAlias = Callable[[str], str]
+"""How a given setting is named in errors: its keyword in code, its option on the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader(Generic[T]):
+    """A function that reads a value. `form` is what the help of a command shows for it; a choice lists its words."""
+
+    form: str
+    read: Callable[[object], T]
+
+    def __call__(self, value: object) -> T:
+        """Read a value, or raise ValueError with the fault and the fix."""
+        return self.read(value)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The allowed words; empty if there are others."""
+        return tuple(self.form[1:-1].split("|")) if self.form.startswith("[") else ()
+
+
+def reader(form: str) -> Callable[[Callable[[object], T]], Reader[T]]:
+    """Make a function a reader of this form."""
+    return lambda read: Reader(form, read)
+
 
 class Setting(NamedTuple):
     """The description of one setting, from which its documentation is generated."""
 
     help: str
-    parse: Callable[[object], Any]
+    parse: Reader[Any]
     default: str
     fallbacks: tuple[str, ...] = ()
     secret: bool = False
 
 
+@reader("TEXT")
 def plain_text(value: object) -> str:
     """Read text."""
     if isinstance(value, str):
@@ -38,6 +64,16 @@ def plain_text(value: object) -> str:
     raise ValueError("is not text; give a string")
 
 
+@reader("TEXT")
+def filled(value: object) -> str:
+    """Read text that is not empty."""
+    text = plain_text(value)
+    if text:
+        return text
+    raise ValueError("is empty; leave it out, or give a value")
+
+
+@reader("UUID")
 def uuid(value: object) -> str:
     """Read a UUID."""
     if isinstance(value, str) and UUID.fullmatch(value.strip()):
@@ -45,6 +81,7 @@ def uuid(value: object) -> str:
     raise ValueError("is not a UUID; copy the app monitor's ID (not its name) from the CloudWatch console")
 
 
+@reader("REGION:UUID")
 def identity_pool_id(value: object) -> str:
     """Read the id of a Cognito identity pool, which begins with its region."""
     if isinstance(value, str) and re.fullmatch(r"[\w-]+:" + UUID.pattern, value.strip()):
@@ -54,6 +91,7 @@ def identity_pool_id(value: object) -> str:
     )
 
 
+@reader("ARN")
 def role_arn(value: object) -> str:
     """Read the ARN of an IAM role."""
     if isinstance(value, str) and re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/\S+", value.strip()):
@@ -61,6 +99,7 @@ def role_arn(value: object) -> str:
     raise ValueError("is not the ARN of a role; use for example arn:aws:iam::123456789012:role/NAME")
 
 
+@reader("URL")
 def http_url(value: object) -> str:
     """Read an http(s) URL, without a slash at its end."""
     if isinstance(value, str) and _is_http_url(value.strip()):
@@ -76,6 +115,7 @@ def _is_http_url(text: str) -> bool:
         return False
 
 
+@reader("[true|false]")
 def truth(value: object) -> bool:
     """Read true or false."""
     if isinstance(value, bool):
@@ -85,22 +125,25 @@ def truth(value: object) -> bool:
     raise ValueError("is neither true nor false; use one of them")
 
 
-def whole(minimum: int, example: int) -> Callable[[object], int]:
+def whole(minimum: int, example: int, maximum: int | None = None) -> Reader[int]:
     """Return a reader of whole numbers."""
+    limits = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
 
+    @reader("INTEGER")
     def parse(value: object) -> int:
         digits = value.strip() if isinstance(value, str) else value
         try:
             number = int(digits) if not isinstance(digits, (bool, float)) else None  # type: ignore[call-overload]
         except (TypeError, ValueError):
             number = None
-        if number is None or number < minimum:
-            raise ValueError(f"is not a whole number of at least {minimum}; use for example {example}")
+        if number is None or number < minimum or number > (number if maximum is None else maximum):
+            raise ValueError(f"is not a whole number {limits}; use for example {example}")
         return int(number)
 
     return parse
 
 
+@reader("NUMBER")
 def share(value: object) -> float:
     """Read a number from 0 to 1."""
     try:
@@ -112,6 +155,7 @@ def share(value: object) -> float:
     return number
 
 
+@reader("NUMBER")
 def amount(value: object) -> float:
     """Read a number of at least 0."""
     try:
@@ -123,9 +167,10 @@ def amount(value: object) -> float:
     return number
 
 
-def one_of(*choices: str) -> Callable[[object], str]:
+def one_of(*choices: str) -> Reader[str]:
     """Return a reader of one of some words, in upper or lower case."""
 
+    @reader(f"[{'|'.join(choices)}]")
     def parse(value: object) -> str:
         if isinstance(value, str) and value.strip().lower() in choices:
             return value.strip().lower()
@@ -134,11 +179,12 @@ def one_of(*choices: str) -> Callable[[object], str]:
     return parse
 
 
-def function_or(parse: Callable[[object], Any]) -> Callable[[object], Any]:
+def function_or(parse: Reader[Any]) -> Reader[Any]:
     """Return a reader of a function, or of what `parse` reads."""
-    return lambda value: value if callable(value) else parse(value)
+    return Reader(parse.form, lambda value: value if callable(value) else parse(value))
 
 
+@reader("NAME,...")
 def names_list(value: object) -> tuple[str, ...]:
     """Read names from text, separated by commas, or from a list."""
     items = value.split(",") if isinstance(value, str) else value
@@ -147,6 +193,7 @@ def names_list(value: object) -> tuple[str, ...]:
     raise ValueError("is not a list of names; separate them by commas")
 
 
+@reader("NAME,...")
 def metadata_names(value: object) -> tuple[str, ...]:
     """Read names of attributes, at most as many as RUM keeps."""
     names = names_list(value)
@@ -158,7 +205,7 @@ def metadata_names(value: object) -> tuple[str, ...]:
 def row(
     default: T,
     help: str,  # noqa: A002 - the name of the column
-    parse: Callable[[object], Any] = plain_text,
+    parse: Reader[Any] = plain_text,
     *,
     shown: str | None = None,
     fallbacks: tuple[str, ...] = (),
@@ -178,7 +225,7 @@ def rows_of(table: type) -> dict[str, Setting]:
 class Reading(NamedTuple):
     """The value of a setting, and where it was found.
 
-    `place` is the name of the argument or variable; None stands for the default. With a `fault`, `value` is the
+    `place` is the name of the argument, option or variable; None stands for the default. With a `fault`, `value` is the
     default.
     """
 
@@ -188,10 +235,10 @@ class Reading(NamedTuple):
 
 
 def readings_of(
-    table: type, given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+    table: type, given: Mapping[str, object], environment: Mapping[str, str], prefix: str, named: Names = str
 ) -> dict[str, Reading]:
     """Read each setting from its argument, else from its variables, else from its default."""
-    return {item.name: _reading(item, given, environment, prefix) for item in dataclasses.fields(table)}
+    return {item.name: _reading(item, given, environment, prefix, named) for item in dataclasses.fields(table)}
 
 
 def unknown_name(name: str, settings: Mapping[str, Setting]) -> str:
@@ -203,10 +250,10 @@ def unknown_name(name: str, settings: Mapping[str, Setting]) -> str:
 
 
 def _reading(
-    item: dataclasses.Field[Any], given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+    item: dataclasses.Field[Any], given: Mapping[str, object], environment: Mapping[str, str], prefix: str, named: Names
 ) -> Reading:
     setting: Setting = item.metadata["setting"]
-    place, raw = _found(item.name, setting, given, environment, prefix)
+    place, raw = _found(item.name, setting, given, environment, prefix, named)
     if place is None:
         return Reading(None, item.default)
     try:
@@ -216,10 +263,15 @@ def _reading(
 
 
 def _found(
-    name: str, setting: Setting, given: Mapping[str, object], environment: Mapping[str, str], prefix: str
+    name: str,
+    setting: Setting,
+    given: Mapping[str, object],
+    environment: Mapping[str, str],
+    prefix: str,
+    named: Names,
 ) -> tuple[str | None, object]:
     if given.get(name) is not None:
-        return name, given[name]
+        return named(name), given[name]
     for place in (prefix + name.upper(), *setting.fallbacks):
         if environment.get(place, "").strip():
             return place, environment[place]

@@ -50,6 +50,7 @@ class RateLimitedLog:
         self._due_seconds: dict[str, float] = {}
         self._lost: Counter[DropReason] = Counter()
         self._lines: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MAX_LINES)
+        self.is_muted = False
 
     def add(self, kind: str, message: str, *values: object, is_once: bool = False) -> None:
         """Collect a warning unless its kind was collected within the last minute; with `is_once`, ever."""
@@ -70,7 +71,8 @@ class RateLimitedLog:
         while self._lines:
             try:
                 message, values = self._lines.popleft()
-                log_line(logging.WARNING, message, *values)
+                if not self.is_muted:
+                    log_line(logging.WARNING, message, *values)
             except IndexError:  # another thread was faster
                 return
             except Exception:  # noqa: BLE001 - a broken log handler must not stop telemetry

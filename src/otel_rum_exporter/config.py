@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from ._attributes import RESOURCE_APP_MONITOR_ID
 from ._config_fields import (
+    Names,
     Reading,
     Setting,
     amount,
@@ -205,20 +206,20 @@ class Config:
         return without_secrets(f"{type(self).__name__}({', '.join(shown)})")
 
     @classmethod
-    def read(cls, given: Mapping[str, object], environment: Mapping[str, str]) -> Self:
+    def read(cls, given: Mapping[str, object], environment: Mapping[str, str], named: Names = str) -> Self:
         """Return the settings from `given`, else from the environment, else the defaults.
 
-        None and empty variables count as not given.
+        None and empty variables count as not given. `named` returns the name of a given setting in errors.
 
         Raises:
             ConfigError: with the name, the value and the fix of each wrong setting.
         """
         settings = table()
-        found = readings(given, environment)
+        found = readings(given, environment, named)
         faults = [
             *(unknown_name(name, settings) for name in given if name not in settings),
             *(reading.fault for reading in found.values() if reading.fault),
-            *_missing(found, environment),
+            *_missing(found, environment, named),
         ]
         if faults:
             raise ConfigError([*faults, *unknown_variables(environment)])
@@ -265,9 +266,9 @@ def table() -> dict[str, Setting]:
     return rows_of(Config)
 
 
-def readings(given: Mapping[str, object], environment: Mapping[str, str]) -> dict[str, Reading]:
+def readings(given: Mapping[str, object], environment: Mapping[str, str], named: Names = str) -> dict[str, Reading]:
     """Read each setting from its argument, else from its variables, else from its default."""
-    return readings_of(Config, given, environment, PREFIX)
+    return readings_of(Config, given, environment, PREFIX, named)
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
@@ -283,15 +284,22 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def _missing(found: Mapping[str, Reading], environment: Mapping[str, str]) -> Iterator[str]:
+def _missing(found: Mapping[str, Reading], environment: Mapping[str, str], named: Names) -> Iterator[str]:
     """Yield a message for each required setting that is missing."""
     if found["app_monitor_id"].place is None and not _resource_names_monitor(environment):
         yield (
             f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; "
-            "set it to the app monitor's ID, or set app_monitor_id in code"
+            f"set it to the app monitor's ID{_alternative(named('app_monitor_id'))}"
         )
-    if found["guest_role_arn"].place and found["identity_pool_id"].place is None:
-        yield f"{variable('guest_role_arn')} is set without {variable('identity_pool_id')}, whose guests assume it"
+    if (role := found["guest_role_arn"].place) and found["identity_pool_id"].place is None:
+        yield f"{role} is set without {variable('identity_pool_id')}, whose guests assume it"
+
+
+def _alternative(name: str) -> str:
+    """Return how else to set a setting: by its option or keyword, if it has one."""
+    if name.startswith(PREFIX):
+        return ""
+    return f", or give {name}" if name.startswith("--") else f", or set {name} in code"
 
 
 def _resource_names_monitor(environment: Mapping[str, str]) -> bool:

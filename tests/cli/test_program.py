@@ -21,15 +21,6 @@ def test_help_names_the_first_command_to_try() -> None:
     assert "Start with `otel-rum local`" in ended.stdout
 
 
-@pytest.mark.parametrize("command", ["demo", "local", "explain", "send", "doctor", "gateway", "config"])
-def test_help_of_each_command_has_examples(command: str) -> None:
-    """Each example is a line of its own."""
-    ended = run(command, "--help")
-    assert "  Examples:\n    " in ended.stdout
-    assert "\\b" not in ended.stdout
-    assert ended.returncode == 0
-
-
 @pytest.mark.parametrize(("command", "extra"), [("explain", "cli"), ("gateway", "gateway"), ("demo", "demo")])
 def test_command_without_click_names_its_extra(command: str, extra: str) -> None:
     """Most commands need only the extra `cli`."""

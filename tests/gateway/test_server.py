@@ -257,7 +257,7 @@ def test_a_wrong_setting_or_port_is_one_line_at_the_start(
     lines = capfd.readouterr().err.splitlines()
     assert [line.partition(" ")[0] for line in lines] == ["otel-rum:"] * 4
     for line, expected in zip(
-        lines, ("max_body_bytes='5'", "OTEL_RUM_GATEWAY_TOKEN", "APP_MONITOR_ID", port), strict=True
+        lines, ("--max-body-bytes='5'", "OTEL_RUM_GATEWAY_TOKEN", "APP_MONITOR_ID", port), strict=True
     ):
         assert expected in line
 

@@ -30,8 +30,12 @@ def test_app_monitors_are_ids_with_or_without_alias() -> None:
     [
         ({"app_monitors": "shop"}, {}, "'shop', which is not the UUID"),
         ({"max_body_bytes": "10"}, {}, "max_body_bytes='10' is not a whole number of at least 1024"),
-        ({"http_port": "65536"}, {}, "http_port='65536' is above 65535; use for example 4318"),
-        ({}, {"OTEL_RUM_GATEWAY_GRPC_PORT": "99999"}, "OTEL_RUM_GATEWAY_GRPC_PORT='99999' is above 65535"),
+        ({"http_port": "65536"}, {}, "http_port='65536' is not a whole number from 0 to 65535; use for example 4318"),
+        (
+            {},
+            {"OTEL_RUM_GATEWAY_GRPC_PORT": "99999"},
+            "GRPC_PORT='99999' is not a whole number from 0",
+        ),
         ({"grpc": "maybe"}, {}, "grpc='maybe' is neither true nor false"),
         ({"htp_port": 1}, {}, "did you mean 'http_port'"),
         ({}, {"OTEL_RUM_GATEWAY_TOKN": "x"}, "did you mean 'OTEL_RUM_GATEWAY_TOKEN'"),

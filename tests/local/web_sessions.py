@@ -13,6 +13,7 @@ ANONYMOUS_USER = "00000000-0000-0000-0000-000000000000"
 RUM = "com.amazon.rum."
 V1 = {"version": "1.0.0"}
 SHOP = "https://tea.example"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 BROWSERS = (
     ("Chrome", "139.0", "Windows", "desktop"),
@@ -76,14 +77,17 @@ class WebSession:
 
     def _add(self, name: str, details: dict[str, Any], page: str, after_ms: float, **metadata: Any) -> None:
         own = {"pageId": page, "title": page.strip("/").title() or "Tea", **metadata}
-        event_type = name if name == "add_to_cart" else RUM + name
+        self.add(name if name == "add_to_cart" else RUM + name, details, self._at + after_ms / 1000, **own)
+
+    def add(self, event_type: str, details: dict[str, Any], at: float, **metadata: Any) -> None:
+        """Add an event at an epoch second."""
         self.events.append(
             {
                 "id": self._uuid(),
-                "timestamp": round(self._at + after_ms / 1000, 3),
+                "timestamp": round(at, 3),
                 "type": event_type,
                 "details": json.dumps(details),
-                "metadata": json.dumps(V1 | own | {"domain": "tea.example"}),
+                "metadata": json.dumps(V1 | {"pageId": "/checkout"} | metadata | {"domain": "tea.example"}),
             }
         )
 
@@ -177,3 +181,23 @@ def faulty_bodies(now: float) -> Iterator[dict[str, Any]]:
         else:
             event["metadata"] = json.dumps(json.loads(event["metadata"]) | {"cart.size": 3})
         yield body
+
+
+def traced_body(now: float) -> dict[str, Any]:
+    """Return the body of a session with an X-Ray trace, a custom event of it, and an error in a library."""
+    rng = random.Random(7)
+    session = WebSession(rng, now - 90)
+    call = {"request": {"method": "POST", "url": f"{SHOP}/api/orders"}, "response": {"status": 500}}
+    inner = {"id": "b" * 16, "name": "api.tea.example", "start_time": now - 59.9, "end_time": now - 59, "fault": True}
+    segment = {"name": "tea.example", "id": "a" * 16, "start_time": now - 60, "end_time": now - 58.8}
+    session.add(
+        f"{RUM}xray_trace_event",
+        segment | {"trace_id": f"1-{TRACE[:8]}-{TRACE[8:]}", "subsegments": [inner | {"http": call}]},
+        now - 58.8,
+    )
+    order = {"name": "order", "durationMs": 640, "attributes": {"payment": "card", "items": 3}}
+    span = {"traceId": TRACE, "spanId": "c" * 16, "parentSpanId": "b" * 16}
+    session.add("checkout", order | span, now - 59.1)
+    stack = "RangeError: no price\n    at pay (https://tea.example/pay.js:7:1)\n    at run (node_modules/x/run.js:1:1)"
+    session.add(f"{RUM}js_error_event", V1 | {"type": "RangeError", "message": "no price", "stack": stack}, now - 58)
+    return session.body(rng)

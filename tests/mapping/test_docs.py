@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from opentelemetry.trace import SpanKind
 
 from docs.generate import mapping as tables
-from otel_rum_exporter import config
+from otel_rum_exporter import Config, config
 from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
+from tests.mapping.event_drafts import drafts_of
+from tests.spans import APP_MONITOR_ID, make_span
 
 PAGE = Path(__file__).parents[2] / "docs" / "mapping.md"
 
@@ -67,6 +70,30 @@ def test_every_setting_changes_the_mapping_or_the_delivery() -> None:
     """Every setting belongs to one of the two."""
     assert {*tables.SETTINGS} | OF_DELIVERY == config.table().keys()
     assert not {*tables.SETTINGS} & OF_DELIVERY
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "status", "events"),
+    [
+        ({}, SpanKind.SERVER, 200, 2),
+        ({}, SpanKind.SERVER, 500, 1),
+        ({}, SpanKind.CLIENT, 200, 1),
+        ({}, SpanKind.CLIENT, 500, 2),
+        ({}, SpanKind.INTERNAL, None, 1),
+        ({"http_events": "none"}, SpanKind.CLIENT, 500, 1),
+        ({"http_events": "none"}, SpanKind.SERVER, 500, 1),
+        ({"page_views": "none"}, SpanKind.SERVER, 200, 1),
+        ({"page_views": "none", "custom_events": "none"}, SpanKind.SERVER, 200, 0),
+        ({"custom_events": "none"}, SpanKind.INTERNAL, None, 0),
+    ],
+)
+def test_the_page_on_cost_counts_right(
+    settings: dict[str, object], kind: SpanKind, status: int | None, events: int
+) -> None:
+    """A span of its tables becomes as many events."""
+    request = {"http.request.method": "GET", "http.route": "/cart", "http.response.status_code": status}
+    span = make_span("GET /cart", request if status else {}, kind=kind)
+    assert len(drafts_of(span, Config.read({"app_monitor_id": APP_MONITOR_ID, **settings}, {}))) == events
 
 
 def test_the_example_shows_what_is_not_sent() -> None:

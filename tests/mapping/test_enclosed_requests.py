@@ -28,7 +28,7 @@ FASTAPI = "opentelemetry.instrumentation.fastapi"
 OLD = {"http.method": "GET", "http.scheme": "http", "http.target": "/orders/7", "http.route": "/orders/{number}"}
 STABLE = {"http.request.method": "GET", "url.scheme": "http", "url.path": "/orders/7"}
 SECOND_NS = 1_000_000_000
-TRACE = SpanContext(7 << 64, 7, is_remote=False)
+TRACE = SpanContext(7 << 64, 7 << 32, is_remote=False)
 """The span of the process: no test exports it unless it says so."""
 
 
@@ -187,7 +187,7 @@ def test_a_process_sends_what_is_below_a_span_that_never_ends() -> None:
     assert process.wait(29) == []
     assert process.wait(1) == ["job"]
     assert process.export(make_span("job", user, parent=TRACE)) == ["job"]
-    other = SpanContext(8 << 64, 8, is_remote=False)
+    other = SpanContext(8 << 64, 8 << 32, is_remote=False)
     assert process.export(make_span("late", user, parent=other)) == []
     assert process.close() == ["late"]
     assert process.ledger.pending == 0

@@ -14,9 +14,11 @@ from otel_rum_exporter.mapping import pending
 from otel_rum_exporter.mapping.caches import Caches
 from otel_rum_exporter.mapping.identity import Identities, Identity, Moment
 from otel_rum_exporter.mapping.identity_attributes import IdentityReader
+from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.pending import MAX_PENDING_NS
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.rum.ids import NIL_UUID, to_uuid
+from tests.logs import make_log
 from tests.spans import make_span
 
 A = "11111111-1111-4111-8111-111111111111"
@@ -107,6 +109,17 @@ def test_in_an_application_with_one_user_no_span_is_pending(identities: Identiti
     assign(identities, [make_span("root")])
     found = assign(identities, [make_span("child", parent=make_span("main"))])
     assert found["child"].is_minted
+
+
+def test_a_log_line_at_the_start_of_a_server_is_no_sign_of_one_user(identities: Identities) -> None:
+    """An exception logged within the first request is in the request's session."""
+    request = make_span("request", {"session.id": A})
+    identities.assign([(LogView.of(make_log("started")), {})], at(NOW_NS))
+    error = LogView.of(make_log("error", span=request))
+    assert identities.assign([(error, {})], at(NOW_NS)) == []
+    found = identities.assign([(SpanView.of(request), {})], at(NOW_NS))
+    assert {identity.session_id for _, identity in found} == {A}
+    assert [view for view, _ in found if view is error]
 
 
 def test_a_span_without_session_has_its_resources(identities: Identities) -> None:

@@ -254,7 +254,7 @@ def test_secrets_are_in_no_repr_and_no_log(rum: LocalRum, aws: Aws, caplog: pyte
     [
         ({"identity_pool_id": "guests"}, "identity_pool_id='guests' is not the id of an identity pool"),
         ({"guest_role_arn": "guests"}, "guest_role_arn='guests' is not the ARN of a role"),
-        ({"guest_role_arn": ROLE}, "GUEST_ROLE_ARN is set without "),
+        ({"guest_role_arn": ROLE}, "guest_role_arn is set without "),
     ],
 )
 def test_wrong_settings_of_guest_credentials_raise_config_error(settings: dict[str, str], fault: str) -> None:

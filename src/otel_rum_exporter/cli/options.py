@@ -1,21 +1,80 @@
-"""Settings as command options, and as a table with the source of each value."""
+"""Options of the commands: their types, and settings as options and as a table with the source of each value."""
 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
-from .._config_fields import Reading
-from ..config import PREFIX, table, variable
+from .._config_fields import Reader, Reading, Setting, plain_text
+from ..config import PREFIX, Config, ConfigError, table, variable
 from ..mapping.urls import scrub
+from . import MISUSED, fail
+from .output import report
+
+_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic since click 8.4
 
 HIDDEN = "(set, not shown)"
 
 
-class CommandWithSettings(click.Command):
+class Form(_ParamType):
+    """Text whose form the help shows, and whose words a shell completes. It is checked with the other settings."""
+
+    def __init__(self, reader: Reader[Any]) -> None:
+        self.reader = reader
+        self.name = reader.form
+
+    def get_metavar(self, *_: Any, **__: Any) -> str:
+        """Return the form; click 8.1 and 8.2 pass different arguments."""
+        return self.reader.form
+
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return the words that begin so."""
+        return [CompletionItem(word) for word in self.reader.choices if word.startswith(incomplete)]
+
+
+class Value(Form):
+    """A value that a reader of the settings reads, so that errors have the same words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the value, or raise an error that names the option."""
+        try:
+            return self.reader(value)
+        except ValueError as fault:
+            option = max(param.opts, key=len) if param else self.name
+            raise click.UsageError(f"{option}={value!r:.120} {fault}", ctx) from None
+
+
+class Formatter(click.HelpFormatter):
+    """Help with bold headings on a terminal."""
+
+    def write_heading(self, heading: str) -> None:
+        """Write a heading."""
+        self.write(f"{'':>{self.current_indent}}{click.style(f'{heading}:', bold=True)}\n")
+
+
+class Context(click.Context):
+    """The context of each command."""
+
+    formatter_class = Formatter
+
+
+class Command(click.Command):
+    """A command with the look of all others."""
+
+    context_class = Context
+
+
+class CommandWithSettings(Command):
     """A command whose help lists the settings in a separate section."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -28,20 +87,42 @@ class CommandWithSettings(click.Command):
                 formatter.write_dl([record for option in options if (record := option.get_help_record(ctx))])
 
 
-def takes_settings(function: Callable[..., None]) -> Callable[..., None]:
+def takes_settings(function: Callable[..., None], settings: Mapping[str, Setting] | None = None) -> Callable[..., None]:
     """Add an option for each setting that is not a secret, and pass the options used as the argument `given`."""
+    settings = table() if settings is None else settings
 
     @functools.wraps(function)
     def with_given(**arguments: Any) -> None:
         given = {name: arguments.pop(name) for name in names}
-        function(given={name: value for name, value in given.items() if value is not None}, **arguments)
+        given = {name: value for name, value in given.items() if value is not None}
+        for name, value in given.items():
+            if settings[name].parse is plain_text and not value.strip():
+                raise click.UsageError(f"{option_of(name)}={value!r} is empty; leave it out, or give a value")
+        function(given=given, **arguments)
 
-    names = [name for name, setting in table().items() if not setting.secret]
+    names = [name for name, setting in settings.items() if not setting.secret]
     decorated: Callable[..., None] = with_given
     for name in reversed(names):
-        text = table()[name].help.replace("`", "")
-        decorated = click.option(option_of(name), name, metavar="TEXT", help=text)(decorated)
+        setting = settings[name]
+        decorated = click.option(option_of(name), name, type=Form(setting.parse), help=_help(setting))(decorated)
     return decorated
+
+
+def _help(setting: Setting) -> str:
+    """Return the help of a setting without the marks of the documentation."""
+    text = _LINK.sub(r"\1", setting.help).replace("`", "")
+    return f"{text} [{'' if setting.default == 'required' else 'default: '}{setting.default}]"
+
+
+def read_config(given: Mapping[str, object], environment: Mapping[str, str]) -> Config:
+    """Return the settings, or end the command with the fault of each wrong one."""
+    try:
+        return Config.read(given, environment, option_of)
+    except ConfigError as error:
+        *others, last = error.faults
+        for fault in others:
+            report(fault)
+        fail(last, MISUSED)
 
 
 def option_of(setting: str) -> str:
@@ -57,13 +138,13 @@ class Row(NamedTuple):
     source: str
 
 
-def rows(readings: Mapping[str, Reading]) -> Iterator[Row]:
-    """Yield a row for each setting."""
+def rows(readings: Mapping[str, Reading], *, is_only_given: bool = False) -> Iterator[Row]:
+    """Yield a row for each setting; if asked, only for those that are given."""
     for name, setting in table().items():
         reading = readings[name]
-        source = "default" if reading.place is None else reading.place
-        value = _printed_value(reading, setting.default, is_secret=setting.secret)
-        yield Row(name, value, option_of(name) if source == name else source)
+        if not is_only_given or reading.place is not None:
+            value = _printed_value(reading, setting.default, is_secret=setting.secret)
+            yield Row(name, value, reading.place or "default")
 
 
 def as_json(readings: Mapping[str, Reading]) -> list[dict[str, Any]]:
@@ -72,16 +153,6 @@ def as_json(readings: Mapping[str, Reading]) -> list[dict[str, Any]]:
         {"setting": row.setting, "variable": variable(row.setting), "value": row.value, "source": row.source}
         for row in rows(readings)
     ]
-
-
-def lines(readings: Mapping[str, Reading], *, is_only_given: bool = False) -> Iterator[str]:
-    """Yield the rows as lines of aligned columns; if asked, only those of settings that are given."""
-    printed = [row for row in rows(readings) if not is_only_given or readings[row.setting].place is not None]
-    if not printed:
-        return
-    widths = [max(len(row[column]) for row in printed) for column in (0, 1)]
-    for row in printed:
-        yield f"{row.setting:{widths[0]}}  {row.value:{min(widths[1], 44)}}  {row.source}"
 
 
 def _printed_value(reading: Reading, default: str, *, is_secret: bool) -> str:

@@ -136,6 +136,11 @@ class Pipeline:
         self._delivery.close(min(timeout_seconds, self._timeout_seconds))
         self._transport.close()
 
+    def abandon(self) -> None:
+        """Close without sending, and without log lines: the endpoint is gone on purpose."""
+        self._log.is_muted = True
+        self.close(0.0)
+
     def _add(self, convert: Convert) -> None:
         with self._lock:
             now = Moment(time.time_ns(), time.monotonic_ns())

@@ -72,6 +72,23 @@ class _Entry:
     def __init__(self) -> None:
         self.shares: set[SharedPipeline] = set()
         self.pipelines: dict[int, Pipeline] = {}
+        self.is_abandoned = False
+
+
+def abandon(endpoint: str) -> None:
+    """Close the pipelines for an endpoint that is gone on purpose, such as that of a test, without log lines.
+
+    Their exporters accept telemetry and drop it. Exporters that are made later for the same endpoint get pipelines of
+    their own.
+    """
+    with _lock:
+        keys = [key for key in _entries if key[0].endpoint == endpoint]
+        entries = [_entries.pop(key) for key in keys]
+    for entry in entries:
+        entry.is_abandoned = True
+        pipeline = entry.pipelines.get(os.getpid())
+        if pipeline is not None:
+            pipeline.abandon()
 
 
 class SharedPipeline:
@@ -122,8 +139,8 @@ class SharedPipeline:
         with _lock:
             self._entry.shares.discard(self)
             is_last = not self._entry.shares
-            if is_last:
-                _entries.pop(self._key, None)
+            if is_last and _entries.get(self._key) is self._entry:
+                del _entries[self._key]
         pipeline = self._built
         if pipeline is None:
             return
@@ -145,6 +162,8 @@ class SharedPipeline:
                 return pipeline
             pipeline = self._entry.pipelines[os.getpid()] = Pipeline(self._config, self._client)
         pipeline.start()
+        if self._entry.is_abandoned:
+            pipeline.abandon()
         if not self._entry.shares:  # the last share left while this thread was about to export
             pipeline.close(0.0)
         return pipeline

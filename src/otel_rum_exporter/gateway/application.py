@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 
 from .._attributes import RESOURCE_APP_MONITOR_ID
-from ..config import Config
+from ..config import Config, variable
 from ..exporter.registry import SharedPipeline
 from ..ledger import LedgerSnapshot
 from ..rum.client import RumClient
@@ -101,4 +101,4 @@ def exporter_config(settings: GatewaySettings, environment: Mapping[str, str]) -
     """
     if settings.app_monitors:
         environment = {**environment, "OTEL_RESOURCE_ATTRIBUTES": f"{RESOURCE_APP_MONITOR_ID}=listed"}
-    return Config.read({}, environment)
+    return Config.read({}, environment, variable)

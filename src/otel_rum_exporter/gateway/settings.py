@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._config_fields import Setting, names_list, readings_of, row, rows_of, truth, unknown_name, whole
+from .._config_fields import Names, Reader, Setting, names_list, readings_of, row, rows_of, truth, unknown_name, whole
 from .._uuid import UUID
 from ..config import ConfigError
 
@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 PREFIX = "OTEL_RUM_GATEWAY_"
 MIB = 1024 * 1024
 MAX_PORT = 65535
-
-
-def _port(example: int) -> Callable[[object], int]:
-    parse = whole(0, example)
-
-    def parse_port(value: object) -> int:
-        port = parse(value)
-        if port > MAX_PORT:
-            raise ValueError(f"is above {MAX_PORT}; use for example {example}")
-        return port
-
-    return parse_port
 
 
 class MonitorEntry(NamedTuple):
@@ -42,8 +30,8 @@ class GatewaySettings:
     """Every setting, validated. Build it with `GatewaySettings.read`."""
 
     host: str = row("127.0.0.1", "Address to listen on.")
-    http_port: int = row(4318, "Port of OTLP over HTTP; 0 chooses a free one.", _port(4318))
-    grpc_port: int = row(4317, "Port of OTLP over gRPC; 0 chooses a free one.", _port(4317))
+    http_port: int = row(4318, "Port of OTLP over HTTP; 0 chooses a free one.", whole(0, 4318, MAX_PORT))
+    grpc_port: int = row(4317, "Port of OTLP over gRPC; 0 chooses a free one.", whole(0, 4317, MAX_PORT))
     grpc: bool = row(True, "Serve OTLP over gRPC.", truth)
     token: str | None = row(
         None,
@@ -58,7 +46,7 @@ class GatewaySettings:
         (),
         "App monitors that the resource attributes `aws.rum.appmonitor.id` and `.alias` can select, in addition to "
         "the exporter's: ids or `id=alias`, separated by commas.",
-        lambda value: tuple(map(_monitor, names_list(value))),
+        Reader("ID[=ALIAS],...", lambda value: tuple(map(_monitor, names_list(value)))),
         shown="none",
     )
     max_body_bytes: int = row(64 * MIB, "Largest request, before and after decompression.", whole(1024, 64 * MIB))
@@ -85,14 +73,16 @@ class GatewaySettings:
     workers: int = row(1, "Processes that share the ports; with more than one, set a spool directory.", whole(1, 2))
 
     @classmethod
-    def read(cls, given: Mapping[str, object], environment: Mapping[str, str]) -> Self:
+    def read(cls, given: Mapping[str, object], environment: Mapping[str, str], named: Names = str) -> Self:
         """Return the settings given, else those of the environment, else the defaults.
+
+        `named` returns the name of a given setting in errors.
 
         Raises:
             ConfigError: with the place of each wrong value, and the fix.
         """
         settings = table()
-        found = readings_of(cls, given, environment, PREFIX)
+        found = readings_of(cls, given, environment, PREFIX, named)
         variables = {PREFIX + name.upper(): setting for name, setting in settings.items()}
         faults = [
             *(unknown_name(name, settings) for name in given if name not in settings),

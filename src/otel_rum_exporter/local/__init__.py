@@ -7,6 +7,7 @@ try:
     from .record import Batch, Decision, Dropped, Event, Events, Exchange, RefusedRequest, Removed
     from .server import LocalRum
     from .sigv4 import Credentials
+    from .snapshot import assert_rum_events
 except ModuleNotFoundError as error:
     message = (
         f"otel_rum_exporter.local needs the package {error.name!r}, which is not installed: "
@@ -29,4 +30,5 @@ __all__ = [
     "LocalRum",
     "RefusedRequest",
     "Removed",
+    "assert_rum_events",
 ]

@@ -29,6 +29,7 @@ class AppMonitor:
         custom_events: Whether custom events are enabled. In AWS they are disabled by default.
         xray: Whether X-Ray tracing is enabled.
         aliases: A resource policy allows unsigned requests that have one of these aliases.
+        has_log_group: Whether CloudWatch Logs has a copy of the events. In AWS it is off by default.
         is_public: A resource policy allows unsigned requests without an alias.
         created_at: Epoch seconds.
     """
@@ -39,6 +40,7 @@ class AppMonitor:
     custom_events: bool = True
     xray: bool = True
     aliases: tuple[str, ...] = ()
+    has_log_group: bool = False
     is_public: bool = False
     created_at: float = field(default_factory=time.time)
 
@@ -47,6 +49,11 @@ class AppMonitor:
             raise ValueError(f"an app monitor's id must be a UUID, is {self.id!r}")
         if self.name and not _NAME.fullmatch(self.name):
             raise ValueError(f"an app monitor's name must be 1 to 255 of A-Z a-z 0-9 . - _ #, is {self.name!r}")
+
+    @property
+    def log_group(self) -> str:
+        """The name that RUM gives to the log group."""
+        return f"/aws/vendedlogs/RUMService_{self.name}{self.id[:8]}"
 
     def accepts_domain(self, domain: object) -> bool:
         """Return whether events of this domain are ingested."""

@@ -50,8 +50,9 @@ class Archive:
             self._path.chmod(0o600)
             self._connection = _connect(self._path)
         except (OSError, sqlite3.Error) as error:
+            cause = getattr(error, "strerror", None) or error
             raise ArchiveError(
-                f"cannot store received requests in {self._path}: {error}. To fix: name a new file, or a file that "
+                f"cannot store received requests in {self._path}: {cause}. To fix: name a new file, or a file that "
                 "otel-rum local created and no other process uses"
             ) from error
 

@@ -21,12 +21,12 @@ class Authenticator:
         self._credentials = credentials
         self._bound_host = bound_host
 
-    def check_signature(self, request: Request, sent: bytes) -> None:
+    def check_signature(self, request: Request, sent: bytes, service: str = "rum") -> None:
         """Raise RequestError when the request has a wrong signature."""
         if self._credentials is None or not is_signed(request):
             return
         try:
-            verify(_sent_request(request, sent), self._credentials, time.time())
+            verify(_sent_request(request, sent), self._credentials, time.time(), service)
         except SignatureError as error:
             raise RequestError(403, error.message, error.error_type) from error
 
@@ -44,7 +44,7 @@ class Authenticator:
         if self._credentials is not None:
             raise RequestError(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
 
-    def check_reader(self, request: Request, sent: bytes) -> None:
+    def check_reader(self, request: Request, sent: bytes, service: str = "rum") -> None:
         """Raise RequestError when the request may not read the received data.
 
         A web page can rebind its DNS name to this computer to read local data, but it still sends its own name.
@@ -53,7 +53,7 @@ class Authenticator:
             raise RequestError(421, "use a name of this computer to read, such as localhost")
         if self._credentials is not None and not is_signed(request):
             raise RequestError(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
-        self.check_signature(request, sent)
+        self.check_signature(request, sent, service)
 
 
 def is_signed(request: Request) -> bool:

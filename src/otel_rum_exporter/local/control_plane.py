@@ -85,7 +85,7 @@ class ControlPlane:
                     "Telemetries": ["errors", "performance", "http"],
                 },
                 "CustomEvents": {"Status": "ENABLED" if monitor.custom_events else "DISABLED"},
-                "DataStorage": {"CwLog": {"CwLogEnabled": False}},
+                "DataStorage": {"CwLog": _log_group(monitor)},
                 "Tags": {},
             }
         }
@@ -105,7 +105,7 @@ class ControlPlane:
             raise HTTPException(404)
         query = request.query_params
         summaries = [_summary(monitor) for monitor in self._monitors]
-        return _paged("AppMonitorSummaries", summaries, query.get("maxResults"), query.get("nextToken"))
+        return paged("AppMonitorSummaries", summaries, query.get("maxResults"), query.get("nextToken"))
 
     def _get_app_monitor_data(self, request: Request, document: Any) -> dict[str, Any]:
         monitor = self._monitor(request)
@@ -118,8 +118,8 @@ class ControlPlane:
             for event in self._store.events
             if event.app_monitor_id == monitor.id and after <= event.timestamp * 1000 <= before and wanted(event)
         ]
-        page = _paged("Events", found, document.get("MaxResults"), document.get("NextToken"))
-        return page | {"Events": [_data(monitor, event) for event in page["Events"]]}
+        page = paged("Events", found, document.get("MaxResults"), document.get("NextToken"))
+        return page | {"Events": [event_text(monitor, event) for event in page["Events"]]}
 
     def _monitor(self, request: Request) -> AppMonitor:
         name = request.path_params["name"]
@@ -141,8 +141,17 @@ def _summary(monitor: AppMonitor) -> dict[str, Any]:
     }
 
 
-def _paged(member: str, values: list[Any], max_results: object, token: object) -> dict[str, Any]:
-    size = _whole_number(max_results, "MaxResults", _MAX_RESULTS) or _MAX_RESULTS
+def _log_group(monitor: AppMonitor) -> dict[str, Any]:
+    return {"CwLogEnabled": monitor.has_log_group} | (
+        {"CwLogGroup": monitor.log_group} if monitor.has_log_group else {}
+    )
+
+
+def paged(
+    member: str, values: list[Any], max_results: object, token: object, most: int = _MAX_RESULTS
+) -> dict[str, Any]:
+    """Return one page of values as the member of an answer, with the token of the next page if there is one."""
+    size = _whole_number(max_results, "MaxResults", most) or most
     begin = _whole_number(token, "NextToken", len(values))
     end = begin + size
     page: dict[str, Any] = {member: values[begin:end]}
@@ -181,7 +190,7 @@ def _filter(filters: object) -> Callable[[Event], bool]:
     return lambda event: all(read(event) in values for read, values in wanted) != is_inverted
 
 
-def _data(monitor: AppMonitor, event: Event) -> str:
+def event_text(monitor: AppMonitor, event: Event) -> str:
     """Format an event as RUM does in its answers and in CloudWatch Logs."""
     return dump(
         {

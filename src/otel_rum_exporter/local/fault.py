@@ -72,24 +72,24 @@ class Fault:
         if unknown:
             raise ValueError(f"{text!r} has the unknown fault field {unknown[0]!r}; use {', '.join(_PARSERS)}")
         try:
-            return cls(**{name: _PARSERS[name](value) for name, _, value in pairs})
-        except (KeyError, ValueError) as error:
+            return cls(**{name: _parsed(name, value) for name, _, value in pairs})
+        except ValueError as error:
             raise ValueError(f"{text!r} is not a valid fault: {error}") from error
 
     def __post_init__(self) -> None:
-        problems = {
+        problems = {  # NaN is no duration
             "status": self.status is not None and self.status not in _STATUSES,
             "cut": self.cut is not None and self.cut not in get_args(Cut),
-            "latency_seconds": self.latency_seconds < 0,
-            "drip_seconds": self.drip_seconds < 0,
-            "endless_seconds": self.endless_seconds < 0,
+            "latency_seconds": not self.latency_seconds >= 0,
+            "drip_seconds": not self.drip_seconds >= 0,
+            "endless_seconds": not self.endless_seconds >= 0,
             "taken": self.taken is True and self.cut == "before_reading",
             "times": self.times is not None and self.times < 1,
             "probability": not 0 <= self.probability <= 1,
         }
         for name, is_wrong in problems.items():
             if is_wrong:
-                raise ValueError(f"a Fault cannot have {name}={getattr(self, name)!r}: {self!r}")
+                raise ValueError(f"a Fault cannot have {name}={getattr(self, name)!r}{_ALLOWED[name]}")
 
     def __repr__(self) -> str:
         values = ((one.name, getattr(self, one.name)) for one in fields(self) if getattr(self, one.name) != one.default)
@@ -118,7 +118,10 @@ class Fault:
         return Answer(self.status or _OK, self.error_type, self.message, self.retry_after, self.content)
 
 
-_BOOLEANS = {"true": True, "false": False}
+def _truth(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "status": int,
     "error_type": str,
@@ -129,11 +132,29 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "cut": str,
     "drip_seconds": float,
     "endless_seconds": float,
-    "taken": _BOOLEANS.__getitem__,
+    "taken": _truth,
     "times": int,
     "probability": float,
     "seed": int,
 }
+
+
+_ALLOWED = {
+    "status": "; use an HTTP status from 200 to 599",
+    "cut": f"; use one of {', '.join(get_args(Cut))}",
+    **dict.fromkeys(("latency_seconds", "drip_seconds", "endless_seconds"), "; use a number of at least 0"),
+    "taken": " with cut='before_reading', because a request that is not read has no events",
+    "times": "; use a number of at least 1",
+    "probability": "; use a number from 0 to 1",
+}
+_KINDS: dict[Callable[[str], Any], str] = {int: "a whole number", float: "a number", _truth: "true or false"}
+
+
+def _parsed(name: str, value: str) -> Any:
+    try:
+        return _PARSERS[name](value)
+    except (KeyError, ValueError):
+        raise ValueError(f"{name}={value!r} is not {_KINDS[_PARSERS[name]]}") from None
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from .control_plane import ControlPlane
 from .fault import Fault, Faults
 from .host import ANY_ADDRESS, is_loopback
 from .listener import Listener
+from .logs import Logs
 from .put_events import DataPlane
 from .quota import Quota
 from .record import Batch, Decision, Dropped, Events, Exchange, RefusedRequest, Removed
@@ -76,7 +77,8 @@ class LocalRum:
         )
         control_plane = ControlPlane(self._store, self._monitors, authenticator, max_body_bytes)
         console = Console(self._store, host, self._monitors.names)
-        self._application = _application(self._data_plane, control_plane, console)
+        logs = Logs(self._store, self._monitors, authenticator, max_body_bytes)
+        self._application = _application(self._data_plane, control_plane, logs, console)
         self._listener: Listener | None = None
 
     def __enter__(self) -> LocalRum:  # noqa: PYI034 - typing.Self begins with Python 3.11
@@ -225,12 +227,21 @@ class LocalRum:
         """Text with the number of accepted events by type, and the reasons of refused requests and dropped events."""
         return self._store.summary
 
-    def wait_for(self, event_type: str | None = None, count: int = 1, timeout_seconds: float = 10.0) -> Events:
+    def wait_for(
+        self,
+        event_type: str | None = None,
+        count: int = 1,
+        timeout: float = 10.0,
+        *,
+        timeout_seconds: float | None = None,
+    ) -> Events:
         """Block until `count` events of this type (None: of any type) are accepted; return all of that type.
+
+        `timeout` is in seconds. `timeout_seconds` is its former name.
 
         Raises TimeoutError with the `summary` of what was received.
         """
-        return self._store.wait_for(event_type, count, timeout_seconds)
+        return self._store.wait_for(event_type, count, timeout if timeout_seconds is None else timeout_seconds)
 
     def clear(self) -> None:
         """Delete all received records, faults and the delay."""
@@ -239,12 +250,12 @@ class LocalRum:
         self._data_plane.delay_seconds = 0.0
 
 
-def _application(data_plane: DataPlane, control_plane: ControlPlane, console: Console) -> Starlette:
+def _application(data_plane: DataPlane, control_plane: ControlPlane, logs: Logs, console: Console) -> Starlette:
     async def unknown(request: Request, error: Exception) -> Response:
         return await console.not_found(request) or await data_plane.unknown_operation(request, error)
 
     application = Starlette(
-        routes=[*data_plane.routes, *control_plane.routes, *console.routes],
+        routes=[*data_plane.routes, *control_plane.routes, *logs.routes, *console.routes],
         exception_handlers={404: unknown, 405: unknown},
     )
     application.router.redirect_slashes = False

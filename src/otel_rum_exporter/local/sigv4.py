@@ -16,7 +16,6 @@ from datetime import datetime, timezone
 from urllib.parse import parse_qsl, quote
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
-_SERVICE = "rum"
 _MAX_SKEW_SECONDS = 5 * 60
 _DATE = "%Y%m%dT%H%M%SZ"
 _TERM = "aws4_request"
@@ -78,9 +77,9 @@ def is_signed(authorization_header: str, query: str) -> bool:
     return authorization_header.startswith("AWS4-") or "X-Amz-Signature=" in query
 
 
-def verify(request: SentRequest, credentials: Credentials, now: float) -> None:
+def verify(request: SentRequest, credentials: Credentials, now: float, service: str = "rum") -> None:
     """Raise SignatureError unless these credentials signed the request recently; `now` is in epoch seconds."""
-    authorization = _authorization(request)
+    authorization = _authorization(request, service)
     _check_credentials(authorization, credentials)
     _check_date(authorization, now)
     expected = _sign(request, authorization, credentials.secret_access_key)
@@ -92,7 +91,7 @@ def verify(request: SentRequest, credentials: Credentials, now: float) -> None:
         )
 
 
-def _authorization(request: SentRequest) -> _Authorization:
+def _authorization(request: SentRequest, service: str) -> _Authorization:
     header = request.header("authorization")
     query = dict(parse_qsl(request.query, keep_blank_values=True))
     if header:
@@ -106,7 +105,7 @@ def _authorization(request: SentRequest) -> _Authorization:
         expires = query.get("X-Amz-Expires", "")
     if not algorithm and not fields:
         raise SignatureError("MissingAuthenticationTokenException", "Missing Authentication Token")
-    access_key_id, scope = _scope(algorithm, fields)
+    access_key_id, scope = _scope(algorithm, fields, service)
     signed_headers = tuple(fields["SignedHeaders"].split(";"))
     if "host" not in signed_headers:
         raise SignatureError("InvalidSignatureException", "'Host' must be a 'SignedHeader' in the AWS Authorization.")
@@ -114,7 +113,7 @@ def _authorization(request: SentRequest) -> _Authorization:
     return _Authorization(access_key_id, token, date, scope, signed_headers, fields["Signature"], lifetime_seconds)
 
 
-def _scope(algorithm: str, fields: dict[str, str]) -> tuple[str, tuple[str, str, str]]:
+def _scope(algorithm: str, fields: dict[str, str], service: str) -> tuple[str, tuple[str, str, str]]:
     missing = [name for name in _FIELDS if name not in fields]
     if algorithm != _ALGORITHM or missing:
         problem = f"requires {', '.join(missing)}" if missing else f"must begin with {_ALGORITHM}"
@@ -126,8 +125,8 @@ def _scope(algorithm: str, fields: dict[str, str]) -> tuple[str, tuple[str, str,
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, and "
             "Signature 64 hexadecimal digits.",
         )
-    if scope[2] != _SERVICE:
-        message = f"Credential should be scoped to correct service: '{_SERVICE}'."
+    if scope[2] != service:
+        message = f"Credential should be scoped to correct service: '{service}'."
         raise SignatureError("InvalidSignatureException", message)
     return access_key_id, (scope[0], scope[1], scope[2])
 

@@ -152,7 +152,8 @@ class Identities:
             if ancestor is not NOTHING or attributes.is_nested:
                 attributes = attributes.completed_by(ancestor)
             view.request = attributes.request
-            self._has_one_user |= attributes.session is None or attributes.is_minted
+            # A log line says nothing: servers log before their first request, too.
+            self._has_one_user |= view.key is not None and (attributes.session is None or attributes.is_minted)
             identity = self._identity(view, attributes, now.epoch_ns)
             resolved.append((view, identity))
             if attributes.metadata and attributes.metadata is not ancestor.metadata:

@@ -43,7 +43,14 @@ def parse(body: bytes | str) -> Any:
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
-            raise ValueError(str(error)) from None
+            raise ValueError(str(error) if _is_text(body) else "it is not text in UTF-8") from None
+
+
+def _is_text(body: bytes | str) -> bool:
+    try:
+        return isinstance(body, str) or bool(body.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def message(value: object) -> Message:

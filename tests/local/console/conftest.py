@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from otel_rum_exporter.local import LocalRum
 from tests.local.console.chromium import ARTIFACTS, CHROMIUM, Open
 from tests.local.http_client import post_bodies
-from tests.local.web_sessions import bodies, faulty_bodies
+from tests.local.web_sessions import bodies, faulty_bodies, traced_body
 
 
 @pytest.fixture(scope="module")
@@ -59,5 +59,5 @@ def shop(no_leaks_of_module: None) -> Iterator[LocalRum]:
     """Run a server with half an hour of a shop's sessions. Tests only read it."""
     now = time.time()
     with LocalRum() as rum:
-        post_bodies(rum, [*bodies(now), *faulty_bodies(now)])
+        post_bodies(rum, [*bodies(now), traced_body(now), *faulty_bodies(now)])
         yield rum

@@ -50,7 +50,8 @@ def request(url: str, status: int, at: float = 0.0, **members: Any) -> Event:
 
 def error(message: str, at: float = 0.0, **members: Any) -> Event:
     """Make an error."""
-    return event("js_error_event", {"type": "ValueError", "message": message, "stack": f"at {at}"}, at, **members)
+    details = {"type": "ValueError", "message": message, "stack": f"at {at}"}
+    return event("js_error_event", members.pop("details", details), at, **members)
 
 
 def received(*events: Event, **others: Any) -> Received:

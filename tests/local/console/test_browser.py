@@ -163,7 +163,7 @@ def test_search_is_one_history_entry(shop: LocalRum, open_console: Open) -> None
     page.get_by_label("Search", exact=True).fill("no such thing")
     expect(page.get_by_role("heading", name="No errors")).to_be_visible()
     page.get_by_role("link", name="Clear them").click()
-    expect(page.locator(".errors li")).to_have_count(3)
+    expect(page.locator(".errors li")).to_have_count(4)
     page.go_back()
     page.go_back()
     expect(page).to_have_url(f"{shop.url}/errors")

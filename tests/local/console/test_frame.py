@@ -149,3 +149,45 @@ def test_chart_has_round_labels_and_a_drag_chooses_a_range(page: Page, shop: Loc
     chosen = re.search(r"from=(\d+)&to=(\d+)", page.url)
     assert chosen is not None
     assert int(chosen[2]) - int(chosen[1]) > 300
+
+
+def test_times_are_in_a_named_zone_and_ranges_can_be_absolute(browser: Browser, shop: LocalRum) -> None:
+    """The range stays the same in another zone, and the choice of the zone is kept."""
+    context = browser.new_context(timezone_id="Asia/Tokyo", locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{shop.url}/?from=1790000000&to=1790003600")
+    since, until = page.get_by_label("From, Asia/Tokyo, GMT+09:00"), page.get_by_label("to, Asia/Tokyo, GMT+09:00")
+    expect(since).to_have_value("2026-09-21T23:13:20")
+    expect(page.locator("footer")).to_contain_text("Times are in Asia/Tokyo, GMT+09:00")
+    page.get_by_role("button", name="change the time zone").click()
+    expect(page.get_by_label("From, UTC")).to_have_value("2026-09-21T14:13:20")
+    page.get_by_label("to, UTC").fill("2026-09-21T14:13:21")
+    page.get_by_label("to, UTC").blur()
+    expect(page).to_have_url(re.compile("from=1790000000&to=1790000001"))
+    page.reload()
+    expect(page.locator("footer")).to_contain_text("Times are in UTC")
+    page.get_by_label("Time", exact=True).select_option("Last hour")
+    expect(until).to_have_count(0)
+    expect(page.locator(".figures strong").first).not_to_have_text("0")
+    page.get_by_label("Time", exact=True).select_option("Absolute")
+    expect(page).to_have_url(re.compile(r"from=\d+&to=\d+$"))
+    context.close()
+
+
+def test_session_shows_its_strip_labels_of_time_and_each_duration_once(page: Page, shop: LocalRum) -> None:
+    """Lists whose rows are links have headings that sort."""
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{shop.url}/sessions")
+    page.get_by_role("link", name="Events", exact=True).click()
+    expect(page).to_have_url(re.compile("sort=events"))
+    counts = page.locator(".sessions li .n").evaluate_all("cells => cells.map((cell) => parseInt(cell.textContent))")
+    assert counts == sorted(counts, reverse=True)
+    assert len(set(counts)) > 1
+    page.locator(".sessions li a").first.click()
+    expect(page.get_by_role("img", name="The whole session")).to_be_visible()
+    ruler = page.locator(".ruler").first.locator("i")
+    assert ruler.first.inner_text() == "0"
+    assert re.fullmatch(r"[\d.]+ m?s", ruler.nth(2).inner_text())
+    load = page.locator(".event.k-load").first
+    expect(load.locator(".took-text")).to_have_text(re.compile(r"[\d.]+ m?s"))
+    expect(load.locator(".what")).not_to_have_text(re.compile(r"\d"))

@@ -17,7 +17,7 @@ from otel_rum_exporter.local.console.web import VIEWS
 from otel_rum_exporter.local.store import Store
 from tests.local.console.records import MONITOR, NOW, error, event, load, page_view, request, scope
 
-VIEW_NAMES = ("overview", "sessions", "session", "errors", "http", "pages")
+VIEW_NAMES = ("overview", "sessions", "session", "errors", "http", "pages", "page", "custom", "devices")
 QUERIES: tuple[dict[str, Any], ...] = ({}, {"q": "a"}, {"page": "/1"}, {"from": int(NOW) + 3, "to": int(NOW) + 20})
 
 
@@ -33,6 +33,7 @@ makers = st.sampled_from(
         lambda n, at, **who: error(f"broke {n}", at, **who),
         lambda n, at, **who: request(f"/api/{n}", 200 + 100 * n, at, **who),
         lambda n, at, **who: resource(f"/api/{n}", 10 * n, at, **who),
+        lambda n, at, **who: event(f"work{n % 2}", {"name": f"n{n}", "durationMs": n}, at, **who),
         lambda n, at, **who: event("largest_contentful_paint_event", {"value": n}, at, **who),
     ]
 )
@@ -49,7 +50,7 @@ steps = st.lists(st.tuples(st.lists(one_event, max_size=4), st.integers(0, 3), s
 
 def shown(index: Index, view: str, query: dict[str, Any]) -> Any:
     """Return a view as JSON, without the numbers of forgotten events."""
-    found = VIEWS[view](Received(index), scope(id="s", **query))
+    found = VIEWS[view](Received(index), scope(id="s", name="/1", **query))
     return json.loads(json.dumps(found), object_hook=lambda one: {k: v for k, v in one.items() if k != "forgotten"})
 
 
@@ -69,6 +70,9 @@ def test_index_that_followed_changes_equals_a_new_index(changes: Any) -> None:
     assert [fact.event for fact in index.facts] == kept
     assert index.choices() == fresh.choices()
     assert index.forgotten == sum(len(added) for added, _, _ in changes) - len(kept)
+    # A search that fits every event reads all of them; the index has their sums.
+    for view in ("overview", "pages", "page", "devices"):
+        assert shown(index, view, {"q": "session=s,t"}) == shown(index, view, {}), view
     for view in VIEW_NAMES:
         for query in QUERIES:
             # A removed event may have been the other half of a call; of what is left, pairs are found anew.
@@ -135,7 +139,7 @@ def test_views_of_many_events_read_no_details_again(query: dict[str, Any]) -> No
         )
     ]
     index = Index(events)
-    for view in ("overview", "sessions", "http", "pages"):
+    for view in ("overview", "sessions", "http", "pages", "page", "devices"):
         Unread.reads = 0
         VIEWS[view](Received(index), scope(**query))
         assert Unread.reads < 2000, view

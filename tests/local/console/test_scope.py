@@ -56,6 +56,32 @@ def test_all_search_words_must_match_ignoring_case(words: str, *, fits: bool) ->
     assert scope(q=words).fits(error("Coupon has expired", session_id="s-1")) is fits
 
 
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [("browser=Firefox", "a"), ("browserName=firefox,chrome", "ab"), ("tier=gold", "a"), ("tier=gol", ""),
+     ("cart.size=3", "a"), ("traced=true", "b"), ("-browser=firefox", "bc"), ("not browser=firefox", "bc"),
+     ("order -timed", "b"), ('"timed out"', "a"), ('-"timed out"', "bc"), ('message="order 1 timed out"', "a"),
+     ("type=checkout", "c"), ("user", ""), ("page=/cart,/", "abc"), ("page=/cart -browser=chrome,firefox", "c"),
+     ("not", "abc"), ("-", "abc"), ('"', "abc"), ("=", ""), ("kind=card", "c"), ("payment=card", "c"),
+     ("otel.status_code=error", "c"), ("status_code=error", "")],
+)  # fmt: skip
+def test_search_has_fields_several_values_and_negation(search: str, found: str) -> None:
+    """Fields of metadata and details, custom attributes included; a field's value is compared as a whole."""
+    firefox = {"pageId": "/cart", "browserName": "Firefox", "tier": "gold", "cart.size": 3}
+    events = [
+        error("order 1 timed out", id="a", metadata=firefox),
+        error("order 2 refused", id="b", metadata={"pageId": "/", "browserName": "Chrome", "traced": True}),
+        event(
+            "checkout",
+            {"attributes": {"payment": "card", "kind": "card"}, "otel": {"status_code": "ERROR"}},
+            id="c",
+            metadata={"pageId": "/cart"},
+        ),
+    ]
+    assert "".join(fact.event.id for fact in Selection(Index(events), scope(q=search)).facts) == found
+    assert [one.id for one in events if scope(q=search).fits(one)] == list(found)
+
+
 def test_search_finds_words_in_nested_details() -> None:
     """A URL is nested in the details."""
     assert scope(q="api/orders").fits(request("https://tea.example/api/orders", 500))

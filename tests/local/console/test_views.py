@@ -1,6 +1,7 @@
 """The views of the console, as JSON."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -15,8 +16,12 @@ from otel_rum_exporter.local.console.web import VIEWS
 from otel_rum_exporter.rum import price
 from tests.local.console.records import MONITOR, NOW, RUM, error, event, load, page_view, received, request, scope
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+XRAY_TRACE = f"1-{TRACE[:8]}-{TRACE[8:]}"
+
 values = st.recursive(
     st.none()
+    | st.sampled_from([TRACE, XRAY_TRACE])
     | st.booleans()
     | st.integers()
     | st.just(10**400)
@@ -27,7 +32,8 @@ values = st.recursive(
 )
 members = st.sampled_from(
     ["pageId", "duration", "durationMs", "startTime", "value", "request", "response", "error", "status", "url",
-     "message", "type", "stack", "name", "trace_id", "start_time", "end_time", "targetUrl", "method", "filename"]
+     "message", "type", "stack", "name", "trace_id", "start_time", "end_time", "traceId", "spanId", "parentSpanId",
+     "id", "parent_id", "subsegments", "targetUrl", "method", "filename"]
 )  # fmt: skip
 details = st.dictionaries(members, values | st.dictionaries(members, values, max_size=3), max_size=5)
 names = st.sampled_from(sorted(schemas.EVENT_TYPES)) | st.just("checkout")
@@ -52,22 +58,28 @@ def show(view: str, what: Received, **query: Any) -> Any:
 def test_views_accept_details_of_any_structure(kept: Any, lost: Any, view: str) -> None:
     """Events that violate the schema of their type are shown too."""
     everything = received(*kept, dropped=tuple(Dropped(one, "why") for one in lost))
-    asked = {"id": "s", "batch": "b", "key": "", "url": "(no URL)", "q": "a"}
-    for query in (asked, {"id": "none"}, {"sort": "p75_millis", "kind": "load", "from": "1700000000"}):
+    asked = {"id": "s", "batch": "b", "key": "", "url": "(no URL)", "q": "a", "type": "checkout", "name": "/"}
+    for query in (
+        asked,
+        {"id": "none"},
+        {"id": TRACE},
+        {"id": "u", "type": "checkout"},
+        {"sort": "p75_millis", "kind": "load", "from": "1700000000"},
+    ):
         json.dumps(VIEWS[view](everything, Scope.of(query, NOW)), allow_nan=False)
     json.dumps(everything.index.choices())
 
 
-@pytest.mark.parametrize("view", ["overview", "sessions", "errors", "http", "pages", "refused"])
+@pytest.mark.parametrize("view", ["overview", "sessions", "errors", "http", "pages", "custom", "devices", "refused"])
 def test_views_accept_an_empty_store(view: str) -> None:
     """An empty store has empty views."""
     assert show(view, received()) is not None
 
 
-@pytest.mark.parametrize("view", ["session", "error", "request", "refused_request"])
+@pytest.mark.parametrize("view", ["session", "error", "page", "user", "trace", "request", "refused_request"])
 def test_view_of_an_unknown_item_is_none(view: str) -> None:
     """A link can be older than the stored records."""
-    assert show(view, received(page_view("/")), id="x", key="x", batch="x", at="x") is None
+    assert show(view, received(page_view("/")), id="x", key="x", name="x", batch="x", at="x") is None
 
 
 def test_overview_counts_sessions_users_pages_errors_and_requests() -> None:
@@ -140,6 +152,30 @@ def test_session_list_is_paged_and_filters_problems() -> None:
     assert (shown["total"], shown["offset"], len(shown["sessions"])) == (120, 50, 50)
     assert len(show("sessions", many, limit=10_000)["sessions"]) == 120
     assert [row["id"] for row in show("sessions", many, only="problems")["sessions"]] == ["s7"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "ids"),
+    [("", ["b", "a", "c"]), ("-last", ["c", "a", "b"]), ("events", ["c", "b", "a"]), ("problems", ["a", "b", "c"]),
+     ("duration", ["c", "b", "a"]), ("nonsense", ["b", "a", "c"])],
+)  # fmt: skip
+def test_sessions_are_sorted_by_any_column(sort: str, ids: list[str]) -> None:
+    """Sessions that are equal stay in order of their last events."""
+    times = {"a": (10,), "b": (11, 12), "c": (1, 2, 5)}
+    many = [page_view("/", at, session_id=name) for name, some in times.items() for at in some]
+    shown = show("sessions", received(*many, error("broke", 9.5, session_id="a")), sort=sort)
+    assert [row["id"] for row in shown["sessions"]] == ids
+    assert shown["sort"] == (sort if sort not in {"", "nonsense"} else "last")
+
+
+@pytest.mark.parametrize(
+    ("sort", "messages"), [("count", "ba"), ("-count", "ab"), ("last", "ab"), ("sessions", "ba"), ("type", "ab")]
+)
+def test_errors_are_sorted_by_any_column(sort: str, messages: str) -> None:
+    """The type ascends, numbers descend."""
+    errors = (error("b", 1), error("b", 2, session_id="t"), error("a", 3))
+    shown = show("errors", received(*errors), sort=sort)
+    assert "".join(one["message"] for one in shown["errors"]) == messages
 
 
 def test_session_is_listed_with_all_events_when_one_matches() -> None:
@@ -235,6 +271,27 @@ def test_events_with_equal_ids_have_different_keys() -> None:
     """A repeated request has the same event ids."""
     shown = show("session", received(event("a", id="1"), event("a", id="1"), event("a", id="2")), id="s")
     assert [row["key"] for row in shown["visits"][0]["events"]] == ["1", "1~2", "2"]
+
+
+def test_session_of_many_events_reads_only_the_shown_page() -> None:
+    """The row of a session is kept while its events arrive, in any order."""
+    reads = Counter[str]()
+
+    class Counted(dict[str, Any]):
+        def get(self, name: Any, default: Any = None) -> Any:
+            reads[name] += 1
+            return super().get(name, default)
+
+    many = [error("broke", at, details=Counted(type="E", message="broke")) for at in range(5000)]
+    index = received(*reversed(many))
+    for query in ({}, {"event": many[4000].id}, {"kind": "error", "offset": 3000}):
+        reads.clear()
+        shown = show("session", index, id="s", **query)
+        assert (shown["events"], shown["errors"], shown["kinds"]) == (5000, 5000, {"error": 5000})
+        assert (shown["first"], shown["last"]) == (NOW, NOW + 4999)
+        assert sum(reads.values()) < 10 * MAX_ROWS
+    assert shown["visits"][0]["events"][0]["start"] == NOW + 3000
+    assert set(show("session", index, id="s")["long_strip"]) == {"x"}
 
 
 def test_session_events_are_paged_and_filtered_by_kind() -> None:

@@ -23,7 +23,20 @@ from tests.local.http_client import open_connection
 
 Make = Callable[..., Any]
 
-PATHS = ("/", "/sessions", "/sessions/some-id", "/errors", "/errors/key", "/http", "/pages", "/refused")
+PATHS = (
+    *(
+        "/",
+        "/sessions",
+        "/sessions/some-id",
+        "/users/some-id",
+        "/pages",
+        "/pages/%2Fcart%2F1",
+        "/errors",
+        "/errors/key",
+    ),
+    *("/http", "/custom", "/devices", "/traces/some-id", "/refused"),
+)
+ITEMS = ("session", "error", "page", "user", "trace")
 ROOT = Path(__file__).parents[3]
 
 
@@ -156,9 +169,7 @@ def test_unknown_file_paths_are_not_found(call: Make, path: str) -> None:
 def test_view_answers_json_or_404_and_is_not_cached(call: Make, view: str) -> None:
     """A view never answers a 5xx."""
     reply = call("GET", f"/api/console/{view}?range=1h&offset=x&sort=%00&page=%F0%9F%8D%B5")
-    assert reply.status == (
-        404 if view in {"session", "error", "request", "refused_request", "nonsense", "live/x"} else 200
-    )
+    assert reply.status == (404 if view in {*ITEMS, "request", "refused_request", "nonsense", "live/x"} else 200)
     assert isinstance(json.loads(reply.body), dict)
 
 
@@ -305,3 +316,27 @@ def test_vendored_libraries_match_their_published_digests(name: str, digest: str
     """The files below the first line: dist/preact.mjs 11.2.0 without source map, dist/htm.module.js 3.1.1."""
     content = (Path(console.__file__ or "").parent / "static/vendor" / name).read_bytes()
     assert sha256(content.partition(b"\n")[2]).hexdigest() == digest
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [(None, 204), ("own", 204), ("https://evil.example", 403), ("null", 403)]
+)
+def test_data_is_cleared_by_the_console_only(
+    rum: LocalRum, call: Make, post: Make, body: Make, origin: str | None, status: int
+) -> None:
+    """Browsers let pages of any origin POST."""
+    post(body())
+    headers = {} if origin is None else {"Origin": rum.url if origin == "own" else origin}
+    assert call("POST", "/api/console/clear", headers=headers).status == status
+    assert len(rum.events) == (0 if status == 204 else 1)
+
+
+def test_recording_has_a_line_per_request_in_order_of_arrival(call: Make, post: Make, body: Make) -> None:
+    """Refused ones included; a body that is no JSON is not."""
+    for content in (body(), body() | {"BatchId": "refused"}, b"{", body()):
+        post(content)
+    reply = call("GET", "/api/console/recording")
+    lines = [json.loads(line) for line in reply.body.splitlines()]
+    assert [line["body"]["BatchId"] for line in lines] == [body()["BatchId"], "refused", body()["BatchId"]]
+    assert {line["path"].rstrip("/") for line in lines} == {f"/appmonitors/{body()['AppMonitorDetails']['id']}"}
+    assert "attachment" in reply.headers["content-disposition"]

@@ -6,9 +6,11 @@ Each driver runs a library with its instrumentation, without a server of its own
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -304,3 +306,15 @@ def test_every_instrumentation_that_is_installed_has_a_driver_or_a_reason() -> N
     assert installed
     assert installed <= {row.name for row in ROWS} | set(LEFT_OUT)
     assert LEFT_OUT.keys().isdisjoint(row.name for row in ROWS)
+
+
+def test_every_instrumentation_is_in_the_table_of_the_docs() -> None:
+    """A reader searches docs/mapping.md for the name."""
+    page = (Path(__file__).parents[3] / "docs" / "mapping.md").read_text(encoding="utf-8")
+    table = page.partition("## By library")[2].partition("\n## ")[0]
+    without_records = {"boto", "system-metrics"}
+    named = {row.name for row in ROWS} | LEFT_OUT.keys() - without_records
+    assert named <= set(re.findall(r"`([^`]+)`", table))
+    nothing = {row.name for row in ROWS if not row.events}
+    (line,) = (line for line in table.splitlines() if line.endswith("| nothing |") and "`sqlite3`" in line)
+    assert nothing <= set(re.findall(r"`([^`]+)`", line))

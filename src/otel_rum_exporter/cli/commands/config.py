@@ -7,7 +7,8 @@ import os
 import click
 
 from .. import MISUSED, fail
-from ..options import CommandWithSettings, as_json, lines, takes_settings
+from ..options import CommandWithSettings, as_json, option_of, read_config, rows, takes_settings
+from ..output import print_json, print_table
 
 
 @click.command(cls=CommandWithSettings, short_help="Show the settings that apply and their sources.")
@@ -23,20 +24,14 @@ def config(given: dict[str, object], *, is_json: bool) -> None:
       otel-rum config
       OTEL_EXPORTER_AWS_RUM_REGION=eu-west-1 otel-rum config --json
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
-    import orjson
+    from ...config import readings, unknown_variables
 
-    from ...config import Config, ConfigError, readings, unknown_variables
-
-    found = readings(given, os.environ)
+    found = readings(given, os.environ, option_of)
     if is_json:
-        click.echo(orjson.dumps(as_json(found), option=orjson.OPT_INDENT_2))
+        print_json(as_json(found))
     else:
-        for line in lines(found):
-            click.echo(line)
-    try:
-        Config.read(given, os.environ)
-    except ConfigError as error:
-        fail("; ".join(error.faults), MISUSED)
+        print_table(("Setting", "Value", "Source"), rows(found))
+    read_config(given, os.environ)
     unknown = unknown_variables(os.environ)
     if unknown:
         fail("; ".join(unknown), MISUSED)

@@ -10,13 +10,14 @@ from pathlib import Path
 import click
 
 from .. import MISUSED, fail
+from ..options import Command
 from ..packages import require
 
 NEEDS = ("flask", "requests", "opentelemetry-distro", "opentelemetry-instrumentation-flask")
 """Packages of the extra `demo` that show whether the extra is installed."""
 
 
-@click.command(short_help="Watch an example shop in a local RUM.")
+@click.command(cls=Command, short_help="Watch an example shop in a local RUM.")
 @click.option("--once", "is_once", is_flag=True, help="Print the events received, then exit.")
 def demo(*, is_once: bool) -> None:
     """Watch an example shop in a local RUM, in a minute and without an AWS account.

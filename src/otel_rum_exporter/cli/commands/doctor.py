@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import FAILED
-from ..options import CommandWithSettings, as_json, lines, takes_settings
+from ..options import CommandWithSettings, as_json, rows, takes_settings
+from ..output import heading, is_narrow, print_json, print_table
 
 if TYPE_CHECKING:
     from ..doctor import Check, Result
@@ -36,35 +37,36 @@ def doctor(given: dict[str, object], *, is_sending: bool, is_json: bool) -> None
       otel-rum doctor --app-monitor-id 12345678-... --region eu-west-1
       otel-rum doctor --no-send --json
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
-    import orjson
-
     from ..doctor import CHECKS, Context, Status, run_checks
     from ..doctor.checks import TEST_EVENT
 
     context = Context(given, os.environ)
     results = []
     if not is_json:
-        given_lines = [f"  {line}" for line in lines(context.readings, is_only_given=True)] or ["  none is set"]
-        for line in ("Settings (the others have their defaults)", *given_lines, "", "Checks"):
-            click.echo(line)
+        heading("Settings (the others have their defaults)")
+        print_table((), rows(context.readings, is_only_given=True), indent="  ", otherwise="none is set")
+        click.echo()
+        heading("Checks")
     for check, result in run_checks(context, [check for check in CHECKS if is_sending or check is not TEST_EVENT]):
         results.append((check, result))
         if not is_json:
             _print(check, result)
     if is_json:
         output = {"settings": as_json(context.readings), "checks": [_as_json(*pair) for pair in results]}
-        click.echo(orjson.dumps(output, option=orjson.OPT_INDENT_2))
+        print_json(output)
     if any(result.status is Status.FAILED for _, result in results):
         raise SystemExit(FAILED)
 
 
 def _print(check: Check, result: Result) -> None:
     status, (first, *others) = result.status.value, result.message.splitlines() or [""]
-    click.echo(f"  {click.style(f'{status:8}', fg=_COLORS[status])} {check.name:16} {first}")
+    label = f"  {click.style(f'{status:8}', fg=_COLORS[status])} {check.name:16}"
+    indent = " " * (4 if is_narrow() else 28)
+    click.echo(f"{label.rstrip()}\n{indent}{first}" if is_narrow() else f"{label} {first}")
     for line in others:
-        click.echo(f"{'':28}{line}")
+        click.echo(f"{indent}{line}")
     for number, line in enumerate(result.fix.splitlines()):
-        click.echo(f"{'To fix: ' if number == 0 else '':>36}{line}")
+        click.echo(f"{indent}{click.style('To fix: ', bold=True) if number == 0 else ' ' * 8}{line}")
 
 
 def _as_json(check: Check, result: Result) -> dict[str, str]:

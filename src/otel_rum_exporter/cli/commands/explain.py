@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
-import sys
 import time
-import zlib
-from pathlib import Path
 
 import click
 
 from .. import LOST, MISUSED, fail
+from ..options import Command
+from ..output import heading, print_json
 
-_GZIP = b"\x1f\x8b"
 
-
-@click.command(short_help="Show the RUM events that spans and log records are converted to.")
-@click.argument("file")
+@click.command(cls=Command, short_help="Show the RUM events that spans and log records are converted to.")
+@click.argument("file", type=click.Path())
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object, for scripts.")
 def explain(file: str, *, is_json: bool) -> None:
     """Show the RUM events that the spans and log records in FILE are converted to. Nothing is sent.
@@ -34,34 +29,25 @@ def explain(file: str, *, is_json: bool) -> None:
       otel-rum explain traces.json
       OTEL_EXPORTER_AWS_RUM_PAGE_VIEWS=all otel-rum explain --json traces.json.gz
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
-    import orjson
-
     from ...config import ConfigError
     from ...mapping import explain as explaining
-    from ...otlp import OtlpError, decode_file
+    from ...otlp import decode_file
+    from ..files import READ_ERRORS, opened, why_unread
 
     try:
         config = explaining.config_of(os.environ)
-        decoded = decode_file(_content(file))
-        explanation = explaining.explain(decoded, config, time.time_ns())
     except ConfigError as error:
         fail(str(error), MISUSED)
-    except OtlpError as error:
-        fail(f"{file} is not OTLP: {error}", LOST)
-    except (OSError, EOFError, zlib.error) as error:
-        fail(f"cannot read {file}: {getattr(error, 'strerror', None) or error}", LOST)
+    try:
+        with opened(file) as content:
+            decoded = decode_file(content.stream.read())
+    except READ_ERRORS as error:
+        fail(why_unread(file, error), LOST)
+    explanation = explaining.explain(decoded, config, time.time_ns())
     if is_json:
-        click.echo(orjson.dumps(explaining.as_json(explanation), option=orjson.OPT_INDENT_2))
+        print_json(explaining.as_json(explanation))
     else:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")
         for line in explaining.text_lines(explanation):
-            click.echo(line)
+            (click.echo if line.startswith((" ", "note: ")) else heading)(line)
     if decoded.rejected or (decoded.failures and not decoded.records):
         raise SystemExit(LOST)
-
-
-def _content(file: str) -> bytes:
-    """Return the content of a file or of standard input, decompressed."""
-    content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    return gzip.decompress(content) if content.startswith(_GZIP) else content

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-from collections.abc import Callable
 from functools import partial
 
 import click
 
 from ...config import ConfigError
 from ...gateway.settings import GatewaySettings, table
-from .. import FAILED, MISUSED, fail
-from ..options import option_of
+from .. import MISUSED, fail, not_installed
+from ..addresses import why_not_listening
+from ..options import Command, option_of, takes_settings
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def _takes_settings(function: Callable[..., None]) -> Callable[..., None]:
-    for name, setting in reversed(table().items()):
-        if not setting.secret:
-            text = f"{setting.help.replace('`', '')} [default: {setting.default}]"
-            function = click.option(option_of(name), name, metavar="TEXT", help=text)(function)
-    return function
-
-
-@click.command(short_help="Receive OTLP over HTTP and gRPC, and send it to RUM.")
-@_takes_settings
+@click.command(cls=Command, short_help="Receive OTLP over HTTP and gRPC, and send it to RUM.")
+@partial(takes_settings, settings=table())
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as one line of JSON, for scripts.")
-def gateway(*, as_json: bool, **given: str | None) -> None:
+def gateway(given: dict[str, object], *, as_json: bool) -> None:
     """Receive OTLP over HTTP and gRPC, and send it to RUM, until Ctrl-C or SIGTERM.
 
     Its clients are Collectors, services in any language, and web pages. Each option is also a variable,
@@ -46,16 +37,13 @@ def gateway(*, as_json: bool, **given: str | None) -> None:
     try:
         from ...gateway.server import serve
 
-        serve(GatewaySettings.read(given, os.environ), os.environ, partial(_announce, as_json=as_json))
+        serve(GatewaySettings.read(given, os.environ, option_of), os.environ, partial(_announce, as_json=as_json))
     except ModuleNotFoundError as error:
-        fail(f"{error.name} is not installed: pip install 'otel-rum-exporter[gateway]'", MISUSED)
+        fail(not_installed(error.name, "gateway"), MISUSED)
     except ConfigError as error:
         fail(str(error), MISUSED)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            fix = "stop the program that uses the port, or choose another port with --http-port or --grpc-port"
-            fail(f"cannot listen: {error.strerror}. To fix: {fix}", FAILED)
-        fail(str(error), FAILED)
+        fail(why_not_listening(error, "--http-port or --grpc-port"))
 
 
 def _announce(bound: GatewaySettings, *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import signal
 import sys
@@ -12,7 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import MISUSED, fail
+from ..._config_fields import amount, filled, whole
+from .. import MISUSED, fail, not_installed
+from ..addresses import why_not_listening
+from ..options import Command, Value
 
 if TYPE_CHECKING:
     from ...local import AppMonitor, LocalRum
@@ -43,6 +45,7 @@ class _Options:
     alias: tuple[str, ...]
     custom_events: bool
     xray: bool
+    log_group: bool
     access_key: str | None
     secret_key: str | None
     session_token: str | None
@@ -53,11 +56,11 @@ class _Options:
     as_json: bool
 
 
-@click.command(short_help="Run a local RUM on this computer.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.command(cls=Command, short_help="Run a local RUM on this computer.")
+@click.option("--host", type=Value(filled), default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Value(whole(0, 8787, 65535)),
     default=8787,
     show_default=True,
     help="Port to listen on; 0 selects a free port.",
@@ -65,15 +68,20 @@ class _Options:
 @click.option(
     "--app-monitor",
     multiple=True,
+    type=Value(filled),
     metavar="ID[=NAME]",
     help="An app monitor that exists. Without this option, the first request creates its app monitor. Repeatable.",
 )
 @click.option(
-    "--domain", multiple=True, help="Drop events of other domains, as RUM does; *.example.com is allowed. Repeatable."
+    "--domain",
+    multiple=True,
+    type=Value(filled),
+    help="Drop events of other domains, as RUM does; *.example.com is allowed. Repeatable.",
 )
 @click.option(
     "--alias",
     multiple=True,
+    type=Value(filled),
     help="Accept unsigned requests only with this alias, as a resource policy does. Repeatable.",
 )
 @click.option(
@@ -81,13 +89,19 @@ class _Options:
 )
 @click.option("--xray/--no-xray", default=True, show_default=True, help="Accept or drop X-Ray events.")
 @click.option(
+    "--log-group/--no-log-group",
+    default=False,
+    show_default=True,
+    help="Also serve the events as FilterLogEvents of CloudWatch Logs, as an app monitor with a log group.",
+)
+@click.option(
     "--access-key", envvar=f"{_VARIABLE}ACCESS_KEY", show_envvar=True, help="Require requests signed with this key."
 )
 @click.option("--secret-key", envvar=f"{_VARIABLE}SECRET_KEY", show_envvar=True, help="The secret of the access key.")
 @click.option(
     "--session-token", envvar=f"{_VARIABLE}SESSION_TOKEN", show_envvar=True, help="The session token of the access key."
 )
-@click.option("--requests-per-second", type=click.FloatRange(min=0), help="Throttle requests above this quota.")
+@click.option("--requests-per-second", type=Value(amount), help="Throttle requests above this quota.")
 @click.option(
     "--fault",
     multiple=True,
@@ -97,7 +111,7 @@ class _Options:
 )
 @click.option(
     "--max-events",
-    type=click.IntRange(min=1),
+    type=Value(whole(1, 200_000)),
     default=200_000,
     show_default=True,
     help="Number of events to keep, about 3 KB each; the oldest are removed first.",
@@ -130,7 +144,7 @@ def local(**options: object) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda signal_number, _: signals.append(signal_number))
     rum = _local_rum(chosen)
-    _start(rum, chosen)
+    _start(rum)
     with rum:
         _welcome(rum, chosen)
         while not signals:
@@ -141,7 +155,7 @@ def _local_rum(chosen: _Options) -> LocalRum:
     try:
         from ...local import Credentials, Fault, LocalRum
     except ImportError as error:
-        fail(str(error), MISUSED)
+        fail(not_installed(error.name, "local"), MISUSED)
     if (chosen.access_key is None) != (chosen.secret_key is None):
         fail("--access-key and --secret-key need each other", MISUSED)
     credentials = None
@@ -163,7 +177,7 @@ def _local_rum(chosen: _Options) -> LocalRum:
     return rum
 
 
-def _start(rum: LocalRum, chosen: _Options) -> None:
+def _start(rum: LocalRum) -> None:
     from ...local import ArchiveError
 
     try:
@@ -171,7 +185,7 @@ def _start(rum: LocalRum, chosen: _Options) -> None:
     except ArchiveError as error:
         fail(str(error))
     except OSError as error:
-        fail(_start_failure(error, chosen.host, chosen.port))
+        fail(why_not_listening(error, "--port"))
 
 
 def _app_monitors(chosen: _Options) -> list[AppMonitor]:
@@ -185,6 +199,7 @@ def _app_monitors(chosen: _Options) -> list[AppMonitor]:
             aliases=chosen.alias,
             custom_events=chosen.custom_events,
             xray=chosen.xray,
+            has_log_group=chosen.log_group,
         )
         for app_monitor_id, _, name in (text.partition("=") for text in chosen.app_monitor or ("",))
     ]
@@ -209,10 +224,3 @@ def _welcome(rum: LocalRum, chosen: _Options) -> None:
     exports = "\n".join(_EXPORT.format(name, value) for name, value in variables.items())
     note = f" ({'; '.join(notes)})" if notes else ""
     click.echo(_WELCOME.format(url=rum.url, exports=exports, note=note))
-
-
-def _start_failure(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        fix = "stop the program that uses it, or choose another port with --port"
-        return f"port {port} of {host} is in use. To fix: {fix}"
-    return f"cannot listen on port {port} of {host}: {error.strerror}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 import click
 
 from .. import FAILED, MISUSED, fail
+from ..options import Command
+from ..output import report
 from ..packages import require
 
 NEEDS = ("opentelemetry-distro", "opentelemetry-exporter-otlp-json-file")
@@ -28,12 +31,17 @@ _DEFAULTS = {"OTEL_BSP_MAX_QUEUE_SIZE": "65536", "OTEL_BSP_SCHEDULE_DELAY": "500
 """With the SDK's own defaults it drops spans above 2,048, and a killed program loses those of its last five seconds."""
 
 
-@click.command(short_help="Run a program and record its spans in a file.")
+@click.command(cls=Command, short_help="Run a program and record its spans in a file.")
 @click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("spans.jsonl"), show_default=True
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("spans.jsonl"),
+    show_default=True,
+    help="File to write. An existing one is replaced.",
 )
+@click.option("--json", "is_json", is_flag=True, help="Print the counts as a last line of JSON, for scripts.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
-def record(output: Path, command: tuple[str, ...]) -> None:
+def record(output: Path, command: tuple[str, ...], *, is_json: bool) -> None:
     """Run COMMAND instrumented, and record its spans and log records in a file. Nothing is sent.
 
     The program runs under opentelemetry-instrument. The file has one OTLP JSON object on each line; `otel-rum explain`
@@ -59,14 +67,15 @@ def record(output: Path, command: tuple[str, ...]) -> None:
 
     code = _run(command, output.resolve())
     spans, log_records = _counts(output)
-    click.echo(
-        f"otel-rum: recorded {counted(spans, 'span')} and {counted(log_records, 'log record')} in {output}", err=True
-    )
+    report(f"recorded {counted(spans, 'span')} and {counted(log_records, 'log record')} in {output}")
     if spans or log_records:
-        click.echo(f"otel-rum: to see their RUM events: otel-rum explain {output}", err=True)
+        report(f"to see their RUM events: otel-rum explain {output}")
     else:
         hint = "run it in the Python environment of otel-rum, and run opentelemetry-bootstrap -a install there"
-        click.echo(f"otel-rum: nothing was recorded. To fix: {hint}", err=True)
+        report(f"nothing was recorded. To fix: {hint}")
+    if is_json:
+        counts = {"file": str(output), "spans": spans, "log_records": log_records, "exit_code": code}
+        click.echo(json.dumps(counts))
     raise SystemExit(code or (0 if spans or log_records else FAILED))
 
 

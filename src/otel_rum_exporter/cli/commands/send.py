@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
 import signal
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from .. import FAILED, LOST, MISUSED, fail
-from ..options import CommandWithSettings, takes_settings
+from ..._config_fields import amount
+from .. import FAILED, INTERRUPTED, LOST, fail
+from ..options import CommandWithSettings, Value, read_config, takes_settings
+from ..output import print_json, print_table, report
 
 if TYPE_CHECKING:
     from ...config import Config
     from ..checkpoint import Checkpoint
+    from ..files import Content
     from ..replay import FileAccount, Replay
 
-_GZIP = b"\x1f\x8b"
 _FINAL_FLUSH_SECONDS = 5.0
 
 
@@ -32,7 +31,7 @@ def _state_directory() -> Path:
 
 
 @click.command(cls=CommandWithSettings, short_help="Send files with spans and log records to RUM.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
 @click.option("--again", "is_again", is_flag=True, help="Send each file from its start, even if it was sent before.")
 @click.option(
     "--state-dir",
@@ -43,7 +42,7 @@ def _state_directory() -> Path:
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(min=0),
+    type=Value(amount),
     default=60.0,
     show_default=True,
     help="Stop after this many seconds without progress.",
@@ -69,7 +68,7 @@ def send(
     The command stores how much of each file is sent. Run it again to resume after an interruption, or to send what was
     added to a file. An event that is sent twice has the same id.
 
-    The exit code is 1 if the same command can send the rest, and 3 if something was dropped.
+    The exit code is 1 if the same command can send the rest, and 3 if something was dropped or could not be read.
 
     \b
     Examples:
@@ -78,19 +77,16 @@ def send(
       otel-rum send --app-monitor-id 12345678-... --region eu-west-1 traces.json
       otel-rum send --endpoint http://127.0.0.1:8787 --signing none traces.json
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
-    from ...config import Config, ConfigError
     from ..replay import Replay, StalledError
 
-    try:
-        config = Config.read(given, os.environ)
-    except ConfigError as error:
-        fail("\n".join(error.faults), MISUSED)
+    config = read_config(given, os.environ)
     if is_dry:
         _dry_run(files, config, is_json=is_json)
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = _Run(state_dir, f"{config.app_monitor_id} {config.endpoint or config.region}", is_again=is_again)
     replay = Replay(config, patience_seconds=patience, on_delivered=run.save_checkpoint)
+    code = 0
     try:
         for file in files:
             run.send(file, replay, is_quiet=is_json or not sys.stderr.isatty())
@@ -99,38 +95,36 @@ def send(
         run.problems.append(str(stalled))
     except KeyboardInterrupt:
         run.problems.append("interrupted")
+        code = INTERRUPTED
         replay.final_flush(_FINAL_FLUSH_SECONDS)
     _report(run, replay, is_json=is_json)
-    if run.problems or replay.unsent:
-        raise SystemExit(FAILED)
-    if sum(replay.ledger.dropped.values()) or any(account.unread for account in run.accounts):
-        raise SystemExit(LOST)
+    if replay.unsent:
+        code = code or FAILED
+    elif run.problems or sum(replay.ledger.dropped.values()) or any(account.unread for account in run.accounts):
+        code = code or LOST
+    raise SystemExit(code)
 
 
 def _dry_run(files: tuple[str, ...], config: Config, *, is_json: bool) -> None:
-    import orjson
-
-    from ...otlp import OtlpError
     from ...rum.price import PRICE_DATE, PRICE_PAGE, price_in_words, usd
     from ..dry_run import DryRun
+    from ..files import READ_ERRORS, opened, why_unread
 
     run = DryRun(config)
     for file in files:
         try:
-            with _opened(file) as content:
+            with opened(file) as content:
                 run.read(content.stream)
-        except OtlpError as error:
-            fail(f"{file} is not OTLP: {error}")
-        except (OSError, EOFError, zlib.error) as error:
-            fail(f"cannot read {file}: {getattr(error, 'strerror', None) or error}")
+        except READ_ERRORS as error:
+            fail(why_unread(file, error), LOST)
     run.finish()
     total = run.events.total()
     if is_json:
         output = {"events": dict(run.events), "left_out": run.left_out, "unread": run.unread, "usd": usd(total)}
-        click.echo(orjson.dumps(output, option=orjson.OPT_INDENT_2))
+        print_json(output)
     else:
-        for kind, count in run.events.most_common():
-            click.echo(f"{count:>8}  {price_in_words(count):>12}  {kind}")
+        rows = [(f"{count:>8}", f"{price_in_words(count):>12}", kind) for kind, count in run.events.most_common()]
+        print_table(("Events", "List price", "Type"), rows)
         click.echo(f"{total} events, {run.left_out} records left out, {run.unread} not read")
         click.echo(f"{price_in_words(total)} at list price ({PRICE_DATE}, {PRICE_PAGE}); nothing was sent")
     if run.unread:
@@ -150,21 +144,19 @@ class _Run:
 
     def send(self, file: str, replay: Replay, *, is_quiet: bool) -> None:
         """Send a file. If it cannot be read, add a problem and continue with the next file."""
-        from ...otlp import OtlpError
+        from ..files import READ_ERRORS, opened, why_unread
         from ..replay import FileAccount
 
         try:
-            with _opened(file) as content:
+            with opened(file) as content:
                 begin = self._begin(file, content.stream)
                 account = FileAccount(file, begin, begin)
                 self.accounts.append(account)
                 with _progress(file, content, is_quiet=is_quiet) as show_progress:
                     for _ in replay.send(account, content.stream):
                         show_progress()
-        except OtlpError as error:
-            self.problems.append(f"{file} is not OTLP: {error}")
-        except (OSError, EOFError, zlib.error) as error:
-            self.problems.append(f"cannot read {file}: {getattr(error, 'strerror', None) or error}")
+        except READ_ERRORS as error:
+            self.problems.append(why_unread(file, error))
 
     def save_checkpoint(self, account: FileAccount) -> None:
         """Store how much of a file is delivered."""
@@ -184,29 +176,8 @@ class _Run:
         return 0 if self._is_again else checkpoint.offset
 
 
-class _Content(NamedTuple):
-    stream: BinaryIO
-    """Uncompressed."""
-    raw: BinaryIO
-    raw_bytes: int
-
-
 @contextmanager
-def _opened(file: str) -> Iterator[_Content]:
-    with io.BytesIO(sys.stdin.buffer.read()) if file == "-" else Path(file).open("rb") as raw:
-        size = raw.seek(0, os.SEEK_END)
-        raw.seek(0)
-        is_compressed = raw.read(len(_GZIP)) == _GZIP
-        raw.seek(0)
-        if not is_compressed:
-            yield _Content(raw, raw, size)
-            return
-        with gzip.GzipFile(fileobj=raw) as stream:
-            yield _Content(stream, raw, size)  # type: ignore[arg-type] # it has read and seek
-
-
-@contextmanager
-def _progress(file: str, content: _Content, *, is_quiet: bool) -> Iterator[Callable[[], None]]:
+def _progress(file: str, content: Content, *, is_quiet: bool) -> Iterator[Callable[[], None]]:
     """Show a progress bar on stderr; yield a function that updates it."""
     if is_quiet:
         yield lambda: None
@@ -216,11 +187,9 @@ def _progress(file: str, content: _Content, *, is_quiet: bool) -> Iterator[Calla
 
 
 def _report(run: _Run, replay: Replay, *, is_json: bool) -> None:
-    import orjson
-
     ledger = _ledger(run, replay)
     if is_json:
-        click.echo(orjson.dumps(ledger, option=orjson.OPT_INDENT_2))
+        print_json(ledger)
     else:
         for account in run.accounts:
             start = f", starting at byte {account.begin}" if account.begin else ""
@@ -234,9 +203,9 @@ def _report(run: _Run, replay: Replay, *, is_json: bool) -> None:
         for reason, count in ledger["dropped"].items():
             click.echo(f"{count:>8}  {reason}")
     for problem in run.problems:
-        click.echo(f"otel-rum: {problem}", err=True)
+        report(problem)
     if replay.unsent:
-        click.echo("otel-rum: run the same command again to send the rest", err=True)
+        report("run the same command again to send the rest")
 
 
 def _ledger(run: _Run, replay: Replay) -> dict[str, Any]:

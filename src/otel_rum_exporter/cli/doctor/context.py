@@ -32,7 +32,7 @@ class Context:
     def __init__(self, given: Mapping[str, object], environment: Mapping[str, str]) -> None:
         self.given = given
         self.environment = environment
-        self.readings = readings(given, environment)
+        self.readings = readings(given, environment, option_of)
         self.config = Config(**{name: reading.value for name, reading in self.readings.items()})
         if self.config.app_monitor_id is None:
             self.config = replace(self.config, app_monitor_id=_resource_app_monitor_id(environment))
@@ -89,14 +89,20 @@ class Context:
 
     def source_of(self, name: str) -> str:
         """Return the option or variable that sets a setting, or the setting's own variable if nothing sets it."""
-        place = self.readings[name].place
-        return option_of(name) if place == name else place or variable(name)
+        return self.readings[name].place or variable(name)
 
     def rum(self, region: str | None = None) -> Any:
         """Return a client for RUM's control plane. A local endpoint is also used as the control plane."""
+        return self._client("rum", region)
+
+    def logs(self) -> Any:
+        """Return a client for CloudWatch Logs, which a local RUM serves as well."""
+        return self._client("logs")
+
+    def _client(self, service: str, region: str | None = None) -> Any:
         return create_client(
             self.session.client,
-            "rum",
+            service,
             region or self.region or ("us-east-1" if self.is_local else None),
             is_signed=self.is_signed or not self.is_local,
             endpoint=self.config.endpoint if self.is_local else None,

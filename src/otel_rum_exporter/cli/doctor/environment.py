@@ -6,6 +6,7 @@ import difflib
 from importlib import metadata
 
 from ...config import Config, ConfigError, unknown_variables, variable
+from ..options import option_of
 from ..packages import is_installed
 from .context import Context
 from .exporters import EXPORTER
@@ -22,7 +23,7 @@ NEEDS = (
 def settings(context: Context) -> Result:
     """Read all settings as the exporter does."""
     try:
-        Config.read(context.given, context.environment)
+        Config.read(context.given, context.environment, option_of)
     except ConfigError as error:
         wrong = [fault for fault in error.faults if fault not in unknown_variables(context.environment)]
         if wrong:

@@ -11,7 +11,8 @@ class Answer:
     """The answer of RUM to one case of a question.
 
     `sent`, `refused` and `kept` count events: all, those in refused requests, and those that could be read back.
-    `errors` has the error codes of refused requests. `changes` has what RUM changed in the events that it kept.
+    `found` counts the latter by the place where they were found. `errors` has the error codes of refused requests,
+    `changes` what RUM changed in the events that it kept.
     """
 
     question: str
@@ -19,6 +20,7 @@ class Answer:
     ids: list[str] = field(default_factory=list)
     refused: int = 0
     kept: int = 0
+    found: dict[str, int] = field(default_factory=dict)
     errors: set[str] = field(default_factory=set)
     changes: set[str] = field(default_factory=set)
 
@@ -36,8 +38,13 @@ class Answer:
         """Return the answer as a few words."""
         counts = (("kept", self.kept), ("dropped", self.dropped), ("refused", self.refused))
         parts = [name if number == self.sent else f"{number} {name}" for name, number in counts if number]
-        notes = [*sorted(self.errors), *sorted(self.changes)]
-        return ", ".join(parts) + (f" ({'; '.join(notes)})" if notes else "")
+        return ", ".join(parts) + (f" ({'; '.join(self.notes)})" if self.notes else "")
+
+    @property
+    def notes(self) -> list[str]:
+        """Why events were refused, what was changed, and where kept events are missing."""
+        missing = [f"{self.kept - count} not in {name}" for name, count in self.found.items() if count < self.kept]
+        return [*sorted(self.errors), *sorted(self.changes), *missing]
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as values for JSON."""
@@ -48,6 +55,7 @@ class Answer:
             "kept": self.kept,
             "dropped": self.dropped,
             "refused": self.refused,
+            "found": self.found,
             "errors": sorted(self.errors),
             "changes": sorted(self.changes),
         }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import orjson
@@ -14,6 +15,7 @@ import orjson
 from ...rum.errors import outcome_of
 from .answer import Answer
 from .questions import DAY, Builder, Case, Question
+from .service import Source
 
 OLDEST_SECONDS = 30 * DAY
 """RUM keeps events for 30 days."""
@@ -30,8 +32,9 @@ class Service(Protocol):
     def put(self, body: bytes, *, is_compressed: bool) -> None:
         """Send a request. Raise boto3's exception if RUM refuses it."""
 
-    def events(self, since_seconds: float) -> Iterable[str]:
-        """Yield the events kept since a time, as JSON text."""
+    @property
+    def sources(self) -> Sequence[Source]:
+        """The places to read events back from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def run_experiment(
     patience_seconds: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Answer]:
-    """Send every case, then read until all events are there, or none has appeared for `patience_seconds`."""
+    """Send every case, then read until all events are everywhere, or none has appeared for `patience_seconds`."""
     answers = []
     for question, case in experiment.cases:
         answers.append(_sent(question, case, service))
@@ -96,29 +99,42 @@ def _kept(
     expected: int,
     patience_seconds: float,
     sleep: Callable[[float], None],
-) -> list[dict[str, Any]]:
-    """Return the events of the experiment that RUM kept, once there are as many as expected or patience ends."""
-    ids = {event["id"] for event in experiment.sent}
-    since_seconds = experiment.build.now_seconds - OLDEST_SECONDS
-    kept: list[dict[str, Any]] = []
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the events that RUM kept, by source, once there are as many as expected or patience ends."""
+    kept: dict[str, list[dict[str, Any]]] = {source.name: [] for source in service.sources}
     waited_seconds = 0.0
     while True:
-        before = len(kept)
-        kept = [event for event in map(orjson.loads, service.events(since_seconds)) if event["event_id"] in ids]
-        waited_seconds = 0.0 if len(kept) > before else waited_seconds
-        if len(kept) >= expected or waited_seconds >= patience_seconds:
+        before = sum(map(len, kept.values()))
+        kept = {source.name: list(_read(experiment, source)) for source in service.sources}
+        waited_seconds = 0.0 if sum(map(len, kept.values())) > before else waited_seconds
+        if min(map(len, kept.values())) >= expected or waited_seconds >= patience_seconds:
             return kept
         sleep(1.0)
         waited_seconds += 1.0
 
 
-def _count(experiment: Experiment, answers: Sequence[Answer], kept: Sequence[dict[str, Any]]) -> None:
+def _read(experiment: Experiment, source: Source) -> Iterator[dict[str, Any]]:
+    """Yield the events of an experiment in a source."""
+    ids = {event["id"] for event in experiment.sent}
+    since_seconds = experiment.build.now_seconds - OLDEST_SECONDS
+    for text in source.read(since_seconds, experiment.build.session_id):
+        event = orjson.loads(text)
+        if event.get("event_id") in ids:
+            yield event
+
+
+def _count(experiment: Experiment, answers: Sequence[Answer], kept: Mapping[str, Sequence[dict[str, Any]]]) -> None:
+    """Count the kept events of each answer. An event is kept if any source has it."""
     sent = {event["id"]: event for event in experiment.sent}
-    counts = Counter(event["event_id"] for event in kept)
-    changes = {event["event_id"]: set(_changes(sent[event["event_id"]], event)) for event in kept}
+    counts = {name: Counter(event["event_id"] for event in events) for name, events in kept.items()}
+    changes: dict[str, set[str]] = {}
+    for event in chain.from_iterable(kept.values()):
+        changes.setdefault(event["event_id"], set()).update(_changes(sent[event["event_id"]], event))
     for answer in answers:
-        answer.kept = sum(counts[one] for one in set(answer.ids))
-        answer.changes = {change for one in answer.ids for change in changes.get(one, ())}
+        ids = set(answer.ids)
+        answer.found = {name: sum(count[one] for one in ids) for name, count in counts.items()}
+        answer.kept = sum(max(count[one] for count in counts.values()) for one in ids)
+        answer.changes = {change for one in ids for change in changes.get(one, ())}
 
 
 def _changes(sent: dict[str, Any], kept: dict[str, Any]) -> Iterator[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MIN_STEPS, MAX_STEPS = 30, 60
@@ -36,14 +37,23 @@ class Axis:
         start = min(first // step, last // step - MIN_STEPS + 1) * step
         return cls(start, step, int((last - start) // step) + 1)
 
-    def index(self, seconds: float) -> int:
-        """Return the index of the step of a time; the nearest step for a time outside."""
-        return min(max(int((seconds - self.start) // self.step_seconds), 0), self.steps - 1)
+    def steps_of(self, times: Iterable[float]) -> list[int]:
+        """Return the index of the step of each time; the nearest step for a time outside."""
+        start, step, last = self.start, self.step_seconds, self.steps - 1
+        steps = [int((seconds - start) // step) for seconds in times]
+        if steps and (min(steps) < 0 or max(steps) > last):
+            return [min(max(index, 0), last) for index in steps]
+        return steps
 
     def counts(self, times: Iterable[float]) -> list[int]:
         """Count the times in each step."""
         counts = [0] * self.steps
-        start, step = self.start, self.step_seconds
-        for index, count in Counter([int((seconds - start) // step) for seconds in times]).items():
-            counts[min(max(index, 0), self.steps - 1)] += count
+        for index, count in Counter(self.steps_of(times)).items():
+            counts[index] = count
         return counts
+
+    def counts_of_sorted(self, times: Sequence[float]) -> list[int]:
+        """Count the times in each step; faster than `counts`, for times in ascending order."""
+        bounds = [self.start + number * self.step_seconds for number in range(1, self.steps)]
+        ends = [*(bisect_left(times, bound) for bound in bounds), len(times)]
+        return [end - begin for begin, end in zip([0, *ends[:-1]], ends, strict=True)]

@@ -41,7 +41,11 @@ _KINDS = {
     )
 }
 
+NAME_END = "\x1f"
+"""Separates name and value in a searched text."""
+
 _KEY_CHARACTERS = 12
+_HEXADECIMAL = frozenset("0123456789abcdef")
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\d+(?:[.,]\d+)*")
 
 # Far above any measured value, and low enough that sums stay finite.
@@ -106,16 +110,37 @@ def page(event: Event) -> str:
     return own or text(event.metadata, "pageId")
 
 
+def trace_id(event: Event) -> str:
+    """Return the trace of an event as 32 hexadecimal digits, from X-Ray's or OpenTelemetry's form; else empty."""
+    given = text(event.details, "trace_id") or text(event.details, "traceId")
+    found = given.removeprefix("1-").replace("-", "").lower()
+    return found if len(found) == 32 and _HEXADECIMAL.issuperset(found) else ""
+
+
 def searched(event: Event) -> str:
-    """Return the text of an event that a search reads, in lower case: ids, type, page, metadata and details."""
-    found = [event.session_id or "", event.user_id or "", event.id, event.type, page(event)]
+    """Return the text of an event that a search reads: a line for each field, with name and value.
+
+    These are the ids, the type, the dimensions, metadata and details. Values are in lower case and names in upper case,
+    so that the words of a search find values only.
+    """
+    found = [("session", event.session_id or ""), ("user", event.user_id or ""), ("event", event.id)]
+    found += [("type", event.type), *((name, value_of(event)) for name, value_of in DIMENSIONS.items())]
     for members in (event.metadata, event.details):
-        for value in members.values():
-            if isinstance(value, str):
-                found.append(value)
-            elif isinstance(value, dict):
-                found.extend(inner for inner in value.values() if isinstance(inner, str))
-    return "\n".join(found).lower()
+        for name, value in members.items():
+            if isinstance(value, dict):
+                # `attributes` of a custom event are the application's own names.
+                prefix = "" if name == "attributes" else f"{name}."
+                found += [(prefix + key, plain(one)) for key, one in value.items() if not isinstance(one, (dict, list))]
+            elif not isinstance(value, list):
+                found.append((name, plain(value)))
+    return "\n".join(["", *(f"{name.upper()}{NAME_END}{value.lower()}" for name, value in found), ""])
+
+
+def plain(value: Any) -> str:
+    """Return a value as a search writes it: `true` for True, `3` for 3.0."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 DIMENSIONS: Mapping[str, Callable[[Event], str]] = {

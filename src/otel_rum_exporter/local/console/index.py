@@ -5,16 +5,13 @@ A view of 200,000 events must not read their JSON again. The store calls the ind
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from heapq import nsmallest
 from itertools import islice
-from typing import TypeVar
 
 from ..record import Event
-from ..session import Session, session_of
 from .event_fields import (
     DIMENSIONS,
     Json,
@@ -27,112 +24,17 @@ from .event_fields import (
     page,
     searched,
     text,
+    trace_id,
 )
+from .fact import Fact, Values
+from .indexed_session import IndexedSession, Key
+from .page_totals import PageTotals
+from .session_summary import decrease
 from .url_pattern import pattern_of, without_query
 
 _MAX_CHOICES = 100
 
-# The events of one call have the same end, as far as clients round it.
-_SAME_CALL_SECONDS = 1.0
-_MAX_ALONE = 100
 NO_URL = "(no URL)"
-
-Key = tuple[str, "str | None"]
-_T = TypeVar("_T", bound=Hashable)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Values:
-    """The values of all dimensions, shared by the events that have the same. Compared by identity."""
-
-    by_name: dict[str, str]
-
-
-class IndexedSession:
-    """The stored events of one session in order of arrival. Compared by identity."""
-
-    __slots__ = ("_alone", "_first", "_last", "facts", "forgotten", "key", "problems")
-
-    def __init__(self, key: Key) -> None:
-        self.key = key
-        self.facts: deque[Fact] = deque()
-        self.forgotten = 0
-        self.problems = 0
-        self._first, self._last = float("inf"), float("-inf")
-        self._alone: dict[tuple[str, bool], list[Fact]] = {}
-
-    def pair(self, fact: Fact) -> None:
-        """Connect the two events of one call: the request and its measured duration, which end at the same time."""
-        others = self._alone.get((fact.url, not fact.outcome), [])
-        while others and abs(others[0].at - fact.at) > _SAME_CALL_SECONDS:
-            others.pop(0)
-        if others:
-            fact.other = others.pop(0)
-            fact.other.other = fact
-            fact.is_second = True
-        else:
-            self._alone.setdefault((fact.url, bool(fact.outcome)), []).append(fact)
-            if len(self._alone) > _MAX_ALONE:
-                self._alone.pop(next(iter(self._alone)))
-
-    def add(self, fact: Fact) -> None:
-        """Add the latest event."""
-        self.facts.append(fact)
-        self.problems += fact.is_problem
-        self._first, self._last = min(self._first, fact.at), max(self._last, fact.at)
-
-    def forget(self) -> None:
-        """Remove the oldest event."""
-        fact = self.facts.popleft()
-        self.forgotten += 1
-        if fact.other:
-            fact.other.is_second = False
-            fact.other.other = None
-        alone = self._alone.get((fact.url, bool(fact.outcome)))
-        if alone and alone[0] is fact:
-            alone.pop(0)
-        self.problems -= fact.is_problem
-        if fact.at in {self._first, self._last}:
-            self._first = float("nan")
-
-    def span(self) -> tuple[float, float]:
-        """Return the first and the last timestamp in epoch seconds."""
-        if self._first != self._first:
-            times = [fact.at for fact in self.facts]
-            self._first, self._last = min(times), max(times)
-        return self._first, self._last
-
-    def session(self, facts: Iterable[Fact] | None = None) -> Session:
-        """Return the session with these of its events; None: with all."""
-        events = [fact.event for fact in (self.facts if facts is None else facts)]
-        return session_of(sorted(events, key=lambda event: event.timestamp))
-
-
-@dataclass(slots=True, eq=False)
-class Fact:
-    """What views read of one event. `millis` is the duration, of a web vital its value; `url` has no query.
-
-    `outcome` and `status` are of HTTP requests; `label` is the method or the file type; similar
-    URLs and similar errors have the same `pattern`; `words` is the text that a
-    search reads, in lower case. `other` is the other event of the same call, and `is_second` counts a call once.
-    """
-
-    event: Event
-    at: float
-    type: str
-    page: str
-    values: Values
-    session: IndexedSession
-    is_problem: bool
-    millis: float | None
-    outcome: str
-    status: int
-    label: str
-    url: str
-    pattern: str
-    words: str
-    other: Fact | None = None
-    is_second: bool = False
 
 
 class Index:
@@ -149,6 +51,9 @@ class Index:
         self.sessions: dict[Key, IndexedSession] = {}
         self.users: Counter[str | None] = Counter()
         self.page_sessions: defaultdict[str, Counter[IndexedSession]] = defaultdict(Counter)
+        self.pages: defaultdict[str, PageTotals] = defaultdict(PageTotals)
+        self.traces: defaultdict[str, deque[Fact]] = defaultdict(deque)
+        self._times: defaultdict[str, list[float]] = defaultdict(list)
         self._by_type: defaultdict[str, deque[Fact]] = defaultdict(deque)
         self._values: dict[tuple[str, ...], Values] = {}
         self._patterns: dict[str, str] = {}
@@ -161,9 +66,13 @@ class Index:
             fact = self._fact(event)
             self.facts.append(fact)
             self._by_type[event.type].append(fact)
+            insort(self._times[_series(fact)], fact.at)
             fact.session.add(fact)
+            self.pages[fact.page].add(fact)
             if fact.url:
                 fact.session.pair(fact)
+            if fact.trace:
+                self.traces[fact.trace].append(fact)
             self.users[event.user_id] += 1
             self.page_sessions[fact.page][fact.session] += 1
             for name, value in fact.values.by_name.items():
@@ -185,15 +94,22 @@ class Index:
             same_type.popleft()
             if not same_type:
                 del self._by_type[fact.type]
+            times = self._times[_series(fact)]
+            del times[bisect_left(times, fact.at)]
+            self.pages[fact.page].remove(fact)
+            if fact.trace:
+                self.traces[fact.trace].popleft()
+                if not self.traces[fact.trace]:
+                    del self.traces[fact.trace]
             fact.session.forget()
-            _decrease(self.users, fact.event.user_id)
-            _decrease(self.page_sessions[fact.page], fact.session)
+            decrease(self.users, fact.event.user_id)
+            decrease(self.page_sessions[fact.page], fact.session)
             if not self.page_sessions[fact.page]:
-                del self.page_sessions[fact.page]
+                del self.page_sessions[fact.page], self.pages[fact.page]
             if not fact.session.facts:
                 del self.sessions[fact.session.key]
             for name, value in fact.values.by_name.items():
-                _decrease(self._counts[name], value)
+                decrease(self._counts[name], value)
 
     def of_type(self, name: str) -> Collection[Fact]:
         """Return the events of a type."""
@@ -208,6 +124,15 @@ class Index:
         ordered.sort()
         self._ordered[name] = (len(facts), ordered)
         return ordered
+
+    def times(self, series: str) -> list[float]:
+        """Return the sorted times of a type of events, of requests of an outcome."""
+        return self._times.get(series, [])
+
+    @property
+    def custom_types(self) -> list[str]:
+        """The types of custom events."""
+        return [name for name, facts in self._by_type.items() if facts[0].kind == "custom"]
 
     @property
     def values(self) -> Collection[Values]:
@@ -239,7 +164,9 @@ class Index:
         return Fact(
             event=event,
             at=event.timestamp,
+            start=event.timestamp - (0 if millis is None or its_kind == "vital" else millis / 1000),
             type=event.type,
+            kind=its_kind,
             page=page(event),
             values=self._values_of(event),
             session=session,
@@ -251,6 +178,7 @@ class Index:
             url=sent,
             pattern=error_key(event) if its_kind == "error" else self._pattern_of(sent) if sent else "",
             words=searched(event),
+            trace=trace_id(event),
         )
 
     def _values_of(self, event: Event) -> Values:
@@ -272,7 +200,5 @@ class Index:
         return found
 
 
-def _decrease(counts: Counter[_T], key: _T) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]
+def _series(fact: Fact) -> str:
+    return fact.outcome or fact.type

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from .axis import Axis
-from .errors import error_list
+from .errors import most_frequent
 from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, Json
 from .pages import most_viewed
 from .received import Received
 from .scope import Scope
 from .selection import Selection
-from .session_list import ANONYMOUS_USER, Listed, in_scope, row
+from .session_list import Listed, in_scope
+from .session_row import ANONYMOUS_USER
 from .statistics import VITALS, apdex, percentile, vital
 
 USD_PER_EVENT = 1 / 100_000
@@ -36,9 +37,9 @@ def overview(received: Received, scope: Scope) -> Json:
         "load_p75_millis": percentile(loads, 75),
         "vitals": [vital(each, selected.millis_of(each.event_type)) for each in VITALS],
         "chart": _chart(selected, found, scope),
-        "sessions": {"total": len(found), "rows": [row(each.session()) for each in found[:_ROWS]]},
+        "sessions": {"total": len(found), "rows": [each.row() for each in found[:_ROWS]]},
         "pages": most_viewed(selected, _ROWS),
-        "errors": {**(errors := error_list(received, scope)), "errors": errors["errors"][:_ROWS]},
+        "errors": most_frequent(selected, _ROWS),
     }
 
 
@@ -58,19 +59,19 @@ def _axis(selected: Selection, found: Sequence[Listed], scope: Scope) -> Axis:
 
 def _chart(selected: Selection, found: Sequence[Listed], scope: Scope) -> Json:
     axis = _axis(selected, found, scope)
-    series: dict[str, list[float]] = defaultdict(list)
-    for fact in selected.of_type(HTTP):
-        series[fact.outcome].append(fact.at)
-    series["errors"] = [fact.at for fact in selected.of_type(JS_ERROR)]
-    series["page_views"] = [fact.at for fact in selected.of_type(PAGE_VIEW)]
+    series = {
+        "page_views": selected.times(PAGE_VIEW),
+        "errors": selected.times(JS_ERROR),
+        **{outcome: selected.times(HTTP, outcome) for outcome in ("4xx", "5xx", "failed")},
+    }
     by_step: dict[int, list[float]] = defaultdict(list)
-    for fact in selected.of_type(NAVIGATION):
-        if fact.millis is not None:
-            by_step[axis.index(fact.at)].append(fact.millis)
+    loads = [(fact.at, fact.millis) for fact in selected.of_type(NAVIGATION) if fact.millis is not None]
+    for step, (_, millis) in zip(axis.steps_of([at for at, _ in loads]), loads, strict=True):
+        by_step[step].append(millis)
     return {
         "start": axis.start,
         "step_seconds": axis.step_seconds,
         "sessions": axis.counts(each.first for each in found),
-        **{name: axis.counts(series[name]) for name in ("page_views", "errors", "4xx", "5xx", "failed")},
+        **{name: axis.counts_of_sorted(times) for name, times in series.items()},
         "load_p75_millis": [percentile(by_step[step], 75) for step in range(axis.steps)],
     }

@@ -13,7 +13,7 @@ from ..session import short_type, summary
 from .event_fields import Json, member, text, without_variables
 from .received import Received
 from .scope import Scope
-from .session_list import session_and_user
+from .session_row import session_and_user
 
 _MAX_GROUPS = 100
 

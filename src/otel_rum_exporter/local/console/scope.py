@@ -1,15 +1,18 @@
-"""The filters in a console URL: time range, dimensions and search words."""
+"""The filters in a console URL: time range, dimensions and a search."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..record import Event
-from .event_fields import DIMENSIONS, Json, searched
+from .event_fields import DIMENSIONS, searched
+from .search import Term, terms_of
 
 MAX_ROWS = 500
+
+_T = TypeVar("_T")
 
 RANGES = {"5m": 300, "15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 604_800}
 """Time ranges that end now, in seconds. Any other value: all time."""
@@ -17,7 +20,7 @@ RANGES = {"5m": 300, "15m": 900, "1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 6
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A time range in epoch seconds (None: open), the wanted value of each dimension, and search words.
+    """A time range in epoch seconds (None: open), the wanted value of each dimension, and a search.
 
     `query` has all parameters, including those of a single view.
     """
@@ -26,7 +29,7 @@ class Scope:
     since: float | None
     until: float | None
     wanted: Mapping[str, str]
-    words: tuple[str, ...]
+    terms: tuple[Term, ...]
     query: Mapping[str, str]
 
     @classmethod
@@ -38,14 +41,14 @@ class Scope:
             since=_seconds(query, "from") if seconds is None else now - seconds,
             until=_seconds(query, "to") if seconds is None else None,
             wanted={name: query[name] for name in DIMENSIONS if query.get(name)},
-            words=tuple(query.get("q", "").lower().split()),
+            terms=terms_of(query.get("q", "")),
             query=query,
         )
 
     @property
     def has_filters(self) -> bool:
         """Whether dimensions or search words are given."""
-        return bool(self.wanted or self.words)
+        return bool(self.wanted or self.terms)
 
     @property
     def narrows(self) -> bool:
@@ -56,7 +59,10 @@ class Scope:
         """Return whether an event matches the dimensions and words; the time is not compared."""
         if any(DIMENSIONS[name](event) != value for name, value in self.wanted.items()):
             return False
-        return not self.words or _has(searched(event), self.words)
+        if not self.terms:
+            return True
+        words = searched(event)
+        return all(term.fits(words) for term in self.terms)
 
     def number(self, name: str, default: int, most: int) -> int:
         """Return a parameter as a whole number from 0 to `most`; `default` when it is missing or invalid."""
@@ -73,23 +79,20 @@ class Scope:
         return min(self.number("offset", shown // limit * limit, 10**9), last)
 
     def sorted(
-        self, rows: Iterable[Json], orders: Mapping[str, Callable[[Json], Any]], by_name: str
-    ) -> tuple[str, list[Json]]:
+        self, rows: Iterable[_T], orders: Mapping[str, Callable[[_T], Any]], by_name: str = ""
+    ) -> tuple[str, list[_T]]:
         """Return the query's `sort` and the rows in that order; the first of `orders` when it is missing or invalid.
 
-        Names ascend and numbers descend. A minus before the order reverses it.
+        The order `by_name` ascends, the others descend. A minus before the order reverses it. Rows that are equal stay
+        in the order of `by_name`.
         """
         asked = self.query.get("sort", "")
         order = asked.removeprefix("-")
         if order not in orders:
             asked = order = next(iter(orders))
-        in_names = sorted(rows, key=lambda row: row[by_name])
+        in_names = sorted(rows, key=orders[by_name]) if by_name else list(rows)
         is_reversed = (order != by_name) is not asked.startswith("-")
         return asked, sorted(in_names, key=orders[order], reverse=is_reversed)
-
-
-def _has(everything: str, words: tuple[str, ...]) -> bool:
-    return all(word in everything for word in words)
 
 
 def _seconds(query: Mapping[str, str], name: str) -> float | None:

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from typing import Any
 
-from ..record import Event
-from ..session import Session
-from .axis import Axis
-from .event_fields import PAGE_VIEW, Json, is_problem, kind, page, text
-from .index import Fact, IndexedSession
+from .event_fields import Json
+from .fact import Fact
+from .indexed_session import IndexedSession
 from .received import Received
 from .scope import MAX_ROWS, Scope
 from .selection import Selection
-
-ANONYMOUS_USER = "00000000-0000-0000-0000-000000000000"
-"""The user id that AWS's client sends when it may not store one."""
-
-NO_SESSION = "none"
-"""The session id shown when requests have none."""
+from .session_row import row
+from .session_summary import SessionSummary
 
 _PAGE_LENGTH = 50
-_JOURNEY_STEPS = 8
-_STRIP_STEPS = 32
-_STRIP_CHARACTERS = {"error": "x", "http": "h", "page": "p"}
 
 
 def session_list(received: Received, scope: Scope) -> Json:
     """Return the sessions with an event in scope, the latest event first."""
     found = in_scope(Selection(received.index, scope))
     if scope.query.get("only") == "problems":
-        found = [each for each in found if each.has_problems]
+        found = [each for each in found if each.problems]
+    order, found = scope.sorted(found, _ORDERS)
     limit = scope.number("limit", _PAGE_LENGTH, MAX_ROWS)
     offset = scope.offset(len(found), limit)
     return {
         "total": len(found),
+        "sort": order,
         "offset": offset,
         "limit": limit,
-        "sessions": [
-            {**row(each.session()), "forgotten": each.of.forgotten} for each in found[offset : offset + limit]
-        ],
+        "sessions": [{**each.row(), "forgotten": each.of.forgotten} for each in found[offset : offset + limit]],
     }
 
 
@@ -54,13 +45,27 @@ class Listed:
     facts: list[Fact] | None = None
 
     @property
-    def has_problems(self) -> bool:
-        """Whether it has errors or failed requests in the time range."""
-        return any(fact.is_problem for fact in self.facts) if self.facts is not None else self.of.problems > 0
+    def problems(self) -> int:
+        """The number of errors and failed requests in the time range."""
+        return self.of.summary.problems if self.facts is None else sum(fact.is_problem for fact in self.facts)
 
-    def session(self) -> Session:
-        """Return the session with its events in the time range."""
-        return self.of.session(self.facts)
+    @property
+    def events(self) -> int:
+        """The number of events in the time range."""
+        return len(self.of.facts if self.facts is None else self.facts)
+
+    def row(self) -> Json:
+        """Return its row, with the events in the time range."""
+        return row(self.of.key, self.of.summary if self.facts is None else SessionSummary(self.facts))
+
+
+# Each order with its value of a session. The first order is the default.
+_ORDERS: Mapping[str, Callable[[Listed], Any]] = {
+    "last": lambda each: each.last,
+    "duration": lambda each: each.last - each.first,
+    "events": lambda each: each.events,
+    "problems": lambda each: each.problems,
+}
 
 
 def in_scope(selection: Selection) -> list[Listed]:
@@ -70,7 +75,7 @@ def in_scope(selection: Selection) -> list[Listed]:
     fitting = selection.sessions if scope.has_filters else None
     found = []
     for session in selection.index.sessions.values():
-        first, last = session.span()
+        first, last = session.summary.span
         if first >= until or last < since or (fitting is not None and session not in fitting):
             continue
         if since <= first and last < until:
@@ -80,58 +85,3 @@ def in_scope(selection: Selection) -> list[Listed]:
             found.append(Listed(min(times), max(times), session, inside))
     # The ids keep the order of sessions that end at the same time.
     return sorted(found, key=lambda each: (-each.last, each.of.key[0], each.of.key[1] or ""))
-
-
-def row(session: Session) -> Json:
-    """Return the row of a session."""
-    pages = [page(event) for event in session.events if event.type == PAGE_VIEW]
-    steps = [step for step, _ in groupby(pages)]
-    return {
-        "id": session.id or NO_SESSION,
-        "monitor": session.app_monitor_id,
-        "user": next((user for user in reversed(session.user_ids) if user != ANONYMOUS_USER), None),
-        "first": session.first,
-        "last": session.last,
-        "events": len(session.events),
-        "page_views": len(pages),
-        "journey": steps[:_JOURNEY_STEPS],
-        "journey_steps": len(steps),
-        "errors": sum(kind(event) == "error" for event in session.events),
-        "failed_requests": sum(kind(event) == "http" and is_problem(event) for event in session.events),
-        "strip": strip(session.events),
-        **device(session.events),
-    }
-
-
-def session_and_user(event: Event) -> Json:
-    """Return session, app monitor and user of an event; the user is None when anonymous."""
-    return {
-        "session": event.session_id or NO_SESSION,
-        "monitor": event.app_monitor_id,
-        "user": None if event.user_id == ANONYMOUS_USER else event.user_id,
-    }
-
-
-def device(events: Iterable[Event]) -> Json:
-    """Return browser, operating system, device and country: for each, the first value in the events."""
-    keys = {"browser": "browserName", "os": "osName", "device": "deviceType", "country": "countryCode"}
-    found = dict.fromkeys(keys, "")
-    for event in events:
-        for name, key in keys.items():
-            found[name] = found[name] or text(event.metadata, key)
-        if all(found.values()):
-            break
-    return found
-
-
-def strip(events: tuple[Event, ...]) -> str:
-    """Return a session as one character per time step: `x` error, `h` failed request, `p` page, `e` any other event."""
-    axis = Axis(events[0].timestamp, (events[-1].timestamp - events[0].timestamp) / _STRIP_STEPS or 1, _STRIP_STEPS)
-    cells = [" "] * _STRIP_STEPS
-    rank = " ephx"
-    for event in events:
-        character = _STRIP_CHARACTERS.get(kind(event), "e")
-        character = "e" if character == "h" and not is_problem(event) else character
-        index = axis.index(event.timestamp)
-        cells[index] = max(cells[index], character, key=rank.index)
-    return "".join(cells)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+import re
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..record import Dropped, Event, Removed
-from ..session import Session, sessions, short_type, summary
-from .event_fields import NAVIGATION, PAGE_VIEW, Json, duration_millis, is_problem, kind, number, page
+from ..session import short_type, summary
+from .event_fields import NAVIGATION, PAGE_VIEW, Json, duration_millis, number, row_keys
+from .fact import START, Fact
+from .index import Index
 from .received import Received
 from .scope import MAX_ROWS, Scope
-from .session_list import ANONYMOUS_USER, NO_SESSION, row
+from .session_row import NO_SESSION, row, users
 from .statistics import SATISFIED_BELOW_MILLIS, TOLERATED_BELOW_MILLIS, VITALS
 
 _ROUNDING_SECONDS = 0.001
 """Tolerance between a page view and the computed start of its load."""
+
+# The end of a summary; a timeline shows the duration in a column.
+_DURATION = re.compile(r", [\d.]+ ms$")
+
+_LONG_STRIP_STEPS = 120
 
 _VITAL_OF = {vital.event_type: vital for vital in VITALS}
 
@@ -30,59 +38,72 @@ def session_detail(received: Received, scope: Scope) -> Json | None:
         return (event.session_id or NO_SESSION) == asked and monitor in {None, event.app_monitor_id}
 
     dropped = {id(drop.event): drop for drop in received.dropped if is_asked(drop.event)}
-    indexed = [
+    sessions = [
         session
-        for (session_monitor, session_id), session in received.index.sessions.items()
+        for known in (received.index, Index(drop.event for drop in dropped.values()))
+        for (session_monitor, session_id), session in known.sessions.items()
         if (session_id or NO_SESSION) == asked and monitor in {None, session_monitor}
     ]
-    own = [fact.event for session in indexed for fact in session.facts]
-    found = sessions([*own, *(drop.event for drop in dropped.values())])
-    if not found:
+    if not sessions:
         return None
-    session = found[0]
-    key = (session.app_monitor_id, session.id)
-    entries = _entries(session)
-    kinds = Counter(entry.kind for entry in entries)
+    key = max(sessions, key=lambda session: session.summary.span[1]).key
+    session, *others = [session for session in sessions if session.key == key]  # accepted events first
+    facts = list(session.in_order())
+    kinds = Counter(session.summary.kinds)
+    for other in others:
+        kinds.update(other.summary.kinds)
+        for fact in other.facts:
+            insort(facts, fact, key=START)
     wanted = scope.query.get("kind")
-    entries = [entry for entry in entries if wanted in {None, "", entry.kind}]
+    shown = [fact for fact in facts if fact.kind == wanted] if wanted else facts
     limit = scope.number("limit", MAX_ROWS, MAX_ROWS)
-    offset = scope.offset(len(entries), limit, shown=_index_of(scope.query.get("event"), entries))
+    offset = scope.offset(len(shown), limit, shown=_index_of(scope.query.get("event", ""), shown))
+    entries = _entries(shown, facts, offset, offset + limit)
     return {
-        **row(session),
-        "users": [user for user in session.user_ids if user != ANONYMOUS_USER],
+        **row(key, session.summary),
+        "users": users(session.summary),
         "kinds": kinds,
-        "forgotten": sum(each.forgotten for each in indexed if each.key == key),
-        "total": len(entries),
+        "long_strip": session.summary.strip(_LONG_STRIP_STEPS),
+        "forgotten": session.forgotten,
+        "total": len(shown),
         "offset": offset,
         "limit": limit,
-        "visits": _visits(_rows(entries[offset : offset + limit], dropped, received.removed)),
+        "visits": _visits(_rows(entries, dropped, received.removed)),
     }
 
 
-def _index_of(key: str | None, entries: Sequence[_Entry]) -> int:
+def _index_of(key: str, facts: Sequence[Fact]) -> int:
     """Return the index of the event with this key; 0 when there is none."""
-    return next((index for index, each in enumerate(entries) if each.key == key), 0)
+    if not key:
+        return 0
+    event_id, _, number_of_id = key.partition("~")
+    same = [index for index, fact in enumerate(facts) if fact.event.id == event_id]
+    nth = int(number_of_id) - 1 if number_of_id.isascii() and number_of_id.isdigit() else 0
+    return same[nth] if nth < len(same) else 0
 
 
 class _Entry(NamedTuple):
-    """An event of a timeline, before its row is made: only the rows of one page are."""
+    """An event of a timeline, before its row is made."""
 
-    event: Event
+    fact: Fact
     key: str
-    kind: str
     start: float
 
 
-def _entries(session: Session) -> list[_Entry]:
-    starts = _Starts(session.events)
-    seen: Counter[str] = Counter()
-    entries = []
-    for event in session.events:
-        seen[event.id] += 1
-        key = event.id if seen[event.id] == 1 else f"{event.id}~{seen[event.id]}"
-        entries.append(_Entry(event, key, kind(event), starts.of(event)))
+def _entries(shown: Sequence[Fact], facts: Sequence[Fact], begin: int, end: int) -> list[_Entry]:
+    """Return the entries of a page of events. Only those are made: a session can have 200,000 events."""
+    page = shown[begin:end]
+    if not page:
+        return []
+    first, last = page[0].start, page[-1].start
+    begin, end = bisect_left(facts, first, key=START), bisect_right(facts, last, key=START)
+    starts = _Starts(facts[max(begin - MAX_ROWS, 0) : end + MAX_ROWS])
+    # An event that was sent again has the same id and the same start.
+    latest = facts[begin:end][::-1]
+    keys = dict(zip(map(id, latest), row_keys([fact.event for fact in latest]), strict=True))
+    entries = [_Entry(fact, keys[id(fact)], starts.of(fact)) for fact in page]
     # The session start comes first, even when clocks or rounding disagree.
-    return sorted(entries, key=lambda entry: (entry.kind != "session", entry.start, entry.kind != "page"))
+    return sorted(entries, key=lambda one: (one.fact.kind != "session", one.start, one.fact.kind != "page"))
 
 
 def _rows(entries: Sequence[_Entry], dropped: dict[int, Dropped], removed: Iterable[Removed]) -> list[Json]:
@@ -90,23 +111,27 @@ def _rows(entries: Sequence[_Entry], dropped: dict[int, Dropped], removed: Itera
     for one in removed:
         lost[one.event_id].append({"key": one.key, "value": one.value, "reason": one.reason})
     rows = []
-    for event, key, its_kind, start in entries:
+    for fact, key, start in entries:
+        event = fact.event
         drop = dropped.get(id(event))
+        millis = duration_millis(event)
         rows.append(
             {
                 "key": key,
                 "id": event.id,
-                "kind": its_kind,
+                "kind": fact.kind,
                 "type": event.type,
                 "name": short_type(event.type),
-                "summary": summary(event),
+                "summary": summary(event) if millis is None else _DURATION.sub("", summary(event)),
                 "start": start,
                 "timestamp": event.timestamp,
-                "duration_millis": duration_millis(event),
-                "rating": _rating(event),
-                "problem": is_problem(event),
-                "page": page(event),
+                "duration_millis": millis,
+                "rating": _rating(event, fact.kind),
+                "problem": fact.is_problem,
+                "page": fact.page,
                 "batch_id": event.batch_id,
+                "user": event.user_id,
+                "trace": fact.trace,
                 "dropped": drop.reason if drop else None,
                 "removed": lost[event.id],
                 "details": event.details,
@@ -119,37 +144,36 @@ def _rows(entries: Sequence[_Entry], dropped: dict[int, Dropped], removed: Itera
 class _Starts:
     """The start time of each event of a session: RUM's timestamps are end times."""
 
-    def __init__(self, events: Iterable[Event]) -> None:
+    def __init__(self, facts: Iterable[Fact]) -> None:
         self._views: dict[str, list[float]] = defaultdict(list)
         self._document_starts: dict[str, float] = {}
-        for event in events:
-            if event.type == PAGE_VIEW:
-                self._views[page(event)].append(event.timestamp)
-            elif event.type == NAVIGATION:
-                before = (duration_millis(event) or 0) + (number(event.details, "startTime") or 0)
-                self._document_starts[page(event)] = event.timestamp - before / 1000
+        for fact in facts:
+            if fact.type == PAGE_VIEW:
+                self._views[fact.page].append(fact.at)
+            elif fact.type == NAVIGATION:
+                before = number(fact.event.details, "startTime") or 0
+                self._document_starts[fact.page] = fact.start - before / 1000
 
-    def of(self, event: Event) -> float:
-        start = event.timestamp - (duration_millis(event) or 0) / 1000
-        if kind(event) == "load":
+    def of(self, fact: Fact) -> float:
+        if fact.kind == "load":
             # Clients may round to seconds, and a load must not appear to start before its page view.
-            views = self._views[page(event)]  # in order of time, as the events of the session
-            near = slice(bisect_left(views, start - _ROUNDING_SECONDS), bisect_right(views, start + 1))
-            return min(views[near], key=lambda view: abs(view - start), default=start)
-        start_time = number(event.details, "startTime")
-        if kind(event) == "resource" and start_time and page(event) in self._document_starts:
+            views = self._views[fact.page]  # in order of time
+            near = slice(bisect_left(views, fact.start - _ROUNDING_SECONDS), bisect_right(views, fact.start + 1))
+            return min(views[near], key=lambda view: abs(view - fact.start), default=fact.start)
+        start_time = number(fact.event.details, "startTime")
+        if fact.kind == "resource" and start_time and fact.page in self._document_starts:
             # startTime is relative to the start of the page's document.
-            return self._document_starts[page(event)] + start_time / 1000
-        return start
+            return self._document_starts[fact.page] + start_time / 1000
+        return fact.start
 
 
-def _rating(event: Event) -> str | None:
+def _rating(event: Event, kind: str) -> str | None:
     vital = _VITAL_OF.get(event.type)
     value = number(event.details, "value")
     if vital and value is not None:
         return vital.rating(value)
     millis = duration_millis(event)
-    if kind(event) != "load" or millis is None:
+    if kind != "load" or millis is None:
         return None
     if millis < SATISFIED_BELOW_MILLIS:
         return "good"

@@ -20,18 +20,24 @@ from ..host import is_own_name
 from ..session import Session, sessions
 from ..store import Records, Store
 from .assets import Assets
+from .breakdown import breakdown_list
+from .custom_events import custom_list
 from .errors import error_detail, error_list
 from .event_fields import Json
 from .index import Index
 from .overview import overview
+from .page_detail import page_detail
 from .pages import page_list
 from .received import Received
+from .recording import recording
 from .refused import loss_list, totals
 from .request import refused_request_detail, request_detail
 from .requests import request_list
 from .scope import Scope
 from .session_list import session_list
 from .session_timeline import session_detail
+from .trace import trace_detail
+from .user import user_detail
 
 VIEWS: Mapping[str, Callable[[Received, Scope], Json | None]] = {
     "overview": overview,
@@ -41,13 +47,21 @@ VIEWS: Mapping[str, Callable[[Received, Scope], Json | None]] = {
     "error": error_detail,
     "http": request_list,
     "pages": page_list,
+    "page": page_detail,
+    "custom": custom_list,
+    "devices": breakdown_list,
+    "user": user_detail,
+    "trace": trace_detail,
     "refused": loss_list,
     "request": request_detail,
     "refused_request": refused_request_detail,
 }
 """The views at `/api/console/{view}`. A view that returns None is answered with 404."""
 
-_PATHS = ("/", "/sessions", "/sessions/{id}", "/errors", "/errors/{key}", "/http", "/pages", "/refused")
+_PATHS = (
+    *("/", "/sessions", "/sessions/{id}", "/users/{id}", "/pages", "/pages/{name:path}", "/errors", "/errors/{key}"),
+    *("/http", "/custom", "/devices", "/traces/{id}", "/refused"),
+)
 
 _MAX_STREAMS = 32
 _POLL_SECONDS = 0.25
@@ -93,6 +107,8 @@ class Console:
             Route("/console/{digest}/{path:path}", self._local_only(self._asset)),
             Route("/api/events", self._local_only(self._events)),
             Route("/api/console/live", self._local_only(self._live)),
+            Route("/api/console/recording", self._local_only(self._recording)),
+            Route("/api/console/clear", self._local_only(self._clear), methods=["POST"]),
             Route("/api/console/{view}", self._local_only(self._view)),
         ]
 
@@ -150,6 +166,18 @@ class Console:
     async def _events(self, _: Request) -> Response:
         content = await run_in_threadpool(_everything, self._store)
         return Response(content, media_type="application/json", headers=_HEADERS)
+
+    async def _recording(self, _: Request) -> Response:
+        lines = await run_in_threadpool(recording, self._store)
+        headers = {**_HEADERS, "Content-Disposition": 'attachment; filename="local-rum.jsonl"'}
+        return StreamingResponse(lines, media_type="application/jsonl", headers=headers)
+
+    async def _clear(self, request: Request) -> Response:
+        # Browsers let a page of any origin send this request.
+        if request.headers.get("origin", own := f"http://{request.headers.get('host')}") != own:
+            return JSONResponse({"message": "only the console itself may clear the data"}, 403, _HEADERS)
+        await run_in_threadpool(self._store.clear)
+        return Response(None, 204, _HEADERS)
 
     async def _live(self, _: Request) -> Response:
         if self._streams >= _MAX_STREAMS:

@@ -1,8 +1,10 @@
 // The frame around each view: navigation, filters and connection state.
 import { Component, html } from "./html.js";
 import { KEYS, VIEWS } from "./keyboard.js";
-import { count, plural, visible } from "./format.js";
+import { Range } from "./range.js";
+import { LOCAL, count, currentZone, otherZone, plural, visible, zoneName } from "./format.js";
 import { DIMENSIONS, hasFilters, here, link, noFilters } from "./route.js";
+import { Recording } from "./recording.js";
 import { Empty, Lone, Title } from "./parts.js";
 import * as overview from "./views/overview.js";
 import * as sessions from "./views/sessions.js";
@@ -11,11 +13,16 @@ import * as pages from "./views/pages.js";
 import * as errors from "./views/errors.js";
 import * as error from "./views/error.js";
 import * as http from "./views/http.js";
+import * as custom from "./views/custom.js";
+import * as devices from "./views/devices.js";
+import * as page from "./views/page.js";
+import * as trace from "./views/trace.js";
+import * as user from "./views/user.js";
 import * as refused from "./views/refused.js";
 
-const SHOWN = { overview, sessions, session, pages, errors, error, http, refused };
-const SECTION = { session: "sessions", error: "errors" };
-const RANGES = [["", "All time"], ["5m", "Last 5 minutes"], ["15m", "Last 15 minutes"], ["1h", "Last hour"], ["6h", "Last 6 hours"], ["1d", "Last day"], ["7d", "Last week"]];
+const SHOWN = { overview, sessions, session, user, trace, pages, page, errors, error, http, custom, devices, refused };
+const SECTION = { session: "sessions", user: "sessions", trace: "sessions", page: "pages", error: "errors" };
+const UNFILTERED = ["session", "user", "trace"];
 
 export function App({ state, ...actions }) {
   const shown = state.shown;
@@ -27,7 +34,7 @@ export function App({ state, ...actions }) {
     <a class="skip" href="#main">Skip to the content</a>
     <${Header} route=${state.route} state=${state} lost=${frame?.lost} set=${actions.set} />
     ${state.error && html`<${Offline} error=${state.error} retry=${actions.retry} />`}
-    ${frame && route.view !== "session" && (hasFilters(state.route) || frame.choices.monitor.length > 0) && html`<${Filters} route=${state.route} choices=${frame.choices} monitors=${frame.monitors} go=${actions.go} />`}
+    ${frame && !UNFILTERED.includes(route.view) && (hasFilters(state.route) || frame.choices.monitor.length > 0) && html`<${Filters} route=${state.route} choices=${frame.choices} monitors=${frame.monitors} go=${actions.go} />`}
     ${frame && html`<${Forgotten} frame=${frame} />`}
     <main id="main" aria-busy=${shown?.route !== state.route}>
       ${shown ? html`<${View} key=${route.view} shown=${shown} state=${state} actions=${actions} />` : !state.error && html`<${Lone}>Reading …<//>`}
@@ -64,6 +71,7 @@ function Header({ route, state, lost, set }) {
         ${name}${view === "refused" && total > 0 && html`<span class="badge">${count(total)}<span class="hidden"> lost</span></span>`}
       </a>`)}
     </nav>
+    ${LOCAL !== "UTC" && html`<button class="zone" aria-label=${`Times in ${zoneName()}; change the time zone`} title=${zoneName()} onClick=${() => set({ zone: otherZone() })}>${currentZone() === "UTC" ? "UTC" : LOCAL.split("/").at(-1).replaceAll("_", " ")}</button>`}
     <button class=${`live ${fresh.toLowerCase()}`} title=${state.paused ? "Resume (p)" : "Pause (p)"} onClick=${() => set({ paused: !state.paused })}><i aria-hidden="true"></i>${fresh}</button>
     <span class="hidden" role="status">${fresh === "Live" ? "" : fresh}</span>
   </header>`;
@@ -107,18 +115,13 @@ class Filters extends Component {
 
   render({ route, choices, monitors, go }) {
     const value = (name) => route.query.get(name) ?? "";
-    const change = (name) => (event) => {
-      const span = name === "range" ? { from: null, to: null } : {};
-      go(here(route, { [name]: event.target.value, ...span }), { stay: true });
-    };
+    const change = (name) => (event) => go(here(route, { [name]: event.target.value }), { stay: true });
     const text = (name, choice) => visible((name === "monitor" && monitors[choice]) || choice);
-    const zoomed = value("from") || value("to");
     const offered = Object.entries(DIMENSIONS).filter(([name]) => value(name) || choices[name].length > 1);
     return html`<form class="filters" role="search" aria-label="Filters" onSubmit=${(event) => event.preventDefault()}>
-      <input id="search" type="search" placeholder="Search ids, pages, URLs, messages" aria-label="Search" value=${this.typed ?? value("q")}
+      <input id="search" type="search" placeholder="Search: refused tier=gold,silver -browser=Edge" title="All words must match. A minus excludes, name=value searches a field of metadata, attributes or details, a comma separates several values, and quotes keep spaces." aria-label="Search" value=${this.typed ?? value("q")}
         onInput=${this.type} onBlur=${this.leave} autocomplete="off" spellcheck="false" />
-      <${Choice} name="range" label="Time" value=${zoomed ? "zoom" : value("range")} change=${change("range")}
-        options=${zoomed ? [["zoom", "Part of the chart"], ...RANGES] : RANGES} />
+      <${Range} route=${route} go=${go} />
       ${offered.map(([name, label]) => html`<${Choice} key=${name} name=${name} label=${label} value=${value(name)} change=${change(name)}
         options=${[["", `Any ${label}`], ...withValue(choices[name], value(name)).map(([choice, n]) => [choice, n == null ? text(name, choice) : `${text(name, choice)} (${count(n)})`])]} />`)}
       ${hasFilters(route) && html`<a class="clear" data-stay href=${here(route, noFilters)}>Clear</a>`}
@@ -136,8 +139,8 @@ function Choice({ name, label, value, options, change }) {
 
 function Footer({ set }) {
   return html`<footer>
-    <p>A local Amazon CloudWatch RUM data plane. It sends nothing to AWS.</p>
-    <p><a href="/api/events">All data as JSON</a> <button class="plain" onClick=${() => set({ help: true })}>Keys <kbd>?</kbd></button></p>
+    <p>A local Amazon CloudWatch RUM data plane. It sends nothing to AWS. Times are in ${zoneName()}.</p>
+    <p><${Recording} /><a href="/api/events">All data as JSON</a> <button class="plain" onClick=${() => set({ help: true })}>Keys <kbd>?</kbd></button></p>
   </footer>`;
 }
 

@@ -30,7 +30,7 @@ export class Columns extends Component {
       event.preventDefault();
     };
     const point = (event) => {
-      const box = event.currentTarget.getBoundingClientRect();
+      const box = event.currentTarget.querySelector("svg").getBoundingClientRect();
       return Math.min(Math.max(Math.floor(((event.clientX - box.left) / box.width) * steps), 0), steps - 1);
     };
     const description = (i) => series.map(([name, , values]) => `${name} ${format(values[i])}`).join(", ");

@@ -44,19 +44,69 @@ export function ago(seconds) {
   return day(seconds);
 }
 
-const at = (seconds) => new Date(seconds * 1000);
-const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const MINUTE = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+// Times are shown in the zone of this computer or in UTC.
+export const LOCAL = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const ZONE = "zone";
+const formats = {};
+let zone = LOCAL;
 
-export const clock = (seconds) => CLOCK.format(at(seconds));
-export const day = (seconds) => DAY.format(at(seconds));
+export const currentZone = () => zone;
+
+function setZone(wanted) {
+  zone = wanted === "UTC" ? "UTC" : LOCAL;
+  const format = (options) => new Intl.DateTimeFormat("en-GB", { ...options, timeZone: zone });
+  const minute = { hour: "2-digit", minute: "2-digit" };
+  formats.minute = format(minute);
+  formats.clock = format({ ...minute, second: "2-digit" });
+  formats.day = format({ ...minute, day: "numeric", month: "short" });
+  formats.offset = format({ timeZoneName: "longOffset" });
+  try {
+    localStorage.setItem(ZONE, zone);
+  } catch {
+    // Without storage, the choice lasts until the page is closed.
+  }
+}
+
+export function otherZone() {
+  setZone(zone === "UTC" ? LOCAL : "UTC");
+  return zone;
+}
+
+function storedZone() {
+  try {
+    return localStorage.getItem(ZONE);
+  } catch {
+    return null;
+  }
+}
+
+setZone(storedZone());
+
+// The name of the zone with its offset now, such as "Europe/Berlin, GMT+01:00".
+export function zoneName() {
+  const offset = formats.offset.formatToParts(new Date()).find((part) => part.type === "timeZoneName").value;
+  return zone === "UTC" ? "UTC" : `${zone}, ${offset}`;
+}
+
+const at = (seconds) => new Date(seconds * 1000);
+
+export const clock = (seconds) => formats.clock.format(at(seconds));
+export const day = (seconds) => formats.day.format(at(seconds));
+
+// The value of a `datetime-local` input, in the shown zone, and back; NaN for an empty one.
+export function toInput(seconds) {
+  const shift = zone === "UTC" ? 0 : at(seconds).getTimezoneOffset() * 60;
+  return iso(seconds - shift).slice(0, 19);
+}
+
+export const fromInput = (value) => Math.floor(Date.parse(zone === "UTC" ? `${value}Z` : value) / 1000);
+
 export const iso = (seconds) => at(seconds).toISOString();
 
 // The label of a time on an axis, as precise as the axis steps.
 export function tick(seconds, step) {
   if (step < 60) return clock(seconds);
-  return step < 3600 && Date.now() / 1000 - seconds < 86_400 ? MINUTE.format(at(seconds)) : day(seconds);
+  return step < 3600 && Date.now() / 1000 - seconds < 86_400 ? formats.minute.format(at(seconds)) : day(seconds);
 }
 
 export function bytes(n) {

@@ -1,4 +1,5 @@
 // Keyboard shortcuts. Each control is also reachable with Tab.
+import { otherZone } from "./format.js";
 import { link, noFilters, here } from "./route.js";
 
 export const VIEWS = [
@@ -7,21 +8,24 @@ export const VIEWS = [
   ["pages", "/pages", "Pages"],
   ["errors", "/errors", "Errors"],
   ["http", "/http", "HTTP"],
+  ["custom", "/custom", "Custom"],
+  ["devices", "/devices", "Devices"],
   ["refused", "/refused", "Refused"],
 ];
 
 export const KEYS = [
-  ["1 – 6", "Go to a view"],
+  ["1 – 8", "Go to a view"],
   ["j  k", "Next, previous row"],
   ["Enter", "Open the row"],
   ["u", "Up, to the list"],
   ["/", "Search"],
   ["x", "Clear all filters"],
   ["p", "Pause, resume"],
+  ["z", "Change the time zone"],
   ["?", "This list"],
 ];
 
-const PARENTS = { session: "/sessions", error: "/errors" };
+const PARENTS = { session: "/sessions", user: "/sessions", trace: "/sessions", error: "/errors", page: "/pages" };
 
 export function act(event, { state, go, set }) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, dialog")) return;
@@ -33,6 +37,7 @@ export function act(event, { state, go, set }) {
     "/": () => document.getElementById("search")?.focus(),
     x: () => go(here(route, noFilters), { stay: true }),
     p: () => set({ paused: !state.paused }),
+    z: () => set({ zone: otherZone() }),
     "?": () => set({ help: !state.help }),
   }[event.key];
   const view = VIEWS[Number(event.key) - 1];

@@ -49,8 +49,17 @@ export function sessionLink(route, session, changes = {}) {
   return link(route, sessionPath(session.id ?? session.session), { monitor: route.query.get("monitor") || session.monitor, ...changes });
 }
 
-export function SessionRows({ sessions, route }) {
-  return html`<ol class="sessions card">
+// The headings of a list whose rows are links: [title, order], in the columns of the rows; "" leaves a column without.
+export function Heads({ of, columns, sort, route }) {
+  return html`<nav class=${`heads of-${of}`} aria-label=${`Order of ${of}`}>${columns.map(([title, by, side], i) => html`<span key=${i} class=${side}>
+    ${by ? html`<a data-stay href=${here(route, { sort: by === sort ? `-${by}` : by })} data-sort=${ariaSort(by, sort)} aria-current=${ariaSort(by, sort) && "true"} aria-label=${ariaSort(by, sort) && `${title}, ${ariaSort(by, sort)}`}>${title}</a>` : title}
+  </span>`)}</nav>`;
+}
+
+const SESSION_HEADS = [[""], ["User", ""], ["Pages", ""], ["Timeline", ""], ["Problems", "problems", "n"], ["Events", "events", "n"], ["Last event", "last", "n"]];
+
+export function SessionRows({ sessions, route, sort }) {
+  return html`${sort && html`<${Heads} of="sessions" columns=${SESSION_HEADS} sort=${sort} route=${route} />`}<ol class="sessions card">
     ${sessions.map((session) => html`<li key=${session.monitor + session.id} data-row=${session.monitor + session.id}>
       <a href=${sessionLink(route, session)}>
         <${Face} id=${session.user ?? session.id} />
@@ -101,7 +110,7 @@ export function Table({ label, columns, rows, keyOf, sort, route }) {
 // Names ascend and numbers descend, unless a minus reverses them.
 function ariaSort(by, sort) {
   if (!by || !sort || sort.replace("-", "") !== by) return null;
-  return ["url", "page"].includes(by) === sort.startsWith("-") ? "descending" : "ascending";
+  return ["url", "page", "type", "name", "value"].includes(by) === sort.startsWith("-") ? "descending" : "ascending";
 }
 
 const classes = (flags) => Object.keys(flags).filter((name) => flags[name]).join(" ") || null;
@@ -150,7 +159,7 @@ export class Copy extends Component {
     setTimeout(() => this.setState({ status: "" }), 1500);
   };
 
-  render({ what }, { status }) {
-    return html`<button class="copy" onClick=${this.copy} aria-label=${status ? null : `Copy ${what}`}>${status || "Copy"}</button>`;
+  render({ what, label }, { status }) {
+    return html`<button class=${label ? "copy inline" : "copy"} onClick=${this.copy} aria-label=${status || label ? null : `Copy ${what}`}>${status || label || "Copy"}</button>`;
   }
 }

@@ -6,6 +6,11 @@ const PATTERNS = [
   ["overview", /^\/$/],
   ["session", /^\/sessions\/([^/]+)$/, "id"],
   ["sessions", /^\/sessions$/],
+  ["user", /^\/users\/([^/]+)$/, "id"],
+  ["page", /^\/pages\/(.+)$/, "name"],
+  ["trace", /^\/traces\/([^/]+)$/, "id"],
+  ["custom", /^\/custom$/],
+  ["devices", /^\/devices$/],
   ["error", /^\/errors\/([^/]+)$/, "key"],
   ["errors", /^\/errors$/],
   ["http", /^\/http$/],
@@ -52,5 +57,8 @@ function url(path, kept, changes) {
 
 export const requestKey = (view, query) => `${view}?${new URLSearchParams(query)}`;
 export const sessionPath = (id) => `/sessions/${encodeURIComponent(id)}`;
+export const userPath = (id) => `/users/${encodeURIComponent(id)}`;
+export const tracePath = (id) => `/traces/${id}`;
+export const pagePath = (name) => `/pages/${encodeURIComponent(name)}`;
 export const hasFilters = (route) => FILTERS.some((name) => route.query.get(name));
 export const noFilters = Object.fromEntries(FILTERS.map((name) => [name, null]));

@@ -2,7 +2,9 @@ import { html } from "../html.js";
 import { Columns } from "../chart.js";
 import { plural, visible } from "../format.js";
 import { link } from "../route.js";
-import { Copy, Face, More, Time, Title, device, sessionLink } from "../parts.js";
+import { Stack } from "../stack.js";
+import { Tags } from "../tags.js";
+import { Face, More, Time, Title, device, sessionLink } from "../parts.js";
 
 export const title = (data) => data.type || "Error";
 
@@ -20,7 +22,10 @@ export function View({ data, route, go }) {
     </dl>
     ${data.counts.length > 1 && html`<section class="card pad"><${Columns} chart=${data.chart} route=${route} go=${go} label="Occurrences over time" series=${[["Occurrences", "k-error", data.counts]]} /></section>`}
     <section aria-labelledby="stack"><h2 id="stack">Stack trace <small>of the latest error with one</small></h2>
-      ${data.stack ? html`<div class="json card"><${Copy} text=${data.stack} what="stack trace" /><pre tabindex="0" class="stack">${data.stack}</pre></div>` : html`<p class="card pad quiet">No stack trace was sent.</p>`}
+      ${data.stack ? html`<${Stack} stack=${data.stack} />` : html`<p class="card pad quiet">No stack trace was sent.</p>`}
+    </section>
+    <section aria-labelledby="tags"><h2 id="tags">Distribution <small>of the latest ${plural(data.counted, "occurrence")}</small></h2>
+      <${Tags} tags=${data.tags} of=${data.counted} route=${route} path="/errors" />
     </section>
     <section aria-labelledby="occurrences"><h2 id="occurrences">Affected sessions <small>latest first</small></h2>
       <ol class="samples card">${data.occurrences.map((one) => html`<li key=${one.key} data-row=${one.key}><a href=${sessionLink(route, one, { event: one.event })}>

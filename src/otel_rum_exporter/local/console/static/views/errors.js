@@ -2,19 +2,21 @@ import { html } from "../html.js";
 import { Spark } from "../chart.js";
 import { count, plural, visible } from "../format.js";
 import { hasFilters, here, link, noFilters } from "../route.js";
-import { More, NoMatch, Time, Title } from "../parts.js";
+import { Heads, More, NoMatch, Time, Title } from "../parts.js";
+
+const HEADS = [["Error", "type"], ["Over time", ""], ["Count", "count", "n"], ["Last", "last", "n"]];
 
 export const title = () => "Errors";
 
 export function View({ data, route }) {
   return html`
     <${Title} note=${data.total ? `${plural(data.occurrences, "error")}, ${plural(data.total, "kind")}` : ""}>Errors<//>
-    ${data.total ? html`<${ErrorRows} errors=${data.errors} route=${route} /><${More} shown=${data.errors.length} total=${data.total} what="kinds of errors" />` : html`<${NoMatch} what="errors" clear=${hasFilters(route) && here(route, noFilters)} />`}
+    ${data.total ? html`<${ErrorRows} errors=${data.errors} sort=${data.sort} route=${route} /><${More} shown=${data.errors.length} total=${data.total} what="kinds of errors" />` : html`<${NoMatch} what="errors" clear=${hasFilters(route) && here(route, noFilters)} />`}
   `;
 }
 
-export function ErrorRows({ errors, route, brief }) {
-  return html`<ol class=${`errors card ${brief ? "brief" : ""}`}>
+export function ErrorRows({ errors, route, brief, sort }) {
+  return html`${sort && html`<${Heads} of="errors" columns=${HEADS} sort=${sort} route=${route} />`}<ol class=${`errors card ${brief ? "brief" : ""}`}>
     ${errors.map((error) => html`<li key=${error.key} data-row=${error.key}><a href=${link(route, `/errors/${error.key}`)}>
       <span class="what"><b>${visible(error.type, "Error")}</b><span class="message">${visible(error.message, "without a message")}</span>
         ${!brief && html`<span class="quiet place">${[error.where, error.pages.join(", ")].filter(Boolean).join(" · ")}</span>`}</span>

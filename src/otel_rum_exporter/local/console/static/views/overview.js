@@ -15,24 +15,10 @@ export function View({ data, route, go }) {
       ? html`<${Title}>Overview<//><${NoMatch} what="events" clear=${here(route, noFilters)} />`
       : html`<${Welcome} lost=${data.frame.lost} route=${route} />`;
   }
-  const { chart, apdex } = data;
-  const sum = (name) => chart[name].reduce((all, n) => all + n, 0);
-  const figures = [
-    ["Sessions", data.sessions.total, "sessions", "page", "/sessions"],
-    ["Page views", sum("page_views"), "page_views", "page", "/pages"],
-    ["Errors", sum("errors"), "errors", "error", "/errors"],
-    ["HTTP 4xx", sum("4xx"), "4xx", "http", "/http", { status: "4xx" }],
-    ["HTTP 5xx", sum("5xx"), "5xx", "error", "/http", { status: "5xx" }],
-    ["No answer", sum("failed"), "failed", "http", "/http", { status: "failed" }],
-  ];
-  const measured = data.vitals.filter((one) => one.p75 !== null);
+  const { chart } = data;
   return html`
     <${Title} note=${[data.users && plural(data.users, "known user"), plural(data.events, "event"), `${usd(data.usd)} at list price`].filter(Boolean).join(", ")}>Overview<//>
-    <ul class="figures">
-      ${figures.map(([name, total, series, kind, path, changes]) => html`<li key=${name}><a href=${link(route, path, changes)} class=${total ? "" : "zero"}>
-        <span class="label">${name}</span><strong>${count(total)}</strong><${Spark} values=${chart[series]} kind=${`k-${kind}`} />
-      </a></li>`)}
-    </ul>
+    <${Figures} data=${data} to=${(path, changes) => link(route, path, changes)} />
 
     <section aria-labelledby="latest"><h2 id="latest">Latest sessions <a href=${link(route, "/sessions")}>All ${count(data.sessions.total)}</a></h2>
       <${SessionRows} sessions=${data.sessions.rows} route=${route} />
@@ -43,30 +29,10 @@ export function View({ data, route, go }) {
         <${Columns} chart=${chart} route=${route} go=${go} label="Page views, errors and failed requests over time"
           series=${[["Page views", "k-page", chart.page_views], ["Errors", "k-error", chart.errors], ["Failed requests", "k-http", chart["4xx"].map((n, i) => n + chart["5xx"][i] + chart.failed[i])]]} />
       </section>
-      <section class="card pad" aria-labelledby="loads"><h2 id="loads">Page loads</h2>
-        <div class="apdex">
-          <p><strong>${apdex.score === null ? "–" : apdex.score.toFixed(2)}</strong><span class="label">Apdex</span></p>
-          <p><strong>${millis(data.load_p75_millis)}</strong><span class="label">p75 load time</span></p>
-        </div>
-        <${Ratings} good=${apdex.satisfied} fair=${apdex.tolerated} poor=${apdex.frustrated} label="Page loads" />
-        <dl class="split">
-          <div><dt><i class="good"></i>Satisfied <span class="quiet">under 2 s</span></dt><dd>${count(apdex.satisfied)}</dd></div>
-          <div><dt><i class="fair"></i>Tolerating <span class="quiet">under 8 s</span></dt><dd>${count(apdex.tolerated)}</dd></div>
-          <div><dt><i class="poor"></i>Frustrated <span class="quiet">8 s and more</span></dt><dd>${count(apdex.frustrated)}</dd></div>
-        </dl>
-        ${apdex.score !== null && html`<${Columns} chart=${chart} route=${route} go=${go} label="75th percentile of load time over time" format=${millis} series=${[["p75 load time", "k-load", chart.load_p75_millis]]} />`}
-      </section>
+      <${Loads} data=${data} route=${route} go=${go} />
     </div>
 
-    <section aria-labelledby="vitals"><h2 id="vitals">Web vitals <small>75th percentile</small></h2>
-      ${measured.length ? html`<ul class="vitals">${measured.map((one) => html`<li key=${one.name} class="card pad">
-        <span class="label" title=${one.title}>${one.name} <span class="quiet">${one.title}</span></span>
-        <strong class=${one.rating}>${vital(one.p75, one.unit)}</strong>
-        <span class=${`rating ${one.rating}`}>${RATINGS[one.rating]}</span>
-        <${Ratings} ...${one} label=${one.title} />
-        <span class="quiet scale">good ≤ ${threshold(one.good_up_to, one.unit)}, poor > ${threshold(one.poor_above, one.unit)}</span>
-      </li>`)}</ul>` : html`<p class="card pad quiet">No web vitals yet. Browsers measure them: AWS's web client sends them, and so do OpenTelemetry's browser instrumentations through the exporter.</p>`}
-    </section>
+    <${Vitals} vitals=${data.vitals} />
 
     <div class="pair even">
       <section aria-labelledby="top-pages"><h2 id="top-pages">Pages <a href=${link(route, "/pages")}>All ${count(data.pages.total)}</a></h2>
@@ -77,6 +43,54 @@ export function View({ data, route, go }) {
       </section>
     </div>
   `;
+}
+
+// The totals, each with a link; `to` makes the URL of a path.
+export function Figures({ data, to }) {
+  const { chart } = data;
+  const sum = (name) => chart[name].reduce((all, n) => all + n, 0);
+  const figures = [
+    ["Sessions", data.sessions.total, "sessions", "page", "/sessions"],
+    ["Page views", sum("page_views"), "page_views", "page", "/pages"],
+    ["Errors", sum("errors"), "errors", "error", "/errors"],
+    ["HTTP 4xx", sum("4xx"), "4xx", "http", "/http", { status: "4xx" }],
+    ["HTTP 5xx", sum("5xx"), "5xx", "error", "/http", { status: "5xx" }],
+    ["No answer", sum("failed"), "failed", "http", "/http", { status: "failed" }],
+  ];
+  return html`<ul class="figures">
+    ${figures.map(([name, total, series, kind, path, changes]) => html`<li key=${name}><a href=${to(path, changes)} class=${total ? "" : "zero"}>
+      <span class="label">${name}</span><strong>${count(total)}</strong><${Spark} values=${chart[series]} kind=${`k-${kind}`} />
+    </a></li>`)}
+  </ul>`;
+}
+
+export function Loads({ data: { apdex, chart, load_p75_millis: p75 }, route, go }) {
+  return html`<section class="card pad" aria-labelledby="loads"><h2 id="loads">Page loads</h2>
+    <div class="apdex">
+      <p><strong>${apdex.score === null ? "–" : apdex.score.toFixed(2)}</strong><span class="label">Apdex</span></p>
+      <p><strong>${millis(p75)}</strong><span class="label">p75 load time</span></p>
+    </div>
+    <${Ratings} good=${apdex.satisfied} fair=${apdex.tolerated} poor=${apdex.frustrated} label="Page loads" />
+    <dl class="split">
+      <div><dt><i class="good"></i>Satisfied <span class="quiet">under 2 s</span></dt><dd>${count(apdex.satisfied)}</dd></div>
+      <div><dt><i class="fair"></i>Tolerating <span class="quiet">under 8 s</span></dt><dd>${count(apdex.tolerated)}</dd></div>
+      <div><dt><i class="poor"></i>Frustrated <span class="quiet">8 s and more</span></dt><dd>${count(apdex.frustrated)}</dd></div>
+    </dl>
+    ${apdex.score !== null && html`<${Columns} chart=${chart} route=${route} go=${go} label="75th percentile of load time over time" format=${millis} series=${[["p75 load time", "k-load", chart.load_p75_millis]]} />`}
+  </section>`;
+}
+
+export function Vitals({ vitals }) {
+  const measured = vitals.filter((one) => one.p75 !== null);
+  return html`<section aria-labelledby="vitals"><h2 id="vitals">Web vitals <small>75th percentile</small></h2>
+    ${measured.length ? html`<ul class="vitals">${measured.map((one) => html`<li key=${one.name} class="card pad">
+      <span class="label" title=${one.title}>${one.name} <span class="quiet">${one.title}</span></span>
+      <strong class=${one.rating}>${vital(one.p75, one.unit)}</strong>
+      <span class=${`rating ${one.rating}`}>${RATINGS[one.rating]}</span>
+      <${Ratings} ...${one} label=${one.title} />
+      <span class="quiet scale">good ≤ ${threshold(one.good_up_to, one.unit)}, poor > ${threshold(one.poor_above, one.unit)}</span>
+    </li>`)}</ul>` : html`<p class="card pad quiet">No web vitals yet. Browsers measure them: AWS's web client sends them, and so do OpenTelemetry's browser instrumentations through the exporter.</p>`}
+  </section>`;
 }
 
 const threshold = (value, unit) => (unit && value >= 1000 ? `${value / 1000} s` : [value, unit].filter(Boolean).join(" "));

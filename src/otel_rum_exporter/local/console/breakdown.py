@@ -1,0 +1,65 @@
+"""The view of browsers, systems, devices and countries: sessions, page loads, errors and failed requests of each."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, Json
+from .fact import Fact, Values
+from .indexed_session import IndexedSession
+from .received import Received
+from .scope import Scope
+from .selection import Selection
+from .session_list import in_scope
+from .statistics import percentile
+
+_MAX_VALUES = 50
+DIMENSIONS_SHOWN = ("browser", "os", "device", "country")
+
+
+def breakdown_list(received: Received, scope: Scope) -> Json:
+    """Return the values of each dimension in scope, those of most sessions first; the empty value is unknown."""
+    selected = Selection(received.index, scope)
+    sessions = [each.of for each in in_scope(selected)]
+    loads: dict[Values, list[float]] = defaultdict(list)
+    for fact in selected.of_type(NAVIGATION):
+        if fact.millis is not None:
+            loads[fact.values].append(fact.millis)
+    counts = {
+        "page_views": Counter([fact.values for fact in selected.of_type(PAGE_VIEW)]),
+        "errors": Counter([fact.values for fact in selected.of_type(JS_ERROR)]),
+        "failed_requests": Counter(_failed(selected.of_type(HTTP))),
+    }
+    return {
+        "sessions": len(sessions),
+        "dimensions": [_dimension(name, sessions, loads, counts) for name in DIMENSIONS_SHOWN],
+    }
+
+
+def _failed(requests: Iterable[Fact]) -> list[Values]:
+    return [fact.values for fact in requests if fact.is_problem]
+
+
+def _dimension(
+    name: str,
+    sessions: Iterable[IndexedSession],
+    loads: Mapping[Values, list[float]],
+    counts: Mapping[str, Counter[Values]],
+) -> Json:
+    by_value: Counter[str] = Counter()
+    for session in sessions:
+        # Events without the value belong to the value that others of the session have.
+        values = {combination.by_name[name] for combination in session.summary.values}
+        by_value.update(values - {""} or values)
+    millis: dict[str, list[float]] = defaultdict(list)
+    for combination, some in loads.items():
+        millis[combination.by_name[name]] += some
+    rows = []
+    for value, number in sorted(by_value.items(), key=lambda item: (-item[1], item[0])):
+        row = {"value": value, "sessions": number, "loads": len(millis[value])}
+        row["p75_millis"] = percentile(millis[value], 75)
+        for kind, counted in counts.items():
+            row[kind] = sum(count for values, count in counted.items() if values.by_name[name] == value)
+        rows.append(row)
+    return {"name": name, "total": len(rows), "rows": rows[:_MAX_VALUES]}

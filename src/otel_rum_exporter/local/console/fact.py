@@ -1,0 +1,52 @@
+"""What views read of one event, computed once when it arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from ..record import Event
+
+if TYPE_CHECKING:
+    from .indexed_session import IndexedSession
+
+START = attrgetter("start")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Values:
+    """The values of all dimensions, shared by the events that have the same. Compared by identity."""
+
+    by_name: dict[str, str]
+
+
+@dataclass(slots=True, eq=False)
+class Fact:
+    """What views read of one event. `millis` is the duration, of a web vital its value; `url` has no query.
+
+    `start` is the timestamp `at` without the duration, because RUM's timestamps are end times. `outcome` and `status`
+    are of HTTP requests; `label` is the method or the file type; similar URLs and similar errors have the same
+    `pattern`; `words` is the text that a search reads, in lower case. `other` is the other event of the same call, and
+    `is_second` counts a call once. `trace` is a trace id of 32 hexadecimal digits.
+    """
+
+    event: Event
+    at: float
+    start: float
+    type: str
+    kind: str
+    page: str
+    values: Values
+    session: IndexedSession
+    is_problem: bool
+    millis: float | None
+    outcome: str
+    status: int
+    label: str
+    url: str
+    pattern: str
+    words: str
+    trace: str
+    other: Fact | None = None
+    is_second: bool = False

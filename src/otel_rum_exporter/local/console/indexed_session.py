@@ -1,0 +1,71 @@
+"""The stored events of one session: their order, their summary, and the pairs of events of one call."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+
+from .fact import START, Fact
+from .session_summary import SessionSummary
+
+# The events of one call have the same end, as far as clients round it.
+_SAME_CALL_SECONDS = 1.0
+_MAX_ALONE = 100
+
+Key = tuple[str, "str | None"]
+"""The app monitor and the session id."""
+
+
+class IndexedSession:
+    """The stored events of one session in order of arrival. Compared by identity."""
+
+    __slots__ = ("_alone", "_in_order", "facts", "forgotten", "key", "summary")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.facts: deque[Fact] = deque()
+        self.summary = SessionSummary()
+        self.forgotten = 0
+        self._in_order: list[Fact] | None = None
+        self._alone: dict[tuple[str, bool], list[Fact]] = {}
+
+    def pair(self, fact: Fact) -> None:
+        """Connect the two events of one call: the request and its measured duration, which end at the same time."""
+        others = self._alone.get((fact.url, not fact.outcome), [])
+        while others and abs(others[0].at - fact.at) > _SAME_CALL_SECONDS:
+            others.pop(0)
+        if others:
+            fact.other = others.pop(0)
+            fact.other.other = fact
+            fact.is_second = True
+        else:
+            self._alone.setdefault((fact.url, bool(fact.outcome)), []).append(fact)
+            if len(self._alone) > _MAX_ALONE:
+                self._alone.pop(next(iter(self._alone)))
+
+    def add(self, fact: Fact) -> None:
+        """Add the latest event."""
+        self.facts.append(fact)
+        self.summary.add(fact)
+        if self._in_order is not None:
+            insort(self._in_order, fact, key=START)
+
+    def forget(self) -> None:
+        """Remove the oldest event."""
+        fact = self.facts.popleft()
+        self.forgotten += 1
+        if fact.other:
+            fact.other.is_second = False
+            fact.other.other = None
+        alone = self._alone.get((fact.url, bool(fact.outcome)))
+        if alone and alone[0] is fact:
+            alone.pop(0)
+        self.summary.remove(fact)
+        if self._in_order is not None:
+            del self._in_order[self._in_order.index(fact, bisect_left(self._in_order, fact.start, key=START))]
+
+    def in_order(self) -> list[Fact]:
+        """Return the events in order of their starts. Do not change the list."""
+        if self._in_order is None:
+            self._in_order = sorted(self.facts, key=START)
+        return self._in_order

@@ -1,0 +1,53 @@
+"""A page's own view: what the overview shows, of one page, with its requests and the pages before and after it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from .event_fields import NAVIGATION, Json
+from .overview import overview
+from .received import Received
+from .requests import request_list
+from .scope import Scope
+from .selection import Selection
+from .statistics import percentile
+
+_MAX_REQUESTS = 10
+_MAX_NEIGHBOURS = 8
+EDGE = ""
+"""The place before the first and after the last page of a session."""
+
+
+def page_detail(received: Received, scope: Scope) -> Json | None:
+    """Return the page with the query's `name`; None when no stored event has it."""
+    name = scope.query.get("name", "")
+    if name not in received.index.page_sessions or not name:
+        return None
+    own = replace(scope, wanted={**scope.wanted, "page": name})
+    selected = Selection(received.index, own)
+    loads = selected.millis_of(NAVIGATION)
+    requests = request_list(received, own)
+    return {
+        **overview(received, own),
+        "name": name,
+        "load_millis": {str(percent): percentile(loads, percent) for percent in (50, 75, 95)},
+        "requests": {"total": requests["total"], "urls": requests["urls"][:_MAX_REQUESTS]},
+        **_neighbours(name, selected),
+    }
+
+
+def _neighbours(name: str, selected: Selection) -> Json:
+    """Return the pages before and after the page's views, in the sessions with an event in scope."""
+    before: Counter[str] = Counter()
+    after: Counter[str] = Counter()
+    for session in selected.sessions:
+        pages = [EDGE, *(page for _, page in session.summary.views), EDGE]
+        for previous, current, following in zip(pages, pages[1:], pages[2:], strict=False):
+            if current == name:
+                before[previous] += 1
+                after[following] += 1
+    return {
+        direction: [[page, count] for page, count in counts.most_common(_MAX_NEIGHBOURS)]
+        for direction, counts in (("before", before), ("after", after))
+    }
