@@ -59,11 +59,11 @@ def _axis(selected: Selection, found: Sequence[Listed], scope: Scope) -> Axis:
 
 def _chart(selected: Selection, found: Sequence[Listed], scope: Scope) -> Json:
     axis = _axis(selected, found, scope)
-    series: dict[str, list[float]] = defaultdict(list)
-    for fact in selected.of_type(HTTP):
-        series[fact.outcome].append(fact.at)
-    series["errors"] = [fact.at for fact in selected.of_type(JS_ERROR)]
-    series["page_views"] = [fact.at for fact in selected.of_type(PAGE_VIEW)]
+    series = {
+        "page_views": selected.times(PAGE_VIEW),
+        "errors": selected.times(JS_ERROR),
+        **{outcome: selected.times(HTTP, outcome) for outcome in ("4xx", "5xx", "failed")},
+    }
     by_step: dict[int, list[float]] = defaultdict(list)
     loads = [(fact.at, fact.millis) for fact in selected.of_type(NAVIGATION) if fact.millis is not None]
     for step, (_, millis) in zip(axis.steps_of([at for at, _ in loads]), loads, strict=True):
@@ -72,6 +72,6 @@ def _chart(selected: Selection, found: Sequence[Listed], scope: Scope) -> Json:
         "start": axis.start,
         "step_seconds": axis.step_seconds,
         "sessions": axis.counts(each.first for each in found),
-        **{name: axis.counts(series[name]) for name in ("page_views", "errors", "4xx", "5xx", "failed")},
+        **{name: axis.counts_of_sorted(times) for name, times in series.items()},
         "load_p75_millis": [percentile(by_step[step], 75) for step in range(axis.steps)],
     }
