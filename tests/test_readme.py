@@ -151,7 +151,7 @@ def reader(rum: LocalRum, tmp_path: Path) -> Reader:
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
         "no_proxy": "127.0.0.1",
-        **only("aws-lambda", "flask"),  # what opentelemetry-bootstrap installs for these applications
+        **only("flask"),  # what opentelemetry-bootstrap installs for this application
     }
     return Reader(rum, tmp_path, environment)
 
