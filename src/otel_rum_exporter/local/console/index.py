@@ -130,6 +130,11 @@ class Index:
         return self._times.get(series, [])
 
     @property
+    def type_counts(self) -> dict[str, int]:
+        """The number of events of each type."""
+        return {name: len(facts) for name, facts in self._by_type.items()}
+
+    @property
     def custom_types(self) -> list[str]:
         """The types of custom events."""
         return [name for name, facts in self._by_type.items() if facts[0].kind == "custom"]

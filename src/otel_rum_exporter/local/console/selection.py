@@ -42,6 +42,13 @@ class Selection:
             return _select(self.index.of_type(name), self.index, self.scope)
         return self._by_type.get(name, ())
 
+    @cached_property
+    def type_counts(self) -> Mapping[str, int]:
+        """The number of events of each type."""
+        if not self._narrows:
+            return self.index.type_counts
+        return {name: len(self._by_type[name]) for name in self._by_type}
+
     def millis_of(self, name: str) -> list[float]:
         """Return the durations of the events of a type, of web vitals their values, in ascending order."""
         if not self._narrows:
@@ -70,8 +77,11 @@ class Selection:
             found[page].failed_requests = count
         for name in (NAVIGATION, LCP.event_type):
             measured = [(fact.page, fact.millis) for fact in self.of_type(name) if fact.millis is not None]
-            for page, millis in sorted(measured):
+            for page, millis in measured:
                 (found[page].loads if name == NAVIGATION else found[page].paints).append(millis)
+        for totals in found.values():
+            totals.loads.sort()
+            totals.paints.sort()
         found.pop("", None)
         return found
 
@@ -86,8 +96,8 @@ class Selection:
         if not self._narrows:
             return {page: sessions for page, sessions in self.index.page_sessions.items() if page}
         found: dict[str, set[IndexedSession]] = defaultdict(set)
-        for fact in self.facts:
-            found[fact.page].add(fact.session)
+        for page, session in {(fact.page, fact.session) for fact in self.facts}:
+            found[page].add(session)
         return {page: sessions for page, sessions in found.items() if page}
 
     @cached_property
