@@ -325,6 +325,8 @@ def _lambda(block: str, reader: Reader, _: pytest.Pytester) -> None:
     )
     (reader.folder / "invoke.py").write_text(
         "import os, types, function\n"
+        "from otel_rum_exporter.delivery import worker\n"
+        "worker.MAX_EXPORT_WAIT_SECONDS = 60  # a busy machine may need more than two to import boto3\n"
         "context = types.SimpleNamespace(aws_request_id='1', function_name='f', invoked_function_arn="
         "'arn:aws:lambda:eu-central-1:123456789012:function:f')\n"
         "function.handler({}, context)\n"

@@ -16,8 +16,8 @@ import pytest
 from otel_rum_exporter.cli import EXIT_CODES, FAILED, LOST, MISUSED
 from otel_rum_exporter.cli.program import otel_rum, run
 from otel_rum_exporter.config import PREFIX, table
-from tests.cli.program import error_line
-from tests.cli.program import run as in_process
+from tests.cli.program import CODE, error_line
+from tests.cli.program import run as run_command
 from tests.spans import APP_MONITOR_ID
 
 INTERNAL = re.compile(
@@ -175,7 +175,7 @@ def test_wrong_input_ends_with_its_own_line(
 def test_gateway_on_a_host_that_does_not_exist_is_one_line(workers: str) -> None:
     """In a process of its own, whose end closes what the gateway opened."""
     options = ("--host", "none.invalid", "--http-port", "0", "--app-monitors", APP_MONITOR_ID)
-    ended = in_process("gateway", *options, "--workers", workers)
+    ended = run_command("gateway", *options, "--workers", workers, code=CODE)
     assert ended.returncode == FAILED
     assert re.fullmatch(r"cannot listen( on port 0 of none.invalid)?: [^(]+", error_line(ended))
 

@@ -1,7 +1,7 @@
 """Random schedules of delivery: accepted = delivered + stored + dropped after each step.
 
 The steps are those of `test_state`, without hypothesis: its engine takes most of the time of a schedule. FUZZ_REQUESTS
-sets the number of schedules, a third of it, at least 400. A failure names the seed of its schedule.
+sets the number of schedules, a tenth of it, at least 400. A failure names the seed of its schedule.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from otel_rum_exporter.rum.errors import Disposition
 from tests.delivery.test_state import DeliveryMachine, DiskMachine
 
-SCHEDULES = max(400, int(os.environ.get("FUZZ_REQUESTS", "0")) // 3)
+SCHEDULES = max(400, int(os.environ.get("FUZZ_REQUESTS", "0")) // 10)
 PARTS = 4
 """Tests for each machine, so that pytest-xdist divides them."""
 

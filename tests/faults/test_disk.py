@@ -35,11 +35,11 @@ pytestmark = ON_DISK
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of one megabyte."""
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of one megabyte, or of the size that the test sets."""
     place = tmp_path / "small disk"
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(place)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={getattr(request, 'param', '1m')},mode=0700", "tmpfs", str(place)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("nothing can be mounted here")
     yield place
@@ -47,13 +47,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("short_export_wait")
+@pytest.mark.parametrize("small_disk", ["256k"], indirect=True)
 def test_events_stay_in_memory_while_the_disk_is_full(
     rum: LocalRum, numbered: NumberedSpans, exporter: Make, small_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They are delivered, and later events are written to disk again."""
     rum.faults = [Fault(status=503)]
     one = exporter(spool_directory=str(small_disk / "spool"))
-    for _ in range(60):
+    for _ in range(15):
         one.export(numbered.spans(100, session_id()))
     assert sum("cannot be written" in line and "No space left" in line for line in caplog.messages) == 1
     rum.faults = []

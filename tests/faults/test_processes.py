@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -105,21 +106,47 @@ def app(environ, start_response):
     assert_same_ids(received(rum))
 
 
-def test_green_threads_deliver_all_spans(rum: LocalRum, storage: dict[str, Any], tmp_path: Path) -> None:
-    """Gevent patches everything before other imports."""
-    pytest.importorskip("gevent")
+@pytest.mark.parametrize(
+    ("package", "patch", "run_all"),
+    [
+        (
+            "gevent",
+            "from gevent import monkey\nmonkey.patch_all()\nimport gevent",
+            "gevent.joinall([gevent.spawn(work, number) for number in range(100)], raise_error=True)",
+        ),
+        (
+            "eventlet",
+            "import eventlet\neventlet.monkey_patch()",
+            "all(True for _ in eventlet.GreenPool().imap(work, range(100)))",
+        ),
+    ],
+    ids=["gevent", "eventlet"],
+)
+def test_green_threads_deliver_all_spans(
+    package: str, patch: str, run_all: str, rum: LocalRum, storage: dict[str, Any], tmp_path: Path
+) -> None:
+    """The package patches everything before other imports. A forked child delivers its spans as well."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"needs {package}")
     program = tmp_path / "green.py"
     program.write_text(
-        "from gevent import monkey\nmonkey.patch_all()\nimport gevent\n"
-        + SETUP
-        + """
+        f"""{patch}
+{SETUP}
 provider.add_span_processor(SimpleSpanProcessor(exporter))
-gevent.joinall([gevent.spawn(work, number) for number in range(100)], raise_error=True)
+{run_all}
+child = os.fork() if hasattr(os, "fork") else work(100)
+if child == 0:
+    work(100)
+    provider.shutdown()
+    os._exit(0)
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+work(101)
 provider.shutdown()
 """
     )
     run(program, rum, storage)
-    wait_until_received(rum, set(range(100)))
+    wait_until_received(rum, set(range(102)))
     assert_same_ids(received(rum))
 
 

@@ -18,7 +18,7 @@ from tests.gateway.bodies import json_spans, spans
 from tests.otlp.encodings import nested_json_span, nested_protobuf_span
 from tests.spans import START_NS, make_config
 
-BODIES = max(5000, int(os.environ.get("FUZZ_REQUESTS", "0")) // 4)
+BODIES = max(5000, int(os.environ.get("FUZZ_REQUESTS", "0")) // 12)
 ALLOWED_STATUSES = {200, 400, 413, 415}
 MAX_BODY_BYTES = 256 * 1024
 MAX_GROWTH_BYTES = 64 * 1024 * 1024

@@ -88,9 +88,10 @@ def test_a_failed_request_for_credentials_has_advice_about_credentials(
         (botocore.exceptions.ProfileNotFound(profile="p"), "check AWS_PROFILE"),
         (botocore.exceptions.SSOTokenLoadError(profile_name="p", error_msg="m"), "run: aws sso login"),
         (botocore.exceptions.NoRegionError(), "set OTEL_EXPORTER_AWS_RUM_REGION or AWS_REGION"),
+        (RecursionError(), "let gevent or eventlet patch before other imports"),
     ],
 )
-def test_an_exception_about_credentials_has_its_advice(error: Exception, advice: str) -> None:
+def test_an_exception_has_its_advice(error: Exception, advice: str) -> None:
     """The log line has the fix."""
     assert outcome_of(error).advice.startswith(advice)
 

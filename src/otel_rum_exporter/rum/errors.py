@@ -131,6 +131,8 @@ EXCEPTIONS: dict[str, tuple[Disposition, str]] = {
     **dict.fromkeys(("ConnectionError", "HTTPClientError", "IncompleteReadError"), (Disposition.RETRY, "")),
     **dict.fromkeys(("CapacityNotAvailableError", "MetadataRetrievalError"), (Disposition.RETRY, "")),
     "BotoCoreError": (Disposition.WAIT, "correct the AWS configuration that the message names"),
+    # https://github.com/gevent/gevent/issues/1016
+    "RecursionError": (Disposition.RETRY, "let gevent or eventlet patch before other imports"),
     "Exception": (Disposition.RETRY, ""),
 }
 """By the exception's class, else by its nearest base class in this table."""
