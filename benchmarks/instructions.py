@@ -14,7 +14,8 @@ import sys
 
 from .measure import BATCH
 
-FEW, MANY = 2 * BATCH, 6 * BATCH
+FEW, MANY = 8 * BATCH, 16 * BATCH
+"""The first spans have all stacks of the corpus: an application that fails, fails repeatedly at the same places."""
 TIMEOUT_SECONDS = 1200
 DEFAULT = ("aws_rum", "otlp")
 

@@ -37,6 +37,7 @@ from werkzeug.test import Client as WerkzeugClient
 from otel_rum_exporter import RumSessionMiddleware, RumSessionProcessor, RumSessionWsgiMiddleware, RumSpanExporter
 from otel_rum_exporter.gateway.settings import GatewaySettings
 from otel_rum_exporter.local import LocalRum
+from tests.instrumentations import only
 from tests.spans import APP_MONITOR_ID
 
 pytest_plugins = ["pytester"]
@@ -150,6 +151,7 @@ def reader(rum: LocalRum, tmp_path: Path) -> Reader:
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
         "no_proxy": "127.0.0.1",
+        **only("flask"),  # what opentelemetry-bootstrap installs for this application
     }
     return Reader(rum, tmp_path, environment)
 
@@ -323,6 +325,8 @@ def _lambda(block: str, reader: Reader, _: pytest.Pytester) -> None:
     )
     (reader.folder / "invoke.py").write_text(
         "import os, types, function\n"
+        "from otel_rum_exporter.delivery import worker\n"
+        "worker.MAX_EXPORT_WAIT_SECONDS = 60  # a busy machine may need more than two to import boto3\n"
         "context = types.SimpleNamespace(aws_request_id='1', function_name='f', invoked_function_arn="
         "'arn:aws:lambda:eu-central-1:123456789012:function:f')\n"
         "function.handler({}, context)\n"

@@ -287,8 +287,8 @@ def free_port() -> int:
 
 
 def bold(text: str) -> str:
-    """Return bold text if the output is a terminal."""
-    return f"\033[1m{text}\033[0m" if sys.stdout.isatty() else text
+    """Return bold text if the output is a terminal, unless NO_COLOR is set."""
+    return f"\033[1m{text}\033[0m" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
 
 
 def cut(line: str) -> str:

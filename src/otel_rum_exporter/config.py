@@ -287,19 +287,13 @@ def variable(name: str) -> str:
 def _missing(found: Mapping[str, Reading], environment: Mapping[str, str], named: Names) -> Iterator[str]:
     """Yield a message for each required setting that is missing."""
     if found["app_monitor_id"].place is None and not _resource_names_monitor(environment):
+        name = named("app_monitor_id")
         yield (
-            f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; "
-            f"set it to the app monitor's ID{_alternative(named('app_monitor_id'))}"
+            f"{variable('app_monitor_id')} is not set, so there is no app monitor to send spans to; set it to the app "
+            f"monitor's ID{'' if name.startswith(PREFIX) else f', or give {name}'}"
         )
     if (role := found["guest_role_arn"].place) and found["identity_pool_id"].place is None:
         yield f"{role} is set without {variable('identity_pool_id')}, whose guests assume it"
-
-
-def _alternative(name: str) -> str:
-    """Return how else to set a setting: by its option or keyword, if it has one."""
-    if name.startswith(PREFIX):
-        return ""
-    return f", or give {name}" if name.startswith("--") else f", or set {name} in code"
 
 
 def _resource_names_monitor(environment: Mapping[str, str]) -> bool:

@@ -34,10 +34,10 @@ class Application(NamedTuple):
     folder: Path
     environment: dict[str, str]
 
-    def run(self, *command: str, instrumented: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a program until it ends."""
         return subprocess.run(
-            [INSTRUMENT, *command] if instrumented else command,
+            command,
             cwd=FOLDER,
             env={**self.environment, **variables},
             capture_output=True,
@@ -103,8 +103,6 @@ def application(rum: LocalRum, tmp_path: Path) -> Application:
         "OTEL_TRACES_EXPORTER": "aws_rum",
         "OTEL_LOGS_EXPORTER": "aws_rum",
         "OTEL_METRICS_EXPORTER": "none",
-        # The test environment has instrumentations of libraries that these applications use only in passing.
-        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "asyncclick,asyncio,click,threading",
         "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",

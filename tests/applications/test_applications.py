@@ -8,12 +8,15 @@ import sys
 import pytest
 import requests
 
-from tests.applications.conftest import TIMEOUT_SECONDS, Application, free_port, is_open, wait_until
+from tests.applications.conftest import INSTRUMENT, TIMEOUT_SECONDS, Application, free_port, is_open, wait_until
+from tests.instrumentations import only
 
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Accept": "text/html",
 }
+CLIENTS = ("exceptions", "logging", "requests", "urllib", "urllib3")
+"""What a service has besides its framework."""
 PROBE = {"User-Agent": "kube-probe/1.30"}
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn and the signals need POSIX")
@@ -38,9 +41,10 @@ def test_django_with_a_login_a_database_and_two_workers(application: Application
         ("http_event", "GET /broken/ 500"): 1,
         ("js_error_event", "KeyError in django_shop.py"): 1,
     }
-    port, settings = free_port(), {"DJANGO_SETTINGS_MODULE": "django_settings"}
+    port = free_port()
+    settings = {"DJANGO_SETTINGS_MODULE": "django_settings", **only("django", "sqlite3", "jinja2", *CLIENTS)}
     url = f"http://127.0.0.1:{port}"
-    prepared = application.run(sys.executable, "django_shop.py", "prepare", instrumented=False, **settings)
+    prepared = application.run(sys.executable, "django_shop.py", "prepare", **settings)
     assert prepared.returncode == 0, prepared.stderr
     server = (
         sys.executable,
@@ -83,7 +87,11 @@ def test_fastapi_with_two_workers(application: Application) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     server = (sys.executable, "-m", "uvicorn", "--workers", "2", "--timeout-worker-healthcheck", "60")
-    with application.serving(*server, "--port", str(port), "fastapi_shop:app"), requests.Session() as client:
+    settings = only("fastapi", "starlette", *CLIENTS)
+    with (
+        application.serving(*server, "--port", str(port), "fastapi_shop:app", **settings),
+        requests.Session() as client,
+    ):
         wait_until(lambda: is_open(port))
         assert {client.get(f"{url}/orders/7").status_code for _ in range(10)} == {200}
         assert client.get(f"{url}/orders/0").status_code == 404
@@ -107,7 +115,7 @@ def test_fastapi_below_the_command_that_runs_it(application: Application) -> Non
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     server = (sys.executable, "-m", "uvicorn", "--port", str(port), "fastapi_shop:app")
-    with application.serving(*server, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="asyncio,threading") as process:
+    with application.serving(*server, **only("click", "fastapi", "starlette", *CLIENTS)) as process:
         wait_until(lambda: is_open(port))
         for _ in range(2):
             assert requests.get(f"{url}/orders/7").status_code == 200
@@ -128,9 +136,10 @@ def test_celery_with_redis(application: Application, redis_url: str) -> None:
         ("js_error_event", "ValueError in celery_jobs.py"): 1,
     }
     worker = (sys.executable, "-m", "celery", "-A", "celery_jobs", "worker", "--concurrency", "2")
-    with application.serving(*worker, REDIS_URL=redis_url):
+    settings = {"REDIS_URL": redis_url, **only("celery", "redis", *CLIENTS)}
+    with application.serving(*worker, **settings):
         produce = "import celery_jobs; celery_jobs.produce()"
-        ended = application.run(sys.executable, "-c", produce, REDIS_URL=redis_url)
+        ended = application.run(INSTRUMENT, sys.executable, "-c", produce, **settings)
         assert ended.returncode == 0, ended.stderr
         application.wait_for(expected)
     events = application.events()
@@ -140,7 +149,9 @@ def test_celery_with_redis(application: Application, redis_url: str) -> None:
 
 def test_sqlalchemy(application: Application) -> None:
     """A driver's error that SQLAlchemy raises again, and that ends the program, is one error."""
-    ended = application.run(sys.executable, "sqlalchemy_report.py")
+    ended = application.run(
+        INSTRUMENT, sys.executable, "sqlalchemy_report.py", **only("sqlalchemy", "sqlite3", *CLIENTS)
+    )
     assert "no such table: sales" in ended.stderr
     assert application.events() == {
         ("session_start_event", ""): 1,
@@ -152,7 +163,7 @@ def test_sqlalchemy(application: Application) -> None:
 
 def test_structlog(application: Application) -> None:
     """Its formatted exception is one error with the type and place of the exception."""
-    ended = application.run(sys.executable, "structlog_report.py")
+    ended = application.run(INSTRUMENT, sys.executable, "structlog_report.py", **only("structlog", *CLIENTS))
     assert ended.returncode == 0, ended.stderr
     assert application.events() == {
         ("session_start_event", ""): 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,13 @@ def test_damaged_checkpoint_starts_at_0(tmp_path: Path, content: str) -> None:
     (path,) = (tmp_path / "state").iterdir()
     path.write_text(content)
     assert checkpoint(tmp_path).offset == 0
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="file names are Unicode")
+def test_checkpoint_of_a_name_that_is_not_utf_8_keeps_its_offset(tmp_path: Path) -> None:
+    """Linux allows any bytes in names."""
+    checkpoint(tmp_path, name="\udcff.json").save(6)
+    assert checkpoint(tmp_path, name="\udcff.json").offset == 6
 
 
 def test_checkpoint_is_readable_only_by_its_owner(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from otel_rum_exporter.config import PREFIX, table
 from otel_rum_exporter.local import CAPTIVE_PORTAL, Fault, LocalRum
-from tests.cli.program import run
+from tests.cli.program import CODE, run
 
 MONITOR_ID = "00000000-1111-4222-8333-444444444444"
 VALID = {f"{PREFIX}APP_MONITOR_ID": MONITOR_ID, f"{PREFIX}SIGNING": "none", "OTEL_TRACES_EXPORTER": "aws_rum"}
@@ -16,7 +16,7 @@ VALID = {f"{PREFIX}APP_MONITOR_ID": MONITOR_ID, f"{PREFIX}SIGNING": "none", "OTE
 
 def test_doctor_with_valid_settings_exits_with_0(rum: LocalRum) -> None:
     """It prints each setting that is given with its source, then each check on a line."""
-    ended = run("doctor", "--endpoint", rum.url, **VALID)
+    ended = run("doctor", "--endpoint", rum.url, code=CODE, **VALID)
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert [line.split() for line in lines[1:4]] == [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import code_without, error_line, run
+from tests.cli.program import CODE, code_without, error_line, run
 
 SPAN = {
     "traceId": "5b8efff798038103d269b633813fc60c",
@@ -57,7 +57,7 @@ def test_explain_uses_the_settings_of_the_environment() -> None:
 
 def test_explain_escapes_characters_that_the_terminal_cannot_print() -> None:
     """An encoding without the arrow does not stop the command."""
-    ended = run("explain", "-", stdin=BODY, PYTHONIOENCODING="cp1252")
+    ended = run("explain", "-", code=CODE, stdin=BODY, PYTHONIOENCODING="cp1252")
     assert ended.returncode == 0
     assert ended.stdout.startswith("INTERNAL shop \\u2192 cart: ")
 

@@ -21,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.cli.program import code_without, environment, error_line, run
+from tests.instrumentations import only
 
 StartLocal = Callable[..., subprocess.Popen[str]]
 SHOP = "11111111-1111-4111-8111-111111111111"
@@ -113,7 +114,12 @@ def test_local_prints_lines_that_a_shell_accepts_and_that_work(start_local: Star
     script = f'{"".join(exports)}exec opentelemetry-instrument {sys.executable} -c "{code}"'
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     ended = subprocess.run(
-        ["bash", "-euc", script], env=environment(PATH=path), capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-euc", script],
+        env=environment(PATH=path, **only()),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     (monitor,) = client(url).list_app_monitors()["AppMonitorSummaries"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from otel_rum_exporter.cli.commands.record import NEEDS
 from otel_rum_exporter.local import LocalRum
 from tests.cli.program import code_without_package, error_line, run
+from tests.instrumentations import only
 from tests.spans import APP_MONITOR_ID
 
 PROGRAM = """
@@ -36,7 +37,7 @@ def record(folder: Path, program: str, **variables: str) -> subprocess.Completed
     (folder / "program.py").write_text(program)
     return run(
         *("record", "--output", str(folder / "spans.jsonl"), "--", sys.executable, str(folder / "program.py")),
-        **variables,
+        **{**only("logging"), **variables},
     )
 
 

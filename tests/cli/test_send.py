@@ -162,7 +162,8 @@ def test_send_stops_after_its_patience_and_the_next_run_resumes(
     """The first run prints the reason, and loses nothing."""
     file.write_text("".join(line(number) for number in range(30)))
     rum.faults = [Fault(status=503)]
-    ended = run("send", "--json", "--patience", "1", str(file), **variables)
+    # A process of its own: delivery gives up with its end.
+    ended = run("send", "--json", "--patience", "1", str(file), code=CODE, **variables)
     assert ended.returncode == 1
     assert json.loads(ended.stdout)["unsent"] == 30
     assert "otel-rum: RUM accepted no events for 1 s\n" in ended.stderr

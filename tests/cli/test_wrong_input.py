@@ -16,6 +16,8 @@ import pytest
 from otel_rum_exporter.cli import EXIT_CODES, FAILED, LOST, MISUSED
 from otel_rum_exporter.cli.program import otel_rum, run
 from otel_rum_exporter.config import PREFIX, table
+from tests.cli.program import CODE, error_line
+from tests.cli.program import run as run_command
 from tests.spans import APP_MONITOR_ID
 
 INTERNAL = re.compile(
@@ -125,6 +127,7 @@ SEND = ("send", "--app-monitor-id", APP_MONITOR_ID, "--endpoint", "http://127.0.
         (("local", "--host", "", "--port", "0"), MISUSED, "--host='' is empty"),
         (("local", "--host", "none.invalid", "--port", "0"), FAILED, "cannot listen on port 0 of none.invalid: [^(]*$"),
         (("local", "--host", "192.0.2.1", "--port", "0"), FAILED, "cannot listen on port 0 of 192.0.2.1: [^(]*$"),
+        (("local", "--domain", "", "--port", "0"), MISUSED, "--domain='' is empty; leave it out, or give a value"),
         (("local", "--app-monitor", "shop"), MISUSED, "an app monitor's id must be a UUID, is 'shop'"),
         (("local", "--app-monitor", f"{APP_MONITOR_ID}=a b"), MISUSED, "an app monitor's name must be .* is 'a b'"),
         (("local", "--fault", "x"), MISUSED, "'x' has the unknown fault field 'x'; use status, "),
@@ -145,6 +148,8 @@ SEND = ("send", "--app-monitor-id", APP_MONITOR_ID, "--endpoint", "http://127.0.
         (("gateway", "--keep-user-agent", "maybe"), MISUSED, "--keep-user-agent='maybe' is neither true nor false"),
         (("gateway", "--host", ""), MISUSED, "--host='' is empty"),
         (("gateway",), MISUSED, f"{PREFIX}APP_MONITOR_ID is not set[^-]*set it to the app monitor's ID$"),
+        (("explain", "a\x1b[31m"), LOST, r"cannot read a\\x1b\[31m: No such file"),
+        (("probe", "--region", "us east", "--app-monitor-id", APP_MONITOR_ID), FAILED, "no app mo.*[^.][.] To fix: "),
         (("probe", "--wait-seconds", "x"), MISUSED, "--wait-seconds='x' is not a number of at least 0"),
         (("probe",), FAILED, "no app monitor can be read: there are no credentials.* To fix: give the process AWS cr"),
         (("record",), MISUSED, "missing argument 'COMMAND...'"),
@@ -166,6 +171,15 @@ def test_wrong_input_ends_with_its_own_line(
     assert not [line for line in ended.lines if INTERNAL.search(line)]
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_gateway_on_a_host_that_does_not_exist_is_one_line(workers: str) -> None:
+    """In a process of its own, whose end closes what the gateway opened."""
+    options = ("--host", "none.invalid", "--http-port", "0", "--app-monitors", APP_MONITOR_ID)
+    ended = run_command("gateway", *options, "--workers", workers, code=CODE)
+    assert ended.returncode == FAILED
+    assert re.fullmatch(r"cannot listen( on port 0 of none.invalid)?: [^(]+", error_line(ended))
+
+
 @pytest.mark.parametrize("command", ["config", "send", "gateway"])
 def test_wrong_variable_is_named_as_the_variable(call: Callable[..., Ended], command: str) -> None:
     """An option is not named where none was used."""
@@ -176,6 +190,13 @@ def test_wrong_variable_is_named_as_the_variable(call: Callable[..., Ended], com
     faults = "".join(ended.lines)
     assert f"{PREFIX}APP_MONITOR_ID='shop' is not a UUID" in faults
     assert f"{PREFIX}CUSTOM_EVENTS='some' is not one of application, all, none" in faults
+
+
+def test_completion_for_another_shell_names_the_shells(call: Callable[..., Ended]) -> None:
+    """Without the line, the script would be empty."""
+    ended = call(_OTEL_RUM_COMPLETE="tcsh_source")
+    assert ended.code == MISUSED
+    assert ended.lines == ["_OTEL_RUM_COMPLETE: there is no completion for tcsh; use bash, zsh or fish"]
 
 
 def test_misspelt_variable_has_the_right_name(call: Callable[..., Ended]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from otel_rum_exporter.local import LocalRum
 from tests.examples.example import EXAMPLES, INSTRUMENT, received_events, run
+from tests.instrumentations import only
 
 MONITOR_ID = "00000000-1111-4222-8333-444444444444"
 NIL = "00000000-0000-0000-0000-000000000000"
@@ -31,7 +32,7 @@ def test_in_code_has_at_most_20_lines_of_code() -> None:
 
 def test_declarative_sends_its_screens_and_an_error(rum: LocalRum) -> None:
     """The YAML file reads endpoint and app monitor from the environment."""
-    settings = {"RUM_APP_MONITOR_ID": MONITOR_ID, "RUM_ENDPOINT": rum.url, "RUM_SIGNING": "none"}
+    settings = {"RUM_APP_MONITOR_ID": MONITOR_ID, "RUM_ENDPOINT": rum.url, "RUM_SIGNING": "none", **only()}
     folder = EXAMPLES / "declarative"
     done = run(folder, INSTRUMENT, sys.executable, "app.py", OTEL_CONFIG_FILE="rum.yaml", **settings)
     assert (done.returncode, done.stdout) == (0, "6 times 7? 42: right\n7 times 6? the same: wrong\n")

@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from opentelemetry import trace
 
 from tests.examples.example import EXAMPLES, TIMEOUT_SECONDS, environment, run, wait_until
+from tests.instrumentations import only
 
 ROOT = EXAMPLES.parent
 DEMO = "examples/shop/demo.py"
@@ -40,13 +41,15 @@ EVENT_COUNTS = {
 }
 """The events of the demo, by type."""
 
-DEMO_WITHOUT_SHOP = """
+DEMO_CODE = f"""
 import pathlib, sys
-sys.path.insert(0, ".")
+sys.path.insert(0, {str(EXAMPLES / "shop")!r})
 import demo
-demo.SHOP = pathlib.Path("missing.py")
+demo.SETTINGS.update({only("flask", "requests")!r})
+demo.SHOP = demo.SHOP.with_name(sys.argv[1])
 raise SystemExit(demo.main())
 """
+"""The demo in an environment with the packages of the extra `demo`. Its argument is the name of the shop's file."""
 
 AWS_SCHEMAS = {
     "http_event": "http-event.json",
@@ -64,7 +67,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     output = tmp_path_factory.mktemp("demo") / "output.txt"
     with (
         output.open("w") as file,
-        subprocess.Popen([sys.executable, DEMO], cwd=ROOT, env=environment(), stdout=file, stderr=file) as process,
+        subprocess.Popen(
+            [sys.executable, "-c", DEMO_CODE, "app.py"], cwd=ROOT, env=environment(), stdout=file, stderr=file
+        ) as process,
     ):
         try:
             wait_until(lambda: "Ctrl-C" in output.read_text(), process)
@@ -99,7 +104,7 @@ def test_demo_on_ctrl_c_exits_with_0(demo: dict[str, Any]) -> None:
 
 def test_demo_without_a_working_shop_exits_with_1_and_prints_the_reason() -> None:
     """The reason includes the output of the shop."""
-    done = run(EXAMPLES / "shop", sys.executable, "-c", DEMO_WITHOUT_SHOP, DEMO_ONCE="1")
+    done = run(ROOT, sys.executable, "-c", DEMO_CODE, "missing.py", DEMO_ONCE="1")
     assert done.returncode == 1
     assert "the shop did not start" in done.stderr
     assert "missing.py" in done.stderr

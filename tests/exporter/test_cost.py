@@ -59,7 +59,7 @@ def test_the_price_is_that_of_the_list() -> None:
     assert usd(100_000) == pytest.approx(1.0)
     assert [price_in_words(count) for count in (0, 1, 100_000, 250_000_000)] == [
         "0.00 USD",
-        "1e-05 USD",
+        "0.00001 USD",
         "1.00 USD",
         "2,500.00 USD",
     ]

@@ -61,8 +61,7 @@ def run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[
 
 def test_environment_variables_alone_switch_the_exporter_on(rum: LocalRum) -> None:
     """opentelemetry-instrument finds it by its name."""
-    settings = {**rum_settings(rum.url), "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ""}
-    run([INSTRUMENT, sys.executable, "-c", APPLICATION], environment(**settings))
+    run([INSTRUMENT, sys.executable, "-c", APPLICATION], environment(**rum_settings(rum.url)))
     assert [event.type for event in rum.events("work")] == ["work"]
 
 

@@ -156,7 +156,8 @@ def test_events_accepted_while_the_disk_was_full_are_written_when_it_is_not(
     assert second.ledger.recovered == 500
 
 
-def test_a_spool_works_on_a_disk_of_one_megabyte(
+@pytest.mark.parametrize("small_disk", ["256k"], indirect=True)
+def test_a_spool_works_on_a_disk_of_a_quarter_of_a_megabyte(
     rum: LocalRum,
     numbered: NumberedSpans,
     exporter: Make,
@@ -164,7 +165,7 @@ def test_a_spool_works_on_a_disk_of_one_megabyte(
 ) -> None:
     """Space of delivered events is used again, while other events stay."""
     one = exporter(spool_directory=str(small_disk / "spool"), max_requests_per_second=0)
-    for _ in range(40):
+    for _ in range(15):
         one.export(numbered.spans(100, session_id()))
         assert one.force_flush()
     rum.faults = [Fault(status=503)]

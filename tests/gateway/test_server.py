@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from otel_rum_exporter.local import LocalRum
+from tests.cli.program import run
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
 from tests.spans import APP_MONITOR_ID
 from tests.waiting import TIMEOUT_SECONDS, wait_until, wait_until_reachable
@@ -248,13 +249,17 @@ def test_a_wrong_setting_or_port_is_one_line_at_the_start(
     start: Callable[..., GatewayProcess], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The process exits with an error."""
-    assert start("--max-body-bytes", "5").process.wait(TIMEOUT_SECONDS) == 2
-    assert start(OTEL_RUM_GATEWAY_TOKN="x").process.wait(TIMEOUT_SECONDS) == 2
-    assert start(OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID="").process.wait(TIMEOUT_SECONDS) == 2
+    settings = {"OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID, "OTEL_EXPORTER_AWS_RUM_SIGNING": "none"}
+    wrong = [
+        run("gateway", "--max-body-bytes", "5", **settings),
+        run("gateway", OTEL_RUM_GATEWAY_TOKN="x", **settings),
+        run("gateway"),
+    ]
+    assert [ended.returncode for ended in wrong] == [2, 2, 2]
     taken = start()
     port = taken.wait_for_url().rpartition(":")[2]
     assert start("--http-port", port).process.wait(TIMEOUT_SECONDS) == 1
-    lines = capfd.readouterr().err.splitlines()
+    lines = [*(ended.stderr.rstrip("\n") for ended in wrong), *capfd.readouterr().err.splitlines()]
     assert [line.partition(" ")[0] for line in lines] == ["otel-rum:"] * 4
     for line, expected in zip(
         lines, ("--max-body-bytes='5'", "OTEL_RUM_GATEWAY_TOKEN", "APP_MONITOR_ID", port), strict=True

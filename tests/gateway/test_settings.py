@@ -37,6 +37,7 @@ def test_app_monitors_are_ids_with_or_without_alias() -> None:
             "GRPC_PORT='99999' is not a whole number from 0",
         ),
         ({"grpc": "maybe"}, {}, "grpc='maybe' is neither true nor false"),
+        ({"trusted_proxies": "10.0.0.1,proxy"}, {}, "has 'proxy', which is no address; use for example 10.0.0.0/8"),
         ({"htp_port": 1}, {}, "did you mean 'http_port'"),
         ({}, {"OTEL_RUM_GATEWAY_TOKN": "x"}, "did you mean 'OTEL_RUM_GATEWAY_TOKEN'"),
     ],

@@ -1,6 +1,9 @@
 """Texts without secrets, as applications, libraries and browsers write them: no redaction may change them."""
 
 HARMLESS: tuple[str, ...] = (
+    "https://shop.example/caf%C3%A9/men%C3%BC failed",
+    "GET /files/annual%20report.pdf failed",
+    "100%25 of rows read, 40%ab",
     "Unexpected token: <",
     "    token = read_token(path)",
     "at f (webpack-internal:///./node_modules/react-dom/cjs/react-dom.development.js:3945:14)",

@@ -179,6 +179,32 @@ def test_the_same_exception_in_two_requests_is_two_errors() -> None:
         assert sorted(found) == ["http_event", "js_error_event", "sell"]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3), (0, 2, 3, 1)])
+def test_the_same_exception_in_two_pending_requests_is_two_errors_with_a_spool(order: tuple[int, ...]) -> None:
+    """A pending span is mapped before its request is known."""
+    process = Process(is_durable=True)
+    failed = {**OLD, "http.status_code": 500}
+    raised = [exception_event("KeyError", "sku", 'File "shop.py", line 7, in sell')]
+    requests = [request(failed, events=raised) for _ in range(2)]
+    spans = [span for one in requests for span in (make_span("sell", parent=one, events=raised), one)]
+    found = [event for index in order for event in process.export(spans[index])]
+    found += process.wait(6) + process.close()
+    assert sorted(found) == [name for name in ("http_event", "js_error_event", "sell") for _ in requests]
+
+
+@pytest.mark.parametrize("is_durable", [False, True])
+def test_spans_of_long_requests_do_not_get_the_session_of_another_request(*, is_durable: bool) -> None:
+    """Their requests have not ended when their wait ends, and all are in one trace."""
+    process = Process(is_durable=is_durable)
+    known, unknown = request({**OLD, "session.id": A}), request()
+    process.export(make_span("work", {"session.id": A}, parent=known))
+    process.export(make_span("work", parent=unknown))
+    process.seconds += 30
+    sessions = [key.session_id for key in process.converter.expire(process.now).events]
+    assert len(sessions) == 2
+    assert A in sessions
+
+
 def test_a_process_sends_what_is_below_a_span_that_never_ends() -> None:
     """After the first 30 seconds, without a wait. At its end nothing is pending."""
     process = Process()

@@ -314,7 +314,7 @@ def test_the_text_is_as_documented() -> None:
         "     1  page_view_event",
         "     1  performance_navigation_event",
         "     1  js_error_event",
-        f"3e-05 USD at list price ({PRICE_DATE}, {PRICE_PAGE})",
+        f"0.00003 USD at list price ({PRICE_DATE}, {PRICE_PAGE})",
     ]
 
 

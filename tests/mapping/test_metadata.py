@@ -125,6 +125,15 @@ def test_custom_attributes_take_the_keys_and_values_that_rum_keeps() -> None:
     }
 
 
+@pytest.mark.parametrize("version", ["140.0.7339.82", "10.0.22631", "17.5.1", "22.04"])
+def test_versions_of_browser_and_system_are_no_ids(version: str) -> None:
+    """Although they are numbers with separators."""
+    attributes = {"user_agent.version": version, "user_agent.os.version": version}
+    assert trace(attributes, SpanKind.INTERNAL) == {"browserVersion": version, "osVersion": version}
+    of_resource = metadata.of_resource({"user_agent.version": version}, make_config(), is_server=False)
+    assert of_resource["browserVersion"] == version
+
+
 def test_two_names_that_collide_keep_the_first() -> None:
     """`a.b` and `a_b` are one key in RUM."""
     assert metadata.custom({"a.b": 1, "a_b": 2}, make_config(metadata_attributes=["a.b", "a_b"])) == {"a_b": 1}

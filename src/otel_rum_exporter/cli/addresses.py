@@ -9,9 +9,11 @@ def why_not_listening(error: OSError, options: str) -> str:
     """Return why a server could not listen, with the fix; `options` are those that choose the port."""
     # Python adds the address in its own notation to the message of the operating system.
     cause, _, address = (error.strerror or str(error)).partition(" (while attempting to bind on address ")
+    if error.strerror:
+        cause = f"cannot listen: {cause}"
     if address:
         host, port = address.strip("()").replace("'", "").split(", ")[:2]
-        cause = f"cannot listen on port {port} of {host}: {cause}"
+        cause = cause.replace("cannot listen", f"cannot listen on port {port} of {host}", 1)
     if error.errno == errno.EADDRINUSE:
         return f"{cause}. To fix: stop the program that uses the port, or choose another port with {options}"
     return cause

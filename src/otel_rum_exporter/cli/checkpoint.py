@@ -26,7 +26,7 @@ class Checkpoint:
     """
 
     def __init__(self, directory: Path, file: Path, stream: BinaryIO, destination: str) -> None:
-        name = hashlib.sha256(f"{file.resolve()}\n{destination}".encode()).hexdigest()[:32]
+        name = hashlib.sha256(f"{file.resolve()}\n{destination}".encode(errors="surrogateescape")).hexdigest()[:32]
         self._path = directory / f"{name}.json"
         self._file = file
         stream.seek(0)

@@ -42,7 +42,8 @@ def columns() -> int:
 
 def report(message: str) -> None:
     """Print an error to stderr."""
-    first, marker, fix = message.partition("To fix:")
+    # Messages of libraries can end with a period of their own, and names of files can have control characters.
+    first, marker, fix = _printable(message, except_for="\n").replace(".. To fix:", ". To fix:").partition("To fix:")
     name = click.style("otel-rum:", fg="red", bold=True)
     click.echo(f"{name} {first}{click.style(marker, bold=True)}{fix}", err=True, color=color())
 
@@ -65,7 +66,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, indent:
 
     A cell is never cut. On a terminal, one that does not fit begins a new line; in a pipe, a row is one line.
     """
-    rows = [[_printable(cell) for cell in row] for row in rows] or [[otherwise]]
+    rows = [[_printable(cell) for cell in row] for row in rows] or ([[otherwise]] if otherwise else [])
     room = columns() - len(indent) if is_terminal() else sys.maxsize
     # A long cell alone does not make its column wide.
     widths = [max([len(cell) for cell in column if len(cell) <= room * 0.4], default=0) for column in zip(*rows)]  # noqa: B905
@@ -89,5 +90,10 @@ def _folded(cells: Sequence[str], room: int) -> Iterator[str]:
     yield line
 
 
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+def _printable(text: str, except_for: str = "") -> str:
+    """Return a text with control characters escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in except_for else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
+from click.shell_completion import get_completion_class
 
 from .._secrets import without_secrets
 from .._version import VERSION
@@ -27,6 +28,7 @@ from .commands.send import send
 from .options import Context
 from .output import color
 
+COMPLETION_VARIABLE = "_OTEL_RUM_COMPLETE"
 TRACEBACK_VARIABLE = "OTEL_RUM_TRACEBACK"
 
 
@@ -96,6 +98,9 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    shell = os.environ.get(COMPLETION_VARIABLE, "").partition("_")[0]
+    if shell and get_completion_class(shell) is None:
+        fail(f"{COMPLETION_VARIABLE}: there is no completion for {shell}; use bash, zsh or fish", MISUSED)
     try:
         code = otel_rum.main(prog_name="otel-rum", standalone_mode=False, color=color())
     except (click.Abort, KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -62,7 +63,10 @@ class GatewaySettings:
         64 * MIB, "Most decompressed bytes per second from one address; 0 means no limit.", whole(0, MIB)
     )
     trusted_proxies: tuple[str, ...] = row(
-        (), "Addresses of proxies whose `X-Forwarded-For` contains the client's address.", names_list, shown="none"
+        (),
+        "Addresses or networks of proxies whose `X-Forwarded-For` contains the client's address, separated by commas.",
+        Reader("IP[/BITS],...", lambda value: tuple(map(_proxy, names_list(value)))),
+        shown="none",
     )
     keep_user_agent: bool = row(
         False, "Use the request's `User-Agent` as the browser if the telemetry has none.", truth
@@ -108,3 +112,12 @@ def _monitor(entry: str) -> MonitorEntry:
     if not UUID.fullmatch(monitor_id.strip()):
         raise ValueError(f"has {entry!r:.60}, which is not the UUID of an app monitor; use ids or id=alias")
     return MonitorEntry(monitor_id.strip(), alias.strip() or None)
+
+
+def _proxy(address: str) -> str:
+    if address != "*":
+        try:
+            ipaddress.ip_network(address)
+        except ValueError as error:
+            raise ValueError(f"has {address!r:.60}, which is no address; use for example 10.0.0.0/8") from error
+    return address

@@ -15,6 +15,7 @@ from ..rum.batch import AppMonitor
 from . import metadata
 from .caches import ObjectCache
 from .record_view import Resource, text
+from .redaction import Redactor
 
 MAX_RESOURCES = 1000
 MAX_SERVERS = 100
@@ -39,6 +40,7 @@ class AppMonitorResolver:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._redactor = Redactor.of(config.redaction)
         self._resolutions = ObjectCache(self._resolve, MAX_RESOURCES)
         self.of = self._resolutions.of
         self._servers: dict[str | None, set[tuple[str | None, str | None]]] = {}
@@ -57,10 +59,11 @@ class AppMonitorResolver:
         attributes, monitor_id = resource.attributes, self._monitor_id(resource)
         if monitor_id is None:
             return None
+        version = text(attributes, *RESOURCE_VERSIONS)
         monitor = AppMonitor(
             id=monitor_id,
             name=self._config.app_monitor_name,
-            version=text(attributes, *RESOURCE_VERSIONS),
+            version=version and self._redactor.label("version", version),
             alias=text(attributes, RESOURCE_ALIAS) or self._config.alias,
             region=None if self._config.region else _region(attributes),
         )

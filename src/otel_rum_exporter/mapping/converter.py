@@ -237,7 +237,8 @@ class Converter:
                 if resolution is None or not self._is_recorded(identity):
                     continue
                 # Mapped once, because the mapper remembers what it has mapped.
-                mapped = self._provisional[id(view)] = self._map(application, view)
+                self._provisional[id(view)] = application.mapper.without_errors(view)
+                mapped = application.mapper.with_errors(view, self._provisional[id(view)], is_provisional=True)
                 events = self._builder.events(view, mapped.drafts, identity, resolution, now.epoch_ns)
                 key = BatchKey(resolution.monitor, identity.session_id, identity.user_id)
                 provisional[id(view)] = {key: [event for event in events if event]}
@@ -246,9 +247,6 @@ class Converter:
         return provisional
 
     def _map(self, application: Application, view: View) -> Mapped:
-        before = self._provisional.get(id(view))
-        if before is not None:
-            return application.mapper.map_again(view, before)
         problem = override.problem(view) if EVENT_TYPE in view.attributes else None
         if problem:
             self._log.add(
@@ -258,7 +256,8 @@ class Converter:
                 view.name[:100],
                 problem,
             )
-        return application.mapper.map(view)
+        before = self._provisional.get(id(view))
+        return application.mapper.map(view) if before is None else application.mapper.map_again(view, before)
 
     def _is_recorded(self, identity: Identity) -> bool:
         """Return whether a session is sent: by the decision made elsewhere, else by the sample rate."""

@@ -23,7 +23,7 @@ MAX_ENDED = 10_000
 """Ended spans kept for children that arrive later."""
 
 MAX_TRACES = 20_000
-"""Traces kept for spans that arrive after their ancestors were removed."""
+"""Traces, and parents that never arrived, kept for spans whose ancestors are unknown."""
 
 MAX_PAGES = 10_000
 """Sessions whose last page is kept."""
@@ -66,7 +66,7 @@ class Identities:
         self._process_session = ProcessSession(new_id)
         self._pending: PendingSpans[tuple[View, IdentityAttributes]] = caches.add("pending", PendingSpans)
         self._ended: BoundedDict[SpanKey, IdentityAttributes] = caches.bounded("ended", MAX_ENDED)
-        self._traces: BoundedDict[str, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
+        self._traces: BoundedDict[str | SpanKey, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
         self._pages: BoundedDict[str, Mapping[str, Any]] = caches.bounded("pages", MAX_PAGES)
         self._has_many_users = False
         self._has_one_user = False
@@ -165,11 +165,18 @@ class Identities:
                 self._ended[view.key] = attributes
                 if self._pending.count:
                     waiting.extend(self._pending.resolve(view.key))
-            if attributes is not NOTHING and view.trace_id and (view.is_local_root or not attributes.is_in_request):
-                self._traces.setdefault(view.trace_id, attributes)
+            if attributes is not NOTHING and view.trace_id:
+                self._remember(view, attributes)
+
+    def _remember(self, view: View, attributes: IdentityAttributes) -> None:
+        """Keep attributes for spans of the same trace or unknown parent; a trace may have requests of many users."""
+        if view.is_local_root:
+            self._traces.setdefault(view.trace_id, attributes)
+        elif view.parent_key and view.parent_key not in self._ended and not attributes.is_in_request:
+            self._traces.setdefault(view.parent_key, attributes)
 
     def _ancestor(self, view: View, attributes: IdentityAttributes) -> IdentityAttributes:
-        """Return the attributes of the parent, else of the trace.
+        """Return the attributes of the parent, else of a span with the same unknown parent, else of the trace's root.
 
         A span with a page of its own is not on the trace's page. A trace with messages may belong to many users, and so
         may one of a span that encloses the process, and all requests.
@@ -179,7 +186,7 @@ class Identities:
             return parent
         if _is_request_below(view) or (view.kind is SpanKind.CONSUMER and view.is_parent_remote):
             return NOTHING
-        trace = self._traces.get(view.trace_id)
+        trace = (self._traces.get(view.parent_key) if view.parent_key else None) or self._traces.get(view.trace_id)
         if trace is None:
             return NOTHING
         return trace._replace(metadata={}) if attributes.metadata else trace

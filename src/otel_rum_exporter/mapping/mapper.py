@@ -16,7 +16,7 @@ from .caches import BoundedDict, Caches
 from .event_types import BUILT_IN
 from .events import page_load
 from .events.custom import FALLBACK_TYPE
-from .events.js_error import JS_ERROR_EVENT, exceptions, has_exceptions, js_error
+from .events.js_error import exceptions, has_exceptions, js_error
 from .log_view import LogView
 from .record_view import SpanKey, View
 from .reported_exceptions import ReportedExceptions
@@ -57,6 +57,10 @@ class Mapper:
 
     def map(self, view: View) -> Mapped:
         """Return the event drafts of a span or log record."""
+        return self.with_errors(view, self.without_errors(view))
+
+    def without_errors(self, view: View) -> Mapped:
+        """Return the event drafts of a span or log record, without those of its exceptions."""
         if self._parts and isinstance(view, SpanView):
             view.part = self._parts.pop((view.trace_id, view.span_id), None)
         rule = self.rule_of(view)
@@ -68,24 +72,25 @@ class Mapper:
         if drafts and view.name in page_load.LOAD_RECORDS:
             drafts = [draft for draft in drafts if self._is_reporter(view, page_load.load_of(view, draft))]
             left_out = REPEATED_LOAD
-        if rule.keeps_exceptions and has_exceptions(view):
-            found = list(exceptions(view))
-            drafts.extend(self._errors(view, found))
-            if found:
-                left_out = REPEATED_EXCEPTION
         return Mapped(rule, drafts, None if drafts else left_out)
 
-    def map_again(self, view: View, before: Mapped) -> Mapped:
-        """Return the event drafts of a record that was mapped while it was pending: the same, unless its kind changed.
+    def with_errors(self, view: View, mapped: Mapped, *, is_provisional: bool = False) -> Mapped:
+        """Add the event drafts of a record's exceptions that were not sent before.
 
-        Its exceptions were found to be new or not before.
+        With `is_provisional`, the record is pending, and its exceptions are not sent yet.
         """
-        if before.rule.kind in (None, view.kind):
-            return before
-        mapped = self.map(view)
-        drafts = [draft for draft in mapped.drafts if draft.type != JS_ERROR_EVENT]
-        drafts += [draft for draft in before.drafts if draft.type == JS_ERROR_EVENT]
-        return mapped._replace(drafts=drafts, left_out=None if drafts else mapped.left_out or REPEATED_EXCEPTION)
+        if not (mapped.rule.keeps_exceptions and has_exceptions(view)):
+            return mapped
+        found = list(exceptions(view))
+        drafts = [*mapped.drafts, *self._errors(view, found, is_provisional=is_provisional)]
+        return mapped._replace(
+            drafts=drafts, left_out=None if drafts else REPEATED_EXCEPTION if found else mapped.left_out
+        )
+
+    def map_again(self, view: View, before: Mapped) -> Mapped:
+        """Return the event drafts of a record that was pending, from those without errors, unless its kind changed."""
+        is_same = before.rule.kind in (None, view.kind)
+        return self.with_errors(view, before if is_same else self.without_errors(view))
 
     def rule_of(self, view: View) -> Rule[Any]:
         """Return the rule that applies to a span or log record."""
@@ -104,9 +109,9 @@ class Mapper:
         self._load_reporters.trim()
         return reporter == view.name
 
-    def _errors(self, view: View, found: list[tuple[int, Any]]) -> Iterator[EventDraft]:
+    def _errors(self, view: View, found: list[tuple[int, Any]], *, is_provisional: bool) -> Iterator[EventDraft]:
         for timestamp_ns, exception in found:
-            if self._exceptions.is_new(view, timestamp_ns, exception):
+            if self._exceptions.is_new(view, timestamp_ns, exception, is_provisional=is_provisional):
                 yield js_error(timestamp_ns, exception, view.redactor)
 
     def _capped(self, draft: EventDraft) -> EventDraft:

@@ -87,6 +87,7 @@ ROUTE_CHANGED = "Navigation: "
 """Start of the name of an interaction's span that changed the route; its `http.url` is the page before."""
 
 _SCREENS = frozenset(SCREEN_NAMES)
+_NAMES = frozenset({"title", "parentPageId"})
 _OF_DOCUMENT = frozenset((*DOCUMENT_URLS, *TARGETS, *URLS, *SERVER_HOSTS, *USER_AGENTS, ACCEPT_LANGUAGE))
 _RELEVANT = _OF_DOCUMENT | {
     *(name for _, names in TRACE_KEYS for name in names),
@@ -104,24 +105,27 @@ def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool)
 
     With `is_server`, operating system and device are left out, because they are not the user's.
     """
-    found = {key: text(resource, *names) for key, names in RESOURCE_KEYS}
+    read = {key: text(resource, *names) for key, names in RESOURCE_KEYS}
     if not is_server:
-        found.update((key, text(resource, *names)) for key, names in DEVICE_KEYS)
-    found.update(_brand(resource.get("browser.brands")))
-    found["subdivisionCode"] = _subdivision(text(resource, "client.geo.region.iso_code", "geo.region.iso_code"))
-    if found["aws:releaseId"] and not _RELEASE_ID.fullmatch(found["aws:releaseId"]):
-        found["aws:releaseId"] = None
+        read.update((key, text(resource, *names)) for key, names in DEVICE_KEYS)
+    read.update(_brand(resource.get("browser.brands")))
+    read["subdivisionCode"] = _subdivision(text(resource, "client.geo.region.iso_code", "geo.region.iso_code"))
+    redactor = Redactor.of(config.redaction)
+    found = {key: redactor.label(key, value) for key, value in read.items() if value}
+    if not _RELEASE_ID.fullmatch(found.get("aws:releaseId", "")):
+        found.pop("aws:releaseId", None)
     document = text(resource, DOCUMENT_URL)
+    service = redactor.label(SERVICE_NAME, text(resource, SERVICE_NAME) or "unknown_service")
     domain = config.domain or (urls.hostname(document) if document else None)
-    mobile = resource.get("browser.mobile") is True or (found.get("osName") or "").lower() in _MOBILE_SYSTEMS
+    mobile = resource.get("browser.mobile") is True or found.get("osName", "").lower() in _MOBILE_SYSTEMS
     return {
         "version": "1.0.0",
         "aws:client": CLIENT_NAME,
         "aws:clientVersion": VERSION,
-        "domain": _cut(domain or text(resource, SERVICE_NAME) or "unknown_service"),
+        "domain": _cut(domain or service),
         "platformType": "web",
         **({} if is_server else {"deviceType": "mobile" if mobile else "desktop"}),
-        **{key: _cut(value) for key, value in found.items() if value},
+        **{key: _cut(value) for key, value in found.items()},
         **custom(resource, config),
     }
 
@@ -137,7 +141,7 @@ def of_trace(view: View) -> dict[str, Any]:
     if is_caller:
         screen = _scrubbed(view, *SCREEN_NAMES)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
-    found = {key: _scrubbed(view, *names) for key, names in view.keys.cached(_trace_keys)}
+    found = {key: _label(view, key, names) for key, names in view.keys.cached(_trace_keys)}
     if view.keys.has(_OF_DOCUMENT):
         document = None if view.kind is SpanKind.SERVER else _document_url(view)
         found["pageUrl"] = view.redactor.url("page.url", document) if document else None
@@ -182,6 +186,14 @@ def _scrubbed(view: View, *names: str) -> str | None:
     return view.redactor.name(value) if value else None
 
 
+def _label(view: View, key: str, names: tuple[str, ...]) -> str | None:
+    """Return the value of a key of the metadata: a screen has a name without ids, and versions look like ids."""
+    value = view.text(*names)
+    if value is None or key in _NAMES:
+        return view.redactor.name(value) if value else None
+    return view.redactor.label(key, value)
+
+
 def _path(target: str | None) -> str | None:
     return mask_path(urls.path(target)) if target else None
 
@@ -204,7 +216,8 @@ def _browser(view: View) -> dict[str, str]:
     user_agent = view.text(*USER_AGENTS)
     if user_agent is None or not user_agent.startswith("Mozilla/"):
         return {}
-    return {"aws:userAgent": user_agent, "deviceType": "mobile" if "Mobi" in user_agent else "desktop"}
+    sent = view.redactor.label("aws:userAgent", user_agent)
+    return {"aws:userAgent": sent, "deviceType": "mobile" if "Mobi" in user_agent else "desktop"}
 
 
 def _domain(view: View) -> str | None:

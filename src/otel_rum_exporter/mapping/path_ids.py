@@ -9,6 +9,8 @@ import re
 from urllib.parse import unquote
 
 from .caches import cache_short_texts
+from .secret_forms import MASK as SECRET_MASK
+from .secret_texts import scrub_text
 
 MASK = "*"
 """Replaces an id; the extension of a file stays."""
@@ -55,15 +57,20 @@ _RANDOM = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=.*(?:\d|[a-z][A-Z]))[A-Za-z0-9_~
 _PARTS = re.compile(r"([.()',;!-])")
 _SPLIT = re.compile(r"(\s+)")
 _NUMBERED = re.compile(r"[A-Za-z]*[-_#.]?\d{0,3}")
-_HAS_SIGN = re.compile(rf"[\d@%~{{:A-Z]|(?<![A-Za-z])(?:{_SHORT_FOR_IDS})[-_]")
+_HAS_SIGN = re.compile(rf"[\d@%=~{{:A-Z]|(?<![A-Za-z])(?:{_SHORT_FOR_IDS})[-_]")
 """Every id has a digit, a capital letter or one of these signs."""
+
+
+_MAY_HAVE_SECRET = re.compile(r"[%=@:;'\"&<]|[A-Za-z0-9_-]{16}|/(?:home|Users)/")
+"""The search for secrets is costly, and nearly no path has one whose form is no id's."""
 
 
 def mask_path(path: str) -> str:
     """Return a path with id-like segments replaced by `*`, so that one page has one name."""
     if not _HAS_SIGN.search(path):
         return path
-    return "/".join(map(_masked, path.split("/")))
+    masked = "/".join(map(_masked, path.split("/")))
+    return scrub_text(masked).replace(SECRET_MASK, MASK) if _MAY_HAVE_SECRET.search(masked) else masked
 
 
 def mask_name(name: str) -> str:

@@ -93,6 +93,10 @@ class Redactor:
         """Return a name that becomes a page or type: without secrets in every mode, and with ids masked."""
         return scrub_name(text) if self._hook is None else self._text_of_hook("name", scrub_name(text))
 
+    def label(self, name: str, text: str) -> str:
+        """Return a text with few values, such as a browser's version: without secrets in every mode."""
+        return _scrub_label(text) if self._hook is None else self._text_of_hook(name, _scrub_label(text))
+
     def url(self, name: str, url: str, allowed_parameters: Collection[str] = ()) -> str:
         """Return a URL without secrets in every mode, and with the ids of its path masked."""
         found = urls.exported(url, allowed_parameters)
@@ -200,6 +204,9 @@ def treatment_below(path: str, name: str) -> Treatment:
 def scrub_name(name: str) -> str:
     """Return a name, of a span, a page or a screen, without secrets and ids."""
     return path_ids.mask_name(scrub_text(name)).replace(f"/{MASK}", f"/{path_ids.MASK}")
+
+
+_scrub_label = cache_short_texts(1000, 1024)(scrub_text)
 
 
 def _treatments(names: tuple[str, ...]) -> tuple[tuple[str, Treatment], ...]:

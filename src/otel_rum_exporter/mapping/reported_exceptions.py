@@ -44,28 +44,31 @@ class ReportedExceptions:
     """The exceptions of one application that were sent. Not thread-safe.
 
     Two records have the same exception if type, message and the innermost frame are the same in one trace, or in one
-    request if other spans of the process enclose it. Each outer
-    span adds frames at the start of a traceback only. A record also repeats an exception that caused its own, and a
-    group of exceptions that were all sent.
+    request if other spans of the process enclose it. Each outer span adds frames at the start of a traceback only. A
+    record also repeats an exception that caused its own, and a group of exceptions that were all sent.
     """
 
     def __init__(self, caches: Caches) -> None:
         self._in_traces: BoundedDict[tuple[_Origin, Raised], None] = caches.bounded("exceptions", MAX_EXCEPTIONS)
         self._logged: BoundedDict[tuple[_Origin, Raised], _Logged] = caches.bounded("logged", MAX_EXCEPTIONS)
 
-    def is_new(self, view: View, time_ns: int, exception: Mapping[str, Any]) -> bool:
-        """Return whether an exception was not sent before, and remember it."""
+    def is_new(self, view: View, time_ns: int, exception: Mapping[str, Any], *, is_provisional: bool = False) -> bool:
+        """Return whether an exception was not sent before, and remember it.
+
+        With `is_provisional`, its record is pending: its request may be unknown, and it is remembered apart, because it
+        is asked again when the record is resolved.
+        """
         kind = (text(exception, EXCEPTION_TYPE) or "").rpartition(".")[2][:MAX_CHARS]
         message = (text(exception, EXCEPTION_MESSAGE) or "").partition("\n")[0][:MAX_CHARS]
         chain = chain_of(text(exception, EXCEPTION_STACK) or "", kind)
         own = Raised(kind, message, chain.place)
         if view.trace_id:
-            trace: _Origin = (view.trace_id,)
-            origin: _Origin = trace if view.request is None else view.request
+            trace: _Origin = (view.trace_id, "pending") if is_provisional else (view.trace_id,)
+            origin: _Origin = trace if view.request is None or is_provisional else view.request
             is_sent = self._is_sent(origin, own)
             is_sent = is_sent or any(self._is_sent(origin, cause) for cause in chain.causes)
             is_sent = is_sent or bool(chain.members and all(self._is_sent(origin, one) for one in chain.members))
-            is_sent = is_sent or self._was_logged(_process(view), own, time_ns)
+            is_sent = is_sent or self._was_logged(_process(view), own, time_ns, is_provisional=is_provisional)
             for one in () if is_sent else (own, *chain.causes, *chain.members):
                 for known in (origin, trace):
                     self._in_traces.update({(known, one): None, (known, one._replace(place="*")): None})
@@ -84,12 +87,13 @@ class ReportedExceptions:
             one._replace(place=""),
         ) in known
 
-    def _was_logged(self, process: _Origin, one: Raised, time_ns: int) -> bool:
+    def _was_logged(self, process: _Origin, one: Raised, time_ns: int, *, is_provisional: bool) -> bool:
         """Return whether a log record outside a trace sent an exception just before; it stands for one record only."""
         logged = self._logged.get((process, one))
         if logged is None or not logged.can_be_in_trace or abs(time_ns - logged.time_ns) > LOGGED_AGAIN_NS:
             return False
-        self._logged[process, one] = logged._replace(can_be_in_trace=False)
+        if not is_provisional:
+            self._logged[process, one] = logged._replace(can_be_in_trace=False)
         return True
 
     def _is_new_in_log(

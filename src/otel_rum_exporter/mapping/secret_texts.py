@@ -6,6 +6,7 @@ Nearly all texts have no secret, so cheap searches decide which rows of the tabl
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from .caches import cache_short_texts
 from .issuer_prefixes import PREFIXES, has_prefix
@@ -13,6 +14,12 @@ from .secret_forms import BLOCKS, MASK, SECRET_TEXTS, keep_key
 
 MAX_CHARS = 8192
 """Longer texts are cut, because an event has at most 6,000 bytes, and a search takes a second for some megabytes."""
+
+MAX_ENCODINGS = 3
+"""How often a part of a URL may be percent-encoded."""
+
+MAX_ENCODED_PARTS = 100
+"""Above this many percent signs, only whole words are decoded: each part takes some microseconds."""
 
 MAX_CACHED_CHARS = 160
 """Longer texts are rarely repeated; stacks are cached where they are cut."""
@@ -33,7 +40,11 @@ _SUSPICIOUS = re.compile(
 )
 """Every text to scrub matches this; most attribute values do not."""
 
+_PART = re.compile(r"""[^\s/?#&;='"<>]+""")
+_WORD = re.compile(r"\S+")
+
 _KEYS = next(row for row in SECRET_TEXTS if row.what == "values after a secret's name")
+_WEBHOOKS = next(row for row in SECRET_TEXTS if row.what == "webhooks whose path is a secret")
 _ISSUED = next(row for row in SECRET_TEXTS if row.pattern.pattern.endswith(f"(?:{PREFIXES})"))
 
 
@@ -44,6 +55,27 @@ def scrub_text(text: str) -> str:
         text = without_blocks(text)[:MAX_CHARS]
     if not _SUSPICIOUS.search(text):
         return text
+    encoded = text.count("%")
+    if not encoded:
+        return _scrub(text)
+    if encoded <= MAX_ENCODED_PARTS:
+        # Before whole words, so that the rest of a URL stays.
+        text = _PART.sub(_mask_encoded, text)
+    return _WORD.sub(_mask_encoded, _scrub(text))
+
+
+def _mask_encoded(found: re.Match[str]) -> str:
+    """Return a text, or the mask if it is percent-encoded and has a secret."""
+    if "%" not in found[0]:
+        return found[0]
+    plain, form = found[0], found[0].replace("+", " ")
+    for _ in range(MAX_ENCODINGS):
+        plain, form = unquote(plain), unquote(form)
+    is_clean = _scrub(plain) == plain and (form == plain or _scrub(form) == form)
+    return found[0] if plain == found[0] or is_clean else MASK
+
+
+def _scrub(text: str) -> str:
     text = without_blocks(text)
     has_digits = _DIGITS.search(text) is not None
     for row in SECRET_TEXTS:
@@ -55,6 +87,12 @@ def scrub_text(text: str) -> str:
         elif has_digits if not row.hints else any(hint in text for hint in row.hints):
             text = row.pattern.sub(row.replacement, text)
     return text
+
+
+def scrub_webhook(url: str) -> str:
+    """Return a URL without the secret that is the path of a webhook."""
+    is_webhook = any(hint in url for hint in _WEBHOOKS.hints)
+    return _WEBHOOKS.pattern.sub(_WEBHOOKS.replacement, url) if is_webhook else url
 
 
 def without_blocks(text: str) -> str:

@@ -6,7 +6,7 @@ Apart from `js_error`, because what a stack says does not depend on RUM.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -41,6 +41,14 @@ class Chain(NamedTuple):
     place: str
     causes: tuple[Raised, ...] = ()
     members: tuple[Raised, ...] = ()
+
+
+class _PythonRaised(NamedTuple):
+    """An exception in a Python traceback: whether it is a group, and whether it caused the next one."""
+
+    raised: Raised
+    is_group: bool
+    is_cause: bool = False
 
 
 _SOURCES = "go|rb|erb|rake|ru|swift|mm?|cc?|cpp|h|rs|dart|exs?|php"
@@ -120,11 +128,14 @@ def raised_of(stack: str) -> tuple[str, str] | None:
     return (found[1], found[2].strip()) if found and next(_frames(stack), None) else None
 
 
-@lru_cache(maxsize=MAX_PARSED)
 def chain_of(stack: str, kind: str) -> Chain:
     """Return where an exception of this type (without its module) was raised, and the exceptions in its stack."""
-    if is_python(stack):
-        return _python_chain(stack[-MAX_CHARS:], kind)
+    return _python_chain(*_python_raised(stack), kind) if is_python(stack) else _other_chain(stack)
+
+
+@lru_cache(maxsize=MAX_PARSED)
+def _other_chain(stack: str) -> Chain:
+    """Return the chain of a stack that is no Python traceback."""
     first = next(_frames(stack), None)
     place = f"{first[0].file}:{first[0].line}" if first else stack.strip()[:MAX_LINE_CHARS]
     return Chain(place, tuple(_causes(stack[:MAX_CHARS])) if "Caused by: " in stack else ())
@@ -157,32 +168,38 @@ def _causes(stack: str) -> Iterator[Raised]:
             yield Raised(_short(found[1]), found[2] or "", f"{frame[0].file}:{frame[0].line}")
 
 
-def _python_chain(stack: str, kind: str) -> Chain:
-    """Return the chain of a Python traceback.
+@lru_cache(maxsize=MAX_PARSED)
+def _python_raised(stack: str) -> tuple[Sequence[_PythonRaised], str]:
+    """Return the exceptions in a Python traceback, and the last place in it.
 
     An exception raised while another was handled has that one in its traceback too, but is an error of its own.
     """
-    raised: list[tuple[Raised, bool, bool]] = []
+    raised: list[_PythonRaised] = []
     place, is_group, is_open = "", False, False
-    for line in stack.splitlines():
+    for line in stack[-MAX_CHARS:].splitlines():
         text = _GROUP_LINE.sub("", line)
         if text.endswith(PYTHON_TRACEBACK):
             place, is_group, is_open = "", text.startswith("Exception Group"), True
         elif text.startswith('  File "'):
             place, is_open = text.strip(), True
         elif text.startswith("The above exception was the direct cause") and raised:
-            raised[-1] = (raised[-1][0], raised[-1][1], True)
+            raised[-1] = raised[-1]._replace(is_cause=True)
         elif text.startswith("During handling of the above exception") and raised:
             raised = []
         elif is_open and text and not text.startswith(" ") and (found := _RAISED.match(text[:MAX_LINE_CHARS])):
-            raised.append((Raised(_short(found[1]), found[2] or "", place), is_group, False))
+            raised.append(_PythonRaised(Raised(_short(found[1]), found[2] or "", place), is_group))
             is_open = False
-    own = next((index for index in reversed(range(len(raised))) if raised[index][0].type == kind), len(raised) - 1)
+    return raised, place
+
+
+def _python_chain(raised: Sequence[_PythonRaised], place: str, kind: str) -> Chain:
+    """Return the chain of the last exception of a type, else of the last one."""
+    own = next((index for index in reversed(range(len(raised))) if raised[index].raised.type == kind), len(raised) - 1)
     if own < 0:
         return Chain(place)
-    causes = tuple(one for one, _, is_cause in raised[:own] if is_cause)
-    members = tuple(one for one, of_group, is_cause in raised[own + 1 :] if not of_group and not is_cause)
-    return Chain(raised[own][0].place, causes, members if raised[own][1] else ())
+    causes = tuple(one.raised for one in raised[:own] if one.is_cause)
+    members = tuple(one.raised for one in raised[own + 1 :] if not one.is_group and not one.is_cause)
+    return Chain(raised[own].raised.place, causes, members if raised[own].is_group else ())
 
 
 def _short(kind: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from .path_ids import mask_path
+from .secret_texts import scrub_webhook
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -50,13 +51,13 @@ def exported(url: str, allowed_parameters: Collection[str] = ()) -> str:
     """Return a URL as it is sent: scrubbed, and with the ids of its path masked."""
     plain = None if allowed_parameters else _PLAIN.match(url)
     if plain:
-        return plain[0] if plain[1] is None else plain[0][: plain.start(1)] + mask_path(plain[1])
+        return plain[0] if plain[1] is None else scrub_webhook(plain[0][: plain.start(1)] + mask_path(plain[1]))
     found = scrub(url, allowed_parameters)
     start = found.find("/", found.find("://") + 3) if "://" in found else 0
     if start < 0:
         return found
     path, mark, query = found[start:].partition("?")
-    return f"{found[:start]}{mask_path(path)}{mark}{query}"
+    return f"{scrub_webhook(found[:start] + mask_path(path))}{mark}{query}"
 
 
 def compose(scheme: str | None, host: str | None, port: int | None, target: str) -> str:

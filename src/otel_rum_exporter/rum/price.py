@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 USD_PER_EVENT = 1 / 100_000
 PRICE_DATE = "November 2026"
 PRICE_PAGE = "https://aws.amazon.com/cloudwatch/pricing/"
@@ -15,4 +17,4 @@ def usd(events: float) -> float:
 def price_in_words(events: float) -> str:
     """Return the list price of a number of events as text."""
     amount = usd(events)
-    return f"{amount:,.2f} USD" if amount >= 1 or not amount else f"{amount:.2g} USD"
+    return f"{amount:,.2f} USD" if amount >= 1 or not amount else f"{Decimal(f'{amount:.2g}'):f} USD"

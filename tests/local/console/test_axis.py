@@ -28,3 +28,10 @@ def test_axis_of_half_an_hour_has_steps_of_a_minute() -> None:
 def test_axis_counts_times_outside_in_the_nearest_step() -> None:
     """A session can begin before the time range."""
     assert Axis(100, 10, 3).counts([0, 105, 1000]) == [2, 0, 1]
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1), st.lists(st.integers(-10, 2 * 10**6)))
+def test_sorted_times_are_counted_alike(span: list[int], times: list[int]) -> None:
+    """Those outside the axis count in the nearest step."""
+    axis = Axis.over(min(span), max(span))
+    assert axis.counts_of_sorted(sorted(times)) == axis.counts(times)

@@ -68,6 +68,9 @@ def test_overview_shows_totals_vitals_and_sessions(shop: LocalRum, open_console:
     statuses = [one.details.get("response", {}).get("status", 0) for one in shop.events("http_event")]
     assert int(figures["HTTP 4xx"]) == sum(400 <= status < 500 for status in statuses)
     assert int(figures["HTTP 5xx"]) == sum(status >= 500 for status in statuses)
+    costs = page.get_by_role("region", name="Events and cost")
+    expect(costs.locator("li", has_text="page_view_event")).to_contain_text(figures["Page views"])
+    expect(costs.locator("li").first).to_contain_text("USD")
     assert page.locator(".vitals li").count() == 5
     assert page.locator(".sessions li").count() == 5
     page.screenshot(path=ARTIFACTS / "overview.png", full_page=True)

@@ -164,6 +164,22 @@ def test_trace_has_segments_and_spans_below_their_parents() -> None:
     assert (shown["start"], shown["end"], shown["problems"]) == (NOW, NOW + 4, 1)
 
 
+def test_request_without_a_duration_begins_with_the_first_step_below_it() -> None:
+    """Also through another one; `http_event` has no duration."""
+    outer = {"request": {"method": "GET", "url": "/"}, "response": {"status": 200}, "trace_id": XRAY_TRACE}
+    spans = ({"spanId": "b", "parentSpanId": "a"}, {"spanId": "c", "parentSpanId": "b", "durationMs": 3000})
+    shown = show(
+        "trace",
+        received(
+            event("http_event", {**outer, "segment_id": "a"}, 5),
+            *(event("work", {"name": span["spanId"], "traceId": TRACE, **span}, 4) for span in spans),
+        ),
+        id=TRACE,
+    )
+    steps = [(step["depth"], step["start"] - NOW, step["duration_millis"]) for step in shown["steps"]]
+    assert steps == [(0, 1, 4000), (1, 1, 3000), (2, 1, 3000)]
+
+
 @pytest.mark.parametrize("parents", [("a", "b"), ("b", "a"), (None, None)])
 def test_trace_with_circles_and_equal_ids_shows_each_step_once(parents: tuple[str | None, str | None]) -> None:
     """A client can send anything."""

@@ -102,6 +102,8 @@ def test_overview_counts_sessions_users_pages_errors_and_requests() -> None:
     }
     assert (shown["sessions"]["total"], shown["users"], shown["events"]) == (2, 2, 8)
     assert shown["usd"] == price.usd(8)
+    types = [(row["name"], row["count"], row["usd"]) for row in shown["types"]["rows"]]
+    assert types[:2] == [("http_event", 4, price.usd(4)), ("page_view_event", 3, price.usd(3))]
     assert chart == {"sessions": 2, "page_views": 3, "errors": 1, "4xx": 1, "5xx": 1, "failed": 1}
 
 

@@ -16,6 +16,7 @@ from otel_rum_exporter.mapping.events import custom
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
 from tests.mapping.event_drafts import mapped
+from tests.mapping.regex_steps import StepCounter
 from tests.spans import START_NS, exception_event, make_config, make_span
 
 
@@ -124,6 +125,13 @@ def test_ids_in_paths_are_masked_in_names_and_types(name: str, shown: str, kind:
     """Ids identify people, and RUM counts every type."""
     for record in (make_span(name), make_log(name)):
         assert [(made, one["name"]) for made, one in mapped(record)] == [(kind, shown)]
+
+
+@pytest.mark.parametrize("part", ["long/", "a.py/", "a\\", "x.", "a/b.py,"])
+def test_the_file_paths_of_a_name_are_found_in_linear_time(part: str) -> None:
+    """A name may be a path that a client chose, and one twice as long takes at most about twice the steps."""
+    one, two = (StepCounter(custom._FILE_PATH, part * count) for count in (12, 24))
+    assert two.steps < 2.2 * one.steps
 
 
 def test_a_span_named_like_a_built_in_event_is_a_custom_event() -> None:

@@ -48,6 +48,6 @@ def explain(file: str, *, is_json: bool) -> None:
         print_json(explaining.as_json(explanation))
     else:
         for line in explaining.text_lines(explanation):
-            (click.echo if line.startswith(" ") else heading)(line)
+            (click.echo if line.startswith((" ", "note: ")) else heading)(line)
     if decoded.rejected or (decoded.failures and not decoded.records):
         raise SystemExit(LOST)

@@ -68,15 +68,20 @@ class _Options:
 @click.option(
     "--app-monitor",
     multiple=True,
+    type=Value(filled),
     metavar="ID[=NAME]",
     help="An app monitor that exists. Without this option, the first request creates its app monitor. Repeatable.",
 )
 @click.option(
-    "--domain", multiple=True, help="Drop events of other domains, as RUM does; *.example.com is allowed. Repeatable."
+    "--domain",
+    multiple=True,
+    type=Value(filled),
+    help="Drop events of other domains, as RUM does; *.example.com is allowed. Repeatable.",
 )
 @click.option(
     "--alias",
     multiple=True,
+    type=Value(filled),
     help="Accept unsigned requests only with this alias, as a resource policy does. Repeatable.",
 )
 @click.option(

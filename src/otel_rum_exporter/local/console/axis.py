@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MIN_STEPS, MAX_STEPS = 30, 60
@@ -50,3 +51,9 @@ class Axis:
         for index, count in Counter(self.steps_of(times)).items():
             counts[index] = count
         return counts
+
+    def counts_of_sorted(self, times: Sequence[float]) -> list[int]:
+        """Count the times in each step; faster than `counts`, for times in ascending order."""
+        bounds = [self.start + number * self.step_seconds for number in range(1, self.steps)]
+        ends = [*(bisect_left(times, bound) for bound in bounds), len(times)]
+        return [end - begin for begin, end in zip([0, *ends[:-1]], ends, strict=True)]

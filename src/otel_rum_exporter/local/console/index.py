@@ -5,7 +5,7 @@ A view of 200,000 events must not read their JSON again. The store calls the ind
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable
 from heapq import nsmallest
@@ -28,6 +28,7 @@ from .event_fields import (
 )
 from .fact import Fact, Values
 from .indexed_session import IndexedSession, Key
+from .page_totals import PageTotals
 from .session_summary import decrease
 from .url_pattern import pattern_of, without_query
 
@@ -50,7 +51,9 @@ class Index:
         self.sessions: dict[Key, IndexedSession] = {}
         self.users: Counter[str | None] = Counter()
         self.page_sessions: defaultdict[str, Counter[IndexedSession]] = defaultdict(Counter)
+        self.pages: defaultdict[str, PageTotals] = defaultdict(PageTotals)
         self.traces: defaultdict[str, deque[Fact]] = defaultdict(deque)
+        self._times: defaultdict[str, list[float]] = defaultdict(list)
         self._by_type: defaultdict[str, deque[Fact]] = defaultdict(deque)
         self._values: dict[tuple[str, ...], Values] = {}
         self._patterns: dict[str, str] = {}
@@ -63,7 +66,9 @@ class Index:
             fact = self._fact(event)
             self.facts.append(fact)
             self._by_type[event.type].append(fact)
+            insort(self._times[_series(fact)], fact.at)
             fact.session.add(fact)
+            self.pages[fact.page].add(fact)
             if fact.url:
                 fact.session.pair(fact)
             if fact.trace:
@@ -89,6 +94,9 @@ class Index:
             same_type.popleft()
             if not same_type:
                 del self._by_type[fact.type]
+            times = self._times[_series(fact)]
+            del times[bisect_left(times, fact.at)]
+            self.pages[fact.page].remove(fact)
             if fact.trace:
                 self.traces[fact.trace].popleft()
                 if not self.traces[fact.trace]:
@@ -97,7 +105,7 @@ class Index:
             decrease(self.users, fact.event.user_id)
             decrease(self.page_sessions[fact.page], fact.session)
             if not self.page_sessions[fact.page]:
-                del self.page_sessions[fact.page]
+                del self.page_sessions[fact.page], self.pages[fact.page]
             if not fact.session.facts:
                 del self.sessions[fact.session.key]
             for name, value in fact.values.by_name.items():
@@ -116,6 +124,15 @@ class Index:
         ordered.sort()
         self._ordered[name] = (len(facts), ordered)
         return ordered
+
+    def times(self, series: str) -> list[float]:
+        """Return the sorted times of a type of events, of requests of an outcome."""
+        return self._times.get(series, [])
+
+    @property
+    def type_counts(self) -> dict[str, int]:
+        """The number of events of each type."""
+        return {name: len(facts) for name, facts in self._by_type.items()}
 
     @property
     def custom_types(self) -> list[str]:
@@ -186,3 +203,7 @@ class Index:
                 self._patterns.clear()
             found = self._patterns[url] = pattern_of(url)
         return found
+
+
+def _series(fact: Fact) -> str:
+    return fact.outcome or fact.type

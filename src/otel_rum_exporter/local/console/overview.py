@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from ..session import short_type
 from .axis import Axis
 from .errors import most_frequent
 from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, Json
@@ -20,6 +21,7 @@ USD_PER_EVENT = 1 / 100_000
 """AWS's list price in November 2026: https://aws.amazon.com/cloudwatch/pricing/"""
 
 _ROWS = 5
+_TYPES = 30
 _RECENT_SECONDS = 3600
 
 
@@ -32,6 +34,7 @@ def overview(received: Received, scope: Scope) -> Json:
     return {
         "events": events,
         "usd": events * USD_PER_EVENT,
+        "types": _types(selected),
         "users": len(selected.users - {None, ANONYMOUS_USER}),
         "apdex": apdex(loads),
         "load_p75_millis": percentile(loads, 75),
@@ -41,6 +44,13 @@ def overview(received: Received, scope: Scope) -> Json:
         "pages": most_viewed(selected, _ROWS),
         "errors": most_frequent(selected, _ROWS),
     }
+
+
+def _types(selected: Selection) -> Json:
+    """Return the number of events of the most frequent types, and what they cost at list price."""
+    counts = sorted(selected.type_counts.items(), key=lambda item: (-item[1], item[0]))
+    rows = [{"name": short_type(name), "count": count, "usd": count * USD_PER_EVENT} for name, count in counts]
+    return {"total": len(rows), "rows": rows[:_TYPES]}
 
 
 def _axis(selected: Selection, found: Sequence[Listed], scope: Scope) -> Axis:
@@ -59,11 +69,11 @@ def _axis(selected: Selection, found: Sequence[Listed], scope: Scope) -> Axis:
 
 def _chart(selected: Selection, found: Sequence[Listed], scope: Scope) -> Json:
     axis = _axis(selected, found, scope)
-    series: dict[str, list[float]] = defaultdict(list)
-    for fact in selected.of_type(HTTP):
-        series[fact.outcome].append(fact.at)
-    series["errors"] = [fact.at for fact in selected.of_type(JS_ERROR)]
-    series["page_views"] = [fact.at for fact in selected.of_type(PAGE_VIEW)]
+    series = {
+        "page_views": selected.times(PAGE_VIEW),
+        "errors": selected.times(JS_ERROR),
+        **{outcome: selected.times(HTTP, outcome) for outcome in ("4xx", "5xx", "failed")},
+    }
     by_step: dict[int, list[float]] = defaultdict(list)
     loads = [(fact.at, fact.millis) for fact in selected.of_type(NAVIGATION) if fact.millis is not None]
     for step, (_, millis) in zip(axis.steps_of([at for at, _ in loads]), loads, strict=True):
@@ -72,6 +82,6 @@ def _chart(selected: Selection, found: Sequence[Listed], scope: Scope) -> Json:
         "start": axis.start,
         "step_seconds": axis.step_seconds,
         "sessions": axis.counts(each.first for each in found),
-        **{name: axis.counts(series[name]) for name in ("page_views", "errors", "4xx", "5xx", "failed")},
+        **{name: axis.counts_of_sorted(times) for name, times in series.items()},
         "load_p75_millis": [percentile(by_step[step], 75) for step in range(axis.steps)],
     }

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, Json
-from .fact import Fact
+from .event_fields import Json
+from .page_totals import LCP
 from .received import Received
 from .scope import Scope
 from .selection import Selection
-from .statistics import VITALS, apdex, percentile, vital
+from .statistics import apdex, percentile, vital
 
 _MAX_PAGES = 200
-_LCP = VITALS[0]
 
 # Each order with its value of a row. The first order is the default.
 _ORDERS: Mapping[str, Callable[[Json], Any]] = {
@@ -33,50 +31,31 @@ _ORDERS: Mapping[str, Callable[[Json], Any]] = {
 
 def page_list(received: Received, scope: Scope) -> Json:
     """Return the pages in scope."""
-    pages = _Pages(Selection(received.index, scope))
-    order, rows = scope.sorted([_row(name, pages) for name in pages.sessions], _ORDERS, by_name="page")
+    selected = Selection(received.index, scope)
+    order, rows = scope.sorted([_row(name, selected) for name in selected.pages], _ORDERS, by_name="page")
     return {"total": len(rows), "sort": order, "pages": rows[:_MAX_PAGES]}
 
 
 def most_viewed(selected: Selection, limit: int) -> Json:
     """Return the number of pages in scope, and the rows of the most viewed."""
-    pages = _Pages(selected)
-    found = sorted(pages.sessions, key=lambda name: (-pages.views[name], name))[:limit]
-    return {"total": len(pages.sessions), "rows": [_row(name, pages) for name in found]}
+    pages = selected.pages
+    found = sorted(pages, key=lambda name: (-pages[name].views, name))[:limit]
+    return {"total": len(pages), "rows": [_row(name, selected) for name in found]}
 
 
-class _Pages:
-    """The events in scope by page."""
-
-    def __init__(self, selected: Selection) -> None:
-        self.sessions = selected.page_sessions
-        self.views = Counter([fact.page for fact in selected.of_type(PAGE_VIEW)])
-        self.errors = Counter([fact.page for fact in selected.of_type(JS_ERROR)])
-        self.failed_requests = Counter([fact.page for fact in selected.of_type(HTTP) if fact.is_problem])
-        self.loads = _millis_by_page(selected.of_type(NAVIGATION))
-        self.paints = _millis_by_page(selected.of_type(_LCP.event_type))
-
-
-def _millis_by_page(facts: Iterable[Fact]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = defaultdict(list)
-    for fact in facts:
-        if fact.millis is not None:
-            found[fact.page].append(fact.millis)
-    return found
-
-
-def _row(name: str, pages: _Pages) -> Json:
-    loads = pages.loads.get(name, [])
+def _row(name: str, selected: Selection) -> Json:
+    totals = selected.pages[name]
+    loads = totals.loads
     return {
         "page": name,
-        "views": pages.views[name],
-        "sessions": len(pages.sessions[name]),
+        "views": totals.views,
+        "sessions": len(selected.page_sessions[name]),
         "loads": len(loads),
         "p50_millis": percentile(loads, 50),
         "p75_millis": percentile(loads, 75),
-        "slowest_millis": max(loads, default=None),
+        "slowest_millis": loads[-1] if loads else None,
         "apdex": apdex(loads),
-        "lcp": vital(_LCP, pages.paints.get(name, [])),
-        "errors": pages.errors[name],
-        "failed_requests": pages.failed_requests[name],
+        "lcp": vital(LCP, totals.paints),
+        "errors": totals.errors,
+        "failed_requests": totals.failed_requests,
     }

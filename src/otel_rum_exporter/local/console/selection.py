@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
+from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW
 from .fact import Fact
 from .index import Index
 from .indexed_session import IndexedSession
+from .page_totals import LCP, PageTotals
 from .scope import Scope
 
 
@@ -40,11 +42,48 @@ class Selection:
             return _select(self.index.of_type(name), self.index, self.scope)
         return self._by_type.get(name, ())
 
+    @cached_property
+    def type_counts(self) -> Mapping[str, int]:
+        """The number of events of each type."""
+        if not self._narrows:
+            return self.index.type_counts
+        return {name: len(self._by_type[name]) for name in self._by_type}
+
     def millis_of(self, name: str) -> list[float]:
         """Return the durations of the events of a type, of web vitals their values, in ascending order."""
         if not self._narrows:
             return self.index.ordered_millis(name)
         return sorted([fact.millis for fact in self.of_type(name) if fact.millis is not None])
+
+    def times(self, name: str, outcome: str = "") -> list[float]:
+        """Return the sorted times of the events of a type, with this outcome if it is given."""
+        if not self._narrows:
+            return self.index.times(outcome or name)
+        return sorted([fact.at for fact in self.of_type(name) if not outcome or fact.outcome == outcome])
+
+    @cached_property
+    def pages(self) -> Mapping[str, PageTotals]:
+        """The figures of each page."""
+        if not self._narrows:
+            return {name: totals for name, totals in self.index.pages.items() if name}
+        found: defaultdict[str, PageTotals] = defaultdict(
+            PageTotals, {page: PageTotals() for page in self.page_sessions}
+        )
+        for page, count in Counter([fact.page for fact in self.of_type(PAGE_VIEW)]).items():
+            found[page].views = count
+        for page, count in Counter([fact.page for fact in self.of_type(JS_ERROR)]).items():
+            found[page].errors = count
+        for page, count in Counter([fact.page for fact in self.of_type(HTTP) if fact.is_problem]).items():
+            found[page].failed_requests = count
+        for name in (NAVIGATION, LCP.event_type):
+            measured = [(fact.page, fact.millis) for fact in self.of_type(name) if fact.millis is not None]
+            for page, millis in measured:
+                (found[page].loads if name == NAVIGATION else found[page].paints).append(millis)
+        for totals in found.values():
+            totals.loads.sort()
+            totals.paints.sort()
+        found.pop("", None)
+        return found
 
     @cached_property
     def users(self) -> set[str | None]:
@@ -57,8 +96,8 @@ class Selection:
         if not self._narrows:
             return {page: sessions for page, sessions in self.index.page_sessions.items() if page}
         found: dict[str, set[IndexedSession]] = defaultdict(set)
-        for fact in self.facts:
-            found[fact.page].add(fact.session)
+        for page, session in {(fact.page, fact.session) for fact in self.facts}:
+            found[page].add(session)
         return {page: sessions for page, sessions in found.items() if page}
 
     @cached_property

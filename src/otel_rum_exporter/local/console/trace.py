@@ -37,6 +37,7 @@ def trace_detail(received: Received, scope: Scope) -> Json | None:
     if not facts:
         return None
     steps = [step for fact in facts for step in _steps(fact)]
+    ordered = _in_tree(steps)
     start = min(step.start for step in steps)
     return {
         "id": facts[0].trace,
@@ -44,7 +45,7 @@ def trace_detail(received: Received, scope: Scope) -> Json | None:
         "end": max(step.end for step in steps),
         "problems": sum(step.is_problem for step in steps),
         "total": len(steps),
-        "steps": [_row(number_, step) for number_, step in enumerate(_in_tree(steps)[:MAX_ROWS])],
+        "steps": [_row(number_, step) for number_, step in enumerate(ordered[:MAX_ROWS])],
     }
 
 
@@ -97,6 +98,7 @@ def _segments(segment: Any, parent: str, fact: Fact, level: int) -> Iterator[_St
 def _in_tree(steps: Sequence[_Step]) -> list[_Step]:
     """Order steps depth first, each below its parent; a parent that is not stored makes a root."""
     by_id = {step.id: step for step in steps if step.id}
+    _stretch(steps, by_id)
     children: dict[str, list[_Step]] = defaultdict(list)
     roots = []
     for step in sorted(steps, key=lambda one: (one.start, -one.end)):
@@ -115,6 +117,16 @@ def _in_tree(steps: Sequence[_Step]) -> list[_Step]:
             below = children[step.id] if by_id.get(step.id) is step else []
             waiting += [(one, depth + 1) for one in reversed(below)]
     return list(ordered.values())
+
+
+def _stretch(steps: Sequence[_Step], by_id: dict[str, _Step]) -> None:
+    """Let a step without a duration begin with the first step below it: requests that were served are sent without."""
+    pointed = {id(step) for step in steps if step.start == step.end}
+    for step in sorted(steps, key=lambda one: one.start):
+        above = by_id.get(step.parent)
+        while above and id(above) in pointed and step.start < above.start:
+            above.start = step.start
+            above = by_id.get(above.parent)
 
 
 def _row(key: int, step: _Step) -> Json:

@@ -72,12 +72,14 @@ _NOT_IN_TYPES = re.compile(r"[^A-Za-z0-9_.-]+")
 _ID = re.compile(r"[\d._-]+|(?=[a-fA-F-]*\d)[0-9a-fA-F-]{8,}|(?=\D*\d)[A-Za-z0-9_~=-]{20,}")
 """A word of a name that is a number, a digest, a UUID or a token."""
 _FILE_PATH = re.compile(
-    r"""(?:[A-Za-z]:)?[^\s"'`]*[\\/][^\s"'`]*\.
+    r"""(?<![^\s"'`])(?:[^\s"'`\\/]*[\\/])+[^\s"'`\\/]*\.
         (?:[cm]?[jt]sx?|css|csv|erb|haml|html?|java|jinja2?|j2|jpe?g|json|log|md|mustache|pdf|php|png|pyc?|rb|rs|slim|sql
          |svg|tmpl|tpl|twig|txt|vue|webp|xml|ya?ml)(?![\w/])
-      | \S*\\\S*""",
+        (?:[^\s\\]*\\\S*)?
+      | (?<!\S)\S*\\\S*""",
     re.VERBOSE | re.IGNORECASE,
 )
+"""A path of a file, or a word with a backslash. Both begin only where a word does, so that a long name is not slow."""
 _SQL = re.compile(
     r"\s*(?:/\*.*?\*/\s*)?(SELECT|INSERT|UPDATE|DELETE|MERGE|REPLACE|CREATE|ALTER|DROP|TRUNCATE|WITH|CALL|EXEC(?:UTE)?)\b"
     r"(?=.*\b(?:FROM|INTO|SET|VALUES|TABLE|INDEX|VIEW|WHERE|AS|\w+\s*\()|\s*\()",

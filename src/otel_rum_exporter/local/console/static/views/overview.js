@@ -1,8 +1,9 @@
 import { html } from "../html.js";
 import { Columns, Spark } from "../chart.js";
-import { count, millis, plural, usd, vital } from "../format.js";
+import { count, millis, plural, usd, visible, vital } from "../format.js";
 import { hasFilters, here, link, noFilters } from "../route.js";
-import { NoMatch, Ratings, SessionRows, Title } from "../parts.js";
+import { More, NoMatch, Ratings, SessionRows, Title } from "../parts.js";
+import { Share } from "../tags.js";
 import { PageTable } from "./pages.js";
 import { ErrorRows } from "./errors.js";
 import { Welcome } from "./welcome.js";
@@ -42,6 +43,11 @@ export function View({ data, route, go }) {
         ${data.errors.total ? html`<${ErrorRows} errors=${data.errors.errors} route=${route} brief=${true} />` : html`<p class="card pad quiet">No error yet.</p>`}
       </section>
     </div>
+
+    <section aria-labelledby="types"><h2 id="types">Events and cost <small>RUM bills each event: 1 USD for 100,000 at list price</small></h2>
+      <ol class="card pad types">${data.types.rows.map((row) => html`<li key=${row.name}><${Share} part=${row.count} all=${data.events} note=${usd(row.usd)}>${visible(row.name)}<//></li>`)}</ol>
+      <${More} shown=${data.types.rows.length} total=${data.types.total} what="types" />
+    </section>
   `;
 }
 
