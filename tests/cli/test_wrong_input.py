@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import re
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from otel_rum_exporter.cli import EXIT_CODES, FAILED, LOST, MISUSED
+from otel_rum_exporter.cli.addresses import why_not_listening
 from otel_rum_exporter.cli.program import otel_rum, run
 from otel_rum_exporter.config import PREFIX, table
 from tests.cli.program import CODE, error_line
@@ -24,6 +26,8 @@ INTERNAL = re.compile(
     r"Traceback|\[Errno|invalid literal|float range|integer range|<class|Exception|\bNone\b|unexpected [A-Z]"
 )
 """Words of Python and of libraries that mean nothing to a user."""
+
+HOST_FIX = "[^(]+[.] To fix: choose an address of this computer with --host$"
 
 FILES = {
     "text.json": b"hello",
@@ -125,8 +129,12 @@ SEND = ("send", "--app-monitor-id", APP_MONITOR_ID, "--endpoint", "http://127.0.
         (("local", "--port", "x"), MISUSED, "--port='x' is not a whole number from 0 to 65535; use for example 8787"),
         (("local", "--port", "99999"), MISUSED, "--port='99999' is not a whole number from 0 to 65535"),
         (("local", "--host", "", "--port", "0"), MISUSED, "--host='' is empty"),
-        (("local", "--host", "none.invalid", "--port", "0"), FAILED, "cannot listen on port 0 of none.invalid: [^(]*$"),
-        (("local", "--host", "192.0.2.1", "--port", "0"), FAILED, "cannot listen on port 0 of 192.0.2.1: [^(]*$"),
+        (
+            ("local", "--host", "none.invalid", "--port", "0"),
+            FAILED,
+            f"cannot listen on port 0 of none.invalid: {HOST_FIX}",
+        ),
+        (("local", "--host", "192.0.2.1", "--port", "0"), FAILED, f"cannot listen on port 0 of 192.0.2.1: {HOST_FIX}"),
         (("local", "--domain", "", "--port", "0"), MISUSED, "--domain='' is empty; leave it out, or give a value"),
         (("local", "--app-monitor", "shop"), MISUSED, "an app monitor's id must be a UUID, is 'shop'"),
         (("local", "--app-monitor", f"{APP_MONITOR_ID}=a b"), MISUSED, "an app monitor's name must be .* is 'a b'"),
@@ -177,7 +185,7 @@ def test_gateway_on_a_host_that_does_not_exist_is_one_line(workers: str) -> None
     options = ("--host", "none.invalid", "--http-port", "0", "--app-monitors", APP_MONITOR_ID)
     ended = run_command("gateway", *options, "--workers", workers, code=CODE)
     assert ended.returncode == FAILED
-    assert re.fullmatch(r"cannot listen( on port 0 of none.invalid)?: [^(]+", error_line(ended))
+    assert re.fullmatch(rf"cannot listen( on port 0 of none.invalid)?: {HOST_FIX}", error_line(ended))
 
 
 @pytest.mark.parametrize("command", ["config", "send", "gateway"])
@@ -251,3 +259,10 @@ def test_help_lists_every_exit_code(call: Callable[..., Ended]) -> None:
     """With its meaning."""
     output = call("--help").stdout
     assert all(f"{code:<3}  {meaning}" in output for code, meaning in EXIT_CODES.items())
+
+
+def test_a_port_of_the_system_names_the_fix() -> None:
+    """Tests that run as root cannot provoke it."""
+    error = PermissionError(errno.EACCES, "Permission denied (while attempting to bind on address ('127.0.0.1', 80))")
+    fix = "To fix: choose a port above 1023 with --port"
+    assert why_not_listening(error, "--port") == f"cannot listen on port 80 of 127.0.0.1: Permission denied. {fix}"

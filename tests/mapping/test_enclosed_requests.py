@@ -192,6 +192,18 @@ def test_the_same_exception_in_two_pending_requests_is_two_errors_with_a_spool(o
     assert sorted(found) == [name for name in ("http_event", "js_error_event", "sell") for _ in requests]
 
 
+def test_the_stored_errors_of_pending_requests_are_those_of_each_request() -> None:
+    """A process that is killed leaves them to the next one."""
+    process = Process(is_durable=True)
+    failed = {**OLD, "http.status_code": 500}
+    raised = [exception_event("KeyError", "sku", 'File "shop.py", line 7, in sell')]
+    requests = [request(failed, events=raised) for _ in range(2)]
+    spans = [span for one in requests for span in (make_span("sell", parent=one, events=raised), one)]
+    stored = process.converter.spans(spans, process.now).provisional
+    types = [event.type for by_key in stored.values() for events in by_key.values() for event in events]
+    assert types.count(f"{PREFIX}js_error_event") == 2
+
+
 @pytest.mark.parametrize("is_durable", [False, True])
 def test_spans_of_long_requests_do_not_get_the_session_of_another_request(*, is_durable: bool) -> None:
     """Their requests have not ended when their wait ends, and all are in one trace."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import socket
+
+_HOST_ERRORS = frozenset({errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN})
 
 
 def why_not_listening(error: OSError, options: str) -> str:
@@ -14,6 +17,10 @@ def why_not_listening(error: OSError, options: str) -> str:
     if address:
         host, port = address.strip("()").replace("'", "").split(", ")[:2]
         cause = cause.replace("cannot listen", f"cannot listen on port {port} of {host}", 1)
+    if error.errno in _HOST_ERRORS:
+        return f"{cause}. To fix: choose an address of this computer with --host"
+    if error.errno == errno.EACCES:
+        return f"{cause}. To fix: choose a port above 1023 with {options}"
     if error.errno == errno.EADDRINUSE:
         return f"{cause}. To fix: stop the program that uses the port, or choose another port with {options}"
     return cause

@@ -16,7 +16,7 @@ from ..otlp import OtlpError
 
 GZIP = b"\x1f\x8b"
 READ_ERRORS = (OtlpError, OSError, EOFError, zlib.error)
-"""What reading a file can raise, besides bugs."""
+"""Exceptions that reading a file can raise, besides bugs."""
 
 
 class Content(NamedTuple):

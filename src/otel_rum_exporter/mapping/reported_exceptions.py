@@ -55,25 +55,25 @@ class ReportedExceptions:
     def is_new(self, view: View, time_ns: int, exception: Mapping[str, Any], *, is_provisional: bool = False) -> bool:
         """Return whether an exception was not sent before, and remember it.
 
-        With `is_provisional`, its record is pending: its request may be unknown, and it is remembered apart, because it
-        is asked again when the record is resolved.
+        With `is_provisional`, its record is pending, and this is called again when it is resolved. Until then, its
+        request may be unknown, so the exception is remembered for its span and for the parent, which it may leave next.
         """
         kind = (text(exception, EXCEPTION_TYPE) or "").rpartition(".")[2][:MAX_CHARS]
         message = (text(exception, EXCEPTION_MESSAGE) or "").partition("\n")[0][:MAX_CHARS]
         chain = chain_of(text(exception, EXCEPTION_STACK) or "", kind)
         own = Raised(kind, message, chain.place)
         if view.trace_id:
-            trace: _Origin = (view.trace_id, "pending") if is_provisional else (view.trace_id,)
-            origin: _Origin = trace if view.request is None or is_provisional else view.request
+            origin, outer = _pending_places(view) if is_provisional else _places(view)
             is_sent = self._is_sent(origin, own)
             is_sent = is_sent or any(self._is_sent(origin, cause) for cause in chain.causes)
             is_sent = is_sent or bool(chain.members and all(self._is_sent(origin, one) for one in chain.members))
             is_sent = is_sent or self._was_logged(_process(view), own, time_ns, is_provisional=is_provisional)
-            for one in () if is_sent else (own, *chain.causes, *chain.members):
-                for known in (origin, trace):
+            for one in (own, *chain.causes, *chain.members) if is_provisional or not is_sent else ():
+                for known in (origin, outer):
                     self._in_traces.update({(known, one): None, (known, one._replace(place="*")): None})
                 # An exception that ends a program leaves its spans first, and is logged outside of them afterwards.
-                self._logged[_process(view), one] = _Logged(time_ns, frozenset())
+                if not is_sent:
+                    self._logged[_process(view), one] = _Logged(time_ns, frozenset())
             self._in_traces.trim()
             self._logged.trim()
             return not is_sent
@@ -117,6 +117,18 @@ class ReportedExceptions:
             self._logged[origin, one] = _Logged(time_ns, frozenset({statement}), can_be_in_trace=True)
         self._logged.trim()
         return True
+
+
+def _places(view: View) -> tuple[_Origin, _Origin]:
+    """Return where an exception of a record is looked up, and where else it is remembered."""
+    trace = (view.trace_id,)
+    return view.request or trace, trace
+
+
+def _pending_places(view: View) -> tuple[_Origin, _Origin]:
+    """Return the same of a record that is pending: its span, and the parent of that."""
+    parent = ("pending", *(view.parent_key or ()))
+    return parent if view.key is None else ("pending", *view.key), parent
 
 
 def _process(view: View) -> _Origin:

@@ -82,7 +82,7 @@ class Rules(Generic[V]):
 
 
 class Decisions(Generic[V]):
-    """A table of rules under settings. What attribute names, kind, scope and name decide is decided once.
+    """A table of rules under settings. Decisions by attribute names, kind, scope and name are made once.
 
     Not thread-safe.
     """

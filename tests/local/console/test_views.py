@@ -275,6 +275,13 @@ def test_events_with_equal_ids_have_different_keys() -> None:
     assert [row["key"] for row in shown["visits"][0]["events"]] == ["1", "1~2", "2"]
 
 
+@pytest.mark.parametrize("key", ["0", "0~0", "x~0", "x~2", f"x~{'9' * 5000}", "~", "~~"])
+def test_session_at_an_unknown_event_begins_at_its_first_event(key: str) -> None:
+    """The key comes from a URL."""
+    events = received(*(event("a", at=number, id=str(number)) for number in range(3)))
+    assert show("session", events, id="s", event=key, limit=1)["offset"] == 0
+
+
 def test_session_of_many_events_reads_only_the_shown_page() -> None:
     """The row of a session is kept while its events arrive, in any order."""
     reads = Counter[str]()

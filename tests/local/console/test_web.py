@@ -340,3 +340,10 @@ def test_recording_has_a_line_per_request_in_order_of_arrival(call: Make, post: 
     assert [line["body"]["BatchId"] for line in lines] == [body()["BatchId"], "refused", body()["BatchId"]]
     assert {line["path"].rstrip("/") for line in lines} == {f"/appmonitors/{body()['AppMonitorDetails']['id']}"}
     assert "attachment" in reply.headers["content-disposition"]
+
+
+def test_recording_has_paths_that_can_be_requested_again(call: Make, post: Make, body: Make) -> None:
+    """Loading a recording would end at a path that is none."""
+    post(body(), path="/appmonitors/a%3Fb%23c%20d")
+    (line,) = call("GET", "/api/console/recording").body.splitlines()
+    assert json.loads(line)["path"] == "/appmonitors/a%3Fb%23c%20d"

@@ -134,7 +134,7 @@ class Segment:
                 self._unwritten.append((location.seq, one.count))
 
     def write_removals(self) -> None:
-        """Write which events were removed. What fails on a full disk is retried with the next call."""
+        """Write which events were removed. Writes that fail on a full disk are retried with the next call."""
         if self.is_writable and self._unwritten:
             self._append(encode_record(self._seq + 1, self._events, self._unwritten), self._seq + 1, self._events)
             self._unwritten.clear()

@@ -1,4 +1,4 @@
-"""What views read of one event, computed once when it arrives."""
+"""The values of one event that views read, computed once when it arrives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Values:
 
 @dataclass(slots=True, eq=False)
 class Fact:
-    """What views read of one event. `millis` is the duration, of a web vital its value; `url` has no query.
+    """The values of one event that views read. `millis` is the duration, of a web vital its value; `url` has no query.
 
     `start` is the timestamp `at` without the duration, because RUM's timestamps are end times. `outcome` and `status`
     are of HTTP requests; `label` is the method or the file type; similar URLs and similar errors have the same

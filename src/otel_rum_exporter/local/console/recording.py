@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from ..store import Store
 
@@ -18,4 +19,4 @@ def recording(store: Store) -> Iterator[bytes]:
 
 def _line(request: tuple[float, str, Any]) -> bytes:
     received_at, path, body = request
-    return json.dumps({"path": path, "received_at": received_at, "body": body}).encode() + b"\n"
+    return json.dumps({"path": quote(path), "received_at": received_at, "body": body}).encode() + b"\n"

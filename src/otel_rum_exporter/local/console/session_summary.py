@@ -1,4 +1,4 @@
-"""What the row of a session needs, kept while events arrive and leave: a session can have 200,000 events."""
+"""The figures of a session's row, kept while events arrive and leave: a session can have 200,000 events."""
 
 from __future__ import annotations
 

@@ -78,8 +78,9 @@ def _index_of(key: str, facts: Sequence[Fact]) -> int:
         return 0
     event_id, _, number_of_id = key.partition("~")
     same = [index for index, fact in enumerate(facts) if fact.event.id == event_id]
-    nth = int(number_of_id) - 1 if number_of_id.isascii() and number_of_id.isdigit() else 0
-    return same[nth] if nth < len(same) else 0
+    is_number = number_of_id.isascii() and number_of_id.isdigit() and len(number_of_id) < 10
+    nth = int(number_of_id) if is_number else 1
+    return same[nth - 1] if 0 < nth <= len(same) else 0
 
 
 class _Entry(NamedTuple):
