@@ -31,8 +31,8 @@ class _Answers(dict[frozenset[str], bool]):
 class AttributeKeys:
     """The set of a record's attribute names, shared by all records with the same names. Thread-safe.
 
-    Results that depend on names alone are computed once per set. `is_kept` is false for a set of one record only, because
-    it is too large to be kept. `has` returns whether it contains one of the wanted names, in a set that lives as long
+    Results that depend on names alone are computed once per set. `is_kept` is false for a set that is too large to be
+    kept for other records. `has` returns whether it contains one of the wanted names, in a set that lives as long
     as the process.
     """
 
