@@ -149,13 +149,21 @@ JSON_HEAD = HEAD.replace(b"x-protobuf", b"json; charset=utf-8")
 )
 @pytest.mark.parametrize("before", [0, 1, 20])
 def test_a_request_that_is_not_http_gets_a_status_after_earlier_responses(
-    client_socket: socket.socket, before: int, request_bytes: bytes, content_type: str
+    client_socket: socket.socket,
+    before: int,
+    request_bytes: bytes,
+    content_type: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """In the encoding of its Content-Type if it is known. A client takes responses in the order of its requests."""
+    """In the encoding of its Content-Type if it is known. A client takes responses in the order of its requests.
+
+    No log line: anyone could fill the log.
+    """
     client_socket.sendall(SMALL * before + request_bytes + SMALL)
     *earlier, (status, found, body) = _responses(client_socket)
     assert [response[0] for response in earlier] == [200] * before
     assert (status, found, _status_of(found, body)) == (400, content_type, 3)
+    assert not caplog.records
 
 
 def test_an_invalid_chunk_after_an_early_response_gets_no_second_response(client_socket: socket.socket) -> None:

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..ledger import Tally
 from ..rum.batch import BatchKey, Events
@@ -29,7 +29,7 @@ class QueuedEvents:
     size_bytes: int
     accepted_ns: int
     events: tuple[RumEvent, ...] | None = None
-    location: object = None
+    location: Any = None
 
     @classmethod
     def of(cls, key: BatchKey, events: Sequence[RumEvent], accepted_ns: int) -> QueuedEvents:

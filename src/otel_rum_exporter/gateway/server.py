@@ -84,6 +84,7 @@ class Server:
                 ws="none",
                 lifespan="on",
                 log_config=None,
+                log_level="error",  # a warning for each request that is no HTTP: anyone could fill the log
                 access_log=False,
                 server_header=False,
                 proxy_headers=bool(settings.trusted_proxies),

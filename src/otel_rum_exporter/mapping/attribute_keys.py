@@ -31,9 +31,9 @@ class _Answers(dict[frozenset[str], bool]):
 class AttributeKeys:
     """The set of a record's attribute names, shared by all records with the same names. Thread-safe.
 
-    Results that depend on names alone are computed once per set. `is_kept` is false for a set that only one record has,
-    because it is too large to be kept. `has` returns whether it contains one of the wanted names, in a set that lives
-    as long as the process.
+    Results that depend on names alone are computed once per set. `is_kept` is false for a set that is too large to be
+    kept for other records. `has` returns whether it contains one of the wanted names, in a set that lives as long
+    as the process.
     """
 
     __slots__ = ("_cached", "has", "is_kept", "names")

@@ -236,15 +236,16 @@ def test_a_deleted_directory_is_created_again(make: Callable[..., Spool], tmp_pa
     assert {one.tally for one in make().recover().queued} == {old.tally, new.tally}
 
 
-def test_only_the_newest_damaged_files_are_kept(make: Callable[..., Spool], tmp_path: Path) -> None:
-    """They are kept for examination."""
+def test_damaged_files_are_counted_and_deleted(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """Nothing in them can be read."""
     spool = make()
     spool.replace((), [queued("a", 1)])
     (inner,) = (tmp_path / "spool").iterdir()
     for number in range(6):
         (inner / f"{number:016x}-{number:016x}{SUFFIX}").write_bytes(b"\xff" * 10_000)
     assert spool.recover() == ([], 6)
-    assert len(files(tmp_path / "spool", ".damaged")) == 3
+    assert spool.recover() == ([], 0)
+    assert len(list(inner.iterdir())) == 1
 
 
 def test_a_large_file_is_replaced_and_deleted_when_empty(
@@ -460,7 +461,7 @@ def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spo
         assert spool.recover() == ([], 0)
     (found,), lost_events = spool.recover()
     assert (spool.events(found), found.key, lost_events) == ((event(1), event(2)), kept.key, 2)
-    assert [one.name for one in directory.iterdir()] == ["old.damaged"]
+    assert list(directory.iterdir()) == []
     assert spool.recover() == ([], 0)
     spool.close()
     assert len(make().recover().queued) == 1

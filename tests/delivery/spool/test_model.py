@@ -20,7 +20,6 @@ from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.delivery.spool import directory, locked_file
 from otel_rum_exporter.delivery.spool.directory import Spool
 from otel_rum_exporter.delivery.spool.locked_file import LockedFile
-from otel_rum_exporter.delivery.spool.segment import location_of
 from otel_rum_exporter.delivery.storage import QueuedEvents
 from otel_rum_exporter.rum.event import RumEvent
 from tests.delivery.queued import queued
@@ -229,7 +228,7 @@ class SpoolModel(RuleBasedStateMachine):
     def delete_the_files_of_a_process(self, chances: random.Random) -> None:
         """They are written again with the next recovery."""
         spool = chances.choice(list(self.running))
-        for path in {location_of(one).segment.path for one in self.running[spool] if one.is_on_disk}:
+        for path in {one.location.segment.path for one in self.running[spool] if one.is_on_disk}:
             path.unlink(missing_ok=True)
         self.recover_in(spool)
 
@@ -264,7 +263,7 @@ class SpoolModel(RuleBasedStateMachine):
         """Note what the process leaves on disk."""
         for one, events in self.running.pop(spool).items():
             if one.is_on_disk:
-                location = location_of(one)
+                location = one.location
                 self.dead[events] = Dead(location.segment.path, location.offset, location.size_bytes, events)
 
     def kill(self, spool: Spool) -> None:

@@ -16,9 +16,9 @@ from ..._fork import UNFORKED
 from ..._log import RateLimitedLog
 from ...rum.event import RumEvent
 from ..storage import QueuedEvents, Recovered
-from .folder import delete_old_damaged, directory_of, files_in, left_behind, prepare
+from .folder import directory_of, files_in, left_behind, prepare
 from .record import encode_events
-from .segment import SUFFIX, Location, Segment
+from .segment import SUFFIX, Segment
 from .sqlite_file import SQLITE_SUFFIX, delete_sqlite, read_sqlite
 
 MAX_SEGMENT_BYTES = 16 * 1024 * 1024
@@ -241,7 +241,6 @@ class Spool:
             self._current = None
         if segment.discard():
             self._segments.pop(segment, None)
-            delete_old_damaged(self._directory)
 
     def _adopt(self, path: Path) -> Segment | None:
         """Adopt a segment; None if its process is alive, it is not a segment, or enough are adopted."""
@@ -260,7 +259,7 @@ class Spool:
         if found is None or (found[0] and not self._put(found[0])):
             return 0
         recovered += [one for one, _ in found[0]]
-        delete_sqlite(path, is_damaged=found[1] > 0)
+        delete_sqlite(path)
         return found[1]
 
     def _log_left_behind(self) -> None:
@@ -283,4 +282,4 @@ def _encoded(queued: Iterable[QueuedEvents]) -> Entries:
 
 
 def _segment(queued: QueuedEvents) -> Segment | None:
-    return queued.location.segment if isinstance(queued.location, Location) else None
+    return queued.location.segment if queued.is_on_disk else None

@@ -9,11 +9,9 @@ import stat
 from collections import Counter
 from pathlib import Path
 
-from .locked_file import BLOCK_BYTES, DAMAGED_SUFFIX, LockedFile
+from .locked_file import BLOCK_BYTES, LockedFile
 from .record import Header, destination_in
 from .segment import SUFFIX
-
-MAX_DAMAGED_FILES = 3
 
 
 def directory_of(root: Path, destination: str) -> Path:
@@ -63,10 +61,3 @@ def left_behind(root: Path) -> Counter[str]:
                 header = Header.decode(block)
                 found[destination_in(block)] += header.stored_events if header else 0
     return +found
-
-
-def delete_old_damaged(directory: Path) -> None:
-    """Keep only the newest damaged files, for examination."""
-    with contextlib.suppress(OSError):
-        for path in sorted(directory.glob(f"*{DAMAGED_SUFFIX}"))[:-MAX_DAMAGED_FILES]:
-            path.unlink(missing_ok=True)

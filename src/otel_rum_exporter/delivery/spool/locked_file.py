@@ -19,7 +19,6 @@ else:
     import fcntl
 
 BLOCK_BYTES = 4096
-DAMAGED_SUFFIX = ".damaged"
 _LOCKED_BYTE = 0x7FFF0000
 """Windows prevents others from reading a locked byte, so it is one behind the end of any file."""
 
@@ -106,14 +105,12 @@ class LockedFile:
         if fd >= 0:
             os.close(fd)
 
-    def discard(self, *, is_damaged: bool = False) -> bool:
-        """Close and delete the file; false if it cannot be deleted. A damaged file is renamed instead."""
+    def discard(self) -> bool:
+        """Close and delete the file; false if it cannot be deleted."""
         if sys.platform == "win32":  # which deletes no open file
             self.close()
         try:
-            if is_damaged:
-                self.path.replace(self.path.with_suffix(DAMAGED_SUFFIX))
-            elif self._fd < 0 or self.is_in_place():
+            if self._fd < 0 or self.is_in_place():
                 self.path.unlink()
         except FileNotFoundError:
             pass

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ...rum.event import RumEvent
 from ..storage import QueuedEvents
-from .locked_file import BLOCK_BYTES, LockedFile
+from .locked_file import LockedFile
 from .record import (
     Contents,
     Header,
@@ -27,7 +27,6 @@ from .record import (
 SUFFIX = ".spool1"
 """Ends with the version of the format. Other files in the directory are ignored."""
 
-EMPTY = Contents([], 0, 0, 0, BLOCK_BYTES, is_synced=True)
 _FULL_DISK = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
@@ -43,19 +42,18 @@ class Location(NamedTuple):
 class Segment:
     """Queued events in one file. Not thread-safe. Methods raise OSError.
 
-    `stored` has the events by the number of their record. `is_writable` is false after a failure that leaves the
-    content of the file unknown.
+    `stored` has the events by the number of their record. `size_bytes` is the size of the file. `is_writable` is false
+    after a failure that leaves the content of the file unknown.
     """
 
     def __init__(self, file: LockedFile, contents: Contents) -> None:
         self.path = file.path
         self.lost_events = contents.lost_events
-        self.is_damaged = contents.lost_events > 0
         self.is_writable = True
         self.stored: dict[int, QueuedEvents] = {}
         self.stored_events = self.stored_bytes = 0
         self._file = file
-        self._seq, self._events, self._end = contents.seq, contents.events, contents.end
+        self._seq, self._events, self.size_bytes = contents.seq, contents.events, contents.end
         self._synced_seq = contents.seq
         self._unwritten: list[Removed] = []
         for queued, record in contents.stored:
@@ -69,13 +67,14 @@ class Segment:
             name = f"{time.time_ns():016x}-{secrets.token_hex(8)}{SUFFIX}"
             file = LockedFile.open(directory / name, is_new=True)
         try:
-            file.write(first_block(destination), 0)
+            block = first_block(destination)
+            file.write(block, 0)
             file.sync()
             file.sync_name()
         except BaseException:
             file.discard()
             raise
-        return cls(file, EMPTY)
+        return cls(file, read_segment(block))
 
     @classmethod
     def adopt(cls, path: Path) -> Segment | None:
@@ -93,20 +92,15 @@ class Segment:
             segment._finish()
         return segment
 
-    @property
-    def size_bytes(self) -> int:
-        """The size on disk."""
-        return self._end
-
     def is_intact(self) -> bool:
         """Return whether other processes can find the file, and none has cut or continued it."""
-        return self._file.is_in_place() and self._file.size_bytes == self._end
+        return self._file.is_in_place() and self._file.size_bytes == self.size_bytes
 
     def put(self, entries: Sequence[tuple[QueuedEvents, bytes]], replaced: Sequence[QueuedEvents] = ()) -> None:
         """Store events with their contents, and remove others from this segment, in one step. Durable on return."""
-        removed = [*self._unwritten, *((location_of(one).seq, one.count) for one in replaced)]
+        removed = [*self._unwritten, *((one.location.seq, one.count) for one in replaced)]
         records, places = [], []
-        seq, events, offset = self._seq, self._events, self._end
+        seq, events, offset = self._seq, self._events, self.size_bytes
         for index, (queued, content) in enumerate(entries, 1):
             seq += 1
             # The last record is valid only if all others of this step are.
@@ -127,15 +121,13 @@ class Segment:
 
     def content(self, queued: QueuedEvents) -> bytes | None:
         """Return the content of a record; None if it is damaged."""
-        location = location_of(queued)
-        content = decode_content(self._file.read(location.size_bytes, location.offset))
-        self.is_damaged |= content is None
-        return content
+        location: Location = queued.location
+        return decode_content(self._file.read(location.size_bytes, location.offset))
 
     def forget(self, queued: Iterable[QueuedEvents]) -> None:
         """Do not count events as stored any more."""
         for one in queued:
-            location = location_of(one)
+            location: Location = one.location
             if self.stored.pop(location.seq, None) is not None:
                 self.stored_bytes -= location.size_bytes
                 self.stored_events -= one.count
@@ -153,11 +145,11 @@ class Segment:
         self._file.close()
 
     def discard(self) -> bool:
-        """Close and delete the file; false if that fails. A damaged file is renamed instead, for examination."""
-        return self._file.discard(is_damaged=self.is_damaged)
+        """Close and delete the file; false if that fails."""
+        return self._file.discard()
 
     def _store(self, queued: QueuedEvents, seq: int, offset: int, size_bytes: int) -> None:
-        if isinstance(queued.location, Location):
+        if queued.is_on_disk:
             queued.location.segment.forget((queued,))
         queued.location, queued.events = Location(self, seq, offset, size_bytes), None
         self.stored[seq] = queued
@@ -166,18 +158,18 @@ class Segment:
 
     def _append(self, records: bytes, seq: int, events: int, *, is_synced: bool = False) -> None:
         try:
-            self._file.write(records, self._end)
+            self._file.write(records, self.size_bytes)
             if is_synced:
                 self._file.sync()
         except BaseException as error:
             # After another error, the content of the disk is unknown.
             self.is_writable = getattr(error, "errno", None) in _FULL_DISK
             try:
-                self._file.truncate(self._end)
+                self._file.truncate(self.size_bytes)
             except OSError:
                 self.is_writable = False
             raise
-        self._seq, self._events, self._end = seq, events, self._end + len(records)
+        self._seq, self._events, self.size_bytes = seq, events, self.size_bytes + len(records)
         if is_synced:
             self._synced_seq = seq
 
@@ -190,19 +182,8 @@ class Segment:
         """Make the contents of an adopted segment final, so that its next owner finds the same, and no loss again."""
         lost = [(0, self.lost_events)] if self.lost_events else []
         try:
-            self._file.truncate(self._end)
+            self._file.truncate(self.size_bytes)
             self._append(encode_record(self._seq + 1, self._events, lost), self._seq + 1, self._events, is_synced=True)
             self._write_header()
         except OSError:
             self.is_writable = False
-
-
-def location_of(queued: QueuedEvents) -> Location:
-    """Return the location of queued events.
-
-    Raises:
-        TypeError: The events are not on disk.
-    """
-    if not isinstance(queued.location, Location):
-        raise TypeError(f"{queued!r} is not on disk")
-    return queued.location

@@ -10,7 +10,6 @@ from pathlib import Path
 import orjson
 
 from ..storage import QueuedEvents
-from .locked_file import DAMAGED_SUFFIX
 from .record import decode_stored
 
 SQLITE_SUFFIX = ".db"
@@ -41,11 +40,8 @@ def read_sqlite(path: Path) -> tuple[list[tuple[QueuedEvents, bytes]], int] | No
     return entries, lost_events
 
 
-def delete_sqlite(path: Path, *, is_damaged: bool) -> None:
-    """Delete a database and its write-ahead log, ignoring errors of the disk. Rename a damaged one."""
+def delete_sqlite(path: Path) -> None:
+    """Delete a database and its write-ahead log, ignoring errors of the disk."""
     with contextlib.suppress(OSError):
-        if is_damaged:
-            path.replace(path.with_suffix(DAMAGED_SUFFIX))
-        else:
-            path.unlink()
+        path.unlink()
         path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
