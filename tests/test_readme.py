@@ -24,17 +24,16 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from django.core.wsgi import get_wsgi_application
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from flask import Flask
 from markdown_it import MarkdownIt
-from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from werkzeug.test import Client as WerkzeugClient
 
-from otel_rum_exporter import RumSessionMiddleware, RumSessionProcessor, RumSessionWsgiMiddleware, RumSpanExporter
+from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter.gateway.settings import GatewaySettings
 from otel_rum_exporter.local import LocalRum
 from tests.instrumentations import only
@@ -251,7 +250,7 @@ def _set_session(block: str, reader: Reader, _: pytest.Pytester) -> None:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(RumSpanExporter(app_monitor_id=APP_MONITOR_ID, region="eu-west-1")))
     with provider.get_tracer("shop").start_as_current_span("checkout"):
-        exec(block, {"trace": trace, "session_id": session_id, "user_id": user_id})
+        exec(block, {"session_id": session_id, "user_id": user_id})
     provider.shutdown()
     (event,) = reader.rum.events("checkout")
     assert (event.session_id, event.user_id) == (session_id, user_id)
@@ -259,12 +258,21 @@ def _set_session(block: str, reader: Reader, _: pytest.Pytester) -> None:
 
 def _in_code(block: str, reader: Reader, _: pytest.Pytester) -> None:
     provider = TracerProvider()
-    names = {"provider": provider, "BatchSpanProcessor": BatchSpanProcessor, "RumSpanExporter": RumSpanExporter}
-    exec(block.replace('"..."', repr(APP_MONITOR_ID)), names)
+    exec(block.replace('"..."', repr(APP_MONITOR_ID)), {"provider": provider})
     provider.get_tracer("shop").start_span("checkout").end()
     provider.shutdown()
     (event,) = reader.rum.events("checkout")
     assert event.app_monitor_id == APP_MONITOR_ID
+
+
+def _session_processor(block: str, reader: Reader, _: pytest.Pytester) -> None:
+    """Visit the page with the baggage of another service, which names the session."""
+    session_id = "11111111-1111-4111-8111-111111111111"
+    app = APP.replace("visit = {", f'visit = {{"baggage": "session.id={session_id}", ')
+    (reader.folder / "app.py").write_text(block + app)
+    reader.run(RUN_APP, **ONE_APP_MONITOR)
+    (view,) = reader.rum.events("page_view_event")
+    assert view.session_id == session_id
 
 
 def _in_yaml(block: str, reader: Reader, _: pytest.Pytester) -> None:
@@ -276,9 +284,8 @@ def _in_yaml(block: str, reader: Reader, _: pytest.Pytester) -> None:
 
 def _one_user(block: str, reader: Reader, _: pytest.Pytester) -> None:
     block = block.replace('"..."', repr(APP_MONITOR_ID)).replace("~/.cookbook", str(reader.folder / "state"))
-    names = {one.__name__: one for one in (RumSessionProcessor, TracerProvider, BatchSpanProcessor, RumSpanExporter)}
     for _again in range(2):
-        started: dict[str, Any] = {**names, "Resource": Resource}
+        started: dict[str, Any] = {}
         exec(block, started)
         started["provider"].get_tracer("cookbook").start_span("chop").end()
         started["provider"].shutdown()
@@ -287,26 +294,37 @@ def _one_user(block: str, reader: Reader, _: pytest.Pytester) -> None:
     assert len({event.session_id for event in reader.rum.events}) == 2
 
 
-def _frameworks(block: str, _: Reader, __: pytest.Pytester) -> None:
-    """Each line gives a browser a session in a cookie."""
-    flask_line, django_line, fastapi_line = block.splitlines()
-    flask_app, fastapi_app = Flask("shop"), FastAPI()
-    flask_app.add_url_rule("/", view_func=lambda: "<p>Hello</p>")
-    fastapi_app.add_api_route("/", lambda: HTMLResponse("<p>Hello</p>"), response_class=HTMLResponse)
-    exec(flask_line, {"app": flask_app, "RumSessionWsgiMiddleware": RumSessionWsgiMiddleware})
-    wsgi: dict[str, Any] = {
-        "get_wsgi_application": lambda: Flask("django").wsgi_app,
-        "RumSessionWsgiMiddleware": RumSessionWsgiMiddleware,
-    }
-    exec(django_line, wsgi)
-    exec(fastapi_line, {"app": fastapi_app, "RumSessionMiddleware": RumSessionMiddleware})
-    browser = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
-    cookies = [
-        *flask_app.test_client().get("/", headers=browser).headers.getlist("Set-Cookie"),
-        *WerkzeugClient(wsgi["application"]).get("/", headers=browser).headers.getlist("Set-Cookie"),
-        *asyncio.run(_get(fastapi_app, browser)).headers.get_list("set-cookie"),
-    ]
-    assert [cookie.partition("=")[0] for cookie in cookies] == ["cwr_s", "cwr_u"] * 3
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+
+
+def _flask(block: str, _: Reader, __: pytest.Pytester) -> None:
+    app = Flask("shop")
+    app.add_url_rule("/", view_func=lambda: "<p>Hello</p>")
+    exec(block, {"app": app})
+    assert _names(app.test_client().get("/", headers=BROWSER).headers.getlist("Set-Cookie")) == ["cwr_s", "cwr_u"]
+
+
+def _django(block: str, _: Reader, __: pytest.Pytester) -> None:
+    """Run the last line with another WSGI application, because Django can be set up once in a process."""
+    imports, line = block.split("\n\n")
+    wsgi: dict[str, Any] = {}
+    exec(imports, wsgi)
+    assert wsgi["get_wsgi_application"] is get_wsgi_application
+    wsgi["get_wsgi_application"] = lambda: Flask("django").wsgi_app
+    exec(line, wsgi)
+    answer = WerkzeugClient(wsgi["application"]).get("/", headers=BROWSER)
+    assert _names(answer.headers.getlist("Set-Cookie")) == ["cwr_s", "cwr_u"]
+
+
+def _fastapi(block: str, _: Reader, __: pytest.Pytester) -> None:
+    app = FastAPI()
+    app.add_api_route("/", lambda: HTMLResponse("<p>Hello</p>"), response_class=HTMLResponse)
+    exec(block, {"app": app})
+    assert _names(asyncio.run(_get(app, BROWSER)).headers.get_list("set-cookie")) == ["cwr_s", "cwr_u"]
+
+
+def _names(cookies: list[str]) -> list[str]:
+    return [cookie.partition("=")[0] for cookie in cookies]
 
 
 async def _get(application: FastAPI, headers: dict[str, str]) -> httpx.Response:
@@ -317,10 +335,6 @@ async def _get(application: FastAPI, headers: dict[str, str]) -> httpx.Response:
 def _lambda(block: str, reader: Reader, _: pytest.Pytester) -> None:
     """End the process with the invocation, as if the function were frozen: RUM has its spans."""
     (reader.folder / "function.py").write_text(
-        "from opentelemetry.instrumentation.aws_lambda import AwsLambdaInstrumentor\n"
-        "from opentelemetry.sdk.trace import TracerProvider\n"
-        "from opentelemetry.sdk.trace.export import BatchSpanProcessor\n"
-        "from otel_rum_exporter import RumSpanExporter\n"
         "def handler(event, context):\n    return {'statusCode': 200}\n" + block.replace('"..."', repr(APP_MONITOR_ID))
     )
     (reader.folder / "invoke.py").write_text(
@@ -362,10 +376,13 @@ CHECKS: dict[str, Check] = {
     "pip install": _install,
     "rum:PutRumEvents": _policy,
     "set_attributes": _set_session,
-    "get_wsgi_application": _frameworks,
+    "get_wsgi_application": _django,
+    "app.wsgi_app = ": _flask,
+    "app.add_middleware": _fastapi,
     "state_directory": _one_user,
     "AwsLambdaInstrumentor": _lambda,
     "otlphttp/rum:": _collector,
+    "add_span_processor(RumSessionProcessor())": _session_processor,
     "add_span_processor": _in_code,
     "tracer_provider:": _in_yaml,
     "def test_": _fixture,
