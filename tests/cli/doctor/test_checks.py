@@ -76,7 +76,7 @@ WRONG: dict[str, tuple[dict[str, str | None], set[str], str, str]] = {
     "a misspelt variable": (
         {f"{PREFIX}ENPOINT": "http://127.0.0.1:1"},
         {"variables"},
-        f"'{PREFIX}ENPOINT' is not a setting; did you mean '{PREFIX}ENDPOINT'?",
+        f"'{PREFIX}ENPOINT' is not a setting; the most similar is '{PREFIX}ENDPOINT'",
         "rename or unset",
     ),
     "a misspelt exporter": (
