@@ -77,6 +77,12 @@ def test_xray_events_for_an_app_monitor_without_xray_are_a_warning(diagnose: Dia
     assert f"{PREFIX}XRAY_EVENTS=false" in results["X-Ray"].fix
 
 
+def test_xray_result_says_what_is_accepted_and_what_is_sent(diagnose: Diagnose, shop: LocalRum) -> None:
+    """The exporter sends none by default."""
+    message = "the app monitor accepts X-Ray events; this exporter sends none"
+    assert diagnose(shop.url)["X-Ray"] == Result(Status.OK, message)
+
+
 @pytest.mark.parametrize(("alias", "message"), [(None, "none is sent"), ("back", "'back' is sent")])
 def test_alias_that_the_resource_policy_does_not_allow_fails(
     diagnose: Diagnose, alias: str | None, message: str

@@ -129,9 +129,9 @@ WRONG: dict[str, tuple[dict[str, str | None], set[str], str, str]] = {
     ),
     "an endpoint that is not RUM's": (
         {f"{PREFIX}ENDPOINT": "{rum}/elsewhere"},
-        {"endpoint", "test event"},
-        "is not RUM's data plane",
-        f"correct {PREFIX}ENDPOINT",
+        {"endpoint"},
+        "it is another web server, not RUM's data plane",
+        f"set {PREFIX}ENDPOINT to the URL that it prints",
     ),
 }
 """Variables, the checks that fail, a part of a message, a part of a fix."""

@@ -10,7 +10,7 @@ from ...config import variable
 from ...rum.errors import outcome_of
 from .context import Context
 from .policy import allows_unsigned, attach, required_aliases, resource_policy_for
-from .result import Result, Skip, failed, ok, result_of, warning
+from .result import NOT_RUM, Result, Skip, failed, ok, result_of, warning
 
 MAX_LISTED = 5
 MAX_PAGES = 20
@@ -19,6 +19,8 @@ ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 def monitor(context: Context) -> Result:
     """Find the app monitor by its id, and store it in the context."""
+    if context.is_local and not context.is_endpoint_rum:
+        raise Skip(NOT_RUM)
     if (context.is_signed or not context.is_local) and context.session.get_credentials() is None:
         raise Skip("there are no credentials to read it with")
     monitor_id, given = context.config.app_monitor_id, context.raw("app_monitor_id")
@@ -129,7 +131,9 @@ def xray(context: Context) -> Result:
             "xray_trace_event is sent, but X-Ray is disabled in the app monitor",
             f"enable it in the app monitor, or set {variable('xray_events')}=false",
         )
-    return ok(f"enabled in the app monitor: {is_enabled}; sent: {context.config.xray_events}".lower())
+    accepted = "accepts" if is_enabled else "accepts no"
+    sent = "sends them" if context.config.xray_events else "sends none"
+    return ok(f"the app monitor {accepted} X-Ray events; this exporter {sent}")
 
 
 def resource_policy(context: Context) -> Result:
