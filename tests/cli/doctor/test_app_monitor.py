@@ -33,6 +33,17 @@ def test_app_monitor_of_another_region_fails_with_that_region(diagnose: Diagnose
     assert "test event" in failures(results)
 
 
+def test_app_monitor_setting_that_is_neither_id_nor_name_fails_once(diagnose: Diagnose, shop: LocalRum) -> None:
+    """The setting is wrong in itself. The check of the app monitor adds the other fact, and the ids to choose from."""
+    results = diagnose(shop.url, **{f"{PREFIX}APP_MONITOR_ID": "my-shop"})
+    assert failures(results) == {"settings"}
+    assert results["app monitor"] == Result(
+        Status.SKIPPED,
+        f"{PREFIX}APP_MONITOR_ID='my-shop' is no id, and no app monitor in {REGION} has this name",
+        f"set {PREFIX}APP_MONITOR_ID to one of: {MONITOR_ID} (shop)",
+    )
+
+
 def test_app_monitor_without_permission_to_read_it_is_a_warning(diagnose: Diagnose) -> None:
     """Sending does not need the permission. The fix contains the policies for the check."""
     with FakeRegions({REGION: {"Id": MONITOR_ID, "Name": "shop"}}, is_readable=False).serving() as regions:
