@@ -121,6 +121,7 @@ SEND = ("send", "--app-monitor-id", APP_MONITOR_ID, "--endpoint", "http://127.0.
         ((*SEND, "none.json"), LOST, "cannot read none.json: No such file or directory"),
         ((*SEND, "folder"), LOST, "cannot read folder: Is a directory"),
         ((*SEND, "cut.json.gz"), LOST, "cannot read cut.json.gz: its gzip data is damaged"),
+        (("explain", ""), LOST, "cannot read '': Is a directory"),
         ((*SEND, "--dry-run", "folder"), LOST, "cannot read folder: Is a directory"),
         ((*SEND, "--patience", "x", "spans.jsonl"), MISUSED, "--patience='x' is not a number of at least 0"),
         ((*SEND, "--patience", "-1", "spans.jsonl"), MISUSED, "--patience='-1' is not a number of at least 0"),

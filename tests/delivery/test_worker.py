@@ -542,6 +542,29 @@ def test_the_caller_with_the_longest_timeout_sends_if_no_thread_can_start(
     assert one.ledger.delivered == 1
 
 
+def test_a_caller_that_leaves_after_a_failed_request_wakes_the_one_that_waits(
+    harness: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other waits for a request in flight, and does not know when the retry is due."""
+    one: Harness
+
+    def respond(_: Batch) -> Outcome:
+        if len(one.sent) > 1:
+            return DELIVERED
+        wait_until(lambda: one.delivery._idle_wait.has_leader)
+        return Outcome(Disposition.RETRY, "x", retry_after_seconds=0.2)
+
+    one = harness(respond)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse_to_start)
+        one.accept(1)
+    first = threading.Thread(target=one.delivery.flush, args=(0.05,), daemon=True)
+    first.start()
+    wait_until(lambda: bool(one.sent))
+    assert one.delivery.flush(LONG_SECONDS / 6)
+    first.join(LONG_SECONDS)
+
+
 def test_sys_exit_while_sending_does_not_end_delivery(harness: Callable[..., Harness]) -> None:
     """A credential plugin calls sys.exit in the only thread, and no export follows."""
     exits = iter([SystemExit, SystemExit])

@@ -19,7 +19,7 @@ INSTRUMENT = str(Path(sys.executable).with_name("opentelemetry-instrument"))
 PROCESS_SECONDS = 120.0
 EXIT_SECONDS = 12.0
 """The documented maximum for a dead endpoint, and the only time that a test here measures."""
-BUSY_SECONDS = 8.0
+BUSY_SECONDS = 12.0
 """What a busy machine may add to it."""
 
 APPLICATION = """
@@ -166,7 +166,7 @@ def test_a_process_with_a_dead_endpoint_exits_within_12_seconds(dead_endpoint: s
 
 
 def test_exporters_share_one_deadline_at_exit() -> None:
-    """Eight with other settings took 17 to 22 seconds. These would take 24."""
+    """Eight with other settings took 17 to 22 seconds. These would take 48."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(50)
@@ -179,7 +179,7 @@ providers = [TracerProvider() for _ in range(8)]
 for number, provider in enumerate(providers):
     exporter = RumSpanExporter(
         app_monitor_id={APP_MONITOR_ID!r}, endpoint="http://127.0.0.1:{listener.getsockname()[1]}", signing="none",
-        timeout_millis=3000, alias=f"alias{{number}}",
+        timeout_millis=6000, alias=f"alias{{number}}",
     )
     provider.add_span_processor(BatchSpanProcessor(exporter))
     provider.get_tracer("app").start_span("work").end()
@@ -187,8 +187,8 @@ print(time.time())
 """
         done = run([sys.executable, "-c", code], environment())
     # Python 3.12 starts no thread at exit: the waiting thread sends, and ends a request only at its own time-out.
-    sends_itself_seconds = 7.0 if sys.version_info[:2] == (3, 12) else 0.0
-    assert time.time() - float(done.stdout) < 3.0 + 2.0 + sends_itself_seconds + BUSY_SECONDS
+    sends_itself_seconds = 13.0 if sys.version_info[:2] == (3, 12) else 0.0
+    assert time.time() - float(done.stdout) < 6.0 + 2.0 + sends_itself_seconds + BUSY_SECONDS
     assert done.stderr.count("events dropped") == 8
 
 

@@ -246,6 +246,14 @@ def test_a_failing_provisional_event_costs_no_other_record(monkeypatch: pytest.M
     assert (ledger.accepted, sum(map(len, converted.events.values())), converted.provisional) == (1, 1, {})
 
 
+def test_a_pending_span_of_a_session_that_is_not_recorded_has_no_provisional_events() -> None:
+    """The next process would send them."""
+    converter = durable()[0]
+    hidden = {"session.id": A, "rum.session.sampled": False}
+    first = converter.spans([make_span("work", hidden, parent=make_span("parent"))], Moment(START_NS, 0))
+    assert first.provisional == {}
+
+
 def test_a_pending_span_without_events_is_resolved_at_the_end() -> None:
     """A filtered span leaves nothing in the store."""
     converter, _ = durable()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import uuid
 from typing import Any
 
@@ -202,6 +203,60 @@ def test_the_stored_errors_of_pending_requests_are_those_of_each_request() -> No
     stored = process.converter.spans(spans, process.now).provisional
     types = [event.type for by_key in stored.values() for events in by_key.values() for event in events]
     assert types.count(f"{PREFIX}js_error_event") == 2
+
+
+def test_a_spool_does_not_change_events_and_sessions() -> None:
+    """Whatever the tree of spans, their order and their batches; each event is sent once, and none stays stored."""
+    for seed in range(40):
+        source = random.Random(seed)
+        spans = _tree(source)
+        batches = [(span, source.random() < 0.5, source.choice((0, 1, 6.5))) for span in reversed(spans)]
+        in_memory, with_spool = (_sent(Process(is_durable=is_durable), batches) for is_durable in (False, True))
+        assert in_memory == with_spool, f"seed {seed}"
+        assert len(in_memory) == len({event_id for event_id, _ in in_memory}), f"seed {seed}"
+
+
+def _tree(source: random.Random) -> list[ReadableSpan]:
+    """Make requests and steps below a span that never ends."""
+    spans: list[ReadableSpan] = []
+    for number in range(source.randint(2, 9)):
+        candidates: list[ReadableSpan | SpanContext] = [TRACE, *spans]
+        parent = source.choice(candidates)
+        line = source.randint(1, 4)
+        events = [exception_event("KeyError", "sku", f'File "shop.py", line {line}, in sell')] if line < 3 else []
+        session = {"session.id": f"session {number}"} if parent is TRACE and source.random() < 0.5 else {}
+        attributes = {**OLD, "http.status_code": 500, **session}
+        is_request = source.random() < 0.6
+        spans.append(
+            request(attributes, parent, events=events)
+            if is_request
+            else make_span("step", parent=parent, events=events)
+        )
+    return spans
+
+
+def _sent(process: Process, batches: list[tuple[ReadableSpan, bool, float]]) -> list[tuple[str, str]]:
+    """Return the ids and sessions of all events. A span with true ends its batch; then seconds pass."""
+    found: list[tuple[str, str]] = []
+    stored: set[int] = set()
+    batch: list[ReadableSpan] = []
+
+    def add(converted: Converted) -> None:
+        found.extend((event.id, key.session_id) for key, events in converted.events.items() for event in events)
+        stored.difference_update(converted.resolved)
+        stored.update(converted.provisional)
+
+    for span, is_end, seconds in batches:
+        batch.append(span)
+        if is_end:
+            add(process.converter.spans(batch, process.now))
+            batch.clear()
+        process.seconds += seconds
+        add(process.converter.expire(process.now))
+    add(process.converter.spans(batch, process.now))
+    add(process.converter.close(process.now))
+    assert not stored
+    return sorted(found)
 
 
 @pytest.mark.parametrize("is_durable", [False, True])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_rum_exporter.mapping.private_names import Treatment, treatment_of
-from otel_rum_exporter.mapping.redaction import STANDARD
+from otel_rum_exporter.mapping.redaction import STANDARD, Redactor
 from otel_rum_exporter.mapping.secret_forms import SECRET_TEXTS
 from otel_rum_exporter.mapping.secret_texts import MAX_CHARS, scrub_text
 from tests.mapping.regex_steps import StepCounter
@@ -183,3 +183,30 @@ def test_a_long_text_is_cut_before_it_is_searched() -> None:
     after = scrub_text(f"[SQL: {'x' * 20_000}]\n(Background on this error) {'y' * 20_000} password=hunter2")
     assert after.startswith("[SQL: ***]\n(Background")
     assert "hunter2" not in after
+
+
+def test_a_function_gets_what_is_left_of_each_kind_of_text() -> None:
+    """Also URLs and names, which are scrubbed before."""
+    seen: dict[str, Any] = {}
+    redactor = Redactor.of(lambda name, value: seen.setdefault(name, value) and "hidden")
+    found = [
+        redactor.url("http.url", "https://shop.example/cart?token=abc"),
+        redactor.name("GET /cart"),
+        redactor.text("status.description", "password=hunter2"),
+        *redactor.attributes({"color": "red"}, ()).values(),
+    ]
+    assert found == ["hidden"] * 4
+    assert seen == {
+        "http.url": "https://shop.example/cart",
+        "name": "GET /cart",
+        "status.description": "password=***",
+        "color": "red",
+    }
+
+
+def test_a_form_loses_its_values_and_a_sentence_with_an_ampersand_does_not() -> None:
+    """A body that was captured as an attribute."""
+    assert STANDARD.attributes({"body": "q=ann&page=2", "note": "salt & pepper"}, ()) == {
+        "body": "q=***&page=***",
+        "note": "salt & pepper",
+    }

@@ -54,7 +54,7 @@ def opened(file: str) -> Iterator[Content]:
 
 def why_unread(file: str, error: Exception) -> str:
     """Return why a file could not be read, for one of `READ_ERRORS`."""
-    name = "standard input" if file == "-" else file
+    name = "standard input" if file == "-" else file or "''"
     if isinstance(error, OtlpError):
         return f"{name} is not OTLP: {error}"
     if isinstance(error, OSError) and error.strerror:

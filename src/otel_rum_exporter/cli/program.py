@@ -122,12 +122,11 @@ def run() -> None:
 
 def _in_words(error: click.ClickException) -> str:
     """Return click's error in the style of all others."""
-    message = error.format_message()
-    if type(error) is click.BadParameter and error.param is not None:
-        message = error.message
+    param = error.param if type(error) is click.BadParameter else None
+    message = error.format_message() if param is None else error.message
     message = message[:1].lower() + message[1:].rstrip(".")
-    if type(error) is click.BadParameter and error.param is not None:
-        message = f"{max(error.param.opts, key=len)}: {message}"
+    if param is not None:
+        message = f"{max(param.opts, key=len)}: {message}"
     if not isinstance(error, click.UsageError) or error.ctx is None:
         return message
     end = "" if message.endswith(("?", "?)")) else "."

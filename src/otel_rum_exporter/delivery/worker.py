@@ -230,7 +230,7 @@ class Delivery:
             try:
                 self._step(limit)
             finally:
-                self._idle_wait.hand_over()
+                self._idle_wait.wake()
         return True
 
     def _start_thread(self) -> None:

@@ -114,7 +114,7 @@ class _Options:
     type=Value(whole(1, 200_000)),
     default=200_000,
     show_default=True,
-    help="Number of events to keep, about 3 KB each; the oldest are removed first.",
+    help="Number of events to keep, about 4 KB each; the oldest are removed first.",
 )
 @click.option("--data", type=click.Path(dir_okay=False), help="SQLite file that keeps the events received.")
 @click.option("--json", "as_json", is_flag=True, help="Print the address as one line of JSON, for scripts.")
