@@ -49,7 +49,7 @@ def test_a_config_error_has_name_value_and_fix_of_each_fault() -> None:
         f"{PREFIX}SIGNING='v4' is not one of sigv4, none",
         f"{PREFIX}CUSTOM_EVENTS='yes' is not one of application, all, none",
         "AWS_ENDPOINT_URL_RUM='localhost:80' is not an http(s) URL",
-        "did you mean 'metadata_attributes'?",
+        "the most similar is 'metadata_attributes'",
     ):
         assert expected in message
     assert len(caught.value.faults) == 6
@@ -66,7 +66,7 @@ def test_a_missing_app_monitor_id_is_a_fault_unless_the_resource_names_one() -> 
 def test_an_unknown_variable_is_reported_with_the_most_similar_setting() -> None:
     """A typing error would otherwise send telemetry elsewhere, or nowhere."""
     assert unknown_variables({f"{PREFIX}ENPOINT": "http://x", f"{PREFIX}REGION": "eu-west-1", "OTHER": "1"}) == [
-        f"'{PREFIX}ENPOINT' is not a setting; did you mean '{PREFIX}ENDPOINT'?"
+        f"'{PREFIX}ENPOINT' is not a setting; the most similar is '{PREFIX}ENDPOINT'"
     ]
 
 

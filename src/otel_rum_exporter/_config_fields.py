@@ -246,7 +246,7 @@ def unknown_name(name: str, settings: Mapping[str, Setting]) -> str:
     import difflib
 
     near = difflib.get_close_matches(name, settings, n=1)
-    return f"{name!r} is not a setting; " + (f"did you mean {near[0]!r}?" if near else "see the settings table")
+    return f"{name!r} is not a setting; " + (f"the most similar is {near[0]!r}" if near else "see the settings table")
 
 
 def _reading(

@@ -68,7 +68,7 @@ def test_config_prints_each_setting_with_its_source_and_no_secret() -> None:
     [
         ({}, "APP_MONITOR_ID is not set"),
         ({f"{PREFIX}APP_MONITOR_ID": MONITOR_ID, f"{PREFIX}SIGNING": "v4"}, "SIGNING='v4' is not one of sigv4, none"),
-        ({f"{PREFIX}APP_MONITOR_ID": MONITOR_ID, f"{PREFIX}ALAIS": "x"}, f"did you mean '{PREFIX}ALIAS'?"),
+        ({f"{PREFIX}APP_MONITOR_ID": MONITOR_ID, f"{PREFIX}ALAIS": "x"}, f"the most similar is '{PREFIX}ALIAS'"),
     ],
 )
 def test_config_with_a_wrong_setting_exits_with_2_after_the_table(variables: dict[str, str], message: str) -> None:

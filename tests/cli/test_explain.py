@@ -5,11 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
+from otel_rum_exporter import RumSpanExporter
+from otel_rum_exporter.local import LocalRum
 from tests.cli.program import CODE, code_without, error_line, run
+from tests.spans import APP_MONITOR_ID, make_span
 
 SPAN = {
     "traceId": "5b8efff798038103d269b633813fc60c",
@@ -84,6 +89,23 @@ def test_explain_prints_one_line_for_an_unreadable_file(tmp_path: Path, content:
     assert ended.returncode == 3
     assert error_line(ended).startswith(message.format(path=path))
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_explain_of_a_recording_of_the_local_rum_says_so(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    """The console loads it."""
+    path = tmp_path / "recording"
+    with LocalRum() as rum:
+        exporter = RumSpanExporter(app_monitor_id=APP_MONITOR_ID, endpoint=rum.url, signing="none")
+        exporter.export([make_span("work")])
+        exporter.shutdown()
+        with urlopen(f"{rum.url}/api/console/recording") as response:
+            path.write_bytes(compress(response.read()))
+    ended = run("explain", str(path))
+    assert ended.returncode == 3
+    assert error_line(ended) == (
+        f"{path} is not OTLP: it is a recording of the local RUM. To fix: load it in the console of `otel-rum local`"
+    )
 
 
 def test_explain_names_a_wrong_setting_and_its_value() -> None:

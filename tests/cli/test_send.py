@@ -255,3 +255,13 @@ def test_send_with_dry_run_prints_the_events_and_their_price_and_sends_nothing(
     assert output["usd"] == pytest.approx(sum(output["events"].values()) / 100_000)
     assert rum.events == ()
     assert not (tmp_path / "state").exists()
+
+
+def test_send_with_dry_run_needs_no_app_monitor(file: Path) -> None:
+    """As `otel-rum explain`, it sends nothing. Other settings are checked."""
+    file.write_text(line(1, name="work"))
+    ended = run("send", "--dry-run", str(file))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[0].split()[-1] == "work"
+    assert run("send", "--dry-run", "--page-views", "some", str(file)).returncode == 2
+    assert run("send", str(file)).returncode == 2

@@ -212,7 +212,7 @@ def test_misspelt_variable_has_the_right_name(call: Callable[..., Ended]) -> Non
     """With the settings that are right."""
     ended = call("config", "--app-monitor-id", APP_MONITOR_ID, **{f"{PREFIX}ENDPOIN": "http://127.0.0.1:1"})
     assert ended.code == MISUSED
-    assert ended.lines == [f"'{PREFIX}ENDPOIN' is not a setting; did you mean '{PREFIX}ENDPOINT'?"]
+    assert ended.lines == [f"'{PREFIX}ENDPOIN' is not a setting; the most similar is '{PREFIX}ENDPOINT'"]
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="everything is readable")

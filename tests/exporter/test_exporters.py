@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import (
 )
 from opentelemetry.trace import SpanKind
 
-from otel_rum_exporter import ConfigError, RumSpanExporter
+from otel_rum_exporter import ConfigError, RumLogExporter, RumSpanExporter
 from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.local import LocalRum
 from tests.mapping.test_attribute_values import ANY_VALUES
@@ -251,7 +251,7 @@ def test_bad_settings_raise_in_code_and_only_disable_from_the_environment(
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID", "nonsense")
     with pytest.raises(ConfigError, match="nonsense"):
         RumSpanExporter(region="eu-west-1")
-    with pytest.raises(ConfigError, match="did you mean 'region'"):
+    with pytest.raises(ConfigError, match="the most similar is 'region'"):
         RumSpanExporter(regin="eu-west-1")  # type: ignore[call-arg]
     disabled = RumSpanExporter()
     (line,) = caplog.records
@@ -259,6 +259,19 @@ def test_bad_settings_raise_in_code_and_only_disable_from_the_environment(
     assert disabled.export([make_span()]) is SpanExportResult.FAILURE
     assert disabled.force_flush()
     disabled.shutdown()
+
+
+@pytest.mark.parametrize("app_monitor_id", ["of-two-exporters", APP_MONITOR_ID])
+def test_exporters_of_spans_and_of_log_records_log_a_wrong_setting_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, app_monitor_id: str
+) -> None:
+    """Whether it disables them or is ignored."""
+    monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID", app_monitor_id)
+    monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_REGIN", "1")
+    for make in (RumSpanExporter, RumLogExporter):
+        make().shutdown()
+    (line,) = caplog.messages
+    assert line.endswith("the most similar is 'OTEL_EXPORTER_AWS_RUM_REGION'.")
 
 
 def test_after_shutdown_exports_fail_and_shutdown_is_idempotent(rum: LocalRum, exporter: MakeExporter) -> None:

@@ -143,7 +143,7 @@ def test_a_wrong_key_in_declarative_yaml_raises_with_the_right_one(rum: LocalRum
         check=False,
     )
     assert done.returncode != 0
-    assert "did you mean 'alias'?" in done.stderr
+    assert "the most similar is 'alias'" in done.stderr
 
 
 @pytest.fixture(params=["refuses", "never answers"])

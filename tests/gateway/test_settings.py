@@ -38,8 +38,8 @@ def test_app_monitors_are_ids_with_or_without_alias() -> None:
         ),
         ({"grpc": "maybe"}, {}, "grpc='maybe' is neither true nor false"),
         ({"trusted_proxies": "10.0.0.1,proxy"}, {}, "has 'proxy', which is no address; use for example 10.0.0.0/8"),
-        ({"htp_port": 1}, {}, "did you mean 'http_port'"),
-        ({}, {"OTEL_RUM_GATEWAY_TOKN": "x"}, "did you mean 'OTEL_RUM_GATEWAY_TOKEN'"),
+        ({"htp_port": 1}, {}, "the most similar is 'http_port'"),
+        ({}, {"OTEL_RUM_GATEWAY_TOKN": "x"}, "the most similar is 'OTEL_RUM_GATEWAY_TOKEN'"),
     ],
 )
 def test_a_wrong_setting_is_reported(given: dict[str, object], environment: dict[str, str], fault: str) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, Status
 
+from otel_rum_exporter._attributes import SESSION_MINTED
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.config import Config, ConfigError
 from otel_rum_exporter.ledger import Ledger
@@ -283,9 +284,46 @@ def test_what_the_exporter_would_log_is_noted() -> None:
 def test_a_missing_app_monitor_has_a_placeholder(environment: dict[str, str], expected: str, *, is_noted: bool) -> None:
     """It affects hashed ids only, and is noted if it does."""
     config = config_of(environment)
-    notes = _explain(make_span("x", PAGE), config=config).notes
+    notes = _explain(make_span("x", {**PAGE, "session.id": "a"}), config=config).notes
     assert config.app_monitor_id == expected
     assert any("APP_MONITOR_ID is not set" in note for note in notes) is is_noted
+
+
+def test_a_missing_app_monitor_is_not_noted_if_no_id_is_hashed() -> None:
+    """UUIDs are sent unchanged, and random ids have a note of their own."""
+    notes = _explain(make_span("x", PAGE), make_span("y"), config=config_of({})).notes
+    assert not any("APP_MONITOR_ID is not set" in note for note in notes)
+    notes = _explain(make_span("x", {**PAGE, "user.id": "a"}), config=config_of({})).notes
+    assert any("APP_MONITOR_ID is not set" in note for note in notes)
+
+
+def test_records_are_in_the_order_of_their_times() -> None:
+    """A page begins before its error, although files often have log records of their own."""
+    page = make_span("GET /cart", PAGE, kind=SpanKind.SERVER)
+    error = _log("failed", timestamp=START_NS + 1)
+    observed = _log("seen", timestamp=None, observed_timestamp=START_NS + 2)
+    assert [one.name for one in _explain(observed, error, page).records] == ["GET /cart", "failed", "seen"]
+
+
+def test_a_step_of_a_library_names_the_variable_that_sends_it() -> None:
+    """As a user can set it."""
+    query = make_span("SELECT", {"db.system.name": "postgresql"}, kind=SpanKind.CLIENT)
+    (record,) = _explain(query).records
+    assert (record.left_out or "").endswith("; OTEL_EXPORTER_AWS_RUM_CUSTOM_EVENTS=all sends it")
+
+
+def test_a_record_that_only_starts_its_session_has_one_line() -> None:
+    """A line with an event above "left out" would be a contradiction."""
+    request = make_span(
+        "POST /api", {**PAGE, "http.request.method": "POST", SESSION_MINTED: True}, kind=SpanKind.SERVER
+    )
+    explanation = _explain(request, config=make_config(custom_events="none", http_events="none"))
+    lines = list(text_lines(explanation))
+    assert [line.partition("; ")[0] for line in lines[2:4]] == [
+        "    -> session_start_event, as the first record of its session",
+        "1 span and 0 log records: 1 event, 1 left out, 0 not read",
+    ]
+    assert lines[2].endswith(f"; no other event: {explanation.records[0].left_out}")
 
 
 def test_a_wrong_setting_is_an_error() -> None:

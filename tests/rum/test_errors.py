@@ -111,6 +111,13 @@ def test_an_error_of_rum_has_its_advice(code: str, advice: str) -> None:
     assert outcome_of(ClientError(response, "PutRumEvents")).advice.startswith(advice)
 
 
+def test_page_of_another_server_is_not_the_message() -> None:
+    """The body is the message of botocore's error, and log lines would have HTML."""
+    metadata = {"HTTPStatusCode": 404, "HTTPHeaders": {"content-type": "text/html; charset=utf-8"}}
+    response = {"Error": {"Code": "404", "Message": "<!doctype html> Not Found"}, "ResponseMetadata": metadata}
+    assert outcome_of(ClientError(response, "PutRumEvents")).cause == "404: a web page"
+
+
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=timezone.utc)
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from ..otlp import OtlpError
 
 GZIP = b"\x1f\x8b"
+_RECORDING = re.compile(rb'\{"path": "[^"]*", "received_at": ')
+_HEAD_BYTES = 4096
 READ_ERRORS = (OtlpError, OSError, EOFError, zlib.error)
 """Exceptions that reading a file can raise, besides bugs."""
 
@@ -33,17 +36,20 @@ def opened(file: str) -> Iterator[Content]:
 
     Raises:
         OSError: it cannot be read.
+        OtlpError: it is a recording of the local RUM.
     """
     with _seekable(file) as raw:
         size = raw.seek(0, os.SEEK_END)
         raw.seek(0)
         is_compressed = raw.read(len(GZIP)) == GZIP
         raw.seek(0)
-        if not is_compressed:
-            yield Content(raw, raw, size)
-            return
-        with gzip.GzipFile(fileobj=raw) as stream:
-            yield Content(stream, raw, size)  # type: ignore[arg-type] # it has read and seek
+        with cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if is_compressed else raw as stream:
+            if _RECORDING.match(stream.read(_HEAD_BYTES)):
+                raise OtlpError(
+                    "it is a recording of the local RUM. To fix: load it in the console of `otel-rum local`"
+                )
+            stream.seek(0)
+            yield Content(stream, raw, size)
 
 
 def why_unread(file: str, error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Sequence
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..rum.client import RumClient
+
+
+# Exporters of spans and of log records have the same settings, which are logged once.
+@functools.lru_cache(maxsize=64)
+def _log_disabled(error: str) -> None:
+    log_line(logging.ERROR, "the exporter is disabled: %s.", error)
+
+
+@functools.lru_cache(maxsize=64)
+def _log_unknown(line: str) -> None:
+    log_line(logging.WARNING, "%s.", line)
 
 
 class RumExporter:
@@ -47,10 +59,10 @@ class RumExporter:
         except ConfigError as error:
             if settings or client is not None:
                 raise
-            log_line(logging.ERROR, "the exporter is disabled: %s.", error)
+            _log_disabled(str(error))
         else:
             for line in unknown_variables(os.environ):
-                log_line(logging.WARNING, "%s.", line)
+                _log_unknown(line)
             self._shared = SharedPipeline(config, client)
 
     @property

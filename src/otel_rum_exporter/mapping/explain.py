@@ -6,7 +6,7 @@ The records go through the exporter's own converter, so an explanation never dif
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind
 from .._log import RateLimitedLog
 from ..config import Config, variable
 from ..ledger import DropReason, Ledger
-from ..otlp import DecodeResult
+from ..otlp import DecodedLogRecord, DecodedSpan, DecodeResult
 from ..rum.event import RumEvent
 from ..rum.ids import NIL_UUID
 from ..rum.price import PRICE_DATE, PRICE_PAGE, price_in_words, usd
@@ -24,6 +24,7 @@ from ..rum.truncation import cut
 from .converter import Converter
 from .event_types import PREFIX
 from .events import http_event, page_view
+from .events.session_start import SESSION_START_EVENT
 from .identity import Moment
 from .mapper import Mapper
 from .outcome import Drop, Outcome
@@ -49,6 +50,9 @@ _OMITTED = frozenset(
 """Members of an event's details that a summary omits."""
 
 _UNREADABLE = Outcome(None, drops=(Drop(DropReason.UNMAPPABLE, "", ""),))
+
+_VERSION_AT = 14
+"""The index of the version in a UUID."""
 
 _SUMMARY_CHARS = 120
 _VALUE_CHARS = 40
@@ -77,7 +81,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The explained records in their order, what could not be read, and notes."""
+    """The explained records in the order of their times, what could not be read, and notes."""
 
     records: tuple[Explained, ...]
     unread: tuple[str, ...]
@@ -114,13 +118,13 @@ def explain(decoded: DecodeResult, config: Config, now_ns: int) -> Explanation:
                 outcomes[id(outcome.view.source)].append(outcome)
     if minted.count:
         log.add("minted", _MINTED)
-    if config.app_monitor_id == PLACEHOLDER_APP_MONITOR_ID and not config.id_hash_key:
-        log.add("no monitor", _NO_MONITOR)
     mapper = Mapper(config)
     explained = tuple(
         _explained(outcomes[id(record)].popleft() if outcomes[id(record)] else _UNREADABLE, config, mapper)
-        for record in decoded.records
+        for record in sorted(decoded.records, key=_time_ns)
     )
+    if config.app_monitor_id == PLACEHOLDER_APP_MONITOR_ID and not config.id_hash_key and _has_hash(explained):
+        log.add("no monitor", _NO_MONITOR)
     return Explanation(explained, tuple(map(str, decoded.failures)), tuple(log.notes.values()))
 
 
@@ -132,9 +136,12 @@ def text_lines(explanation: Explanation) -> Iterator[str]:
             user = f"user {record.user_id}" if record.user_id else "no user"
             page = f"page {record.page_id}" if record.page_id else "no page"
             yield _printable(f"    session {record.session_id}, {user}, {page}")
-        for event in record.events:
+        is_start_alone = bool(record.left_out) and [event.type for event in record.events] == [SESSION_START_EVENT]
+        if is_start_alone:
+            yield f"    -> session_start_event, as the first record of its session; no other event: {record.left_out}"
+        for event in () if is_start_alone else record.events:
             yield _printable(f"    -> {event.type.removeprefix(PREFIX)}  {summary(event)}".rstrip())
-        if record.left_out:
+        if record.left_out and not is_start_alone:
             yield f"    left out: {record.left_out}"
         if record.no_page:
             yield _printable(f"    no page view: {record.no_page}")
@@ -244,6 +251,19 @@ def _explained(outcome: Outcome, config: Config, mapper: Mapper) -> Explained:
         left_out=drop.reason.value if drop else outcome.left_out,
         no_page=_no_page(outcome, config),
     )
+
+
+def _time_ns(record: DecodedSpan | DecodedLogRecord) -> int:
+    """Return the start of a span or the time of a log record, so that an error follows the page that it is on."""
+    if isinstance(record, DecodedSpan):
+        return record.start_time or 0
+    return record.log_record.timestamp or record.log_record.observed_timestamp or 0
+
+
+def _has_hash(explained: Iterable[Explained]) -> bool:
+    """Return whether a session or user id is a hash, which is a UUID of version 8."""
+    ids = (each for record in explained for each in (record.session_id, record.user_id) if each)
+    return any(each[_VERSION_AT] == "8" for each in ids)
 
 
 def _no_page(outcome: Outcome, config: Config) -> str | None:

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from opentelemetry.trace import SpanKind
 
-from ..config import Config
+from ..config import Config, variable
 from ..rum.event import EventDraft
 from .attribute_keys import MAX_KEY_SETS, AttributeKeys
 from .record_view import View
@@ -22,7 +22,7 @@ NOT_FOR_RUM = "it is not for RUM"
 NOT_MEASURED = "it has no measurement"
 BY_SETTINGS = "the settings exclude it"
 BY_APPLICATION = "the application excludes it"
-LIBRARY_SPAN = "it is a step or a call of a library; custom_events=all sends it"
+LIBRARY_SPAN = f"it is a step or a call of a library; {variable('custom_events')}=all sends it"
 HEALTH_CHECK = "it is a health check that succeeded"
 OF_PARENT = "its parent's event contains its data"
 OF_BROWSER = "the browser sends its page view"

@@ -177,7 +177,10 @@ def _outcome_of_response(response: Mapping[str, Any], *, is_of_rum: bool) -> Out
     if not (is_own or code in ERROR_CODES or status in _RETRY_AFTER_STATUSES):
         headers = {}
     wait = retry_after_seconds(headers.get("retry-after"), lambda: datetime.now(timezone.utc))
-    return Outcome(disposition, code or str(status), _one_line(error.get("Message", "")), advice, wait)
+    message = error.get("Message", "")
+    # botocore takes the whole body of another server's response for the message.
+    message = "a web page" if is_web_page(response) and not is_own else _one_line(message)
+    return Outcome(disposition, code or str(status), message, advice, wait)
 
 
 def _outcome_of_credentials(outcome: Outcome) -> Outcome:

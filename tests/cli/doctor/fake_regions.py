@@ -1,4 +1,4 @@
-"""Fake servers for the doctor: RUM in several regions, and a captive portal."""
+"""Fake servers for the doctor: RUM in several regions, and another web server."""
 
 from __future__ import annotations
 
@@ -34,12 +34,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def captive_portal() -> Iterator[str]:
-    """Serve a web page to every request, as a network does before the user signs in."""
+def web_server(status: int = 200, requested: list[str] | None = None) -> Iterator[str]:
+    """Serve a web page to every request, as a network does before the user signs in; `requested` gets the paths."""
 
     class Handler(_Handler):
         def do_GET(self) -> None:
-            self.respond(200, "text/html", PAGE)
+            if requested is not None:
+                requested.append(self.path)
+            self.respond(status, "text/html", PAGE)
 
     with _serving(Handler) as url:
         yield url

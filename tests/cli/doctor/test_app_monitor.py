@@ -33,6 +33,17 @@ def test_app_monitor_of_another_region_fails_with_that_region(diagnose: Diagnose
     assert "test event" in failures(results)
 
 
+def test_app_monitor_setting_that_is_neither_id_nor_name_fails_once(diagnose: Diagnose, shop: LocalRum) -> None:
+    """The setting is wrong in itself. The check of the app monitor adds the other fact, and the ids to choose from."""
+    results = diagnose(shop.url, **{f"{PREFIX}APP_MONITOR_ID": "my-shop"})
+    assert failures(results) == {"settings"}
+    assert results["app monitor"] == Result(
+        Status.SKIPPED,
+        f"{PREFIX}APP_MONITOR_ID='my-shop' is no id, and no app monitor in {REGION} has this name",
+        f"set {PREFIX}APP_MONITOR_ID to one of: {MONITOR_ID} (shop)",
+    )
+
+
 def test_app_monitor_without_permission_to_read_it_is_a_warning(diagnose: Diagnose) -> None:
     """Sending does not need the permission. The fix contains the policies for the check."""
     with FakeRegions({REGION: {"Id": MONITOR_ID, "Name": "shop"}}, is_readable=False).serving() as regions:
@@ -75,6 +86,12 @@ def test_xray_events_for_an_app_monitor_without_xray_are_a_warning(diagnose: Dia
         results = diagnose(rum.url, **{f"{PREFIX}XRAY_EVENTS": "true"})
     assert results["X-Ray"].status is Status.WARNING
     assert f"{PREFIX}XRAY_EVENTS=false" in results["X-Ray"].fix
+
+
+def test_xray_result_says_what_is_accepted_and_what_is_sent(diagnose: Diagnose, shop: LocalRum) -> None:
+    """The exporter sends none by default."""
+    message = "the app monitor accepts X-Ray events; this exporter sends none"
+    assert diagnose(shop.url)["X-Ray"] == Result(Status.OK, message)
 
 
 @pytest.mark.parametrize(("alias", "message"), [(None, "none is sent"), ("back", "'back' is sent")])

@@ -6,12 +6,12 @@ import socket
 
 import pytest
 
-from otel_rum_exporter.cli.doctor import Status
+from otel_rum_exporter.cli.doctor import Result, Status
 from otel_rum_exporter.config import PREFIX
 from otel_rum_exporter.local import CAPTIVE_PORTAL, Fault, LocalRum
 from tests.aws import ACCOUNT, REGION, Aws
 from tests.cli.doctor.diagnosis import KEY_ID, MONITOR_ID, SHOP, TOKEN, Diagnose, failures
-from tests.cli.doctor.fake_regions import FakeRegions, captive_portal
+from tests.cli.doctor.fake_regions import FakeRegions, web_server
 
 
 def test_expired_credentials_fail_with_the_advice_to_renew_them(diagnose: Diagnose, shop: LocalRum, aws: Aws) -> None:
@@ -50,22 +50,39 @@ def test_endpoint_that_refuses_connections_fails_once(diagnose: Diagnose) -> Non
     assert results["app monitor"].status is Status.WARNING
     assert results["test event"].message == "for the same reason as endpoint"
     assert results["endpoint"].message.startswith("EndpointConnectionError: ")
-    assert results["endpoint"].fix == "start `otel-rum local`, or correct AWS_ENDPOINT_URL_RUM"
+    assert results["endpoint"].fix.startswith("start `otel-rum local` on a free port, and set AWS_ENDPOINT_URL_RUM")
 
 
 def test_captive_portal_fails_as_a_web_page(diagnose: Diagnose, shop: LocalRum) -> None:
     """Its response is a 200 with a page."""
     shop.faults = [Fault(status=200, content=CAPTIVE_PORTAL)]
     results = diagnose(shop.url)
-    assert failures(results) >= {"endpoint", "test event"}
-    assert results["endpoint"].message.startswith("the response is a web page")
+    assert failures(results) == {"endpoint"}
+    assert "responds with a web page" in results["endpoint"].message
+
+
+def test_other_web_server_on_this_computer_gets_one_request(diagnose: Diagnose) -> None:
+    """The advice is about its port, not about the network, and its page is not printed."""
+    requested: list[str] = []
+    with web_server(404, requested) as url:
+        results = diagnose(url)
+    assert failures(results) == {"endpoint"}
+    assert results["endpoint"] == Result(
+        Status.FAILED,
+        f"{url} responds with a web page: it is another web server, not RUM's data plane",
+        "start `otel-rum local` on a free port, and set AWS_ENDPOINT_URL_RUM to the URL that it prints",
+    )
+    other = Result(Status.SKIPPED, "the endpoint is not RUM's data plane")
+    assert results["app monitor"] == results["test event"] == other
+    assert requested == [f"/appmonitors/{MONITOR_ID}/"]
 
 
 def test_proxy_that_is_a_captive_portal_fails_as_a_web_page(diagnose: Diagnose) -> None:
     """Requests to other computers go through the proxy."""
-    with captive_portal() as url:
+    with web_server() as url:
         results = diagnose("http://rum.example", http_proxy=url, no_proxy="127.0.0.1")
-    assert failures(results) == {"endpoint", "test event"}
+    assert failures(results) == {"endpoint"}
+    assert results["test event"] == Result(Status.SKIPPED, "the endpoint is not RUM's data plane")
     assert results["endpoint"].message.startswith("the response is a web page")
     assert "HTTPS_PROXY" in results["endpoint"].fix
 

@@ -76,7 +76,7 @@ WRONG: dict[str, tuple[dict[str, str | None], set[str], str, str]] = {
     "a misspelt variable": (
         {f"{PREFIX}ENPOINT": "http://127.0.0.1:1"},
         {"variables"},
-        f"'{PREFIX}ENPOINT' is not a setting; did you mean '{PREFIX}ENDPOINT'?",
+        f"'{PREFIX}ENPOINT' is not a setting; the most similar is '{PREFIX}ENDPOINT'",
         "rename or unset",
     ),
     "a misspelt exporter": (
@@ -129,9 +129,9 @@ WRONG: dict[str, tuple[dict[str, str | None], set[str], str, str]] = {
     ),
     "an endpoint that is not RUM's": (
         {f"{PREFIX}ENDPOINT": "{rum}/elsewhere"},
-        {"endpoint", "test event"},
-        "is not RUM's data plane",
-        f"correct {PREFIX}ENDPOINT",
+        {"endpoint"},
+        "it is another web server, not RUM's data plane",
+        f"set {PREFIX}ENDPOINT to the URL that it prints",
     ),
 }
 """Variables, the checks that fail, a part of a message, a part of a fix."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from otel_rum_exporter._log import RateLimitedLog
-from otel_rum_exporter.cli.doctor import Result, Status
+from otel_rum_exporter.cli.doctor import Context, Result, Status
+from otel_rum_exporter.cli.doctor.spool import spool
 from otel_rum_exporter.config import PREFIX
 from otel_rum_exporter.delivery.spool.directory import Spool
+from otel_rum_exporter.delivery.spool.locked_file import LockedFile
 from otel_rum_exporter.local import LocalRum
 from tests.aws import REGION
 from tests.cli.doctor.diagnosis import MONITOR_ID, Diagnose
@@ -26,9 +33,9 @@ def leave_events(directory: Path, destination: str, count: int) -> None:
 def test_events_for_other_settings_are_a_warning(diagnose: Diagnose, shop: LocalRum, tmp_path: Path) -> None:
     """With their number and destination; those for these settings are not."""
     settings = {f"{PREFIX}SPOOL_DIRECTORY": str(tmp_path)}
-    assert diagnose(shop.url, **settings)["spool"].message.startswith(f"0 events in {tmp_path}")
+    assert diagnose(shop.url, **settings)["spool"] == Result(Status.OK, f"{tmp_path} is writable; 0 events are waiting")
     leave_events(tmp_path, f"app monitor {MONITOR_ID} in {REGION} at {shop.url}", 4)
-    assert diagnose(shop.url, **settings)["spool"].message.startswith(f"4 events in {tmp_path}")
+    assert diagnose(shop.url, **settings)["spool"].message == f"{tmp_path} is writable; 4 events are waiting"
     leave_events(tmp_path, "app monitor other", 21)
     assert diagnose(shop.url, **settings)["spool"] == Result(
         Status.WARNING,
@@ -40,3 +47,99 @@ def test_events_for_other_settings_are_a_warning(diagnose: Diagnose, shop: Local
 def test_without_a_spool_no_events_wait_for_other_settings(diagnose: Diagnose, shop: LocalRum) -> None:
     """They are in memory."""
     assert diagnose(shop.url)["spool"] == Result(Status.OK, "there is none: events are kept in memory")
+
+
+def check(place: Path) -> Result:
+    """Check a spool directory alone."""
+    return spool(Context({}, {f"{PREFIX}SPOOL_DIRECTORY": str(place)}))
+
+
+def _file(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+def _link(path: Path) -> Path:
+    path.symlink_to(path.parent)
+    return path
+
+
+def _of_another_user(path: Path) -> Path:
+    path.mkdir()
+    os.chown(path, 12345, -1)
+    return path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="users and links are POSIX's")
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (_file, "it is not a directory"),
+        (lambda path: _file(path) / "below" / "it", "is below a file"),
+        (_link, "is not a directory"),
+        pytest.param(
+            _of_another_user,
+            "belongs to user 12345;",
+            marks=pytest.mark.skipif(
+                not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change the owner of a directory"
+            ),
+        ),
+        pytest.param(
+            lambda _: Path("/proc/rum"),
+            "it cannot be created",
+            marks=pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs procfs"),
+        ),
+    ],
+)
+def test_spool_directory_that_cannot_be_used_fails_with_the_reason(
+    tmp_path: Path, make: Callable[[Path], Path], reason: str
+) -> None:
+    """The exporter would keep its events in memory."""
+    place = make(tmp_path / "spool")
+    found = check(place)
+    assert found.status is Status.FAILED
+    assert found.message.startswith(f"{place} cannot be used: ")
+    assert reason in found.message
+    assert found.message.endswith("; events are kept in memory only")
+    assert f"set {PREFIX}SPOOL_DIRECTORY to a directory that this user can create and write" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("number", "reason", "fix"),
+    [
+        (errno.ENOSPC, "the disk is full", "free space"),
+        (errno.EROFS, "the file system is read-only", "mount it writable"),
+        (errno.EACCES, "this user has no permission", "give this user permission"),
+        (errno.ENOLCK, "the file system has no locks", "mount it with locks"),
+        (errno.EIO, os.strerror(errno.EIO), "set "),
+    ],
+)
+def test_disk_that_refuses_a_write_fails_with_its_fix(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    reason: str,
+    fix: str,
+) -> None:
+    """The directories that the check created are removed."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(LockedFile, "write", refuse)
+    place = tmp_path / "new" / "spool"
+    found = check(place)
+    assert (found.status, found.message) == (
+        Status.FAILED,
+        f"{place} cannot be used: {reason}; events are kept in memory only",
+    )
+    assert found.fix.startswith(fix)
+    assert not place.parent.exists()
+
+
+def test_missing_spool_directory_is_ok_and_not_left_behind(tmp_path: Path) -> None:
+    """The exporter creates it, with its parents. The user of this command may be another."""
+    place = tmp_path / "new" / "spool"
+    found = check(place)
+    assert found == Result(Status.OK, f"{place} is writable; 0 events are waiting")
+    assert not place.parent.exists()

@@ -18,7 +18,6 @@ from ..options import CommandWithSettings, Value, read_config, takes_settings
 from ..output import print_json, print_table, report
 
 if TYPE_CHECKING:
-    from ...config import Config
     from ..checkpoint import Checkpoint
     from ..files import Content
     from ..replay import FileAccount, Replay
@@ -79,10 +78,10 @@ def send(
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     from ..replay import Replay, StalledError
 
-    config = read_config(given, os.environ)
     if is_dry:
-        _dry_run(files, config, is_json=is_json)
+        _dry_run(files, given, is_json=is_json)
         return
+    config = read_config(given, os.environ)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run = _Run(state_dir, f"{config.app_monitor_id} {config.endpoint or config.region}", is_again=is_again)
     replay = Replay(config, patience_seconds=patience, on_delivered=run.save_checkpoint)
@@ -105,12 +104,16 @@ def send(
     raise SystemExit(code)
 
 
-def _dry_run(files: tuple[str, ...], config: Config, *, is_json: bool) -> None:
+def _dry_run(files: tuple[str, ...], given: dict[str, object], *, is_json: bool) -> None:
+    from ...config import variable
+    from ...mapping.explain import PLACEHOLDER_APP_MONITOR_ID
     from ...rum.price import PRICE_DATE, PRICE_PAGE, price_in_words, usd
     from ..dry_run import DryRun
     from ..files import READ_ERRORS, opened, why_unread
 
-    run = DryRun(config)
+    if not (given.get("app_monitor_id") or os.environ.get(variable("app_monitor_id"), "").strip()):
+        given = {**given, "app_monitor_id": PLACEHOLDER_APP_MONITOR_ID}
+    run = DryRun(read_config(given, os.environ))
     for file in files:
         try:
             with opened(file) as content:

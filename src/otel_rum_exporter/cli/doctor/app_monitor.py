@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...config import variable
 from ...rum.errors import outcome_of
 from .context import Context
 from .policy import allows_unsigned, attach, required_aliases, resource_policy_for
-from .result import Result, Skip, failed, ok, result_of, warning
+from .result import NOT_RUM, Result, Skip, Status, failed, ok, result_of, warning
 
 MAX_LISTED = 5
 MAX_PAGES = 20
@@ -19,6 +19,8 @@ ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 def monitor(context: Context) -> Result:
     """Find the app monitor by its id, and store it in the context."""
+    if context.is_local and not context.is_endpoint_rum:
+        raise Skip(NOT_RUM)
     if (context.is_signed or not context.is_local) and context.session.get_credentials() is None:
         raise Skip("there are no credentials to read it with")
     monitor_id, given = context.config.app_monitor_id, context.raw("app_monitor_id")
@@ -35,8 +37,7 @@ def _find_by_id(context: Context, monitor_id: str | None) -> Result:
     found = list(_summaries(context, client))
     name = next((summary["Name"] for summary in found if summary["Id"] == monitor_id), None)
     if name is None:
-        listed = ", ".join(f"{summary['Id']} ({summary['Name']})" for summary in found[:MAX_LISTED])
-        choose = f"set {variable('app_monitor_id')} to one of: {listed}" if listed else "create an app monitor there"
+        choose = _choice(found)
         if monitor_id is None:
             return failed("no app monitor is set", choose)
         other = _other_region(context, monitor_id)
@@ -58,11 +59,23 @@ def _find_by_id(context: Context, monitor_id: str | None) -> Result:
 
 
 def _find_by_name(context: Context, name: str) -> Result:
-    """Return the result if the id setting contains the name of an app monitor."""
-    found = context.request(context.rum().get_app_monitor, Name=name)["AppMonitor"]
-    context.monitor = found
+    """Return the result if the id setting is no id: with its id if it is a name, else with the ids to choose from."""
+    client = context.rum()
     source = context.source_of("app_monitor_id")
+    try:
+        found = context.request(client.get_app_monitor, Name=name)["AppMonitor"]
+    except Exception as error:
+        if outcome_of(error).reason != "ResourceNotFoundException":
+            raise
+        message = f"{source}={name!r} is no id, and no app monitor in {context.region_in_words} has this name"
+        return Result(Status.SKIPPED, message, _choice(list(_summaries(context, client))))
+    context.monitor = found
     return failed(f"{name!r} is the name of an app monitor, but {source} needs its id", f"set {source}={found['Id']}")
+
+
+def _choice(found: Sequence[Mapping[str, Any]]) -> str:
+    listed = ", ".join(f"{summary['Id']} ({summary['Name']})" for summary in found[:MAX_LISTED])
+    return f"set {variable('app_monitor_id')} to one of: {listed}" if listed else "create an app monitor there"
 
 
 def _summaries(context: Context, client: Any) -> Iterator[Mapping[str, Any]]:
@@ -96,8 +109,6 @@ def _result_of_failed_request(context: Context, error: Exception) -> Result:
     reason = outcome_of(error).reason
     if reason == "UnknownOperationException":
         raise Skip("the endpoint cannot list app monitors") from error
-    if reason == "ResourceNotFoundException":
-        return failed("there is no app monitor with this name", f"set {variable('app_monitor_id')} to its id")
     if reason in ACCESS_DENIED:
         allow = attach(context.caller_arn, "rum:ListAppMonitors", "*")
         also = attach(context.caller_arn, "rum:GetAppMonitor", str(context.arn))
@@ -129,7 +140,9 @@ def xray(context: Context) -> Result:
             "xray_trace_event is sent, but X-Ray is disabled in the app monitor",
             f"enable it in the app monitor, or set {variable('xray_events')}=false",
         )
-    return ok(f"enabled in the app monitor: {is_enabled}; sent: {context.config.xray_events}".lower())
+    accepted = "accepts" if is_enabled else "accepts no"
+    sent = "sends them" if context.config.xray_events else "sends none"
+    return ok(f"the app monitor {accepted} X-Ray events; this exporter {sent}")
 
 
 def resource_policy(context: Context) -> Result:

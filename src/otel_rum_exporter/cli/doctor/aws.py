@@ -13,7 +13,7 @@ from ...rum.credentials import GUEST_METHOD, create_client
 from ...rum.errors import outcome_of
 from ...rum.ids import NIL_UUID
 from .context import Context
-from .result import WAIT_FIRST, Result, Skip, failed, ok, result_of, warning
+from .result import WAIT_FIRST, Result, Skip, WebPageError, failed, ok, result_of, warning
 
 PROBE_TIMEOUT_MILLIS = 5000
 
@@ -42,23 +42,36 @@ def endpoint(context: Context) -> Result:
             UserDetails={},
             RumEvents=[],
         )
+    except WebPageError as page:
+        context.is_endpoint_rum = False
+        return _another_server(context, "a web page") if context.is_local else result_of(page)
     except Exception as error:  # noqa: BLE001 - every exception is a result
         response = getattr(error, "response", None)
-        if response is None and context.is_local and type(error).__name__ == "EndpointConnectionError":
-            return replace(result_of(error), fix=f"start `otel-rum local`, or correct {context.source_of('endpoint')}")
         if response is None:
-            return result_of(error)
-    where = scrub(config.endpoint) if config.endpoint else f"RUM in {context.region}"
+            is_off = context.is_local and type(error).__name__ == "EndpointConnectionError"
+            return replace(result_of(error), fix=_fix_of_local(context)) if is_off else result_of(error)
+    where = _where(context)
     code = response.get("Error", {}).get("Code", "")
     status = response["ResponseMetadata"]["HTTPStatusCode"]
     if (status in {404, 405} and code != "ResourceNotFoundException") or 300 <= status < 400:
-        return failed(
-            f"{where} responds with {status} {code}; it is not RUM's data plane",
-            f"correct {context.source_of('endpoint')}",
-        )
+        context.is_endpoint_rum = False
+        return _another_server(context, str(status))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return warning(f"{where} responds with {status} {code}", WAIT_FIRST)
     return ok(f"{where} responds in {(time.monotonic() - began) * 1000:.0f} ms")
+
+
+def _where(context: Context) -> str:
+    return scrub(context.config.endpoint) if context.config.endpoint else f"RUM in {context.region}"
+
+
+def _another_server(context: Context, response: str) -> Result:
+    fix = _fix_of_local(context) if context.is_local else f"correct {context.source_of('endpoint')}"
+    return failed(f"{_where(context)} responds with {response}: it is another web server, not RUM's data plane", fix)
+
+
+def _fix_of_local(context: Context) -> str:
+    return f"start `otel-rum local` on a free port, and set {context.source_of('endpoint')} to the URL that it prints"
 
 
 def credentials(context: Context) -> Result:

@@ -35,7 +35,7 @@ CHECKS = (
     ),
     Check("sampler", "the SDK records spans", exporters.sampler),
     Check("span", "a span becomes an event with these settings", span.becomes_event),
-    Check("spool", "no events wait in the spool for other settings", spool.spool),
+    Check("spool", "the spool can be written, and no events wait there for other settings", spool.spool),
     Check("region", "a region is set, and RUM is available there", environment.region),
     Check("endpoint", "RUM's data plane responds at the endpoint", aws.endpoint),
     Check("credentials", "there are AWS credentials to sign with", aws.credentials),

@@ -26,7 +26,8 @@ class Context:
     """The settings of one process, its AWS session, and what the checks found so far.
 
     Wrong settings count as not set, so that one wrong setting does not hide another. `skews_seconds` contains the
-    difference of each remote clock to the local one, positive if the remote clock is ahead.
+    difference of each remote clock to the local one, positive if the remote clock is ahead. `is_endpoint_rum` is false
+    once the endpoint was found to be another server.
     """
 
     def __init__(self, given: Mapping[str, object], environment: Mapping[str, str]) -> None:
@@ -37,6 +38,7 @@ class Context:
         if self.config.app_monitor_id is None:
             self.config = replace(self.config, app_monitor_id=_resource_app_monitor_id(environment))
         self.skews_seconds: list[float] = []
+        self.is_endpoint_rum = True
         self.caller_arn: str | None = None
         self.monitor: Mapping[str, Any] | None = None
 

@@ -34,6 +34,7 @@ class Skip(Exception):  # noqa: N818 - not an error
     """A check cannot be made. The message gives the reason."""
 
 
+NOT_RUM = "the endpoint is not RUM's data plane"
 WAIT_FIRST = "retry later; report it only if it persists"
 
 _NETWORK = "sign in to the network, set HTTPS_PROXY, or add the host to NO_PROXY"

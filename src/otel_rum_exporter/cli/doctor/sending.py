@@ -18,7 +18,7 @@ from ...rum.ids import NIL_UUID
 from .app_monitor import ACCESS_DENIED
 from .context import Context
 from .policy import PUT_RUM_EVENTS, attach, resource_policy_for
-from .result import WAIT_FIRST, Result, Skip, failed, ok
+from .result import NOT_RUM, WAIT_FIRST, Result, Skip, failed, ok
 
 EVENT_TYPE = "otel_rum_doctor"
 
@@ -26,6 +26,8 @@ EVENT_TYPE = "otel_rum_doctor"
 def test_event(context: Context) -> Result:
     """Send one custom event in a session of its own."""
     config = context.config
+    if not context.is_endpoint_rum:
+        raise Skip(NOT_RUM)
     if config.app_monitor_id is None:
         raise Skip("no app monitor is set")
     if context.is_signed and context.session.get_credentials() is None:
