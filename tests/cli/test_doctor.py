@@ -34,8 +34,8 @@ def test_doctor_with_a_failed_check_exits_with_1_and_prints_the_fix(rum: LocalRu
     rum.faults = [Fault(status=200, content=CAPTIVE_PORTAL)]
     ended = run("doctor", "--endpoint", rum.url, **VALID)
     assert ended.returncode == 1
-    _, _, after = ended.stdout.partition("failed   endpoint         the response is a web page, not AWS's")
-    assert after.splitlines()[1].lstrip().startswith("To fix: sign in to the network")
+    _, _, after = ended.stdout.partition(f"failed   endpoint         {rum.url} responds with a web page")
+    assert after.splitlines()[1].lstrip().startswith("To fix: start `otel-rum local` on a free port")
 
 
 def test_doctor_with_json_and_no_send_prints_json_and_sends_nothing(rum: LocalRum) -> None:
