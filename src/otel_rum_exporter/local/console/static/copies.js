@@ -1,5 +1,6 @@
 // An event as text to use elsewhere: a curl command that sends it, and a pytest test that expects it.
 const UNSTABLE = /^(version|stack|duration|durationMs|startTime|time|timestamp|start_time|end_time|value|lineno|colno)$|id$/i;
+const ABSOLUTE = /^(?:file:|\/|\\\\|[a-z]:[\\/])/i;
 const METADATA = ["pageId", "title"];
 const MAX_ASSERTIONS = 8;
 
@@ -25,9 +26,9 @@ export function pytest(event) {
 ${checks.map((line) => `    ${line}\n`).join("")}`;
 }
 
-// What differs between runs is left out: ids, times and measured numbers.
+// What differs between runs or machines is left out: ids, times, measured numbers and absolute paths of files.
 function assertions(path, value, depth = 0) {
-  return Object.entries(value).filter(([name]) => !UNSTABLE.test(name)).flatMap(([name, one]) => {
+  return Object.entries(value).filter(([name, one]) => !UNSTABLE.test(name) && !(/file.?(name|path)$/i.test(name) && ABSOLUTE.test(one))).flatMap(([name, one]) => {
     if (one && typeof one === "object") return depth < 2 && !Array.isArray(one) ? assertions(`${path}[${JSON.stringify(name)}]`, one, depth + 1) : [];
     return [check(path, name, one)];
   }).slice(0, MAX_ASSERTIONS);

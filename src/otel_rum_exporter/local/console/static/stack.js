@@ -22,7 +22,7 @@ function groups(stack) {
 
 export function Stack({ stack }) {
   const parts = groups(stack);
-  const isFolded = parts.some(([isLibrary]) => !isLibrary);
+  const isFolded = parts.some(([isLibrary, lines]) => !isLibrary && lines.some((line) => FRAME.test(line)));
   return html`<div class="json card"><${Copy} text=${stack} what="stack trace" />
     <div tabindex="0" role="region" aria-label="Stack trace" class="stack">${parts.map(([isLibrary, lines], i) => isLibrary && isFolded
       ? html`<details key=${i}><summary>${plural(lines.filter((line) => FRAME.test(line)).length, "frame")} of libraries</summary><pre>${lines.join("\n")}</pre></details>`

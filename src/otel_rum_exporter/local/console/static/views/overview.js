@@ -37,10 +37,10 @@ export function View({ data, route, go }) {
 
     <div class="pair even">
       <section aria-labelledby="top-pages"><h2 id="top-pages">Pages <a href=${link(route, "/pages")}>All ${count(data.pages.total)}</a></h2>
-        ${data.pages.rows.length ? html`<${PageTable} rows=${data.pages.rows} route=${route} brief=${true} />` : html`<p class="card pad quiet">No page yet.</p>`}
+        ${data.pages.rows.length ? html`<${PageTable} rows=${data.pages.rows} route=${route} brief=${true} />` : html`<p class="card pad quiet">No page ${hasFilters(route) ? "matches" : "yet"}.</p>`}
       </section>
       <section aria-labelledby="top-errors"><h2 id="top-errors">Errors <a href=${link(route, "/errors")}>All ${count(data.errors.total)}</a></h2>
-        ${data.errors.total ? html`<${ErrorRows} errors=${data.errors.errors} route=${route} brief=${true} />` : html`<p class="card pad quiet">No error yet.</p>`}
+        ${data.errors.total ? html`<${ErrorRows} errors=${data.errors.errors} route=${route} brief=${true} />` : html`<p class="card pad quiet">No error ${hasFilters(route) ? "matches" : "yet"}.</p>`}
       </section>
     </div>
 

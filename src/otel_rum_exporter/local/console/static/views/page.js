@@ -36,10 +36,10 @@ export function View({ data, route, go }) {
           ["Failed", (row) => (row.problems ? html`<span class="poor">${count(row.problems)}</span>` : html`<span class="quiet">0</span>`), { number: true }],
           ["Calls", (row) => count(row.calls), { number: true }],
           ["p75", (row) => millis(row.p75_millis), { number: true, wide: true }],
-        ]} />` : html`<p class="card pad quiet">No request yet.</p>`}
+        ]} />` : html`<p class="card pad quiet">No request ${hasFilters(route) ? "matches" : "yet"}.</p>`}
       </section>
       <section aria-labelledby="page-errors"><h2 id="page-errors">Errors <a href=${own("/errors")}>All ${count(data.errors.total)}</a></h2>
-        ${data.errors.total ? html`<${ErrorRows} errors=${data.errors.errors} route=${route} brief=${true} />` : html`<p class="card pad quiet">No error yet.</p>`}
+        ${data.errors.total ? html`<${ErrorRows} errors=${data.errors.errors} route=${route} brief=${true} />` : html`<p class="card pad quiet">No error ${hasFilters(route) ? "matches" : "yet"}.</p>`}
       </section>
     </div>
     <section aria-labelledby="latest"><h2 id="latest">Latest sessions <a href=${own("/sessions")}>All ${count(data.sessions.total)}</a></h2>
@@ -50,6 +50,6 @@ export function View({ data, route, go }) {
 function Neighbours({ id, title: heading, pages, edge, route }) {
   const all = pages.reduce((sum, [, n]) => sum + n, 0);
   return html`<section aria-labelledby=${id}><h2 id=${id}>${heading}</h2>
-    ${all ? html`<ol class="card pad shares">${pages.map(([page, n]) => html`<li key=${page}><${Share} part=${n} all=${all}>${page ? html`<a href=${link(route, pagePath(page), { page: null })}>${visible(page)}</a>` : html`<span class="quiet">${edge}</span>`}<//></li>`)}</ol>` : html`<p class="card pad quiet">No page view yet.</p>`}
+    ${all ? html`<ol class="card pad shares">${pages.map(([page, n]) => html`<li key=${page}><${Share} part=${n} all=${all}>${page ? html`<a href=${link(route, pagePath(page), { page: null })}>${visible(page)}</a>` : html`<span class="quiet">${edge}</span>`}<//></li>`)}</ol>` : html`<p class="card pad quiet">No page view ${hasFilters(route) ? "matches" : "yet"}.</p>`}
   </section>`;
 }

@@ -18,7 +18,7 @@ export function View({ data, route }) {
       <div><dt>First event</dt><dd><${Time} at=${data.first} /></dd></div>
       <div><dt>Last event</dt><dd><${Time} at=${data.last} /></dd></div>
     </dl>
-    ${data.other_users > 0 && html`<p class="quiet note">${plural(data.other_users, "session has", "sessions have")} events of other users too, as before a login.</p>`}
+    ${data.other_users > 0 && html`<p class="quiet note">${plural(data.other_users, "session also has", "sessions also have")} events of another user or from before the login.</p>`}
     <section aria-labelledby="sessions"><h2 id="sessions">Sessions <small>latest first</small></h2>
       <${SessionRows} sessions=${data.sessions} route=${route} />
       <${Pager} route=${route} total=${data.total} offset=${data.offset} limit=${data.limit} what="sessions" />
