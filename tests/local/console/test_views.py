@@ -583,3 +583,9 @@ def many_events() -> Received:
     ]
     refused = tuple(RefusedRequest(400, "ValidationException", f"message {n}", "/", NOW + n) for n in range(1000))
     return received(*events, dropped=tuple(Dropped(one, f"reason {one.id}") for one in events[:1000]), refused=refused)
+
+
+def test_overview_lists_the_sessions_of_doctor_last() -> None:
+    """Doctor's test events are later but of no user."""
+    shown = show("overview", received(page_view("/", 0), event("otel_rum_doctor", at=5, session_id="d")))
+    assert [row["id"] for row in shown["sessions"]["rows"]] == ["s", "d"]

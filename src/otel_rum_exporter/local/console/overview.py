@@ -23,6 +23,7 @@ USD_PER_EVENT = 1 / 100_000
 _ROWS = 5
 _TYPES = 30
 _RECENT_SECONDS = 3600
+_DOCTOR = "otel_rum_doctor"
 
 
 def overview(received: Received, scope: Scope) -> Json:
@@ -40,10 +41,15 @@ def overview(received: Received, scope: Scope) -> Json:
         "load_p75_millis": percentile(loads, 75),
         "vitals": [vital(each, selected.millis_of(each.event_type)) for each in VITALS],
         "chart": _chart(selected, found, scope),
-        "sessions": {"total": len(found), "rows": [each.row() for each in found[:_ROWS]]},
+        "sessions": {"total": len(found), "rows": [each.row() for each in _latest(found)]},
         "pages": most_viewed(selected, _ROWS),
         "errors": most_frequent(selected, _ROWS),
     }
+
+
+def _latest(found: Sequence[Listed]) -> list[Listed]:
+    """Return the first sessions, those of only doctor's test events last."""
+    return sorted(found, key=lambda each: all(fact.type == _DOCTOR for fact in each.of.facts))[:_ROWS]
 
 
 def _types(selected: Selection) -> Json:
