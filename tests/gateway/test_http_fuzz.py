@@ -205,7 +205,7 @@ def _exchange(source: random.Random, port: int, requests: list[_Request]) -> tup
 
 
 def _assert_equal(received: list[Any], expected: list[Any], requests: list[_Request], *, is_reset: bool) -> None:
-    """Assert that each request got its response. A reset, after bytes that nobody reads, may lose the last ones."""
+    """Assert that each request got its response. A reset, after bytes that were not read, may lose the last."""
     found = f"{len(received)} of {len(expected)} responses, reset: {is_reset}"
     compared = expected[: len(received)] if is_reset else expected
     assert received == compared, (found, [request.content for request in requests])
