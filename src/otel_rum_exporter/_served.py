@@ -14,11 +14,14 @@ from opentelemetry.trace import SpanKind
 
 from ._attributes import METHODS, ROUTE, TARGETS
 
-SCOPES = re.compile(r"opentelemetry[._]instrumentation[._]")
-"""Scopes of the instrumentations that do so. Those for clients make CLIENT spans only."""
-
+_SCOPES = re.compile(r"opentelemetry[._]instrumentation[._]")
 _OF_REQUESTS = frozenset((ROUTE, *TARGETS, "url.scheme", "http.scheme"))
 _OF_MESSAGES = frozenset({"asgi.event.type"})
+
+
+def is_instrumentation(scope: str) -> bool:
+    """Return whether a scope is that of an instrumentation that may do so. Those for clients make CLIENT spans only."""
+    return _SCOPES.match(scope) is not None
 
 
 def are_of_request(names: Collection[str]) -> bool:
@@ -34,7 +37,7 @@ def is_request(span: object) -> bool:
         scope = getattr(getattr(span, "instrumentation_scope", None), "name", None)
         return (
             isinstance(scope, str)
-            and SCOPES.match(scope) is not None
+            and is_instrumentation(scope)
             and are_of_request(getattr(span, "attributes", None) or ())
         )
     return kind is SpanKind.SERVER

@@ -60,6 +60,14 @@ def test_kind_may_be_a_number_or_a_name(kind: object, expected: SpanKind) -> Non
     assert _decoded(kind=kind).kind is expected
 
 
+def test_an_empty_body_is_not_called_another_encoding() -> None:
+    """Only bytes that are no UTF-8 are."""
+    for body, is_text in ((b"", True), (b"{", True), (b'{"\xe9', False)):
+        with pytest.raises(OtlpError) as raised:
+            decode_json(body)
+        assert ("not text in UTF-8" not in str(raised.value)) is is_text
+
+
 def test_status_may_be_a_number_or_a_name() -> None:
     """Only errors keep their description."""
     status = _decoded(status={"code": "STATUS_CODE_ERROR", "message": "no"}).status

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from opentelemetry.trace import SpanKind
 
-from .._served import SCOPES
+from .._served import is_instrumentation
 from ..rum.ids import NIL_UUID
 from .caches import BoundedDict, Caches
 from .identity_attributes import NOTHING, PAGE_ID, IdentityAttributes, IdentityReader
@@ -219,7 +219,7 @@ def _is_request_below(view: View) -> bool:
 
     OTLP of other languages may lack the flag that distinguishes a parent of the process from a remote one.
     """
-    return view.kind is SpanKind.SERVER and not view.is_local_root and SCOPES.match(view.scope_name) is not None
+    return view.kind is SpanKind.SERVER and not view.is_local_root and is_instrumentation(view.scope_name)
 
 
 def _end_ns(resolved: Resolved) -> int:

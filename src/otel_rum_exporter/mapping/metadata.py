@@ -87,7 +87,7 @@ ROUTE_CHANGED = "Navigation: "
 """Start of the name of an interaction's span that changed the route; its `http.url` is the page before."""
 
 _SCREENS = frozenset(SCREEN_NAMES)
-_NAMES = frozenset({"title", "parentPageId"})
+_SCREEN_KEYS = frozenset({"title", "parentPageId"})
 _OF_DOCUMENT = frozenset((*DOCUMENT_URLS, *TARGETS, *URLS, *SERVER_HOSTS, *USER_AGENTS, ACCEPT_LANGUAGE))
 _RELEVANT = _OF_DOCUMENT | {
     *(name for _, names in TRACE_KEYS for name in names),
@@ -188,10 +188,10 @@ def _scrubbed(view: View, *names: str) -> str | None:
 
 def _label(view: View, key: str, names: tuple[str, ...]) -> str | None:
     """Return the value of a key of the metadata: a screen has a name without ids, and versions look like ids."""
+    if key in _SCREEN_KEYS:
+        return _scrubbed(view, *names)
     value = view.text(*names)
-    if value is None or key in _NAMES:
-        return view.redactor.name(value) if value else None
-    return view.redactor.label(key, value)
+    return view.redactor.label(key, value) if value else None
 
 
 def _path(target: str | None) -> str | None:

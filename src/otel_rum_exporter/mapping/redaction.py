@@ -206,6 +206,7 @@ def scrub_name(name: str) -> str:
     return path_ids.mask_name(scrub_text(name)).replace(f"/{MASK}", f"/{path_ids.MASK}")
 
 
+# User agents are longer than the texts that `scrub_text` keeps.
 _scrub_label = cache_short_texts(1000, 1024)(scrub_text)
 
 

@@ -76,6 +76,7 @@ def _mask_encoded(found: re.Match[str]) -> str:
 
 
 def _scrub(text: str) -> str:
+    """Return a text without the secrets that it has in plain form."""
     text = without_blocks(text)
     has_digits = _DIGITS.search(text) is not None
     for row in SECRET_TEXTS:

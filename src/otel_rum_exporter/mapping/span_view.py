@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from .._attributes import plain
-from .._served import SCOPES, are_of_request
+from .._served import are_of_request, is_instrumentation
 from .attribute_keys import keys_of
 from .attribute_values import json_text
 from .record_view import (
@@ -152,7 +152,7 @@ class SpanView(View):
         view.kind = kind
         view.request = None
         view.may_be_inner = (
-            kind is SpanKind.INTERNAL and view.keys.cached(are_of_request) and SCOPES.match(view.scope_name) is not None
+            kind is SpanKind.INTERNAL and view.keys.cached(are_of_request) and is_instrumentation(view.scope_name)
         )
         if view.may_be_inner:
             view.kind = SpanKind.SERVER

@@ -47,10 +47,12 @@ def parse(body: bytes | str) -> Any:
 
 
 def _is_text(body: bytes | str) -> bool:
-    try:
-        return isinstance(body, str) or bool(body.decode())
-    except UnicodeDecodeError:
-        return False
+    if isinstance(body, bytes):
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def message(value: object) -> Message:

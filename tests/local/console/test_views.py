@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_rum_exporter.cli.doctor.sending import EVENT_TYPE as DOCTOR
 from otel_rum_exporter.local import Batch, Decision, Dropped, Exchange, RefusedRequest, Removed
 from otel_rum_exporter.local import schema as schemas
 from otel_rum_exporter.local.console.received import Received
@@ -587,5 +588,5 @@ def many_events() -> Received:
 
 def test_overview_lists_the_sessions_of_doctor_last() -> None:
     """Doctor's test events are later but of no user."""
-    shown = show("overview", received(page_view("/", 0), event("otel_rum_doctor", at=5, session_id="d")))
+    shown = show("overview", received(page_view("/", 0), event(DOCTOR, at=5, session_id="d")))
     assert [row["id"] for row in shown["sessions"]["rows"]] == ["s", "d"]
