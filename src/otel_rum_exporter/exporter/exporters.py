@@ -14,13 +14,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from .._log import log_line
-from ..config import Config, ConfigError, Settings, unknown_variables
+from ..config import Config, ConfigError, unknown_variables
 from ..ledger import LedgerSnapshot
 from .registry import SharedPipeline
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .._settings import Settings
     from ..rum.client import RumClient
 
 
