@@ -311,6 +311,29 @@ def test_ctrl_c_while_the_caller_sends_loses_nothing(
     assert one.ledger.delivered == 1
 
 
+def test_idle_threads_send_what_comes_after_a_burst(harness: Callable[..., Harness]) -> None:
+    """No thread is added while others are idle."""
+    release = threading.Event()
+    one = harness(lambda _: DELIVERED if release.wait(LONG_SECONDS) else RETRY)
+    one.delivery._state.in_flight.measured(LONG_SECONDS)  # so that all requests may be made at once
+    for number in range(3):
+        one.accept(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
+        wait_until(lambda: len(one.sent) == number + 1)  # noqa: B023 - called within the loop
+    threads = delivery_threads()
+    assert len(threads) == 3
+    release.set()
+    assert one.delivery.flush(LONG_SECONDS)
+    for number in range(3):
+        one.accept(number)
+        assert one.delivery.flush(LONG_SECONDS)
+    assert delivery_threads() == threads
+
+
+def delivery_threads() -> set[threading.Thread]:
+    """Return the threads that send."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("otel-rum-delivery")}
+
+
 def test_events_are_kept_after_many_rejections_in_a_row(harness: Callable[..., Harness]) -> None:
     """Then the events are not the cause, and a fix of the cause delivers them."""
     one = harness(lambda _: SPLIT)

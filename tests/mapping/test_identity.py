@@ -93,14 +93,16 @@ def test_a_child_that_ends_after_its_parent_still_inherits(identities: Identitie
 
 
 def test_a_pending_span_expires_and_inherits_from_its_trace(identities: Identities) -> None:
-    """A request that never ends does not keep its children pending forever."""
-    endless = make_span("endless", {"session.id": A})
+    """A request that never ends does not keep its children pending forever; another request of its page has ended."""
+    browser = SpanContext(75, 74, is_remote=True)
+    assign(identities, [make_span("request", {"session.id": A}, parent=browser, kind=SpanKind.SERVER)])
+    endless = make_span("endless", {"session.id": A}, parent=browser, kind=SpanKind.SERVER)
     assign(identities, [make_span("other", {"session.id": B}, parent=endless)])
     assign(identities, [make_span("child", parent=endless)])
     assert identities.next_expiry_seconds(at(NOW_NS)) == MAX_PENDING_NS / 1_000_000_000
     assert identities.expire(at(NOW_NS + MAX_PENDING_NS - 1)) == []
     expired = {view.name: one.session_id for view, one in identities.expire(at(NOW_NS + MAX_PENDING_NS))}
-    assert expired == {"other": B, "child": B}
+    assert expired == {"other": B, "child": A}
     assert identities.next_expiry_seconds(at(NOW_NS)) is None
 
 

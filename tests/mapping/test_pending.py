@@ -42,6 +42,16 @@ def test_children_expire_after_their_time(pending: PendingSpans[str]) -> None:
     assert pending.next_expiry_seconds(0) is None
 
 
+def test_a_resolved_span_is_no_longer_between_its_children_and_its_parent() -> None:
+    """Else a later child of it would be awaited under a parent that has no children."""
+    pending: PendingSpans[str] = PendingSpans()
+    pending.add(MOTHER, "child", 100, 0, key=AUNT, is_request=False)
+    pending.add(AUNT, "grandchild", 100, 0, key=None, is_request=False)
+    assert pending.oldest == MOTHER
+    assert pending.resolve(MOTHER) == ["child"]
+    assert pending.oldest == AUNT
+
+
 @pytest.mark.parametrize(("bound", "value"), [("MAX_PENDING", 2), ("MAX_PENDING_BYTES", 599)])
 def test_children_expire_early_when_too_many_are_pending(
     pending: PendingSpans[str], monkeypatch: pytest.MonkeyPatch, bound: str, value: int

@@ -34,7 +34,8 @@ def send_batch(batch: QueuedBatch, *, send: Callable[[Batch], Outcome], store: S
     elif outcome.disposition is Disposition.SPLIT and len(events) > 1:
         halves = _split(batch, events, store)
     elif outcome.disposition is Disposition.SPLIT:
-        outcome = replace(outcome, message=f"{outcome.message} (event {events[0].id} of type {events[0].type})")
+        (event,) = events
+        outcome = replace(outcome, message=f"{outcome.message} (event {event.id} of type {event.type})")
     return Result(outcome, batch, halves, lost, seconds)
 
 

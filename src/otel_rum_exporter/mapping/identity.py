@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from .._served import is_instrumentation
 from ..rum.ids import NIL_UUID
 from .caches import BoundedDict, Caches
-from .identity_attributes import NOTHING, PAGE_ID, IdentityAttributes, IdentityReader
+from .identity_attributes import NOTHING, PAGE_ID, UNFINISHED, IdentityAttributes, IdentityReader
 from .pending import PendingSpans
 from .process_session import ProcessSession
 from .record_view import SpanKey, View
@@ -23,7 +23,7 @@ MAX_ENDED = 10_000
 """Ended spans kept for children that arrive later."""
 
 MAX_TRACES = 20_000
-"""Traces, and parents that never arrived, kept for spans whose ancestors are unknown."""
+"""Traces kept for spans whose ancestors are unknown."""
 
 MAX_PAGES = 10_000
 """Sessions whose last page is kept."""
@@ -33,7 +33,7 @@ class Identity(NamedTuple):
     """Session, user and page of an event.
 
     `metadata` is what page and browser add to the event's RUM metadata. `is_minted` is true if this process created the
-    session's id, `is_joined` if another program started the session. `is_sampled` is the decision whether to record the
+    session's id, `is_joined` if something else starts the session. `is_sampled` is the decision whether to record the
     session; None if it was not made elsewhere.
     """
 
@@ -66,7 +66,7 @@ class Identities:
         self._process_session = ProcessSession(new_id)
         self._pending: PendingSpans[tuple[View, IdentityAttributes]] = caches.add("pending", PendingSpans)
         self._ended: BoundedDict[SpanKey, IdentityAttributes] = caches.bounded("ended", MAX_ENDED)
-        self._traces: BoundedDict[str | SpanKey, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
+        self._traces: BoundedDict[str, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
         self._pages: BoundedDict[str, Mapping[str, Any]] = caches.bounded("pages", MAX_PAGES)
         self._has_many_users = False
         self._has_one_user = False
@@ -165,18 +165,11 @@ class Identities:
                 self._ended[view.key] = attributes
                 if self._pending.count:
                     waiting.extend(self._pending.resolve(view.key))
-            if attributes is not NOTHING and view.trace_id:
-                self._remember(view, attributes)
-
-    def _remember(self, view: View, attributes: IdentityAttributes) -> None:
-        """Keep attributes for spans of the same trace or unknown parent; a trace may have requests of many users."""
-        if view.is_local_root:
-            self._traces.setdefault(view.trace_id, attributes)
-        elif view.parent_key and view.parent_key not in self._ended and not attributes.is_in_request:
-            self._traces.setdefault(view.parent_key, attributes)
+            if attributes is not NOTHING and view.trace_id and view.is_local_root:
+                self._traces.setdefault(view.trace_id, attributes)
 
     def _ancestor(self, view: View, attributes: IdentityAttributes) -> IdentityAttributes:
-        """Return the attributes of the parent, else of a span with the same unknown parent, else of the trace's root.
+        """Return the attributes of the parent, else of the trace's root.
 
         A span with a page of its own is not on the trace's page. A trace with messages may belong to many users, and so
         may one of a span that encloses the process, and all requests.
@@ -186,9 +179,10 @@ class Identities:
             return parent
         if _is_request_below(view) or (view.kind is SpanKind.CONSUMER and view.is_parent_remote):
             return NOTHING
-        trace = (self._traces.get(view.parent_key) if view.parent_key else None) or self._traces.get(view.trace_id)
+        trace = self._traces.get(view.trace_id)
         if trace is None:
-            return NOTHING
+            is_part = self._has_many_users and not view.is_local_root and view.kind is not SpanKind.SERVER
+            return UNFINISHED if is_part else NOTHING
         return trace._replace(metadata={}) if attributes.metadata else trace
 
     def _identity(self, view: View, attributes: IdentityAttributes, now_ns: int) -> Identity:
@@ -203,7 +197,7 @@ class Identities:
             self._with_page(attributes.metadata, session_id) if self._pages else attributes.metadata,
             not session or attributes.is_minted,
             attributes.is_sampled,
-            attributes.is_joined,
+            attributes.is_joined or (not session and attributes.is_unfinished),
         )
 
     def _with_page(self, metadata: Mapping[str, Any], session_id: str) -> Mapping[str, Any]:

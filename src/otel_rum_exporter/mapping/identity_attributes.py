@@ -70,7 +70,8 @@ class IdentityAttributes(NamedTuple):
     `metadata` is page and browser metadata. With `is_nested` an ancestor takes precedence: a request that an
     application makes to itself belongs to the page that caused it. `is_minted` is true if this process created the
     session's id, `is_joined` if another program started the session. `is_in_request` is true for a request served and
-    everything below it. `request` is that request, if another span of its process encloses it.
+    everything below it. `request` is that request, if another span of its process encloses it. `is_unfinished` is true
+    below a span that has not ended, such as a long request: that span may name a session, and starts it.
     """
 
     session: str | None = None
@@ -82,6 +83,7 @@ class IdentityAttributes(NamedTuple):
     is_joined: bool = False
     is_in_request: bool = False
     request: SpanKey | None = None
+    is_unfinished: bool = False
 
     @property
     def inheritable(self) -> IdentityAttributes:
@@ -115,10 +117,12 @@ class IdentityAttributes(NamedTuple):
             is_joined=self.is_joined or ancestor.is_joined,
             is_in_request=is_in_request,
             request=request,
+            is_unfinished=ancestor.is_unfinished,
         )
 
 
 NOTHING = IdentityAttributes()
+UNFINISHED = IdentityAttributes(is_unfinished=True)
 
 
 class IdentityReader:

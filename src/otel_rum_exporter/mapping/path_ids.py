@@ -115,8 +115,7 @@ def _masked_word(word: str) -> str:
     bare = word.strip("()[]{}<>'\",;!?#")
     if _NUMBERED.fullmatch(bare):
         return word
-    masked = _masked(bare)
-    return word if masked == bare else word.replace(bare, masked, 1)
+    return word.replace(bare, _masked(bare))
 
 
 def _is_id_part(part: str) -> bool:
