@@ -7,8 +7,10 @@ import math
 import os
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from otel_rum_exporter.exporter.event_budget import Backlog, EventBudget, Load
+from otel_rum_exporter.exporter.event_budget import MIN_RATE, Backlog, EventBudget, Load
 from tests.exporter.session_load import EVENTS, SESSION_SECONDS, SessionLoad
 
 BUDGET = 50
@@ -142,3 +144,21 @@ def test_the_log_has_a_line_for_each_notable_change() -> None:
     assert 3 <= len(lines) <= 9
     assert lines[-1][1] == 1.0
     assert all(later[0] - sooner[0] >= 60 for sooner, later in itertools.pairwise(lines))
+
+
+COUNTS = st.integers(0, 10**7)
+
+
+@settings(max_examples=40)
+@given(
+    st.none() | st.floats(0, 1e6),
+    st.lists(st.tuples(st.floats(-1e3, 1e7), COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, st.booleans()), max_size=20),
+)
+def test_any_load_has_a_rate(setting: float | None, steps: list[tuple[float, int, int, int, int, int, bool]]) -> None:
+    """Also after a week of silence, and with a clock that goes back."""
+    budget, now, delivered = EventBudget(setting, 0.0), 0.0, 0
+    for seconds, records, events, left_out, errors, waiting, is_throttled in steps:
+        now, delivered = now + seconds, delivered + events
+        budget.capacity.update(Backlog(waiting, delivered, is_throttled), now)
+        assert MIN_RATE <= budget.count(Load(records, events, left_out, errors), now) <= 1
+        budget.is_notable(now)

@@ -18,6 +18,16 @@ MIN_CATCH_UP = 0.2
 MAX_CATCH_UP = 1.1
 """How far the rate may differ from what the load allows, while more or fewer events are sent than the budget."""
 
+CORRECTION_SECONDS = 300.0
+MIN_CORRECTION, MAX_CORRECTION = 0.8, 1.25
+"""How slowly, and how far, a lasting difference between the events sent and the budget is corrected."""
+
+MAX_ELAPSED_SECONDS = 600.0
+"""A longer silence counts as this one."""
+
+MIN_LOAD = 1e-6
+"""Fewer events or records say nothing about the load."""
+
 MIN_RATE = 1e-6
 """The rate never reaches 0, or no session would be left to measure."""
 
@@ -78,11 +88,12 @@ class SampleRate:
         self.rate = 1.0
         self.events_per_second = 0.0
         self._counted_seconds = now_seconds
+        self._correction = 1.0
         self._events = self._errors = self._sent_records = self._records = 0.0
 
     def count(self, load: Load, budget: float, now_seconds: float) -> None:
         """Count a load, and move the rate. A budget of infinity sends every session."""
-        elapsed = max(0.0, now_seconds - self._counted_seconds)
+        elapsed = min(max(0.0, now_seconds - self._counted_seconds), MAX_ELAPSED_SECONDS)
         self._counted_seconds = max(now_seconds, self._counted_seconds)
         kept = math.exp(-elapsed / MEMORY_SECONDS)
         self._events = self._events * kept + load.events
@@ -92,15 +103,19 @@ class SampleRate:
         # The middle between before and after the load, or few large loads would count for too much.
         sent = (self._events - load.events / 2) / MEMORY_SECONDS
         errors = (self._errors - load.errors / 2) / MEMORY_SECONDS
-        self.events_per_second = sent * self._records / self._sent_records + errors if self._sent_records else errors
-        target = self._target(max(budget - errors, budget / 100), sent)
+        is_known = min(sent, self._sent_records) > MIN_LOAD
+        self.events_per_second = sent * self._records / self._sent_records + errors if is_known else errors
+        target = self._target(max(budget - errors, budget / 100), sent, elapsed) if is_known else 1.0
         self.rate = max(MIN_RATE, min(1.0, target, self.rate * math.exp(elapsed * RISE_PER_SECOND)))
 
-    def _target(self, budget: float, sent: float) -> float:
+    def _target(self, budget: float, sent: float, elapsed: float) -> float:
         """Return the rate for a budget, while some events a second are sent."""
-        if not sent or math.isinf(budget):
+        if math.isinf(budget):
             return 1.0
-        return budget / sent * self._sent_records / self._records * max(MIN_CATCH_UP, min(MAX_CATCH_UP, budget / sent))
+        gain = math.exp(max(-1.0, 1 - sent / budget) * elapsed / CORRECTION_SECONDS)
+        self._correction = max(MIN_CORRECTION, min(MAX_CORRECTION, self._correction * gain)) if self.rate < 1 else 1.0
+        catch_up = max(MIN_CATCH_UP, min(MAX_CATCH_UP, budget / sent))
+        return budget / sent * self._sent_records / self._records * catch_up * self._correction
 
 
 class Capacity:
@@ -120,7 +135,7 @@ class Capacity:
 
     def update(self, backlog: Backlog, now_seconds: float) -> None:
         """Compare the state of delivery with that of the last call, `SAMPLE_SECONDS` ago or more."""
-        elapsed = now_seconds - self._sampled_seconds
+        elapsed = max(SAMPLE_SECONDS, now_seconds - self._sampled_seconds)
         taken = (backlog.delivered - self._last.delivered) / elapsed
         is_outage = not (taken or backlog.is_throttled)
         is_filling = backlog.events > max(self._last.events, BACKLOG_SECONDS * taken)
@@ -128,7 +143,7 @@ class Capacity:
         if is_outage or not is_filling:
             self._filling_since, self._before = now_seconds, backlog
             if backlog.events <= taken:
-                self.per_second *= math.exp(elapsed * REGROWTH_PER_SECOND)
+                self.per_second *= math.exp(min(elapsed, MAX_ELAPSED_SECONDS) * REGROWTH_PER_SECOND)
         elif now_seconds - self._filling_since >= FILLING_SECONDS:
             taken = (backlog.delivered - self._before.delivered) / (now_seconds - self._filling_since)
             self.per_second = max(MIN_PER_SECOND, TAKEN_SHARE * taken)

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from .._log import log_line
+from .._settings import Settings
 from ..config import Config, ConfigError, unknown_variables
 from ..ledger import LedgerSnapshot
 from .registry import SharedPipeline
@@ -21,7 +22,6 @@ from .registry import SharedPipeline
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .._settings import Settings
     from ..rum.client import RumClient
 
 
