@@ -138,7 +138,7 @@ def example() -> str:
     settings = Config.read({"app_monitor_id": _EXAMPLE_APP_MONITOR_ID}, {})
     explanation = explain(decode_json(EXAMPLE), settings, _EXAMPLE_NOW_NS)
     events = [
-        {"type": event.type, "details": orjson.loads(event.details), "metadata": orjson.loads(event.metadata)}
+        {"type": event.type, **{name: orjson.loads(event.members[name]) for name in ("details", "metadata")}}
         for record in explanation.records
         for event in record.events
     ]

@@ -127,7 +127,7 @@ def test_put_first_adds_batches_before_all_others() -> None:
     add(queue, "a", 1, 2)
     add(queue, "b", 3, 4)
     queue.take(0.0)
-    queue.put_first([QueuedBatch.of(queued("a", 1)), QueuedBatch.of(queued("a", 2))])
+    queue.put_first([QueuedBatch.of([queued("a", 1)]), QueuedBatch.of([queued("a", 2)])])
     assert [session for session, _ in drain(queue)] == ["a", "a", "b"]
 
 

@@ -22,6 +22,7 @@ from otel_rum_exporter.delivery.storage import OVERHEAD_BYTES, MemoryStore, Queu
 from otel_rum_exporter.delivery.worker import LIGHT_LOAD_EVENTS, Delivery
 from otel_rum_exporter.ledger import DropReason, Ledger, Tally
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
+from otel_rum_exporter.rum.encoded_events import EncodedEvents
 from otel_rum_exporter.rum.errors import Disposition, Outcome
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
@@ -62,7 +63,7 @@ class Harness:
         )
 
     def accept(self, *names: object, key: BatchKey = KEY) -> None:
-        events = [RumEvent(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
+        events = [RumEvent.of(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
         self.ledger.accept(Tally(len(events)))
         self.delivery.accept({key: events}, 0)
 
@@ -125,7 +126,7 @@ def test_events_lost_by_the_disk_make_no_request(harness: Callable[..., Harness]
     class LosingStore(MemoryStore):
         has_lost = False
 
-        def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+        def events(self, queued: QueuedEvents) -> EncodedEvents | None:
             return None if self.has_lost else queued.events
 
     store = LosingStore()
@@ -497,7 +498,7 @@ def test_close_while_a_thread_reads_the_disk_loses_nothing(harness: Callable[...
     begun, release = threading.Event(), threading.Event()
 
     class SlowSpool(Spool):
-        def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+        def events(self, queued: QueuedEvents) -> EncodedEvents | None:
             begun.set()
             release.wait(LONG_SECONDS)
             return super().events(queued)

@@ -22,6 +22,7 @@ from otel_rum_exporter.local import Credentials, Fault, LocalRum
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.rum.botocore_hooks import MIN_COMPRESSED_BYTES
 from otel_rum_exporter.rum.client import Transport
+from otel_rum_exporter.rum.encoded_events import EncodedEvents
 from otel_rum_exporter.rum.errors import Disposition
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
@@ -44,11 +45,13 @@ def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def batch(*details: str, alias: str | None = None) -> Batch:
     """Return a batch of custom events."""
-    events = (
-        RumEvent(event_id(str(number)), START_NS + 123_456_000, "work", one, '{"pageId":"/"}', SHARED)
+    events = [
+        RumEvent.of(event_id(str(number)), START_NS + 123_456_000, "work", one, '{"pageId":"/"}', SHARED)
         for number, one in enumerate(details or ("{}",))
+    ]
+    return Batch(
+        BatchKey(AppMonitor(APP_MONITOR_ID, "monitor", "1.2", alias), SESSION_ID, NIL), (EncodedEvents.of(events),)
     )
-    return Batch(BatchKey(AppMonitor(APP_MONITOR_ID, "monitor", "1.2", alias), SESSION_ID, NIL), tuple(events))
 
 
 def transport(rum: LocalRum, client: Any = None, **settings: object) -> Transport:

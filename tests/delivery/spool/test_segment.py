@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_rum_exporter.delivery.spool.locked_file import BLOCK_BYTES, LockedFile
-from otel_rum_exporter.delivery.spool.record import encode_events, encode_record, first_block, read_segment
+from otel_rum_exporter.delivery.spool.record import encode_record, first_block, read_segment
 from otel_rum_exporter.delivery.spool.segment import Segment
 from otel_rum_exporter.delivery.storage import QueuedEvents
 from tests.delivery.queued import batch_key, event, queued
@@ -34,7 +34,7 @@ print(Segment.adopt(pathlib.Path(sys.argv[1])) is None)
 
 def put(segment: Segment, stored: list[QueuedEvents], replaced: list[QueuedEvents] | None = None) -> None:
     """Store events in a segment."""
-    segment.put([(one, encode_events(one.events or ())) for one in stored], replaced or [])
+    segment.put([(one, one.events.encode()) for one in stored if one.events is not None], replaced or [])
 
 
 def remove(segment: Segment, stored: list[QueuedEvents]) -> None:
