@@ -18,7 +18,13 @@ from otel_rum_exporter.local.store import Store
 from tests.local.console.records import MONITOR, NOW, error, event, load, page_view, request, scope
 
 VIEW_NAMES = ("overview", "sessions", "session", "errors", "http", "pages", "page", "custom", "devices")
-QUERIES: tuple[dict[str, Any], ...] = ({}, {"q": "a"}, {"q": "-user=u broke,view 1"}, {"page": "/1"}, {"from": int(NOW) + 3, "to": int(NOW) + 20})
+QUERIES: tuple[dict[str, Any], ...] = (
+    {},
+    {"q": "a"},
+    {"q": "-user=u broke,view 1"},
+    {"page": "/1"},
+    {"from": int(NOW) + 3, "to": int(NOW) + 20},
+)
 
 
 def resource(url: str, millis: float, at: float, **who: Any) -> Event:

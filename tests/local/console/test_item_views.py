@@ -19,6 +19,9 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "a" * 16
 XRAY_TRACE = f"1-{TRACE[:8]}-{TRACE[8:]}"
 
+MOZILLA, CHROME = "Mozilla/5.0", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/139.0.0.0"
+IPHONE = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
+
 
 def show(view: str, what: Received, **query: Any) -> Any:
     """Return a view as decoded JSON."""
@@ -131,6 +134,28 @@ def test_sessions_loads_and_errors_are_counted_by_browser_and_country() -> None:
     countries = shown["dimensions"][3]
     assert (countries["name"], [row["value"] for row in countries["rows"]]) == ("country", ["", "DE"])
     assert show("devices", many, browser="Chrome")["sessions"] == 1
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "found"),
+    [
+        (f"{CHROME} Safari/537.36 Edg/139.0.0.0", ("Edge", "Windows", "desktop")),
+        (f"{CHROME} Safari/537.36", ("Chrome", "Windows", "desktop")),
+        (f"{MOZILLA} (iPhone; CPU iPhone OS 18_5 like Mac OS X) {IPHONE}", ("Mobile Safari", "iOS", "mobile")),
+        (f"{MOZILLA} (Linux; Android 15) Chrome/138.0 Mobile Safari/537.36", ("Chrome", "Android", "mobile")),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0", ("Firefox", "Linux", "desktop")),
+        (f"{MOZILLA} (Macintosh; Mac OS X 10_15_7) Version/18.5 Safari/605.1.15", ("Safari", "Mac OS", "desktop")),
+        ("python-requests/2.32", ("", "", "")),
+        ("", ("", "", "")),
+    ],
+)
+def test_browser_and_device_are_read_from_the_user_agent_as_in_rum(user_agent: str, found: tuple[str, ...]) -> None:
+    """Sessions of a server have no other. What a client sends itself comes first."""
+    served = page_view("/", metadata={"aws:userAgent": user_agent})
+    dimensions = show("devices", received(served))["dimensions"]
+    assert tuple(one["rows"][0]["value"] for one in dimensions[:3]) == found
+    own = page_view("/", metadata={"aws:userAgent": user_agent, "browserName": "Own"})
+    assert show("devices", received(own))["dimensions"][0]["rows"][0]["value"] == "Own"
 
 
 def segment(segment_id: str, start: float, end: float, parent: str | None = None, **others: Any) -> Any:

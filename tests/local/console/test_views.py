@@ -486,6 +486,20 @@ def test_losses_that_differ_in_values_only_are_one_row() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sort", "reasons"), [("", "cba"), ("last", "cba"), ("-last", "abc"), ("count", "bca"), ("reason", "abc")]
+)
+def test_losses_are_sorted_by_time_count_and_reason(sort: str, reasons: str) -> None:
+    """Each kind of loss alike; the latest first unless another order is asked for."""
+    lost = received(
+        dropped=tuple(Dropped(event("a", at=at), reason) for at, reason in enumerate("bbabc")),
+        refused=tuple(RefusedRequest(400, "E", reason, "/", NOW + at) for at, reason in enumerate("bbabc")),
+    )
+    shown = show("refused", lost, sort=sort)
+    assert "".join(row["reason"] for row in shown["dropped"]["rows"]) == reasons
+    assert "".join(row["message"] for row in shown["refused"]["rows"]) == reasons
+
+
+@pytest.mark.parametrize(
     ("query", "counts"),
     [
         ({}, [2, 2, 2]),

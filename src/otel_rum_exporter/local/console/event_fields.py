@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from ..record import RUM_PREFIX, Event
+from .user_agent import read_user_agent
 
 Json = dict[str, Any]
 
@@ -170,12 +171,16 @@ def plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _user_agent(event: Event) -> tuple[str, str, str]:
+    return read_user_agent(text(event.metadata, "aws:userAgent"))
+
+
 DIMENSIONS: Mapping[str, Callable[[Event], str]] = {
     "monitor": lambda event: event.app_monitor_id,
     "page": page,
-    "browser": lambda event: text(event.metadata, "browserName"),
-    "os": lambda event: text(event.metadata, "osName"),
-    "device": lambda event: text(event.metadata, "deviceType"),
+    "browser": lambda event: text(event.metadata, "browserName") or _user_agent(event)[0],
+    "os": lambda event: text(event.metadata, "osName") or _user_agent(event)[1],
+    "device": lambda event: text(event.metadata, "deviceType") or _user_agent(event)[2],
     "country": lambda event: text(event.metadata, "countryCode"),
 }
 """The dimensions that filter events: those of RUM's metrics."""
