@@ -182,7 +182,7 @@ def test_sessions_of_the_budget_are_whole_and_counted() -> None:
         convert.sampling.budget_rate *= 0.5
     kept = {one for one in SESSIONS if is_sampled(one, 0.25)}
     assert len(found) == 3 * len(kept)
-    assert {event.metadata for event in found} == {'{"session_sample_rate":0.25}'}
+    assert {event.members["metadata"] for event in found} == {'{"session_sample_rate":0.25}'}
     dropped = 3 * (len(SESSIONS) - len(kept))
     assert ledger.dropped == {DropReason.OVER_BUDGET: dropped}
     assert ledger.spans[DropReason.OVER_BUDGET] == dropped
@@ -194,11 +194,13 @@ def test_the_settings_rate_is_in_the_metadata_if_there_is_room() -> None:
     """RUM keeps ten custom attributes, and one marks trimmed events."""
     convert, ledger = converter(session_sample_rate=0.5)
     spans = [make_span("work", {"session.id": one}) for one in SESSIONS]
-    assert {event.metadata for event in events_of(convert.spans(spans, NOW))} == {'{"session_sample_rate":0.5}'}
+    assert {event.members["metadata"] for event in events_of(convert.spans(spans, NOW))} == {
+        '{"session_sample_rate":0.5}'
+    }
     assert ledger.filtered
     assert not ledger.dropped
     full = converter(session_sample_rate=0.5, metadata_attributes=[f"a{number}" for number in range(9)])[0]
-    assert {event.metadata for event in events_of(full.spans(spans, NOW))} == {"{}"}
+    assert {event.members["metadata"] for event in events_of(full.spans(spans, NOW))} == {"{}"}
 
 
 @pytest.mark.parametrize("settings", [{"session_sample_rate": 0.0}, {}], ids=["setting", "budget"])
@@ -216,7 +218,7 @@ def test_errors_of_sessions_that_are_left_out_may_be_kept(settings: dict[str, ob
     found = events_of(convert.spans(spans, NOW))
     assert sorted(event.type.rpartition(".")[2] for event in found) == ["http_event", "js_error_event"]
     assert [event.record for event in found] == ["span", "span"]
-    assert not any("rate" in event.metadata for event in found)
+    assert not any("rate" in event.members["metadata"] for event in found)
     assert ledger.accepted - sum(ledger.dropped.values()) == 2
     assert ledger.filtered + ledger.dropped[DropReason.OVER_BUDGET] == 2
     hidden = make_span("x", {"session.id": SESSIONS[2], "rum.session.sampled": False}, events=[exception_event()])
@@ -229,7 +231,7 @@ def test_the_errors_of_sessions_that_are_sent_have_no_rate_if_all_errors_are_kep
     convert.sampling.budget_rate = 0.999
     sent = next(one for one in SESSIONS if is_sampled(one, 0.999))
     found = events_of(convert.spans([make_span("work", {"session.id": sent}, events=[exception_event()])], NOW))
-    assert {event.type.rpartition(".")[2]: "rate" in event.metadata for event in found} == {
+    assert {event.type.rpartition(".")[2]: "rate" in event.members["metadata"] for event in found} == {
         "work": True,
         "js_error_event": False,
     }

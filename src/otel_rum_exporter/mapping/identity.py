@@ -174,12 +174,16 @@ class Identities:
             if shows_page:
                 self._pages[identity.session_id] = attributes.metadata
                 self._pages.move_to_end(identity.session_id)
-            if view.key is not None:
-                self._ended[view.key] = attributes
-                if self._pending.count:
-                    waiting.extend(self._pending.resolve(view.key))
-            if attributes is not NOTHING and view.trace_id and (view.parent_key is None or view.is_parent_remote):
-                self._traces.setdefault(view.trace_id, attributes)
+            self._remember(view, attributes)
+            if self._pending.count and view.key is not None:
+                waiting.extend(self._pending.resolve(view.key))
+
+    def _remember(self, view: View, attributes: IdentityAttributes) -> None:
+        """Keep attributes for children, and those of a trace's root for spans whose ancestors are unknown."""
+        if view.key is not None:
+            self._ended[view.key] = attributes
+        if attributes is not NOTHING and view.trace_id and (view.parent_key is None or view.is_parent_remote):
+            self._traces.setdefault(view.trace_id, attributes)
 
     def _ancestor(self, view: View, attributes: IdentityAttributes) -> IdentityAttributes:
         """Return the attributes of the parent, else of the trace's root.
