@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
 
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import StatusCode
 
 from ..._attributes import METHODS, TARGETS, URLS, plain
 from ...config import Config
@@ -24,7 +24,7 @@ from ..caches import cache_short_texts
 from ..fields import Field
 from ..log_view import LogView
 from ..path_ids import mask_path
-from ..record_view import NS_PER_MILLI, View, epoch_ns
+from ..record_view import NS_PER_MILLI, SERVER, View, epoch_ns
 from ..span_view import SpanView
 
 FALLBACK_TYPE = "otel.span"
@@ -134,7 +134,7 @@ def event_type(span_name: str) -> str:
 
 def _kind_of_work(view: SpanView) -> str | None:
     """Return what names the type of a span better than its name does, which may contain a path or a statement."""
-    method = view.text(*METHODS) if view.kind is SpanKind.SERVER else None
+    method = view.text(*METHODS) if view.kind is SERVER else None
     if method:
         route = routes.of_request(view)
         if route is None:
