@@ -95,8 +95,8 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if _is_call(view) and not view.is_local_root:
         return
     for time_ns, exception in recorded(view):
-        message = text(exception, EXCEPTION_MESSAGE) or ""
-        if not is_answer(view, exception) and not is_cancellation(text(exception, *ERROR_TYPES) or "", message):
+        kind, message = text(exception, *ERROR_TYPES) or "", text(exception, EXCEPTION_MESSAGE) or ""
+        if not is_answer(view, kind, message) and not is_cancellation(kind, message):
             yield time_ns, exception
 
 
