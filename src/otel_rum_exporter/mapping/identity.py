@@ -196,7 +196,7 @@ class Identities:
                 return NOTHING
         trace = self._traces.get(view.trace_id)
         if trace is None:
-            is_part = self._has_many_users and not view.is_local_root and view.kind is not SpanKind.SERVER
+            is_part = self._has_many_users and not view.is_local_root and view.kind is not SERVER
             return UNFINISHED if is_part else NOTHING
         return replace(trace, metadata={}) if attributes.metadata else trace
 
