@@ -19,7 +19,8 @@ from typing import TypeVar
 from .._locks import DeferringLock
 from .._log import LOGGER, RateLimitedLog
 from ..ledger import Ledger
-from ..rum.batch import Batch, Events
+from ..receipt import Receipt
+from ..rum.batch import Batch, BatchKey, Events
 from ..rum.errors import Outcome
 from .action import Call, Send, WaitUntil
 from .app_monitor_queue import QueuedBatch
@@ -108,6 +109,7 @@ class Delivery:
         *,
         provisional: Mapping[int, Events] = MappingProxyType({}),
         resolved: Sequence[int] = (),
+        receipts: Mapping[BatchKey, Sequence[Receipt]] = MappingProxyType({}),
     ) -> None:
         """Store and queue events; when this returns, they are durable if the store is.
 
@@ -115,7 +117,7 @@ class Delivery:
         ones to remove in the same step, because their final events are among `events`.
         """
         with self.lock:
-            queued = self._queue.pack(events, accepted_ns)
+            queued = self._queue.pack(events, accepted_ns, receipts)
         if not self.is_closed:
             self._provisional.store(queued, provisional, resolved, accepted_ns)
         self.enqueue(queued)
@@ -126,7 +128,7 @@ class Delivery:
         """Write events that stayed in memory, if the disk works again."""
         if self._store.persist():
             with self.lock:
-                self._queue.recount()
+                self._state.persisted()
 
     def enqueue(self, queued: Sequence[QueuedEvents]) -> None:
         """Deliver events that are stored already."""
@@ -241,11 +243,9 @@ class Delivery:
             return
         name = f"otel-rum-delivery-{len(self._threads)}"
         thread = threading.Thread(target=self._run, name=name, daemon=True)
-        try:
+        with contextlib.suppress(RuntimeError):
             thread.start()
             self._threads.append(thread)
-        except RuntimeError:
-            return
 
     def _run(self) -> None:
         while True:
