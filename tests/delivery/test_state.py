@@ -215,7 +215,7 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_receipt_settles_before_its_events(self) -> None:
-        """It may settle later than them, with the other events of its chunks. It settles once."""
+        """Compare the settled receipts with the events in memory. A receipt may settle later than its own events."""
         in_memory = [
             *self.state.queue.queued(),
             *(part for batch in self.state.in_flight.batches for part in batch.parts if not part.is_on_disk),
@@ -478,6 +478,7 @@ def test_a_refused_app_monitor_leaves_room_for_the_others() -> None:
     batch = state.take(0.0)
     state.apply(batch, Result(Outcome(Disposition.WAIT, "ResourceNotFoundException"), batch), 0.0, 0.0)
     assert state.is_refused("deleted")
+    assert state.backlog_events == 0
     assert state.is_full(["deleted"])
     assert not state.is_full(["alive"])
     assert not state.is_full(["deleted", "alive"]), "a request with records of both is accepted"
@@ -489,6 +490,7 @@ def test_a_refused_app_monitor_leaves_room_for_the_others() -> None:
             state.drop(reason, evicted, "")
         assert state.queue.memory_bytes <= 400_000
     assert not state.is_full(["another"])
+    assert state.backlog_events == 74, "events that no load delivers are no backlog"
 
 
 def test_a_queue_whose_app_monitors_are_accepted_is_full_for_all() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from otel_rum_exporter.delivery.storage import MemoryStore, ProvisionalEvents, QueuedEvents
@@ -40,6 +41,8 @@ def test_a_pending_record_without_events_stores_none() -> None:
     assert store.steps == [([], []), ([], [event(1).id])]
 
 
-def test_memory_does_not_fail() -> None:
+def test_memory_does_not_fail_and_has_nothing_on_disk() -> None:
     """An exporter whose store fails reports that it is not ready."""
-    assert not MemoryStore().is_failing
+    store = MemoryStore()
+    assert not store.is_failing
+    assert (store.recover(), store.persist(), store.disk_limit_bytes()) == (((), 0), False, math.inf)

@@ -60,7 +60,6 @@ class Converted(NamedTuple):
                 grouped[outcome.key].extend(outcome.events)
         return grouped
 
-
     @property
     def receipts(self) -> Mapping[BatchKey, Sequence[Receipt]]:
         """The receipts of the records that events were made from, grouped as the events."""

@@ -328,6 +328,18 @@ def test_ctrl_c_during_a_write_leaves_no_part_of_it(tmp_path: Path, monkeypatch:
     segment.close()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_segment_that_a_full_disk_leaves_with_part_of_a_write_takes_no_more(tmp_path: Path) -> None:
+    """The part cannot be cut off, and would be taken for the start of the next record."""
+    segment = Segment.create(tmp_path, "eu")
+    with Path("/dev/full").open("r+b", buffering=0) as full:
+        os.dup2(full.fileno(), segment._file._fd)
+    with pytest.raises(OSError, match="No space left"):
+        put(segment, [queued("a", 1)])
+    assert not segment.is_writable
+    segment.close()
+
+
 @pytest.mark.parametrize(
     "label", [b"", b"[]", b"{}", b'[[],{"tally":1}]', b'[[],[[1,2,3,4],5,6,[["m"],"s","u"]]]', b"[[[1]],null]", b"\xff"]
 )

@@ -11,9 +11,9 @@ const NAMES = { browser: ["Browsers", "Browser"], os: ["Operating systems", "Sys
 
 export function View({ data, route }) {
   return html`
-    <${Title} note=${data.sessions ? plural(data.sessions, "session") : ""}>Browsers & devices<//>
+    <${Title} note=${data.sessions ? `${plural(data.sessions, "session")} with events` : ""}>Browsers & devices<//>
     ${data.sessions ? html`<div class="pair even wrap">${data.dimensions.map((dimension) => html`<${Dimension} key=${dimension.name} dimension=${dimension} sessions=${data.sessions} route=${route} />`)}</div>`
-      : html`<${NoMatch} what="sessions" clear=${hasFilters(route) && here(route, noFilters)} />`}`;
+      : html`<${NoMatch} what="sessions" clear=${hasFilters(route) && here(route, noFilters)}>Browsers and devices appear here with the first event.<//>`}`;
 }
 
 const zero = (n, kind) => (n ? html`<span class=${kind}>${count(n)}</span>` : html`<span class="quiet">0</span>`);
@@ -28,6 +28,7 @@ function Dimension({ dimension: { name, rows, total }, sessions, route }) {
       ["HTTP failed", (row) => zero(row.failed_requests, "fair"), { number: true, wide: true }],
     ]} />
     <${More} shown=${rows.length} total=${total} what=${many.toLowerCase()} />
+    ${name === "browser" && rows.every((row) => !row.value) && html`<p class="quiet note">RUM reads browser and system from the metadata, or from the user agent in it. No event has either: programs and the application's own work have no browser, and a served request has one where its instrumentation records <code>user_agent.original</code>.</p>`}
     ${name === "country" && rows.every((row) => !row.value) && html`<p class="quiet note">RUM finds the country of a browser by its address. The local RUM shows what clients send.</p>`}
   </section>`;
 }

@@ -13,7 +13,7 @@ export function View({ data, route }) {
       <a data-stay href=${here(route, { only: null })} aria-current=${only ? null : "true"}>All</a>
       <a data-stay href=${here(route, { only: "problems" })} aria-current=${only ? "true" : null}>With problems</a>
     </nav>
-    ${data.total ? html`<${SessionRows} sessions=${data.sessions} sort=${data.sort} route=${route} />` : html`<${NoMatch} what="sessions" clear=${(hasFilters(route) || only) && here(route, { ...noFilters, only: null })} />`}
+    ${data.total ? html`<${SessionRows} sessions=${data.sessions} sort=${data.sort} route=${route} />` : html`<${NoMatch} what="sessions" clear=${(hasFilters(route) || only) && here(route, { ...noFilters, only: null })}>A session appears here with its first event.<//>`}
     <${Pager} route=${route} total=${data.total} offset=${data.offset} limit=${data.limit} what="sessions" />
   `;
 }
