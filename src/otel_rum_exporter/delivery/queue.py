@@ -13,12 +13,11 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from ..receipt import Receipt
 from ..rum.batch import BatchKey
 from ..rum.encoded_events import by_session_metadata
 from ..rum.event import RumEvent
 from .app_monitor_queue import AppMonitorQueue, QueuedBatch
-from .storage import QueuedEvents
+from .storage import QueuedEvents, Receipts
 
 EVICTION_SLACK = 0.02
 
@@ -53,7 +52,7 @@ class EventQueue:
         self,
         events: Mapping[BatchKey, Sequence[RumEvent]],
         accepted_ns: int,
-        receipts: Mapping[BatchKey, Sequence[Receipt]] = MappingProxyType({}),
+        receipts: Receipts = MappingProxyType({}),
     ) -> list[QueuedEvents]:
         """Return events divided so that they fill the open batches of their sessions exactly. Does not queue them.
 

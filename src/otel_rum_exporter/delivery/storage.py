@@ -14,6 +14,9 @@ from ..rum.batch import BatchKey, Events
 from ..rum.encoded_events import EncodedEvents
 from ..rum.event import RumEvent
 
+Receipts = Mapping[BatchKey, Sequence[Receipt]]
+"""The receipts of events by the key of their batch."""
+
 OVERHEAD_BYTES = 300
 """Estimated size in memory of a `QueuedEvents` object without its events."""
 

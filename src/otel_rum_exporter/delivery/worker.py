@@ -19,8 +19,7 @@ from typing import TypeVar
 from .._locks import DeferringLock
 from .._log import LOGGER, RateLimitedLog
 from ..ledger import Ledger
-from ..receipt import Receipt
-from ..rum.batch import Batch, BatchKey, Events
+from ..rum.batch import Batch, Events
 from ..rum.errors import Outcome
 from .action import Call, Send, WaitUntil
 from .app_monitor_queue import QueuedBatch
@@ -30,7 +29,7 @@ from .rate_limiter import RateLimiter
 from .result import FAILED, Result
 from .sender import send_batch
 from .state import EXPIRY_ADVICE, DeliveryState
-from .storage import ProvisionalEvents, QueuedEvents, Store
+from .storage import ProvisionalEvents, QueuedEvents, Receipts, Store
 
 T = TypeVar("T")
 MAX_EXPORT_WAIT_SECONDS = 2.0
@@ -109,7 +108,7 @@ class Delivery:
         *,
         provisional: Mapping[int, Events] = MappingProxyType({}),
         resolved: Sequence[int] = (),
-        receipts: Mapping[BatchKey, Sequence[Receipt]] = MappingProxyType({}),
+        receipts: Receipts = MappingProxyType({}),
     ) -> None:
         """Store and queue events; when this returns, they are durable if the store is.
 
@@ -188,8 +187,7 @@ class Delivery:
         if self.is_closed:
             return
         self.persist()
-        # First, so that no event is both on disk and counted as dropped.
-        self._store.close()
+        self._store.close()  # first, so that no event is both on disk and counted as dropped
         with self.lock:
             if self._state.is_closed:
                 return

@@ -106,10 +106,9 @@ class Converter:
         for record in records:
             try:
                 view = view_of(record)
-                view.redactor = self._redactor
+                view.redactor, view.receipt = self._redactor, receipt
                 read.append((view, metadata.of_trace(view)))
                 if receipt is not None:
-                    view.receipt = receipt
                     receipt.hold()
                 if view.has_other_clock:
                     self._log_other_clock(view)
@@ -146,8 +145,7 @@ class Converter:
             if application.identities.pending:
                 identities = application.identities
                 resolved.append((application, identities.close(now) if self._is_closed else identities.expire(now)))
-        outcomes = [*failed]
-        resource, resolution = None, None
+        outcomes, resource, resolution = [*failed], None, None
         for application, pairs in resolved:
             for view, identity in pairs:
                 try:
