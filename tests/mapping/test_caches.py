@@ -22,6 +22,8 @@ def test_the_oldest_entries_of_the_largest_application_go_first() -> None:
     fill(small, 3)
     fill(large, 9)
     assert (list(large), list(small), len(other)) == ([2, 3, 4, 5, 6, 7, 8], [0, 1, 2], 10)
+    fill(small, 5)
+    assert (len(large), len(small)) == (5, 5)
     fill(small, 30)
     assert (len(large), len(small)) == (5, 5)
 

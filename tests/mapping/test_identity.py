@@ -258,12 +258,13 @@ def test_a_span_with_another_session_does_not_inherit_the_user(identities: Ident
 
 def test_long_page_metadata_is_inherited_as_the_page_alone(identities: Identities) -> None:
     """Clients choose its size; the span itself keeps all of it."""
-    long = {"pageId": "/cart", "title": "Cart", "pageUrl": "u" * 800, "aws:userAgent": "a" * 800}
-    request = make_span("request", {"session.id": A})
-    whole = assign(identities, [request], {"request": long})["request"]
-    late = assign(identities, [make_span("late", parent=request)])["late"]
-    assert whole.metadata == long
-    assert late.metadata == {"pageId": "/cart", "title": "Cart"}
+    long = {"pageId": "/cart", "title": "Cart", "pageUrl": "u" * 800, "aws:userAgent": "a" * (1024 - 800 - 9)}
+    for text, inherited in (("", long), ("b", {"pageId": "/cart", "title": "Cart"})):
+        page = {**long, "aws:userAgent": long["aws:userAgent"] + text}
+        request = make_span("request", {"session.id": A})
+        whole = assign(identities, [request], {"request": page})["request"]
+        late = assign(identities, [make_span("late", parent=request)])["late"]
+        assert (whole.metadata, late.metadata) == (page, inherited)
 
 
 @pytest.mark.parametrize("name", ["session.id", "user.id"])

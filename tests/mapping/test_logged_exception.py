@@ -39,7 +39,10 @@ FORMS: dict[str, tuple[dict[str, Any], Any]] = {
                     {
                         "exc_type": "TypeError",
                         "exc_value": "no total",
-                        "frames": [{"filename": "/srv/app.py", "lineno": 40, "name": "pay"}],
+                        "frames": [
+                            {"filename": "/srv/main.py", "lineno": 7, "name": "main"},
+                            {"filename": "/srv/app.py", "lineno": 40, "name": "pay"},
+                        ],
                     }
                 ],
             }

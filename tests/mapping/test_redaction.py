@@ -195,13 +195,15 @@ def test_a_function_gets_what_is_left_of_each_kind_of_text() -> None:
     found = [
         redactor.url("http.url", "https://shop.example/cart?token=abc"),
         redactor.name("GET /cart"),
+        redactor.label("version", "1.2.3"),
         redactor.text("status.description", "password=hunter2"),
         *redactor.attributes({"color": "red"}, ()).values(),
     ]
-    assert found == ["hidden"] * 4
+    assert found == ["hidden"] * 5
     assert seen == {
         "http.url": "https://shop.example/cart",
         "name": "GET /cart",
+        "version": "1.2.3",
         "status.description": "password=***",
         "color": "red",
     }

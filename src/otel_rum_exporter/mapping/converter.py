@@ -10,8 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from opentelemetry.trace import SpanKind
-
 from .._attributes import EVENT_TYPE, RESOURCE_APP_MONITOR_ID, SESSION_MINTED
 from .._log import RateLimitedLog
 from ..config import Config
@@ -30,7 +28,7 @@ from .log_view import LogRecord, LogView
 from .mapper import Mapped
 from .missing_session import log_missing_session
 from .outcome import Converted, Drop, Outcome, kind_of, too_large, too_large_of, unmappable
-from .record_view import Resource, View
+from .record_view import SERVER, Resource, View
 from .redaction import Redactor
 from .sampling import Sampling, is_error
 from .span_view import Span, SpanView
@@ -113,7 +111,7 @@ class Converter:
                     self._log_other_clock(view)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 failed.append(Outcome(None, drops=[unmappable(getattr(record, "name", ""), error, kind)]))
-        for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SpanKind.SERVER}.values():
+        for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SERVER}.values():
             self._app_monitors.add_server(resource)
         return read, failed
 
@@ -187,7 +185,7 @@ class Converter:
         starts_itself = bool(drafts) and drafts[0].type == SESSION_START_EVENT
         if is_started and starts_itself:
             drafts, left_out = drafts[1:], REPEATED_START
-        if identity.is_minted and view.kind is SpanKind.SERVER:
+        if identity.is_minted and view.kind is SERVER:
             log_missing_session(self._log, view)
         drafts = drafts if rate or any(map(is_error, drafts)) else []
         is_start = rate > 0 and not (is_started or starts_itself) and self._can_start(view, identity, drafts)

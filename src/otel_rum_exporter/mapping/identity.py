@@ -10,15 +10,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from opentelemetry.trace import SpanKind
-
 from .._served import is_instrumentation
 from ..rum.ids import NIL_UUID
 from .caches import BoundedDict, Caches
 from .identity_attributes import NOTHING, PAGE_ID, UNFINISHED, IdentityAttributes, IdentityReader
 from .pending import PendingSpans
 from .process_session import ProcessSession
-from .record_view import SpanKey, View
+from .record_view import CONSUMER, INTERNAL, SERVER, SpanKey, View
 
 MAX_ENDED = 10_000
 """Ended spans kept for children that arrive later."""
@@ -90,7 +88,7 @@ class Identities:
             attributes = self._reader.of_view(view, metadata)
             if not self._has_many_users:
                 has_own_session = attributes.session is not None and not attributes.is_minted
-                self._has_many_users = has_own_session or view.kind is SpanKind.SERVER
+                self._has_many_users = has_own_session or view.kind is SERVER
             parent = view.parent_key
             if parent is None or parent in self._ended or not self._is_awaited(view, parent, arrived):
                 self._resolve(view, attributes, now, resolved)
@@ -154,19 +152,18 @@ class Identities:
         waiting = [(view, attributes)]
         while waiting:
             view, attributes = waiting.pop()
-            is_server = view.kind is SpanKind.SERVER
+            is_server = view.kind is SERVER
             shows_page = PAGE_ID in attributes.metadata and not is_server
             ancestor = self._ancestor(view, attributes)
             if view.may_be_inner and ancestor.is_in_request:
-                view.kind = SpanKind.INTERNAL
+                view.kind = INTERNAL
             elif is_server and _is_request_below(view):
                 attributes = replace(attributes, request=view.key)
             if ancestor is not NOTHING or attributes.is_nested:
                 attributes = attributes.completed_by(ancestor)
             view.request = attributes.request
             # A log line says nothing: servers log before their first request, too.
-            if attributes.session is None or attributes.is_minted:
-                self._has_one_user |= view.key is not None
+            self._has_one_user |= view.key is not None and (attributes.session is None or attributes.is_minted)
             identity = self._identity(view, attributes, now.epoch_ns)
             resolved.append((view, identity))
             if attributes.metadata and attributes.metadata is not ancestor.metadata:
@@ -174,12 +171,16 @@ class Identities:
             if shows_page:
                 self._pages[identity.session_id] = attributes.metadata
                 self._pages.move_to_end(identity.session_id)
-            if view.key is not None:
-                self._ended[view.key] = attributes
-                if self._pending.count:
-                    waiting.extend(self._pending.resolve(view.key))
-            if attributes is not NOTHING and view.trace_id and (view.parent_key is None or view.is_parent_remote):
-                self._traces.setdefault(view.trace_id, attributes)
+            self._remember(view, attributes)
+            if self._pending.count and view.key is not None:
+                waiting.extend(self._pending.resolve(view.key))
+
+    def _remember(self, view: View, attributes: IdentityAttributes) -> None:
+        """Keep attributes for children, and those of a trace's root for spans whose ancestors are unknown."""
+        if view.key is not None:
+            self._ended[view.key] = attributes
+        if attributes is not NOTHING and view.trace_id and (view.parent_key is None or view.is_parent_remote):
+            self._traces.setdefault(view.trace_id, attributes)
 
     def _ancestor(self, view: View, attributes: IdentityAttributes) -> IdentityAttributes:
         """Return the attributes of the parent, else of the trace's root.
@@ -191,11 +192,11 @@ class Identities:
             parent = self._ended.get(view.parent_key)
             if parent is not None:
                 return parent
-            if _is_request_below(view) or (view.kind is SpanKind.CONSUMER and view.is_parent_remote):
+            if _is_request_below(view) or (view.kind is CONSUMER and view.is_parent_remote):
                 return NOTHING
         trace = self._traces.get(view.trace_id)
         if trace is None:
-            is_part = self._has_many_users and not view.is_local_root and view.kind is not SpanKind.SERVER
+            is_part = self._has_many_users and not view.is_local_root and view.kind is not SERVER
             return UNFINISHED if is_part else NOTHING
         return replace(trace, metadata={}) if attributes.metadata else trace
 
@@ -230,7 +231,7 @@ def _is_request_below(view: View) -> bool:
 
     OTLP of other languages may lack the flag that distinguishes a parent of the process from a remote one.
     """
-    return view.kind is SpanKind.SERVER and not view.is_local_root and is_instrumentation(view.scope_name)
+    return view.kind is SERVER and not view.is_local_root and is_instrumentation(view.scope_name)
 
 
 def _end_ns(resolved: Resolved) -> int:

@@ -8,8 +8,6 @@ from enum import Enum
 from functools import lru_cache, partial
 from typing import Any, Literal, NamedTuple
 
-from opentelemetry.trace import SpanKind
-
 from .._attributes import (
     ENDUSER_ID,
     SESSION_ATTRIBUTES,
@@ -20,7 +18,7 @@ from .._attributes import (
 )
 from ..rum.ids import NIL_UUID, to_uuid
 from .caches import ObjectCache
-from .record_view import Resource, SpanKey, View, identifier
+from .record_view import SERVER, Resource, SpanKey, View, identifier
 
 MAX_UUIDS = 10_000
 MAX_SHARED = 10_000
@@ -98,7 +96,7 @@ class IdentityAttributes:
         """Return these attributes, completed by an ancestor's; user and sampling only if the session is the same."""
         if self is NOTHING:
             return ancestor
-        if ancestor is NOTHING and not self.is_nested:
+        if (ancestor is NOTHING or ancestor is self) and not self.is_nested:
             return self
         first, last = (self, ancestor) if self.is_nested else (ancestor, self)
         # Shared where one adds nothing: many spans are descendants of one page.
@@ -147,7 +145,7 @@ class IdentityReader:
 
     def of_view(self, view: View, metadata: Mapping[str, Any]) -> IdentityAttributes:
         """Return what a span or log record states; `metadata` is its page and browser metadata."""
-        is_nested = view.kind is SpanKind.SERVER
+        is_nested = view.kind is SERVER
         if not (metadata or is_nested or view.keys.has(self._relevant)):
             return NOTHING
         session = self._bounded("session", identifier(view.attributes, *self._session_attributes))

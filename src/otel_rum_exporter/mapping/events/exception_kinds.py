@@ -8,11 +8,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from opentelemetry.trace import SpanKind
-
 from ..._attributes import STATUSES
 from ..caches import cache_short_texts
-from ..record_view import View
+from ..record_view import SERVER, View
 from ..span_view import SpanView
 
 ANSWER_MODULES = (
@@ -120,9 +118,9 @@ def is_answer(view: View, kind: str, message: str) -> bool:
     It needs a request: on the first span of a process that is no request served, such an exception is an error.
     """
     is_aborted = kind.rpartition(".")[2] == "Exception" and not message  # as gRPC's `context.abort` raises
-    if not (_is_answer_type(kind) or (is_aborted and view.kind is SpanKind.SERVER and view.keys.has(RPC_CODES))):
+    if not (_is_answer_type(kind) or (is_aborted and view.kind is SERVER and view.keys.has(RPC_CODES))):
         return False
-    if view.kind is SpanKind.SERVER:
+    if view.kind is SERVER:
         status = view.integer(*STATUSES)
         if status:
             return status < 500
