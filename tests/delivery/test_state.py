@@ -22,8 +22,8 @@ from otel_rum_exporter.delivery.state import DeliveryState
 from otel_rum_exporter.delivery.storage import MemoryStore, QueuedEvents
 from otel_rum_exporter.ledger import DropReason, Ledger, Tally
 from otel_rum_exporter.rum.batch import Batch
+from otel_rum_exporter.rum.encoded_events import EncodedEvents
 from otel_rum_exporter.rum.errors import Disposition, Outcome
-from otel_rum_exporter.rum.event import RumEvent
 from tests.delivery.queued import batch_key, event, ids, queued
 
 MONITORS = st.sampled_from("xyz")
@@ -41,10 +41,10 @@ class FakeDisk(MemoryStore):
 
     def __init__(self, max_bytes: float = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self.contents: dict[QueuedEvents, tuple[RumEvent, ...]] = {}
+        self.contents: dict[QueuedEvents, EncodedEvents] = {}
         self.lost: set[QueuedEvents] = set()
 
-    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+    def events(self, queued: QueuedEvents) -> EncodedEvents | None:
         """Return the events; None if they are lost."""
         return self.contents.get(queued)
 
@@ -291,7 +291,7 @@ def test_halves_are_sent_before_other_batches() -> None:
     state = make_state()
     state.enqueue([queued("a", 1, 2), queued("b", 3)], 0.0)
     batch = state.take(0.0)
-    halves = tuple(QueuedBatch.of(queued("a", name)) for name in (1, 2))
+    halves = tuple(QueuedBatch.of([queued("a", name)]) for name in (1, 2))
     state.apply(batch, Result(Outcome(Disposition.SPLIT), batch, halves), 0.0, 0.0)
     assert [ids(state.take(0.0).parts) for _ in range(3)] == [ids([queued("a", name)]) for name in (1, 2, 3)]
 
@@ -459,6 +459,7 @@ def test_a_refused_app_monitor_leaves_room_for_the_others() -> None:
     batch = state.take(0.0)
     state.apply(batch, Result(Outcome(Disposition.WAIT, "ResourceNotFoundException"), batch), 0.0, 0.0)
     assert state.is_refused("deleted")
+    assert state.backlog_events == 0
     assert state.is_full(["deleted"])
     assert not state.is_full(["alive"])
     assert not state.is_full(["deleted", "alive"]), "a request with records of both is accepted"
@@ -470,6 +471,7 @@ def test_a_refused_app_monitor_leaves_room_for_the_others() -> None:
             state.drop(reason, evicted, "")
         assert state.queue.memory_bytes <= 400_000
     assert not state.is_full(["another"])
+    assert state.backlog_events == 74, "events that no load delivers are no backlog"
 
 
 def test_a_queue_whose_app_monitors_are_accepted_is_full_for_all() -> None:

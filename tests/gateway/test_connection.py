@@ -6,17 +6,24 @@ import contextlib
 import http.client
 import io
 import os
+import re
 import socket
+import struct
+import threading
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from google.protobuf.json_format import Parse
 from google.rpc.status_pb2 import Status
 
-from otel_rum_exporter.gateway import connection
+from otel_rum_exporter.gateway import connection, lingering
+from otel_rum_exporter.gateway.server import Server
+from otel_rum_exporter.local import LocalRum
 from tests.gateway.bodies import PROTOBUF, spans
 from tests.gateway.conftest import MakeGateway, Serve
-from tests.sockets import read_to_end, send_slowly
+from tests.sockets import read_to_end, read_to_reset, send_slowly
+from tests.waiting import wait_until
 
 HEAD = b"POST /v1/traces HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/x-protobuf\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -27,7 +34,7 @@ IDLE_CONNECTIONS = 9000 if os.environ.get("LONG_FAULTS") else 300
 @pytest.fixture
 def port(make_gateway: MakeGateway, serve: Serve) -> int:
     """Serve a gateway."""
-    return serve(make_gateway(grpc=False)).http_port
+    return serve(make_gateway(grpc=False, client_requests_per_second=0)).http_port
 
 
 @pytest.fixture
@@ -172,3 +179,95 @@ def test_an_invalid_chunk_after_an_early_response_gets_no_second_response(client
     assert client_socket.recv(65_536).startswith(b"HTTP/1.1 415 ")
     client_socket.sendall(b"zz\r\n")
     assert read_to_end(client_socket) == b""
+
+
+LAST = SMALL.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+UNREAD_BODY = (
+    HEAD.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"x-protobuf", b"x-unknown") + b"Content-Length: 9000000\r\n\r\n"
+)
+LAST_REQUESTS = {
+    "invalid": (b"nonsense\r\n\r\n", 400),
+    "too large a head": (HEAD + b"X-Large: " + b"x" * connection.MAX_HEAD_BYTES, 400),
+    "Connection: close": (LAST, 200),
+    "a body that is not read": (UNREAD_BODY, 415),
+}
+
+
+@pytest.mark.parametrize("last", LAST_REQUESTS)
+def test_all_responses_arrive_although_more_bytes_follow_the_last_request(
+    monkeypatch: pytest.MonkeyPatch, port: int, last: str
+) -> None:
+    """A close with unread bytes would reset the connection, and lose the responses that the client cannot hold yet."""
+    monkeypatch.setattr(lingering, "LINGER_SECONDS", 60)
+    request, status = LAST_REQUESTS[last]
+    with socket.socket() as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        opened.settimeout(60)
+        opened.connect(("127.0.0.1", port))
+        opened.sendall(SMALL * 300 + request)
+        served = f'response="200"}} {300 + (status == 200)}\n'
+        wait_until(lambda: served in httpx.get(f"http://127.0.0.1:{port}/metrics", verify=False).text)
+        opened.sendall(b"x" * (6 * MIB))
+        received, is_reset = read_to_reset(opened)
+    assert [int(found) for found in re.findall(rb"HTTP/1.1 (\d+) ", received)] == [200] * 300 + [status]
+    assert not is_reset
+
+
+def test_no_request_after_the_last_is_served(rum: LocalRum, client_socket: socket.socket) -> None:
+    """What is discarded is not read as a request."""
+    client_socket.sendall(LAST)
+    received = client_socket.recv(65_536)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    body = spans("late")
+    client_socket.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert read_to_end(client_socket) == b""
+    assert not rum.events("late")
+
+
+def test_a_client_that_sends_on_after_the_last_response_is_closed(
+    monkeypatch: pytest.MonkeyPatch, client_socket: socket.socket
+) -> None:
+    """After a time, however slowly it sends."""
+    monkeypatch.setattr(lingering, "LINGER_SECONDS", 0.3)
+    client_socket.sendall(LAST)
+    assert read_to_end(client_socket).startswith(b"HTTP/1.1 200 ")
+    with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+        send_slowly(client_socket, b"x" * 1000)
+
+
+@pytest.mark.parametrize("last", [LAST, b"nonsense\r\n\r\n"])
+def test_a_client_that_sends_much_after_the_last_response_is_closed(client_socket: socket.socket, last: bytes) -> None:
+    """After a number of bytes."""
+    with pytest.raises(OSError, match=r"reset|[Bb]roken pipe"):
+        client_socket.sendall(last + b"x" * (4 * lingering.MAX_DISCARDED_BYTES))
+
+
+def test_a_shutdown_waits_for_no_idle_or_discarded_client(
+    make_gateway: MakeGateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After its limit of time uvicorn would log that it gave up."""
+    monkeypatch.setattr(lingering, "LINGER_SECONDS", 600)
+    server = Server(make_gateway(grpc=False))
+    thread = threading.Thread(target=server.run, args=(lambda _: None,))
+    thread.start()
+    address = ("127.0.0.1", server.bound.http_port)
+    with socket.create_connection(address, timeout=20) as idle, socket.create_connection(address, timeout=20) as last:
+        for opened, request in ((idle, SMALL), (last, LAST)):
+            opened.sendall(request)
+            assert opened.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        server.stop()
+        thread.join()
+        assert read_to_end(idle) == b""
+    assert not caplog.records
+
+
+def test_a_client_that_is_gone_is_not_logged(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Its responses are written to a closed connection."""
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as opened:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            opened.sendall(SMALL * 20 + LAST)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as opened:
+        opened.sendall(LAST)
+        assert read_to_end(opened).startswith(b"HTTP/1.1 200 ")
+    assert not caplog.records

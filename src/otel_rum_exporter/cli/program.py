@@ -22,6 +22,7 @@ from .commands.doctor import doctor
 from .commands.explain import explain
 from .commands.gateway import gateway
 from .commands.local import local
+from .commands.plan import plan
 from .commands.probe import probe
 from .commands.record import record
 from .commands.send import send
@@ -79,6 +80,7 @@ def otel_rum(ctx: click.Context) -> None:
     \b
     Record the spans of a program         otel-rum record -- python app.py
     See the events made from your spans   otel-rum explain spans.jsonl
+    Plan quota, price and machines        otel-rum plan spans.jsonl
     Send files of the Collector           otel-rum send traces.json
     Receive OTLP from any language        otel-rum gateway
     Find out why nothing arrives          otel-rum doctor
@@ -89,7 +91,7 @@ def otel_rum(ctx: click.Context) -> None:
         ctx.exit(MISUSED)
 
 
-for _command in (demo, local, record, explain, send, doctor, probe, gateway, config):
+for _command in (demo, local, record, explain, plan, send, doctor, probe, gateway, config):
     otel_rum.add_command(_command)
 
 

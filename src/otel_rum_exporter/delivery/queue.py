@@ -13,6 +13,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..rum.batch import BatchKey
+from ..rum.encoded_events import by_session_metadata
 from ..rum.event import RumEvent
 from .app_monitor_queue import AppMonitorQueue, QueuedBatch
 from .storage import QueuedEvents
@@ -51,10 +52,13 @@ class EventQueue:
         packed = []
         for key, items in events.items():
             queue = self._queues.get(key.app_monitor.id)
-            start, end = 0, queue.room(key, self._max_events) if queue else self._max_events
-            while start < len(items):
-                packed.append(QueuedEvents.of(key, items[start:end], accepted_ns))
-                start, end = end, end + self._max_events
+            room = queue.room(key, self._max_events) if queue else self._max_events
+            for group in by_session_metadata(items):
+                start = 0
+                while start < len(group):
+                    part = group[start : start + room]
+                    packed.append(QueuedEvents.of(key, part, accepted_ns))
+                    start, room = start + len(part), room - len(part) or self._max_events
         return packed
 
     def add(self, queued: Iterable[QueuedEvents], now_seconds: float) -> None:

@@ -83,6 +83,14 @@ class DeliveryState:
         accepted = {name for name in self.queue.app_monitors() if not self.is_refused(name)}
         return not accepted or not self.is_full(accepted)
 
+    @property
+    def backlog_events(self) -> int:
+        """The number of queued events of the app monitors that RUM accepts."""
+        refused = {name for name, state in self._retry_states.items() if state.is_refused}
+        if not refused:
+            return self.queue.events
+        return sum(queued.count for queued in self.queue.queued() if queued.key.app_monitor.id not in refused)
+
     def is_refused(self, app_monitor_id: str) -> bool:
         """Whether RUM accepts no events for an app monitor at present."""
         return self._retry_states.get(app_monitor_id, NO_FAILURES).is_refused

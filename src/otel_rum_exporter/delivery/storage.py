@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..ledger import Tally
 from ..rum.batch import BatchKey, Events
+from ..rum.encoded_events import EncodedEvents
 from ..rum.event import RumEvent
 
 OVERHEAD_BYTES = 300
@@ -28,15 +29,15 @@ class QueuedEvents:
     tally: Tally
     size_bytes: int
     accepted_ns: int
-    events: tuple[RumEvent, ...] | None = None
+    events: EncodedEvents | None = None
     location: Any = None
 
     @classmethod
     def of(cls, key: BatchKey, events: Sequence[RumEvent], accepted_ns: int) -> QueuedEvents:
-        """Return queued events in memory."""
-        size_bytes = sum(event.size_bytes for event in events)
-        tally = Tally.of(event.record for event in events)
-        return cls(key=key, tally=tally, size_bytes=size_bytes, accepted_ns=accepted_ns, events=tuple(events))
+        """Return queued events in memory. They have the same session metadata."""
+        tally = Tally.of([event.record for event in events])
+        encoded = EncodedEvents.of(events)
+        return cls(key=key, tally=tally, size_bytes=len(encoded.json), accepted_ns=accepted_ns, events=encoded)
 
     @property
     def count(self) -> int:
@@ -74,7 +75,7 @@ class Store(Protocol):
 
     is_failing: bool
 
-    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+    def events(self, queued: QueuedEvents) -> EncodedEvents | None:
         """Return the events; None if they are lost."""
 
     def remove(self, queued: Sequence[QueuedEvents]) -> None:
@@ -101,7 +102,7 @@ class MemoryStore:
 
     is_failing = False
 
-    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+    def events(self, queued: QueuedEvents) -> EncodedEvents | None:
         """Return the events."""
         return queued.events
 
@@ -144,7 +145,7 @@ class ProvisionalEvents:
         """Store queued and provisional events in place of the resolved ones, in one step."""
         replaced = [one for handle in resolved for one in self._by_handle.pop(handle, ())]
         added = {
-            handle: [QueuedEvents.of(key, events, accepted_ns) for key, events in by_key.items()]
+            handle: [QueuedEvents.of(key, events, accepted_ns) for key, events in by_key.items() if events]
             for handle, by_key in provisional.items()
         }
         self._store.replace(replaced, [*queued, *itertools.chain.from_iterable(added.values())])

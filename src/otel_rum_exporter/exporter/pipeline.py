@@ -31,6 +31,7 @@ from ..rum.account import Credentials, credentials_in
 from ..rum.client import RumClient, Transport
 from .cost import Cost
 from .metrics import is_enabled, observe
+from .session_rate import SessionRate
 
 Convert: TypeAlias = Callable[[Converter, Moment], Converted]
 
@@ -60,6 +61,7 @@ class Pipeline:
             config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, log=self._log, is_durable=self._is_spooled
         )
         self.cost = Cost(self._log, config.cost_warning_usd_per_day, time.monotonic())
+        self._session_rate = SessionRate(config, self._converter.sampling, self.ledger, self._log, time.monotonic())
         self._store = _store(config, self._log)
         self._transport = Transport(config, client)
         self._delivery = Delivery(
@@ -152,6 +154,7 @@ class Pipeline:
             events, provisional, resolved = converted.events, converted.provisional, converted.resolved
             for accepted in events.values():
                 self.cost.add(accepted, now.monotonic_ns / 1e9)
+            self._session_rate.move(converted, self._delivery, now.monotonic_ns / 1e9)
             if events or provisional or resolved:
                 self._delivery.accept(events, now.epoch_ns, provisional=provisional, resolved=resolved)
         self._log.write()

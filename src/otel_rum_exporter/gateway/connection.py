@@ -12,6 +12,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from .error_response import Reason, RequestError
+from .lingering import LingeringTransport
 from .response import Encoding, error_status
 
 HEAD_SECONDS = 20.0
@@ -23,10 +24,13 @@ BODY_SECONDS = 60.0
 MAX_HEAD_BYTES = 65_536
 """Most bytes beside the body: head, trailers and chunk framing."""
 
+_INVALID = "the request is not valid HTTP/1.1, or its head or trailers are too large"
+
 
 class Connection(HttpToolsProtocol):
-    """Close connections that are too slow or send endless heads. Serve requests with `Upgrade` as HTTP/1.1."""
+    """Close connections that are too slow or send endless heads, without losing responses. Ignore `Upgrade`."""
 
+    transport: LingeringTransport  # type: ignore[assignment]
     _timer: asyncio.TimerHandle | None = None
     _body_bytes = 0
     _other_bytes = 0
@@ -41,21 +45,29 @@ class Connection(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(LingeringTransport(transport, self.loop))  # type: ignore[arg-type]
         self._set_deadline(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._set_deadline(None)
+        self.transport.lost()
+
+    def shutdown(self) -> None:
+        if self.transport.is_lingering or self.cycle is None or self.cycle.response_complete:
+            self.transport.close_now()  # an idle client does not notice the end of the stream
+        else:
+            super().shutdown()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_invalid:
+        if self._is_invalid or self.transport.is_lingering:
+            self.transport.discard(data)
             return
         self._other_bytes += len(data)
         super().data_received(data)
         # The parser buffers a whole header before it reports any of it.
-        if self._other_bytes > MAX_HEAD_BYTES + self._body_bytes:
-            self.transport.abort()
+        if self._other_bytes > MAX_HEAD_BYTES + self._body_bytes and not self._is_invalid:
+            self.send_400_response("")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -89,7 +101,7 @@ class Connection(HttpToolsProtocol):
             self._respond_invalid()
 
     def send_400_response(self, msg: str) -> None:
-        """Respond to a request that is not HTTP, after the responses to the requests before it."""
+        """Respond to a request that is not HTTP or too large, after the responses to the requests before it."""
         del msg
         self._is_invalid = True
         self._set_deadline(BODY_SECONDS)
@@ -115,7 +127,7 @@ class Connection(HttpToolsProtocol):
         if not self._is_in_body or not self.cycle.response_started:
             media_type = next((value for name, value in self.headers or () if name == b"content-type"), b"")
             encoding = Encoding.of(media_type.decode("latin-1")) or Encoding.JSON
-            body = error_status(RequestError(Reason.UNDECODABLE, "the request is not valid HTTP/1.1"), encoding)
+            body = error_status(RequestError(Reason.UNDECODABLE, _INVALID), encoding)
             headers = [
                 *self.server_state.default_headers,
                 (b"content-type", encoding.value.encode()),

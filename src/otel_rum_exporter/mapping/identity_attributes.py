@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache, partial
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
-
-from opentelemetry.trace import SpanKind
 
 from .._attributes import (
     ENDUSER_ID,
@@ -20,9 +18,10 @@ from .._attributes import (
 )
 from ..rum.ids import NIL_UUID, to_uuid
 from .caches import ObjectCache
-from .record_view import Resource, SpanKey, View, identifier
+from .record_view import SERVER, Resource, SpanKey, View, identifier
 
 MAX_UUIDS = 10_000
+MAX_SHARED = 10_000
 MAX_RESOURCES = 1000
 
 MAX_INHERITED_CHARS = 1024
@@ -64,37 +63,40 @@ FIELDS = (
 """The fields that attributes set. Page metadata is read by `metadata.of_trace`, and inherited in the same order."""
 
 
-class IdentityAttributes(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class IdentityAttributes:
     """What a span or log record states about itself and its descendants; None where it states nothing.
 
     `metadata` is page and browser metadata. With `is_nested` an ancestor takes precedence: a request that an
     application makes to itself belongs to the page that caused it. `is_minted` is true if this process created the
     session's id, `is_joined` if another program started the session. `is_in_request` is true for a request served and
-    everything below it. `request` is that request, if another span of its process encloses it.
+    everything below it. `request` is that request, if another span of its process encloses it. `is_unfinished` is true
+    below a span that has not ended, such as a long request: that span may name a session, and starts it.
     """
 
     session: str | None = None
     user: str | None = None
-    metadata: Mapping[str, Any] = MappingProxyType({})
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     is_nested: bool = False
     is_minted: bool = False
     is_sampled: bool | None = None
     is_joined: bool = False
     is_in_request: bool = False
     request: SpanKey | None = None
+    is_unfinished: bool = False
 
     @property
     def inheritable(self) -> IdentityAttributes:
         """The same with bounded metadata, to be kept for descendants."""
         if len("".join(map(str, self.metadata.values()))) <= MAX_INHERITED_CHARS:
             return self
-        return self._replace(metadata={key: self.metadata[key] for key in _PAGE_KEYS if key in self.metadata})
+        return replace(self, metadata={key: self.metadata[key] for key in _PAGE_KEYS if key in self.metadata})
 
     def completed_by(self, ancestor: IdentityAttributes) -> IdentityAttributes:
         """Return these attributes, completed by an ancestor's; user and sampling only if the session is the same."""
         if self is NOTHING:
             return ancestor
-        if ancestor is NOTHING and not self.is_nested:
+        if (ancestor is NOTHING or ancestor is self) and not self.is_nested:
             return self
         first, last = (self, ancestor) if self.is_nested else (ancestor, self)
         # Shared where one adds nothing: many spans are descendants of one page.
@@ -105,7 +107,7 @@ class IdentityAttributes(NamedTuple):
         )
         is_in_request, request = self.is_in_request or ancestor.is_in_request, ancestor.request or self.request
         if self.session is not None and self.session != ancestor.session:
-            return self._replace(metadata=metadata, is_nested=False, is_in_request=is_in_request, request=request)
+            return replace(self, metadata=metadata, is_nested=False, is_in_request=is_in_request, request=request)
         return IdentityAttributes(
             session=ancestor.session,
             user=self.user or ancestor.user,
@@ -115,10 +117,12 @@ class IdentityAttributes(NamedTuple):
             is_joined=self.is_joined or ancestor.is_joined,
             is_in_request=is_in_request,
             request=request,
+            is_unfinished=ancestor.is_unfinished,
         )
 
 
 NOTHING = IdentityAttributes()
+UNFINISHED = IdentityAttributes(is_unfinished=True)
 
 
 class IdentityReader:
@@ -134,24 +138,37 @@ class IdentityReader:
         self._user_attributes = (*user.attributes, ENDUSER_ID) if has_enduser_id else user.attributes
         self._relevant = frozenset((*self._session_attributes, *self._user_attributes, SESSION_SAMPLED))
         self._hash_key = hash_key
+        self._known: dict[tuple[str | None, str | None, bool], IdentityAttributes] = {}
         self.session_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "session"))
         self.user_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "user"))
         self.of_resource = ObjectCache(self._read_resource, MAX_RESOURCES).of
 
     def of_view(self, view: View, metadata: Mapping[str, Any]) -> IdentityAttributes:
         """Return what a span or log record states; `metadata` is its page and browser metadata."""
-        is_nested = view.kind is SpanKind.SERVER
+        is_nested = view.kind is SERVER
         if not (metadata or is_nested or view.keys.has(self._relevant)):
             return NOTHING
         session = self._bounded("session", identifier(view.attributes, *self._session_attributes))
         user = self._bounded("user", identifier(view.attributes, *self._user_attributes))
-        if not view.keys.has(_PRIVATE):
-            return IdentityAttributes(session, user, metadata, is_nested, is_in_request=is_nested)
+        if not metadata and not view.keys.has(_PRIVATE):
+            return self._shared((session, user, is_nested))
         sampled = view.attributes.get(SESSION_SAMPLED)
         is_sampled = sampled if isinstance(sampled, bool) else None
         is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
         is_joined = session is not None and SESSION_JOINED in view.attributes
         return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled, is_joined, is_nested)
+
+    def _shared(self, key: tuple[str | None, str | None, bool]) -> IdentityAttributes:
+        """Return the same object for all spans that state the same."""
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= MAX_SHARED:
+                self._known.clear()
+            session, user, is_nested = key
+            known = self._known[key] = IdentityAttributes(
+                session, user, NOTHING.metadata, is_nested, is_in_request=is_nested
+            )
+        return known
 
     def _read_resource(self, resource: Resource) -> tuple[str | None, str | None]:
         session = self._bounded("session", identifier(resource.attributes, *self._session_attributes))
@@ -159,7 +176,7 @@ class IdentityReader:
 
     def _bounded(self, kind: Literal["session", "user"], value: str | None) -> str | None:
         """Return an id as it is kept; the nil UUID is no session."""
-        if value is None or (kind == "session" and value == NIL_UUID):
+        if value is None or (value == NIL_UUID and kind == "session"):
             return None
         return value if len(value) <= MAX_ID_CHARS else self.uuid(kind, value)
 

@@ -16,6 +16,10 @@ from .attribute_keys import AttributeKeys
 from .attribute_values import MAX_SAFE_INTEGER, json_text, size_bytes
 from .redaction import STANDARD, Redactor
 
+INTERNAL, SERVER, CLIENT = SpanKind.INTERNAL, SpanKind.SERVER, SpanKind.CLIENT
+PRODUCER, CONSUMER = SpanKind.PRODUCER, SpanKind.CONSUMER
+"""The kinds of spans. To read a member of an enum costs as much as two calls of functions."""
+
 Attributes = Mapping[str, Any] | None
 """Attribute values can have any type: read them with a view."""
 

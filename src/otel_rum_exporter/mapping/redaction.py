@@ -18,7 +18,7 @@ from . import path_ids, urls
 from .attribute_keys import keys_of
 from .attribute_values import MAX_DEPTH
 from .caches import cache_short_texts
-from .private_names import Treatment, treatment_of
+from .private_names import SENT, Treatment, treatment_of
 from .secret_forms import MASK, is_card
 from .secret_texts import scrub_text
 
@@ -115,7 +115,7 @@ class Redactor:
         clean = self._value if self._hook is None else self.value
         for name, treatment in names:
             value = attributes[name]
-            if treatment is not Treatment.SENT and not self._is_sent(treatment, value):
+            if treatment is not SENT and not self._is_sent(treatment, value):
                 continue
             value = clean(name, value, allowed_parameters, depth, f"{path}.{name}" if path else name)
             if value is not None or attributes[name] is None:
@@ -136,6 +136,8 @@ class Redactor:
     ) -> Any:
         if isinstance(value, str):
             return self._attribute_text(name, value, allowed_parameters, depth, path)
+        if isinstance(value, bool):
+            return value
         if isinstance(value, (int, float)):
             return MASK if value >= _MIN_CARD and self._mode != "off" and _is_card_number(value) else value
         if isinstance(value, (Mapping, list, tuple)) and depth >= MAX_DEPTH:
@@ -197,7 +199,7 @@ STANDARD = Redactor()
 def treatment_below(path: str, name: str) -> Treatment:
     """Return what happens to a value in a map: by its own name, else by its name with those of its maps."""
     treatment = treatment_of(name)
-    return treatment_of(f"{path}.{name}") if treatment is Treatment.SENT and path else treatment
+    return treatment_of(f"{path}.{name}") if treatment is SENT and path else treatment
 
 
 @cache_short_texts(1000, 1024)

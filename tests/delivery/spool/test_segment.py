@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_rum_exporter.delivery.spool.locked_file import BLOCK_BYTES, LockedFile
-from otel_rum_exporter.delivery.spool.record import encode_events, encode_record, first_block, read_segment
+from otel_rum_exporter.delivery.spool.record import encode_record, first_block, read_segment
 from otel_rum_exporter.delivery.spool.segment import Segment
 from otel_rum_exporter.delivery.storage import QueuedEvents
 from tests.delivery.queued import batch_key, event, queued
@@ -34,7 +34,7 @@ print(Segment.adopt(pathlib.Path(sys.argv[1])) is None)
 
 def put(segment: Segment, stored: list[QueuedEvents], replaced: list[QueuedEvents] | None = None) -> None:
     """Store events in a segment."""
-    segment.put([(one, encode_events(one.events or ())) for one in stored], replaced or [])
+    segment.put([(one, one.events.encode()) for one in stored if one.events is not None], replaced or [])
 
 
 def remove(segment: Segment, stored: list[QueuedEvents]) -> None:
@@ -325,6 +325,18 @@ def test_ctrl_c_during_a_write_leaves_no_part_of_it(tmp_path: Path, monkeypatch:
     put(segment, [queued("a", 2)])
     segment = reopened(segment)
     assert contents(segment) == [(event(2),)]
+    segment.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_segment_that_a_full_disk_leaves_with_part_of_a_write_takes_no_more(tmp_path: Path) -> None:
+    """The part cannot be cut off, and would be taken for the start of the next record."""
+    segment = Segment.create(tmp_path, "eu")
+    with Path("/dev/full").open("r+b", buffering=0) as full:
+        os.dup2(full.fileno(), segment._file._fd)
+    with pytest.raises(OSError, match="No space left"):
+        put(segment, [queued("a", 1)])
+    assert not segment.is_writable
     segment.close()
 
 
