@@ -19,7 +19,7 @@ SESSION_SECONDS = 120
 STEPS = 8
 """Moments at which the sessions that are left out have their records."""
 
-POOL_MINUTES = 1 if "LONG_FAULTS" in os.environ else 0.25
+POOL_MINUTES = 1 if os.environ.get("LONG_FAULTS") else 0.25
 
 
 class SessionLoad:

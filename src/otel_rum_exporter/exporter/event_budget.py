@@ -47,7 +47,9 @@ REGROWTH_PER_SECOND = 0.0056
 MIN_PER_SECOND = 1.0
 """The limit if RUM throttles every request."""
 
-LINE_SECONDS = 60.0
+LINE_SECONDS = 70.0
+"""Log lines are written at least so far apart; the log itself passes one of a kind in a minute."""
+
 FIRST_RATE = 0.9
 NOTABLE_FACTOR = 2.0
 """A log line is written once the rate is below the first, and when it has changed by such a factor since."""
@@ -105,7 +107,7 @@ class SampleRate:
         errors = (self._errors - load.errors / 2) / MEMORY_SECONDS
         is_known = min(sent, self._sent_records) > MIN_LOAD
         self.events_per_second = sent * self._records / self._sent_records + errors if is_known else errors
-        target = self._target(max(budget - errors, budget / 100), sent, elapsed) if is_known else 1.0
+        target = self._target(max(budget - errors, budget / 100, MIN_LOAD), sent, elapsed) if is_known else 1.0
         self.rate = max(MIN_RATE, min(1.0, target, self.rate * math.exp(elapsed * RISE_PER_SECOND)))
 
     def _target(self, budget: float, sent: float, elapsed: float) -> float:

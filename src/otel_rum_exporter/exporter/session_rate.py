@@ -11,10 +11,8 @@ from ..delivery.worker import Delivery
 from ..ledger import Ledger
 from ..mapping.outcome import Converted
 from ..mapping.sampling import Sampling
+from ..rum.quota import QUOTA_CODE
 from .event_budget import Backlog, EventBudget, Load
-
-QUOTA = "L-35851224"
-"""AWS's code of the quota of events per second."""
 
 _SILENCE_SECONDS = SESSION_SILENCE_NS / 1e9
 
@@ -66,6 +64,6 @@ class SessionRate:
             budget.events_per_second,
             "RUM takes" if budget.is_of_rum else "the budget is",
             budget.per_second,
-            QUOTA,
+            QUOTA_CODE,
             variable("max_events_per_second"),
         )
