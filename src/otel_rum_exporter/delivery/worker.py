@@ -29,7 +29,7 @@ from .rate_limiter import RateLimiter
 from .result import FAILED, Result
 from .sender import send_batch
 from .state import EXPIRY_ADVICE, DeliveryState
-from .storage import ProvisionalEvents, QueuedEvents, Store
+from .storage import ProvisionalEvents, QueuedEvents, Receipts, Store
 
 T = TypeVar("T")
 MAX_EXPORT_WAIT_SECONDS = 2.0
@@ -108,6 +108,7 @@ class Delivery:
         *,
         provisional: Mapping[int, Events] = MappingProxyType({}),
         resolved: Sequence[int] = (),
+        receipts: Receipts = MappingProxyType({}),
     ) -> None:
         """Store and queue events; when this returns, they are durable if the store is.
 
@@ -115,7 +116,7 @@ class Delivery:
         ones to remove in the same step, because their final events are among `events`.
         """
         with self.lock:
-            queued = self._queue.pack(events, accepted_ns)
+            queued = self._queue.pack(events, accepted_ns, receipts)
         if not self.is_closed:
             self._provisional.store(queued, provisional, resolved, accepted_ns)
         self.enqueue(queued)
@@ -126,7 +127,7 @@ class Delivery:
         """Write events that stayed in memory, if the disk works again."""
         if self._store.persist():
             with self.lock:
-                self._queue.recount()
+                self._state.persisted()
 
     def enqueue(self, queued: Sequence[QueuedEvents]) -> None:
         """Deliver events that are stored already."""
@@ -186,8 +187,7 @@ class Delivery:
         if self.is_closed:
             return
         self.persist()
-        # First, so that no event is both on disk and counted as dropped.
-        self._store.close()
+        self._store.close()  # first, so that no event is both on disk and counted as dropped
         with self.lock:
             if self._state.is_closed:
                 return

@@ -27,6 +27,7 @@ from ..mapping.log_view import LogRecord
 from ..mapping.outcome import Converted
 from ..mapping.span_view import Span
 from ..mapping.urls import scrub
+from ..receipt import Receipt
 from ..rum.account import Credentials, credentials_in
 from ..rum.client import RumClient, Transport
 from .cost import Cost
@@ -88,25 +89,27 @@ class Pipeline:
         if is_enabled(os.environ):
             observe(self.ledger, self._delivery, self.cost)
 
-    def add_spans(self, spans: Sequence[Span]) -> None:
+    def add_spans(self, spans: Sequence[Span], receipt: Receipt | None = None) -> None:
         """Convert spans, and queue their events."""
-        self._add(lambda converter, now: converter.spans(spans, now))
+        self._add(lambda converter, now: converter.spans(spans, now, receipt))
 
-    def add_log_records(self, records: Sequence[LogRecord]) -> None:
+    def add_log_records(self, records: Sequence[LogRecord], receipt: Receipt | None = None) -> None:
         """Convert log records, and queue their events."""
-        self._add(lambda converter, now: converter.log_records(records, now))
+        self._add(lambda converter, now: converter.log_records(records, now, receipt))
 
-    def accept_spans(self, spans: Sequence[Span]) -> None:
+    def accept_spans(self, spans: Sequence[Span], receipt: Receipt | None = None) -> None:
         """Add spans that their sender can send again.
+
+        The receipt is held until their events are delivered, dropped or on disk.
 
         Raises:
             QueueFullError: they are not stored safely, and must be sent again.
         """
-        self._accept(spans, lambda: self.add_spans(spans))
+        self._accept(spans, lambda: self.add_spans(spans, receipt))
 
-    def accept_log_records(self, records: Sequence[LogRecord]) -> None:
+    def accept_log_records(self, records: Sequence[LogRecord], receipt: Receipt | None = None) -> None:
         """Add log records that their sender can send again; see `accept_spans`."""
-        self._accept(records, lambda: self.add_log_records(records))
+        self._accept(records, lambda: self.add_log_records(records, receipt))
 
     @property
     def has_room(self) -> bool:
@@ -156,7 +159,10 @@ class Pipeline:
                 self.cost.add(accepted, now.monotonic_ns / 1e9)
             self._session_rate.move(converted, self._delivery, now.monotonic_ns / 1e9)
             if events or provisional or resolved:
-                self._delivery.accept(events, now.epoch_ns, provisional=provisional, resolved=resolved)
+                self._delivery.accept(
+                    events, now.epoch_ns, provisional=provisional, resolved=resolved, receipts=converted.receipts
+                )
+            converted.release_receipts()
         self._log.write()
 
     def _accept(self, records: Sequence[Span | LogRecord], add: Callable[[], None]) -> None:
