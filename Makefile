@@ -42,14 +42,14 @@ lint: $(VENV)/lint words
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/jactionlint --shellcheck= --pyflakes=
-	PYTHONPATH=. $(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md docs/troubleshooting.md
+	PYTHONPATH=. $(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md docs/scale.md docs/troubleshooting.md
 
 # The project's own word list first, then codespell's list of misspellings.
 words: $(VENV)/lint
 	$(BIN)/codespell --dictionary .codespell/words.txt --dictionary - $(WORDS)
 
 docs: $(VENV)/lint
-	PYTHONPATH=. $(BIN)/cog -r docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md docs/troubleshooting.md
+	PYTHONPATH=. $(BIN)/cog -r docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md docs/scale.md docs/troubleshooting.md
 
 docs-site: $(VENV)/site
 	@$(BIN)/python docs/site_pages.py

@@ -21,6 +21,13 @@ from typing import Any
 
 MONITOR_ID = "00000000-aaaa-4bbb-8ccc-000000000001"
 NOW_NS = 1_795_000_000_000_000_000 + 10**12
+
+
+def without_numbers(name: str, value: object) -> object:
+    """Return what is sent of a value: no numbers, and other values with their names."""
+    return None if isinstance(value, (int, float)) else f"{name}: {value}"
+
+
 CONFIGS: tuple[dict[str, Any], ...] = (
     {},
     {"http_events": "all", "xray_events": True, "page_views": "all", "enduser_id": True},
@@ -32,6 +39,9 @@ CONFIGS: tuple[dict[str, Any], ...] = (
     {"custom_events": "none", "page_views": "none", "http_events": "none", "session_sample_rate": 0.5},
     {"id_hash_key": "secret", "alias": "a", "domain": "d.example", "app_monitor_name": "shop"},
     {"spool_directory": "spool"},
+    {"redaction": "strict", "custom_events": "all"},
+    {"redaction": "off", "custom_events": "all", "http_events": "all"},
+    {"redaction": without_numbers, "custom_events": "all"},
 )
 SHOWN_DIFFERENCES = 10
 
@@ -65,7 +75,8 @@ def main() -> None:
     for number, config in enumerate(CONFIGS):
         old, new = (_run(checkout, number, options) for checkout in (options.old, options.new))
         counts.update(value["type"] for key, value in old.items() if key != "ledger")
-        differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+        # As text, because 1, 1.0 and True are equal.
+        differing = [key for key in {**old, **new} if json.dumps(old.get(key)) != json.dumps(new.get(key))]
         differences += len(differing)
         print(f"{config}: {len(old) - 1} events, {len(differing)} differences")
         for key in differing[:SHOWN_DIFFERENCES]:

@@ -178,6 +178,7 @@ class RandomTelemetry:
         self._random = random.Random(seed)
         self._resources = [Resource(attributes) for attributes in RESOURCES]
         self._spans: list[ReadableSpan] = []
+        self._key_sets: list[list[str]] = []
 
     def span(self) -> ReadableSpan:
         """Make a span: a root, or a child of an earlier span, whose parent may be exported later or never."""
@@ -232,14 +233,24 @@ class RandomTelemetry:
         pick = self._random
         names = list(pick.choice(FAMILIES)) if pick.random() < 0.8 else []
         names += pick.sample(list(ATTRIBUTES), pick.choice((0, 0, 1, 3, 8)))
+        if self._key_sets and pick.random() < 0.4:
+            return self._again(pick.choice(self._key_sets))
         found: dict[str, Any] = {name: pick.choice(ATTRIBUTES[name]) for name in names}
         if pick.random() < 0.5:
             found.setdefault("session.id", f"session-{pick.randrange(20)}")
         if pick.random() < 0.2:
             found[pick.choice(list(ATTRIBUTES))] = pick.choice(HOSTILE)
         if pick.random() < 0.02:
-            found |= {f"many.{index}": index for index in range(200)}
+            many = {f"many.{index}": index for index in range(200)}
+            found = {**many, **found} if pick.random() < 0.5 else {**found, **many}
+        self._key_sets = [*self._key_sets[-50:], list(found)]
         return found
+
+    def _again(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return attributes with the names of earlier ones, whose values have other types."""
+        pick = self._random
+        chance = pick.choice((0, 0.2, 1))
+        return {name: pick.choice(HOSTILE if pick.random() < chance else ATTRIBUTES.get(name, (1,))) for name in names}
 
     def _events(self, start_ns: int) -> list[Event]:
         pick = self._random

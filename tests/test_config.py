@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otel_rum_exporter import _env_vars
-from otel_rum_exporter.config import PREFIX, Config, ConfigError, Settings, table, unknown_variables, variable
+from otel_rum_exporter._settings import Settings
+from otel_rum_exporter.config import PREFIX, Config, ConfigError, table, unknown_variables, variable
 
 MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
 

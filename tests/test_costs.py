@@ -50,8 +50,7 @@ def _bodies(made: list[ReadableSpan]) -> list[bytes]:
     bodies = []
     while queue.events:
         batch = queue.take(math.inf)
-        events = tuple(event for queued in batch.parts for event in queued.events or ())
-        bodies.append(body(Batch(batch.key, events)))
+        bodies.append(body(Batch(batch.key, tuple(queued.events for queued in batch.parts if queued.events))))
     return bodies
 
 

@@ -30,8 +30,8 @@ from otel_rum_exporter.rum.truncation import TEXT_CHARS
 
 SETTINGS = (
     *("http_events", "page_views", "custom_events", "excluded_names", "xray_events", "session_sample_rate"),
-    *("session_start", "metadata_attributes", "url_query_parameters", "redaction", "enduser_id", "id_hash_key"),
-    "domain",
+    *("max_events_per_second", "keep_errors", "session_start", "metadata_attributes", "url_query_parameters"),
+    *("redaction", "enduser_id", "id_hash_key", "domain"),
 )
 """The settings that change which events are sent; all others change how they are sent."""
 
@@ -138,7 +138,7 @@ def example() -> str:
     settings = Config.read({"app_monitor_id": _EXAMPLE_APP_MONITOR_ID}, {})
     explanation = explain(decode_json(EXAMPLE), settings, _EXAMPLE_NOW_NS)
     events = [
-        {"type": event.type, "details": orjson.loads(event.details), "metadata": orjson.loads(event.metadata)}
+        {"type": event.type, **{name: orjson.loads(event.members[name]) for name in ("details", "metadata")}}
         for record in explanation.records
         for event in record.events
     ]

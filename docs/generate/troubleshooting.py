@@ -50,6 +50,11 @@ LINES = {
     "the event set by rum.event.type": Cause("`rum.event.details` violates RUM's schema of the type."),
     "the times of … are": Cause("A program sends OTLP with times in another unit."),
     "… events in … minutes": Cause("The projected cost is above `COST_WARNING_USD_PER_DAY`. See [cost](cost.md)."),
+    "new sessions are sampled": Cause(
+        "More events arrive than `MAX_EVENTS_PER_SECOND`, or than RUM takes for a minute. See "
+        "[cost](cost.md#a-budget-of-events)."
+    ),
+    "all new sessions are sent again": Cause("The load is below the budget, or below what RUM takes."),
     "a postponed export failed": Cause("An error of this package, in a signal handler or finalizer.", "report it"),
     "internal error": Cause("An error of this package. Events stay queued."),
     "an export request failed unexpectedly": Cause("An error of the gateway."),
@@ -74,6 +79,9 @@ DROPS = {
     DropReason.EXPIRED: "check why RUM accepts no events, or raise `SPOOL_MAX_AGE_SECONDS`",
     DropReason.APP_MONITOR_REFUSED: "check id, region and permission of the app monitor, or send nothing to it",
     DropReason.DAMAGED: "check the disk of `SPOOL_DIRECTORY`",
+    DropReason.OVER_BUDGET: (
+        "raise AWS's quota and `MAX_EVENTS_PER_SECOND`, or send fewer events; [the rate](#log-lines) is logged instead"
+    ),
     DropReason.SHUTDOWN: (
         "set `SPOOL_DIRECTORY`; raise `TIMEOUT_MILLIS` if RUM is slow; shut the exporter down after the last span"
     ),

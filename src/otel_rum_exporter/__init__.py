@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from ._version import VERSION
 
 if TYPE_CHECKING:
-    from .config import Config, ConfigError, Settings
+    from ._settings import Settings
+    from .config import Config, ConfigError
     from .exporter.exporters import RumLogExporter, RumSpanExporter
     from .ledger import DropReason, LedgerSnapshot
     from .rum.client import RumClient
@@ -41,7 +42,7 @@ _MODULES = {
     "RumSessionProcessor": "sessions.processor",
     "RumSessionWsgiMiddleware": "sessions.middleware",
     "RumSpanExporter": "exporter.exporters",
-    "Settings": "config",
+    "Settings": "_settings",
 }
 
 

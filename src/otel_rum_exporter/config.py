@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ._attributes import RESOURCE_APP_MONITOR_ID
 from ._config_fields import (
@@ -174,6 +174,18 @@ class Config:
     session_sample_rate: float = row(
         1.0, "Share of sessions to send, from 0 to 1; a session is sent completely or not at all.", share
     )
+    max_events_per_second: float | None = row(
+        None,
+        "Budget of events per second; above it, new sessions are sampled. Without it they are once RUM takes fewer "
+        "events than arrive for a minute; with 0, never. See [cost](cost.md#a-budget-of-events).",
+        amount,
+        shown="what RUM takes",
+    )
+    keep_errors: bool = row(
+        False,
+        "Send the errors of sessions that the sample rate or the budget leaves out: exceptions and failed requests.",
+        truth,
+    )
     session_start: Literal["auto", "minted", "never"] = row(
         "auto",
         "Sessions that get a `session_start_event`: `auto` those that this process created or the application named, "
@@ -224,41 +236,6 @@ class Config:
         if faults:
             raise ConfigError([*faults, *unknown_variables(environment)])
         return cls(**{name: reading.value for name, reading in found.items()})
-
-
-class Settings(TypedDict, total=False):
-    """The keyword arguments of the exporters: the settings of `Config`, as text or as their own type."""
-
-    app_monitor_id: str | None
-    app_monitor_name: str | None
-    region: str | None
-    endpoint: str | None
-    alias: str | None
-    domain: str | None
-    signing: str | None
-    identity_pool_id: str | None
-    guest_role_arn: str | None
-    compression: str | None
-    timeout_millis: int | str | None
-    max_events_per_request: int | str | None
-    max_requests_per_second: int | str | None
-    max_memory_bytes: int | str | None
-    spool_directory: str | None
-    spool_max_bytes: int | str | None
-    spool_max_age_seconds: int | str | None
-    http_events: str | None
-    custom_events: str | None
-    cost_warning_usd_per_day: float | str | None
-    page_views: str | Callable[[Any], bool | None] | None
-    excluded_names: str | Sequence[str] | None
-    metadata_attributes: str | Sequence[str] | None
-    xray_events: bool | str | None
-    session_sample_rate: float | str | None
-    session_start: str | None
-    url_query_parameters: str | Sequence[str] | None
-    redaction: str | Callable[[str, Any], Any] | None
-    enduser_id: bool | str | None
-    id_hash_key: str | None
 
 
 def table() -> dict[str, Setting]:

@@ -27,6 +27,7 @@ class DropReason(enum.Enum):
     EXPIRED = "RUM accepted no events for longer than spool_max_age_seconds"
     APP_MONITOR_REFUSED = "RUM refused all events of an app monitor for longer than spool_max_age_seconds"
     DAMAGED = "a spool file was damaged, and the events could not be read from it"
+    OVER_BUDGET = "more events arrived than the budget or RUM takes, and the session was not sampled"
     SHUTDOWN = "the process ended before RUM could accept the event"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from otel_rum_exporter.delivery.storage import QueuedEvents
 from otel_rum_exporter.rum.batch import AppMonitor, BatchKey
+from otel_rum_exporter.rum.encoded_events import EncodedEvents
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
 
@@ -17,7 +18,7 @@ def batch_key(session: str = "s", monitor: str = "m") -> BatchKey:
 
 def event(name: object, size: int = 2) -> RumEvent:
     """Return the event of a span, with an id derived from a name."""
-    return RumEvent(event_id(str(name)), 1, "work", "x" * size, "{}", "{}", "span")
+    return RumEvent.of(event_id(str(name)), 1, "work", "x" * size, "{}", "{}", "span")
 
 
 def queued(session: str, *names: object, accepted_ns: int = 0) -> QueuedEvents:
@@ -25,6 +26,11 @@ def queued(session: str, *names: object, accepted_ns: int = 0) -> QueuedEvents:
     return QueuedEvents.of(batch_key(session), [event(name) for name in names], accepted_ns)
 
 
+def encoded(*names: object) -> EncodedEvents:
+    """Return events as they are queued, stored and sent."""
+    return EncodedEvents.of([event(name) for name in names])
+
+
 def ids(queued: Iterable[QueuedEvents]) -> list[str]:
     """Return the ids of queued events in memory."""
-    return [event.id for one in queued for event in one.events or ()]
+    return [event.id for one in queued for event in (one.events.events() if one.events else ())]

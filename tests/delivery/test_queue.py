@@ -127,7 +127,7 @@ def test_put_first_adds_batches_before_all_others() -> None:
     add(queue, "a", 1, 2)
     add(queue, "b", 3, 4)
     queue.take(0.0)
-    queue.put_first([QueuedBatch.of(queued("a", 1)), QueuedBatch.of(queued("a", 2))])
+    queue.put_first([QueuedBatch.of([queued("a", 1)]), QueuedBatch.of([queued("a", 2)])])
     assert [session for session, _ in drain(queue)] == ["a", "a", "b"]
 
 
@@ -158,6 +158,19 @@ def test_events_on_disk_have_a_limit_of_their_own() -> None:
     assert queue.disk_bytes == queued("a", 3).size_bytes
     assert len(queue.evict_from_memory(0)) == 2
     assert (queue.events, queue.memory_bytes, queue.disk_bytes) == (0, 0, 0)
+
+
+def test_recount_knows_which_events_are_on_disk_now() -> None:
+    """A disk that works again took them from memory."""
+    queue = EventQueue(max_events_per_request=1)
+    add(queue, "a", 1)
+    add(queue, "b", 2)
+    before, moved = queue.memory_bytes, queue.queued()[0]
+    moved.location, moved.events = "disk", None
+    queue.recount()
+    assert queue.events == 2
+    assert 0 < queue.memory_bytes < before
+    assert queue.disk_bytes == moved.disk_bytes > 0
 
 
 def test_expire_removes_batches_with_only_old_events() -> None:

@@ -40,6 +40,14 @@ def test_an_empty_bucket_refills_to_a_minimum_before_the_next_request() -> None:
     assert rate.wait_seconds(0.4) == 0.0
 
 
+def test_a_shortage_of_less_than_rounding_makes_no_wait() -> None:
+    """A thread would wake too early, again and again."""
+    bucket = TokenBucket(1.0, 0.0)
+    for missing, wait in ((0.5, 0.5), (1e-6, 1e-6), (1e-12, 0.0), (-0.5, 0.0)):
+        bucket.set(1.0 - missing, 0.0)
+        assert bucket.wait_seconds(1.0, 0.0) == pytest.approx(wait)
+
+
 def test_a_slow_rate_waits_for_one_request() -> None:
     """The minimum refill is never less than a request."""
     rate = RateLimiter(2, 0.0)

@@ -28,7 +28,7 @@ FAILURES = [Disposition.RETRY, Disposition.THROTTLED, Disposition.WAIT]
 
 def batch(*names: object) -> QueuedBatch:
     """Return a batch with one part."""
-    return QueuedBatch.of(queued("s", *(names or (1,))))
+    return QueuedBatch.of([queued("s", *(names or (1,)))])
 
 
 def result(disposition: Disposition, retry_after_seconds: float | None = None) -> Result:

@@ -37,7 +37,7 @@ def test_the_store_keeps_what_rum_has_not_accepted(disposition: Disposition, cou
     """A delivered batch is removed; a rejected batch of several events is replaced by its halves."""
     store, ledger, requests = RecordingStore(), Ledger(), []
     ledger.observe_request = lambda seconds, reason: requests.append((seconds >= 0, reason))
-    batch = QueuedBatch.of(queued("a", *range(count)))
+    batch = QueuedBatch.of([queued("a", *range(count))])
     result = send_batch(batch, send=lambda _: Outcome(disposition, "reason", "message"), store=store, ledger=ledger)
     is_split = disposition is Disposition.SPLIT and count > 1
     assert result.batch is batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from otel_rum_exporter.delivery.storage import MemoryStore, ProvisionalEvents, QueuedEvents
@@ -31,6 +32,17 @@ def test_provisional_events_are_replaced_by_their_final_events_in_one_step() -> 
     assert store.steps == [([], [one, two, three]), ([], [four]), ([two, three], [five]), ([four], [])]
 
 
-def test_memory_does_not_fail() -> None:
+def test_a_pending_record_without_events_stores_none() -> None:
+    """Its handle is resolved as any other."""
+    store = RecordingStore()
+    provisional = ProvisionalEvents(store)
+    provisional.store([], {7: {batch_key("b"): []}}, (), 0)
+    provisional.store([queued("a", 1)], {}, (7,), 0)
+    assert store.steps == [([], []), ([], [event(1).id])]
+
+
+def test_memory_does_not_fail_and_has_nothing_on_disk() -> None:
     """An exporter whose store fails reports that it is not ready."""
-    assert not MemoryStore().is_failing
+    store = MemoryStore()
+    assert not store.is_failing
+    assert (store.recover(), store.persist(), store.disk_limit_bytes()) == (((), 0), False, math.inf)

@@ -22,6 +22,7 @@ from otel_rum_exporter.delivery.storage import OVERHEAD_BYTES, MemoryStore, Queu
 from otel_rum_exporter.delivery.worker import LIGHT_LOAD_EVENTS, Delivery
 from otel_rum_exporter.ledger import DropReason, Ledger, Tally
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
+from otel_rum_exporter.rum.encoded_events import EncodedEvents
 from otel_rum_exporter.rum.errors import Disposition, Outcome
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
@@ -62,7 +63,7 @@ class Harness:
         )
 
     def accept(self, *names: object, key: BatchKey = KEY) -> None:
-        events = [RumEvent(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
+        events = [RumEvent.of(event_id(str(name)), 1, "work", "{}", "{}", "{}") for name in names]
         self.ledger.accept(Tally(len(events)))
         self.delivery.accept({key: events}, 0)
 
@@ -125,7 +126,7 @@ def test_events_lost_by_the_disk_make_no_request(harness: Callable[..., Harness]
     class LosingStore(MemoryStore):
         has_lost = False
 
-        def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+        def events(self, queued: QueuedEvents) -> EncodedEvents | None:
             return None if self.has_lost else queued.events
 
     store = LosingStore()
@@ -311,6 +312,29 @@ def test_ctrl_c_while_the_caller_sends_loses_nothing(
     assert one.ledger.delivered == 1
 
 
+def test_idle_threads_send_what_comes_after_a_burst(harness: Callable[..., Harness]) -> None:
+    """No thread is added while others are idle."""
+    release = threading.Event()
+    one = harness(lambda _: DELIVERED if release.wait(LONG_SECONDS) else RETRY)
+    one.delivery._state.in_flight.measured(LONG_SECONDS)  # so that all requests may be made at once
+    for number in range(3):
+        one.accept(number, key=BatchKey(KEY.app_monitor, str(number), "u"))
+        wait_until(lambda: len(one.sent) == number + 1)  # noqa: B023 - called within the loop
+    threads = delivery_threads()
+    assert len(threads) == 3
+    release.set()
+    assert one.delivery.flush(LONG_SECONDS)
+    for number in range(3):
+        one.accept(number)
+        assert one.delivery.flush(LONG_SECONDS)
+    assert delivery_threads() == threads
+
+
+def delivery_threads() -> set[threading.Thread]:
+    """Return the threads that send."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("otel-rum-delivery")}
+
+
 def test_events_are_kept_after_many_rejections_in_a_row(harness: Callable[..., Harness]) -> None:
     """Then the events are not the cause, and a fix of the cause delivers them."""
     one = harness(lambda _: SPLIT)
@@ -474,7 +498,7 @@ def test_close_while_a_thread_reads_the_disk_loses_nothing(harness: Callable[...
     begun, release = threading.Event(), threading.Event()
 
     class SlowSpool(Spool):
-        def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+        def events(self, queued: QueuedEvents) -> EncodedEvents | None:
             begun.set()
             release.wait(LONG_SECONDS)
             return super().events(queued)

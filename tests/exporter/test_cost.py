@@ -14,7 +14,7 @@ from otel_rum_exporter.rum.price import price_in_words, usd
 
 def event(kind: str) -> RumEvent:
     """Make an event of a type."""
-    return RumEvent("id", 0, kind, "{}", "{}", "{}")
+    return RumEvent.of("id", 0, kind, "{}", "{}", "{}")
 
 
 def lines(caplog: pytest.LogCaptureFixture, log: RateLimitedLog) -> list[str]:

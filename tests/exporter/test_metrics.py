@@ -99,7 +99,7 @@ def test_exported_spans_are_counted_with_the_reason_of_their_loss(
     def is_queued() -> bool:
         """Return whether the events wait. During a request they are not part of the queue's size."""
         points.update(read())
-        return bool(points["otel_rum_exporter.queue.size"][0].value > 1000)
+        return bool(points["otel_rum_exporter.queue.size"][0].value > 500)
 
     wait_until(is_queued)
     assert by_error(points["otel.sdk.exporter.span.inflight"], SPAN_EXPORTER) == {None: 2}

@@ -246,3 +246,29 @@ def test_a_closed_pipeline_has_no_pending_records() -> None:
     assert pipeline.ledger.pending == 0
     assert pipeline.ledger.stored == 0
     assert pipeline.ledger.dropped[DropReason.SHUTDOWN] + pipeline.ledger.delivered == pipeline.ledger.accepted > 1
+
+
+def test_a_load_above_the_budget_is_sampled_and_a_line_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """By whole sessions, from the second batch on; the ledger has the rest under a reason of its own."""
+    pipeline = Pipeline(make_config(max_events_per_second=1, max_requests_per_second=0), Client())
+    batches = [[make_span(attributes={"session.id": f"{batch} {one}"}) for one in range(300)] for batch in range(2)]
+    for spans in batches:
+        pipeline.add_spans(spans)
+    assert pipeline.flush(LONG_SECONDS)
+    ledger = pipeline.ledger.snapshot()
+    pipeline.close(0.0)
+    assert ledger.accepted == 600 == ledger.delivered + ledger.dropped[DropReason.OVER_BUDGET]
+    assert 300 > ledger.dropped[DropReason.OVER_BUDGET] > 200
+    (line,) = [line for line in caplog.messages if "sessions are sampled" in line]
+    assert "OTEL_EXPORTER_AWS_RUM_MAX_EVENTS_PER_SECOND" in line
+    assert "L-35851224" in line
+
+
+def test_without_a_budget_a_light_load_is_sent_whole() -> None:
+    """RUM takes what arrives."""
+    pipeline = Pipeline(make_config(max_requests_per_second=0), Client())
+    for batch in range(20):
+        pipeline.add_spans([make_span(attributes={"session.id": f"{batch} {one}"}) for one in range(20)])
+    assert pipeline.flush(LONG_SECONDS)
+    pipeline.close(0.0)
+    assert (pipeline.ledger.delivered, pipeline.ledger.dropped) == (400, {})

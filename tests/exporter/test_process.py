@@ -282,6 +282,7 @@ def test_a_start_imports_neither_boto3_nor_the_mapping() -> None:
                 *(
                     "_attributes",
                     "_config_fields",
+                    "_settings",
                     "_fork",
                     "_locks",
                     "_log",

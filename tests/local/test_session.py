@@ -21,6 +21,11 @@ VERSION = {"version": "1.0.0"}
         ),
         (
             "http_event",
+            VERSION | {"request": {"method": "GET", "url": "/a"}, "response": {"status": 0}},
+            "GET /a → no answer",
+        ),
+        (
+            "http_event",
             VERSION | {"request": {"method": "PUT"}, "error": {"type": "E", "message": "m"}},
             "failed: E: m",
         ),

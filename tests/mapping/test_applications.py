@@ -60,7 +60,8 @@ class Run:
                 session = minted.setdefault(session, f"minted {len(minted)}")
             for event in events:
                 event_id = "" if event.type.endswith("session_start_event") else event.id
-                known = (event.timestamp_ns, event.details, event.metadata, event.session_metadata)
+                members = event.members
+                known = (*(members[name] for name in ("timestamp", "details", "metadata")), event.session_metadata)
                 self.events[key.app_monitor.id].append((event.type, event_id, session, key.user_id, *known))
 
 

@@ -1,6 +1,7 @@
 """Attribute values to JSON: every value has a form, and OpenTelemetry's rules apply to those without one."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.mapping.attribute_values import json_object, json_value, size_bytes
+from otel_rum_exporter.mapping.attribute_values import MAX_DEPTH, json_object, json_value, size_bytes
 
 ANY_VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
@@ -60,12 +61,20 @@ def test_a_value_whose_text_raises_becomes_the_name_of_its_type() -> None:
     assert json_value(Hostile()) == "<Hostile>"
 
 
-def test_deep_nesting_ends_in_text() -> None:
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}], ids=["lists", "maps"])
+def test_deep_nesting_ends_in_text(wrap: Callable[[Any], Any]) -> None:
     """JSON has a bounded depth, whatever the depth of the value."""
-    value: list[Any] = []
-    for _ in range(1000):
-        value = [value]
-    orjson.dumps(json_value(value))
+    value: Any = "end"
+    for _ in range(MAX_DEPTH):
+        value = wrap(value)
+    assert json_value(value) == value
+    for _ in range(200):
+        value = wrap(value)
+    found: Any = json_value(value)
+    for _ in range(MAX_DEPTH):
+        assert not isinstance(found, str)
+        found = found[0] if isinstance(found, list) else found["a"]
+    assert isinstance(found, str)
 
 
 @given(st.dictionaries(st.text(st.characters(codec=None), max_size=8), ANY_VALUES, max_size=6))

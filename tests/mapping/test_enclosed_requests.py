@@ -307,5 +307,5 @@ def test_the_custom_event_of_a_request_is_as_that_of_a_server_span() -> None:
         span = request({**OLD, "http.method": "POST"}, kind=kind, parent=parent)
         process.converter.spans([span], process.now)
         ((event,),) = process.converter.close(process.now).events.values()
-        details.append({**json.loads(event.details), "spanId": ""})
+        details.append({**json.loads(event.members["details"]), "spanId": ""})
     assert details[0] == details[1]

@@ -84,6 +84,7 @@ DETAILS = st.dictionaries(
     VALUES | st.just("1.0.0") | st.dictionaries(st.sampled_from(["method", "status", "type", "loadState"]), VALUES),
     max_size=4,
 )
+STRANGE = "\ud800"
 STRANGE_TEXTS = st.text(st.characters(codec=None), max_size=60)
 CONFIGS = [make_config(xray_events=True, http_events="all", page_views="all"), make_config(page_views="none")]
 
@@ -143,6 +144,24 @@ def test_any_override_is_applied_or_ignored(kind: Any, details: Any, make: Any) 
     """No override can make an event that RUM would drop."""
     attributes = {"rum.event.type": kind, "rum.event.details": details}
     drafts_of(make("x", attributes))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        make_span(f"{STRANGE} order"),
+        make_span("order", {STRANGE: 1}),
+        make_span("order", {"order": STRANGE, "list": [STRANGE], "map": {STRANGE: STRANGE}}),
+        make_span("order", events=[Event(STRANGE, {STRANGE: STRANGE})], status=Status(StatusCode.ERROR, STRANGE)),
+        make_span("order", scope=STRANGE),
+        make_log("order", {STRANGE: STRANGE}, body=STRANGE),
+        make_log(f"{STRANGE} order"),
+    ],
+)
+def test_a_lone_surrogate_costs_no_record(record: ReadableSpan | ReadableLogRecord) -> None:
+    """It cannot be encoded, and becomes a question mark."""
+    (draft,) = drafts_of(record)
+    assert draft.type.endswith("order")
 
 
 def test_every_rule_is_fuzzed() -> None:

@@ -93,14 +93,16 @@ def test_a_child_that_ends_after_its_parent_still_inherits(identities: Identitie
 
 
 def test_a_pending_span_expires_and_inherits_from_its_trace(identities: Identities) -> None:
-    """A request that never ends does not keep its children pending forever."""
-    endless = make_span("endless", {"session.id": A})
+    """A request that never ends does not keep its children pending forever; another request of its page has ended."""
+    browser = SpanContext(75, 74, is_remote=True)
+    assign(identities, [make_span("request", {"session.id": A}, parent=browser, kind=SpanKind.SERVER)])
+    endless = make_span("endless", {"session.id": A}, parent=browser, kind=SpanKind.SERVER)
     assign(identities, [make_span("other", {"session.id": B}, parent=endless)])
     assign(identities, [make_span("child", parent=endless)])
     assert identities.next_expiry_seconds(at(NOW_NS)) == MAX_PENDING_NS / 1_000_000_000
     assert identities.expire(at(NOW_NS + MAX_PENDING_NS - 1)) == []
     expired = {view.name: one.session_id for view, one in identities.expire(at(NOW_NS + MAX_PENDING_NS))}
-    assert expired == {"other": B, "child": B}
+    assert expired == {"other": B, "child": A}
     assert identities.next_expiry_seconds(at(NOW_NS)) is None
 
 
@@ -256,12 +258,13 @@ def test_a_span_with_another_session_does_not_inherit_the_user(identities: Ident
 
 def test_long_page_metadata_is_inherited_as_the_page_alone(identities: Identities) -> None:
     """Clients choose its size; the span itself keeps all of it."""
-    long = {"pageId": "/cart", "title": "Cart", "pageUrl": "u" * 800, "aws:userAgent": "a" * 800}
-    request = make_span("request", {"session.id": A})
-    whole = assign(identities, [request], {"request": long})["request"]
-    late = assign(identities, [make_span("late", parent=request)])["late"]
-    assert whole.metadata == long
-    assert late.metadata == {"pageId": "/cart", "title": "Cart"}
+    long = {"pageId": "/cart", "title": "Cart", "pageUrl": "u" * 800, "aws:userAgent": "a" * (1024 - 800 - 9)}
+    for text, inherited in (("", long), ("b", {"pageId": "/cart", "title": "Cart"})):
+        page = {**long, "aws:userAgent": long["aws:userAgent"] + text}
+        request = make_span("request", {"session.id": A})
+        whole = assign(identities, [request], {"request": page})["request"]
+        late = assign(identities, [make_span("late", parent=request)])["late"]
+        assert (whole.metadata, late.metadata) == (page, inherited)
 
 
 @pytest.mark.parametrize("name", ["session.id", "user.id"])

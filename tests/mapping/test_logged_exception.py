@@ -39,7 +39,10 @@ FORMS: dict[str, tuple[dict[str, Any], Any]] = {
                     {
                         "exc_type": "TypeError",
                         "exc_value": "no total",
-                        "frames": [{"filename": "/srv/app.py", "lineno": 40, "name": "pay"}],
+                        "frames": [
+                            {"filename": "/srv/main.py", "lineno": 7, "name": "main"},
+                            {"filename": "/srv/app.py", "lineno": 40, "name": "pay"},
+                        ],
                     }
                 ],
             }
@@ -60,6 +63,13 @@ def test_an_error_without_a_name_is_an_error_with_its_type_and_place(form: str) 
     assert details["message"] == "no total"
     assert details["filename"] in {"/srv/app.py", "https://shop.example/app.js"}
     assert details["lineno"] == 40
+
+
+@pytest.mark.parametrize("before", ["", "failed\n", "failed!\n", "an order\nfailed\n"])
+def test_the_stack_in_a_line_begins_with_its_traceback(before: str) -> None:
+    """What a logger wrote before it is no part of it."""
+    ((_, details),) = mapped(make_log(None, {}, body=before + PYTHON, severity=SeverityNumber.ERROR))
+    assert details["stack"] == PYTHON
 
 
 def test_a_quoted_value_that_is_no_json_is_kept() -> None:

@@ -42,6 +42,35 @@ def test_children_expire_after_their_time(pending: PendingSpans[str]) -> None:
     assert pending.next_expiry_seconds(0) is None
 
 
+def test_a_resolved_span_is_no_longer_between_its_children_and_its_parent() -> None:
+    """Else a later child of it would be awaited under a parent that has no children."""
+    pending: PendingSpans[str] = PendingSpans()
+    pending.add(MOTHER, "child", 100, 0, key=AUNT, is_request=False)
+    pending.add(AUNT, "grandchild", 100, 0, key=None, is_request=False)
+    assert pending.oldest == MOTHER
+    assert pending.resolve(MOTHER) == ["child"]
+    assert pending.oldest == AUNT
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MAX_PENDING", 2), ("MAX_PENDING_BYTES", 599)])
+def test_the_application_with_more_than_its_share_makes_room(
+    monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+) -> None:
+    """As soon as all together have too many."""
+    monkeypatch.setattr(module, bound, 10 if value < 10 else 1000)
+    group: dict[int, PendingSpans[str]] = {}
+    for number in range(2):
+        group[number] = PendingSpans(group)
+    large, small = group.values()
+    for number in range(8):
+        large.add(("t", str(number)), "child", 100, 0, key=None, is_request=False)
+    for number in range(2):
+        small.add(("t", str(number)), "child", 100, 0, key=None, is_request=False)
+    assert (large.expired(1), small.expired(1)) == (None, None)
+    small.add(("t", "2"), "child", 100, 0, key=None, is_request=False)
+    assert (large.expired(1), small.expired(1)) == (("t", "0"), None)
+
+
 @pytest.mark.parametrize(("bound", "value"), [("MAX_PENDING", 2), ("MAX_PENDING_BYTES", 599)])
 def test_children_expire_early_when_too_many_are_pending(
     pending: PendingSpans[str], monkeypatch: pytest.MonkeyPatch, bound: str, value: int

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_rum_exporter.mapping.attribute_values import MAX_DEPTH
 from otel_rum_exporter.mapping.private_names import Treatment, treatment_of
 from otel_rum_exporter.mapping.redaction import STANDARD, Redactor
 from otel_rum_exporter.mapping.secret_forms import SECRET_TEXTS
@@ -192,21 +195,48 @@ def test_a_function_gets_what_is_left_of_each_kind_of_text() -> None:
     found = [
         redactor.url("http.url", "https://shop.example/cart?token=abc"),
         redactor.name("GET /cart"),
+        redactor.label("version", "1.2.3"),
         redactor.text("status.description", "password=hunter2"),
         *redactor.attributes({"color": "red"}, ()).values(),
     ]
-    assert found == ["hidden"] * 4
+    assert found == ["hidden"] * 5
     assert seen == {
         "http.url": "https://shop.example/cart",
         "name": "GET /cart",
+        "version": "1.2.3",
         "status.description": "password=***",
         "color": "red",
     }
 
 
+@pytest.mark.parametrize(
+    ("wrap", "levels"),
+    [
+        (lambda value: {"a": value}, MAX_DEPTH),
+        (lambda value: [value], MAX_DEPTH),
+        (lambda value: json.dumps({"a": value}), MAX_DEPTH // 2),
+        (lambda value: json.dumps([value]), MAX_DEPTH // 2),
+    ],
+    ids=["maps", "lists", "maps in JSON", "lists in JSON"],
+)
+def test_values_are_read_to_a_depth(wrap: Callable[[Any], Any], levels: int) -> None:
+    """JSON within JSON is a level of its own. What is deeper is left out, as it may be a secret."""
+    value: Any = "end"
+    for _ in range(levels):
+        value = wrap(value)
+    assert STANDARD.attributes({"k": value}, ()) == {"k": value}
+    assert "end" not in str(STANDARD.attributes({"k": wrap(value)}, ()))
+
+
+@pytest.mark.parametrize("text", ["hats%20and+shoes", "q=hats%20and+shoes%2C+red", "100%25 wool"])
+def test_an_encoded_text_without_a_secret_is_kept(text: str) -> None:
+    """Also if a plus stands for a blank."""
+    assert scrub_text(text) == text
+
+
 def test_a_form_loses_its_values_and_a_sentence_with_an_ampersand_does_not() -> None:
     """A body that was captured as an attribute."""
-    assert STANDARD.attributes({"body": "q=ann&page=2", "note": "x=1 & y=2"}, ()) == {
-        "body": "q=***&page=***",
+    assert STANDARD.attributes({"body": "q=ann&page=2&next=a=b", "note": "x=1 & y=2"}, ()) == {
+        "body": "q=***&page=***&next=***",
         "note": "x=1 & y=2",
     }

@@ -194,6 +194,29 @@ def test_only_a_direct_cause_is_part_of_the_chain() -> None:
         assert raised_of(stack) == ("RuntimeError", "second")
 
 
+CUT = """  File "/srv/a.py", line 1, in f
+ValueError: first
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/srv/b.py", line 2, in g
+KeyError: second"""
+"""The end of a long stack."""
+
+
+def test_a_stack_whose_beginning_was_cut_is_no_group() -> None:
+    """It has the chain of what is left."""
+    assert chain_of(CUT, "ValueError") == ('File "/srv/a.py", line 1, in f', (), ())
+    assert [one.type for one in chain_of(CUT, "KeyError").causes] == ["ValueError"]
+
+
+def test_a_line_before_a_traceback_is_no_exception() -> None:
+    """A logger wrote it."""
+    stack = f"LookupError: no order\nTraceback (most recent call last):\n{CUT}"
+    assert chain_of(stack, "LookupError") == chain_of(stack, "KeyError")
+
+
 def test_causes_of_the_jvm_are_part_of_the_chain() -> None:
     """With the frame that raised them."""
     stack = "a.Outer: o\n\tat a.B.c(B.java:1)\nCaused by: a.Inner: i\n\tat a.D.e(D.java:2)\n\t... 9 more"

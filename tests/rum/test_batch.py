@@ -1,11 +1,13 @@
 """A batch has a stable id, and sends shared metadata once."""
 
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
+from otel_rum_exporter.rum.encoded_events import EncodedEvents, by_session_metadata
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
 
@@ -15,13 +17,23 @@ KEY = BatchKey(AppMonitor("m", None, None, None), "s", "u")
 def event(name: str = "a", own: dict[str, object] | None = None, shared: dict[str, object] | None = None) -> RumEvent:
     """Return an event with metadata."""
     shared = {"version": "1.0.0", "domain": "d"} if shared is None else shared
-    return RumEvent(event_id(name), 1, "work", "{}", json.dumps(own or {}), json.dumps(shared))
+    return RumEvent.of(event_id(name), 1, "work", "{}", json.dumps(own or {}), json.dumps(shared))
+
+
+def batch(*events: RumEvent) -> Batch:
+    """Return a batch of events."""
+    return Batch(KEY, tuple(EncodedEvents.of(group) for group in by_session_metadata(events)))
+
+
+def own_metadata(events: bytes) -> dict[str, Any]:
+    """Return the metadata of events as they are sent, by their ids."""
+    return {event["id"]: json.loads(event["metadata"]) for event in json.loads(b"[%b]" % events)}
 
 
 def test_the_same_events_have_the_same_batch_id() -> None:
     """Also in a retry after a restart."""
-    assert Batch(KEY, (event("a"), event("b"))).id == Batch(KEY, (event("a"), event("b"))).id
-    assert Batch(KEY, (event("a"), event("b"))).id != Batch(KEY, (event("a"),)).id
+    assert batch(event("a"), event("b")).id == batch(event("a"), event("b")).id
+    assert batch(event("a"), event("b")).id != batch(event("a")).id
 
 
 OBJECTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2))
@@ -32,17 +44,24 @@ def test_merged_metadata_is_the_metadata_of_each_event(
     metadata: list[tuple[dict[str, object], dict[str, object]]],
 ) -> None:
     """RUM merges SessionMetadata with the metadata of each event, which takes precedence."""
-    events = tuple(event(str(number), own, shared) for number, (own, shared) in enumerate(metadata))
-    batch = Batch(KEY, events)
-    session, own_metadata = batch.metadata()
-    merged = batch.merged_metadata()
+    made = batch(*(event(str(number), own, shared) for number, (own, shared) in enumerate(metadata)))
+    events, session = made.rum_events()
+    sent, merged = own_metadata(events), own_metadata(made.merged_events())
     for number, (own, shared) in enumerate(metadata):
-        assert {**json.loads(session), **json.loads(own_metadata[number])} == {**shared, **own}
-        assert json.loads(merged[number]) == {**shared, **own}
+        assert {**json.loads(session), **sent[event_id(str(number))]} == {**shared, **own}
+        assert merged[event_id(str(number))] == {**shared, **own}
 
 
 def test_true_and_one_are_not_shared() -> None:
     """They are equal in Python, and different in JSON."""
-    batch = Batch(KEY, (event("a", shared={"x": True}), event("b", shared={"x": 1})))
-    session, own = batch.metadata()
-    assert (session, own) == ("{}", ['{"x":true}', '{"x":1}'])
+    events, session = batch(event("a", shared={"x": True}), event("b", shared={"x": 1})).rum_events()
+    assert session == b"{}"
+    assert [one["metadata"] for one in json.loads(b"[%b]" % events)] == ['{"x":true}', '{"x":1}']
+
+
+def test_events_are_read_from_their_text_as_they_were() -> None:
+    """For a split, and after a restart."""
+    events = (event("a", {"x": "é\\n"}), event("b")._replace(record="span"), event("c")._replace(record="log"))
+    encoded = EncodedEvents.of(events)
+    assert encoded.events() == events
+    assert EncodedEvents.decode(encoded.encode()) == encoded

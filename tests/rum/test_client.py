@@ -19,15 +19,12 @@ from botocore.config import Config as BotoConfig
 
 from otel_rum_exporter import __version__
 from otel_rum_exporter.local import Credentials, Fault, LocalRum
-from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.rum.botocore_hooks import MIN_COMPRESSED_BYTES
 from otel_rum_exporter.rum.client import Transport
 from otel_rum_exporter.rum.errors import Disposition
-from otel_rum_exporter.rum.event import RumEvent
-from otel_rum_exporter.rum.ids import event_id
+from tests.rum.batches import SESSION_ID, batch
 from tests.spans import APP_MONITOR_ID, START_NS, make_config
 
-SESSION_ID = "11111111-1111-4111-8111-111111111111"
 NIL = "00000000-0000-0000-0000-000000000000"
 SHARED = json.dumps({"version": "1.0.0", "domain": "shop.example"})
 
@@ -40,15 +37,6 @@ def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-
-
-def batch(*details: str, alias: str | None = None) -> Batch:
-    """Return a batch of custom events."""
-    events = (
-        RumEvent(event_id(str(number)), START_NS + 123_456_000, "work", one, '{"pageId":"/"}', SHARED)
-        for number, one in enumerate(details or ("{}",))
-    )
-    return Batch(BatchKey(AppMonitor(APP_MONITOR_ID, "monitor", "1.2", alias), SESSION_ID, NIL), tuple(events))
 
 
 def transport(rum: LocalRum, client: Any = None, **settings: object) -> Transport:

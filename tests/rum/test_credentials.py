@@ -25,7 +25,7 @@ from otel_rum_exporter.rum.client import Transport
 from otel_rum_exporter.rum.credentials import GuestCredentials, create_session
 from otel_rum_exporter.rum.errors import Disposition
 from tests.aws import ACCOUNT, REGION, Aws
-from tests.rum.test_client import batch
+from tests.rum.batches import batch
 from tests.spans import make_config, make_span
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/guests"

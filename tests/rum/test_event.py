@@ -29,8 +29,8 @@ def encoded(details: dict[str, Any], metadata: dict[str, Any] | None = None) -> 
 
 def wire_bytes(event: RumEvent) -> int:
     """Return the size of an event as RUM receives it, with all of its metadata."""
-    merged = {**json.loads(event.session_metadata), **json.loads(event.metadata)}
-    body = {"id": event.id, "timestamp": 1795000000.123456, "type": event.type, "details": event.details}
+    merged = {**json.loads(event.session_metadata), **json.loads(event.members["metadata"])}
+    body = {"id": event.id, "timestamp": 1795000000.123456, "type": event.type, "details": event.members["details"]}
     return len(json.dumps({**body, "metadata": json.dumps(merged, ensure_ascii=False)}, ensure_ascii=False).encode())
 
 
@@ -38,7 +38,8 @@ def test_an_event_within_the_limit_is_unchanged() -> None:
     """It has no mark."""
     event = encoded({"a": "é", "b": [1]}, {"pageId": "/"})
     assert event is not None
-    assert (json.loads(event.details), json.loads(event.metadata)) == ({"a": "é", "b": [1]}, {"pageId": "/"})
+    assert json.loads(event.members["details"]) == {"a": "é", "b": [1]}
+    assert json.loads(event.members["metadata"]) == {"pageId": "/"}
 
 
 def test_trimming_removes_links_then_events_then_long_texts_then_attributes() -> None:
@@ -56,8 +57,8 @@ def test_a_trimmed_event_says_so_in_its_metadata() -> None:
     """The details of built-in events have no room for a mark."""
     event = encoded({"message": "x" * 20_000})
     assert event is not None
-    assert json.loads(event.metadata) == {"truncated": True}
-    assert json.loads(event.details)["message"].endswith("...")
+    assert json.loads(event.members["metadata"]) == {"truncated": True}
+    assert json.loads(event.members["details"])["message"].endswith("...")
 
 
 def test_two_hundred_attributes_of_two_hundred_kilobytes_fit() -> None:
@@ -65,7 +66,7 @@ def test_two_hundred_attributes_of_two_hundred_kilobytes_fit() -> None:
     event = encoded({"name": "n", "attributes": {f"key.{n}": "x" * 200_000 for n in range(200)}})
     assert event is not None
     assert wire_bytes(event) <= MAX_EVENT_BYTES
-    assert json.loads(event.details)["name"] == "n"
+    assert json.loads(event.members["details"])["name"] == "n"
 
 
 def test_an_event_that_cannot_be_trimmed_is_none() -> None:

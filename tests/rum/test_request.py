@@ -11,6 +11,7 @@ import pytest
 from botocore.config import Config as BotoConfig
 
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
+from otel_rum_exporter.rum.encoded_events import EncodedEvents, by_session_metadata
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
 from otel_rum_exporter.rum.request import body, parameters
@@ -24,10 +25,12 @@ def batch(*, alias: str | None, version: str | None) -> Batch:
     """Return a batch of two events with all kinds of text."""
     key = BatchKey(AppMonitor(APP_MONITOR_ID, "monitor", version, alias), SESSION_ID, USER_ID)
     events = [
-        RumEvent(event_id(name), START_NS + 123_456_789, name, json.dumps({"text": 'é"\\'}), '{"pageId":"/"}', shared)
+        RumEvent.of(
+            event_id(name), START_NS + 123_456_789, name, json.dumps({"text": 'é"\\'}), '{"pageId":"/"}', shared
+        )
         for name, shared in (("one", '{"domain":"a","version":"1.0.0"}'), ("two", '{"domain":"b","version":"1.0.0"}'))
     ]
-    return Batch(key, tuple(events))
+    return Batch(key, tuple(EncodedEvents.of(group) for group in by_session_metadata(events)))
 
 
 @pytest.mark.parametrize(("alias", "version"), [("front", "1.2"), (None, None)])

@@ -14,6 +14,7 @@ from botocore.config import Config as BotoConfig
 
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
 from otel_rum_exporter.rum.client import Transport
+from otel_rum_exporter.rum.encoded_events import EncodedEvents
 from otel_rum_exporter.rum.errors import Disposition, Outcome
 from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.ids import event_id
@@ -24,7 +25,7 @@ PAGE = b"<!DOCTYPE html><title>Sign in</title>"
 NIL = "00000000-0000-0000-0000-000000000000"
 BATCH = Batch(
     BatchKey(AppMonitor(APP_MONITOR_ID, None, None, None), "11111111-1111-4111-8111-111111111111", NIL),
-    (RumEvent(event_id("1"), START_NS, "work", "{}", "{}", "{}"),),
+    (EncodedEvents.of([RumEvent.of(event_id("1"), START_NS, "work", "{}", "{}", "{}")]),),
 )
 
 

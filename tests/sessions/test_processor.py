@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 
 from otel_rum_exporter.sessions.context import MAX_ID_CHARS, Session, bind
 from otel_rum_exporter.sessions.processor import RumSessionProcessor
@@ -100,6 +100,20 @@ def test_child_inherits_the_sampling_decision_of_its_parent(set_up: SetUp) -> No
         parent = provider.get_tracer("test").start_span("parent")
     expected = {"session.id": A, "user.id": USER, "rum.session.sampled": False}
     assert attributes_of(provider, trace.set_span_in_context(parent)) == expected
+
+
+@pytest.mark.parametrize("session", [Session(A, USER), Session(A, USER, is_sampled=True, is_minted=True)])
+def test_child_in_a_thread_has_the_session_of_its_request(set_up: SetUp, session: Session) -> None:
+    """OpenTelemetry passes its own context to threads, and not the binding; a long request ends after its children."""
+    provider = set_up()[0]
+    with bind(session):
+        request = provider.get_tracer("test").start_span("request", kind=SpanKind.SERVER)
+    in_thread = trace.set_span_in_context(request)
+    child = provider.get_tracer("test").start_span("child", in_thread)
+    assert dict(child.attributes) == session.attributes()  # type: ignore[attr-defined]
+    assert attributes_of(provider, trace.set_span_in_context(child)) == session.attributes()
+    with bind(Session(B, None)):
+        assert attributes_of(provider, in_thread) == session.attributes()
 
 
 @pytest.mark.parametrize("session", [lambda: 1 / 0, lambda: 7, lambda: ("a", "b", "c")])

@@ -38,14 +38,15 @@ class DryRun:
                 self.unread += 1
                 continue
             self.unread += decoded.rejected
-            self._count(self._converter.spans(decoded.spans, _now()))
-            self._count(self._converter.log_records(decoded.log_records, _now()))
+            self.count(self._converter.spans(decoded.spans, _now()))
+            self.count(self._converter.log_records(decoded.log_records, _now()))
 
     def finish(self) -> None:
         """Convert the records that wait for their parents."""
-        self._count(self._converter.close(_now()))
+        self.count(self._converter.close(_now()))
 
-    def _count(self, converted: Converted) -> None:
+    def count(self, converted: Converted) -> None:
+        """Count what a body became."""
         for outcome in converted.outcomes:
             self.events.update(event.type for event in outcome.events)
             self.left_out += outcome.left_out is not None

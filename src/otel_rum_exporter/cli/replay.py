@@ -65,8 +65,10 @@ class Replay:
     """
 
     def __init__(self, config: Config, *, patience_seconds: float, on_delivered: Callable[[FileAccount], None]) -> None:
-        # Without a spool: the files keep the records, and this class limits how many events are in memory.
-        own = replace(config, spool_directory=None, max_memory_bytes=max(config.max_memory_bytes, MEMORY_BYTES))
+        # The files keep the records, and this class limits how many events are in memory: there is no spool, and the
+        # speed of a file is no load that leaves sessions out.
+        memory_bytes = max(config.max_memory_bytes, MEMORY_BYTES)
+        own = replace(config, spool_directory=None, max_memory_bytes=memory_bytes, max_events_per_second=0.0)
         self._pipeline = Pipeline(own)
         self._patience_seconds = patience_seconds
         self._on_delivered = on_delivered

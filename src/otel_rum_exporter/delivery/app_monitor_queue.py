@@ -6,7 +6,7 @@ import heapq
 import itertools
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..rum.batch import BatchKey
@@ -33,11 +33,9 @@ class QueuedBatch:
     newest_ns: float = -math.inf
 
     @classmethod
-    def of(cls, queued: QueuedEvents) -> QueuedBatch:
-        """Return a batch of one part."""
-        batch = cls(queued.key)
-        batch.add(queued)
-        return batch
+    def of(cls, parts: Sequence[QueuedEvents]) -> QueuedBatch:
+        """Return a batch of its parts."""
+        return cls(parts[0].key).with_parts(parts)
 
     def add(self, queued: QueuedEvents) -> None:
         self.parts.append(queued)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 
 from .._locks import DeferringLock
@@ -26,11 +25,11 @@ class IdleWait:
         if self._leader_until is not None:
             if until < self._leader_until:
                 self._leader.notify()
-            self._followers.wait(_timeout(limit - now))
+            self._followers.wait(min(limit - now, threading.TIMEOUT_MAX))
             return
         self._leader_until = until
         try:
-            self._leader.wait(_timeout(min(until, limit) - now))
+            self._leader.wait(min(until - now, limit - now, threading.TIMEOUT_MAX))
         finally:
             self._leader_until = None
 
@@ -46,8 +45,3 @@ class IdleWait:
         """Wake all threads."""
         self._leader.notify_all()
         self._followers.notify_all()
-
-
-def _timeout(seconds: float) -> float | None:
-    """Return a timeout for a condition: None for infinity, and no more than it accepts."""
-    return None if seconds == math.inf else min(max(0.0, seconds), threading.TIMEOUT_MAX)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..ledger import Ledger
 from ..rum.batch import Batch
+from ..rum.encoded_events import by_session_metadata
 from ..rum.errors import Disposition, Outcome
 from ..rum.event import RumEvent
 from .app_monitor_queue import QueuedBatch
@@ -21,26 +22,30 @@ def send_batch(batch: QueuedBatch, *, send: Callable[[Batch], Outcome], store: S
     lost = tuple(queued for queued, found in stored if found is None)
     if lost:
         batch = batch.with_parts([queued for queued, found in stored if found is not None])
-    events = tuple(event for _, found in stored for event in found or ())
-    if not events:
+    request = Batch(batch.key, tuple(found for _, found in stored if found is not None))
+    if not request.parts:
         return Result(NO_REQUEST, batch, lost=lost)
     start = time.monotonic()
-    outcome = send(Batch(batch.key, events))
+    outcome = send(request)
     seconds = time.monotonic() - start
     ledger.request(seconds, outcome.reason)
     halves: tuple[QueuedBatch, ...] = ()
     if outcome.disposition is Disposition.DELIVERED:
         store.remove(batch.parts)
-    elif outcome.disposition is Disposition.SPLIT and len(events) > 1:
-        halves = _split(batch, events, store)
+    elif outcome.disposition is Disposition.SPLIT and batch.count > 1:
+        halves = _split(batch, request.events, store)
     elif outcome.disposition is Disposition.SPLIT:
-        outcome = replace(outcome, message=f"{outcome.message} (event {events[0].id} of type {events[0].type})")
+        (event,) = request.events
+        outcome = replace(outcome, message=f"{outcome.message} (event {event.id} of type {event.type})")
     return Result(outcome, batch, halves, lost, seconds)
 
 
 def _split(batch: QueuedBatch, events: tuple[RumEvent, ...], store: Store) -> tuple[QueuedBatch, ...]:
     """Store the halves of a batch in its place."""
     accepted_ns, middle = int(batch.oldest_ns), len(events) // 2
-    halves = [QueuedEvents.of(batch.key, half, accepted_ns) for half in (events[:middle], events[middle:])]
-    store.replace(batch.parts, halves)
-    return tuple(map(QueuedBatch.of, halves))
+    halves = [
+        QueuedBatch.of([QueuedEvents.of(batch.key, group, accepted_ns) for group in by_session_metadata(half)])
+        for half in (events[:middle], events[middle:])
+    ]
+    store.replace(batch.parts, [part for half in halves for part in half.parts])
+    return tuple(halves)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from ..ledger import Tally
+from ..ledger import DropReason, Tally
+from ..receipt import Receipt
 from ..rum.batch import BatchKey, Events
+from ..rum.encoded_events import EncodedEvents
 from ..rum.event import RumEvent
+
+Receipts = Mapping[BatchKey, Sequence[Receipt]]
+"""The receipts of events by the key of their batch."""
 
 OVERHEAD_BYTES = 300
 """Estimated size in memory of a `QueuedEvents` object without its events."""
@@ -28,15 +33,22 @@ class QueuedEvents:
     tally: Tally
     size_bytes: int
     accepted_ns: int
-    events: tuple[RumEvent, ...] | None = None
+    events: EncodedEvents | None = None
     location: Any = None
+    receipts: Sequence[Receipt] = ()
 
     @classmethod
     def of(cls, key: BatchKey, events: Sequence[RumEvent], accepted_ns: int) -> QueuedEvents:
-        """Return queued events in memory."""
-        size_bytes = sum(event.size_bytes for event in events)
-        tally = Tally.of(event.record for event in events)
-        return cls(key=key, tally=tally, size_bytes=size_bytes, accepted_ns=accepted_ns, events=tuple(events))
+        """Return queued events in memory. They have the same session metadata."""
+        tally = Tally.of([event.record for event in events])
+        encoded = EncodedEvents.of(events)
+        return cls(key=key, tally=tally, size_bytes=len(encoded.json), accepted_ns=accepted_ns, events=encoded)
+
+    def hold(self, receipts: Sequence[Receipt]) -> None:
+        """Hold receipts until `settle`."""
+        self.receipts = receipts
+        for receipt in receipts:
+            receipt.hold()
 
     @property
     def count(self) -> int:
@@ -59,6 +71,14 @@ class QueuedEvents:
         return self.size_bytes if self.is_on_disk else 0
 
 
+def settle(queued: Iterable[QueuedEvents], dropped: DropReason | None = None) -> None:
+    """Release the receipts of events that are delivered, dropped or on disk."""
+    for one in queued:
+        receipts, one.receipts = one.receipts, ()
+        for receipt in receipts:
+            receipt.release(dropped)
+
+
 class Recovered(NamedTuple):
     """Queued events that dead processes left on disk, and the number of events that cannot be read."""
 
@@ -74,7 +94,7 @@ class Store(Protocol):
 
     is_failing: bool
 
-    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+    def events(self, queued: QueuedEvents) -> EncodedEvents | None:
         """Return the events; None if they are lost."""
 
     def remove(self, queued: Sequence[QueuedEvents]) -> None:
@@ -101,7 +121,7 @@ class MemoryStore:
 
     is_failing = False
 
-    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+    def events(self, queued: QueuedEvents) -> EncodedEvents | None:
         """Return the events."""
         return queued.events
 
@@ -144,7 +164,7 @@ class ProvisionalEvents:
         """Store queued and provisional events in place of the resolved ones, in one step."""
         replaced = [one for handle in resolved for one in self._by_handle.pop(handle, ())]
         added = {
-            handle: [QueuedEvents.of(key, events, accepted_ns) for key, events in by_key.items()]
+            handle: [QueuedEvents.of(key, events, accepted_ns) for key, events in by_key.items() if events]
             for handle, by_key in provisional.items()
         }
         self._store.replace(replaced, [*queued, *itertools.chain.from_iterable(added.values())])

@@ -29,7 +29,7 @@ from .rate_limiter import RateLimiter
 from .result import FAILED, Result
 from .sender import send_batch
 from .state import EXPIRY_ADVICE, DeliveryState
-from .storage import ProvisionalEvents, QueuedEvents, Store
+from .storage import ProvisionalEvents, QueuedEvents, Receipts, Store
 
 T = TypeVar("T")
 MAX_EXPORT_WAIT_SECONDS = 2.0
@@ -108,6 +108,7 @@ class Delivery:
         *,
         provisional: Mapping[int, Events] = MappingProxyType({}),
         resolved: Sequence[int] = (),
+        receipts: Receipts = MappingProxyType({}),
     ) -> None:
         """Store and queue events; when this returns, they are durable if the store is.
 
@@ -115,7 +116,7 @@ class Delivery:
         ones to remove in the same step, because their final events are among `events`.
         """
         with self.lock:
-            queued = self._queue.pack(events, accepted_ns)
+            queued = self._queue.pack(events, accepted_ns, receipts)
         if not self.is_closed:
             self._provisional.store(queued, provisional, resolved, accepted_ns)
         self.enqueue(queued)
@@ -126,7 +127,7 @@ class Delivery:
         """Write events that stayed in memory, if the disk works again."""
         if self._store.persist():
             with self.lock:
-                self._queue.recount()
+                self._state.persisted()
 
     def enqueue(self, queued: Sequence[QueuedEvents]) -> None:
         """Deliver events that are stored already."""
@@ -153,8 +154,7 @@ class Delivery:
             while 0 < self._state.stored_events <= LIGHT_LOAD_EVENTS:
                 now = time.monotonic()
                 is_outage = self._has_threads and self._state.is_outage(MAX_EXPORT_WAIT_SECONDS, now)
-                is_limited = self._state.rate_limiter.wait_seconds(now) > 0
-                if is_outage or is_limited or not self._advance(now, deadline):
+                if is_outage or self._state.rate_limiter.wait_seconds(now) > 0 or not self._advance(now, deadline):
                     break
         self._after_step()
 
@@ -187,8 +187,7 @@ class Delivery:
         if self.is_closed:
             return
         self.persist()
-        # First, so that no event is both on disk and counted as dropped.
-        self._store.close()
+        self._store.close()  # first, so that no event is both on disk and counted as dropped
         with self.lock:
             if self._state.is_closed:
                 return
@@ -201,6 +200,12 @@ class Delivery:
     def requests_per_second(self) -> float:
         """The current request rate; 0 means no limit."""
         return self._state.rate_limiter.per_second
+
+    @property
+    def backlog_events(self) -> int:
+        """See `DeliveryState.backlog_events`."""
+        with self.lock:
+            return self._state.backlog_events
 
     @property
     def oldest_ns(self) -> int | None:
@@ -220,9 +225,8 @@ class Delivery:
     def _advance(self, now: float, limit: float) -> bool:
         """Wait for one step of delivery, or make it; false if none will happen before `limit`."""
         state = self._state
-        if state.is_closed or now >= limit:
-            return False
-        if not state.in_flight.batches and state.next_send_seconds(now) >= limit:
+        is_idle = not state.in_flight.batches and state.next_send_seconds(now) >= limit
+        if state.is_closed or now >= limit or is_idle:
             return False
         if self._has_threads:
             self._changed.wait(limit - now)
@@ -237,15 +241,11 @@ class Delivery:
         """Start a thread if none is alive, or all are busy and one more request may be in flight."""
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         state = self._state
-        if state.is_closed or len(self._threads) >= min(len(state.in_flight.batches) + 1, state.max_in_flight):
-            return
-        name = f"otel-rum-delivery-{len(self._threads)}"
-        thread = threading.Thread(target=self._run, name=name, daemon=True)
-        try:
-            thread.start()
-            self._threads.append(thread)
-        except RuntimeError:
-            return
+        if not state.is_closed and len(self._threads) < min(len(state.in_flight.batches) + 1, state.max_in_flight):
+            thread = threading.Thread(target=self._run, name=f"otel-rum-delivery-{len(self._threads)}", daemon=True)
+            with contextlib.suppress(RuntimeError):
+                thread.start()
+                self._threads.append(thread)
 
     def _run(self) -> None:
         while True:

@@ -14,7 +14,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from .._log import log_line
-from ..config import Config, ConfigError, Settings, unknown_variables
+from .._settings import Settings
+from ..config import Config, ConfigError, unknown_variables
 from ..ledger import LedgerSnapshot
 from .registry import SharedPipeline
 

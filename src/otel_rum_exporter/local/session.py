@@ -85,7 +85,9 @@ def _http(details: dict[str, Any]) -> str:
     request = details["request"]
     outcome = ""
     if "response" in details:
-        outcome = f" → {details['response']['status']}"
+        # Clients send 0 or -1 without an answer.
+        status = details["response"]["status"]
+        outcome = f" → {status}" if status >= 100 else " → no answer"
     elif "error" in details:
         outcome = f" failed: {_error(details['error'])}"
     return f"{request['method']} {request.get('url', '')}{outcome}"

@@ -13,6 +13,7 @@ from .caches import BoundedDict, Caches
 from .identity import Identities
 from .identity_attributes import IdentityReader
 from .mapper import Mapper
+from .sampling import Sampling, SessionSampler
 
 MAX_APPLICATIONS = 256
 """Applications that are remembered at once."""
@@ -24,8 +25,17 @@ MAX_SESSIONS = 10_000
 class Application:
     """The memory of one application. A cache that is kept elsewhere would be shared with other applications."""
 
-    def __init__(self, config: Config, reader: IdentityReader, caches: Caches, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reader: IdentityReader,
+        new_id: Callable[[], str],
+        sampling: Sampling,
+        key: str | None,
+        caches: Caches,
+    ) -> None:
         self.caches = caches
+        self.sampler = SessionSampler(sampling, caches, key or "")
         self.identities = Identities(reader, caches, new_id=new_id)
         self.mapper = Mapper(config, caches)
         self._started_sessions: BoundedDict[str, None] = caches.bounded("started sessions", MAX_SESSIONS)
@@ -46,7 +56,7 @@ class Application:
 class Applications:
     """The applications by their key. The bounds of their caches hold for all together. Not thread-safe."""
 
-    def __init__(self, make: Callable[[Caches], Application]) -> None:
+    def __init__(self, make: Callable[[str | None, Caches], Application]) -> None:
         self._make = make
         self._caches = Caches()
         self._applications: OrderedDict[str | None, Application] = OrderedDict()
@@ -58,7 +68,7 @@ class Applications:
         """Return an application; a new one at its first use."""
         application = self._applications.get(key)
         if application is None:
-            application = self._applications[key] = self._make(Caches(self._caches))
+            application = self._applications[key] = self._make(key, Caches(self._caches))
         self._applications.move_to_end(key)
         return application
 

@@ -28,20 +28,25 @@ class _Answers(dict[frozenset[str], bool]):
         return self.setdefault(wanted, not wanted.isdisjoint(self._names))
 
 
+def _always(_wanted: frozenset[str]) -> bool:
+    return True
+
+
 class AttributeKeys:
     """The set of a record's attribute names, shared by all records with the same names. Thread-safe.
 
     Results that depend on names alone are computed once per set. `is_kept` is false for a set that is too large to be
     kept for other records. `has` returns whether it contains one of the wanted names, in a set that lives as long
-    as the process.
+    as the process. `may_have` does not exclude the names that a large set lacks.
     """
 
-    __slots__ = ("_cached", "has", "is_kept", "names")
+    __slots__ = ("_cached", "has", "is_kept", "may_have", "names")
 
     def __init__(self, names: tuple[str, ...], *, is_kept: bool) -> None:
         self.names = names
         self.is_kept = is_kept
         self.has = _Answers(names).__getitem__
+        self.may_have = self.has if is_kept else _always
         self._cached: dict[Callable[[tuple[str, ...]], Any], Any] = {}
 
     def cached(self, function: Callable[[tuple[str, ...]], T]) -> T:

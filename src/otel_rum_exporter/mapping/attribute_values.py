@@ -52,7 +52,13 @@ def json_object(values: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
     """Return a mapping as a JSON object, without members that are None."""
     found = {}
     for key, value in values.items():
-        item = value if type(value) is str and value.isascii() else json_value(value, depth)
+        kind = type(value)
+        if kind is str:
+            item = value if value.isascii() else json_text(value)
+        elif kind is bool or (kind is int and -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER):
+            item = value
+        else:
+            item = json_value(value, depth)
         if item is not None:
             found[key if type(key) is str and key.isascii() else json_text(key)] = item
     return found
@@ -63,7 +69,7 @@ def json_text(value: object) -> str:
     if not isinstance(value, str):
         return _as_text(value)
     if value.isascii():
-        return str(value)
+        return value if type(value) is str else str(value)
     return value.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -31,7 +31,7 @@ class BoundedDict(OrderedDict[K, V]):
         excess = sum(map(len, self._group.values())) - self.max_size
         while excess > 0:
             largest = max(self._group.values(), key=len)
-            count = max(1, min(excess, len(largest) - fair))
+            count = min(excess, len(largest) - fair)
             for _ in range(count):
                 largest.popitem(last=False)
             excess -= count

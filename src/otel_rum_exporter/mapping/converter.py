@@ -10,12 +10,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from opentelemetry.trace import SpanKind
-
 from .._attributes import EVENT_TYPE, RESOURCE_APP_MONITOR_ID, SESSION_MINTED
 from .._log import RateLimitedLog
 from ..config import Config
 from ..ledger import DropReason, Ledger, Record, Tally
+from ..receipt import Receipt
 from ..rum.batch import BatchKey, Events
 from ..rum.event import EventDraft, RumEvent
 from . import metadata, override
@@ -30,15 +29,14 @@ from .log_view import LogRecord, LogView
 from .mapper import Mapped
 from .missing_session import log_missing_session
 from .outcome import Converted, Drop, Outcome, kind_of, too_large, too_large_of, unmappable
-from .record_view import Resource, View
+from .record_view import SERVER, Resource, View
 from .redaction import Redactor
-from .sampling import is_sampled
+from .sampling import Sampling, is_error
 from .span_view import Span, SpanView
 
 V = TypeVar("V", bound=View)
 Read = Sequence[tuple[View, Mapping[str, Any]]]
 
-NOT_SAMPLED = "its session is not sampled"
 REPEATED_START = "its session was started before"
 
 
@@ -68,18 +66,19 @@ class Converter:
         hash_key = (config.id_hash_key or config.app_monitor_id or "otel-rum-exporter").encode()
         reader = IdentityReader(hash_key=hash_key, has_enduser_id=config.enduser_id)
         guarded = self._with_guarded_page_views(config)
-        self._applications = Applications(lambda caches: Application(guarded, reader, caches, new_id))
+        self.sampling = Sampling(config)
+        self._applications = Applications(partial(Application, guarded, reader, new_id, self.sampling))
         self._app_monitors = AppMonitorResolver(config)
         self._builder = EventBuilder(config, partial(reader.uuid, "session"))
 
-    def spans(self, spans: Iterable[Span], now: Moment) -> Converted:
+    def spans(self, spans: Iterable[Span], now: Moment, receipt: Receipt | None = None) -> Converted:
         """Convert finished spans, and the pending spans below them."""
-        read, failed = self._read(SpanView.of, spans, "span")
+        read, failed = self._read(SpanView.of, spans, "span", receipt)
         return self._finish(now, read, failed)
 
-    def log_records(self, records: Iterable[LogRecord], now: Moment) -> Converted:
+    def log_records(self, records: Iterable[LogRecord], now: Moment, receipt: Receipt | None = None) -> Converted:
         """Convert log records that need not wait for their span."""
-        read, failed = self._read(LogView.of, records, "log")
+        read, failed = self._read(LogView.of, records, "log", receipt)
         for group in self._by_application(read).values():
             web_vital.supersede(view for view, _ in group if isinstance(view, LogView))
         return self._finish(now, read, failed)
@@ -87,6 +86,14 @@ class Converter:
     def expire(self, now: Moment) -> Converted:
         """Convert the spans that have been pending for too long."""
         return self._finish(now)
+
+    def resolve(self, now: Moment) -> Converted:
+        """Convert all pending spans; later ones may be pending again."""
+        was_closed, self._is_closed = self._is_closed, True
+        try:
+            return self._finish(now)
+        finally:
+            self._is_closed = was_closed
 
     def close(self, now: Moment) -> Converted:
         """Convert all pending spans; from now on none stays pending."""
@@ -99,7 +106,7 @@ class Converter:
         return min((seconds for seconds in found if seconds is not None), default=None)
 
     def _read(
-        self, view_of: Callable[[Any], V], records: Iterable[Any], kind: Record
+        self, view_of: Callable[[Any], V], records: Iterable[Any], kind: Record, receipt: Receipt | None
     ) -> tuple[list[tuple[V, dict[str, Any]]], list[Outcome]]:
         """Return the views of records with their page metadata, and the outcomes of those that cannot be read."""
         read: list[tuple[V, dict[str, Any]]] = []
@@ -107,13 +114,15 @@ class Converter:
         for record in records:
             try:
                 view = view_of(record)
-                view.redactor = self._redactor
+                view.redactor, view.receipt = self._redactor, receipt
                 read.append((view, metadata.of_trace(view)))
+                if receipt is not None:
+                    receipt.hold()
                 if view.has_other_clock:
                     self._log_other_clock(view)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 failed.append(Outcome(None, drops=[unmappable(getattr(record, "name", ""), error, kind)]))
-        for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SpanKind.SERVER}.values():
+        for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SERVER}.values():
             self._app_monitors.add_server(resource)
         return read, failed
 
@@ -144,8 +153,7 @@ class Converter:
             if application.identities.pending:
                 identities = application.identities
                 resolved.append((application, identities.close(now) if self._is_closed else identities.expire(now)))
-        outcomes = [*failed]
-        resource, resolution = None, None
+        outcomes, resource, resolution = [*failed], None, None
         for application, pairs in resolved:
             for view, identity in pairs:
                 try:
@@ -171,24 +179,35 @@ class Converter:
         if resolution is None:
             fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
             return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
-        if not self._is_recorded(identity):
-            return Outcome(view, identity, left_out=NOT_SAMPLED)
+        decision = application.sampler.decide(identity)
+        if decision.rate or decision.keeps_errors:
+            outcome = self._mapped(application, view, identity, resolution, now_ns, decision.rate)
+            return outcome if decision.rate else self.sampling.errors_of(outcome, decision)
+        return self.sampling.without(view, identity, decision)
+
+    def _mapped(
+        self, application: Application, view: View, identity: Identity, resolution: Resolution, now_ns: int, rate: float
+    ) -> Outcome:
+        """Return the outcome of a record of a session that was sampled with a rate; rate 0 sends only its errors."""
         mapped = self._map(application, view)
         drafts, left_out = mapped.drafts, mapped.left_out
         is_started = application.is_started(identity.session_id)
         starts_itself = bool(drafts) and drafts[0].type == SESSION_START_EVENT
         if is_started and starts_itself:
             drafts, left_out = drafts[1:], REPEATED_START
-        if identity.is_minted and view.kind is SpanKind.SERVER:
+        if identity.is_minted and view.kind is SERVER:
             log_missing_session(self._log, view)
-        is_start = not (is_started or starts_itself) and self._can_start(view, identity, drafts)
+        drafts = drafts if rate or any(map(is_error, drafts)) else []
+        is_start = rate > 0 and not (is_started or starts_itself) and self._can_start(view, identity, drafts)
         if not (drafts or is_start):
             return Outcome(view, identity, mapped.rule, left_out=left_out)
-        built = self._builder.events(view, drafts, identity, resolution, now_ns)
+        built = self._builder.events(view, drafts, identity, resolution, now_ns, rate)
+        if not rate:
+            built = [event for draft, event in zip(drafts, built, strict=True) if is_error(draft)]
         drops = too_large_of(view, built) if None in built else ()
         monitor = resolution.monitor
         if is_start:
-            built = [self._builder.session_start(view, identity, resolution, now_ns), *built]
+            built = [self._builder.session_start(view, identity, resolution, now_ns, rate), *built]
             if built[0] is None:
                 drops = [*drops, too_large("")]
         if is_start or starts_itself:
@@ -221,7 +240,8 @@ class Converter:
                 tally = Tally.of([drop.record])
                 self._ledger.accept(tally)
                 self._ledger.drop(drop.reason, [tally])
-                self._log.add_loss(drop.reason, 1, drop.fix)
+                if drop.fix:
+                    self._log.add_loss(drop.reason, 1, drop.fix)
 
     def _provisional_events(
         self, application: Application, final: set[int], read: Read, now: Moment
@@ -234,12 +254,12 @@ class Converter:
             try:
                 resolution = self._app_monitors.of(view.resource)
                 identity = application.identities.provisional(view, page, now)
-                if resolution is None or not self._is_recorded(identity):
+                if resolution is None or not (rate := application.sampler.decide(identity).rate):
                     continue
                 # Mapped once, because the mapper remembers what it has mapped.
                 self._provisional[id(view)] = application.mapper.without_errors(view)
                 mapped = application.mapper.with_errors(view, self._provisional[id(view)], is_provisional=True)
-                events = self._builder.events(view, mapped.drafts, identity, resolution, now.epoch_ns)
+                events = self._builder.events(view, mapped.drafts, identity, resolution, now.epoch_ns, rate)
                 key = BatchKey(resolution.monitor, identity.session_id, identity.user_id)
                 provisional[id(view)] = {key: [event for event in events if event]}
             except Exception:  # noqa: BLE001, S112 - it fails again when the span is resolved, and is counted then
@@ -258,13 +278,6 @@ class Converter:
             )
         before = self._provisional.get(id(view))
         return application.mapper.map(view) if before is None else application.mapper.map_again(view, before)
-
-    def _is_recorded(self, identity: Identity) -> bool:
-        """Return whether a session is sent: by the decision made elsewhere, else by the sample rate."""
-        if identity.is_sampled is not None:
-            return identity.is_sampled
-        rate = self._config.session_sample_rate
-        return rate >= 1 or is_sampled(identity.session_id, rate)
 
     def _with_guarded_page_views(self, config: Config) -> Config:
         """Return settings whose `page_views` function cannot fail a span."""

@@ -21,6 +21,7 @@ from .app_monitor import Resolution
 from .events import session_start
 from .identity import Identity
 from .record_view import EARLIEST_EPOCH_NS, View
+from .sampling import is_error, with_rate
 from .span_view import SpanView
 
 LATEST_AHEAD_NS = 3600 * 1_000_000_000
@@ -33,14 +34,25 @@ class EventBuilder:
     def __init__(self, config: Config, session_uuid: Callable[[str], str]) -> None:
         self._config = config
         self._session_uuid = session_uuid
+        self._keeps_errors = config.keep_errors
         self._room = MAX_METADATA_ATTRIBUTES - len(config.metadata_attributes)
         self._last: tuple[Mapping[str, Any], str] = ({}, "{}")
 
     def events(
-        self, view: View, drafts: Sequence[EventDraft], identity: Identity, resolution: Resolution, now_ns: int
+        self,
+        view: View,
+        drafts: Sequence[EventDraft],
+        identity: Identity,
+        resolution: Resolution,
+        now_ns: int,
+        rate: float = 1.0,
     ) -> list[RumEvent | None]:
-        """Return the event of each draft of a span or log record; None for one that is too large."""
-        own, shared = self._metadata(view, identity), resolution.session_metadata
+        """Return the event of each draft of a span or log record; None for one that is too large.
+
+        `rate` is the share of sessions that are sent, for the metadata of events that stand for others.
+        """
+        is_rated = 0 < rate < 1 and self._room > 0
+        own, shared = self._metadata(view, identity, self._room - is_rated), resolution.session_metadata
         record: Record = "span" if view.key else "log"
         latest_ns = now_ns + LATEST_AHEAD_NS
         events = []
@@ -51,18 +63,22 @@ class EventBuilder:
                 new_id = event_id(resolution.monitor.id, identity.session_id, "session_start")
             else:
                 new_id = id_within_span(*view.key, index) if view.key else _id_of_log(view, resolution, draft, index)
-            events.append(encode(draft, new_id, own, shared, "" if index else record))
+            of_draft = with_rate(own, rate) if is_rated and not (self._keeps_errors and is_error(draft)) else own
+            events.append(encode(draft, new_id, of_draft, shared, "" if index else record))
         return events
 
-    def session_start(self, view: View, identity: Identity, resolution: Resolution, now_ns: int) -> RumEvent | None:
+    def session_start(
+        self, view: View, identity: Identity, resolution: Resolution, now_ns: int, rate: float
+    ) -> RumEvent | None:
         """Return the event that starts the session of a span or log record."""
-        (event,) = self.events(view, [session_start.session_start(view.start_ns)], identity, resolution, now_ns)
+        start = session_start.session_start(view.start_ns)
+        (event,) = self.events(view, [start], identity, resolution, now_ns, rate)
         return event and event._replace(record="")
 
-    def _metadata(self, view: View, identity: Identity) -> str:
+    def _metadata(self, view: View, identity: Identity, room: int) -> str:
         """Return the metadata of the trace and of the span itself, as JSON text.
 
-        Dropped counts and the previous session are added as far as RUM has room for custom metadata.
+        Dropped counts and the previous session are added as far as there is `room` for custom metadata.
         """
         found = identity.metadata
         if self._config.metadata_attributes:
@@ -74,7 +90,7 @@ class EventBuilder:
         elif view.dropped is not None:
             additional = metadata.dropped_counts(view.dropped)
         if additional:
-            found = {**found, **dict(itertools.islice(additional.items(), self._room))}
+            found = {**found, **dict(itertools.islice(additional.items(), room))}
         if not found:
             return "{}"
         # Many spans in a row have the metadata of one page.

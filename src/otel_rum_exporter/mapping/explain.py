@@ -165,16 +165,7 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
             **{name: getattr(record, name) for name in ("name", "kind", "rule", "session_id", "user_id", "page_id")},
             "left_out": record.left_out,
             "no_page": record.no_page,
-            "events": [
-                {
-                    "id": event.id,
-                    "type": event.type,
-                    "timestamp": event.timestamp_ns / NS_PER_SECOND,
-                    "details": orjson.loads(event.details),
-                    "metadata": {**orjson.loads(event.session_metadata), **orjson.loads(event.metadata)},
-                }
-                for event in record.events
-            ],
+            "events": [_event_as_json(event) for event in record.events],
         }
         for record in explanation.records
     ]
@@ -187,9 +178,20 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
     }
 
 
+def _event_as_json(event: RumEvent) -> dict[str, Any]:
+    members = event.members
+    return {
+        "id": event.id,
+        "type": event.type,
+        "timestamp": members["timestamp"],
+        "details": orjson.loads(members["details"]),
+        "metadata": {**orjson.loads(event.session_metadata), **orjson.loads(members["metadata"])},
+    }
+
+
 def summary(event: RumEvent) -> str:
     """Return the main details of an event on one line of at most `_SUMMARY_CHARS`."""
-    values = (f"{path}={cut(value, _VALUE_CHARS)}" for path, value in _leaves(orjson.loads(event.details)))
+    values = (f"{path}={cut(value, _VALUE_CHARS)}" for path, value in _leaves(orjson.loads(event.members["details"])))
     return cut(_printable(" ".join(values)), _SUMMARY_CHARS)
 
 

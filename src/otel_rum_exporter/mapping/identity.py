@@ -6,34 +6,37 @@ They come from its own attributes, else its ancestors', else its trace's, else i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
-
-from opentelemetry.trace import SpanKind
 
 from .._served import is_instrumentation
 from ..rum.ids import NIL_UUID
 from .caches import BoundedDict, Caches
-from .identity_attributes import NOTHING, PAGE_ID, IdentityAttributes, IdentityReader
+from .identity_attributes import NOTHING, PAGE_ID, UNFINISHED, IdentityAttributes, IdentityReader
 from .pending import PendingSpans
 from .process_session import ProcessSession
-from .record_view import SpanKey, View
+from .record_view import CONSUMER, INTERNAL, SERVER, SpanKey, View
 
 MAX_ENDED = 10_000
 """Ended spans kept for children that arrive later."""
 
 MAX_TRACES = 20_000
-"""Traces, and parents that never arrived, kept for spans whose ancestors are unknown."""
+"""Traces kept for spans whose ancestors are unknown."""
 
 MAX_PAGES = 10_000
 """Sessions whose last page is kept."""
 
+MAX_IDENTITIES = 10_000
+"""Identities kept for later spans of the same session."""
 
-class Identity(NamedTuple):
-    """Session, user and page of an event.
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Session, user and page of an event. Events in a row of one session and page have the same object.
 
     `metadata` is what page and browser add to the event's RUM metadata. `is_minted` is true if this process created the
-    session's id, `is_joined` if another program started the session. `is_sampled` is the decision whether to record the
+    session's id, `is_joined` if something else starts the session. `is_sampled` is the decision whether to record the
     session; None if it was not made elsewhere.
     """
 
@@ -66,8 +69,9 @@ class Identities:
         self._process_session = ProcessSession(new_id)
         self._pending: PendingSpans[tuple[View, IdentityAttributes]] = caches.add("pending", PendingSpans)
         self._ended: BoundedDict[SpanKey, IdentityAttributes] = caches.bounded("ended", MAX_ENDED)
-        self._traces: BoundedDict[str | SpanKey, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
+        self._traces: BoundedDict[str, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
         self._pages: BoundedDict[str, Mapping[str, Any]] = caches.bounded("pages", MAX_PAGES)
+        self._identities: BoundedDict[tuple[object, ...], Identity] = caches.bounded("identities", MAX_IDENTITIES)
         self._has_many_users = False
         self._has_one_user = False
         self._is_closed = False
@@ -82,11 +86,11 @@ class Identities:
         arrived = {view.key for view, _ in read}
         for view, metadata in read:
             attributes = self._reader.of_view(view, metadata)
-            has_own_session = attributes.session is not None and not attributes.is_minted
-            self._has_many_users |= has_own_session or view.kind is SpanKind.SERVER
+            if not self._has_many_users:
+                has_own_session = attributes.session is not None and not attributes.is_minted
+                self._has_many_users = has_own_session or view.kind is SERVER
             parent = view.parent_key
-            is_awaited = parent in arrived or not (view.is_parent_remote or self._pending.has_expired(parent))
-            if parent is None or parent in self._ended or not is_awaited:
+            if parent is None or parent in self._ended or not self._is_awaited(view, parent, arrived):
                 self._resolve(view, attributes, now, resolved)
             else:
                 self._pending.add(
@@ -98,6 +102,10 @@ class Identities:
                     is_request=_is_request_below(view),
                 )
         return self._with_expired(now, resolved)
+
+    def _is_awaited(self, view: View, parent: SpanKey, arrived: Collection[SpanKey | None]) -> bool:
+        """Return whether a parent that has not ended yet will end soon."""
+        return parent in arrived or not (view.is_parent_remote or self._pending.has_expired(parent))
 
     def expire(self, now: Moment) -> list[Resolved]:
         """Return the spans that have been pending for too long."""
@@ -129,6 +137,7 @@ class Identities:
         self._ended.trim()
         self._traces.trim()
         self._pages.trim()
+        self._identities.trim()
         resolved.sort(key=_end_ns)
         return resolved
 
@@ -143,12 +152,13 @@ class Identities:
         waiting = [(view, attributes)]
         while waiting:
             view, attributes = waiting.pop()
-            shows_page = PAGE_ID in attributes.metadata and view.kind is not SpanKind.SERVER
+            is_server = view.kind is SERVER
+            shows_page = PAGE_ID in attributes.metadata and not is_server
             ancestor = self._ancestor(view, attributes)
             if view.may_be_inner and ancestor.is_in_request:
-                view.kind = SpanKind.INTERNAL
-            elif _is_request_below(view):
-                attributes = attributes._replace(request=view.key)
+                view.kind = INTERNAL
+            elif is_server and _is_request_below(view):
+                attributes = replace(attributes, request=view.key)
             if ancestor is not NOTHING or attributes.is_nested:
                 attributes = attributes.completed_by(ancestor)
             view.request = attributes.request
@@ -161,50 +171,52 @@ class Identities:
             if shows_page:
                 self._pages[identity.session_id] = attributes.metadata
                 self._pages.move_to_end(identity.session_id)
-            if view.key is not None:
-                self._ended[view.key] = attributes
-                if self._pending.count:
-                    waiting.extend(self._pending.resolve(view.key))
-            if attributes is not NOTHING and view.trace_id:
-                self._remember(view, attributes)
+            self._remember(view, attributes)
+            if self._pending.count and view.key is not None:
+                waiting.extend(self._pending.resolve(view.key))
 
     def _remember(self, view: View, attributes: IdentityAttributes) -> None:
-        """Keep attributes for spans of the same trace or unknown parent; a trace may have requests of many users."""
-        if view.is_local_root:
+        """Keep attributes for children, and those of a trace's root for spans whose ancestors are unknown."""
+        if view.key is not None:
+            self._ended[view.key] = attributes
+        if attributes is not NOTHING and view.trace_id and (view.parent_key is None or view.is_parent_remote):
             self._traces.setdefault(view.trace_id, attributes)
-        elif view.parent_key and view.parent_key not in self._ended and not attributes.is_in_request:
-            self._traces.setdefault(view.parent_key, attributes)
 
     def _ancestor(self, view: View, attributes: IdentityAttributes) -> IdentityAttributes:
-        """Return the attributes of the parent, else of a span with the same unknown parent, else of the trace's root.
+        """Return the attributes of the parent, else of the trace's root.
 
         A span with a page of its own is not on the trace's page. A trace with messages may belong to many users, and so
         may one of a span that encloses the process, and all requests.
         """
-        parent = self._ended.get(view.parent_key) if view.parent_key else None
-        if parent is not None:
-            return parent
-        if _is_request_below(view) or (view.kind is SpanKind.CONSUMER and view.is_parent_remote):
-            return NOTHING
-        trace = (self._traces.get(view.parent_key) if view.parent_key else None) or self._traces.get(view.trace_id)
+        if view.parent_key is not None:
+            parent = self._ended.get(view.parent_key)
+            if parent is not None:
+                return parent
+            if _is_request_below(view) or (view.kind is CONSUMER and view.is_parent_remote):
+                return NOTHING
+        trace = self._traces.get(view.trace_id)
         if trace is None:
-            return NOTHING
-        return trace._replace(metadata={}) if attributes.metadata else trace
+            is_part = self._has_many_users and not view.is_local_root and view.kind is not SERVER
+            return UNFINISHED if is_part else NOTHING
+        return replace(trace, metadata={}) if attributes.metadata else trace
 
     def _identity(self, view: View, attributes: IdentityAttributes, now_ns: int) -> Identity:
         session, user = attributes.session, attributes.user
         if not (session and user):
             of_resource = self._reader.of_resource(view.resource)
             session, user = session or of_resource[0], user or of_resource[1]
-        session_id = self._reader.session_uuid(session) if session else self._process_session.id_at(now_ns)
-        return Identity(
-            session_id,
-            self._reader.user_uuid(user) if user else NIL_UUID,
-            self._with_page(attributes.metadata, session_id) if self._pages else attributes.metadata,
-            not session or attributes.is_minted,
-            attributes.is_sampled,
-            attributes.is_joined,
-        )
+        is_minted = not session or attributes.is_minted
+        is_joined = attributes.is_joined or (not session and attributes.is_unfinished)
+        session = session or self._process_session.id_at(now_ns)
+        key = (session, user, is_minted, attributes.is_sampled, is_joined)
+        known = self._identities.get(key)
+        session_id = self._reader.session_uuid(session) if known is None else known.session_id
+        metadata = self._with_page(attributes.metadata, session_id) if self._pages else attributes.metadata
+        if known is None or known.metadata is not metadata:
+            user_id = self._reader.user_uuid(user) if user else NIL_UUID
+            known = Identity(session_id, user_id, metadata, is_minted, attributes.is_sampled, is_joined)
+            self._identities[key] = known
+        return known
 
     def _with_page(self, metadata: Mapping[str, Any], session_id: str) -> Mapping[str, Any]:
         """Return metadata with a page: its own, else the last page of the session."""
@@ -219,7 +231,7 @@ def _is_request_below(view: View) -> bool:
 
     OTLP of other languages may lack the flag that distinguishes a parent of the process from a remote one.
     """
-    return view.kind is SpanKind.SERVER and not view.is_local_root and is_instrumentation(view.scope_name)
+    return view.kind is SERVER and not view.is_local_root and is_instrumentation(view.scope_name)
 
 
 def _end_ns(resolved: Resolved) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache, partial
-from types import MappingProxyType
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
-
-from opentelemetry.trace import SpanKind
 
 from .._attributes import (
     ENDUSER_ID,
@@ -20,9 +19,10 @@ from .._attributes import (
 )
 from ..rum.ids import NIL_UUID, to_uuid
 from .caches import ObjectCache
-from .record_view import Resource, SpanKey, View, identifier
+from .record_view import SERVER, Resource, SpanKey, View, identifier
 
 MAX_UUIDS = 10_000
+MAX_KNOWN = 10_000
 MAX_RESOURCES = 1000
 
 MAX_INHERITED_CHARS = 1024
@@ -35,7 +35,9 @@ PAGE_ID = "pageId"
 """RUM's metadata key for the page on which an event happened."""
 
 _PAGE_KEYS = (PAGE_ID, "title", "domain")
-_PRIVATE = frozenset((SESSION_MINTED, SESSION_SAMPLED, SESSION_JOINED))
+_STATING = frozenset(
+    (*SESSION_ATTRIBUTES, *USER_ATTRIBUTES, ENDUSER_ID, SESSION_MINTED, SESSION_SAMPLED, SESSION_JOINED)
+)
 
 
 class Source(Enum):
@@ -64,37 +66,40 @@ FIELDS = (
 """The fields that attributes set. Page metadata is read by `metadata.of_trace`, and inherited in the same order."""
 
 
-class IdentityAttributes(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class IdentityAttributes:
     """What a span or log record states about itself and its descendants; None where it states nothing.
 
     `metadata` is page and browser metadata. With `is_nested` an ancestor takes precedence: a request that an
     application makes to itself belongs to the page that caused it. `is_minted` is true if this process created the
     session's id, `is_joined` if another program started the session. `is_in_request` is true for a request served and
-    everything below it. `request` is that request, if another span of its process encloses it.
+    everything below it. `request` is that request, if another span of its process encloses it. `is_unfinished` is true
+    below a span that has not ended, such as a long request: that span may name a session, and starts it.
     """
 
     session: str | None = None
     user: str | None = None
-    metadata: Mapping[str, Any] = MappingProxyType({})
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     is_nested: bool = False
     is_minted: bool = False
     is_sampled: bool | None = None
     is_joined: bool = False
     is_in_request: bool = False
     request: SpanKey | None = None
+    is_unfinished: bool = False
 
     @property
     def inheritable(self) -> IdentityAttributes:
         """The same with bounded metadata, to be kept for descendants."""
         if len("".join(map(str, self.metadata.values()))) <= MAX_INHERITED_CHARS:
             return self
-        return self._replace(metadata={key: self.metadata[key] for key in _PAGE_KEYS if key in self.metadata})
+        return replace(self, metadata={key: self.metadata[key] for key in _PAGE_KEYS if key in self.metadata})
 
     def completed_by(self, ancestor: IdentityAttributes) -> IdentityAttributes:
         """Return these attributes, completed by an ancestor's; user and sampling only if the session is the same."""
         if self is NOTHING:
             return ancestor
-        if ancestor is NOTHING and not self.is_nested:
+        if (ancestor is NOTHING or ancestor is self) and not self.is_nested:
             return self
         first, last = (self, ancestor) if self.is_nested else (ancestor, self)
         # Shared where one adds nothing: many spans are descendants of one page.
@@ -105,7 +110,7 @@ class IdentityAttributes(NamedTuple):
         )
         is_in_request, request = self.is_in_request or ancestor.is_in_request, ancestor.request or self.request
         if self.session is not None and self.session != ancestor.session:
-            return self._replace(metadata=metadata, is_nested=False, is_in_request=is_in_request, request=request)
+            return replace(self, metadata=metadata, is_nested=False, is_in_request=is_in_request, request=request)
         return IdentityAttributes(
             session=ancestor.session,
             user=self.user or ancestor.user,
@@ -115,10 +120,12 @@ class IdentityAttributes(NamedTuple):
             is_joined=self.is_joined or ancestor.is_joined,
             is_in_request=is_in_request,
             request=request,
+            is_unfinished=ancestor.is_unfinished,
         )
 
 
 NOTHING = IdentityAttributes()
+UNFINISHED = IdentityAttributes(is_unfinished=True)
 
 
 class IdentityReader:
@@ -134,24 +141,49 @@ class IdentityReader:
         self._user_attributes = (*user.attributes, ENDUSER_ID) if has_enduser_id else user.attributes
         self._relevant = frozenset((*self._session_attributes, *self._user_attributes, SESSION_SAMPLED))
         self._hash_key = hash_key
+        self._known: dict[tuple[object, ...], IdentityAttributes] = {}
         self.session_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "session"))
         self.user_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "user"))
         self.of_resource = ObjectCache(self._read_resource, MAX_RESOURCES).of
 
     def of_view(self, view: View, metadata: Mapping[str, Any]) -> IdentityAttributes:
         """Return what a span or log record states; `metadata` is its page and browser metadata."""
-        is_nested = view.kind is SpanKind.SERVER
-        if not (metadata or is_nested or view.keys.has(self._relevant)):
+        own = self._own(view, is_nested=view.kind is SERVER)
+        if not metadata:
+            return own
+        flags = own.is_nested, own.is_minted, own.is_sampled, own.is_joined, own.is_in_request
+        return IdentityAttributes(own.session, own.user, metadata, *flags)
+
+    def _own(self, view: View, *, is_nested: bool) -> IdentityAttributes:
+        """Return what the attributes state: the same object for all spans with the same ids."""
+        values_of = view.keys.cached(_values_of) if view.keys.is_kept else None
+        if values_of is None:
+            return self._read(view, is_nested=is_nested)
+        values = values_of(view.attributes)
+        try:
+            known = self._known.get((is_nested, values_of, values))
+        except TypeError:  # a value is a list or a map
+            return self._read(view, is_nested=is_nested)
+        if known is None:
+            known = self._read(view, is_nested=is_nested)
+            if all(map(_is_short_text, values)):
+                if len(self._known) >= MAX_KNOWN:
+                    self._known.clear()
+                self._known[is_nested, values_of, values] = known
+        return known
+
+    def _read(self, view: View, *, is_nested: bool) -> IdentityAttributes:
+        if not (is_nested or view.keys.has(self._relevant)):
             return NOTHING
         session = self._bounded("session", identifier(view.attributes, *self._session_attributes))
         user = self._bounded("user", identifier(view.attributes, *self._user_attributes))
-        if not view.keys.has(_PRIVATE):
-            return IdentityAttributes(session, user, metadata, is_nested, is_in_request=is_nested)
         sampled = view.attributes.get(SESSION_SAMPLED)
         is_sampled = sampled if isinstance(sampled, bool) else None
         is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
         is_joined = session is not None and SESSION_JOINED in view.attributes
-        return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled, is_joined, is_nested)
+        return IdentityAttributes(
+            session, user, NOTHING.metadata, is_nested, is_minted, is_sampled, is_joined, is_nested
+        )
 
     def _read_resource(self, resource: Resource) -> tuple[str | None, str | None]:
         session = self._bounded("session", identifier(resource.attributes, *self._session_attributes))
@@ -159,10 +191,21 @@ class IdentityReader:
 
     def _bounded(self, kind: Literal["session", "user"], value: str | None) -> str | None:
         """Return an id as it is kept; the nil UUID is no session."""
-        if value is None or (kind == "session" and value == NIL_UUID):
+        if value is None or (value == NIL_UUID and kind == "session"):
             return None
         return value if len(value) <= MAX_ID_CHARS else self.uuid(kind, value)
 
     def uuid(self, kind: Literal["session", "user"], value: str) -> str:
         """Return the UUID of an id in RUM, uncached."""
         return to_uuid(value, kind=kind, key=self._hash_key)
+
+
+def _values_of(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]] | None:
+    """Return what reads the attributes that state something about an identity; None if there are none."""
+    found = [name for name in names if name in _STATING]
+    return itemgetter(*found, found[0]) if found else None  # with two names it returns a tuple
+
+
+def _is_short_text(value: object) -> bool:
+    """Return whether a value is kept for other spans: clients choose its size, and 1 would equal a kept True."""
+    return type(value) is str and len(value) <= MAX_ID_CHARS

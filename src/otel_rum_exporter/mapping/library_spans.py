@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 
-from opentelemetry.trace import SpanKind
-
 from ..config import Config
 from .caches import cache_short_texts
+from .record_view import CLIENT, INTERNAL, PRODUCER
 from .span_view import SpanView
 
 DATABASE = frozenset(
@@ -49,7 +48,7 @@ POLLS = re.compile(
 
 MAX_CACHED_SCOPES = 1000
 MAX_SCOPE_CHARS = 256
-_OUTGOING = (SpanKind.CLIENT, SpanKind.PRODUCER)  # a set would call the hash of an Enum, which is written in Python
+_OUTGOING = (CLIENT, PRODUCER)  # a set would call the hash of an Enum, which is written in Python
 
 
 @cache_short_texts(MAX_CACHED_SCOPES, MAX_SCOPE_CHARS)
@@ -81,6 +80,6 @@ def is_step(view: SpanView, config: Config) -> bool:
     """Return whether a span is a library's own step, such as a template, a middleware or a message sent."""
     return (
         config.custom_events == "application"
-        and (view.kind in _OUTGOING or view.kind is SpanKind.INTERNAL)
+        and (view.kind in _OUTGOING or view.kind is INTERNAL)
         and is_library(view.scope_name)
     )

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from opentelemetry.trace import SpanKind
 
 from .._attributes import (
     ACCEPT_LANGUAGE,
@@ -35,7 +34,7 @@ from . import routes, urls
 from .attribute_values import json_text, json_value
 from .log_view import PAGE_VIEW_RECORD
 from .path_ids import mask_path
-from .record_view import View, text
+from .record_view import CLIENT, PRODUCER, SERVER, View, text
 from .redaction import Redactor
 from .span_view import Dropped
 
@@ -135,7 +134,7 @@ def of_trace(view: View) -> dict[str, Any]:
 
     A CLIENT or PRODUCER span can set only its screen: its host and user agent belong to the application's own requests.
     """
-    is_caller = view.kind is SpanKind.CLIENT or view.kind is SpanKind.PRODUCER
+    is_caller = view.kind is CLIENT or view.kind is PRODUCER
     if not view.keys.has(_SCREENS if is_caller else _RELEVANT):
         return {}
     if is_caller:
@@ -143,7 +142,7 @@ def of_trace(view: View) -> dict[str, Any]:
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
     found = {key: _label(view, key, names) for key, names in view.keys.cached(_trace_keys)}
     if view.keys.has(_OF_DOCUMENT):
-        document = None if view.kind is SpanKind.SERVER else _document_url(view)
+        document = None if view.kind is SERVER else _document_url(view)
         found["pageUrl"] = view.redactor.url("page.url", document) if document else None
         found.update(_browser(view))
         found["domain"] = _domain(view)
@@ -162,7 +161,7 @@ def page_id(view: View) -> str | None:
     A route without a leading slash, as set by Django's instrumentation, gets one. A regular expression becomes
     readable.
     """
-    if view.kind is not SpanKind.SERVER:
+    if view.kind is not SERVER:
         document = _document_url(view)
         return _scrubbed(view, *SCREEN_NAMES) or (mask_path(urls.page(document)) if document else None)
     route = routes.of_request(view)
@@ -221,7 +220,7 @@ def _browser(view: View) -> dict[str, str]:
 
 
 def _domain(view: View) -> str | None:
-    if view.kind is SpanKind.SERVER:
+    if view.kind is SERVER:
         host = view.text(*SERVER_HOSTS)
         return urls.split_host(host)[0] if host else None
     document = _document_url(view)

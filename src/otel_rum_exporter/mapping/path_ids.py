@@ -61,16 +61,18 @@ _HAS_SIGN = re.compile(rf"[\d@%=~{{:A-Z]|(?<![A-Za-z])(?:{_SHORT_FOR_IDS})[-_]")
 """Every id has a digit, a capital letter or one of these signs."""
 
 
-_MAY_HAVE_SECRET = re.compile(r"[%=@:;'\"&<]|[A-Za-z0-9_-]{16}|/(?:home|Users)/")
-"""The search for secrets is costly, and nearly no path has one whose form is no id's."""
+_MAY_HAVE_SECRET = re.compile(r"[%=@:;'\"&<]|[A-Za-z0-9_-]{16}")
+"""A segment that may have a secret whose form is no id's. The search for secrets is costly, and nearly none has."""
 
 
 def mask_path(path: str) -> str:
     """Return a path with id-like segments replaced by `*`, so that one page has one name."""
     if not _HAS_SIGN.search(path):
         return path
-    masked = "/".join(map(_masked, path.split("/")))
-    return scrub_text(masked).replace(SECRET_MASK, MASK) if _MAY_HAVE_SECRET.search(masked) else masked
+    segments = [*map(_masked, path.split("/"))]
+    masked = "/".join(segments)
+    may_have_secret = any(map(_may_have_secret, segments)) or "/home/" in masked or "/Users/" in masked
+    return scrub_text(masked).replace(SECRET_MASK, MASK) if may_have_secret else masked
 
 
 def mask_name(name: str) -> str:
@@ -88,7 +90,14 @@ def is_id(segment: str) -> bool:
 
 
 @cache_short_texts(4096, MAX_SEGMENT_CHARS)
+def _may_have_secret(segment: str) -> bool:
+    return _MAY_HAVE_SECRET.search(segment) is not None
+
+
+@cache_short_texts(4096, MAX_SEGMENT_CHARS)
 def _masked(segment: str) -> str:  # noqa: PLR0911 - one return for each form
+    if segment.isdecimal():
+        return MASK
     if not _HAS_SIGN.search(segment):
         return segment
     if len(segment) > MAX_SEGMENT_CHARS:
@@ -115,8 +124,7 @@ def _masked_word(word: str) -> str:
     bare = word.strip("()[]{}<>'\",;!?#")
     if _NUMBERED.fullmatch(bare):
         return word
-    masked = _masked(bare)
-    return word if masked == bare else word.replace(bare, masked, 1)
+    return word.replace(bare, _masked(bare))
 
 
 def _is_id_part(part: str) -> bool:

@@ -24,6 +24,9 @@ class Treatment(Enum):
     NEVER = "never sent"
 
 
+SENT = Treatment.SENT
+
+
 class PrivateNames(NamedTuple):
     """A row of the table: what the values are, and the names that they have.
 

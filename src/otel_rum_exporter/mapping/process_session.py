@@ -16,11 +16,11 @@ class ProcessSession:
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
         self._id = ""
-        self._used_ns = 0
+        self._last_ns = -1
 
     def id_at(self, now_ns: int) -> str:
         """Return the session's id for an event at `now_ns`, in nanoseconds since the epoch."""
-        if not self._id or now_ns - self._used_ns > SESSION_SILENCE_NS:
+        if now_ns > self._last_ns:
             self._id = self._new_id()
-        self._used_ns = now_ns
+        self._last_ns = now_ns + SESSION_SILENCE_NS
         return self._id

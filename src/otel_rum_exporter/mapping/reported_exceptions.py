@@ -14,18 +14,20 @@ from .._attributes import (
     SERVICE_NAME,
     SESSION_ATTRIBUTES,
 )
-from .caches import BoundedDict, Caches
+from .caches import BoundedDict, Caches, ObjectCache
 from .log_view import LogView
-from .record_view import View, identifier, number, text
+from .record_view import Resource, View, identifier, number, text
 from .stack_trace import Raised, chain_of
 
 MAX_EXCEPTIONS = 10_000
+MAX_RESOURCES = 100
 MAX_CHARS = 1000
 
 LOGGED_AGAIN_NS = 5_000_000_000
 """How long after its first log record an exception outside a trace can be logged again at another place."""
 
 _Origin = tuple[Any, ...]
+_Process = tuple[tuple[str | None, ...], str | None]
 _Statement = tuple[Any, ...]
 
 
@@ -51,6 +53,7 @@ class ReportedExceptions:
     def __init__(self, caches: Caches) -> None:
         self._in_traces: BoundedDict[tuple[_Origin, Raised], None] = caches.bounded("exceptions", MAX_EXCEPTIONS)
         self._logged: BoundedDict[tuple[_Origin, Raised], _Logged] = caches.bounded("logged", MAX_EXCEPTIONS)
+        self._process_of = ObjectCache(_process_of, MAX_RESOURCES).of
 
     def is_new(self, view: View, time_ns: int, exception: Mapping[str, Any], *, is_provisional: bool = False) -> bool:
         """Return whether an exception was not sent before, and remember it.
@@ -63,29 +66,35 @@ class ReportedExceptions:
         chain = chain_of(text(exception, EXCEPTION_STACK) or "", kind)
         own = Raised(kind, message, chain.place)
         if view.trace_id:
-            origin, outer = _pending_places(view) if is_provisional else _places(view)
-            is_sent = self._is_sent(origin, own)
-            is_sent = is_sent or any(self._is_sent(origin, cause) for cause in chain.causes)
-            is_sent = is_sent or bool(chain.members and all(self._is_sent(origin, one) for one in chain.members))
-            is_sent = is_sent or self._was_logged(_process(view), own, time_ns, is_provisional=is_provisional)
+            origins, process = _pending_origins(view) if is_provisional else _origins(view), self._process(view)
+            is_sent = (
+                self._is_sent(origins[0], own)
+                or any(self._is_sent(origins[0], cause) for cause in chain.causes)
+                or bool(chain.members and all(self._is_sent(origins[0], one) for one in chain.members))
+                or self._was_logged(process, own, time_ns, is_provisional=is_provisional)
+            )
             for one in (own, *chain.causes, *chain.members) if is_provisional or not is_sent else ():
-                for known in (origin, outer):
-                    self._in_traces.update({(known, one): None, (known, one._replace(place="*")): None})
+                for origin in origins:
+                    self._in_traces[origin, one] = self._in_traces[origin, one.anywhere] = None
                 # An exception that ends a program leaves its spans first, and is logged outside of them afterwards.
                 if not is_sent:
-                    self._logged[_process(view), one] = _Logged(time_ns, frozenset())
+                    self._logged[process, one] = _Logged(time_ns, frozenset())
             self._in_traces.trim()
             self._logged.trim()
             return not is_sent
         return not chain.place or self._is_new_in_log(view, time_ns, exception, (own, *chain.causes))
 
+    def _process(self, view: View) -> _Process:
+        """Return what identifies the process of a record, and its session if it has one."""
+        process, session = self._process_of(view.resource)
+        return process, view.identifier(*SESSION_ATTRIBUTES) or session
+
     def _is_sent(self, origin: _Origin, one: Raised) -> bool:
         """Return whether an exception was sent; one without a stack equals one with any."""
         known = self._in_traces
-        return (origin, one if one.place else one._replace(place="*")) in known or (
-            origin,
-            one._replace(place=""),
-        ) in known
+        return (origin, one if one.place else one.anywhere) in known or (
+            (origin, Raised(one.type, one.message, "")) in known
+        )
 
     def _was_logged(self, process: _Origin, one: Raised, time_ns: int, *, is_provisional: bool) -> bool:
         """Return whether a log record outside a trace sent an exception just before; it stands for one record only."""
@@ -103,7 +112,7 @@ class ReportedExceptions:
 
         The same statement with the same stack again is another exception, as in a loop.
         """
-        origin = _process(view)
+        origin = self._process(view)
         line = number(exception, *CODE_LINES)
         body = view.body if isinstance(view, LogView) else None
         statement = (line if line is not None else str(body)[:MAX_CHARS], hash(text(exception, EXCEPTION_STACK)))
@@ -119,22 +128,20 @@ class ReportedExceptions:
         return True
 
 
-def _places(view: View) -> tuple[_Origin, _Origin]:
-    """Return where an exception of a record is looked up, and where else it is remembered."""
+def _origins(view: View) -> tuple[_Origin, ...]:
+    """Return where an exception of a record is looked up and remembered, and where else it is remembered."""
     trace = (view.trace_id,)
-    return view.request or trace, trace
+    return (view.request, trace) if view.request else (trace,)
 
 
-def _pending_places(view: View) -> tuple[_Origin, _Origin]:
+def _pending_origins(view: View) -> tuple[_Origin, ...]:
     """Return the same of a record that is pending: its span, and the parent of that."""
     parent = ("pending", *(view.parent_key or ()))
-    return parent if view.key is None else ("pending", *view.key), parent
+    return (parent,) if view.key is None else (("pending", *view.key), parent)
 
 
-def _process(view: View) -> _Origin:
-    """Return what identifies the process of a record, and its session if it has one."""
-    resource = view.resource.attributes
-    return (
-        *(text(resource, name) for name in (RESOURCE_APP_MONITOR_ID, SERVICE_NAME, "service.instance.id")),
-        view.identifier(*SESSION_ATTRIBUTES) or identifier(resource, *SESSION_ATTRIBUTES),
-    )
+def _process_of(resource: Resource) -> _Process:
+    """Return what identifies a process, and the session of its resource."""
+    attributes = resource.attributes
+    names = (RESOURCE_APP_MONITOR_ID, SERVICE_NAME, "service.instance.id")
+    return tuple(text(attributes, name) for name in names), identifier(attributes, *SESSION_ATTRIBUTES)

@@ -27,7 +27,7 @@ _STEMS = (
     *("key", "authori", "cookie", "credential", "csrf", "passw", "passphrase", "passcode", "pwd", "secret", "token"),
     *("jwt", "signature", "session", "ssn", "social", "card", "cvv", "cvc", "iban", "name", "phone", "mail", "birth"),
     *("passport", "national", "tax", "recovery", "kennwort", "contrase", "mot de passe", "senha", "wachtwoord"),
-    *("saml", "uid="),
+    *("saml", "uid=", "auth", "pass", "pin", "otp", "sig", "sid", "address", "city", "zip", "nonce"),
 )
 
 _HAS_RUN = re.compile(r"[A-Za-z0-9_+/=-]{8}")
@@ -85,15 +85,14 @@ def _scrub(text: str) -> str:
         elif row is _ISSUED:
             if _HAS_RUN.search(text) and has_prefix(text):
                 text = row.pattern.sub(row.replacement, text)
-        elif has_digits if not row.hints else any(hint in text for hint in row.hints):
+        elif _has_any(row.hints, text) if row.hints else has_digits:
             text = row.pattern.sub(row.replacement, text)
     return text
 
 
 def scrub_webhook(url: str) -> str:
     """Return a URL without the secret that is the path of a webhook."""
-    is_webhook = any(hint in url for hint in _WEBHOOKS.hints)
-    return _WEBHOOKS.pattern.sub(_WEBHOOKS.replacement, url) if is_webhook else url
+    return _WEBHOOKS.pattern.sub(_WEBHOOKS.replacement, url) if _has_any(_WEBHOOKS.hints, url) else url
 
 
 def without_blocks(text: str) -> str:
@@ -129,8 +128,12 @@ def _names_secret(text: str) -> bool:
     """Return whether a text can contain a secret's name; much cheaper than the pattern."""
     if not _HAS_SEPARATOR.search(text):
         return False
-    lowered = text.lower()
-    return any(
-        stem in lowered
-        for stem in (*_STEMS, "auth", "pass", "pin", "otp", "sig", "sid", "address", "city", "zip", "nonce")
-    )
+    return _has_any(_STEMS, text.lower())
+
+
+def _has_any(parts: tuple[str, ...], text: str) -> bool:
+    """Return whether a text has one of some parts; three times faster than `any`."""
+    for part in parts:  # noqa: SIM110
+        if part in text:
+            return True
+    return False

@@ -18,7 +18,9 @@ from .attribute_keys import keys_of
 from .attribute_values import json_text
 from .record_view import (
     EARLIEST_EPOCH_NS,
+    INTERNAL,
     MAX_EPOCH_NS,
+    SERVER,
     Attributes,
     Resource,
     Scope,
@@ -152,15 +154,16 @@ class SpanView(View):
         view.kind = kind
         view.request = None
         view.may_be_inner = (
-            kind is SpanKind.INTERNAL and view.keys.cached(are_of_request) and is_instrumentation(view.scope_name)
+            kind is INTERNAL and view.keys.cached(are_of_request) and is_instrumentation(view.scope_name)
         )
         if view.may_be_inner:
-            view.kind = SpanKind.SERVER
+            view.kind = SERVER
         view.start_ns = start_ns
         view.end_ns = end_ns
         view.has_other_clock = has_other_clock
         view.part = None
         view.redactor = STANDARD
+        view.receipt = None
         return view
 
 

@@ -34,6 +34,11 @@ class Raised(NamedTuple):
     message: str
     place: str
 
+    @property
+    def anywhere(self) -> Raised:
+        """The same exception with any place."""
+        return Raised(self.type, self.message, "*")
+
 
 class Chain(NamedTuple):
     """Where an exception was raised, the exceptions that caused it, and those that a group holds."""
@@ -194,6 +199,8 @@ def _python_raised(stack: str) -> tuple[Sequence[_PythonRaised], str]:
 
 def _python_chain(raised: Sequence[_PythonRaised], place: str, kind: str) -> Chain:
     """Return the chain of the last exception of a type, else of the last one."""
+    if len(raised) == 1:
+        return Chain(raised[0].raised.place)
     own = next((index for index in reversed(range(len(raised))) if raised[index].raised.type == kind), len(raised) - 1)
     if own < 0:
         return Chain(place)

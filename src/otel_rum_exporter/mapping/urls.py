@@ -41,7 +41,7 @@ def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
         rest = clean if clean == url else clean.partition("://")[2]
         return re.split(r"[?#;]", rest, maxsplit=1)[0].rpartition("@")[2]
     query = ""
-    if parts.query and allowed_parameters:
+    if allowed_parameters:
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         query = urlencode([(name, value) for name, value in pairs if name in allowed_parameters])
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], _PATH_PARAMETERS.sub("", parts.path), query, ""))

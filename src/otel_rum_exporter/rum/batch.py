@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from .encoded_events import EncodedEvents
 from .event import RumEvent
 from .ids import event_id
 
@@ -47,33 +48,36 @@ class Batch:
     """One PutRumEvents request."""
 
     key: BatchKey
-    events: tuple[RumEvent, ...]
+    parts: tuple[EncodedEvents, ...]
 
     @property
     def id(self) -> str:
-        """BatchId, the same for the same events."""
-        return event_id("batch", *(event.id for event in self.events))
+        """BatchId, the same for the same events in the same parts."""
+        return event_id("batch", *(part.id for part in self.parts))
 
-    def metadata(self) -> tuple[str, list[str]]:
-        """Return SessionMetadata and the metadata of each event, as JSON text.
+    @property
+    def events(self) -> tuple[RumEvent, ...]:
+        """The single events."""
+        return tuple(event for part in self.parts for event in part.events())
+
+    def rum_events(self) -> tuple[bytes, bytes]:
+        """Return the events, separated by commas, and SessionMetadata, both as JSON.
 
         RUM merges SessionMetadata with each event's metadata, which takes precedence. SessionMetadata holds what the
         session metadata of all events share.
         """
-        sessions = self._sessions()
+        sessions: dict[str, dict[str, Any]] = {
+            part.session_metadata: orjson.loads(part.session_metadata) for part in self.parts
+        }
         first, *others = sessions.values()
         shared = {key: value for key, value in first.items() if all(_contains(other, key, value) for other in others)}
         rest = {text: _without(session, shared) for text, session in sessions.items()}
-        return orjson.dumps(shared).decode(), [_merged(rest[event.session_metadata], event) for event in self.events]
+        texts = [part.merged(rest[part.session_metadata]) for part in self.parts]
+        return b",".join(texts), orjson.dumps(shared)
 
-    def merged_metadata(self) -> list[str]:
-        """Return the whole metadata of each event, as JSON text, for a botocore without SessionMetadata."""
-        sessions = self._sessions()
-        return [_merged(sessions[event.session_metadata], event) for event in self.events]
-
-    def _sessions(self) -> dict[str, dict[str, Any]]:
-        """Return the session metadata by its JSON text. Most batches have one."""
-        return {text: orjson.loads(text) for text in {event.session_metadata: None for event in self.events}}
+    def merged_events(self) -> bytes:
+        """Return the events with their whole metadata, as JSON, for a botocore without SessionMetadata."""
+        return b",".join([part.merged(orjson.loads(part.session_metadata)) for part in self.parts])
 
 
 def _contains(session: dict[str, Any], key: str, value: object) -> bool:
@@ -82,8 +86,3 @@ def _contains(session: dict[str, Any], key: str, value: object) -> bool:
 
 def _without(session: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in session.items() if key not in shared}
-
-
-def _merged(session: dict[str, Any], event: RumEvent) -> str:
-    """Return session metadata merged with an event's own, which takes precedence."""
-    return orjson.dumps({**session, **orjson.loads(event.metadata)}).decode() if session else event.metadata

@@ -5,6 +5,7 @@ A finished body avoids botocore's validation and serialization, which would proc
 
 from __future__ import annotations
 
+import functools
 import gzip
 import math
 import time
@@ -18,6 +19,9 @@ from .response import check_success
 
 FINISHED_BODY = "otel_rum_exporter_body"
 """The parameter, and the key in botocore's request context, of a finished body."""
+
+APP_MONITOR_ID = "otel_rum_exporter_app_monitor_id"
+"""The key in botocore's request context of the app monitor's id."""
 
 MIN_COMPRESSED_BYTES = 2048
 """Compression does not help smaller bodies. AWS's web client has the same threshold."""
@@ -33,28 +37,33 @@ def register_hooks(client: Any, *, is_compressed: bool, timeout_seconds: float) 
     """Register the handlers for PutRumEvents with a boto3 client."""
     events = client.meta.events
     events.register("before-parameter-build.rum.PutRumEvents", _move_body_to_context)
-    events.register("before-call.rum.PutRumEvents", _set_compressed_body if is_compressed else _set_body)
+    events.register("before-call.rum.PutRumEvents", functools.partial(_set_body, is_compressed=is_compressed))
     events.register("before-send.rum.PutRumEvents", _limited_send(client, timeout_seconds))
 
 
 def _move_body_to_context(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     """Remove the finished body from the parameters, before botocore validates and serializes them."""
     context[FINISHED_BODY] = params.pop(FINISHED_BODY, None)
+    context[APP_MONITOR_ID] = params["Id"]
 
 
-def _set_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    """Set the finished body before botocore signs the request."""
-    if context[FINISHED_BODY] is not None:
-        params["body"] = context[FINISHED_BODY]
+def encoded_body(body: bytes, *, is_compressed: bool) -> tuple[bytes, dict[str, str]]:
+    """Return a body as it is sent, and its headers.
+
+    botocore's own compression skips operations whose model does not allow it.
+    """
+    if is_compressed and len(body) >= MIN_COMPRESSED_BYTES:
+        return gzip.compress(body, GZIP_LEVEL, mtime=0), {"Content-Encoding": "gzip"}
+    return body, {}
+
+
+def _set_body(params: dict[str, Any], context: dict[str, Any], *, is_compressed: bool, **_: Any) -> None:
+    """Set the body before botocore signs the request."""
+    body = context[FINISHED_BODY]
+    if body is not None:
         params["headers"]["Content-Type"] = "application/json"
-
-
-def _set_compressed_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    """Set the finished body, compressed. botocore's own compression skips operations whose model does not allow it."""
-    _set_body(params, context)
-    if len(params["body"]) >= MIN_COMPRESSED_BYTES:
-        params["body"] = gzip.compress(params["body"], GZIP_LEVEL, mtime=0)
-        params["headers"]["Content-Encoding"] = "gzip"
+    params["body"], headers = encoded_body(params["body"] if body is None else body, is_compressed=is_compressed)
+    params["headers"].update(headers)
 
 
 def _limited_send(client: Any, timeout_seconds: float) -> Callable[..., Any]:

@@ -19,10 +19,11 @@ from .._fork import UNFORKED
 from .._version import VERSION
 from ..config import Config
 from .batch import Batch
-from .botocore_hooks import FINISHED_BODY, register_hooks
+from .botocore_hooks import register_hooks
 from .credentials import create_session
 from .debug_logs import redact_debug_logs
 from .errors import Disposition, Outcome, outcome_of
+from .repeated_requests import RepeatedRequests
 from .request import body, parameters
 from .response import check_parsed
 
@@ -55,7 +56,7 @@ class Transport:
     def __init__(self, config: Config, client: RumClient | None = None) -> None:
         self._config = config
         self._client = client
-        self._region_clients: dict[str | None, RumClient] = {}
+        self._of_regions: dict[str | None, RepeatedRequests] = {}
         self._building = threading.Lock()
         self._is_closed = False
 
@@ -67,7 +68,7 @@ class Transport:
             except Exception as error:  # noqa: BLE001 - hooks, proxies and credential plugins raise anything
                 outcome = outcome_of(error)
                 if outcome.reason in STALE_CREDENTIALS:
-                    self._region_clients.pop(batch.key.app_monitor.region, None)
+                    self._of_regions.pop(batch.key.app_monitor.region, None)
                 return outcome
             finally:
                 if self._is_closed:  # this request has returned its connection to the pool after `close`
@@ -77,9 +78,8 @@ class Transport:
     def close(self) -> None:
         """Close idle connections. A connection in use is closed when its request ends."""
         self._is_closed = True
-        clients: list[Any] = list(self._region_clients.values())
-        for client in clients:
-            client.close()
+        for requests in list(self._of_regions.values()):
+            requests.close()
 
     def _put(self, batch: Batch) -> None:
         """Call boto3: a client passed in with its regular parameters, our own with a finished body."""
@@ -87,19 +87,19 @@ class Transport:
             has_session_metadata = _has_session_metadata(self._client)
             check_parsed(self._client.put_rum_events(**parameters(batch, has_session_metadata=has_session_metadata)))
             return
-        client = self._own_client(batch.key.app_monitor.region)
-        client.put_rum_events(**{"Id": batch.key.app_monitor.id, FINISHED_BODY: body(batch)})
+        self._of_region(batch.key.app_monitor.region).put(batch.key.app_monitor.id, body(batch))
 
-    def _own_client(self, region: str | None) -> RumClient:
-        """Return the client of a region, None for the region of the settings. Built on first use."""
+    def _of_region(self, region: str | None) -> RepeatedRequests:
+        """Return what sends to a region, None for the region of the settings. Built on first use."""
         with self._building:
-            if len(self._region_clients) >= MAX_REGIONS and region not in self._region_clients:
+            if len(self._of_regions) >= MAX_REGIONS and region not in self._of_regions:
                 region = None
-            client = self._region_clients.get(region)
-            if client is None:
+            requests = self._of_regions.get(region)
+            if requests is None:
                 config = self._config if region is None else replace(self._config, region=region)
-                client = self._region_clients[region] = build_client(config)
-            return client
+                requests = RepeatedRequests(build_client(config), is_compressed=config.compression == "gzip")
+                self._of_regions[region] = requests
+            return requests
 
 
 @contextmanager

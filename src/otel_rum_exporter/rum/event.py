@@ -1,4 +1,4 @@
-"""A RUM event, encoded with its metadata within RUM's size limit.
+"""A RUM event, as the JSON that is sent, within RUM's size limit.
 
 RUM drops larger events silently, so events over the limit are trimmed and marked here.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-custom-events.html
@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-cu
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -19,13 +18,12 @@ MAX_EVENT_BYTES = 6000
 """RUM's limit is documented as "6 KB"; this value fits with 1000 and with 1024 bytes in a KB."""
 
 FIXED_BYTES = 140
-"""The size of an event's id, timestamp and member names, without its type, details and metadata."""
-
-OBJECT_BYTES = 400
-"""The memory of an event without its details and metadata: the object, its id, its entry in a batch."""
+"""The size of an event's id, timestamp and member names, without its type, details and metadata. Never too low."""
 
 TRUNCATED = "truncated"
 """Custom metadata attribute that marks a trimmed event. The closed schemas of details do not allow it there."""
+
+_ID = slice(len('{"id":"'), len('{"id":"') + 36)
 
 
 class EventDraft(NamedTuple):
@@ -37,24 +35,49 @@ class EventDraft(NamedTuple):
 
 
 class RumEvent(NamedTuple):
-    """A complete member of RumEvents. `details`, `metadata` and `session_metadata` are JSON objects as text.
+    """A complete member of RumEvents: `json` is what is sent.
 
-    `session_metadata` is shared with other events of the session. RUM merges it with `metadata`, which takes
-    precedence.
+    `session_metadata` is a JSON object as text, shared with other events of the session. RUM merges it with the event's
+    own metadata, which takes precedence.
     """
 
-    id: str
-    timestamp_ns: int
     type: str
-    details: str
-    metadata: str
+    json: bytes
     session_metadata: str
     record: Record = ""
 
+    @classmethod
+    def of(
+        cls,
+        event_id: str,
+        timestamp_ns: int,
+        kind: str,
+        details: str,
+        metadata: str,
+        session_metadata: str,
+        record: Record = "",
+    ) -> RumEvent:
+        """Return an event. `details` and the metadata are JSON objects as text."""
+        members = {
+            "id": event_id,
+            # In seconds. A double holds microseconds, not nanoseconds.
+            "timestamp": timestamp_ns // 1000 / 1_000_000,
+            "type": kind,
+            "metadata": metadata,
+            "details": details,
+        }
+        return cls(kind, orjson.dumps(members), session_metadata, record)
+
     @property
-    def size_bytes(self) -> int:
-        """Estimated size of the event in memory."""
-        return OBJECT_BYTES + sys.getsizeof(self.details) + sys.getsizeof(self.metadata)
+    def id(self) -> str:
+        """The id of the event."""
+        return self.json[_ID].decode()
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The members of the event: id, timestamp in seconds, type; metadata and details as JSON text."""
+        members: dict[str, Any] = orjson.loads(self.json)
+        return members
 
 
 def encode(
@@ -67,17 +90,18 @@ def encode(
     """Return an encoded event, trimmed to RUM's limit; None if the trimmed event still exceeds it."""
     kind, timestamp_ns, content = draft
     details = orjson.dumps(content).decode()
+    event = RumEvent.of(event_id, timestamp_ns, kind, details, metadata, session_metadata, record)
     # No character takes more than four bytes in UTF-8, with escapes.
-    if 4 * (len(kind) + len(details) + len(metadata) + len(session_metadata)) > MAX_EVENT_BYTES - FIXED_BYTES:
-        room = MAX_EVENT_BYTES - FIXED_BYTES - len(kind) - _wire_bytes(session_metadata)
-        if _wire_bytes(details) + _wire_bytes(metadata) > room:
-            for smaller, cut in trimmings(content, {**orjson.loads(metadata), TRUNCATED: True}):
-                details, metadata = orjson.dumps(smaller).decode(), orjson.dumps(cut).decode()
-                if _wire_bytes(details) + _wire_bytes(metadata) <= room:
-                    break
-            else:
-                return None
-    return RumEvent(event_id, timestamp_ns, kind, details, metadata, session_metadata, record)
+    if len(event.json) + 4 * len(session_metadata) <= MAX_EVENT_BYTES - FIXED_BYTES:
+        return event
+    room = MAX_EVENT_BYTES - FIXED_BYTES - len(kind) - _wire_bytes(session_metadata)
+    if _wire_bytes(details) + _wire_bytes(metadata) <= room:
+        return event
+    for smaller, cut in trimmings(content, {**orjson.loads(metadata), TRUNCATED: True}):
+        details, metadata = orjson.dumps(smaller).decode(), orjson.dumps(cut).decode()
+        if _wire_bytes(details) + _wire_bytes(metadata) <= room:
+            return RumEvent.of(event_id, timestamp_ns, kind, details, metadata, session_metadata, record)
+    return None
 
 
 def _wire_bytes(json_text: str) -> int:

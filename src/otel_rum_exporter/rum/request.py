@@ -17,19 +17,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 def body(batch: Batch) -> bytes:
     """Return the JSON body of the request."""
-    shared, metadata = batch.metadata()
-    events = [
-        {
-            "id": event.id,
-            # In seconds. A double holds microseconds, not nanoseconds.
-            "timestamp": event.timestamp_ns // 1000 / 1_000_000,
-            "type": event.type,
-            "metadata": event_metadata,
-            "details": event.details,
-        }
-        for event, event_metadata in zip(batch.events, metadata, strict=True)
-    ]
-    return orjson.dumps({**_common_members(batch), "RumEvents": events, "SessionMetadata": shared})
+    events, session_metadata = batch.rum_events()
+    members = orjson.dumps(_common_members(batch)).removesuffix(b"}")
+    return b'%b,"RumEvents":[%b],"SessionMetadata":%b}' % (members, events, orjson.dumps(session_metadata.decode()))
 
 
 def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
@@ -37,19 +27,16 @@ def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
 
     botocore has SessionMetadata since 1.44.5. Without it, each event has all of its metadata.
     """
-    shared, metadata = batch.metadata() if has_session_metadata else ("", batch.merged_metadata())
-    events = [
-        {
-            "id": event.id,
-            "timestamp": _EPOCH + timedelta(microseconds=event.timestamp_ns // 1000),
-            "type": event.type,
-            "metadata": event_metadata,
-            "details": event.details,
-        }
-        for event, event_metadata in zip(batch.events, metadata, strict=True)
-    ]
-    request = {"Id": batch.key.app_monitor.id, **_common_members(batch), "RumEvents": events}
-    return {**request, "SessionMetadata": shared} if has_session_metadata else request
+    events, shared = batch.rum_events() if has_session_metadata else (batch.merged_events(), b"")
+    request = {
+        "Id": batch.key.app_monitor.id,
+        **_common_members(batch),
+        "RumEvents": [
+            {**event, "timestamp": _EPOCH + timedelta(microseconds=round(event["timestamp"] * 1_000_000))}
+            for event in orjson.loads(b"[%b]" % events)
+        ],
+    }
+    return {**request, "SessionMetadata": shared.decode()} if has_session_metadata else request
 
 
 def _common_members(batch: Batch) -> dict[str, Any]:

@@ -131,7 +131,7 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
             return {}
         request = bound()
         session = (
-            _of_parent(context)
+            self._of_parent(context)
             or (request if request is not None and request.is_known else None)
             or _in_baggage(context)
             or self._from_application()
@@ -141,6 +141,21 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         if USER_ID in attributes and _text(own, *USER_ATTRIBUTES):
             del attributes[USER_ID]
         return attributes
+
+    def _of_parent(self, context: Context | None) -> Session | None:
+        """Return the session of the parent span, unless it is the application's, which may be newer now.
+
+        It takes precedence over the bound session: a task that serves many requests keeps the binding of the request
+        that started it, and threads may have no binding.
+        """
+        parent = plain(getattr(trace.get_current_span(context), "attributes", None))
+        session_id, sampled = _text(parent, *SESSION_ATTRIBUTES), parent.get(SESSION_SAMPLED)
+        is_minted = SESSION_MINTED in parent
+        if session_id is None or (is_minted and self._app_session is not None):
+            return None
+        is_sampled = sampled if isinstance(sampled, bool) else None
+        joined = _text(parent, SESSION_JOINED)
+        return Session(session_id, _text(parent, *USER_ATTRIBUTES), is_sampled, is_minted=is_minted, joined=joined)
 
     def _from_application(self) -> Session | None:
         ids = self._session_of() if self._session_of else None
@@ -183,20 +198,6 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
             error,
         )
         self._log.write()
-
-
-def _of_parent(context: Context | None) -> Session | None:
-    """Return the session of the parent span, unless this process created it.
-
-    It takes precedence over the bound session: a task that serves many requests keeps the binding of the request that
-    started it.
-    """
-    parent = plain(getattr(trace.get_current_span(context), "attributes", None))
-    session_id, sampled = _text(parent, *SESSION_ATTRIBUTES), parent.get(SESSION_SAMPLED)
-    if session_id is None or SESSION_MINTED in parent:
-        return None
-    is_sampled = sampled if isinstance(sampled, bool) else None
-    return Session(session_id, _text(parent, *USER_ATTRIBUTES), is_sampled, joined=_text(parent, SESSION_JOINED))
 
 
 def _in_baggage(context: Context | None) -> Session | None:

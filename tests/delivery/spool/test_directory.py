@@ -23,7 +23,8 @@ from otel_rum_exporter.delivery.spool import directory as module
 from otel_rum_exporter.delivery.spool.directory import Spool
 from otel_rum_exporter.delivery.spool.locked_file import LockedFile
 from otel_rum_exporter.delivery.spool.segment import SUFFIX, Segment
-from tests.delivery.queued import event, queued
+from otel_rum_exporter.rum.ids import event_id
+from tests.delivery.queued import encoded, event, queued
 
 MIB = 1024 * 1024
 
@@ -71,7 +72,7 @@ def test_the_next_process_recovers_stored_events(make: Callable[..., Spool], tmp
     first.close()
     second = make()
     (found,), lost_events = second.recover()
-    assert (second.events(found), lost_events) == ((event(1),), 0)
+    assert (second.events(found), lost_events) == (encoded(1), 0)
     assert second.recover() == ([], 0)
     second.remove([found])
     assert files(tmp_path / "spool") == []
@@ -134,7 +135,7 @@ def test_a_directory_of_another_user_is_rejected(
     make(directory, log=log).replace((), [stored])
     log.write()
     assert stored.location is None
-    assert stored.events == (event(1),)
+    assert stored.events == encoded(1)
     assert "belongs to user 12345" in caplog.text
 
 
@@ -166,7 +167,7 @@ def test_if_the_disk_fails_events_stay_in_memory_and_one_line_is_logged(
         for one in failed:
             spool.replace((), [one])
     log.write()
-    assert [spool.events(one) for one in failed] == [(event(number),) for number in range(3)]
+    assert [spool.events(one) for one in failed] == [encoded(number) for number in range(3)]
     assert len(caplog.messages) == 1
     assert "No space left on device" in caplog.text
     later = queued("a", 9)
@@ -191,7 +192,7 @@ def test_without_locks_events_stay_in_memory_and_no_file_is_left(
         for one in stored:
             spool.replace((), [one])
     log.write()
-    assert [spool.events(one) for one in stored] == [(event(number),) for number in range(3)]
+    assert [spool.events(one) for one in stored] == [encoded(number) for number in range(3)]
     assert [one.location for one in stored] == [None] * 3
     assert list(tmp_path.rglob(f"*{SUFFIX}")) == []
     (line,) = caplog.messages
@@ -218,10 +219,10 @@ def test_after_a_failed_sync_events_go_to_a_new_file(
     spool.replace((), [new])
     assert new.location is not None
     assert len(files(tmp_path / "spool")) == 2
-    assert spool.events(old) == (event(1),)
+    assert spool.events(old) == encoded(1)
     assert spool.recover() == ([], 0)
     assert len(files(tmp_path / "spool")) == 1
-    assert [spool.events(one) for one in (old, new)] == [(event(1),), (event(2),)]
+    assert [spool.events(one) for one in (old, new)] == [encoded(1), encoded(2)]
 
 
 def test_a_deleted_directory_is_created_again(make: Callable[..., Spool], tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ def test_a_deleted_directory_is_created_again(make: Callable[..., Spool], tmp_pa
     spool.replace((), [old])
     shutil.rmtree(tmp_path / "spool")
     spool.replace((), [new])
-    assert [spool.events(one) for one in (old, new)] == [(event(1),), (event(2),)]
+    assert [spool.events(one) for one in (old, new)] == [encoded(1), encoded(2)]
     spool.close()
     assert {one.tally for one in make().recover().queued} == {old.tally, new.tally}
 
@@ -277,7 +278,7 @@ def test_a_mostly_empty_file_is_copied_and_deleted(
     spool.close()
     spool = make()
     (found,), lost_events = spool.recover()
-    assert (spool.events(found), lost_events) == ((event(1),), 0)
+    assert (spool.events(found), lost_events) == (encoded(1), 0)
 
 
 def test_a_file_is_copied_in_small_steps(
@@ -300,7 +301,7 @@ def test_a_file_is_copied_in_small_steps(
     assert not old.exists()
     assert sum(sizes) > 150_000
     assert max(sizes) < 30_000
-    assert [spool.events(one) for one in kept] == [(event(number),) for number in range(1000)]
+    assert [spool.events(one) for one in kept] == [encoded(number) for number in range(1000)]
 
 
 def test_the_disk_limit_excludes_files_of_other_processes(make: Callable[..., Spool]) -> None:
@@ -321,7 +322,7 @@ def test_recovered_events_are_replaced_in_the_current_file(make: Callable[..., S
     (found,), _ = second.recover()
     halves = [queued("a", 1), queued("a", 2)]
     second.replace([found], halves)
-    assert [second.events(one) for one in halves] == [(event(1),), (event(2),)]
+    assert [second.events(one) for one in halves] == [encoded(1), encoded(2)]
     second.close()
     third = make()
     assert len(third.recover().queued) == 2
@@ -352,7 +353,7 @@ spool = Spool(sys.argv[1], destination="eu", max_bytes=10**9, log=RateLimitedLog
 spool.replace((), [queued(sys.argv[2], f"{sys.argv[2]}/{number}") for number in range(20)])
 if sys.argv[3] == "dies":
     os._exit(0)
-taken = [event.id for one in spool.recover().queued for event in spool.events(one)]
+taken = [event.id for one in spool.recover().queued for event in spool.events(one).events()]
 print(*taken, flush=True)
 sys.stdin.read()
 """
@@ -410,7 +411,7 @@ def test_a_signal_handler_may_interrupt_a_write(
 
     def interrupted(file: LockedFile) -> None:
         monkeypatch.setattr(LockedFile, "sync", real)
-        assert spool.events(first) == (event(1),)
+        assert spool.events(first) == encoded(1)
         spool.remove([first])
         spool.replace([second], halves)
         assert spool.recover() == ([], 0)
@@ -434,7 +435,7 @@ def test_a_signal_handler_may_interrupt_a_write(
     assert last.is_on_disk
     other = make(tmp_path / "copy")
     found = {events for one in other.recover().queued if (events := other.events(one))}
-    assert found == {(event(3),), (event(4),), (event(5),)}
+    assert found == {encoded(3), encoded(4), encoded(5)}
 
 
 def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spool], tmp_path: Path) -> None:
@@ -446,12 +447,12 @@ def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spo
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE queued (seq, events, header, header_checksum, content, content_checksum)")
-        for seq, one in enumerate((kept, damaged, later)):
+        for seq, (one, names) in enumerate(((kept, (1, 2)), (damaged, (3,)), (later, (4,)))):
             key = one.key
             owner = (tuple(key.app_monitor), key.session_id, key.user_id)
             more = ("of a later version",) if one is later else ()
             header = orjson.dumps((seq, tuple(one.tally), one.size_bytes, one.accepted_ns, owner, *more))
-            content = orjson.dumps([tuple(event) for event in one.events or ()])
+            content = orjson.dumps([(event_id(str(name)), 1, "work", "xx", "{}", "{}", "span") for name in names])
             row = (seq, one.count, header, zlib.crc32(header), content, zlib.crc32(content) ^ (one is damaged))
             connection.execute("INSERT INTO queued VALUES (?, ?, ?, ?, ?, ?)", row)
     spool = make(former_destination="former")
@@ -460,11 +461,21 @@ def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spo
         running.execute("BEGIN IMMEDIATE")
         assert spool.recover() == ([], 0)
     (found,), lost_events = spool.recover()
-    assert (spool.events(found), found.key, lost_events) == ((event(1), event(2)), kept.key, 2)
+    assert (spool.events(found), found.key, lost_events) == (encoded(1, 2), kept.key, 2)
     assert list(directory.iterdir()) == []
     assert spool.recover() == ([], 0)
     spool.close()
     assert len(make().recover().queued) == 1
+
+
+def test_a_file_of_version_0_1_that_is_no_database_has_lost_one_event_at_least(
+    make: Callable[..., Spool], tmp_path: Path
+) -> None:
+    """Nothing in it can be counted."""
+    directory = tmp_path / "spool" / hashlib.blake2b(b"former", digest_size=8).hexdigest()
+    directory.mkdir(parents=True, mode=0o700)
+    (directory / "old.db").write_bytes(b"no database" * 1000)
+    assert make(former_destination="former").recover() == ([], 1)
 
 
 def test_many_events_are_recovered_in_steps(make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from otel_rum_exporter.delivery.spool import directory, locked_file
 from otel_rum_exporter.delivery.spool.directory import Spool
 from otel_rum_exporter.delivery.spool.locked_file import LockedFile
 from otel_rum_exporter.delivery.storage import QueuedEvents
-from otel_rum_exporter.rum.event import RumEvent
+from otel_rum_exporter.rum.encoded_events import EncodedEvents
 from tests.delivery.queued import queued
 
 RUNS = 200 if os.environ.get("LONG_FAULTS") else 15
@@ -30,7 +30,6 @@ MEMORY = Path("/dev/shm")
 ATOMIC_BYTES = 64
 """A kill does not divide a write of fewer bytes, as that of the header."""
 
-Events = tuple[RumEvent, ...]
 Chances = st.randoms(use_true_random=False)
 
 
@@ -80,7 +79,7 @@ class Dead(NamedTuple):
     path: Path
     offset: int
     size_bytes: int
-    events: Events
+    events: EncodedEvents
 
 
 class SpoolModel(RuleBasedStateMachine):
@@ -94,11 +93,11 @@ class SpoolModel(RuleBasedStateMachine):
         self.patch.setattr(directory, "EMPTY_SEGMENT_BYTES", 1500)
         self.disk = Disk(self.patch)
         self.names = itertools.count()
-        self.running: dict[Spool, dict[QueuedEvents, Events]] = {}
-        self.dead: dict[Events, Dead] = {}
-        self.possible: set[Events] = set()
+        self.running: dict[Spool, dict[QueuedEvents, EncodedEvents]] = {}
+        self.dead: dict[EncodedEvents, Dead] = {}
+        self.possible: set[EncodedEvents] = set()
         """Events that recovery may find: of a write that a kill cut short, or whose removal was not written."""
-        self.removed: set[Events] = set()
+        self.removed: set[EncodedEvents] = set()
         self.may_repeat = False
         self.lost_events = 0
 
@@ -130,7 +129,7 @@ class SpoolModel(RuleBasedStateMachine):
 
     def store(self, spool: Spool, replaced: list[QueuedEvents], by: list[QueuedEvents]) -> None:
         """Replace events in a process."""
-        added = {one: one.events or () for one in by}
+        added = {one: one.events for one in by if one.events is not None}
         if self.disk.is_full:
             self.possible.update(self.running[spool][one] for one in replaced)
         spool.replace(replaced, by)
@@ -196,7 +195,7 @@ class SpoolModel(RuleBasedStateMachine):
         self.disk.bytes_until_kill = bytes_until_kill
         by = self.new(chances)
         replaced = self.some(spool, chances)
-        self.possible.update(one.events or () for one in by)
+        self.possible.update(one.events for one in by if one.events is not None)
         self.possible.update(self.running[spool].pop(one) for one in replaced)
         try:
             spool.replace(replaced, by)
@@ -219,7 +218,7 @@ class SpoolModel(RuleBasedStateMachine):
             file.seek(one.offset + start)
             file.write(bytes(byte ^ 0x5A for byte in before))
         del self.dead[one.events]
-        self.lost_events += len(one.events)
+        self.lost_events += len(one.events.records)
         # The record may have removed others.
         self.possible |= self.removed
 
@@ -242,7 +241,7 @@ class SpoolModel(RuleBasedStateMachine):
     def recover_in(self, spool: Spool) -> None:
         """Recover, and compare with the model."""
         found, lost_events = spool.recover()
-        recovered: dict[QueuedEvents, Events] = {}
+        recovered: dict[QueuedEvents, EncodedEvents] = {}
         for one in found:
             events = spool.events(one)
             if events is None:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from otel_rum_exporter.local import Event
 from otel_rum_exporter.local.console.received import Received
 from otel_rum_exporter.local.console.web import VIEWS
+from otel_rum_exporter.mapping.metadata import CLIENT_NAME
+from otel_rum_exporter.rum.ids import id_within_span
 from tests.local.console.records import NOW, error, event, load, page_view, received, request, scope
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+SPAN = "a" * 16
 XRAY_TRACE = f"1-{TRACE[:8]}-{TRACE[8:]}"
+
+MOZILLA, CHROME = "Mozilla/5.0", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/139.0.0.0"
+IPHONE = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
 
 
 def show(view: str, what: Received, **query: Any) -> Any:
@@ -128,6 +136,28 @@ def test_sessions_loads_and_errors_are_counted_by_browser_and_country() -> None:
     assert show("devices", many, browser="Chrome")["sessions"] == 1
 
 
+@pytest.mark.parametrize(
+    ("user_agent", "found"),
+    [
+        (f"{CHROME} Safari/537.36 Edg/139.0.0.0", ("Edge", "Windows", "desktop")),
+        (f"{CHROME} Safari/537.36", ("Chrome", "Windows", "desktop")),
+        (f"{MOZILLA} (iPhone; CPU iPhone OS 18_5 like Mac OS X) {IPHONE}", ("Mobile Safari", "iOS", "mobile")),
+        (f"{MOZILLA} (Linux; Android 15) Chrome/138.0 Mobile Safari/537.36", ("Chrome", "Android", "mobile")),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0", ("Firefox", "Linux", "desktop")),
+        (f"{MOZILLA} (Macintosh; Mac OS X 10_15_7) Version/18.5 Safari/605.1.15", ("Safari", "Mac OS", "desktop")),
+        ("python-requests/2.32", ("", "", "")),
+        ("", ("", "", "")),
+    ],
+)
+def test_browser_and_device_are_read_from_the_user_agent_as_in_rum(user_agent: str, found: tuple[str, ...]) -> None:
+    """Sessions of a server have no other. What a client sends itself comes first."""
+    served = page_view("/", metadata={"aws:userAgent": user_agent})
+    dimensions = show("devices", received(served))["dimensions"]
+    assert tuple(one["rows"][0]["value"] for one in dimensions[:3]) == found
+    own = page_view("/", metadata={"aws:userAgent": user_agent, "browserName": "Own"})
+    assert show("devices", received(own))["dimensions"][0]["rows"][0]["value"] == "Own"
+
+
 def segment(segment_id: str, start: float, end: float, parent: str | None = None, **others: Any) -> Any:
     """Make an X-Ray segment."""
     details = {"name": segment_id, "id": segment_id, "trace_id": XRAY_TRACE, "start_time": NOW + start}
@@ -178,6 +208,54 @@ def test_request_without_a_duration_begins_with_the_first_step_below_it() -> Non
     )
     steps = [(step["depth"], step["start"] - NOW, step["duration_millis"]) for step in shown["steps"]]
     assert steps == [(0, 1, 4000), (1, 1, 3000), (2, 1, 3000)]
+
+
+def of_span(name: str, index: int, at: float, details: dict[str, Any]) -> Event:
+    """Make an event as the exporter sends it for a span that ended at `at`: its id has the span's."""
+    ours = {"aws:client": CLIENT_NAME, "pageId": "/pay"}
+    return event(name, details, at, id=id_within_span(TRACE, SPAN, index), metadata=ours)
+
+
+def test_error_of_the_exporter_links_to_the_trace_of_its_request() -> None:
+    """RUM's schema of an error has no trace, but its id has the span; the error is a step below the request."""
+    call = {"request": {"method": "GET", "url": "/pay"}, "response": {"status": 500}}
+    failed = of_span("http_event", 0, 5, {**call, "trace_id": XRAY_TRACE, "segment_id": SPAN})
+    broke = of_span("js_error_event", 1, 4, {"type": "KeyError", "message": "sku"})
+    other = error("other", 4, id=broke.id)  # of another client, by chance
+    every = received(failed, broke, other)
+    keys = {row["message"]: row["key"] for row in show("errors", every)["errors"]}
+    for key, trace in ((keys["sku"], TRACE), (keys["other"], "")):
+        shown = show("error", every, key=key)
+        assert (shown["trace"], shown["occurrences"][0]["trace"]) == (trace, trace)
+    steps = show("trace", every, id=TRACE)["steps"]
+    assert [(step["name"], step["depth"], step["problem"]) for step in steps] == [
+        ("GET /pay → 500", 0, True),
+        ("KeyError: sku", 1, True),
+    ]
+    # Without another event that has the whole trace id, it is unknown.
+    assert show("error", received(broke), key=keys["sku"])["trace"] == ""
+    assert show("trace", received(broke), id=TRACE) is None
+
+
+def test_requests_served_and_made_by_an_application_are_rows_of_their_own() -> None:
+    """The exporter measures only those that are made. A browser makes all."""
+    call = {"request": {"method": "GET", "url": "/pay"}, "response": {"status": 500}}
+    served = of_span("http_event", 0, 5, call)
+    made = replace(of_span("http_event", 1, 5, call), id=id_within_span(TRACE, "b" * 16, 1))
+    timing = {"targetUrl": "/pay", "duration": 20, "fileType": "other"}
+    measured = replace(of_span("performance_resource_event", 0, 5, timing), id=id_within_span(TRACE, "b" * 16, 0))
+    every = received(served, measured, made, request("/browser", 404))
+    shown = show("http", every, sort="url")
+    assert [(row["url"], row["direction"], row["calls"], row["p50_millis"]) for row in shown["urls"]] == [
+        ("/browser", "made", 1, None),
+        ("/pay", "served", 1, None),
+        ("/pay", "made", 1, 20),
+    ]
+    assert shown["directions"] == {"made": 2, "served": 1}
+    assert [row["url"] for row in show("http", every, direction="served")["urls"]] == ["/pay"]
+    for direction, event_id in (("served", served.id), ("made", made.id)):
+        (sample,) = show("http", every, url="/pay", direction=direction)["detail"]["samples"]
+        assert sample["event"] == event_id
 
 
 @pytest.mark.parametrize("parents", [("a", "b"), ("b", "a"), (None, None)])

@@ -1,11 +1,19 @@
 """Filters in the URL of the console."""
 
+from typing import Any
+
 import pytest
 
+from otel_rum_exporter.local import Event
 from otel_rum_exporter.local.console.index import Index
 from otel_rum_exporter.local.console.scope import RANGES
 from otel_rum_exporter.local.console.selection import Selection
 from tests.local.console.records import MONITOR, NOW, error, event, page_view, request, scope
+
+
+def selected(events: list[Event], **query: Any) -> list[Event]:
+    """Return the events that a view of an index shows."""
+    return [fact.event for fact in Selection(Index(events), scope(**query)).facts]
 
 
 @pytest.mark.parametrize("name", RANGES)
@@ -18,9 +26,7 @@ def test_range_ends_now(name: str) -> None:
 def test_time_range_includes_from_and_excludes_to() -> None:
     """A step of the chart is such a range."""
     events = [event("a", at=at) for at in (0, 1, 2)]
-    assert [fact.event for fact in Selection(Index(events), scope(from_=int(NOW) + 1, to=int(NOW) + 2)).facts] == [
-        events[1]
-    ]
+    assert selected(events, from_=int(NOW) + 1, to=int(NOW) + 2) == [events[1]]
 
 
 @pytest.mark.parametrize("query", [{"from": "x"}, {"from": "-1"}, {"to": "9" * 40}, {"range": "2y"}, {"from": "²"}])
@@ -78,7 +84,7 @@ def test_search_has_fields_several_values_and_negation(search: str, found: str) 
             metadata={"pageId": "/cart"},
         ),
     ]
-    assert "".join(fact.event.id for fact in Selection(Index(events), scope(q=search)).facts) == found
+    assert "".join(one.id for one in selected(events, q=search)) == found
     assert [one.id for one in events if scope(q=search).fits(one)] == list(found)
 
 

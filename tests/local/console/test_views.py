@@ -84,10 +84,11 @@ def test_view_of_an_unknown_item_is_none(view: str) -> None:
 
 
 def test_overview_counts_sessions_users_pages_errors_and_requests() -> None:
-    """Requests are counted by outcome."""
+    """Requests are counted by outcome, and sessions that started as RUM's SessionCount counts them."""
     shown = show(
         "overview",
         received(
+            event("session_start_event"),
             page_view("/", user_id="00000000-0000-0000-0000-000000000000"),
             page_view("/cart", 5),
             page_view("/", 6, session_id="t", user_id="v"),
@@ -101,11 +102,12 @@ def test_overview_counts_sessions_users_pages_errors_and_requests() -> None:
     chart = {
         name: sum(counts) for name, counts in shown["chart"].items() if isinstance(counts, list) and "p75" not in name
     }
-    assert (shown["sessions"]["total"], shown["users"], shown["events"]) == (2, 2, 8)
-    assert shown["usd"] == price.usd(8)
+    assert (shown["sessions"]["started"], shown["sessions"]["total"]) == (1, 2)
+    assert (shown["users"], shown["events"]) == (2, 9)
+    assert shown["usd"] == price.usd(9)
     types = [(row["name"], row["count"], row["usd"]) for row in shown["types"]["rows"]]
     assert types[:2] == [("http_event", 4, price.usd(4)), ("page_view_event", 3, price.usd(3))]
-    assert chart == {"sessions": 2, "page_views": 3, "errors": 1, "4xx": 1, "5xx": 1, "failed": 1}
+    assert chart == {"sessions": 1, "page_views": 3, "errors": 1, "4xx": 1, "5xx": 1, "failed": 1}
 
 
 def test_overview_has_apdex_load_times_and_vitals() -> None:
@@ -481,6 +483,20 @@ def test_losses_that_differ_in_values_only_are_one_row() -> None:
     dropped = tuple(Dropped(event("a", at=at), reason) for at, reason in enumerate(reasons))
     shown = show("refused", received(dropped=dropped))["dropped"]
     assert [(row["reason"], row["count"]) for row in shown["rows"]] == [(reasons[3], 2), (reasons[1], 2)]
+
+
+@pytest.mark.parametrize(
+    ("sort", "reasons"), [("", "cba"), ("last", "cba"), ("-last", "abc"), ("count", "bca"), ("reason", "abc")]
+)
+def test_losses_are_sorted_by_time_count_and_reason(sort: str, reasons: str) -> None:
+    """Each kind of loss alike; the latest first unless another order is asked for."""
+    lost = received(
+        dropped=tuple(Dropped(event("a", at=at), reason) for at, reason in enumerate("bbabc")),
+        refused=tuple(RefusedRequest(400, "E", reason, "/", NOW + at) for at, reason in enumerate("bbabc")),
+    )
+    shown = show("refused", lost, sort=sort)
+    assert "".join(row["reason"] for row in shown["dropped"]["rows"]) == reasons
+    assert "".join(row["message"] for row in shown["refused"]["rows"]) == reasons
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,10 @@ class Telemetry:
 
 
 def _described(event: RumEvent) -> str:
-    details = json.loads(event.details)
-    check(EventDraft(event.type, event.timestamp_ns, details))
-    assert "SECRET" not in event.details
+    members = event.members
+    details = json.loads(members["details"])
+    check(EventDraft(event.type, int(members["timestamp"] * 1e9), details))
+    assert "SECRET" not in members["details"]
     assert details.get("duration", 1) > 0
     if "targetUrl" in details:
         assert re.fullmatch(r"http://[\w.]+(:\d+)?/[^?#]*", details["targetUrl"])
@@ -103,7 +104,7 @@ def _described(event: RumEvent) -> str:
         assert details["response"]["statusText"] == HTTPStatus(details["response"]["status"]).phrase
     if "stack" in details and _name(details["type"]) == BoomError.__name__:
         assert details["message"] == "no"
-    return f"{event.type.removeprefix(PREFIX)} {_about(details, json.loads(event.metadata))}".strip()
+    return f"{event.type.removeprefix(PREFIX)} {_about(details, json.loads(members['metadata']))}".strip()
 
 
 def _about(details: dict[str, Any], metadata: dict[str, Any]) -> str:

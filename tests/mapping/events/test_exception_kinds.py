@@ -13,6 +13,13 @@ from tests.mapping.event_drafts import types
 from tests.spans import exception_event, make_span
 
 ERROR = "js_error_event"
+GRPC_CODES = (
+    *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
+    *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
+    *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
+)
+"""In the order of their numbers: https://grpc.github.io/grpc/core/md_doc_statuscodes.html"""
+
 ANSWERS = [
     ("fastapi.exceptions.HTTPException", "404: no such order"),
     ("starlette.exceptions.HTTPException", "401: Unauthorized"),
@@ -87,6 +94,17 @@ def test_a_call_that_grpc_refused_is_no_error(kind: str, code: dict[str, Any], *
     """Both of its servers' `context.abort` raise; a call with the code of a broken server is an error."""
     span = make_span("x/y", {"rpc.system": "grpc", **code}, kind=SpanKind.SERVER, events=[exception_event(kind, "")])
     assert (ERROR in types(span)) is is_error
+
+
+def test_the_codes_of_a_broken_server_are_errors_and_all_others_are_answers() -> None:
+    """By number and by name, as OpenTelemetry's conventions for gRPC say."""
+    broken = {"OK", "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+    for number, code in enumerate(GRPC_CODES):
+        for value in (number, code):
+            attributes = {"rpc.system": "grpc", "rpc.grpc.status_code": value}
+            events = [exception_event("grpc.aio.AbortError")]
+            span = make_span("x/y", attributes, kind=SpanKind.SERVER, events=events)
+            assert (ERROR in types(span)) is (code in broken), code
 
 
 def test_a_bare_exception_of_another_call_is_an_error() -> None:

@@ -12,6 +12,7 @@ from ...config import variable
 from ...rum.batch import AppMonitor, Batch, BatchKey
 from ...rum.client import Transport
 from ...rum.credentials import GUEST_METHOD
+from ...rum.encoded_events import EncodedEvents
 from ...rum.errors import Disposition
 from ...rum.event import RumEvent
 from ...rum.ids import NIL_UUID
@@ -60,5 +61,5 @@ def accepted_domain(context: Context) -> str:
 def _batch(monitor: AppMonitor, domain: str) -> Batch:
     metadata = orjson.dumps({"version": "1.0.0", "domain": domain}).decode()
     details = orjson.dumps({"version": VERSION}).decode()
-    event = RumEvent(str(uuid.uuid4()), time.time_ns(), EVENT_TYPE, details, "{}", metadata)
-    return Batch(BatchKey(monitor, str(uuid.uuid4()), NIL_UUID), (event,))
+    event = RumEvent.of(str(uuid.uuid4()), time.time_ns(), EVENT_TYPE, details, "{}", metadata)
+    return Batch(BatchKey(monitor, str(uuid.uuid4()), NIL_UUID), (EncodedEvents.of([event]),))

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from ..._fork import UNFORKED
 from ..._log import RateLimitedLog
-from ...rum.event import RumEvent
+from ...rum.encoded_events import EncodedEvents
 from ..storage import QueuedEvents, Recovered
 from .folder import directory_of, files_in, left_behind, prepare
-from .record import encode_events
 from .segment import SUFFIX, Segment
 from .sqlite_file import SQLITE_SUFFIX, delete_sqlite, read_sqlite
 
@@ -81,7 +80,7 @@ class Spool:
         self._removed_meanwhile: list[QueuedEvents] = []
         self.is_failing = False
 
-    def events(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+    def events(self, queued: QueuedEvents) -> EncodedEvents | None:
         """Return the events; None if the disk lost them."""
         with self._lock:
             segment = _segment(queued)
@@ -256,9 +255,9 @@ class Spool:
     def _convert(self, path: Path, recovered: list[QueuedEvents]) -> int:
         """Replace an SQLite file without an owner by records, and return the number of lost events."""
         found = read_sqlite(path)
-        if found is None or (found[0] and not self._put(found[0])):
+        if found is None or (found[0] and not self._put(_encoded(found[0]))):
             return 0
-        recovered += [one for one, _ in found[0]]
+        recovered += found[0]
         delete_sqlite(path)
         return found[1]
 
@@ -278,7 +277,7 @@ def _steps(queued: Iterable[QueuedEvents]) -> Iterator[list[QueuedEvents]]:
 
 
 def _encoded(queued: Iterable[QueuedEvents]) -> Entries:
-    return [(one, encode_events(one.events or ())) for one in queued]
+    return [(one, one.events.encode()) for one in queued if one.events is not None]
 
 
 def _segment(queued: QueuedEvents) -> Segment | None:

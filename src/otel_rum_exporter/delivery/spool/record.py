@@ -5,8 +5,9 @@
     record  = magic, checksum up to the content, number, events before, events, sizes of label and content,
               checksum of the content, label, content
 
-A label is JSON: removed events as pairs of a record's number and its events, and what is stored. A content is JSON: the
-events as they are sent. JSON never contains the byte 0xFF of the magic, so damage does not hide later records.
+A label is JSON: removed events as pairs of a record's number and its events, and what is stored. A content is the JSON
+of `EncodedEvents`, with the events as they are sent. JSON never contains the byte 0xFF of the magic, so damage does not
+hide later records.
 `events before` is a running total, which gives the number of events in records that cannot be read.
 """
 
@@ -15,14 +16,13 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from ...ledger import Tally
 from ...rum.batch import AppMonitor, BatchKey
-from ...rum.event import RumEvent
 from ..storage import QueuedEvents
 from .locked_file import BLOCK_BYTES
 
@@ -102,16 +102,6 @@ def first_block(destination: str) -> bytes:
 def destination_in(block: bytes) -> str:
     """Return the destination in the first block of a segment."""
     return block[_DESTINATION].rstrip(b"\0").decode(errors="replace")
-
-
-def encode_events(events: Iterable[RumEvent]) -> bytes:
-    """Return the content of a record."""
-    return orjson.dumps([tuple(event) for event in events])
-
-
-def decode_events(content: bytes) -> tuple[RumEvent, ...]:
-    """Return the events of a content."""
-    return tuple(RumEvent(*fields) for fields in orjson.loads(content))
 
 
 def decode_content(record: bytes) -> bytes | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...rum.event import RumEvent
+from ...rum.encoded_events import EncodedEvents
 from ..storage import QueuedEvents
 from .locked_file import LockedFile
 from .record import (
@@ -18,7 +18,6 @@ from .record import (
     Header,
     Removed,
     decode_content,
-    decode_events,
     encode_record,
     first_block,
     read_segment,
@@ -114,10 +113,10 @@ class Segment:
             self._store(*place)
         self._write_header()
 
-    def read(self, queued: QueuedEvents) -> tuple[RumEvent, ...] | None:
+    def read(self, queued: QueuedEvents) -> EncodedEvents | None:
         """Return the events; None if they are damaged."""
         content = self.content(queued)
-        return None if content is None else decode_events(content)
+        return None if content is None else EncodedEvents.decode(content)
 
     def content(self, queued: QueuedEvents) -> bytes | None:
         """Return the content of a record; None if it is damaged."""

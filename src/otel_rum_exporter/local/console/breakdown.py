@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 
 from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, Json
 from .fact import Fact, Values
-from .indexed_session import IndexedSession
 from .received import Received
 from .scope import Scope
 from .selection import Selection
@@ -21,8 +20,10 @@ DIMENSIONS_SHOWN = ("browser", "os", "device", "country")
 def breakdown_list(received: Received, scope: Scope) -> Json:
     """Return the values of each dimension in scope, those of most sessions first; the empty value is unknown."""
     selected = Selection(received.index, scope)
-    sessions = [each.of for each in in_scope(selected)]
-    loads: dict[Values, list[float]] = defaultdict(list)
+    found = in_scope(selected)
+    # Most sessions have one of few combinations.
+    sessions = Counter([frozenset(each.of.summary.values) for each in found])
+    loads: defaultdict[Values, list[float]] = defaultdict(list)
     for fact in selected.of_type(NAVIGATION):
         if fact.millis is not None:
             loads[fact.values].append(fact.millis)
@@ -32,7 +33,7 @@ def breakdown_list(received: Received, scope: Scope) -> Json:
         "failed_requests": Counter(_failed(selected.of_type(HTTP))),
     }
     return {
-        "sessions": len(sessions),
+        "sessions": len(found),
         "dimensions": [_dimension(name, sessions, loads, counts) for name in DIMENSIONS_SHOWN],
     }
 
@@ -43,15 +44,16 @@ def _failed(requests: Iterable[Fact]) -> list[Values]:
 
 def _dimension(
     name: str,
-    sessions: Iterable[IndexedSession],
+    sessions: Mapping[frozenset[Values], int],
     loads: Mapping[Values, list[float]],
     counts: Mapping[str, Counter[Values]],
 ) -> Json:
     by_value: Counter[str] = Counter()
-    for session in sessions:
+    for combinations, number in sessions.items():
         # Events without the value belong to the value that others of the session have.
-        values = {combination.by_name[name] for combination in session.summary.values}
-        by_value.update(values - {""} or values)
+        values = {combination.by_name[name] for combination in combinations}
+        for value in values - {""} or values:
+            by_value[value] += number
     millis: dict[str, list[float]] = defaultdict(list)
     for combination, some in loads.items():
         millis[combination.by_name[name]] += some

@@ -53,7 +53,8 @@ def most_frequent(selected: Selection, limit: int) -> Json:
 
 def error_detail(received: Received, scope: Scope) -> Json | None:
     """Return the group with the query's `key` and its latest occurrences; None when there is no such group."""
-    group = _groups(Selection(received.index, scope)).get(scope.query.get("key", ""))
+    index = received.index
+    group = _groups(Selection(index, scope)).get(scope.query.get("key", ""))
     if not group:
         return None
     axis = Axis.over(group[0].at, group[-1].at)
@@ -64,6 +65,7 @@ def error_detail(received: Received, scope: Scope) -> Json | None:
         "chart": {"start": axis.start, "step_seconds": axis.step_seconds},
         "tags": distribution([fact.event for fact in group[: -_MAX_COUNTED - 1 : -1]]),
         "counted": min(len(group), _MAX_COUNTED),
+        "trace": next((trace for fact in latest if (trace := index.trace_of(fact))), ""),
         "occurrences": [
             {
                 **session_and_user(fact.event),
@@ -72,6 +74,7 @@ def error_detail(received: Received, scope: Scope) -> Json | None:
                 "timestamp": fact.at,
                 "page": fact.page,
                 "message": text(fact.event.details, "message"),
+                "trace": index.trace_of(fact),
                 **device([fact.values]),
             }
             for key, fact in zip(keys, latest, strict=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from ..record import RUM_PREFIX, Event
+from .user_agent import read_user_agent
 
 Json = dict[str, Any]
 
+SESSION_START = f"{RUM_PREFIX}session_start_event"
 PAGE_VIEW = f"{RUM_PREFIX}page_view_event"
 HTTP = f"{RUM_PREFIX}http_event"
 JS_ERROR = f"{RUM_PREFIX}js_error_event"
@@ -45,6 +47,10 @@ NAME_END = "\x1f"
 """Separates name and value in a searched text."""
 
 _KEY_CHARACTERS = 12
+_EXPORTER = "otel-rum-exporter"
+_SPAN_EVENT_ID = re.compile(
+    r"([0-9a-f]{8})-([0-9a-f]{4})-8([0-9a-f]{3})-8([0-9a-f])[0-9a-f]{2}-([0-9a-f]{12})", re.ASCII
+)
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\d+(?:[.,]\d+)*")
 
@@ -117,22 +123,44 @@ def trace_id(event: Event) -> str:
     return found if len(found) == 32 and _HEXADECIMAL.issuperset(found) else ""
 
 
-def searched(event: Event) -> str:
-    """Return the text of an event that a search reads: a line for each field, with name and value.
+def shared_words(event: Event) -> str:
+    """Return the text that a search reads of an event and that many events of a session share.
 
-    These are the ids, the type, the dimensions, metadata and details. Values are in lower case and names in upper case,
-    so that the words of a search find values only.
+    It has a line with name and value for each of the ids of session and user, the dimensions and the metadata. Values
+    are in lower case and names in upper case, so that the words of a search find values only.
     """
-    found = [("session", event.session_id or ""), ("user", event.user_id or ""), ("event", event.id)]
-    found += [("type", event.type), *((name, value_of(event)) for name, value_of in DIMENSIONS.items())]
-    for members in (event.metadata, event.details):
-        for name, value in members.items():
-            if isinstance(value, dict):
-                # `attributes` of a custom event are the application's own names.
-                prefix = "" if name == "attributes" else f"{name}."
-                found += [(prefix + key, plain(one)) for key, one in value.items() if not isinstance(one, (dict, list))]
-            elif not isinstance(value, list):
-                found.append((name, plain(value)))
+    found = [("session", event.session_id or ""), ("user", event.user_id or "")]
+    found += [(name, value_of(event)) for name, value_of in DIMENSIONS.items()]
+    return _lines([*found, *_members(event.metadata)])
+
+
+def span_of(event: Event) -> tuple[str, str]:
+    """Return the span id and the last 12 digits of the trace id of an event, which this exporter writes into its id.
+
+    Both are empty for other events: the details of most types have no place for a trace id.
+    """
+    if event.metadata.get("aws:client") != _EXPORTER or not (found := _SPAN_EVENT_ID.fullmatch(event.id)):
+        return "", ""
+    *span, trace_end = found.groups()
+    return "".join(span), trace_end
+
+
+def own_words(event: Event) -> str:
+    """Return the rest of the text that a search reads of an event: its id, type and details."""
+    return _lines([("event", event.id), ("type", event.type), *_members(event.details)])
+
+
+def _members(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in members.items():
+        if isinstance(value, dict):
+            # `attributes` of a custom event are the application's own names.
+            prefix = "" if name == "attributes" else f"{name}."
+            yield from ((prefix + key, plain(one)) for key, one in value.items() if not isinstance(one, (dict, list)))
+        elif not isinstance(value, list):
+            yield name, plain(value)
+
+
+def _lines(found: Iterable[tuple[str, str]]) -> str:
     return "\n".join(["", *(f"{name.upper()}{NAME_END}{value.lower()}" for name, value in found), ""])
 
 
@@ -143,12 +171,16 @@ def plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _user_agent(event: Event) -> tuple[str, str, str]:
+    return read_user_agent(text(event.metadata, "aws:userAgent"))
+
+
 DIMENSIONS: Mapping[str, Callable[[Event], str]] = {
     "monitor": lambda event: event.app_monitor_id,
     "page": page,
-    "browser": lambda event: text(event.metadata, "browserName"),
-    "os": lambda event: text(event.metadata, "osName"),
-    "device": lambda event: text(event.metadata, "deviceType"),
+    "browser": lambda event: text(event.metadata, "browserName") or _user_agent(event)[0],
+    "os": lambda event: text(event.metadata, "osName") or _user_agent(event)[1],
+    "device": lambda event: text(event.metadata, "deviceType") or _user_agent(event)[2],
     "country": lambda event: text(event.metadata, "countryCode"),
 }
 """The dimensions that filter events: those of RUM's metrics."""

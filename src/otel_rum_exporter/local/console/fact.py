@@ -22,13 +22,26 @@ class Values:
 
 
 @dataclass(slots=True, eq=False)
+class Shared:
+    """What events of a session have in common. `words` is the text that a search reads. Compared by identity."""
+
+    session: IndexedSession
+    user: str | None
+    values: Values
+    words: str
+    events: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class Fact:
     """The values of one event that views read. `millis` is the duration, of a web vital its value; `url` has no query.
 
     `start` is the timestamp `at` without the duration, because RUM's timestamps are end times. `outcome` and `status`
     are of HTTP requests; `label` is the method or the file type; similar URLs and similar errors have the same
-    `pattern`; `words` is the text that a search reads, in lower case. `other` is the other event of the same call, and
-    `is_second` counts a call once. `trace` is a trace id of 32 hexadecimal digits.
+    `pattern`; `words` is the text that a search reads beside that of `shared`. `call` is the span or URL that the two
+    events of a call have; `other` is the other one, and `is_second` counts a call once. `is_served` is of requests that
+    the application served. `trace` is a trace id of 32 hexadecimal digits; `span` and `trace_end` are of events that
+    have them in their id only.
     """
 
     event: Event
@@ -39,6 +52,7 @@ class Fact:
     page: str
     values: Values
     session: IndexedSession
+    shared: Shared
     is_problem: bool
     millis: float | None
     outcome: str
@@ -48,5 +62,9 @@ class Fact:
     pattern: str
     words: str
     trace: str
+    span: str
+    trace_end: str
+    call: str
+    is_served: bool
     other: Fact | None = None
     is_second: bool = False

@@ -21,8 +21,10 @@ from .event_fields import (
     kind,
     number,
     outcome,
+    own_words,
     page,
-    searched,
+    shared_words,
+    span_of,
     text,
     trace_id,
 )
@@ -35,6 +37,9 @@ from .url_pattern import pattern_of, without_query
 _MAX_CHOICES = 100
 
 NO_URL = "(no URL)"
+
+# Kinds that belong to the waterfall of a trace and have its id only in that of the event.
+_IN_TRACES = frozenset({"error", "load", "resource"})
 
 
 class Index:
@@ -49,10 +54,9 @@ class Index:
         self.facts: deque[Fact] = deque()
         self.forgotten = 0
         self.sessions: dict[Key, IndexedSession] = {}
-        self.users: Counter[str | None] = Counter()
         self.page_sessions: defaultdict[str, Counter[IndexedSession]] = defaultdict(Counter)
         self.pages: defaultdict[str, PageTotals] = defaultdict(PageTotals)
-        self.traces: defaultdict[str, deque[Fact]] = defaultdict(deque)
+        self._traces: defaultdict[str, list[Fact]] = defaultdict(list)
         self._times: defaultdict[str, list[float]] = defaultdict(list)
         self._by_type: defaultdict[str, deque[Fact]] = defaultdict(deque)
         self._values: dict[tuple[str, ...], Values] = {}
@@ -64,6 +68,7 @@ class Index:
         """Add the latest events."""
         for event in events:
             fact = self._fact(event)
+            fact.shared.events += 1
             self.facts.append(fact)
             self._by_type[event.type].append(fact)
             insort(self._times[_series(fact)], fact.at)
@@ -71,9 +76,8 @@ class Index:
             self.pages[fact.page].add(fact)
             if fact.url:
                 fact.session.pair(fact)
-            if fact.trace:
-                self.traces[fact.trace].append(fact)
-            self.users[event.user_id] += 1
+            if fact.trace_end:
+                self._traces[fact.trace_end].append(fact)
             self.page_sessions[fact.page][fact.session] += 1
             for name, value in fact.values.by_name.items():
                 self._counts[name][value] += 1
@@ -97,12 +101,11 @@ class Index:
             times = self._times[_series(fact)]
             del times[bisect_left(times, fact.at)]
             self.pages[fact.page].remove(fact)
-            if fact.trace:
-                self.traces[fact.trace].popleft()
-                if not self.traces[fact.trace]:
-                    del self.traces[fact.trace]
+            if fact.trace_end:
+                self._traces[fact.trace_end].pop(0)
+                if not self._traces[fact.trace_end]:
+                    del self._traces[fact.trace_end]
             fact.session.forget()
-            decrease(self.users, fact.event.user_id)
             decrease(self.page_sessions[fact.page], fact.session)
             if not self.page_sessions[fact.page]:
                 del self.page_sessions[fact.page], self.pages[fact.page]
@@ -110,6 +113,16 @@ class Index:
                 del self.sessions[fact.session.key]
             for name, value in fact.values.by_name.items():
                 decrease(self._counts[name], value)
+
+    def of_trace(self, trace: str) -> list[Fact]:
+        """Return the events of a trace, oldest first; none when no event has its whole id."""
+        found = [fact for fact in self._traces.get(_end_of(trace), ()) if fact.trace in {trace, ""}]
+        return found if any(fact.trace for fact in found) else []
+
+    def trace_of(self, fact: Fact) -> str:
+        """Return the trace of an event, also where another event has the whole id; empty when unknown."""
+        same_end = () if fact.trace else self._traces.get(fact.trace_end, ())
+        return fact.trace or next((other.trace for other in same_end if other.trace), "")
 
     def of_type(self, name: str) -> Collection[Fact]:
         """Return the events of a type."""
@@ -165,6 +178,9 @@ class Index:
         if its_kind in {"http", "resource"}:
             path = ("request", "url") if its_kind == "http" else ("targetUrl",)
             sent = without_query(text(event.details, *path)) or NO_URL
+        values = self._values_of(event)
+        trace = trace_id(event)
+        span, trace_end = span_of(event)
         millis = number(event.details, "value") if its_kind == "vital" else duration_millis(event)
         return Fact(
             event=event,
@@ -173,8 +189,9 @@ class Index:
             type=event.type,
             kind=its_kind,
             page=page(event),
-            values=self._values_of(event),
+            values=values,
             session=session,
+            shared=session.shared_by(event.user_id, values, shared_words(event)),
             is_problem=is_problem(event),
             millis=millis,
             outcome=outcome(event) if its_kind == "http" else "",
@@ -182,8 +199,12 @@ class Index:
             label=text(event.details, "request", "method") or text(event.details, "fileType") if sent else "",
             url=sent,
             pattern=error_key(event) if its_kind == "error" else self._pattern_of(sent) if sent else "",
-            words=searched(event),
-            trace=trace_id(event),
+            words=own_words(event),
+            trace=trace,
+            span=span,
+            trace_end=_end_of(trace) or (trace_end if its_kind in _IN_TRACES else ""),
+            call=f"{trace_end}{span}" or sent,
+            is_served=its_kind == "http" and bool(span),
         )
 
     def _values_of(self, event: Event) -> Values:
@@ -203,6 +224,10 @@ class Index:
                 self._patterns.clear()
             found = self._patterns[url] = pattern_of(url)
         return found
+
+
+def _end_of(trace: str) -> str:
+    return trace[20:]
 
 
 def _series(fact: Fact) -> str:

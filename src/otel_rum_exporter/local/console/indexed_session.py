@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Collection
 
-from .fact import START, Fact
+from .fact import START, Fact, Shared, Values
 from .session_summary import SessionSummary
 
 # The events of one call have the same end, as far as clients round it.
@@ -19,7 +20,7 @@ Key = tuple[str, "str | None"]
 class IndexedSession:
     """The stored events of one session in order of arrival. Compared by identity."""
 
-    __slots__ = ("_alone", "_in_order", "facts", "forgotten", "key", "summary")
+    __slots__ = ("_alone", "_in_order", "_shared", "facts", "forgotten", "key", "summary")
 
     def __init__(self, key: Key) -> None:
         self.key = key
@@ -27,19 +28,34 @@ class IndexedSession:
         self.summary = SessionSummary()
         self.forgotten = 0
         self._in_order: list[Fact] | None = None
+        self._shared: dict[tuple[str | None, Values, str], Shared] = {}
         self._alone: dict[tuple[str, bool], list[Fact]] = {}
+
+    def shared_by(self, user: str | None, values: Values, words: str) -> Shared:
+        """Return what the events with this user, these values and these words share."""
+        found = self._shared.get((user, values, words))
+        if found is None:
+            found = self._shared[user, values, words] = Shared(self, user, values, words)
+        return found
+
+    @property
+    def shared(self) -> Collection[Shared]:
+        """What its events share, in groups."""
+        return self._shared.values()
 
     def pair(self, fact: Fact) -> None:
         """Connect the two events of one call: the request and its measured duration, which end at the same time."""
-        others = self._alone.get((fact.url, not fact.outcome), [])
+        others = self._alone.get((fact.call, not fact.outcome), [])
         while others and abs(others[0].at - fact.at) > _SAME_CALL_SECONDS:
             others.pop(0)
         if others:
             fact.other = others.pop(0)
             fact.other.other = fact
             fact.is_second = True
+            # The exporter measures the requests that are made, not those that are served.
+            fact.is_served = fact.other.is_served = False
         else:
-            self._alone.setdefault((fact.url, bool(fact.outcome)), []).append(fact)
+            self._alone.setdefault((fact.call, bool(fact.outcome)), []).append(fact)
             if len(self._alone) > _MAX_ALONE:
                 self._alone.pop(next(iter(self._alone)))
 
@@ -54,10 +70,14 @@ class IndexedSession:
         """Remove the oldest event."""
         fact = self.facts.popleft()
         self.forgotten += 1
+        shared = fact.shared
+        shared.events -= 1
+        if not shared.events:
+            del self._shared[shared.user, shared.values, shared.words]
         if fact.other:
             fact.other.is_second = False
             fact.other.other = None
-        alone = self._alone.get((fact.url, bool(fact.outcome)))
+        alone = self._alone.get((fact.call, bool(fact.outcome)))
         if alone and alone[0] is fact:
             alone.pop(0)
         self.summary.remove(fact)

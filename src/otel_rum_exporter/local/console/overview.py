@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..session import short_type
 from .axis import Axis
 from .errors import most_frequent
-from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, Json
+from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, SESSION_START, Json
 from .pages import most_viewed
 from .received import Received
 from .scope import Scope
@@ -28,7 +28,11 @@ _DOCTOR = "otel_rum_doctor"
 
 def overview(received: Received, scope: Scope) -> Json:
     """Return the totals, charts and first rows of all events in scope."""
-    selected = Selection(received.index, scope)
+    return overview_of(Selection(received.index, scope))
+
+
+def overview_of(selected: Selection) -> Json:
+    """Return the totals, charts and first rows of a selection."""
     events = len(selected.facts)
     found = in_scope(selected)
     loads = selected.millis_of(NAVIGATION)
@@ -40,8 +44,12 @@ def overview(received: Received, scope: Scope) -> Json:
         "apdex": apdex(loads),
         "load_p75_millis": percentile(loads, 75),
         "vitals": [vital(each, selected.millis_of(each.event_type)) for each in VITALS],
-        "chart": _chart(selected, found, scope),
-        "sessions": {"total": len(found), "rows": [each.row() for each in _latest(found)]},
+        "chart": _chart(selected, found),
+        "sessions": {
+            "started": len(selected.of_type(SESSION_START)),
+            "total": len(found),
+            "rows": [each.row() for each in _latest(found)],
+        },
         "pages": most_viewed(selected, _ROWS),
         "errors": most_frequent(selected, _ROWS),
     }
@@ -59,8 +67,9 @@ def _types(selected: Selection) -> Json:
     return {"total": len(rows), "rows": rows[:_TYPES]}
 
 
-def _axis(selected: Selection, found: Sequence[Listed], scope: Scope) -> Axis:
+def _axis(selected: Selection, found: Sequence[Listed]) -> Axis:
     """Return an axis over the requested time, else over the events; it ends now when the latest event is recent."""
+    scope = selected.scope
     if scope.has_filters:
         times = [fact.at for fact in selected.facts]
         first, latest = min(times, default=scope.now), max(times, default=scope.now)
@@ -73,21 +82,22 @@ def _axis(selected: Selection, found: Sequence[Listed], scope: Scope) -> Axis:
     return Axis.over(start, max(start, scope.until - 1e-3 if scope.until else end))
 
 
-def _chart(selected: Selection, found: Sequence[Listed], scope: Scope) -> Json:
-    axis = _axis(selected, found, scope)
+def _chart(selected: Selection, found: Sequence[Listed]) -> Json:
+    axis = _axis(selected, found)
     series = {
+        "sessions": selected.times(SESSION_START),
         "page_views": selected.times(PAGE_VIEW),
         "errors": selected.times(JS_ERROR),
         **{outcome: selected.times(HTTP, outcome) for outcome in ("4xx", "5xx", "failed")},
     }
     by_step: dict[int, list[float]] = defaultdict(list)
-    loads = [(fact.at, fact.millis) for fact in selected.of_type(NAVIGATION) if fact.millis is not None]
-    for step, (_, millis) in zip(axis.steps_of([at for at, _ in loads]), loads, strict=True):
-        by_step[step].append(millis)
+    loads = selected.of_type(NAVIGATION)
+    for step, fact in zip(axis.steps_of([fact.at for fact in loads]), loads, strict=True):
+        if fact.millis is not None:
+            by_step[step].append(fact.millis)
     return {
         "start": axis.start,
         "step_seconds": axis.step_seconds,
-        "sessions": axis.counts(each.first for each in found),
         **{name: axis.counts_of_sorted(times) for name, times in series.items()},
         "load_p75_millis": [percentile(by_step[step], 75) for step in range(axis.steps)],
     }

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import replace
 
 from .event_fields import NAVIGATION, Json
-from .overview import overview
+from .overview import overview_of
 from .received import Received
-from .requests import request_list
+from .requests import request_rows
 from .scope import Scope
 from .selection import Selection
 from .statistics import percentile
@@ -26,10 +26,11 @@ def page_detail(received: Received, scope: Scope) -> Json | None:
         return None
     own = replace(scope, wanted={**scope.wanted, "page": name})
     selected = Selection(received.index, own)
+    shown = overview_of(selected)
     loads = selected.millis_of(NAVIGATION)
-    requests = request_list(received, own)
+    requests = request_rows(selected)
     return {
-        **overview(received, own),
+        **shown,
         "name": name,
         "load_millis": {str(percent): percentile(loads, percent) for percent in (50, 75, 95)},
         "requests": {"total": requests["total"], "urls": requests["urls"][:_MAX_REQUESTS]},
@@ -41,7 +42,7 @@ def _neighbours(name: str, selected: Selection) -> Json:
     """Return the pages before and after the page's views, in the sessions with an event in scope."""
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()
-    for session in selected.sessions:
+    for session in selected.page_sessions.get(name, ()):
         pages = [EDGE, *(page for _, page in session.summary.views), EDGE]
         for previous, current, following in zip(pages, pages[1:], pages[2:], strict=False):
             if current == name:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..record import Event, RefusedRequest, Removed
@@ -16,6 +16,13 @@ from .scope import Scope
 from .session_row import session_and_user
 
 _MAX_GROUPS = 100
+
+# Each order with its value of a row. The first order is the default.
+_ORDERS: Mapping[str, Callable[[Json], Any]] = {
+    "last": lambda row: row["last"],
+    "count": lambda row: (row["count"], row["last"]),
+    "reason": lambda row: (row.get("message") or row["reason"], row["row"]),
+}
 
 # The value that a reason quotes, as in `… must be a UUID, is "x"`.
 _QUOTED = re.compile(r'(?<=, is )(?:"(?:[^"\\]|\\.)*(?:"|…)|[\[{].*)')
@@ -56,12 +63,12 @@ def loss_list(received: Received, scope: Scope) -> Json:
         if not scope.narrows or (event and start <= event.timestamp < end and scope.fits(event))
     )
     answers = Counter(one.status or 0 for one in received.requests if start <= one.received_at < end)
+    kinds = {"refused": refused, "dropped": dropped, "removed": removed}
+    ordered = {name: scope.sorted(rows, _ORDERS, by_name="reason") for name, rows in kinds.items()}
     return {
+        "sort": ordered["refused"][0],
         "answers": [[status, count] for status, count in sorted(answers.items())],
-        **{
-            name: {"total": len(rows), "rows": rows[:_MAX_GROUPS]}
-            for name, rows in (("refused", refused), ("dropped", dropped), ("removed", removed))
-        },
+        **{name: {"total": len(rows), "rows": rows[:_MAX_GROUPS]} for name, (_, rows) in ordered.items()},
         "totals": totals(received),
     }
 
@@ -80,8 +87,7 @@ def _grouped(losses: Iterable[tuple[Json, float, Json]]) -> list[Json]:
         counts[row] += 1
         if row not in groups or seconds >= groups[row]["last"]:
             groups[row] = {**reason, "last": seconds, **latest}
-    rows = [{**group, "row": row, "count": counts[row]} for row, group in groups.items()]
-    return sorted(rows, key=lambda row: row["last"], reverse=True)
+    return [{**group, "row": row, "count": counts[row]} for row, group in groups.items()]
 
 
 def _with_events(received: Received) -> Iterator[tuple[Removed, Event | None]]:

@@ -1,15 +1,16 @@
 """The HTTP view, by URL pattern: results from `http_event`, durations from `performance_resource_event`.
 
-Clients send both events for one call. The view shows one row for it.
+Clients send both events for one call. The view shows one row for it. Requests that the application served are rows of
+their own, beside those that it or a browser made.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..session import summary
 from .axis import Axis
 from .event_fields import HTTP, RESOURCE, Json, row_keys, text
 from .fact import Fact
@@ -22,6 +23,7 @@ from .statistics import percentile
 _MAX_URLS = 200
 _MAX_SAMPLES = 50
 _OUTCOMES = ("ok", "4xx", "5xx", "failed")
+_DIRECTIONS = ("made", "served")
 
 # Each order with its value of a row. The first order is the default.
 _ORDERS: Mapping[str, Callable[[Json], Any]] = {
@@ -36,55 +38,75 @@ _ORDERS: Mapping[str, Callable[[Json], Any]] = {
 
 def request_list(received: Received, scope: Scope) -> Json:
     """Return the requested URLs in scope, and the latest calls of the query's `url`."""
-    groups: dict[str, list[Fact]] = defaultdict(list)
-    selected = Selection(received.index, scope)
-    for fact in (*selected.of_type(HTTP), *selected.of_type(RESOURCE)):
-        groups[fact.pattern].append(fact)
-    asked = scope.query.get("url", "")
-    detail = _detail(asked, groups[asked]) if asked in groups else None
-    rows = [_row(url, group) for url, group in groups.items()]
+    return request_rows(Selection(received.index, scope))
+
+
+def request_rows(selected: Selection) -> Json:
+    """Return the requested URLs of a selection, and the latest calls of the query's `url`."""
+    scope = selected.scope
+    groups: defaultdict[tuple[str, bool], _Group] = defaultdict(_Group)
+    for fact in selected.of_type(HTTP):
+        groups[fact.pattern, fact.is_served].results.append(fact)
+    for fact in selected.of_type(RESOURCE):
+        groups[fact.pattern, False].timings.append(fact)
+    asked = scope.query.get("url", ""), scope.query.get("direction") == "served"
+    detail = _detail(*asked, groups[asked]) if asked in groups else None
+    rows = [_row(*key, group) for key, group in groups.items()]
+    directions = {name: sum(row["direction"] == name for row in rows) for name in _DIRECTIONS}
+    wanted = scope.query.get("direction", "")
+    if wanted in _DIRECTIONS:
+        rows = [row for row in rows if row["direction"] == wanted]
     outcomes = {name: sum(row["outcomes"][name] for row in rows) for name in _OUTCOMES}
     wanted = scope.query.get("status", "")
     if wanted in _OUTCOMES:
         rows = [row for row in rows if row["outcomes"][wanted]]
     order, rows = scope.sorted(rows, _ORDERS, by_name="url")
-    return {"total": len(rows), "sort": order, "outcomes": outcomes, "urls": rows[:_MAX_URLS], "detail": detail}
-
-
-def _row(url: str, group: Sequence[Fact]) -> Json:
-    # Each event is read once: reading scattered events takes most of the time.
-    kinds: Counter[tuple[str, int, str]] = Counter()
-    read = [(fact.outcome, fact.status, fact.label, fact.is_second, fact.millis, fact.at) for fact in group]
-    kinds.update([kind[:3] for kind in read])
-    outcomes: Counter[str] = Counter()
-    statuses: Counter[int] = Counter()
-    for (outcome, status, _), count in kinds.items():
-        outcomes[outcome] += count
-        if outcome:
-            statuses[status] += count
-    millis = sorted([one[4] for one in read if one[4] is not None and not one[0]])
     return {
-        "url": url,
-        "methods": sorted({label for outcome, _, label in kinds if outcome and label}),
-        "file_types": sorted({label for outcome, _, label in kinds if not outcome and label}),
-        "outcomes": {name: outcomes[name] for name in _OUTCOMES},
-        "statuses": [[status, count] for status, count in sorted(statuses.items())],
-        "problems": sum(outcomes[name] for name in _OUTCOMES) - outcomes["ok"],
-        "calls": sum([not one[3] for one in read]),
-        "timed": outcomes[""],
-        "p50_millis": percentile(millis, 50),
-        "p75_millis": percentile(millis, 75),
-        "last": max([one[5] for one in read]),
+        "total": len(rows),
+        "sort": order,
+        "outcomes": outcomes,
+        "directions": directions,
+        "urls": rows[:_MAX_URLS],
+        "detail": detail,
     }
 
 
-def _detail(url: str, group: Sequence[Fact]) -> Json:
+@dataclass(slots=True)
+class _Group:
+    """The events of a row: results of requests, and measured durations."""
+
+    results: list[Fact] = field(default_factory=list)
+    timings: list[Fact] = field(default_factory=list)
+
+
+def _row(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - the members of a key
+    outcomes = Counter([fact.outcome for fact in group.results])
+    statuses = Counter([fact.status for fact in group.results])
+    millis = sorted([fact.millis for fact in group.timings if fact.millis is not None])
+    events = (group.results, group.timings)
+    return {
+        "url": url,
+        "direction": "served" if is_served else "made",
+        "methods": sorted({fact.label for fact in group.results} - {""}),
+        "file_types": sorted({fact.label for fact in group.timings} - {""}),
+        "outcomes": {name: outcomes[name] for name in _OUTCOMES},
+        "statuses": [[status, count] for status, count in sorted(statuses.items())],
+        "problems": len(group.results) - outcomes["ok"],
+        "calls": sum(len(facts) - sum([fact.is_second for fact in facts]) for facts in events),
+        "timed": len(group.timings),
+        "p50_millis": percentile(millis, 50),
+        "p75_millis": percentile(millis, 75),
+        "last": max(max([fact.at for fact in facts]) for facts in events if facts),
+    }
+
+
+def _detail(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - the members of a key
     # The request stands for a call, its measured duration only without one.
-    calls = sorted([fact for fact in group if fact.outcome or not fact.other], key=lambda fact: fact.at, reverse=True)
-    calls = calls or list(group)
+    calls = [*group.results, *(fact for fact in group.timings if not fact.other)]
+    calls = sorted(calls or group.timings, key=lambda fact: fact.at, reverse=True)
     axis = Axis.over(calls[-1].at, calls[0].at)
     return {
-        **_row(url, group),
+        **_row(url, is_served, group),
         "calls": len(calls),
         "chart": {
             "start": axis.start,
@@ -106,7 +128,8 @@ def _samples(calls: Sequence[Fact]) -> list[Json]:
                 "key": key,
                 "event": fact.event.id,
                 "timestamp": fact.at,
-                "summary": summary(fact.event),
+                "url": fact.url,
+                "status": fact.status,
                 "outcome": fact.outcome or None,
                 "error": text(fact.event.details, "error", "message"),
                 "duration_millis": measured.millis,

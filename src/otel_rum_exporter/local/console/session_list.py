@@ -72,11 +72,10 @@ def in_scope(selection: Selection) -> list[Listed]:
     """Return the sessions in the time range with at least one matching event, the latest event first."""
     scope = selection.scope
     since, until = scope.since or float("-inf"), scope.until or float("inf")
-    fitting = selection.sessions if scope.has_filters else None
     found = []
-    for session in selection.index.sessions.values():
+    for session in selection.sessions if scope.has_filters else selection.index.sessions.values():
         first, last = session.summary.span
-        if first >= until or last < since or (fitting is not None and session not in fitting):
+        if first >= until or last < since:
             continue
         if since <= first and last < until:
             found.append(Listed(first, last, session))

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..record import Dropped, Event, Removed
+from ..record import Dropped, Event
 from ..session import short_type, summary
 from .event_fields import NAVIGATION, PAGE_VIEW, Json, duration_millis, number, row_keys
 from .fact import START, Fact
@@ -68,7 +68,7 @@ def session_detail(received: Received, scope: Scope) -> Json | None:
         "total": len(shown),
         "offset": offset,
         "limit": limit,
-        "visits": _visits(_rows(entries, dropped, received.removed)),
+        "visits": _visits(_rows(entries, dropped, received)),
     }
 
 
@@ -107,9 +107,9 @@ def _entries(shown: Sequence[Fact], facts: Sequence[Fact], begin: int, end: int)
     return sorted(entries, key=lambda one: (one.fact.kind != "session", one.start, one.fact.kind != "page"))
 
 
-def _rows(entries: Sequence[_Entry], dropped: dict[int, Dropped], removed: Iterable[Removed]) -> list[Json]:
+def _rows(entries: Sequence[_Entry], dropped: dict[int, Dropped], received: Received) -> list[Json]:
     lost: dict[str, list[Json]] = defaultdict(list)
-    for one in removed:
+    for one in received.removed:
         lost[one.event_id].append({"key": one.key, "value": one.value, "reason": one.reason})
     rows = []
     for fact, key, start in entries:
@@ -132,7 +132,7 @@ def _rows(entries: Sequence[_Entry], dropped: dict[int, Dropped], removed: Itera
                 "page": fact.page,
                 "batch_id": event.batch_id,
                 "user": event.user_id,
-                "trace": fact.trace,
+                "trace": received.index.trace_of(fact),
                 "dropped": drop.reason if drop else None,
                 "removed": lost[event.id],
                 "details": event.details,

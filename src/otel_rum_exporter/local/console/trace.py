@@ -33,14 +33,15 @@ class _Step:
 
 def trace_detail(received: Received, scope: Scope) -> Json | None:
     """Return the trace with the query's `id`, 32 hexadecimal digits; None when no stored event has it."""
-    facts = received.index.traces.get(scope.query.get("id", ""))
+    asked = scope.query.get("id", "")
+    facts = received.index.of_trace(asked)
     if not facts:
         return None
     steps = [step for fact in facts for step in _steps(fact)]
     ordered = _in_tree(steps)
     start = min(step.start for step in steps)
     return {
-        "id": facts[0].trace,
+        "id": asked,
         "start": start,
         "end": max(step.end for step in steps),
         "problems": sum(step.is_problem for step in steps),
@@ -51,16 +52,21 @@ def trace_detail(received: Received, scope: Scope) -> Json | None:
 
 def _steps(fact: Fact) -> Iterator[_Step]:
     details = fact.event.details
+    if fact.kind == "resource" and fact.other and fact.other.trace:
+        return  # the request is a step, with this duration
     if fact.kind == "trace":
         yield from _segments(details, text(details, "parent_id"), fact, 0)
         return
     start = fact.start
     if fact.other and fact.other.millis is not None:
         start = fact.at - fact.other.millis / 1000
+    # An error is a moment of its span, and the other events are their spans.
+    is_error = fact.kind == "error"
+    name = {"load": fact.page, "resource": fact.url}.get(fact.kind) or text(details, "name")
     yield _Step(
-        id=text(details, "spanId") or text(details, "segment_id"),
-        parent=text(details, "parentSpanId"),
-        name=text(details, "name") or summary(fact.event),
+        id=text(details, "spanId") or text(details, "segment_id") or ("" if is_error else fact.span),
+        parent=text(details, "parentSpanId") or (fact.span if is_error else ""),
+        name=name or summary(fact.event),
         what=short_type(fact.type),
         start=start,
         end=fact.at,

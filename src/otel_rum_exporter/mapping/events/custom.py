@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
 
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import StatusCode
 
 from ..._attributes import METHODS, TARGETS, URLS, plain
 from ...config import Config
@@ -24,7 +24,7 @@ from ..caches import cache_short_texts
 from ..fields import Field
 from ..log_view import LogView
 from ..path_ids import mask_path
-from ..record_view import NS_PER_MILLI, View, epoch_ns
+from ..record_view import NS_PER_MILLI, SERVER, View, epoch_ns
 from ..span_view import SpanView
 
 FALLBACK_TYPE = "otel.span"
@@ -67,6 +67,8 @@ LOG_FIELDS = (
 )
 """Custom events have no schema. These fields are for the documentation; a test compares them with what is sent."""
 
+_DATABASES = ("db.system.name", "db.system")
+_OF_WORK = frozenset((*METHODS, *_DATABASES, *WORKERS))
 _HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "HTTP"})
 _NOT_IN_TYPES = re.compile(r"[^A-Za-z0-9_.-]+")
 _ID = re.compile(r"[\d._-]+|(?=[a-fA-F-]*\d)[0-9a-fA-F-]{8,}|(?=\D*\d)[A-Za-z0-9_~=-]{20,}")
@@ -90,6 +92,7 @@ _TABLE = re.compile(
 )
 _VERB = re.compile(r"[A-Za-z_]{2,32}(?=\s|$)")
 
+_UNSET = StatusCode.UNSET
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -134,14 +137,16 @@ def event_type(span_name: str) -> str:
 
 def _kind_of_work(view: SpanView) -> str | None:
     """Return what names the type of a span better than its name does, which may contain a path or a statement."""
-    method = view.text(*METHODS) if view.kind is SpanKind.SERVER else None
+    if not view.keys.may_have(_OF_WORK):
+        return None
+    method = view.text(*METHODS) if view.kind is SERVER else None
     if method:
         route = routes.of_request(view)
         if route is None:
             target = view.text(*TARGETS, *URLS)
             return f"{method} {HOME if target and urls.path(target) == '/' else UNROUTED}"
         return f"{method} {route if route.strip('/') else HOME}"
-    system = view.text("db.system.name", "db.system")
+    system = view.text(*_DATABASES)
     if system:
         operation = view.text("db.operation.name", "db.operation") or view.name
         verb = _VERB.match(operation)
@@ -154,7 +159,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
     span = view.span
     details: dict[str, Any] = {
         "name": view.redactor.name(view.name),
-        "kind": (view.kind or view.span.kind).name,
+        "kind": (view.kind or view.span.kind)._name_,
         "startTime": _iso(view.start_ns),
         "durationMs": view.duration_millis,
         "traceId": view.trace_id,
@@ -169,7 +174,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
         details["events"] = [
             {
                 "name": view.redactor.name(json_text(event.name)),
-                "time": _iso(event.timestamp),
+                "time": _iso(epoch_ns(event.timestamp)),
                 "attributes": _attributes(view, plain(event.attributes), config),
             }
             for event in events
@@ -208,8 +213,9 @@ def _scope(view: View) -> dict[str, Any]:
 def _otel(view: SpanView) -> dict[str, Any]:
     status = view.span.status
     found = _scope(view)
-    if status.status_code is not StatusCode.UNSET:
-        found["status_code"] = status.status_code.name
+    code = status.status_code
+    if code is not _UNSET:
+        found["status_code"] = code.name
     if status.description:
         found["status_description"] = view.redactor.text("status.description", json_text(status.description))
     if view.dropped is not None:
@@ -221,8 +227,8 @@ def _attributes(view: View, attributes: Mapping[str, Any], config: Config) -> di
     return json_object(view.redactor.attributes(attributes, config.url_query_parameters))
 
 
-def _iso(time_ns: int | None) -> str:
-    millis = epoch_ns(time_ns) // NS_PER_MILLI
+def _iso(time_ns: int) -> str:
+    millis = time_ns // NS_PER_MILLI
     return f"{_iso_second(millis // 1000)}.{millis % 1000:03}Z"
 
 

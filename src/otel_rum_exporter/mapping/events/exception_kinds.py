@@ -6,14 +6,11 @@ They are known by type and message, apart from `js_error`, because requests need
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
-from opentelemetry.trace import SpanKind
-
-from ..._attributes import ERROR_TYPES, EXCEPTION_MESSAGE, STATUSES
-from ..record_view import View, text
+from ..._attributes import STATUSES
+from ..caches import cache_short_texts
+from ..record_view import SERVER, View
 from ..span_view import SpanView
 
 ANSWER_MODULES = (
@@ -112,19 +109,18 @@ _CANCELLED = re.compile(
 )
 _TIMED_OUT = re.compile(r"time[- ]?d?[- ]?out|deadline", re.IGNORECASE)
 _MAX_CHARS = 300
+MAX_CACHED_TYPES = 256
 
 
-def is_answer(view: View, exception: Mapping[str, Any]) -> bool:
+def is_answer(view: View, kind: str, message: str) -> bool:
     """Return whether an exception is a framework's answer below 500, which the status of the request reports.
 
     It needs a request: on the first span of a process that is no request served, such an exception is an error.
     """
-    kind = text(exception, *ERROR_TYPES) or ""
-    message = text(exception, EXCEPTION_MESSAGE) or ""
     is_aborted = kind.rpartition(".")[2] == "Exception" and not message  # as gRPC's `context.abort` raises
-    if not (_is_answer_type(kind) or (is_aborted and view.kind is SpanKind.SERVER and view.keys.has(RPC_CODES))):
+    if not (_is_answer_type(kind) or (is_aborted and view.kind is SERVER and view.keys.has(RPC_CODES))):
         return False
-    if view.kind is SpanKind.SERVER:
+    if view.kind is SERVER:
         status = view.integer(*STATUSES)
         if status:
             return status < 500
@@ -152,6 +148,7 @@ def is_cancelled_message(message: str) -> bool:
     return bool(_CANCELLED.search(start)) and not _TIMED_OUT.search(start)
 
 
+@cache_short_texts(MAX_CACHED_TYPES, _MAX_CHARS)
 def _is_answer_type(kind: str) -> bool:
     module, _, name = kind.replace("\\", ".").replace("::", ".").rpartition(".")
     if _is_in(module, FOREIGN_MODULES):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import StatusCode
 
 from ..._attributes import (
     CLIENT_HOSTS,
@@ -34,6 +34,7 @@ from .. import urls
 from ..attribute_values import json_text
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
+from ..record_view import CLIENT, SERVER
 from ..secret_texts import scrub_text
 from ..span_view import SpanView
 from . import performance_resource
@@ -56,9 +57,9 @@ ABORTED = "AbortError"
 _OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
 
 
-HOSTS = {SpanKind.CLIENT: CLIENT_HOSTS, SpanKind.SERVER: SERVER_HOSTS}
-PORTS = {SpanKind.CLIENT: CLIENT_PORTS, SpanKind.SERVER: SERVER_PORTS}
-PATHS = {SpanKind.CLIENT: (*TARGETS, "url.template"), SpanKind.SERVER: (*TARGETS, ROUTE)}
+HOSTS = {CLIENT: CLIENT_HOSTS, SERVER: SERVER_HOSTS}
+PORTS = {CLIENT: CLIENT_PORTS, SERVER: SERVER_PORTS}
+PATHS = {CLIENT: (*TARGETS, "url.template"), SERVER: (*TARGETS, ROUTE)}
 """Source attributes for the parts of a request's URL, in order of precedence."""
 
 _SERVICE, _OPERATION = "rpc.service", "rpc.method"
@@ -143,7 +144,7 @@ def has_failed(view: SpanView) -> bool:
     if code is not None:
         return code >= 400
     outcome = view.span.status.status_code
-    return outcome is StatusCode.ERROR if view.kind is SpanKind.SERVER else outcome is not StatusCode.OK
+    return outcome is StatusCode.ERROR if view.kind is SERVER else outcome is not StatusCode.OK
 
 
 def method(view: SpanView) -> str | None:
@@ -163,7 +164,7 @@ def request_url(view: SpanView) -> str | None:
     whole = view.text(*URLS)
     if whole is not None:
         return whole
-    kind = SpanKind.CLIENT if view.kind is SpanKind.CLIENT else SpanKind.SERVER
+    kind = CLIENT if view.kind is CLIENT else SERVER
     target = view.text(*PATHS[kind])
     if target is None:
         return None

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from opentelemetry.trace import SpanKind
-
 from ..._attributes import (
     CODE_FILES,
     CODE_LINES,
@@ -27,7 +25,7 @@ from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import logged_exception, urls
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import View, epoch_ns, number, text
+from ..record_view import CLIENT, PRODUCER, View, epoch_ns, number, text
 from ..redaction import STANDARD, Redactor
 from ..secret_texts import scrub_text, without_blocks
 from ..span_view import SpanView
@@ -95,8 +93,8 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if _is_call(view) and not view.is_local_root:
         return
     for time_ns, exception in recorded(view):
-        message = text(exception, EXCEPTION_MESSAGE) or ""
-        if not is_answer(view, exception) and not is_cancellation(text(exception, *ERROR_TYPES) or "", message):
+        kind, message = text(exception, *ERROR_TYPES) or "", text(exception, EXCEPTION_MESSAGE) or ""
+        if not is_answer(view, kind, message) and not is_cancellation(kind, message):
             yield time_ns, exception
 
 
@@ -120,7 +118,7 @@ def recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _is_call(view: View) -> bool:
     """Return whether a span is a call to another service."""
-    return view.kind is SpanKind.CLIENT or view.kind is SpanKind.PRODUCER
+    return view.kind is CLIENT or view.kind is PRODUCER
 
 
 def _logged_message(exception: Mapping[str, Any]) -> str | None:

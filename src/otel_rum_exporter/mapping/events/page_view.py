@@ -107,9 +107,9 @@ def why_no_page(view: SpanView, config: Config) -> str | None:
 
 def _unlike_any_page(view: SpanView) -> str | None:
     """Return why a request cannot be one for a page, whatever it served; None if it can."""
-    method, code = http_event.method(view), http_event.status(view)
-    if method != "GET":
-        return f"its method is {method}" if method else "it is no HTTP request"
+    code = http_event.status(view)
+    if http_event.method(view) != "GET":
+        return "it is no GET request"
     if code is None or code >= HTTPStatus.BAD_REQUEST:
         return "it failed" if code else "it has no status"
     return "it has neither a route nor a path" if page_id(view) is None else None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..._attributes import TRANSFER_SIZES
 from ..fields import Field, Holds
-from ..record_view import NS_PER_MILLI, View, epoch_ns
+from ..record_view import NS_PER_MILLI, View, epoch_ns, number
 from ..span_view import SpanView
 
 LOG_PREFIXES = ("browser.navigation_timing.", "browser.resource_timing.")
@@ -76,6 +76,7 @@ NAVIGATION = (*NETWORK, *DOCUMENT)
 TRANSFER_SIZE, ENCODED_SIZE, DECODED_SIZE = (
     f"browser.resource_timing.{name}" for name in ("transfer_size", "encoded_body_size", "decoded_body_size")
 )
+_TRANSFER_SIZES = frozenset(TRANSFER_SIZES)
 PROTOCOL = "browser.resource_timing.next_hop_protocol"
 
 SIZE_FIELDS = (
@@ -112,7 +113,7 @@ def moments_of_log(view: View) -> dict[str, float]:
 
 def measured(view: View, *names: str) -> float | None:
     """Return a duration, moment or size; a negative one is no measurement."""
-    value = view.number(*names)
+    value = number(view.attributes, *names)
     return None if value is None or value < 0 else value
 
 
@@ -131,6 +132,8 @@ def fields(table: Iterable[Timing], moments: Mapping[str, float]) -> dict[str, f
 
 def size_of_span(view: View) -> dict[str, Any]:
     """Return the transferred size of a span."""
+    if not view.keys.may_have(_TRANSFER_SIZES):
+        return {}
     transferred = measured(view, *TRANSFER_SIZES)
     return {} if transferred is None else {"transferSize": transferred}
 

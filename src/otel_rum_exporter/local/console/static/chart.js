@@ -5,6 +5,7 @@ import { tick } from "./format.js";
 
 const HEIGHT = 100;
 const WIDTH = 10;
+const LEAST = 3; // so that a small number beside a large one is seen
 
 // Stacked columns over time. `series` is [[name, class, numbers]]. Arrow keys move the cursor, Enter or a click zooms.
 export class Columns extends Component {
@@ -51,7 +52,7 @@ export class Columns extends Component {
           ${Array.from({ length: steps }, (_, i) => {
             let y = HEIGHT;
             return series.map(([name, kind, values]) => {
-              const height = ((values[i] ?? 0) / top) * HEIGHT;
+              const height = values[i] > 0 ? Math.max((values[i] / top) * HEIGHT, LEAST) : 0;
               y -= height;
               return height > 0 && html`<rect key=${`${name}${i}`} class=${kind} x=${i * WIDTH + WIDTH * 0.12} y=${y} width=${WIDTH * 0.76} height=${height} />`;
             });
@@ -64,10 +65,10 @@ export class Columns extends Component {
   }
 }
 
-// The next of 2, 4, 10, 20, 40, 100 …, whose half is as round.
+// The next of 2, 4, 6, 8, 10, 20 …, whose half is as round.
 function rounded(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return power * [1, 2, 4, 10].find((step) => value <= step * power && (step * power) % 2 === 0) || 10 * power;
+  return power * [1, 2, 4, 6, 8, 10].find((step) => value <= step * power && (step * power) % 2 === 0) || 10 * power;
 }
 
 export function Spark({ values, kind = "" }) {

@@ -58,6 +58,7 @@ function setZone(wanted) {
   const minute = { hour: "2-digit", minute: "2-digit" };
   formats.minute = format(minute);
   formats.clock = format({ ...minute, second: "2-digit" });
+  formats.exact = format({ ...minute, second: "2-digit", fractionalSecondDigits: 3 });
   formats.day = format({ ...minute, day: "numeric", month: "short" });
   formats.offset = format({ timeZoneName: "longOffset" });
   try {
@@ -91,6 +92,8 @@ export function zoneName() {
 const at = (seconds) => new Date(seconds * 1000);
 
 export const clock = (seconds) => formats.clock.format(at(seconds));
+// The time of day, as precise as a length of time in seconds needs it.
+export const clockWithin = (seconds, length) => (length < 10 ? formats.exact : formats.clock).format(at(seconds));
 export const day = (seconds) => formats.day.format(at(seconds));
 
 // The value of a `datetime-local` input, in the shown zone, and back; NaN for an empty one.

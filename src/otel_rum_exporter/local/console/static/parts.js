@@ -11,9 +11,9 @@ export function Empty({ title, children }) {
   return html`<section class="empty"><h2>${title}</h2>${children}</section>`;
 }
 
-export function NoMatch({ what, route, clear }) {
-  return html`<${Empty} title=${`No ${what}`}>
-    <p>${clear ? html`No match for these filters. <a data-stay href=${clear}>Clear them</a>` : `None yet. This page updates itself.`}</p>
+export function NoMatch({ what, clear, children }) {
+  return html`<${Empty} title=${`No ${what}${clear ? "" : " yet"}`}>
+    <p>${clear ? html`No match for these filters. <a data-stay href=${clear}>Clear them</a>` : children}</p>
   <//>`;
 }
 
@@ -108,9 +108,9 @@ export function Table({ label, columns, rows, keyOf, sort, route }) {
 }
 
 // Names ascend and numbers descend, unless a minus reverses them.
-function ariaSort(by, sort) {
+export function ariaSort(by, sort) {
   if (!by || !sort || sort.replace("-", "") !== by) return null;
-  return ["url", "page", "type", "name", "value"].includes(by) === sort.startsWith("-") ? "descending" : "ascending";
+  return ["url", "page", "type", "name", "value", "reason"].includes(by) === sort.startsWith("-") ? "descending" : "ascending";
 }
 
 const classes = (flags) => Object.keys(flags).filter((name) => flags[name]).join(" ") || null;

@@ -23,7 +23,7 @@ export function View({ data, route, go }) {
       ["Last", (row) => html`<${Time} at=${row.last} />`, { number: true, by: "last", wide: true }],
     ]} /><${More} shown=${data.types.length} total=${data.total} what="types" />
     <p class="quiet note">The duration is <code>durationMs</code> in the details of an event.</p>`
-    : html`<${NoMatch} what="custom events" clear=${hasFilters(route) && here(route, noFilters)} />`}
+    : html`<${NoMatch} what="custom events" clear=${hasFilters(route) && here(route, noFilters)}>Events with a type of your own appear here, such as spans of the application.<//>`}
   `;
 }
 
@@ -42,8 +42,8 @@ function Detail({ detail, route, go }) {
     ${detail.names.length > 1 && html`<section aria-labelledby="names"><h2 id="names">Names</h2>
       <ol class="card pad shares">${detail.names.map(([name, n]) => html`<li key=${name}><${Share} part=${n} all=${detail.count}>${visible(name)}<//></li>`)}</ol>
       ${detail.other_names > 0 && html`<p class="quiet note">${plural(detail.other_names, "other name")}.</p>`}</section>`}
-    <section aria-labelledby="attributes"><h2 id="attributes">Attributes <small>of the latest ${plural(detail.counted, "event")}</small></h2>
-      <${Tags} tags=${detail.tags} of=${detail.counted} route=${route} path="/custom" /></section>
+    ${detail.counted > 1 && html`<section aria-labelledby="attributes"><h2 id="attributes">Attributes <small>of the latest ${plural(detail.counted, "event")}</small></h2>
+      <${Tags} tags=${detail.tags} of=${detail.counted} route=${route} path="/custom" /></section>`}
     <section aria-labelledby="samples"><h2 id="samples">Events <small>latest first</small></h2>
       <ol class="samples card">${detail.samples.map((one) => html`<li key=${one.key} data-row=${one.key}><a href=${sessionLink(route, one, { event: one.event })}>
         <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.name ? visible(one.name) : visible(detail.type)}</b> <span class="quiet">${one.page && `on ${one.page}`}</span></span><span class="message">${!one.name && one.summary}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>

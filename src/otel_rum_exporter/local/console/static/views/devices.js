@@ -11,9 +11,9 @@ const NAMES = { browser: ["Browsers", "Browser"], os: ["Operating systems", "Sys
 
 export function View({ data, route }) {
   return html`
-    <${Title} note=${data.sessions ? plural(data.sessions, "session") : ""}>Browsers & devices<//>
+    <${Title} note=${data.sessions ? `${plural(data.sessions, "session")} with events` : ""}>Browsers & devices<//>
     ${data.sessions ? html`<div class="pair even wrap">${data.dimensions.map((dimension) => html`<${Dimension} key=${dimension.name} dimension=${dimension} sessions=${data.sessions} route=${route} />`)}</div>`
-      : html`<${NoMatch} what="sessions" clear=${hasFilters(route) && here(route, noFilters)} />`}`;
+      : html`<${NoMatch} what="sessions" clear=${hasFilters(route) && here(route, noFilters)}>Browsers and devices appear here with the first event.<//>`}`;
 }
 
 const zero = (n, kind) => (n ? html`<span class=${kind}>${count(n)}</span>` : html`<span class="quiet">0</span>`);
@@ -28,6 +28,7 @@ function Dimension({ dimension: { name, rows, total }, sessions, route }) {
       ["HTTP failed", (row) => zero(row.failed_requests, "fair"), { number: true, wide: true }],
     ]} />
     <${More} shown=${rows.length} total=${total} what=${many.toLowerCase()} />
-    ${name === "country" && rows.every((row) => !row.value) && html`<p class="quiet note">RUM finds the country of a browser by its address. The local RUM shows what clients send.</p>`}
+    ${name === "browser" && rows.some((row) => !row.value) && html`<p class="quiet note">Unknown: the metadata has neither a browser nor a user agent, from which RUM reads browser and system. Programs and the application's own work have none. A request served has one where its instrumentation records <code>user_agent.original</code>.</p>`}
+    ${name === "country" && rows.some((row) => !row.value) && html`<p class="quiet note">Unknown: RUM finds the country of a browser by its address. The local RUM shows what clients send.</p>`}
   </section>`;
 }

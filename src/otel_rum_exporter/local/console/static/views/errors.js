@@ -11,7 +11,7 @@ export const title = () => "Errors";
 export function View({ data, route }) {
   return html`
     <${Title} note=${data.total ? `${plural(data.occurrences, "error")}, ${plural(data.total, "kind")}` : ""}>Errors<//>
-    ${data.total ? html`<${ErrorRows} errors=${data.errors} sort=${data.sort} route=${route} /><${More} shown=${data.errors.length} total=${data.total} what="kinds of errors" />` : html`<${NoMatch} what="errors" clear=${hasFilters(route) && here(route, noFilters)} />`}
+    ${data.total ? html`<${ErrorRows} errors=${data.errors} sort=${data.sort} route=${route} /><${More} shown=${data.errors.length} total=${data.total} what="kinds of errors" />` : html`<${NoMatch} what="errors" clear=${hasFilters(route) && here(route, noFilters)}>An error appears here with its first <code>js_error_event</code>: an exception that nothing handled, in any language.<//>`}
   `;
 }
 

@@ -21,14 +21,13 @@ export function View({ data, route, go }) {
     <${Title} note=${[data.users && plural(data.users, "known user"), plural(data.events, "event"), `${usd(data.usd)} at list price`].filter(Boolean).join(", ")}>Overview<//>
     <${Figures} data=${data} to=${(path, changes) => link(route, path, changes)} />
 
-    <section aria-labelledby="latest"><h2 id="latest">Latest sessions <a href=${link(route, "/sessions")}>All ${count(data.sessions.total)}</a></h2>
+    <section aria-labelledby="latest"><h2 id="latest">Latest sessions <small>${withEvents(data.sessions)}</small> <a href=${link(route, "/sessions")}>All ${count(data.sessions.total)}</a></h2>
       <${SessionRows} sessions=${data.sessions.rows} route=${route} />
     </section>
 
     <div class="pair">
       <section class="card pad" aria-labelledby="activity"><h2 id="activity">Activity</h2>
-        <${Columns} chart=${chart} route=${route} go=${go} label="Page views, errors and failed requests over time"
-          series=${[["Page views", "k-page", chart.page_views], ["Errors", "k-error", chart.errors], ["Failed requests", "k-http", chart["4xx"].map((n, i) => n + chart["5xx"][i] + chart.failed[i])]]} />
+        <${Columns} chart=${chart} route=${route} go=${go} label="Page views, errors and failed requests over time" series=${activity(chart)} />
       </section>
       <${Loads} data=${data} route=${route} go=${go} />
     </div>
@@ -51,20 +50,29 @@ export function View({ data, route, go }) {
   `;
 }
 
+export const activity = (chart) => [
+  ["Page views", "k-page", chart.page_views],
+  ["Errors", "k-error", chart.errors],
+  ["Failed requests", "k-http", chart["4xx"].map((n, i) => n + chart["5xx"][i] + chart.failed[i])],
+];
+
+// A session can have events of the chosen time without its start, and some clients send no start.
+export const withEvents = ({ started, total }) => (started === total ? "" : `${count(total)} with events, ${count(started)} started`);
+
 // The totals, each with a link; `to` makes the URL of a path.
 export function Figures({ data, to }) {
   const { chart } = data;
   const sum = (name) => chart[name].reduce((all, n) => all + n, 0);
   const figures = [
-    ["Sessions", data.sessions.total, "sessions", "page", "/sessions"],
-    ["Page views", sum("page_views"), "page_views", "page", "/pages"],
-    ["Errors", sum("errors"), "errors", "error", "/errors"],
-    ["HTTP 4xx", sum("4xx"), "4xx", "http", "/http", { status: "4xx" }],
-    ["HTTP 5xx", sum("5xx"), "5xx", "error", "/http", { status: "5xx" }],
-    ["No answer", sum("failed"), "failed", "http", "/http", { status: "failed" }],
+    ["Sessions started", data.sessions.started, "sessions", "page", "/sessions", {}, "SessionCount: session_start_event"],
+    ["Page views", sum("page_views"), "page_views", "page", "/pages", {}, "PageViewCount: page_view_event"],
+    ["Errors", sum("errors"), "errors", "error", "/errors", {}, "JsErrorCount: js_error_event"],
+    ["HTTP 4xx", sum("4xx"), "4xx", "http", "/http", { status: "4xx" }, "Http4xxCount: http_event"],
+    ["HTTP 5xx", sum("5xx"), "5xx", "error", "/http", { status: "5xx" }, "Http5xxCount: http_event"],
+    ["No answer", sum("failed"), "failed", "http", "/http", { status: "failed" }, "http_event without a status"],
   ];
   return html`<ul class="figures">
-    ${figures.map(([name, total, series, kind, path, changes]) => html`<li key=${name}><a href=${to(path, changes)} class=${total ? "" : "zero"}>
+    ${figures.map(([name, total, series, kind, path, changes, counted]) => html`<li key=${name}><a href=${to(path, changes)} class=${total ? "" : "zero"} title=${counted}>
       <span class="label">${name}</span><strong>${count(total)}</strong><${Spark} values=${chart[series]} kind=${`k-${kind}`} />
     </a></li>`)}
   </ul>`;

@@ -6,7 +6,8 @@ import { hasFilters, here, link, noFilters, pagePath } from "../route.js";
 import { NoMatch, SessionRows, Table, Title } from "../parts.js";
 import { Share } from "../tags.js";
 import { ErrorRows } from "./errors.js";
-import { Figures, Loads, Vitals } from "./overview.js";
+import { Url } from "./http.js";
+import { Figures, Loads, Vitals, activity, withEvents } from "./overview.js";
 
 export const title = (data) => visible(data.name);
 
@@ -20,7 +21,7 @@ export function View({ data, route, go }) {
     ${data.load_millis["50"] !== null && html`<dl class="facts spaced">${[["50", "Median load"], ["75", "p75 load"], ["95", "p95 load"]].map(([percent, name]) => html`<div key=${percent}><dt>${name}</dt><dd>${millis(data.load_millis[percent])}</dd></div>`)}</dl>`}
     <div class="pair">
       <section class="card pad" aria-labelledby="activity"><h2 id="activity">Activity</h2>
-        <${Columns} chart=${data.chart} route=${route} go=${go} label="Page views and errors over time" series=${[["Page views", "k-page", data.chart.page_views], ["Errors", "k-error", data.chart.errors]]} />
+        <${Columns} chart=${data.chart} route=${route} go=${go} label="Page views, errors and failed requests over time" series=${activity(data.chart)} />
       </section>
       <${Loads} data=${data} route=${route} go=${go} />
     </div>
@@ -31,8 +32,8 @@ export function View({ data, route, go }) {
     </div>
     <div class="pair even">
       <section aria-labelledby="requests"><h2 id="requests">HTTP <a href=${own("/http")}>All ${count(data.requests.total)}</a></h2>
-        ${data.requests.total ? html`<${Table} label="Requests by URL" rows=${data.requests.urls} keyOf=${(row) => row.url} route=${route} columns=${[
-          ["URL", (row) => html`<a href=${own("/http", { url: row.url })}>${row.url}</a>`, { main: true }],
+        ${data.requests.total ? html`<${Table} label="Requests by URL" rows=${data.requests.urls} keyOf=${(row) => `${row.direction} ${row.url}`} route=${route} columns=${[
+          ["URL", (row) => html`<span class="quiet">${row.direction} </span><a href=${own("/http", { url: row.url, direction: row.direction })}><${Url} url=${row.url} /></a>`, { main: true }],
           ["Failed", (row) => (row.problems ? html`<span class="poor">${count(row.problems)}</span>` : html`<span class="quiet">0</span>`), { number: true }],
           ["Calls", (row) => count(row.calls), { number: true }],
           ["p75", (row) => millis(row.p75_millis), { number: true, wide: true }],
@@ -42,9 +43,9 @@ export function View({ data, route, go }) {
         ${data.errors.total ? html`<${ErrorRows} errors=${data.errors.errors} route=${route} brief=${true} />` : html`<p class="card pad quiet">No error ${hasFilters(route) ? "matches" : "yet"}.</p>`}
       </section>
     </div>
-    <section aria-labelledby="latest"><h2 id="latest">Latest sessions <a href=${own("/sessions")}>All ${count(data.sessions.total)}</a></h2>
+    <section aria-labelledby="latest"><h2 id="latest">Latest sessions <small>${withEvents(data.sessions)}</small> <a href=${own("/sessions")}>All ${count(data.sessions.total)}</a></h2>
       <${SessionRows} sessions=${data.sessions.rows} route=${route} />
-    </section>` : html`<${NoMatch} what="events of this page" clear=${hasFilters(route) && here(route, noFilters)} />`}`;
+    </section>` : html`<${NoMatch} what="events of this page" clear=${hasFilters(route) && here(route, noFilters)}>The page has no event in this selection.<//>`}`;
 }
 
 function Neighbours({ id, title: heading, pages, edge, route }) {

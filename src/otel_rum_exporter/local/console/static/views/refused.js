@@ -1,7 +1,7 @@
 // Requests, events and attributes that RUM would not keep, with the reasons, which AWS does not report.
 import { Component, html } from "../html.js";
 import { count, plural, visible } from "../format.js";
-import { Empty, Json, More, NoMatch, Time, Title, sessionLink } from "../parts.js";
+import { Empty, Json, More, NoMatch, Time, Title, ariaSort, sessionLink } from "../parts.js";
 import { hasFilters, here, noFilters, requestKey } from "../route.js";
 
 export const title = () => "Refused";
@@ -10,9 +10,11 @@ export function View({ data, route, state, request }) {
   const nothing = !data.refused.total && !data.dropped.total && !data.removed.total;
   return html`
     <${Title}>What RUM would not keep<//>
-    ${data.answers.length > 0 && html`<p class="answers">${data.answers.map(([status, n]) => html`<span key=${status} class=${`chip ${status >= 500 ? "bad" : status >= 400 ? "warn" : "ok"}`}>${status || "cut off"} × ${count(n)}</span> `)}<span class="quiet">requests by answer</span></p>`}
+    ${data.answers.length > 0 && html`<p class="answers">${answered(data.answers)}</p>`}
+    ${!nothing && html`<nav class="tabs" aria-label="Order of reasons"><span class="quiet">Order</span>
+      ${ORDERS.map(([sort, label]) => html`<a key=${sort} data-stay href=${here(route, { sort: sort === data.sort ? `-${sort}` : sort })} data-sort=${ariaSort(sort, data.sort)} aria-current=${ariaSort(sort, data.sort) && "true"} aria-label=${ariaSort(sort, data.sort) && `${label}, ${ariaSort(sort, data.sort)}`}>${label}</a>`)}</nav>`}
     ${nothing && hasFilters(route) && html`<${NoMatch} what="losses" clear=${here(route, noFilters)} />`}
-    ${nothing && !hasFilters(route) && html`<${Empty} title="Nothing was refused, dropped or removed"><p>RUM would keep all received events. This view lists each violation with its reason, including those that RUM never reports.</p><//>`}
+    ${nothing && !hasFilters(route) && html`<${Empty} title="Nothing was refused, dropped or removed"><p>${data.answers.length > 0 ? "RUM would keep all received events." : "Nothing was received yet."} This view lists each violation with its reason, including those that RUM never reports.</p><//>`}
     <${Group} id="refused" title="Refused requests" of=${data.refused} words="The client got an error; RUM keeps none of the events." cells=${(row) => html`
       <b><span class="chip bad">${row.status}</span> ${row.error_type}</b><span class="message">${row.message}</span><span class="quiet place"><code>${row.path}</code></span><${RefusedRequest} at=${row.at} message=${row.message} requests=${state.requests} request=${request} />`} />
     <${Group} id="dropped" title="Dropped events" of=${data.dropped} words="RUM answers 200 and drops them without an error." cells=${(row) => html`
@@ -20,6 +22,15 @@ export function View({ data, route, state, request }) {
     <${Group} id="removed" title="Removed attributes" of=${data.removed} words="RUM keeps the event without them." cells=${(row) => html`
       <b><code>${row.key}</code> <span class="quiet">of ${row.name}</span></b><span class="message">${row.reason}</span><span class="quiet place">${row.session && html`<a href=${sessionLink(route, row, { event: row.event })}>The latest in its session</a> `}latest value <code>${JSON.stringify(row.value).slice(0, 120)}</code></span>`} />
   `;
+}
+
+const ORDERS = [["last", "Latest"], ["count", "Count"], ["reason", "Reason"]];
+
+// "8 requests: 6 accepted (200), 1 refused (400), 1 cut off"
+function answered(answers) {
+  const all = answers.reduce((sum, [, n]) => sum + n, 0);
+  const words = (status) => (status ? `${status < 300 ? "accepted" : status < 500 ? "refused" : "failed"} (${status})` : "cut off");
+  return `${plural(all, "request")}: ${answers.map(([status, n]) => `${count(n)} ${words(status)}`).join(", ")}`;
 }
 
 // An open request stays the same when later ones arrive.

@@ -1,6 +1,6 @@
 // The timeline of one session: one section per page visit, one row per event.
 import { Component, html } from "../html.js";
-import { bytes, clock, count, day, millis, plural, shortId, span, visible } from "../format.js";
+import { bytes, clockWithin, count, day, millis, plural, shortId, span, visible } from "../format.js";
 import { curl, pytest } from "../copies.js";
 import { here, link, requestKey, tracePath, userPath } from "../route.js";
 import { Stack } from "../stack.js";
@@ -21,7 +21,7 @@ export function View({ data, route, go, state, request }) {
     <div class="person">
       <${Face} id=${data.user ?? data.id} />
       <div><${Title}>${name(data)}<//>
-        <p class="quiet">${[device(data), `${day(data.first)}, ${span(data.last - data.first)}`].filter(Boolean).join(" · ")}</p></div>
+        <p class="quiet">${[device(data), data.last > data.first ? `${day(data.first)}, ${span(data.last - data.first)}` : day(data.first)].filter(Boolean).join(" · ")}</p></div>
     </div>
     <dl class="facts">
       <div><dt>Session</dt><dd class="id">${data.id}</dd></div>
@@ -46,7 +46,7 @@ function Visit({ visit, open, toggle, session, state, request }) {
   const problems = visit.events.filter((event) => event.problem).length;
   return html`<section class="visit card">
     <header><h2>${visible(visit.page, "No page")}</h2>
-      <span class="quiet">${clock(visit.start)} · ${span(visit.end - visit.start)} · ${plural(visit.events.length, "event")}</span>
+      <span class="quiet">${clockWithin(visit.start, visit.end - visit.start)} · ${visit.end > visit.start && `${span(visit.end - visit.start)} · `}${plural(visit.events.length, "event")}</span>
       ${problems > 0 && html`<span class="chip bad">${plural(problems, "problem")}</span>`}
     </header>
     ${visit.end > visit.start && html`<div class="ruler" aria-hidden="true"><span></span><span>${[0, 1, 2, 3].map((quarter) => html`<i key=${quarter}>${quarter ? millis((quarter * length * 1000) / 4) : "0"}</i>`)}</span><span></span></div>`}
@@ -59,7 +59,7 @@ function Whole({ data }) {
   if (data.last === data.first) return null;
   return html`<figure class="card pad whole" role="img" aria-label=${`The whole session, ${span(data.last - data.first)}: ${plural(data.page_views, "page view")}, ${plural(data.errors, "error")}, ${plural(data.failed_requests, "failed request")}`}>
     <${Strip} cells=${data.long_strip} />
-    <div class="axis quiet">${[0, 0.5, 1].map((part) => html`<span key=${part}>${clock(data.first + part * (data.last - data.first))}</span>`)}</div>
+    <div class="axis quiet">${[0, 0.5, 1].map((part) => html`<span key=${part}>${clockWithin(data.first + part * (data.last - data.first), data.last - data.first)}</span>`)}</div>
   </figure>`;
 }
 
@@ -70,7 +70,7 @@ function Row({ event, visit, length, isOpen, toggle, session, state, request }) 
   const lost = event.dropped ? "dropped" : event.removed.length ? "trimmed" : "";
   return html`<li class=${`event k-${event.kind} ${event.problem ? "problem" : ""} ${lost}`} data-row=${event.key}>
     <button aria-expanded=${isOpen} onClick=${() => toggle(event.key)}>
-      <span class="offset" title=${clock(event.start)}>+${millis(offset * 1000)}</span>
+      <span class="offset" title=${clockWithin(event.start, 0)}>+${millis(offset * 1000)}</span>
       <i class="dot" aria-hidden="true"></i>
       <span class="what"><b>${label(event)}</b> <span>${event.summary}</span>${lost && html` <span class=${`chip ${event.dropped ? "bad" : "warn"}`}>${event.dropped ? "would be dropped" : `${event.removed.length} removed`}</span>`}</span>
       <span class="timeline"><i class=${`took ${event.rating ?? ""}`} style=${{ left: `min(${left}%, 100% - 4px)`, width: `${width}%` }}></i></span>

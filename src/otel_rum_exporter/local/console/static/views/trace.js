@@ -1,6 +1,6 @@
 // The waterfall of one trace.
 import { html } from "../html.js";
-import { clock, count, day, millis, plural, visible } from "../format.js";
+import { clockWithin, count, day, millis, plural, visible } from "../format.js";
 import { link } from "../route.js";
 import { Copy, Title, More, sessionLink } from "../parts.js";
 
@@ -13,7 +13,7 @@ export function View({ data, route }) {
     <${Title} note=${`${plural(data.total, "step")}, ${millis(length * 1000)}`}>Trace<//>
     <dl class="facts">
       <div><dt>Trace</dt><dd class="id">${data.id}</dd></div>
-      <div><dt>Started</dt><dd>${day(data.start)} (${clock(data.start)})</dd></div>
+      <div><dt>Started</dt><dd>${day(data.start)} (${clockWithin(data.start, length)})</dd></div>
       <div><dt>Problems</dt><dd>${count(data.problems)}</dd></div>
     </dl>
     <p class="trace-copy"><${Copy} text=${data.id} what="trace id" label="Copy trace id" /><${Copy} text=${`1-${data.id.slice(0, 8)}-${data.id.slice(8)}`} what="X-Ray trace id" label="Copy X-Ray trace id" /></p>
@@ -23,7 +23,7 @@ export function View({ data, route }) {
         <a href=${sessionLink(route, step, { event: step.event })} style=${{ "--depth": step.depth }}>
           <span class="what"><b>${visible(step.name)}</b> <span>${step.what}</span>${step.status && html` <span class=${`chip ${step.status >= 500 ? "bad" : step.status >= 400 ? "warn" : ""}`}>${step.status}</span>`}${step.problem && html`<span class="hidden"> failed</span>`}</span>
           <span class="timeline"><i class=${`took ${step.problem ? "poor" : ""}`} style=${{ left: `min(${((step.start - data.start) / length) * 100}%, 100% - 4px)`, width: `${(step.duration_millis / 1000 / length) * 100}%` }}></i></span>
-          <span class="took-text">${millis(step.duration_millis)}</span>
+          <span class="took-text">${step.duration_millis > 0 && millis(step.duration_millis)}</span>
         </a></li>`)}</ol>
     </section>
     <${More} shown=${data.steps.length} total=${data.total} what="steps" />

@@ -1,0 +1,69 @@
+"""Which share of the new sessions is sent: counts what the converter made, and sets its rate.
+
+The budget is pure; this module has its clock, its counts and its log line.
+"""
+
+from __future__ import annotations
+
+from .._log import RateLimitedLog
+from ..config import SESSION_SILENCE_NS, Config, variable
+from ..delivery.worker import Delivery
+from ..ledger import Ledger
+from ..mapping.outcome import Converted
+from ..mapping.sampling import Sampling
+from ..rum.quota import QUOTA_CODE
+from .event_budget import Backlog, EventBudget, Load
+
+_SILENCE_SECONDS = SESSION_SILENCE_NS / 1e9
+
+
+class SessionRate:
+    """Moves the rate of a converter's sampling. Not thread-safe: the pipeline calls it under its lock."""
+
+    def __init__(
+        self, config: Config, sampling: Sampling, ledger: Ledger, log: RateLimitedLog, now_seconds: float
+    ) -> None:
+        self._max_requests_per_second = config.max_requests_per_second
+        self._budget = EventBudget(config.max_events_per_second, now_seconds)
+        self._sampling = sampling
+        self._ledger = ledger
+        self._log = log
+        self._forgot_seconds = now_seconds
+
+    def move(self, converted: Converted, delivery: Delivery, now_seconds: float) -> None:
+        """Count what was converted, and set the rate for sessions that start from now on."""
+        budget, sampling = self._budget, self._sampling
+        if budget.capacity.is_due(now_seconds):
+            is_throttled = delivery.requests_per_second < self._max_requests_per_second
+            backlog = Backlog(delivery.backlog_events, self._ledger.delivered, is_throttled)
+            budget.capacity.update(backlog, now_seconds)
+        if now_seconds - self._forgot_seconds > _SILENCE_SECONDS:
+            self._forgot_seconds = now_seconds
+            sampling.recent.forget()
+        events = sum(len(outcome.events) for outcome in converted.outcomes)
+        left_out, errors, filtered = sampling.take_counts()
+        load = Load(len(converted.outcomes) - left_out - filtered, events - errors, left_out, errors)
+        sampling.budget_rate = budget.count(load, now_seconds)
+        if budget.is_notable(now_seconds):
+            self._log_rate()
+
+    def _log_rate(self) -> None:
+        budget = self._budget
+        if budget.rate == 1:
+            self._log.add(
+                "session rate",
+                "all new sessions are sent again: together they have %.3g events/s. To fix: nothing.",
+                budget.events_per_second,
+            )
+            return
+        self._log.add(
+            "session rate",
+            "new sessions are sampled, %.2g of 100 are sent: all have %.3g events/s together, and %s %.3g. Sessions "
+            "under way stay whole. To fix: raise the quota %s of AWS and %s, or send fewer events.",
+            100 * budget.rate,
+            budget.events_per_second,
+            "RUM takes" if budget.is_of_rum else "the budget is",
+            budget.per_second,
+            QUOTA_CODE,
+            variable("max_events_per_second"),
+        )

@@ -1,0 +1,79 @@
+"""Events of one session as one text: as they are queued, stored on disk and sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from ..ledger import Record
+from .event import RumEvent
+from .ids import event_id
+
+_LETTERS: dict[Record, str] = {"span": "s", "log": "l", "": "-"}
+_RECORDS: dict[str, Record] = {letter: record for record, letter in _LETTERS.items()}
+
+
+class EncodedEvents(NamedTuple):
+    """Events that share their session metadata.
+
+    `json` is the events as they are sent, separated by commas. `records` has one letter for each event: what it stands
+    for in the ledger. `id` is derived from the ids of the events.
+    """
+
+    json: bytes
+    session_metadata: str
+    records: str
+    id: str
+
+    @classmethod
+    def of(cls, events: Sequence[RumEvent]) -> EncodedEvents:
+        """Return events with the same session metadata as one text. It takes less memory than separate texts."""
+        return cls(
+            b",".join([event.json for event in events]),
+            events[0].session_metadata,
+            "".join([_LETTERS[event.record] for event in events]),
+            event_id(*[event.id for event in events]),
+        )
+
+    @classmethod
+    def decode(cls, content: bytes) -> EncodedEvents:
+        """Return the events that `encode` wrote."""
+        head, _, json = content.partition(b"\n")
+        return cls(json, *orjson.loads(head))
+
+    def encode(self) -> bytes:
+        """Return the events for a file: one line of JSON with everything else, then the events as they are sent."""
+        return b"\n".join((orjson.dumps((self.session_metadata, self.records, self.id)), self.json))
+
+    def merged(self, metadata: Mapping[str, Any]) -> bytes:
+        """Return the events as they are sent, with metadata added. An event's own takes precedence."""
+        if not metadata:
+            return self.json
+        return b",".join([_merged(members, metadata) for members in self._members()])
+
+    def events(self) -> tuple[RumEvent, ...]:
+        """Return the single events."""
+        return tuple(
+            RumEvent(members["type"], orjson.dumps(members), self.session_metadata, _RECORDS[letter])
+            for members, letter in zip(self._members(), self.records, strict=True)
+        )
+
+    def _members(self) -> list[dict[str, Any]]:
+        members: list[dict[str, Any]] = orjson.loads(b"[%b]" % self.json)
+        return members
+
+
+def by_session_metadata(events: Iterable[RumEvent]) -> Iterable[Sequence[RumEvent]]:
+    """Return events in groups with the same session metadata. Most events of a session have the same."""
+    groups: dict[str, list[RumEvent]] = {}
+    for event in events:
+        groups.setdefault(event.session_metadata, []).append(event)
+    return groups.values()
+
+
+def _merged(members: dict[str, Any], metadata: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(
+        {**members, "metadata": orjson.dumps({**metadata, **orjson.loads(members["metadata"])}).decode()}
+    )

@@ -1,0 +1,103 @@
+"""PutRumEvents without the parts of botocore's call that are the same each time.
+
+The first request to an app monitor is botocore's own. Later ones repeat its address and headers, and save a quarter of
+the call: parameters, endpoint rules, serialization. botocore's signer still signs them, with fresh credentials, and its
+endpoint sends them and parses the response, so proxies, certificates, timeouts, hooks and errors stay botocore's.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from .botocore_hooks import APP_MONITOR_ID, FINISHED_BODY, encoded_body
+
+OPERATION = "PutRumEvents"
+
+MAX_TEMPLATES = 1000
+"""Telemetry may name any number of app monitors."""
+
+_REPEATED = frozenset(("content-type", "user-agent"))
+_REPEATED_UNSIGNED = frozenset(("amz-sdk-request",))
+_INVOCATION_ID = "amz-sdk-invocation-id"
+_NEW_EACH_TIME = frozenset(("authorization", "content-encoding", "x-amz-date", "x-amz-security-token", _INVOCATION_ID))
+"""The headers of a request, by how botocore makes them: before the signature, after it, and for each request."""
+
+_SIGNATURE = "AWS4-HMAC-SHA256 "
+
+
+class Template(NamedTuple):
+    """What the requests to an app monitor share. `context` has the region and the service name of the signature."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    unsigned_headers: Mapping[str, str]
+    context: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, request: Any) -> Template | None:
+        """Return the template of a request that botocore has signed; None if it cannot be repeated.
+
+        Hooks and settings may add a header that has another value each time, or another kind of signature.
+        """
+        names = {name.lower() for name, _ in request.headers.items()}
+        signature = str(request.headers.get("Authorization", _SIGNATURE))
+        if not (names <= _REPEATED | _REPEATED_UNSIGNED | _NEW_EACH_TIME and signature.startswith(_SIGNATURE)):
+            return None
+        headers, unsigned = (
+            {name: value for name, value in request.headers.items() if name.lower() in kind}
+            for kind in (_REPEATED, _REPEATED_UNSIGNED)
+        )
+        context = {name: value for name, value in request.context.items() if name != FINISHED_BODY}
+        return cls(request.method, request.url, headers, unsigned, context)
+
+
+class RepeatedRequests:
+    """Sends finished bodies with a boto3 client. Thread-safe."""
+
+    def __init__(self, client: Any, *, is_compressed: bool) -> None:
+        self._client = client
+        self._is_compressed = is_compressed
+        self._model = client.meta.service_model.operation_model(OPERATION)
+        self._templates: dict[str, Template] = {}
+        # The last of these handlers: botocore's add headers.
+        client.meta.events.register_last("request-created", self._learn)
+
+    def put(self, app_monitor_id: str, body: bytes) -> None:
+        """Send one request. Raises what `put_rum_events` of the client raises."""
+        template = self._templates.get(app_monitor_id)
+        if template is None:
+            self._client.put_rum_events(**{"Id": app_monitor_id, FINISHED_BODY: body})
+        else:
+            self._repeat(template, body)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._client.close()
+
+    def _repeat(self, template: Template, body: bytes) -> None:
+        from botocore.awsrequest import AWSRequest
+
+        content, encoding = encoded_body(body, is_compressed=self._is_compressed)
+        request = AWSRequest(template.method, template.url, {**template.headers, **encoding}, content)
+        request.context = context = dict(template.context)
+        # botocore has no public way to its signer and endpoint.
+        self._client._request_signer.sign(OPERATION, request)  # noqa: SLF001
+        for name, value in {**template.unsigned_headers, _INVOCATION_ID: str(uuid.uuid4())}.items():
+            request.headers[name] = value
+        received, error = self._client._endpoint._get_response(request.prepare(), self._model, context)  # noqa: SLF001
+        if error is not None:
+            raise error
+        response, parsed = received
+        if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+            raise self._client.exceptions.from_code(parsed.get("Error", {}).get("Code"))(parsed, OPERATION)
+
+    def _learn(self, request: Any, **_: Any) -> None:
+        template = Template.of(request) if APP_MONITOR_ID in request.context else None
+        if template is not None:
+            if len(self._templates) >= MAX_TEMPLATES:
+                self._templates.clear()
+            self._templates[request.context[APP_MONITOR_ID]] = template
