@@ -65,11 +65,12 @@ class Pipeline:
         self._session_rate = SessionRate(config, self._converter.sampling, self.ledger, self._log, time.monotonic())
         self._store = _store(config, self._log)
         self._transport = Transport(config, client)
+        self._rate_limiter = RateLimiter(config.max_requests_per_second, time.monotonic())
         self._delivery = Delivery(
             send=self._transport.send,
             queue=EventQueue(max_events_per_request=config.max_events_per_request),
             store=self._store,
-            rate_limiter=RateLimiter(config.max_requests_per_second, time.monotonic()),
+            rate_limiter=self._rate_limiter,
             ledger=self.ledger,
             log=self._log,
             max_memory_bytes=config.max_memory_bytes,
@@ -115,6 +116,11 @@ class Pipeline:
     def has_room(self) -> bool:
         """Whether `accept_spans` would accept spans now, of an app monitor that RUM accepts."""
         return self._delivery.has_room and not self._store.is_failing
+
+    def limit_requests(self, per_second: float) -> None:
+        """Change the limit of requests per second; 0 means no limit."""
+        with self._delivery.lock:
+            self._rate_limiter.set_limit(per_second, time.monotonic())
 
     def wait(self, timeout_seconds: float) -> None:
         """Wait for the delivery of accepted events while the load is light; what is left stays queued."""

@@ -1,4 +1,4 @@
-"""RUM's quota for an account and region: https://docs.aws.amazon.com/general/latest/gr/cw_rum_region.html"""
+"""RUM's quota for an account and region: https://docs.aws.amazon.com/general/latest/gr/cw_rum_region.html."""
 
 from __future__ import annotations
 
