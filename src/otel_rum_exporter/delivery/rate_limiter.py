@@ -110,5 +110,4 @@ class RateLimiter:
     def allow_one(self, now_seconds: float) -> None:
         """Allow one request now, and end the minimum refill: the final flush must not wait for either."""
         self._bucket.set(max(self._bucket.available(now_seconds), 1.0), now_seconds)
-        self._is_empty = False
         self._min_refill_seconds = 0.0

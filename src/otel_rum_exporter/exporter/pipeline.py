@@ -126,6 +126,10 @@ class Pipeline:
         """Wait for the delivery of accepted events while the load is light; what is left stays queued."""
         self._delivery.wait(timeout_seconds)
 
+    def resolve_pending(self) -> None:
+        """Convert every pending record now; later ones may be pending again."""
+        call_unlocked(lambda: self._add(lambda converter, now: converter.resolve(now)))
+
     def release(self) -> None:
         """Convert every pending record now; from now on no record waits for its parent."""
         call_unlocked(lambda: self._add(lambda converter, now: converter.close(now)))

@@ -87,6 +87,14 @@ class Converter:
         """Convert the spans that have been pending for too long."""
         return self._finish(now)
 
+    def resolve(self, now: Moment) -> Converted:
+        """Convert all pending spans; later ones may be pending again."""
+        was_closed, self._is_closed = self._is_closed, True
+        try:
+            return self._finish(now)
+        finally:
+            self._is_closed = was_closed
+
     def close(self, now: Moment) -> Converted:
         """Convert all pending spans; from now on none stays pending."""
         self._is_closed = True

@@ -148,6 +148,8 @@ class View:
         """Return the first of the named attributes that is a whole number, in any encoding."""
         for name in names:
             given = self.attributes.get(name)
+            if type(given) is int and -MAX_SAFE_INTEGER <= given <= MAX_SAFE_INTEGER:
+                return given
             value = None if given is None else as_number(given)
             if value is not None and value == int(value):
                 return int(value)

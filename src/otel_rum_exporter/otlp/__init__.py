@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .file import decode_file, decode_json_file
 from .json import decode_json
-from .message import decode_message
+from .message import MAX_MESSAGE_BYTES, decode_message
 from .model import (
     MAX_RECORDS,
     DecodedEvent,
@@ -28,6 +28,7 @@ from .protobuf import decode_protobuf
 from .stream import FileBody, read_bodies
 
 __all__ = [
+    "MAX_MESSAGE_BYTES",
     "MAX_RECORDS",
     "DecodeFailure",
     "DecodeResult",

@@ -468,6 +468,16 @@ def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spo
     assert len(make().recover().queued) == 1
 
 
+def test_a_file_of_version_0_1_that_is_no_database_has_lost_one_event_at_least(
+    make: Callable[..., Spool], tmp_path: Path
+) -> None:
+    """Nothing in it can be counted."""
+    directory = tmp_path / "spool" / hashlib.blake2b(b"former", digest_size=8).hexdigest()
+    directory.mkdir(parents=True, mode=0o700)
+    (directory / "old.db").write_bytes(b"no database" * 1000)
+    assert make(former_destination="former").recover() == ([], 1)
+
+
 def test_many_events_are_recovered_in_steps(make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the first are sent soon, and the others use no memory yet."""
     monkeypatch.setattr(module, "MAX_SEGMENT_BYTES", 1000)
