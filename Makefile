@@ -98,7 +98,7 @@ $(VENV)/shop: $(VENV)/package
 
 $(VENV)/test: $(VENV)/package
 	@echo 'Installing the test tools ...'
-	@$(PIP) '.[demo,record]' --group test
+	@$(PIP) '.[demo,msk,record]' --group test
 	@touch $@
 
 $(VENV)/bench: $(VENV)/package
