@@ -53,8 +53,12 @@ def json_object(values: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
     found = {}
     for key, value in values.items():
         kind = type(value)
-        is_plain = value.isascii() if kind is str else kind is bool
-        item = value if is_plain else json_value(value, depth)
+        if kind is str:
+            item = value if value.isascii() else json_text(value)
+        elif kind is bool or (kind is int and -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER):
+            item = value
+        else:
+            item = json_value(value, depth)
         if item is not None:
             found[key if type(key) is str and key.isascii() else json_text(key)] = item
     return found

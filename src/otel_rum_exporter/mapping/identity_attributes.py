@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from .._attributes import (
@@ -21,7 +22,7 @@ from .caches import ObjectCache
 from .record_view import SERVER, Resource, SpanKey, View, identifier
 
 MAX_UUIDS = 10_000
-MAX_SHARED = 10_000
+MAX_KNOWN = 10_000
 MAX_RESOURCES = 1000
 
 MAX_INHERITED_CHARS = 1024
@@ -34,7 +35,9 @@ PAGE_ID = "pageId"
 """RUM's metadata key for the page on which an event happened."""
 
 _PAGE_KEYS = (PAGE_ID, "title", "domain")
-_PRIVATE = frozenset((SESSION_MINTED, SESSION_SAMPLED, SESSION_JOINED))
+_STATING = frozenset(
+    (*SESSION_ATTRIBUTES, *USER_ATTRIBUTES, ENDUSER_ID, SESSION_MINTED, SESSION_SAMPLED, SESSION_JOINED)
+)
 
 
 class Source(Enum):
@@ -138,37 +141,49 @@ class IdentityReader:
         self._user_attributes = (*user.attributes, ENDUSER_ID) if has_enduser_id else user.attributes
         self._relevant = frozenset((*self._session_attributes, *self._user_attributes, SESSION_SAMPLED))
         self._hash_key = hash_key
-        self._known: dict[tuple[str | None, str | None, bool], IdentityAttributes] = {}
+        self._known: dict[tuple[object, ...], IdentityAttributes] = {}
         self.session_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "session"))
         self.user_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "user"))
         self.of_resource = ObjectCache(self._read_resource, MAX_RESOURCES).of
 
     def of_view(self, view: View, metadata: Mapping[str, Any]) -> IdentityAttributes:
         """Return what a span or log record states; `metadata` is its page and browser metadata."""
-        is_nested = view.kind is SERVER
-        if not (metadata or is_nested or view.keys.has(self._relevant)):
+        own = self._own(view, is_nested=view.kind is SERVER)
+        if not metadata:
+            return own
+        flags = own.is_nested, own.is_minted, own.is_sampled, own.is_joined, own.is_in_request
+        return IdentityAttributes(own.session, own.user, metadata, *flags)
+
+    def _own(self, view: View, *, is_nested: bool) -> IdentityAttributes:
+        """Return what the attributes state: the same object for all spans with the same ids."""
+        values_of = view.keys.cached(_values_of) if view.keys.is_kept else None
+        if values_of is None:
+            return self._read(view, is_nested=is_nested)
+        values = values_of(view.attributes)
+        try:
+            known = self._known.get((is_nested, values_of, values))
+        except TypeError:  # a value is a list or a map
+            return self._read(view, is_nested=is_nested)
+        if known is None:
+            known = self._read(view, is_nested=is_nested)
+            if all(map(_is_short_text, values)):
+                if len(self._known) >= MAX_KNOWN:
+                    self._known.clear()
+                self._known[is_nested, values_of, values] = known
+        return known
+
+    def _read(self, view: View, *, is_nested: bool) -> IdentityAttributes:
+        if not (is_nested or view.keys.has(self._relevant)):
             return NOTHING
         session = self._bounded("session", identifier(view.attributes, *self._session_attributes))
         user = self._bounded("user", identifier(view.attributes, *self._user_attributes))
-        if not metadata and not view.keys.has(_PRIVATE):
-            return self._shared((session, user, is_nested))
         sampled = view.attributes.get(SESSION_SAMPLED)
         is_sampled = sampled if isinstance(sampled, bool) else None
         is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True
         is_joined = session is not None and SESSION_JOINED in view.attributes
-        return IdentityAttributes(session, user, metadata, is_nested, is_minted, is_sampled, is_joined, is_nested)
-
-    def _shared(self, key: tuple[str | None, str | None, bool]) -> IdentityAttributes:
-        """Return the same object for all spans that state the same."""
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= MAX_SHARED:
-                self._known.clear()
-            session, user, is_nested = key
-            known = self._known[key] = IdentityAttributes(
-                session, user, NOTHING.metadata, is_nested, is_in_request=is_nested
-            )
-        return known
+        return IdentityAttributes(
+            session, user, NOTHING.metadata, is_nested, is_minted, is_sampled, is_joined, is_nested
+        )
 
     def _read_resource(self, resource: Resource) -> tuple[str | None, str | None]:
         session = self._bounded("session", identifier(resource.attributes, *self._session_attributes))
@@ -183,3 +198,14 @@ class IdentityReader:
     def uuid(self, kind: Literal["session", "user"], value: str) -> str:
         """Return the UUID of an id in RUM, uncached."""
         return to_uuid(value, kind=kind, key=self._hash_key)
+
+
+def _values_of(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]] | None:
+    """Return what reads the attributes that state something about an identity; None if there are none."""
+    found = [name for name in names if name in _STATING]
+    return itemgetter(*found, found[0]) if found else None  # with two names it returns a tuple
+
+
+def _is_short_text(value: object) -> bool:
+    """Return whether a value is kept for other spans: clients choose its size, and 1 would equal a kept True."""
+    return type(value) is str and len(value) <= MAX_ID_CHARS

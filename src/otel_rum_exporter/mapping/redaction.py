@@ -20,7 +20,7 @@ from .attribute_values import MAX_DEPTH
 from .caches import cache_short_texts
 from .private_names import SENT, Treatment, treatment_of
 from .secret_forms import MASK, is_card
-from .secret_texts import scrub_text
+from .secret_texts import MAX_CACHED_CHARS, scrub_text
 
 Hook: TypeAlias = "Callable[[str, Any], Any]"
 Mode: TypeAlias = Literal["strict", "standard", "off"]
@@ -112,14 +112,16 @@ class Redactor:
         else:
             names = tuple((name, treatment_below(path, str(name))) for name in attributes)
         found = {}
-        clean = self._value if self._hook is None else self.value
+        is_usual = self._mode == "standard" and self._hook is None
         for name, treatment in names:
             value = attributes[name]
             if treatment is not SENT and not self._is_sent(treatment, value):
                 continue
-            value = clean(name, value, allowed_parameters, depth, f"{path}.{name}" if path else name)
-            if value is not None or attributes[name] is None:
-                found[name] = value
+            clean = _plain_text(value) if is_usual and type(value) is str and name not in URL_ATTRIBUTES else None
+            if clean is None:
+                clean = self.value(name, value, allowed_parameters, depth, f"{path}.{name}" if path else name)
+            if clean is not None or value is None:
+                found[name] = clean
         return found
 
     def value(
@@ -194,6 +196,12 @@ _is_form = re.compile(r"\??[\w.\[\]%+-]{1,200}=[^&\s]*(?:&[\w.\[\]%+-]{1,200}=[^
 _mask_form = partial(re.compile(r"=[^&]+").sub, f"={MASK}")
 
 STANDARD = Redactor()
+
+
+@cache_short_texts(2048, MAX_CACHED_CHARS)
+def _plain_text(value: str) -> str | None:
+    """Return a text without secrets; None if it may be JSON or a form."""
+    return None if value[:1] in _JSON_STARTS or "&" in value else scrub_text(value)
 
 
 def treatment_below(path: str, name: str) -> Treatment:

@@ -14,6 +14,7 @@ NIL_UUID = "00000000-0000-0000-0000-000000000000"
 MAX_INDEXED = 256
 """The number of events of a span whose index fits into their id."""
 
+_INDEXES = tuple(f"{index:02x}" for index in range(MAX_INDEXED))
 _HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
 
 
@@ -55,4 +56,4 @@ def id_within_span(trace_id: str, span_id: str, index: int) -> str:
     """
     if index >= MAX_INDEXED:
         return event_id(trace_id, span_id, str(index))
-    return f"{span_id[:8]}-{span_id[8:12]}-8{span_id[12:15]}-8{span_id[15]}{index:02x}-{trace_id[20:]}"
+    return f"{span_id[:8]}-{span_id[8:12]}-8{span_id[12:15]}-8{span_id[15]}{_INDEXES[index]}-{trace_id[20:]}"
