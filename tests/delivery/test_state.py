@@ -439,6 +439,20 @@ def test_slow_requests_are_an_outage_for_exports() -> None:
     assert state.is_outage(2.0, 14.0)
 
 
+def test_rum_throttles_until_a_request_ends_in_another_way() -> None:
+    """An outage after a throttled request is an outage."""
+    state = make_state()
+    state.enqueue([queued("a", 1), queued("b", 2)], 0.0)
+    assert state.backlog == (2, False)
+    send(state, Disposition.THROTTLED, 0.0)
+    assert state.backlog == (2, True)
+    send(state, Disposition.RETRY, 1000.0)
+    assert state.backlog == (2, False)
+    send(state, Disposition.THROTTLED, 2000.0)
+    send(state, Disposition.DELIVERED, 3000.0)
+    assert state.backlog == (1, False)
+
+
 def test_retries_at_exit_are_hopeless_only_if_they_cannot_save_events() -> None:
     """RUM cannot be reached, and the events are on disk, or RUM was never reached."""
     refused = Outcome(Disposition.RETRY, "EndpointConnectionError")
@@ -478,7 +492,7 @@ def test_a_refused_app_monitor_leaves_room_for_the_others() -> None:
     batch = state.take(0.0)
     state.apply(batch, Result(Outcome(Disposition.WAIT, "ResourceNotFoundException"), batch), 0.0, 0.0)
     assert state.is_refused("deleted")
-    assert state.backlog_events == 0
+    assert state.backlog.events == 0
     assert state.is_full(["deleted"])
     assert not state.is_full(["alive"])
     assert not state.is_full(["deleted", "alive"]), "a request with records of both is accepted"
@@ -490,7 +504,7 @@ def test_a_refused_app_monitor_leaves_room_for_the_others() -> None:
             state.drop(reason, evicted, "")
         assert state.queue.memory_bytes <= 400_000
     assert not state.is_full(["another"])
-    assert state.backlog_events == 74, "events that no load delivers are no backlog"
+    assert state.backlog.events == 74, "events that no load delivers are no backlog"
 
 
 def test_a_queue_whose_app_monitors_are_accepted_is_full_for_all() -> None:

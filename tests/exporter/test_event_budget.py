@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from otel_rum_exporter.exporter.event_budget import MIN_RATE, Backlog, EventBudget, Load
+from otel_rum_exporter.delivery.backlog import Backlog
+from otel_rum_exporter.exporter.event_budget import MIN_RATE, EventBudget, Load
 from tests.exporter.session_load import EVENTS, SESSION_SECONDS, SessionLoad
 
 BUDGET = 50
@@ -120,7 +121,7 @@ def test_rum_that_only_throttles_has_the_least_budget() -> None:
     """Another process uses the whole quota."""
     budget = EventBudget(None, 0.0)
     for second in range(0, 200, 10):
-        budget.capacity.update(Backlog(second * 100, 0, is_throttled=True), second + 10)
+        budget.capacity.update(Backlog(second * 100, is_throttled=True), 0, second + 10)
         budget.count(Load(1000, 1000), second + 10)
     assert budget.per_second == 1.0
     assert budget.rate < 0.1
@@ -161,6 +162,6 @@ def test_any_load_has_a_rate(setting: float | None, steps: list[tuple[float, int
     budget, now, delivered = EventBudget(setting, 0.0), 0.0, 0
     for seconds, records, events, left_out, errors, waiting, is_throttled in steps:
         now, delivered = now + seconds, delivered + events
-        budget.capacity.update(Backlog(waiting, delivered, is_throttled), now)
+        budget.capacity.update(Backlog(waiting, is_throttled), delivered, now)
         assert MIN_RATE <= budget.count(Load(records, events, left_out, errors), now) <= 1
         budget.is_notable(now)

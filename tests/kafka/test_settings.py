@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from click.testing import CliRunner
 from confluent_kafka import Consumer, Producer
 
 from otel_rum_exporter.cli.program import otel_rum
+from otel_rum_exporter.kafka.authentication import msk_token
 from otel_rum_exporter.kafka.settings import FIXED, KafkaSettings, read_properties, read_property
 
 
@@ -103,3 +106,14 @@ def test_without_the_extra_the_command_names_it() -> None:
     assert missing.returncode == 2
     assert "pip install 'otel-rum-exporter[kafka]'" in missing.stderr
     assert shown.returncode == 0
+
+
+def test_a_token_for_msk_is_signed_with_the_credentials_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a presigned URL, and has the time of its end since the epoch."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+    token, end = msk_token("eu-west-1")("")
+    url = base64.urlsafe_b64decode(token + "==").decode()
+    assert "kafka.eu-west-1.amazonaws.com" in url
+    assert "AKIDEXAMPLE" in url
+    assert 60 < end - time.time() < 3600

@@ -13,6 +13,7 @@ from ..ledger import DropReason, Ledger
 from ..rum.errors import Disposition, Outcome
 from .action import Call, Send, WaitUntil, next_action, next_send_seconds
 from .app_monitor_queue import QueuedBatch
+from .backlog import Backlog
 from .in_flight import InFlight
 from .queue import EventQueue
 from .rate_limiter import RateLimiter
@@ -85,12 +86,10 @@ class DeliveryState:
         return not accepted or not self.is_full(accepted)
 
     @property
-    def backlog_events(self) -> int:
-        """The number of queued events of the app monitors that RUM accepts."""
-        refused = {name for name, state in self._retry_states.items() if state.is_refused}
-        if not refused:
-            return self.queue.events
-        return sum(queued.count for queued in self.queue.queued() if queued.key.app_monitor.id not in refused)
+    def backlog(self) -> Backlog:
+        """What waits, without events of app monitors that RUM refuses."""
+        refused = {name for name in self._retry_states if self.is_refused(name)}
+        return Backlog.of(self.queue, refused, self._last_failure)
 
     def is_refused(self, app_monitor_id: str) -> bool:
         """Whether RUM accepts no events for an app monitor at present."""

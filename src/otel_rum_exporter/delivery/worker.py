@@ -23,6 +23,7 @@ from ..rum.batch import Batch, Events
 from ..rum.errors import Outcome
 from .action import Call, Send, WaitUntil
 from .app_monitor_queue import QueuedBatch
+from .backlog import Backlog
 from .idle_wait import IdleWait
 from .queue import EventQueue
 from .rate_limiter import RateLimiter
@@ -202,10 +203,10 @@ class Delivery:
         return self._state.rate_limiter.per_second
 
     @property
-    def backlog_events(self) -> int:
-        """See `DeliveryState.backlog_events`."""
+    def backlog(self) -> Backlog:
+        """See `DeliveryState.backlog`."""
         with self.lock:
-            return self._state.backlog_events
+            return self._state.backlog
 
     @property
     def oldest_ns(self) -> int | None:
@@ -283,8 +284,7 @@ class Delivery:
         finally:
             # Also after KeyboardInterrupt or SystemExit: the batch is kept, and delivery goes on.
             state.apply(batch, result or Result(FAILED, batch), time.monotonic(), random.random())  # noqa: S311 - jitter
-            if result is None:
-                # This thread may be ending.
+            if result is None:  # this thread may be ending
                 self._changed.notify_all()
                 self._idle_wait.wake()
 

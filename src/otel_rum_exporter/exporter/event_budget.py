@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from ..delivery.backlog import Backlog
+
 MEMORY_SECONDS = 30.0
 """The load is an average in which an event counts for about this long: shorter bursts pass."""
 
@@ -68,17 +70,6 @@ class Load(NamedTuple):
     errors: int = 0
 
 
-class Backlog(NamedTuple):
-    """The state of delivery: how many events wait, how many were delivered since the start, and whether RUM throttles.
-
-    Events for an app monitor that RUM refuses do not wait: they are not delivered at any load.
-    """
-
-    events: int
-    delivered: int
-    is_throttled: bool = False
-
-
 class SampleRate:
     """The share of new sessions that is sent, so that their events stay within a budget.
 
@@ -129,27 +120,27 @@ class Capacity:
     def __init__(self, now_seconds: float) -> None:
         self.per_second = math.inf
         self._sampled_seconds = self._filling_since = now_seconds
-        self._last = self._before = Backlog(0, 0)
+        self._last_events = self._last_delivered = self._delivered_before = 0
 
     def is_due(self, now_seconds: float) -> bool:
         """Return whether it is time for `update`."""
         return now_seconds - self._sampled_seconds >= SAMPLE_SECONDS
 
-    def update(self, backlog: Backlog, now_seconds: float) -> None:
-        """Compare the state of delivery with that of the last call, `SAMPLE_SECONDS` ago or more."""
+    def update(self, backlog: Backlog, delivered: int, now_seconds: float) -> None:
+        """Compare what waits and what was delivered with the last call, `SAMPLE_SECONDS` ago or more."""
         elapsed = max(SAMPLE_SECONDS, now_seconds - self._sampled_seconds)
-        taken = (backlog.delivered - self._last.delivered) / elapsed
+        taken = (delivered - self._last_delivered) / elapsed
         is_outage = not (taken or backlog.is_throttled)
-        is_filling = backlog.events > max(self._last.events, BACKLOG_SECONDS * taken)
-        self._sampled_seconds, self._last = now_seconds, backlog
+        is_filling = backlog.events > max(self._last_events, BACKLOG_SECONDS * taken)
+        self._sampled_seconds, self._last_events, self._last_delivered = now_seconds, backlog.events, delivered
         if is_outage or not is_filling:
-            self._filling_since, self._before = now_seconds, backlog
+            self._filling_since, self._delivered_before = now_seconds, delivered
             if backlog.events <= taken:
                 self.per_second *= math.exp(min(elapsed, MAX_ELAPSED_SECONDS) * REGROWTH_PER_SECOND)
         elif now_seconds - self._filling_since >= FILLING_SECONDS:
-            taken = (backlog.delivered - self._before.delivered) / (now_seconds - self._filling_since)
+            taken = (delivered - self._delivered_before) / (now_seconds - self._filling_since)
             self.per_second = max(MIN_PER_SECOND, TAKEN_SHARE * taken)
-            self._filling_since, self._before = now_seconds, backlog
+            self._filling_since, self._delivered_before = now_seconds, delivered
 
     def end(self) -> None:
         """Forget the limit: what arrives is below it."""

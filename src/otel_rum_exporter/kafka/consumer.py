@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from .._log import LOGGER, RateLimitedLog
 from ..exporter.pipeline import Pipeline
 from .dead_letters import DeadLetters
+from .message import ConsumedMessage
 from .metrics import Counts, PartitionState
 from .partition import Partition
 from .quota import requests_per_second
@@ -108,12 +109,13 @@ class KafkaConsumer:
         if error is not None:
             self._on_error(error)
             return
-        partition = self._partitions.get((message.topic(), message.partition()))
+        consumed = ConsumedMessage.of(message)
+        partition = self._partitions.get((consumed.topic, consumed.partition))
         if partition is None:  # revoked between the fetch and now
             return
-        if partition.add(message.offset(), message, len(message.value() or b"")):
+        if partition.add(consumed.offset, consumed, consumed.size_bytes):
             self.counts.messages += 1
-            partition.waiting.append(message)
+            partition.waiting.append(consumed)
             self._hand_over(partition)
 
     def _hand_over(self, partition: Assigned) -> None:
@@ -134,16 +136,17 @@ class KafkaConsumer:
 
     def _commit(self, partitions: Iterable[Assigned], *, is_last: bool) -> None:
         """Commit the offsets up to the first message of each partition that is not settled."""
-        offsets = [TopicPartition(one.topic, one.number, one.position) for one in partitions if one.is_behind]
+        behind = [(one, one.position) for one in partitions if one.is_behind]
+        offsets = [TopicPartition(one.topic, one.number, at) for one, at in behind if at is not None]
         if not offsets:
             return
         try:
-            committed = self._consumer.commit(offsets=offsets, asynchronous=not is_last)
+            if is_last:
+                self._on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False))
+            else:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
             self._on_commit(error.args[0], offsets)
-        else:
-            if is_last and committed:
-                self._on_commit(None, committed)
 
     def _on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
         for one in offsets:

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaException, Producer
 
 from .._log import RateLimitedLog
+from .message import ConsumedMessage, Headers
 
 FLUSH_SECONDS = 5.0
 MAX_REASON_CHARS = 1000
@@ -17,17 +18,17 @@ MAX_REASON_CHARS = 1000
 class DeadLetter(NamedTuple):
     """A message, why it became no events, and what to call when a broker has it."""
 
-    message: Message
+    message: ConsumedMessage
     reason: str
     is_acknowledged: Callable[[], None]
 
-    def headers(self) -> list[tuple[str, bytes]]:
+    def headers(self) -> Headers:
         """Return the headers of the message, and its reason and place."""
         message = self.message
-        place = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
+        place = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
         added = {"reason": self.reason[:MAX_REASON_CHARS], **place}
         return [
-            *(message.headers() or ()),
+            *(message.headers),
             *((f"otel_rum.{name}", str(value).encode()) for name, value in added.items()),
         ]
 
@@ -42,7 +43,7 @@ class DeadLetters:
         self._waiting: deque[DeadLetter] = deque()
         self.acknowledged = 0
 
-    def send(self, message: Message, reason: str, is_acknowledged: Callable[[], None]) -> None:
+    def send(self, message: ConsumedMessage, reason: str, is_acknowledged: Callable[[], None]) -> None:
         """Produce a message with the next `poll`."""
         self._waiting.append(DeadLetter(message, reason, is_acknowledged))
 
@@ -62,7 +63,7 @@ class DeadLetters:
     def _produce(self, letter: DeadLetter) -> bool:
         """Give a message to the producer; false if that must be tried again."""
 
-        def on_delivery(error: object, _: Message) -> None:
+        def on_delivery(error: object, _: object) -> None:
             if error is None:
                 self.acknowledged += 1
                 letter.is_acknowledged()
@@ -73,7 +74,7 @@ class DeadLetters:
         message = letter.message
         try:
             self._producer.produce(
-                self._topic, message.value(), message.key(), headers=letter.headers(), on_delivery=on_delivery
+                self._topic, message.value, message.key, headers=letter.headers(), on_delivery=on_delivery
             )
         except BufferError:
             return False

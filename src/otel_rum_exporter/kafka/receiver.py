@@ -6,18 +6,17 @@ import queue
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
-from confluent_kafka import Message
-
 from .._log import RateLimitedLog
 from ..exporter.pipeline import Pipeline, QueueFullError
 from ..ledger import DropReason
 from ..otlp import DecodeResult, OtlpError, decode_message
 from ..receipt import Receipt
 from .dead_letters import DeadLetters
+from .message import ConsumedMessage
 from .metrics import Counts
 from .partition import Partition
 
-Assigned: TypeAlias = Partition[Message]
+Assigned: TypeAlias = Partition[ConsumedMessage]
 
 
 class UndecodableError(Exception):
@@ -48,19 +47,18 @@ class Receiver:
         self._stops = stops
         self._settled: queue.SimpleQueue[Settled] = queue.SimpleQueue()
 
-    def receive(self, partition: Assigned, message: Message) -> bool:
+    def receive(self, partition: Assigned, message: ConsumedMessage) -> bool:
         """Hand over a message of a partition; false if there is no room for its records.
 
         Raises:
             UndecodableError: if it cannot be decoded, and the consumer must stop.
         """
-        offset, value = message.offset(), message.value()
         try:
-            decoded = decode_message(value or b"")
+            decoded = decode_message(message.value)
         except OtlpError as error:
             self._undecodable(partition, message, str(error))
             return True
-        receipt = Receipt(lambda: self._settled.put(Settled(partition, offset, receipt)))
+        receipt = Receipt(lambda: self._settled.put(Settled(partition, message.offset, receipt)))
         try:
             if decoded.spans:
                 self._pipeline.accept_spans(decoded.spans, receipt)
@@ -93,15 +91,15 @@ class Receiver:
         else:
             partition.settle(offset)
 
-    def _undecodable(self, partition: Assigned, message: Message, reason: str) -> None:
-        place = f"{message.topic()}[{message.partition()}] at offset {message.offset()}"
+    def _undecodable(self, partition: Assigned, message: ConsumedMessage, reason: str) -> None:
+        place = f"{message.topic}[{message.partition}] at offset {message.offset}"
         if self._dead_letters is not None:
-            self._dead_letters.send(message, reason, partial(partition.settle, message.offset()))
+            self._dead_letters.send(message, reason, partial(partition.settle, message.offset))
             consequence = "it goes to the dead-letter topic"
         elif self._stops:
             raise UndecodableError(f"{place} cannot be decoded ({reason}). To fix: set --dead-letter-topic")
         else:
-            partition.settle(message.offset())
+            partition.settle(message.offset)
             consequence = "it is skipped"
         self._counts.undecodable += 1
         self._log.add(
@@ -112,7 +110,7 @@ class Receiver:
             consequence,
         )
 
-    def _count(self, message: Message, decoded: DecodeResult) -> None:
+    def _count(self, message: ConsumedMessage, decoded: DecodeResult) -> None:
         self._counts.records += len(decoded.records)
         self._counts.rejected += decoded.rejected
         if decoded.rejected:
@@ -120,6 +118,6 @@ class Receiver:
                 "rejected",
                 "%d records of a message on %s cannot be read (%s); the others are sent. To fix: correct their sender.",
                 decoded.rejected,
-                message.topic(),
+                message.topic,
                 decoded.failures[0] if decoded.failures else "unknown",
             )
