@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WORDS = src tests docs examples benchmarks .github $(wildcard *.md)
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak clean
+.PHONY: help demo demo-kafka test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make lint   check style, types, architecture and generated documentation'
 	@echo 'make words  check the words of prose, names and files against .codespell/words.txt and common misspellings'
 	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
+	@echo 'make demo-kafka  watch two consumers of Kafka deliver everything, although one is killed'
 	@echo 'make docs   write the generated parts of the documentation'
 	@echo 'make docs-site  build the documentation as a website in build/site; a broken link fails (with Chromium: new screenshots)'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
@@ -25,6 +26,9 @@ help:
 	@echo 'make compare  lose spans under the same faults with three exporters (half an hour)'
 	@echo 'make soak   run 1,000 spans/s for ten minutes, with a fault each minute (MINUTES=10)'
 	@echo 'make clean  remove what the other targets made'
+
+demo-kafka: $(VENV)/kafka
+	@$(BIN)/python examples/kafka/demo.py
 
 demo: $(VENV)/shop
 	@$(BIN)/otel-rum demo
@@ -94,6 +98,11 @@ $(VENV)/package: $(VENV)/python $(SOURCES)
 $(VENV)/shop: $(VENV)/package
 	@echo 'Installing the shop: Flask, requests and their OpenTelemetry instrumentation ...'
 	@$(PIP) '.[demo]'
+	@touch $@
+
+$(VENV)/kafka: $(VENV)/package
+	@echo 'Installing the Kafka client ...'
+	@$(PIP) '.[kafka,local]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/package
