@@ -55,6 +55,17 @@ LINES = {
         "[cost](cost.md#a-budget-of-events)."
     ),
     "all new sessions are sent again": Cause("The load is below the budget, or below what RUM takes."),
+    "… of … messages not delivered in time": Cause(
+        "RUM did not accept all events of an invocation in [Lambda](lambda.md) before its timeout."
+    ),
+    "… of … messages failed because": Cause(
+        "Messages in [Lambda](lambda.md) are not OTLP, or S3 did not return an object. The line has the first reason."
+    ),
+    "…: … records rejected": Cause(
+        "Records of a message in [Lambda](lambda.md) are malformed. Its other records are delivered.",
+        "correct their sender",
+    ),
+    "spool_directory is ignored in Lambda": Cause("A function has `SPOOL_DIRECTORY`. See [Lambda](lambda.md)."),
     "a postponed export failed": Cause("An error of this package, in a signal handler or finalizer.", "report it"),
     "internal error": Cause("An error of this package. Events stay queued."),
     "an export request failed unexpectedly": Cause("An error of the gateway."),

@@ -151,7 +151,7 @@ def test_a_session_stays_as_decided_while_the_rate_moves(monkeypatch: pytest.Mon
 def test_sessions_that_were_left_out_are_remembered_in_bounded_memory() -> None:
     """The last ones for sure; at most 7 % of others are taken for one of them; silence forgets all."""
     recent = RecentSessions()
-    assert not recent
+    assert recent.is_empty
     for number in range(5000):
         recent.add("shop", str(number))
     assert all(recent.has("shop", str(number)) for number in range(5000))
@@ -163,7 +163,7 @@ def test_sessions_that_were_left_out_are_remembered_in_bounded_memory() -> None:
     assert not recent.has("shop", "2")
     recent.forget()
     recent.forget()
-    assert not recent
+    assert recent.is_empty
 
 
 def test_a_full_generation_makes_room_and_keeps_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:

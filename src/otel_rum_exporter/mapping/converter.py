@@ -6,7 +6,6 @@ A record that cannot be read or mapped is dropped alone, and counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,6 +22,7 @@ from .application import Application, Applications
 from .event_builder import EventBuilder
 from .events import web_vital
 from .events.session_start import SESSION_START_EVENT
+from .guarded_page_views import with_guarded_page_views
 from .identity import Identity, Moment
 from .identity_attributes import IdentityReader
 from .log_view import LogRecord, LogView
@@ -65,7 +65,7 @@ class Converter:
         self._log = log
         hash_key = (config.id_hash_key or config.app_monitor_id or "otel-rum-exporter").encode()
         reader = IdentityReader(hash_key=hash_key, has_enduser_id=config.enduser_id)
-        guarded = self._with_guarded_page_views(config)
+        guarded = with_guarded_page_views(config, log)
         self.sampling = Sampling(config)
         self._applications = Applications(partial(Application, guarded, reader, new_id, self.sampling))
         self._app_monitors = AppMonitorResolver(config)
@@ -278,25 +278,6 @@ class Converter:
             )
         before = self._provisional.get(id(view))
         return application.mapper.map(view) if before is None else application.mapper.map_again(view, before)
-
-    def _with_guarded_page_views(self, config: Config) -> Config:
-        """Return settings whose `page_views` function cannot fail a span."""
-        is_page = config.page_views
-        if not callable(is_page):
-            return config
-
-        def guarded(span: Span) -> bool | None:
-            try:
-                return is_page(span)
-            except Exception as error:  # noqa: BLE001 - telemetry must not depend on it
-                self._log.add(
-                    "page_views",
-                    "the page_views function failed (%r); default page detection is used. To fix: correct it.",
-                    error,
-                )
-                return None
-
-        return replace(config, page_views=guarded)
 
     def _log_other_clock(self, view: View) -> None:
         """Log that a time was read as milliseconds or microseconds."""
