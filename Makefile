@@ -9,7 +9,7 @@ WORDS = src tests docs examples benchmarks .github $(wildcard *.md)
 TEMPLATES = $(wildcard examples/lambda/*.yaml examples/aws/*.yaml)
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak lambda-layer clean
+.PHONY: help demo demo-kafka test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak lambda-layer clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make lint   check style, types, architecture and generated documentation'
 	@echo 'make words  check the words of prose, names and files against .codespell/words.txt and common misspellings'
 	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
+	@echo 'make demo-kafka  watch two consumers of Kafka deliver everything, although one is killed'
 	@echo 'make docs   write the generated parts of the documentation'
 	@echo 'make docs-site  build the documentation as a website in build/site; a broken link fails (with Chromium: new screenshots)'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
@@ -27,6 +28,9 @@ help:
 	@echo 'make soak   run 1,000 spans/s for ten minutes, with a fault each minute (MINUTES=10)'
 	@echo 'make lambda-layer  build the layers for AWS Lambda in build/, for x86_64 and arm64'
 	@echo 'make clean  remove what the other targets made'
+
+demo-kafka: $(VENV)/kafka
+	@$(BIN)/python examples/kafka/demo.py
 
 demo: $(VENV)/shop
 	@$(BIN)/otel-rum demo
@@ -44,6 +48,7 @@ lint: $(VENV)/lint words
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint $(TEMPLATES)
+	$(BIN)/kubernetes-validate --strict --quiet $(wildcard examples/kubernetes/*.yaml)
 	$(BIN)/jactionlint --shellcheck= --pyflakes=
 	PYTHONPATH=. $(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md docs/scale.md docs/troubleshooting.md
 
@@ -100,6 +105,11 @@ $(VENV)/package: $(VENV)/python $(SOURCES)
 $(VENV)/shop: $(VENV)/package
 	@echo 'Installing the shop: Flask, requests and their OpenTelemetry instrumentation ...'
 	@$(PIP) '.[demo]'
+	@touch $@
+
+$(VENV)/kafka: $(VENV)/package
+	@echo 'Installing the Kafka client ...'
+	@$(PIP) '.[kafka,local]'
 	@touch $@
 
 $(VENV)/test: $(VENV)/package

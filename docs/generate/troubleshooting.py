@@ -69,6 +69,11 @@ LINES = {
     "a postponed export failed": Cause("An error of this package, in a signal handler or finalizer.", "report it"),
     "internal error": Cause("An error of this package. Events stay queued."),
     "an export request failed unexpectedly": Cause("An error of the gateway."),
+    "Kafka: …": Cause("librdkafka reports a fault of the brokers, the topics or the permissions."),
+    "an offset of … was not committed": Cause("A broker refused or missed a commit of `otel-rum kafka`."),
+    "dead letters were not written to": Cause("The dead-letter topic of `otel-rum kafka` accepts no messages."),
+    "the message … cannot be decoded": Cause("Something else than OTLP is in a topic of `otel-rum kafka`."),
+    "… records of a message on": Cause("Parts of a message of `otel-rum kafka` are malformed."),
     "writing to … failed": Cause("The file of `otel-rum local --data` cannot be written."),
     "the local RUM listens on": Cause("`otel-rum local --host` is not an address of this computer only."),
     "Session ids like": Cause(

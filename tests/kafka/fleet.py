@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 from confluent_kafka import Consumer, Producer, TopicPartition
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_rum_exporter.local import LocalRum
 from tests.spans import APP_MONITOR_ID, START_NS
 
 COMMAND = "from otel_rum_exporter.cli import main; main()"
@@ -76,18 +74,15 @@ def committed(bootstrap: str, topic: str, partitions: int, group: str = "otel-ru
         consumer.close()
 
 
-def delivered(rum: LocalRum) -> Counter[str]:
-    """Return how often RUM accepted each event, by its id."""
-    return Counter(event.id for event in rum.events)
-
-
 @contextmanager
-def consumer_process(bootstrap: str, rum: LocalRum, *options: str, log: Path, **settings: str) -> Iterator[Any]:
+def consumer_process(
+    bootstrap: str, rum_url: str, *options: str, log: Path, **settings: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run `otel-rum kafka`; end it by SIGTERM if the block has not ended it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_"))}
     environment |= {
         "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
-        "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum.url,
+        "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum_url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
         "OTEL_EXPORTER_AWS_RUM_SESSION_START": "never",
         "OTEL_EXPORTER_AWS_RUM_MAX_REQUESTS_PER_SECOND": "0",

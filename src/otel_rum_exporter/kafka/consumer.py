@@ -22,7 +22,9 @@ from .quota import requests_per_second
 from .receiver import Assigned, Receiver
 from .settings import KafkaSettings
 
-BATCH_MESSAGES = 500
+BATCH_MESSAGES = 50
+"""Most messages of one fetch. A rebalance waits until they are handed over, and each may have thousands of records."""
+
 POLL_SECONDS = 0.1
 COMMIT_SECONDS = 1.0
 
@@ -90,19 +92,23 @@ class KafkaConsumer:
     def _step(self) -> None:
         for message in self._consumer.consume(BATCH_MESSAGES, POLL_SECONDS):
             self._take(message)
-        self._receiver.settle()
+            self._settle_and_commit()
+        self._settle_and_commit()
         for partition in self._partitions.values():
             self._hand_over(partition)
         self._pause_and_resume()
+        if self.ticked_seconds >= self._next_quota:
+            self._next_quota = self.ticked_seconds + QUOTA_SECONDS
+            self._divide_quota()
+        self._log.write()
+
+    def _settle_and_commit(self) -> None:
+        self._receiver.settle()
         now = self.ticked_seconds = time.monotonic()
         if now >= self._next_commit:
             self._next_commit = now + COMMIT_SECONDS
             self._commit(self._partitions.values(), is_last=False)
             self._observe()
-        if now >= self._next_quota:
-            self._next_quota = now + QUOTA_SECONDS
-            self._divide_quota()
-        self._log.write()
 
     def _take(self, message: Message) -> None:
         error = message.error()

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from confluent_kafka import KafkaException
+
 from ..config import Config
 from ..exporter.registry import SharedPipeline
-from .consumer import KafkaConsumer
+from .consumer import FatalError, KafkaConsumer
 from .health import Health, HealthServer
 from .metrics import exposition
 from .settings import KafkaSettings
@@ -35,9 +37,11 @@ def consume(
     drain_seconds = config.timeout_millis / 1000
     shared = SharedPipeline(config, None)
     try:
-        consumer = KafkaConsumer(
-            settings, shared.pipeline, config.max_requests_per_second, credentials=_credentials(settings)
-        )
+        limit = config.max_requests_per_second
+        try:
+            consumer = KafkaConsumer(settings, shared.pipeline, limit, credentials=_credentials(settings))
+        except KafkaException as error:
+            raise FatalError(f"{error.args[0].str()}. To fix: correct the properties of librdkafka") from None
         health = Health(
             is_alive=lambda: time.monotonic() - consumer.ticked_seconds < STUCK_SECONDS,
             is_ready=lambda: consumer.is_member and not consumer.is_stopping and shared.pipeline.has_room,

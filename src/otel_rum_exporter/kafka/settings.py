@@ -15,6 +15,7 @@ DEFAULTS = {
     "partition.assignment.strategy": "cooperative-sticky",
     "auto.offset.reset": "earliest",
     "allow.auto.create.topics": "false",
+    "log_level": "2",  # what fails is also an event, which the consumer logs with its consequence
 }
 """Properties of librdkafka that the user may change."""
 
@@ -26,7 +27,10 @@ LIMITS = Limits(messages=5000, size_bytes=16 * 1024 * 1024)
 OWN = {"bootstrap.servers": "--brokers", "group.id": "--group"}
 """Properties that have an option."""
 
-_CONSUMER_ONLY = ("group.", "partition.assignment.", "auto.", "session.timeout", "max.poll.", "fetch.", "queued.")
+_CONSUMER_ONLY = (
+    *("auto.", "check.crcs", "fetch.", "group.", "heartbeat.", "isolation.", "max.partition.", "max.poll."),
+    *("partition.assignment.", "queued.", "session.timeout"),
+)
 """What a consumer's property begins with. The producer of dead letters has the others, such as SASL and TLS."""
 
 
