@@ -6,9 +6,10 @@ ROUNDS ?= 5
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 WORDS = src tests docs examples benchmarks .github $(wildcard *.md)
+TEMPLATES = $(wildcard examples/lambda/*.yaml examples/aws/*.yaml)
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak clean
+.PHONY: help demo demo-kafka test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak lambda-layer clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
@@ -17,6 +18,7 @@ help:
 	@echo 'make lint   check style, types, architecture and generated documentation'
 	@echo 'make words  check the words of prose, names and files against .codespell/words.txt and common misspellings'
 	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
+	@echo 'make demo-kafka  watch two consumers of Kafka deliver everything, although one is killed'
 	@echo 'make docs   write the generated parts of the documentation'
 	@echo 'make docs-site  build the documentation as a website in build/site; a broken link fails (with Chromium: new screenshots)'
 	@echo 'make screenshots  take the pictures of the console for the README, with Chromium'
@@ -24,7 +26,11 @@ help:
 	@echo 'make bench-profile  draw where the time goes: profile.svg, a flame graph'
 	@echo 'make compare  lose spans under the same faults with three exporters (half an hour)'
 	@echo 'make soak   run 1,000 spans/s for ten minutes, with a fault each minute (MINUTES=10)'
+	@echo 'make lambda-layer  build the layers for AWS Lambda in build/, for x86_64 and arm64'
 	@echo 'make clean  remove what the other targets made'
+
+demo-kafka: $(VENV)/kafka
+	@$(BIN)/python examples/kafka/demo.py
 
 demo: $(VENV)/shop
 	@$(BIN)/otel-rum demo
@@ -41,6 +47,8 @@ lint: $(VENV)/lint words
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/cfn-lint $(TEMPLATES)
+	$(BIN)/kubernetes-validate --strict --quiet $(wildcard examples/kubernetes/*.yaml)
 	$(BIN)/jactionlint --shellcheck= --pyflakes=
 	PYTHONPATH=. $(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md docs/scale.md docs/troubleshooting.md
 
@@ -75,6 +83,9 @@ bench-profile: $(VENV)/bench
 bench-gateway: $(VENV)/test
 	@$(BIN)/python -m benchmarks.gateway
 
+lambda-layer: $(VENV)/python
+	@$(BIN)/python examples/lambda/layer.py
+
 clean:
 	rm -rf $(VENV) artifacts profile.svg build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
@@ -96,9 +107,14 @@ $(VENV)/shop: $(VENV)/package
 	@$(PIP) '.[demo]'
 	@touch $@
 
+$(VENV)/kafka: $(VENV)/package
+	@echo 'Installing the Kafka client ...'
+	@$(PIP) '.[kafka,local]'
+	@touch $@
+
 $(VENV)/test: $(VENV)/package
 	@echo 'Installing the test tools ...'
-	@$(PIP) '.[demo,record]' --group test
+	@$(PIP) '.[demo,msk,record]' --group test
 	@touch $@
 
 $(VENV)/bench: $(VENV)/package

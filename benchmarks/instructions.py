@@ -6,7 +6,9 @@ count. Unlike times, counts hardly depend on what else the machine does.
 
 from __future__ import annotations
 
+import argparse
 import json
+import math
 import os
 import re
 import subprocess
@@ -43,9 +45,21 @@ def _count(name: str, count: int) -> int:
     return int(counts[-1])
 
 
-if __name__ == "__main__":
-    found = {name: per_span(name) for name in sys.argv[1:] or DEFAULT}
+def main() -> int:
+    """Print the counts and their ratio; return 1 if it is above the maximum."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("names", nargs="*", default=DEFAULT, help="exporters")
+    parser.add_argument("--max-ratio", type=float, default=math.inf, help="fail above this multiple of OTLP's count")
+    options = parser.parse_args()
+    found = {name: per_span(name) for name in options.names}
     for name, count in found.items():
         print(f"{name}: {count:,.0f} instructions for each span")
-    if set(DEFAULT) <= found.keys():
-        print(f"ratio: {found['aws_rum'] / found['otlp']:.2f}")
+    if not set(DEFAULT) <= found.keys():
+        return 0
+    ratio = found["aws_rum"] / found["otlp"]
+    print(f"ratio: {ratio:.3f}")
+    return int(ratio > options.max_ratio)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

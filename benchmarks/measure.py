@@ -36,9 +36,10 @@ def steady(name: str, *, count: int = 10_240, sessions: int = 1, extra_attribute
     with Sink() as sink:
         measured = exporter(name, sink.endpoint, **settings)
         _feed(measured, made[: 2 * BATCH])
-        cpu, begun = _cpu_seconds(), time.perf_counter()
+        resident, cpu, begun = _resident_bytes(), _cpu_seconds(), time.perf_counter()
         _feed(measured, made[2 * BATCH :])
         figures = {
+            "memory_mebibytes": (_peak_bytes() - resident) / 2**20,
             "cpu_micros_per_span": (_cpu_seconds() - cpu) / count * 1e6,
             "spans_per_second": count / (time.perf_counter() - begun),
         }
@@ -59,6 +60,13 @@ def counted(name: str, *, count: int, made: int, **settings: Any) -> Figures:
             _feed(measured, frozen[start : start + BATCH])
         measured.shutdown()
     return {"requests": sink.requests}
+
+
+def instructions(name: str) -> Figures:
+    """Count the CPU instructions of the exporter for each span."""
+    from .instructions import per_span
+
+    return {"instructions_per_span": per_span(name)}
 
 
 def one_by_one(name: str, *, count: int = 2048, sessions: int = 1000, **settings: Any) -> Figures:
@@ -247,7 +255,8 @@ def _peak_bytes() -> int:
 
 
 SCENARIOS: dict[str, Callable[..., Figures]] = {
-    scenario.__name__: scenario for scenario in (steady, counted, one_by_one, far_away, paced, beside, cold, spooled)
+    scenario.__name__: scenario
+    for scenario in (steady, counted, instructions, one_by_one, far_away, paced, beside, cold, spooled)
 }
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Aws:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
-        self.operations.append(target or parse_qs(body.decode())["Action"][0])
+        self.operations.append(target or _action(body) or environ["REQUEST_METHOD"])
         if self._planned:
             status, code = self._planned.popleft()
             start_response(f"{status} planned", [("Content-Type", "text/plain")])
@@ -79,6 +79,10 @@ class Aws:
             self._server.shutdown()
             thread.join()
             self._server.server_close()
+
+
+def _action(body: bytes) -> str:
+    return parse_qs(body.decode(errors="replace")).get("Action", [""])[0]
 
 
 _XML_ERROR = "<ErrorResponse><Error><Code>{code}</Code><Message>planned</Message></Error></ErrorResponse>"

@@ -55,9 +55,25 @@ LINES = {
         "[cost](cost.md#a-budget-of-events)."
     ),
     "all new sessions are sent again": Cause("The load is below the budget, or below what RUM takes."),
+    "… of … messages not delivered in time": Cause(
+        "RUM did not accept all events of an invocation in [Lambda](lambda.md) before its timeout."
+    ),
+    "… of … messages failed because": Cause(
+        "Messages in [Lambda](lambda.md) are not OTLP, or S3 did not return an object. The line has the first reason."
+    ),
+    "…: … records rejected": Cause(
+        "Records of a message in [Lambda](lambda.md) are malformed. Its other records are delivered.",
+        "correct their sender",
+    ),
+    "spool_directory is ignored in Lambda": Cause("A function has `SPOOL_DIRECTORY`. See [Lambda](lambda.md)."),
     "a postponed export failed": Cause("An error of this package, in a signal handler or finalizer.", "report it"),
     "internal error": Cause("An error of this package. Events stay queued."),
     "an export request failed unexpectedly": Cause("An error of the gateway."),
+    "Kafka: …": Cause("librdkafka reports a fault of the brokers, the topics or the permissions."),
+    "an offset of … was not committed": Cause("A broker refused or missed a commit of `otel-rum kafka`."),
+    "dead letters were not written to": Cause("The dead-letter topic of `otel-rum kafka` accepts no messages."),
+    "the message … cannot be decoded": Cause("Something else than OTLP is in a topic of `otel-rum kafka`."),
+    "… records of a message on": Cause("Parts of a message of `otel-rum kafka` are malformed."),
     "writing to … failed": Cause("The file of `otel-rum local --data` cannot be written."),
     "the local RUM listens on": Cause("`otel-rum local --host` is not an address of this computer only."),
     "Session ids like": Cause(

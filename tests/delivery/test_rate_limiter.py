@@ -130,3 +130,27 @@ def test_a_token_bucket_ignores_a_clock_that_goes_back() -> None:
     bucket = TokenBucket(10, 100.0)
     bucket.take(4, 100.0)
     assert bucket.available(50.0) == 6.0
+
+
+def test_the_limit_changes_at_run_time() -> None:
+    """A consumer of a group gets another share. A throttled rate stays at the same fraction."""
+    rate = RateLimiter(40, 0.0)
+    rate.set_limit(20.0, 0.0)
+    assert requests_within(rate, 10.0) == pytest.approx(220, abs=5)
+    rate.throttled(10.0)
+    assert rate.per_second == 10.0
+    rate.set_limit(60.0, 10.0)
+    assert rate.per_second == 30.0
+    for second in range(11, 100):
+        rate.succeeded(float(second))
+    assert rate.per_second == 60.0
+
+
+def test_a_limit_can_begin_and_end_at_run_time() -> None:
+    """0 means no limit."""
+    rate = RateLimiter(0, 0.0)
+    rate.set_limit(2.0, 0.0)
+    assert rate.per_second == 2.0
+    assert requests_within(rate, 10.0) == pytest.approx(22, abs=2)
+    rate.set_limit(0.0, 10.0)
+    assert rate.wait_seconds(10.0) == 0.0

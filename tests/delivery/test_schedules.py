@@ -79,6 +79,7 @@ def _run(make: Callable[[], DeliveryMachine], seed: int) -> DeliveryMachine:
     for action in source.choices(actions, weights, k=STEPS):
         action(machine, source)
         machine.every_event_is_delivered_stored_or_dropped()
+        machine.no_receipt_settles_before_its_events()
     machine.teardown()
     return machine
 

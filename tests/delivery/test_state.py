@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -21,6 +22,7 @@ from otel_rum_exporter.delivery.sender import send_batch
 from otel_rum_exporter.delivery.state import DeliveryState
 from otel_rum_exporter.delivery.storage import MemoryStore, QueuedEvents
 from otel_rum_exporter.ledger import DropReason, Ledger, Tally
+from otel_rum_exporter.receipt import Receipt
 from otel_rum_exporter.rum.batch import Batch
 from otel_rum_exporter.rum.encoded_events import EncodedEvents
 from otel_rum_exporter.rum.errors import Disposition, Outcome
@@ -99,6 +101,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.unsettled: list[tuple[QueuedBatch, Result]] = []
         self.delivered_ids: list[str] = []
         self.refused: set[str] = set()
+        self.receipt_of: dict[str, int] = {}
+        self.settled: Counter[int] = Counter()
 
     @rule(monitor=MONITORS)
     def refuse_or_accept_an_app_monitor(self, monitor: str) -> None:
@@ -112,10 +116,14 @@ class DeliveryMachine(RuleBasedStateMachine):
         events = [event(self.number + index, size) for index in range(count)]
         self.number += count
         self.ledger.accept(Tally.of(one.record for one in events))
-        queued = self.state.queue.pack({key: events}, self.wall_ns)
+        number = self.number
+        receipt = Receipt(lambda: self.settled.update([number]))
+        self.receipt_of.update((one.id, number) for one in events)
+        queued = self.state.queue.pack({key: events}, self.wall_ns, {key: (receipt,)})
         self.store.replace((), queued)
         for reason, _, evicted in self.state.enqueue(queued, self.now):
             self.state.drop(reason, evicted, "")
+        receipt.release()
         assert self.state.queue.memory_bytes <= MAX_BYTES
         assert self.state.queue.disk_bytes <= self.store.disk_limit_bytes()
 
@@ -205,6 +213,16 @@ class DeliveryMachine(RuleBasedStateMachine):
         )
         assert len(self.delivered_ids) == len(set(self.delivered_ids)) == self.ledger.delivered + unsettled
 
+    @invariant()
+    def no_receipt_settles_before_its_events(self) -> None:
+        """Compare the settled receipts with the events in memory. A receipt may settle later than its own events."""
+        in_memory = [
+            *self.state.queue.queued(),
+            *(part for batch in self.state.in_flight.batches for part in batch.parts if not part.is_on_disk),
+        ]
+        assert self.settled.keys().isdisjoint(self.receipt_of[one] for one in ids(in_memory))
+        assert set(self.settled.values()) <= {1}
+
     def teardown(self) -> None:
         """Close, apply the results of requests in flight, and compare with the events left for the next process."""
         self.state.close()
@@ -213,6 +231,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         for batch, result in self.unsettled:
             self.state.apply(batch, result, self.now, 0.0)
         assert self.ledger.stored == (self.store.count if isinstance(self.store, FakeDisk) else 0)
+        assert self.settled == Counter(set(self.receipt_of.values()))
 
 
 class DiskMachine(DeliveryMachine):
@@ -420,6 +439,20 @@ def test_slow_requests_are_an_outage_for_exports() -> None:
     assert state.is_outage(2.0, 14.0)
 
 
+def test_rum_throttles_until_a_request_ends_in_another_way() -> None:
+    """An outage after a throttled request is an outage."""
+    state = make_state()
+    state.enqueue([queued("a", 1), queued("b", 2)], 0.0)
+    assert state.backlog == (2, False)
+    send(state, Disposition.THROTTLED, 0.0)
+    assert state.backlog == (2, True)
+    send(state, Disposition.RETRY, 1000.0)
+    assert state.backlog == (2, False)
+    send(state, Disposition.THROTTLED, 2000.0)
+    send(state, Disposition.DELIVERED, 3000.0)
+    assert state.backlog == (1, False)
+
+
 def test_retries_at_exit_are_hopeless_only_if_they_cannot_save_events() -> None:
     """RUM cannot be reached, and the events are on disk, or RUM was never reached."""
     refused = Outcome(Disposition.RETRY, "EndpointConnectionError")
@@ -459,7 +492,7 @@ def test_a_refused_app_monitor_leaves_room_for_the_others() -> None:
     batch = state.take(0.0)
     state.apply(batch, Result(Outcome(Disposition.WAIT, "ResourceNotFoundException"), batch), 0.0, 0.0)
     assert state.is_refused("deleted")
-    assert state.backlog_events == 0
+    assert state.backlog.events == 0
     assert state.is_full(["deleted"])
     assert not state.is_full(["alive"])
     assert not state.is_full(["deleted", "alive"]), "a request with records of both is accepted"
@@ -471,7 +504,7 @@ def test_a_refused_app_monitor_leaves_room_for_the_others() -> None:
             state.drop(reason, evicted, "")
         assert state.queue.memory_bytes <= 400_000
     assert not state.is_full(["another"])
-    assert state.backlog_events == 74, "events that no load delivers are no backlog"
+    assert state.backlog.events == 74, "events that no load delivers are no backlog"
 
 
 def test_a_queue_whose_app_monitors_are_accepted_is_full_for_all() -> None:

@@ -9,7 +9,8 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 
-from otel_rum_exporter.exporter.event_budget import Backlog, EventBudget, Load
+from otel_rum_exporter.delivery.backlog import Backlog
+from otel_rum_exporter.exporter.event_budget import EventBudget, Load
 from otel_rum_exporter.mapping.sampling import is_sampled
 
 EVENTS = 10
@@ -19,7 +20,7 @@ SESSION_SECONDS = 120
 STEPS = 8
 """Moments at which the sessions that are left out have their records."""
 
-POOL_MINUTES = 1 if "LONG_FAULTS" in os.environ else 0.25
+POOL_MINUTES = 1 if os.environ.get("LONG_FAULTS") else 0.25
 
 
 class SessionLoad:
@@ -70,7 +71,7 @@ class SessionLoad:
         self.queue += made - taken
         self._delivered += taken
         if self.budget.capacity.is_due(second):
-            self.budget.capacity.update(Backlog(int(self.queue), int(self._delivered)), second)
+            self.budget.capacity.update(Backlog(int(self.queue), is_throttled=False), int(self._delivered), second)
         self.rates.append(self.budget.count(load, second))
 
     def _new_ids(self, count: int, second: int) -> list[str]:

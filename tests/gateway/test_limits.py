@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from otel_rum_exporter.gateway import otlp_http
-from otel_rum_exporter.gateway.receiver import MAX_RECORDS
+from otel_rum_exporter.otlp import MAX_RECORDS
 from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans
 from tests.gateway.conftest import Connect, MakeGateway, Serve

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
 import pytest
 
+from otel_rum_exporter.gateway import GatewaySettings
+from otel_rum_exporter.gateway.server import serve
 from otel_rum_exporter.local import LocalRum
 from tests.cli.program import run
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans, spans
@@ -265,6 +272,49 @@ def test_a_wrong_setting_or_port_is_one_line_at_the_start(
         lines, ("--max-body-bytes='5'", "OTEL_RUM_GATEWAY_TOKEN", "APP_MONITOR_ID", port), strict=True
     ):
         assert expected in line
+
+
+@pytest.fixture
+def signal_handlers() -> Iterator[None]:
+    """Restore the handlers of signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _raise(_: object) -> None:
+    raise BrokenPipeError
+
+
+@pytest.mark.usefixtures("exporter_environment", "signal_handlers")
+@pytest.mark.parametrize(
+    ("settings", "cause", "error"),
+    [
+        ({"grpc_port": "taken"}, "", OSError),
+        ({"http_port": "taken"}, "", OSError),
+        ({"grpc_port": "taken", "workers": 2}, "", OSError),
+        ({}, "grpc is missing", ImportError),
+        ({}, "signals have no handlers outside the main thread", ValueError),
+        ({"workers": 2}, "signals have no handlers outside the main thread", ValueError),
+        ({}, "the output is closed", BrokenPipeError),
+        ({"grpc": False}, "the output is closed", BrokenPipeError),
+    ],
+)
+def test_a_start_that_fails_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], cause: str, error: type[Exception]
+) -> None:
+    """In the process of an application, which may go on. `no_leaks` looks for what is left."""
+    if cause == "grpc is missing":
+        monkeypatch.setitem(sys.modules, "otel_rum_exporter.gateway.otlp_grpc", None)
+    with socket.create_server(("127.0.0.1", 0)) as taken, ThreadPoolExecutor(1) as other_thread:
+        port = taken.getsockname()[1]
+        ports = {name: port if value == "taken" else value for name, value in settings.items()}
+        chosen = GatewaySettings.read({"http_port": 0, "grpc_port": 0, **ports}, {})
+        start = partial(serve, chosen, os.environ, _raise if cause == "the output is closed" else lambda _: None)
+        with pytest.raises(error):
+            other_thread.submit(start).result() if cause.startswith("signals") else start()
+    gc.collect()
 
 
 @pytest.mark.parametrize("missing", ["starlette", "grpc"])

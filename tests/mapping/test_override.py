@@ -28,6 +28,16 @@ def test_a_built_in_event_has_the_given_details() -> None:
         assert (draft.type, draft.timestamp_ns, draft.details) == (PAGE_VIEW, START_NS, details)
 
 
+def test_a_built_in_event_has_the_time_that_the_mapping_gives_it() -> None:
+    """A page view that of the span's start, a request that of its end."""
+    request = {"version": "1.0.0", "request": {"method": "GET"}}
+    spans = [
+        make_span("x", override_of(PAGE_VIEW, {"pageId": "/"})),
+        make_span("x", override_of("http_event", request)),
+    ]
+    assert [draft.timestamp_ns for span in spans for draft in drafts_of(span)] == [START_NS, spans[1].end_time]
+
+
 def test_a_built_in_type_needs_no_prefix() -> None:
     """As in the documentation."""
     (draft,) = drafts_of(

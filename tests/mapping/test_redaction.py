@@ -228,6 +228,12 @@ def test_values_are_read_to_a_depth(wrap: Callable[[Any], Any], levels: int) -> 
     assert "end" not in str(STANDARD.attributes({"k": wrap(value)}, ()))
 
 
+@pytest.mark.parametrize("text", ["hats%20and+shoes", "q=hats%20and+shoes%2C+red", "100%25 wool"])
+def test_an_encoded_text_without_a_secret_is_kept(text: str) -> None:
+    """Also if a plus stands for a blank."""
+    assert scrub_text(text) == text
+
+
 def test_a_form_loses_its_values_and_a_sentence_with_an_ampersand_does_not() -> None:
     """A body that was captured as an attribute."""
     assert STANDARD.attributes({"body": "q=ann&page=2&next=a=b", "note": "x=1 & y=2"}, ()) == {

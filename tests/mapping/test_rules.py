@@ -1,6 +1,7 @@
 """The tables of rules: the row that applies to each span and log record, and the events that it names."""
 
 import json
+from copy import copy
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from otel_rum_exporter.mapping.rules import LOG_RULES, SPAN_RULES
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
 from tests.mapping.event_drafts import drafts_of
-from tests.spans import make_config, make_span
+from tests.spans import exception_event, make_config, make_span
 
 CONFIG = make_config(xray_events=True, excluded_names="health*")
 CLIENT, SERVER, INTERNAL = SpanKind.CLIENT, SpanKind.SERVER, SpanKind.INTERNAL
@@ -179,6 +180,25 @@ def test_a_row_names_the_events_that_it_makes(name: str, record: ReadableSpan | 
     for kind in made:
         assert any(words in row.becomes for words in _words(kind))
     assert bool(made) != row.becomes.startswith("nothing"), f"{name} makes {sorted(made)}"
+
+
+def test_exceptions_of_calls_and_of_what_is_left_out_are_no_errors_of_their_spans() -> None:
+    """The span that they reach reports them."""
+    reported = set()
+    for name, span in SPANS:
+        failed = copy(span)
+        failed._events = [exception_event("shop.Broken", "no", "stack")]
+        if "com.amazon.rum.js_error_event" in {draft.type for draft in drafts_of(failed, CONFIG)}:
+            reported.add(name)
+    assert {name for name, _ in SPANS} - reported == {
+        "a request to RUM itself",
+        "a name or scope in `EXCLUDED_NAMES`",
+        "`rum.event.type` = `none`",
+        "an HTTP request made",
+        "a call to a database or cache: `db.…`",
+        "a call of an AWS SDK: `rpc.system` = `aws-api`",
+        "a message sent or received: `messaging.system`",
+    }
 
 
 def test_synthetic_users_are_users() -> None:

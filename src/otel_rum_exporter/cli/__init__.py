@@ -15,7 +15,7 @@ EXIT_CODES = {
     PIPE_CLOSED: "the reader of the output ended, as `| head` does",
 }
 
-_EXTRAS = {"local": "local", "demo": "demo", "gateway": "gateway", "record": "record"}
+_EXTRAS = {"local": "local", "demo": "demo", "gateway": "gateway", "kafka": "kafka", "record": "record"}
 """The extra that a command needs. All other commands need `cli`."""
 
 

@@ -21,6 +21,7 @@ from .commands.demo import demo
 from .commands.doctor import doctor
 from .commands.explain import explain
 from .commands.gateway import gateway
+from .commands.kafka import kafka
 from .commands.local import local
 from .commands.plan import plan
 from .commands.probe import probe
@@ -83,6 +84,7 @@ def otel_rum(ctx: click.Context) -> None:
     Plan quota, price and machines        otel-rum plan spans.jsonl
     Send files of the Collector           otel-rum send traces.json
     Receive OTLP from any language        otel-rum gateway
+    Consume OTLP from Kafka               otel-rum kafka
     Find out why nothing arrives          otel-rum doctor
     See which settings apply              otel-rum config
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
@@ -91,7 +93,7 @@ def otel_rum(ctx: click.Context) -> None:
         ctx.exit(MISUSED)
 
 
-for _command in (demo, local, record, explain, plan, send, doctor, probe, gateway, config):
+for _command in (demo, local, record, explain, plan, send, doctor, probe, gateway, kafka, config):
     otel_rum.add_command(_command)
 
 

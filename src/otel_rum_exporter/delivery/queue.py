@@ -11,12 +11,13 @@ import itertools
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from ..rum.batch import BatchKey
 from ..rum.encoded_events import by_session_metadata
 from ..rum.event import RumEvent
 from .app_monitor_queue import AppMonitorQueue, QueuedBatch
-from .storage import QueuedEvents
+from .storage import QueuedEvents, Receipts
 
 EVICTION_SLACK = 0.02
 
@@ -47,8 +48,16 @@ class EventQueue:
         self._memory_bytes: Counter[str] = Counter()
         self._disk_bytes: Counter[str] = Counter()
 
-    def pack(self, events: Mapping[BatchKey, Sequence[RumEvent]], accepted_ns: int) -> list[QueuedEvents]:
-        """Return events divided so that they fill the open batches of their sessions exactly. Does not queue them."""
+    def pack(
+        self,
+        events: Mapping[BatchKey, Sequence[RumEvent]],
+        accepted_ns: int,
+        receipts: Receipts = MappingProxyType({}),
+    ) -> list[QueuedEvents]:
+        """Return events divided so that they fill the open batches of their sessions exactly. Does not queue them.
+
+        All queued events of a key hold all of its receipts.
+        """
         packed = []
         for key, items in events.items():
             queue = self._queues.get(key.app_monitor.id)
@@ -58,6 +67,8 @@ class EventQueue:
                 while start < len(group):
                     part = group[start : start + room]
                     packed.append(QueuedEvents.of(key, part, accepted_ns))
+                    if receipts:
+                        packed[-1].hold(receipts.get(key, ()))
                     start, room = start + len(part), room - len(part) or self._max_events
         return packed
 

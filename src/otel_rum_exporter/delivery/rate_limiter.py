@@ -70,6 +70,13 @@ class RateLimiter:
         """The current rate; 0 means no limit."""
         return self._bucket.per_second
 
+    def set_limit(self, limit: float, now_seconds: float) -> None:
+        """Change the limit. A rate that throttling has reduced stays at the same fraction of it."""
+        tokens = self._bucket.available(now_seconds) if self._limit else max(1.0, limit)
+        self._bucket.per_second = limit * (self.per_second / self._limit if self._limit else 1.0)
+        self._bucket.set(tokens, now_seconds)
+        self._limit = limit
+
     def wait_seconds(self, now_seconds: float) -> float:
         """Return the time until the next request is allowed, 0 if it is allowed now."""
         if not self._limit:
@@ -103,5 +110,4 @@ class RateLimiter:
     def allow_one(self, now_seconds: float) -> None:
         """Allow one request now, and end the minimum refill: the final flush must not wait for either."""
         self._bucket.set(max(self._bucket.available(now_seconds), 1.0), now_seconds)
-        self._is_empty = False
         self._min_refill_seconds = 0.0

@@ -13,12 +13,14 @@ from ..ledger import DropReason, Ledger
 from ..rum.errors import Disposition, Outcome
 from .action import Call, Send, WaitUntil, next_action, next_send_seconds
 from .app_monitor_queue import QueuedBatch
+from .backlog import Backlog
 from .in_flight import InFlight
 from .queue import EventQueue
 from .rate_limiter import RateLimiter
 from .result import Result
 from .retry import NO_FAILURES, Decision, RetryState, settle
 from .storage import QueuedEvents, Store
+from .storage import settle as settle_receipts
 from .timers import Timers
 
 FULL_SHARE = 0.75
@@ -84,12 +86,10 @@ class DeliveryState:
         return not accepted or not self.is_full(accepted)
 
     @property
-    def backlog_events(self) -> int:
-        """The number of queued events of the app monitors that RUM accepts."""
-        refused = {name for name, state in self._retry_states.items() if state.is_refused}
-        if not refused:
-            return self.queue.events
-        return sum(queued.count for queued in self.queue.queued() if queued.key.app_monitor.id not in refused)
+    def backlog(self) -> Backlog:
+        """What waits, without events of app monitors that RUM refuses."""
+        refused = {name for name in self._retry_states if self.is_refused(name)}
+        return Backlog.of(self.queue, refused, self._last_failure)
 
     def is_refused(self, app_monitor_id: str) -> bool:
         """Whether RUM accepts no events for an app monitor at present."""
@@ -142,6 +142,7 @@ class DeliveryState:
 
     def enqueue(self, queued: Sequence[QueuedEvents], now: float) -> list[Evicted]:
         """Queue stored events. Return the events evicted for them, which the caller drops without its lock."""
+        settle_receipts(_on_disk(queued))
         if self.is_closed:
             self._count_dropped(DropReason.SHUTDOWN, _in_memory(queued), "shut the exporter down after the last span")
             return []
@@ -171,6 +172,7 @@ class DeliveryState:
         # `close` has counted the events in memory as dropped.
         delivered = _on_disk(decision.delivered) if self.is_closed else decision.delivered
         self._ledger.deliver([queued.tally for queued in delivered])
+        settle_receipts(delivered)
         if self.is_closed:
             return
         self.drop(DropReason.DAMAGED, result.lost, "check the disk of spool_directory")
@@ -184,6 +186,7 @@ class DeliveryState:
             self._retry(decision.retry, decision, result.outcome, now)
             return
         self.progress_seconds = now
+        self._pass_receipts_on(result)
         self.queue.put_first(decision.first)
         self.drop(DropReason.REFUSED, decision.rejected, f"please report this: {result.outcome.cause}")
 
@@ -192,6 +195,11 @@ class DeliveryState:
         if queued:
             self._store.remove(queued)
             self._count_dropped(reason, queued, advice)
+
+    def persisted(self) -> None:
+        """Count the queued events again, and settle the receipts of those that are on disk now."""
+        self.queue.recount()
+        settle_receipts(_on_disk(self._stored()))
 
     def prepare_final_flush(self, now: float, timeout_seconds: float) -> None:
         """Allow a request at once, and set the deadlines of the final flush."""
@@ -220,6 +228,7 @@ class DeliveryState:
     def close(self) -> None:
         """Count the events that do not survive the process as dropped."""
         self.is_closed = True
+        settle_receipts(_on_disk(self._stored()))
         self._count_dropped(DropReason.SHUTDOWN, _in_memory(self._stored()), self._last_advice)
 
     def _stored(self) -> list[QueuedEvents]:
@@ -243,6 +252,15 @@ class DeliveryState:
         self.rate_limiter.succeeded(now)
         self.in_flight.measured(seconds)
 
+    def _pass_receipts_on(self, result: Result) -> None:
+        """Hold the receipts of a split batch for its halves."""
+        receipts = [receipt for queued in result.batch.parts for receipt in queued.receipts]
+        for half in result.halves:
+            for queued in half.parts:
+                queued.hold(receipts)
+        if result.halves:
+            settle_receipts(result.batch.parts)
+
     def _retry(self, batch: QueuedBatch, decision: Decision, outcome: Outcome, now: float) -> None:
         self.failures_in_a_row += 1
         self._last_failure = outcome
@@ -262,6 +280,7 @@ class DeliveryState:
 
     def _count_dropped(self, reason: DropReason, queued: Sequence[QueuedEvents], advice: str) -> None:
         if queued:
+            settle_receipts(queued, reason)
             self._ledger.drop(reason, [one.tally for one in queued])
             self._log.add_loss(reason, sum(one.count for one in queued), advice)
 

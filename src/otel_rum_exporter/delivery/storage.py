@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from ..ledger import Tally
+from ..ledger import DropReason, Tally
+from ..receipt import Receipt
 from ..rum.batch import BatchKey, Events
 from ..rum.encoded_events import EncodedEvents
 from ..rum.event import RumEvent
+
+Receipts = Mapping[BatchKey, Sequence[Receipt]]
+"""The receipts of events by the key of their batch."""
 
 OVERHEAD_BYTES = 300
 """Estimated size in memory of a `QueuedEvents` object without its events."""
@@ -31,6 +35,7 @@ class QueuedEvents:
     accepted_ns: int
     events: EncodedEvents | None = None
     location: Any = None
+    receipts: Sequence[Receipt] = ()
 
     @classmethod
     def of(cls, key: BatchKey, events: Sequence[RumEvent], accepted_ns: int) -> QueuedEvents:
@@ -38,6 +43,12 @@ class QueuedEvents:
         tally = Tally.of([event.record for event in events])
         encoded = EncodedEvents.of(events)
         return cls(key=key, tally=tally, size_bytes=len(encoded.json), accepted_ns=accepted_ns, events=encoded)
+
+    def hold(self, receipts: Sequence[Receipt]) -> None:
+        """Hold receipts until `settle`."""
+        self.receipts = receipts
+        for receipt in receipts:
+            receipt.hold()
 
     @property
     def count(self) -> int:
@@ -58,6 +69,14 @@ class QueuedEvents:
     def disk_bytes(self) -> int:
         """Estimated size on disk."""
         return self.size_bytes if self.is_on_disk else 0
+
+
+def settle(queued: Iterable[QueuedEvents], dropped: DropReason | None = None) -> None:
+    """Release the receipts of events that are delivered, dropped or on disk."""
+    for one in queued:
+        receipts, one.receipts = one.receipts, ()
+        for receipt in receipts:
+            receipt.release(dropped)
 
 
 class Recovered(NamedTuple):

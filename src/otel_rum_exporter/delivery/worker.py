@@ -23,13 +23,14 @@ from ..rum.batch import Batch, Events
 from ..rum.errors import Outcome
 from .action import Call, Send, WaitUntil
 from .app_monitor_queue import QueuedBatch
+from .backlog import Backlog
 from .idle_wait import IdleWait
 from .queue import EventQueue
 from .rate_limiter import RateLimiter
 from .result import FAILED, Result
 from .sender import send_batch
 from .state import EXPIRY_ADVICE, DeliveryState
-from .storage import ProvisionalEvents, QueuedEvents, Store
+from .storage import ProvisionalEvents, QueuedEvents, Receipts, Store
 
 T = TypeVar("T")
 MAX_EXPORT_WAIT_SECONDS = 2.0
@@ -108,6 +109,7 @@ class Delivery:
         *,
         provisional: Mapping[int, Events] = MappingProxyType({}),
         resolved: Sequence[int] = (),
+        receipts: Receipts = MappingProxyType({}),
     ) -> None:
         """Store and queue events; when this returns, they are durable if the store is.
 
@@ -115,7 +117,7 @@ class Delivery:
         ones to remove in the same step, because their final events are among `events`.
         """
         with self.lock:
-            queued = self._queue.pack(events, accepted_ns)
+            queued = self._queue.pack(events, accepted_ns, receipts)
         if not self.is_closed:
             self._provisional.store(queued, provisional, resolved, accepted_ns)
         self.enqueue(queued)
@@ -126,7 +128,7 @@ class Delivery:
         """Write events that stayed in memory, if the disk works again."""
         if self._store.persist():
             with self.lock:
-                self._queue.recount()
+                self._state.persisted()
 
     def enqueue(self, queued: Sequence[QueuedEvents]) -> None:
         """Deliver events that are stored already."""
@@ -186,8 +188,7 @@ class Delivery:
         if self.is_closed:
             return
         self.persist()
-        # First, so that no event is both on disk and counted as dropped.
-        self._store.close()
+        self._store.close()  # first, so that no event is both on disk and counted as dropped
         with self.lock:
             if self._state.is_closed:
                 return
@@ -202,10 +203,10 @@ class Delivery:
         return self._state.rate_limiter.per_second
 
     @property
-    def backlog_events(self) -> int:
-        """See `DeliveryState.backlog_events`."""
+    def backlog(self) -> Backlog:
+        """See `DeliveryState.backlog`."""
         with self.lock:
-            return self._state.backlog_events
+            return self._state.backlog
 
     @property
     def oldest_ns(self) -> int | None:
@@ -283,8 +284,7 @@ class Delivery:
         finally:
             # Also after KeyboardInterrupt or SystemExit: the batch is kept, and delivery goes on.
             state.apply(batch, result or Result(FAILED, batch), time.monotonic(), random.random())  # noqa: S311 - jitter
-            if result is None:
-                # This thread may be ending.
+            if result is None:  # this thread may be ending
                 self._changed.notify_all()
                 self._idle_wait.wake()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from ..delivery.backlog import Backlog
+
 MEMORY_SECONDS = 30.0
 """The load is an average in which an event counts for about this long: shorter bursts pass."""
 
@@ -47,7 +49,9 @@ REGROWTH_PER_SECOND = 0.0056
 MIN_PER_SECOND = 1.0
 """The limit if RUM throttles every request."""
 
-LINE_SECONDS = 60.0
+LINE_SECONDS = 70.0
+"""Log lines are written at least so far apart; the log itself passes one of a kind in a minute."""
+
 FIRST_RATE = 0.9
 NOTABLE_FACTOR = 2.0
 """A log line is written once the rate is below the first, and when it has changed by such a factor since."""
@@ -64,17 +68,6 @@ class Load(NamedTuple):
     events: int
     left_out: int = 0
     errors: int = 0
-
-
-class Backlog(NamedTuple):
-    """The state of delivery: how many events wait, how many were delivered since the start, and whether RUM throttles.
-
-    Events for an app monitor that RUM refuses do not wait: they are not delivered at any load.
-    """
-
-    events: int
-    delivered: int
-    is_throttled: bool = False
 
 
 class SampleRate:
@@ -105,7 +98,7 @@ class SampleRate:
         errors = (self._errors - load.errors / 2) / MEMORY_SECONDS
         is_known = min(sent, self._sent_records) > MIN_LOAD
         self.events_per_second = sent * self._records / self._sent_records + errors if is_known else errors
-        target = self._target(max(budget - errors, budget / 100), sent, elapsed) if is_known else 1.0
+        target = self._target(max(budget - errors, budget / 100, MIN_LOAD), sent, elapsed) if is_known else 1.0
         self.rate = max(MIN_RATE, min(1.0, target, self.rate * math.exp(elapsed * RISE_PER_SECOND)))
 
     def _target(self, budget: float, sent: float, elapsed: float) -> float:
@@ -127,27 +120,27 @@ class Capacity:
     def __init__(self, now_seconds: float) -> None:
         self.per_second = math.inf
         self._sampled_seconds = self._filling_since = now_seconds
-        self._last = self._before = Backlog(0, 0)
+        self._last_events = self._last_delivered = self._delivered_before = 0
 
     def is_due(self, now_seconds: float) -> bool:
         """Return whether it is time for `update`."""
         return now_seconds - self._sampled_seconds >= SAMPLE_SECONDS
 
-    def update(self, backlog: Backlog, now_seconds: float) -> None:
-        """Compare the state of delivery with that of the last call, `SAMPLE_SECONDS` ago or more."""
+    def update(self, backlog: Backlog, delivered: int, now_seconds: float) -> None:
+        """Compare what waits and what was delivered with the last call, `SAMPLE_SECONDS` ago or more."""
         elapsed = max(SAMPLE_SECONDS, now_seconds - self._sampled_seconds)
-        taken = (backlog.delivered - self._last.delivered) / elapsed
+        taken = (delivered - self._last_delivered) / elapsed
         is_outage = not (taken or backlog.is_throttled)
-        is_filling = backlog.events > max(self._last.events, BACKLOG_SECONDS * taken)
-        self._sampled_seconds, self._last = now_seconds, backlog
+        is_filling = backlog.events > max(self._last_events, BACKLOG_SECONDS * taken)
+        self._sampled_seconds, self._last_events, self._last_delivered = now_seconds, backlog.events, delivered
         if is_outage or not is_filling:
-            self._filling_since, self._before = now_seconds, backlog
+            self._filling_since, self._delivered_before = now_seconds, delivered
             if backlog.events <= taken:
                 self.per_second *= math.exp(min(elapsed, MAX_ELAPSED_SECONDS) * REGROWTH_PER_SECOND)
         elif now_seconds - self._filling_since >= FILLING_SECONDS:
-            taken = (backlog.delivered - self._before.delivered) / (now_seconds - self._filling_since)
+            taken = (delivered - self._delivered_before) / (now_seconds - self._filling_since)
             self.per_second = max(MIN_PER_SECOND, TAKEN_SHARE * taken)
-            self._filling_since, self._before = now_seconds, backlog
+            self._filling_since, self._delivered_before = now_seconds, delivered
 
     def end(self) -> None:
         """Forget the limit: what arrives is below it."""

@@ -27,6 +27,7 @@ from ..mapping.log_view import LogRecord
 from ..mapping.outcome import Converted
 from ..mapping.span_view import Span
 from ..mapping.urls import scrub
+from ..receipt import Receipt
 from ..rum.account import Credentials, credentials_in
 from ..rum.client import RumClient, Transport
 from .cost import Cost
@@ -64,11 +65,12 @@ class Pipeline:
         self._session_rate = SessionRate(config, self._converter.sampling, self.ledger, self._log, time.monotonic())
         self._store = _store(config, self._log)
         self._transport = Transport(config, client)
+        self._rate_limiter = RateLimiter(config.max_requests_per_second, time.monotonic())
         self._delivery = Delivery(
             send=self._transport.send,
             queue=EventQueue(max_events_per_request=config.max_events_per_request),
             store=self._store,
-            rate_limiter=RateLimiter(config.max_requests_per_second, time.monotonic()),
+            rate_limiter=self._rate_limiter,
             ledger=self.ledger,
             log=self._log,
             max_memory_bytes=config.max_memory_bytes,
@@ -88,34 +90,45 @@ class Pipeline:
         if is_enabled(os.environ):
             observe(self.ledger, self._delivery, self.cost)
 
-    def add_spans(self, spans: Sequence[Span]) -> None:
+    def add_spans(self, spans: Sequence[Span], receipt: Receipt | None = None) -> None:
         """Convert spans, and queue their events."""
-        self._add(lambda converter, now: converter.spans(spans, now))
+        self._add(lambda converter, now: converter.spans(spans, now, receipt))
 
-    def add_log_records(self, records: Sequence[LogRecord]) -> None:
+    def add_log_records(self, records: Sequence[LogRecord], receipt: Receipt | None = None) -> None:
         """Convert log records, and queue their events."""
-        self._add(lambda converter, now: converter.log_records(records, now))
+        self._add(lambda converter, now: converter.log_records(records, now, receipt))
 
-    def accept_spans(self, spans: Sequence[Span]) -> None:
+    def accept_spans(self, spans: Sequence[Span], receipt: Receipt | None = None) -> None:
         """Add spans that their sender can send again.
+
+        The receipt is held until their events are delivered, dropped or on disk.
 
         Raises:
             QueueFullError: they are not stored safely, and must be sent again.
         """
-        self._accept(spans, lambda: self.add_spans(spans))
+        self._accept(spans, lambda: self.add_spans(spans, receipt))
 
-    def accept_log_records(self, records: Sequence[LogRecord]) -> None:
+    def accept_log_records(self, records: Sequence[LogRecord], receipt: Receipt | None = None) -> None:
         """Add log records that their sender can send again; see `accept_spans`."""
-        self._accept(records, lambda: self.add_log_records(records))
+        self._accept(records, lambda: self.add_log_records(records, receipt))
 
     @property
     def has_room(self) -> bool:
         """Whether `accept_spans` would accept spans now, of an app monitor that RUM accepts."""
         return self._delivery.has_room and not self._store.is_failing
 
+    def limit_requests(self, per_second: float) -> None:
+        """Change the limit of requests per second; 0 means no limit."""
+        with self._delivery.lock:
+            self._rate_limiter.set_limit(per_second, time.monotonic())
+
     def wait(self, timeout_seconds: float) -> None:
         """Wait for the delivery of accepted events while the load is light; what is left stays queued."""
         self._delivery.wait(timeout_seconds)
+
+    def resolve_pending(self) -> None:
+        """Convert every pending record now; later ones may be pending again."""
+        call_unlocked(lambda: self._add(lambda converter, now: converter.resolve(now)))
 
     def release(self) -> None:
         """Convert every pending record now; from now on no record waits for its parent."""
@@ -156,7 +169,10 @@ class Pipeline:
                 self.cost.add(accepted, now.monotonic_ns / 1e9)
             self._session_rate.move(converted, self._delivery, now.monotonic_ns / 1e9)
             if events or provisional or resolved:
-                self._delivery.accept(events, now.epoch_ns, provisional=provisional, resolved=resolved)
+                self._delivery.accept(
+                    events, now.epoch_ns, provisional=provisional, resolved=resolved, receipts=converted.receipts
+                )
+            converted.release_receipts()
         self._log.write()
 
     def _accept(self, records: Sequence[Span | LogRecord], add: Callable[[], None]) -> None:

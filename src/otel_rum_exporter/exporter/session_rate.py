@@ -11,10 +11,8 @@ from ..delivery.worker import Delivery
 from ..ledger import Ledger
 from ..mapping.outcome import Converted
 from ..mapping.sampling import Sampling
-from .event_budget import Backlog, EventBudget, Load
-
-QUOTA = "L-35851224"
-"""AWS's code of the quota of events per second."""
+from ..rum.quota import QUOTA_CODE
+from .event_budget import EventBudget, Load
 
 _SILENCE_SECONDS = SESSION_SILENCE_NS / 1e9
 
@@ -25,7 +23,6 @@ class SessionRate:
     def __init__(
         self, config: Config, sampling: Sampling, ledger: Ledger, log: RateLimitedLog, now_seconds: float
     ) -> None:
-        self._max_requests_per_second = config.max_requests_per_second
         self._budget = EventBudget(config.max_events_per_second, now_seconds)
         self._sampling = sampling
         self._ledger = ledger
@@ -36,9 +33,7 @@ class SessionRate:
         """Count what was converted, and set the rate for sessions that start from now on."""
         budget, sampling = self._budget, self._sampling
         if budget.capacity.is_due(now_seconds):
-            is_throttled = delivery.requests_per_second < self._max_requests_per_second
-            backlog = Backlog(delivery.backlog_events, self._ledger.delivered, is_throttled)
-            budget.capacity.update(backlog, now_seconds)
+            budget.capacity.update(delivery.backlog, self._ledger.delivered, now_seconds)
         if now_seconds - self._forgot_seconds > _SILENCE_SECONDS:
             self._forgot_seconds = now_seconds
             sampling.recent.forget()
@@ -66,6 +61,6 @@ class SessionRate:
             budget.events_per_second,
             "RUM takes" if budget.is_of_rum else "the budget is",
             budget.per_second,
-            QUOTA,
+            QUOTA_CODE,
             variable("max_events_per_second"),
         )

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..otlp import OtlpError, inflate
 from .error_response import Reason, RequestError
 
 MAX_BODIES = 4
 """How many bodies of the largest size fit into memory at once."""
 
-MAX_EMPTY_BYTES = 128 * 1024
-"""Most compressed bytes beyond twice their content. Real content hardly grows; an empty member has 20 bytes."""
-
 MAX_CPU_SECONDS = 2.0
 """Most processor time for one body. 64 MiB of telemetry take a quarter of a second."""
 
-_STEP_BYTES = 64 * 1024
-_WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
-ENCODINGS = ("identity", *_WINDOWS)
+ENCODINGS = ("identity", *inflate.ENCODINGS)
 """Accepted content encodings."""
 
 
@@ -66,41 +61,22 @@ def decompressed(body: bytes, encoding: str, max_bytes: int, reserve: Callable[[
     if encoding == "identity":
         return body
     parts: list[bytes] = []
-    size = empty_bytes = 0
+    size = 0
     started = time.thread_time()
     try:
-        for part, consumed in _parts(body, encoding):
+        for part in inflate.parts(body, encoding):
             size += len(part)
             if size > max_bytes:
                 raise too_large(max_bytes)
-            empty_bytes = max(0, empty_bytes + consumed - 2 * len(part))
-            if empty_bytes > MAX_EMPTY_BYTES or time.thread_time() - started > MAX_CPU_SECONDS:
-                raise RequestError(Reason.UNDECODABLE, f"the {encoding} stream takes too much work for its content")
+            if time.thread_time() - started > MAX_CPU_SECONDS:
+                raise inflate.too_much_work(encoding)
             reserve(len(part))
             parts.append(part)
-    except zlib.error as error:
-        raise RequestError(Reason.UNDECODABLE, f"the body is not {encoding}: {error}") from None
+    except OtlpError as error:
+        raise RequestError(Reason.UNDECODABLE, str(error)) from None
     return b"".join(parts)
 
 
 def too_large(max_bytes: int) -> RequestError:
     """Return the error for a body larger than `max_bytes`."""
     return RequestError(Reason.TOO_LARGE, f"the body has more than {max_bytes} bytes; send smaller requests")
-
-
-def _parts(body: bytes, encoding: str) -> Iterator[tuple[bytes, int]]:
-    """Yield the content of one or more compressed streams in small parts, and how many bytes each was made of."""
-    stream = zlib.decompressobj(_WINDOWS[encoding])
-    for at in range(0, len(body), _STEP_BYTES):
-        piece, is_more = body[at : at + _STEP_BYTES], True
-        while piece or is_more:
-            if stream.eof:
-                stream = zlib.decompressobj(_WINDOWS[encoding])
-            part = stream.decompress(piece, _STEP_BYTES)
-            rest = stream.unused_data if stream.eof else stream.unconsumed_tail
-            yield part, len(piece) - len(rest)
-            piece = rest
-            # The rest of the output needs no more input.
-            is_more = len(part) == _STEP_BYTES and not stream.eof
-    if body and not stream.eof:
-        raise zlib.error("it is truncated")

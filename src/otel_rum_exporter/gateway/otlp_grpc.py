@@ -165,7 +165,11 @@ class GrpcServer:
         self._is_started.wait()
 
     def stop(self, grace_seconds: float) -> None:
-        """Reject new calls, wait for those in flight, and end the thread."""
+        """Reject new calls, wait for those in flight, and end the thread. Later calls do nothing."""
+        if self._loop.is_closed():
+            return
+        if self._thread.ident is None:
+            self.start()  # gRPC releases the port of a server that ran
         self._loop.call_soon_threadsafe(self._grace_seconds.set_result, grace_seconds)
         self._thread.join()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..config import Config
 from ..exporter.pipeline import Pipeline, QueueFullError
 from ..otlp import (
+    MAX_RECORDS,
     DecodedLogRecord,
     DecodedResource,
     DecodedSpan,
@@ -28,12 +29,6 @@ from .rate_limits import RateLimits
 from .response import Encoding
 from .routing import NoRouteError, Route, Routing, shorten_ids
 from .settings import GatewaySettings
-
-MAX_RECORDS = 100_000
-"""Most spans, log records and blocks in one request. SDKs send 512 at once, Collectors 8,192."""
-
-MAX_JSON_VALUES = 4_000_000
-"""Most lists, objects and their members in one request; in memory each takes much more than its two bytes of JSON."""
 
 RETRY_FULL_SECONDS = 5
 
@@ -163,8 +158,6 @@ def _decoded(signal: Signal, encoding: Encoding, body: bytes) -> DecodeResult:
     try:
         if encoding is Encoding.PROTOBUF:
             return decode_protobuf(body, signal, MAX_RECORDS)
-        if sum(map(body.count, (b"{", b"[", b","))) > MAX_JSON_VALUES:
-            raise RequestError(Reason.TOO_LARGE, f"more than {MAX_JSON_VALUES} values; send them in several requests")
         return decode_json(body, signal, MAX_RECORDS)
     except TooManyRecordsError as error:
         raise RequestError(Reason.TOO_LARGE, str(error)) from None

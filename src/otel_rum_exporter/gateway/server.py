@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from multiprocessing import connection
@@ -49,13 +50,13 @@ def serve(
 
 
 def _run(gateway: Gateway, announce: Callable[[GatewaySettings], None], parent: BaseProcess | None = None) -> None:
-    server = Server(gateway)
-    if parent is not None:
-        threading.Thread(target=_stop_with, args=(parent, server), name="otel-rum-parent", daemon=True).start()
-    # uvicorn handles signals while it serves, and raises them again for the previous handler.
-    for number in _SIGNALS:
-        signal.signal(number, lambda *_: server.stop())
-    server.run(announce)
+    with closing(gateway), closing(Server(gateway)) as server:
+        if parent is not None:
+            threading.Thread(target=_stop_with, args=(parent, server), name="otel-rum-parent", daemon=True).start()
+        # uvicorn handles signals while it serves, and raises them again for the previous handler.
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: server.stop())
+        server.run(announce)
 
 
 class Server:
@@ -69,7 +70,7 @@ class Server:
         if settings.grpc:
             try:
                 self._grpc = gateway.grpc_server()
-            except OSError:
+            except BaseException:
                 self._listener.close()
                 raise
         self.bound = replace(
@@ -106,6 +107,12 @@ class Server:
         """Make `run` return; for use from another thread."""
         self._http.should_exit = True
 
+    def close(self) -> None:
+        """Release the ports of a server that did not run to its end."""
+        self._listener.close()
+        if self._grpc is not None:
+            self._grpc.stop(0)
+
     def _drain(self) -> None:
         self._gateway.stop_accepting()
         if self._grpc is not None:
@@ -121,7 +128,11 @@ class _HttpServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.announce()
+        try:
+            self.announce()
+        except BaseException:  # such as a closed output; uvloop would wait for the open server without end
+            await self.shutdown(sockets)
+            raise
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await anyio.to_thread.run_sync(self._drain)
@@ -132,9 +143,14 @@ class _Workers:
     """Processes that share the ports; the kernel distributes connections."""
 
     def __init__(self, settings: GatewaySettings, environment: Mapping[str, str]) -> None:
-        # Bound but not listening: they reserve the ports, including those that the system chose.
-        self._reservations = [_reserved(settings.host, port) for port in (settings.http_port, settings.grpc_port)]
-        ports = [reservation.getsockname()[1] for reservation in self._reservations]
+        with ExitStack() as reserved:
+            # Bound but not listening: they reserve the ports, including those that the system chose.
+            reservations = [
+                reserved.enter_context(_reserved(settings.host, port))
+                for port in (settings.http_port, settings.grpc_port)
+            ]
+            self._reservations = reserved.pop_all()
+        ports = [reservation.getsockname()[1] for reservation in reservations]
         self._settings = replace(settings, http_port=ports[0], grpc_port=ports[1])
         self._environment = dict(environment)
         self._processes: list[SpawnProcess] = []
@@ -146,6 +162,10 @@ class _Workers:
         Raises:
             OSError: if a worker ended by itself.
         """
+        with self._reservations:
+            self._run(announce)
+
+    def _run(self, announce: Callable[[GatewaySettings], None]) -> None:
         for number in _SIGNALS:
             signal.signal(number, self._end)
         pipes = [self._start() for _ in range(self._settings.workers)]
@@ -209,5 +229,9 @@ def _listener(host: str, port: int, *, is_shared: bool) -> socket.socket:
 def _reserved(host: str, port: int) -> socket.socket:
     reserved = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    reserved.bind((host, port))
+    try:
+        reserved.bind((host, port))
+    except OSError:
+        reserved.close()
+        raise
     return reserved

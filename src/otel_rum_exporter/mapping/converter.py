@@ -6,7 +6,6 @@ A record that cannot be read or mapped is dropped alone, and counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,6 +13,7 @@ from .._attributes import EVENT_TYPE, RESOURCE_APP_MONITOR_ID, SESSION_MINTED
 from .._log import RateLimitedLog
 from ..config import Config
 from ..ledger import DropReason, Ledger, Record, Tally
+from ..receipt import Receipt
 from ..rum.batch import AppMonitor, BatchKey, Events
 from ..rum.event import EventDraft, RumEvent
 from . import metadata, override
@@ -22,6 +22,7 @@ from .application import Application, Applications
 from .event_builder import EventBuilder
 from .events import web_vital
 from .events.session_start import SESSION_START_EVENT
+from .guarded_page_views import with_guarded_page_views
 from .identity import Identity, Moment
 from .identity_attributes import IdentityReader
 from .log_view import LogRecord, LogView
@@ -66,20 +67,20 @@ class Converter:
         self._log = log
         hash_key = (config.id_hash_key or config.app_monitor_id or "otel-rum-exporter").encode()
         reader = IdentityReader(hash_key=hash_key, has_enduser_id=config.enduser_id)
-        guarded = self._with_guarded_page_views(config)
+        guarded = with_guarded_page_views(config, log)
         self.sampling = Sampling(config)
         self._applications = Applications(partial(Application, guarded, reader, new_id, self.sampling))
         self._app_monitors = AppMonitorResolver(config)
         self._builder = EventBuilder(config, partial(reader.uuid, "session"))
 
-    def spans(self, spans: Iterable[Span], now: Moment) -> Converted:
+    def spans(self, spans: Iterable[Span], now: Moment, receipt: Receipt | None = None) -> Converted:
         """Convert finished spans, and the pending spans below them."""
-        read, failed = self._read(SpanView.of, spans, "span")
+        read, failed = self._read(SpanView.of, spans, "span", receipt)
         return self._finish(now, read, failed)
 
-    def log_records(self, records: Iterable[LogRecord], now: Moment) -> Converted:
+    def log_records(self, records: Iterable[LogRecord], now: Moment, receipt: Receipt | None = None) -> Converted:
         """Convert log records that need not wait for their span."""
-        read, failed = self._read(LogView.of, records, "log")
+        read, failed = self._read(LogView.of, records, "log", receipt)
         for group in self._by_application(read).values():
             web_vital.supersede(view for view, _ in group if isinstance(view, LogView))
         return self._finish(now, read, failed)
@@ -87,6 +88,14 @@ class Converter:
     def expire(self, now: Moment) -> Converted:
         """Convert the spans that have been pending for too long."""
         return self._finish(now)
+
+    def resolve(self, now: Moment) -> Converted:
+        """Convert all pending spans; later ones may be pending again."""
+        was_closed, self._is_closed = self._is_closed, True
+        try:
+            return self._finish(now)
+        finally:
+            self._is_closed = was_closed
 
     def close(self, now: Moment) -> Converted:
         """Convert all pending spans; from now on none stays pending."""
@@ -99,7 +108,7 @@ class Converter:
         return min((seconds for seconds in found if seconds is not None), default=None)
 
     def _read(
-        self, view_of: Callable[[Any], V], records: Iterable[Any], kind: Record
+        self, view_of: Callable[[Any], V], records: Iterable[Any], kind: Record, receipt: Receipt | None
     ) -> tuple[list[tuple[V, dict[str, Any]]], list[Outcome]]:
         """Return the views of records with their page metadata, and the outcomes of those that cannot be read."""
         read: list[tuple[V, dict[str, Any]]] = []
@@ -107,8 +116,10 @@ class Converter:
         for record in records:
             try:
                 view = view_of(record)
-                view.redactor = self._redactor
+                view.redactor, view.receipt = self._redactor, receipt
                 read.append((view, metadata.of_trace(view)))
+                if receipt is not None:
+                    receipt.hold()
                 if view.has_other_clock:
                     self._log_other_clock(view)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
@@ -144,8 +155,7 @@ class Converter:
             if application.identities.pending:
                 identities = application.identities
                 resolved.append((application, identities.close(now) if self._is_closed else identities.expire(now)))
-        outcomes = [*failed]
-        resource, resolution = None, None
+        outcomes, resource, resolution = [*failed], None, None
         for application, pairs in resolved:
             for view, identity in pairs:
                 try:
@@ -279,25 +289,6 @@ class Converter:
             )
         before = self._provisional.get(id(view)) if self._provisional else None
         return application.mapper.map(view) if before is None else application.mapper.map_again(view, before)
-
-    def _with_guarded_page_views(self, config: Config) -> Config:
-        """Return settings whose `page_views` function cannot fail a span."""
-        is_page = config.page_views
-        if not callable(is_page):
-            return config
-
-        def guarded(span: Span) -> bool | None:
-            try:
-                return is_page(span)
-            except Exception as error:  # noqa: BLE001 - telemetry must not depend on it
-                self._log.add(
-                    "page_views",
-                    "the page_views function failed (%r); default page detection is used. To fix: correct it.",
-                    error,
-                )
-                return None
-
-        return replace(config, page_views=guarded)
 
     def _log_other_clock(self, view: View) -> None:
         """Log that a time was read as milliseconds or microseconds."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..ledger import DropReason, Record
+from ..receipt import Receipt
 from ..rum.batch import BatchKey, Events
 from ..rum.event import RumEvent
 from .identity import Identity
@@ -61,6 +62,21 @@ class Converted(NamedTuple):
                     last, group = key, grouped[key]
                 group.extend(events)
         return grouped
+
+    @property
+    def receipts(self) -> Mapping[BatchKey, Sequence[Receipt]]:
+        """The receipts of the records that events were made from, grouped as the events."""
+        grouped: dict[BatchKey, dict[Receipt, None]] = defaultdict(dict)
+        for outcome in self.outcomes:
+            if outcome.events and outcome.key and outcome.view and outcome.view.receipt:
+                grouped[outcome.key][outcome.view.receipt] = None
+        return {key: tuple(receipts) for key, receipts in grouped.items()}
+
+    def release_receipts(self) -> None:
+        """End the holds of the records, whose events are queued now."""
+        for outcome in self.outcomes:
+            if outcome.view and outcome.view.receipt:
+                outcome.view.receipt.release()
 
 
 def unmappable(name: object, error: Exception, record: Record) -> Drop:

@@ -18,15 +18,16 @@ MAX_SESSIONS = int(BITS * math.log(2) / HASHES)
 
 
 class RecentSessions:
-    """The sessions added last, by application, and perhaps a few others. It takes at most 2 MiB. Not thread-safe."""
+    """The sessions added last, by application, and perhaps a few others. It takes at most 2 MiB. Not thread-safe.
+
+    `is_empty` is an attribute, because it is read for each new session.
+    """
 
     def __init__(self) -> None:
+        self.is_empty = True
         self._recent = bytearray()
         self._former = bytearray()
         self._count = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._recent or self._former)
 
     def add(self, application: str, session_id: str) -> None:
         """Add a session."""
@@ -36,6 +37,7 @@ class RecentSessions:
         for byte, bit in _places(application, session_id):
             self._recent[byte] |= bit
         self._count += 1
+        self.is_empty = False
 
     def has(self, application: str, session_id: str) -> bool:
         """Return whether a session was added, and remember it for longer."""
@@ -50,6 +52,7 @@ class RecentSessions:
     def forget(self) -> None:
         """Forget the sessions that were neither added nor found since the last call."""
         self._former, self._recent, self._count = self._recent, bytearray(), 0
+        self.is_empty = not self._former
 
 
 def _has(generation: bytearray, places: list[tuple[int, int]]) -> bool:

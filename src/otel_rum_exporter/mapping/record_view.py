@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from opentelemetry.trace import SpanKind
 
+from ..receipt import Receipt
 from .attribute_keys import AttributeKeys
 from .attribute_values import MAX_SAFE_INTEGER, json_text, size_bytes
 from .redaction import STANDARD, Redactor
@@ -76,7 +77,7 @@ class View:
 
     `may_be_inner` is true for a request served that was recorded as INTERNAL (`_served`). It is of kind SERVER until it
     is found within another request, which represents it. `request` is the request that it belongs to, if its trace
-    may have many.
+    may have many. `receipt` is that of its source, which it holds until its events are queued.
     """
 
     name: str
@@ -95,6 +96,7 @@ class View:
     redactor: Redactor = STANDARD
     may_be_inner: bool = False
     request: SpanKey | None = None
+    receipt: Receipt | None = None
 
     @property
     def duration_millis(self) -> float:

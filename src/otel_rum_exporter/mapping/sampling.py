@@ -27,6 +27,9 @@ _RANGE = 2.0**64
 MAX_SAMPLED = 50_000
 """Sessions whose decision to be sent is remembered. Those of a budget are few: it leaves out the others."""
 
+ALWAYS_KEPT = MAX_SAMPLED // 256
+"""So many decisions of each application are within the bound of all: at most 256 applications are kept."""
+
 NOT_SAMPLED = "its session is not sampled"
 
 RATE_KEY = "session_sample_rate"
@@ -132,13 +135,14 @@ class SessionSampler:
             self._sent.move_to_end(session_id)
             return decision
         rate = fixed_rate * sampling.budget_rate
-        if sampling.recent and sampling.recent.has(self._application, session_id):
+        if not sampling.recent.is_empty and sampling.recent.has(self._application, session_id):
             return sampling.over_budget
         if rate < 1 and not is_sampled(session_id, rate):
             sampling.recent.add(self._application, session_id)
             return sampling.over_budget
         decision = self._sent[session_id] = SENT if rate >= 1 else Decision(rate)
-        self._sent.trim()
+        if len(self._sent) > ALWAYS_KEPT:
+            self._sent.trim()
         return decision
 
 

@@ -163,6 +163,7 @@ class SpanView(View):
         view.has_other_clock = has_other_clock
         view.part = None
         view.redactor = STANDARD
+        view.receipt = None
         return view
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from .file import decode_file, decode_json_file
 from .json import decode_json
+from .message import MAX_MESSAGE_BYTES, decode_message
 from .model import (
+    MAX_RECORDS,
     DecodedEvent,
     DecodedLink,
     DecodedLogData,
@@ -26,6 +28,8 @@ from .protobuf import decode_protobuf
 from .stream import FileBody, read_bodies
 
 __all__ = [
+    "MAX_MESSAGE_BYTES",
+    "MAX_RECORDS",
     "DecodeFailure",
     "DecodeResult",
     "DecodedEvent",
@@ -42,6 +46,7 @@ __all__ = [
     "decode_file",
     "decode_json",
     "decode_json_file",
+    "decode_message",
     "decode_protobuf",
     "read_bodies",
 ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from .json import decode_json
-from .model import DecodeFailure, DecodeResult, OtlpError, Signal
-from .protobuf import decode_protobuf
+from .message import decode_any_protobuf
+from .model import DecodeFailure, DecodeResult, OtlpError
 
 _LENGTH_BYTES = 4
 
@@ -30,7 +30,7 @@ def decode_file(content: bytes) -> DecodeResult:
         json_error = error
     bodies = _framed_bodies(content) or [content]
     try:
-        return _merged((f"message {number}", _decode_any_signal, body) for number, body in enumerate(bodies, 1))
+        return _merged((f"message {number}", decode_any_protobuf, body) for number, body in enumerate(bodies, 1))
     except OtlpError as error:
         raise OtlpError(f"neither JSON ({json_error}) nor protobuf ({error})") from None
 
@@ -88,13 +88,3 @@ def _framed_bodies(content: bytes) -> list[bytes]:
         bodies.append(content[at : at + size])
         at += size
     return bodies
-
-
-def _decode_any_signal(body: bytes) -> DecodeResult:
-    """Decode a protobuf body as the signal that gives more records."""
-    spans, logs = (decode_protobuf(body, signal) for signal in (Signal.TRACES, Signal.LOGS))
-    if any(record.log_record.timestamp or record.log_record.observed_timestamp for record in logs.log_records):
-        return max(spans, logs, key=lambda result: len(result.records))
-    if spans.records:
-        return spans
-    raise OtlpError("protobuf, but neither spans nor log records")

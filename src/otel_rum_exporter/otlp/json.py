@@ -29,6 +29,7 @@ from .model import (
     MalformedError,
     OtlpError,
     Signal,
+    TooManyRecordsError,
     is_remote,
     status,
 )
@@ -37,6 +38,9 @@ from .spelling import respelled
 
 T = TypeVar("T")
 Ignored = list[MalformedError]
+
+MAX_JSON_VALUES = 4_000_000
+"""Most lists, objects and their members, if the records are limited; in memory each takes more than its JSON."""
 
 _MAX_NAME_CHARS = 60
 
@@ -57,6 +61,8 @@ def decode_json(body: bytes | str, signal: Signal | None = None, max_records: in
             field is an empty request with a failure.
         TooManyRecordsError: if it has more than `max_records`.
     """
+    if max_records is not None:
+        _check_values(body)
     try:
         fields = respelled(proto_json.message(proto_json.parse(body)), body)
     except MalformedError as error:
@@ -75,6 +81,12 @@ def decode_json(body: bytes | str, signal: Signal | None = None, max_records: in
     # Both signals are read, whatever the path of the request: a member names its signal.
     records = tuple(record for name in _BLOCKS for record in _records(fields, name, progress))
     return DecodeResult(records, progress.failures, progress.rejected)
+
+
+def _check_values(body: bytes | str) -> None:
+    text = body.encode(errors="replace") if isinstance(body, str) else body
+    if sum(map(text.count, (b"{", b"[", b","))) > MAX_JSON_VALUES:
+        raise TooManyRecordsError(f"more than {MAX_JSON_VALUES} values; send them in several requests")
 
 
 def _records(fields: Message, blocks: str, progress: DecodeProgress) -> Iterator[DecodedSpan | DecodedLogRecord]:

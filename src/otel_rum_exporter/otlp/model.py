@@ -17,6 +17,9 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 MAX_VALUE_DEPTH = 32
 """Nested lists and maps in a value. Protobuf parsers stop at 100 messages, and each level takes 2 or 3 messages."""
 
+MAX_RECORDS = 100_000
+"""Most spans, log records and blocks in a body from elsewhere. SDKs send 512 at once, Collectors 8,192."""
+
 MAX_VALUES_PER_RECORD = 20
 """Attributes, events, links and list members per record, on average, if the number of records is limited."""
 

@@ -45,14 +45,49 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
             raise WireError(f"it ends within the field at byte {end}")
 
 
-def signal_of(data: bytes, start: int) -> Signal | None:
-    """Return what the record at an offset is, by the fields with which only one kind begins; None if unknown.
+_SPAN_TYPES = {1: _LENGTH, 2: _LENGTH, 4: _LENGTH, 6: _VARINT, 7: _FIXED64, 8: _FIXED64, 10: _VARINT, 11: _LENGTH}
+_LOG_TYPES = {1: _FIXED64, 2: _VARINT, 6: _LENGTH, 7: _VARINT, 8: _FIXED32, 10: _LENGTH, 11: _FIXED64, 12: _LENGTH}
+_SIGNALS = {
+    number << 3 | wire_type: signal
+    for signal, types in ((Signal.TRACES, _SPAN_TYPES), (Signal.LOGS, _LOG_TYPES))
+    for number, wire_type in types.items()
+}
+"""What a record is, by the tag of a field: spans and log records share only the tags of their fields 3, 5 and 9.
 
-    A span begins with its two ids, a log record with one of its times.
+https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto
+"""
+
+
+def signal_of(data: bytes, start: int, end: int) -> Signal | None:
+    """Return what the record between two offsets is, by its first field that only one kind has; None if unknown.
+
+    A span begins with its ids, so only a log record can be unknown.
     """
-    if data[start : start + 2] == b"\x0a\x10" and data[start + 18 : start + 20] == b"\x12\x08":
-        return Signal.TRACES
-    return Signal.LOGS if data[start : start + 1] in {b"\x09", b"\x59"} else None
+    if start < end and data[start] in _SIGNALS:
+        return _SIGNALS[data[start]]
+    try:
+        following = (data[at] for _, _, at in fields_of(data, start, end) if at < end)
+        return next((_SIGNALS[tag] for tag in following if tag in _SIGNALS), None)
+    except WireError:
+        return None
+
+
+def signal_in(body: bytes) -> Signal:
+    """Return what an export request has, by its first known record; logs if none is known.
+
+    Raises:
+        WireError: if it is not a request: not a protobuf message, or one without the field of the blocks.
+    """
+    blocks = list(_members(body, 0, len(body), 1))
+    if body and not blocks:
+        raise WireError("it has neither spans nor log records")
+    scopes = (scope for block in blocks for scope in _members(body, *block, 2))
+    records = (record for scope in scopes for record in _members(body, *scope, 2))
+    return next((signal for record in records if (signal := signal_of(body, *record))), Signal.LOGS)
+
+
+def _members(data: bytes, start: int, end: int, number: int) -> Iterator[tuple[int, int]]:
+    return ((first, last) for found, first, last in fields_of(data, start, end) if found == number)
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:

@@ -104,7 +104,7 @@ def _scope_records(
         scope = None
     for index, (start, end) in enumerate(records):
         ignored: list[MalformedError] = []
-        read = _LAYOUTS[signal_of(body, start) or layout.signal].read
+        read = _LAYOUTS[signal_of(body, start, end) or layout.signal].read
         try:
             yield read(body[start:end], resource, scope, progress, ignored)
             for part in ignored:

@@ -15,15 +15,18 @@ def decompress(content: bytes, max_bytes: int) -> bytes:
     """Decompress one frame.
 
     Raises:
-        OtlpError: if it is not a frame, has more than `max_bytes`, or no library is installed.
+        OtlpError: if it is not one whole frame, has more than `max_bytes`, or no library is installed.
     """
     zstd = _library()
     try:
-        plain: bytes = zstd.ZstdDecompressor().decompress(content, max_bytes + 1)
+        decompressor = zstd.ZstdDecompressor()
+        plain: bytes = decompressor.decompress(content, max_bytes + 1)
     except zstd.ZstdError as error:
         raise OtlpError(f"not zstd: {error}") from error
     if len(plain) > max_bytes:
         raise OtlpError(f"more than {max_bytes} bytes after decompression")
+    if not decompressor.eof or decompressor.unused_data:
+        raise OtlpError("not one zstd frame: it is truncated" if not decompressor.eof else "more than one zstd frame")
     return plain
 
 

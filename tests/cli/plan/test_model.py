@@ -19,7 +19,7 @@ from tests.cli.plan.shop import REQUESTS, SPANS, visits, write
 from tests.exporter.session_load import EVENTS, SESSION_SECONDS, SessionLoad
 from tests.spans import make_config
 
-SESSIONS = 24
+SESSIONS = 15
 FIGURES = Figures(requests=REQUESTS, pages=0.5, spans=SPANS, own_spans=1)
 CLOSE = 0.1
 """What the model promises."""

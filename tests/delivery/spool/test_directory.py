@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -23,6 +23,7 @@ from otel_rum_exporter.delivery.spool import directory as module
 from otel_rum_exporter.delivery.spool.directory import Spool
 from otel_rum_exporter.delivery.spool.locked_file import LockedFile
 from otel_rum_exporter.delivery.spool.segment import SUFFIX, Segment
+from otel_rum_exporter.delivery.storage import QueuedEvents
 from otel_rum_exporter.rum.ids import event_id
 from tests.delivery.queued import encoded, event, queued
 
@@ -438,16 +439,24 @@ def test_a_signal_handler_may_interrupt_a_write(
     assert found == {encoded(3), encoded(4), encoded(5)}
 
 
-def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spool], tmp_path: Path) -> None:
-    """They are SQLite databases, and those of running processes are locked."""
+def former_directory(tmp_path: Path) -> Path:
+    """Make the directory of a destination as version 0.1 named it."""
     directory = tmp_path / "spool" / hashlib.blake2b(b"former", digest_size=8).hexdigest()
     directory.mkdir(parents=True, mode=0o700)
-    kept, damaged, later = queued("a", 1, 2), queued("b", 3), queued("c", 4)
-    path = directory / "old.db"
+    return directory
+
+
+def write_database(
+    path: Path,
+    rows: Mapping[QueuedEvents, Sequence[int]],
+    damaged: QueuedEvents | None = None,
+    later: QueuedEvents | None = None,
+) -> None:
+    """Write a file of version 0.1, with the names of the events of each row."""
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE queued (seq, events, header, header_checksum, content, content_checksum)")
-        for seq, (one, names) in enumerate(((kept, (1, 2)), (damaged, (3,)), (later, (4,)))):
+        for seq, (one, names) in enumerate(rows.items()):
             key = one.key
             owner = (tuple(key.app_monitor), key.session_id, key.user_id)
             more = ("of a later version",) if one is later else ()
@@ -455,6 +464,24 @@ def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spo
             content = orjson.dumps([(event_id(str(name)), 1, "work", "xx", "{}", "{}", "span") for name in names])
             row = (seq, one.count, header, zlib.crc32(header), content, zlib.crc32(content) ^ (one is damaged))
             connection.execute("INSERT INTO queued VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+def test_events_of_version_0_1_are_on_disk_before_their_file_is_deleted(
+    make: Callable[..., Spool], tmp_path: Path
+) -> None:
+    """A process that is killed then loses none."""
+    path = former_directory(tmp_path) / "old.db"
+    write_database(path, {queued("a", 1): (1,)})
+    ((found,), lost_events) = make(former_destination="former").recover()
+    assert (found.is_on_disk, lost_events, path.exists()) == (True, 0, False)
+
+
+def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spool], tmp_path: Path) -> None:
+    """They are SQLite databases, and those of running processes are locked."""
+    directory = former_directory(tmp_path)
+    kept, damaged, later = queued("a", 1, 2), queued("b", 3), queued("c", 4)
+    path = directory / "old.db"
+    write_database(path, {kept: (1, 2), damaged: (3,), later: (4,)}, damaged=damaged, later=later)
     spool = make(former_destination="former")
     with contextlib.closing(sqlite3.connect(path)) as running:
         running.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -466,6 +493,15 @@ def test_files_of_version_0_1_are_read_once_and_replaced(make: Callable[..., Spo
     assert spool.recover() == ([], 0)
     spool.close()
     assert len(make().recover().queued) == 1
+
+
+def test_a_file_of_version_0_1_that_is_no_database_has_lost_one_event_at_least(
+    make: Callable[..., Spool], tmp_path: Path
+) -> None:
+    """Nothing in it can be counted."""
+    directory = former_directory(tmp_path)
+    (directory / "old.db").write_bytes(b"no database" * 1000)
+    assert make(former_destination="former").recover() == ([], 1)
 
 
 def test_many_events_are_recovered_in_steps(make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,8 @@ def test_all_search_words_must_match_ignoring_case(words: str, *, fits: bool) ->
      ("order -timed", "b"), ('"timed out"', "a"), ('-"timed out"', "bc"), ('message="order 1 timed out"', "a"),
      ("type=checkout", "c"), ("user", ""), ("page=/cart,/", "abc"), ("page=/cart -browser=chrome,firefox", "c"),
      ("not", "abc"), ("-", "abc"), ('"', "abc"), ("=", ""), ("kind=card", "c"), ("payment=card", "c"),
-     ("otel.status_code=error", "c"), ("status_code=error", "")],
+     ("otel.status_code=error", "c"), ("status_code=error", ""), ("tier=gold,silver", "a"), ("not tier=gold", "bc"),
+     ("payment=card,cash", "c"), ("not payment=card", "ab")],
 )  # fmt: skip
 def test_search_has_fields_several_values_and_negation(search: str, found: str) -> None:
     """Fields of metadata and details, custom attributes included; a field's value is compared as a whole."""

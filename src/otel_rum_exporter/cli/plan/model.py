@@ -11,13 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...rum.price import usd
+from ...rum.quota import DEFAULT_QUOTA
 
 DAY_SECONDS = 86_400
 DAYS_PER_MONTH = 30
 
-QUOTA_CODE = "L-35851224"
-QUOTA_NAME = "RUM Events per second"
-DEFAULT_QUOTA = 50
 QUOTA_MARGIN = 1.2
 """How far the quota to ask for is above the peak: a peak within a second is higher than that of a minute."""
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from ...config import variable
 from ...mapping.event_types import PREFIX
 from ...rum.price import PRICE_DATE, PRICE_PAGE, usd
-from .model import DAYS_PER_MONTH, QUOTA_CODE, QUOTA_NAME, Plan
+from ...rum.quota import QUOTA_CODE, QUOTA_NAME
+from .model import DAYS_PER_MONTH, Plan
 
 BUDGET = variable("max_events_per_second")
 REQUESTS = variable("max_requests_per_second")

@@ -131,7 +131,7 @@ def shared_words(event: Event) -> str:
     """
     found = [("session", event.session_id or ""), ("user", event.user_id or "")]
     found += [(name, value_of(event)) for name, value_of in DIMENSIONS.items()]
-    return _lines([*found, *_members(event.metadata)])
+    return lines([*found, *_members(event.metadata)])
 
 
 def span_of(event: Event) -> tuple[str, str]:
@@ -145,9 +145,9 @@ def span_of(event: Event) -> tuple[str, str]:
     return "".join(span), trace_end
 
 
-def own_words(event: Event) -> str:
-    """Return the rest of the text that a search reads of an event: its id, type and details."""
-    return _lines([("event", event.id), ("type", event.type), *_members(event.details)])
+def own_fields(event: Event) -> list[tuple[str, str]]:
+    """Return names and values of the rest that a search reads of an event: its id, type and details."""
+    return [("event", event.id), ("type", event.type), *_members(event.details)]
 
 
 def _members(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -160,7 +160,8 @@ def _members(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, plain(value)
 
 
-def _lines(found: Iterable[tuple[str, str]]) -> str:
+def lines(found: Iterable[tuple[str, str]]) -> str:
+    """Return fields as the text that a search reads."""
     return "\n".join(["", *(f"{name.upper()}{NAME_END}{value.lower()}" for name, value in found), ""])
 
 

@@ -19,9 +19,10 @@ from .event_fields import (
     error_key,
     is_problem,
     kind,
+    lines,
     number,
     outcome,
-    own_words,
+    own_fields,
     page,
     shared_words,
     span_of,
@@ -35,6 +36,7 @@ from .session_summary import decrease
 from .url_pattern import pattern_of, without_query
 
 _MAX_CHOICES = 100
+_MAX_NAMES = 10_000
 
 NO_URL = "(no URL)"
 
@@ -61,6 +63,7 @@ class Index:
         self._by_type: defaultdict[str, deque[Fact]] = defaultdict(deque)
         self._values: dict[tuple[str, ...], Values] = {}
         self._patterns: dict[str, str] = {}
+        self._own_names: set[str] = set()
         self._ordered: dict[str, tuple[int, list[float]]] = {}
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in DIMENSIONS}
 
@@ -113,6 +116,10 @@ class Index:
                 del self.sessions[fact.session.key]
             for name, value in fact.values.by_name.items():
                 decrease(self._counts[name], value)
+
+    def may_have_own(self, name: str) -> bool:
+        """Return whether an event can have a field with this name, in upper case, beside those that events share."""
+        return name in self._own_names or len(self._own_names) >= _MAX_NAMES
 
     def of_trace(self, trace: str) -> list[Fact]:
         """Return the events of a trace, oldest first; none when no event has its whole id."""
@@ -179,6 +186,9 @@ class Index:
             path = ("request", "url") if its_kind == "http" else ("targetUrl",)
             sent = without_query(text(event.details, *path)) or NO_URL
         values = self._values_of(event)
+        fields = own_fields(event)
+        if len(self._own_names) < _MAX_NAMES:
+            self._own_names.update([name.upper() for name, _ in fields])
         trace = trace_id(event)
         span, trace_end = span_of(event)
         millis = number(event.details, "value") if its_kind == "vital" else duration_millis(event)
@@ -199,7 +209,7 @@ class Index:
             label=text(event.details, "request", "method") or text(event.details, "fileType") if sent else "",
             url=sent,
             pattern=error_key(event) if its_kind == "error" else self._pattern_of(sent) if sent else "",
-            words=own_words(event),
+            words=lines(fields),
             trace=trace,
             span=span,
             trace_end=_end_of(trace) or (trace_end if its_kind in _IN_TRACES else ""),

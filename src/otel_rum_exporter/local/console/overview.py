@@ -70,7 +70,7 @@ def _types(selected: Selection) -> Json:
 def _axis(selected: Selection, found: Sequence[Listed]) -> Axis:
     """Return an axis over the requested time, else over the events; it ends now when the latest event is recent."""
     scope = selected.scope
-    if scope.has_filters:
+    if scope.has_filters and selected.narrows:
         times = [fact.at for fact in selected.facts]
         first, latest = min(times, default=scope.now), max(times, default=scope.now)
     else:

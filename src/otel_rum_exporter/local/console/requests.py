@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..session import summary
 from .axis import Axis
 from .event_fields import HTTP, RESOURCE, Json, row_keys, text
 from .fact import Fact
@@ -129,7 +128,8 @@ def _samples(calls: Sequence[Fact]) -> list[Json]:
                 "key": key,
                 "event": fact.event.id,
                 "timestamp": fact.at,
-                "summary": summary(fact.event),
+                "url": fact.url,
+                "status": fact.status,
                 "outcome": fact.outcome or None,
                 "error": text(fact.event.details, "error", "message"),
                 "duration_millis": measured.millis,

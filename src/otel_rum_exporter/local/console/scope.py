@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..record import Event
-from .event_fields import DIMENSIONS, own_words, shared_words
+from .event_fields import DIMENSIONS, lines, own_fields, shared_words
 from .search import Term, terms_of
 
 MAX_ROWS = 500
@@ -61,7 +61,7 @@ class Scope:
             return False
         if not self.terms:
             return True
-        words = shared_words(event) + own_words(event)
+        words = shared_words(event) + lines(own_fields(event))
         return all(term.fits(words) for term in self.terms)
 
     def number(self, name: str, default: int, most: int) -> int:

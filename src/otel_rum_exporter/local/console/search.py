@@ -14,10 +14,14 @@ _FIELD = re.compile(r"([\w.:-]+)=(.+)")
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One term: any of the texts must be in an event, or none of them when it is excluded."""
+    """One term: any of the texts must be in an event, or none of them when it is excluded.
+
+    `name` is that of the field in upper case; a word of any field has none.
+    """
 
     texts: tuple[str, ...]
     is_excluded: bool = False
+    name: str = ""
 
     def fits(self, searched: str) -> bool:
         """Return whether a searched text has this term."""
@@ -37,12 +41,14 @@ def _terms(query: str) -> Iterable[Term]:
             continue
         is_excluded = bool(sign) or negated
         negated = False
+        name = ""
         if field := _FIELD.fullmatch(given):
-            texts = tuple(f"\n{field[1].upper()}{NAME_END}{value}\n" for value in _values(field[2]))
+            name = field[1].upper()
+            texts = tuple(f"\n{name}{NAME_END}{value}\n" for value in _values(field[2]))
         else:
             texts = (given.replace('"', ""),)
         if all(texts) and texts:
-            yield Term(texts, is_excluded)
+            yield Term(texts, is_excluded, name)
 
 
 def _values(given: str) -> list[str]:

@@ -31,7 +31,7 @@ class Selection:
         if scope.has_filters:
             self._compare_shared([shared for session in index.sessions.values() for shared in session.shared])
         self._is_timed = not _covers(index, scope)
-        self._narrows = self._is_timed or self._shared is not None or bool(self._terms)
+        self.narrows = self._is_timed or self._shared is not None or bool(self._terms)
         self._selected: dict[str, Collection[Fact]] = {}
 
     def _compare_shared(self, every: Collection[Shared]) -> None:
@@ -42,6 +42,9 @@ class Selection:
         found = {shared for shared in every if shared.values in fitting}
         for term in self.scope.terms:
             hits = set(chain.from_iterable([one for one in found if text in one.words] for text in term.texts))
+            if term.name and not self.index.may_have_own(term.name):
+                found = found - hits if term.is_excluded else hits
+                continue
             if term.is_excluded:
                 found -= hits
             if term.is_excluded or len(hits) < len(found):
@@ -59,21 +62,24 @@ class Selection:
             found = [fact for fact in found if since <= fact.at < until]
         # Lists by a text, because a call for each event would take most of the time.
         for term, hits in self._terms:
-            text, *others = term.texts
+            text = term.texts[0]
             if term.is_excluded:
                 for each in term.texts:
                     found = [fact for fact in found if each not in fact.words]
-            elif not others:
+            elif len(term.texts) == 1:
                 found = [fact for fact in found if fact.shared in hits or text in fact.words]
             else:
-                either = set(chain.from_iterable([fact for fact in found if each in fact.words] for each in term.texts))
+                others = [fact for fact in found if fact.shared not in hits]
+                either = set(
+                    chain.from_iterable([fact for fact in others if each in fact.words] for each in term.texts)
+                )
                 found = [fact for fact in found if fact.shared in hits or fact in either]
         return found
 
     @cached_property
     def facts(self) -> Collection[Fact]:
         """All events in scope, oldest first."""
-        return self.select(self.index.facts) if self._narrows else self.index.facts
+        return self.select(self.index.facts) if self.narrows else self.index.facts
 
     @cached_property
     def _by_type(self) -> Mapping[str, list[Fact]]:
@@ -84,7 +90,7 @@ class Selection:
 
     def of_type(self, name: str) -> Collection[Fact]:
         """Return the events of a type in scope."""
-        if not self._narrows:
+        if not self.narrows:
             return self.index.of_type(name)
         # All events in the order of memory are read faster than those of many types one after another.
         if "facts" in self.__dict__:
@@ -96,26 +102,26 @@ class Selection:
     @cached_property
     def type_counts(self) -> Mapping[str, int]:
         """The number of events of each type."""
-        if not self._narrows:
+        if not self.narrows:
             return self.index.type_counts
         return {name: len(facts) for name, facts in self._by_type.items()}
 
     def millis_of(self, name: str) -> list[float]:
         """Return the durations of the events of a type, of web vitals their values, in ascending order."""
-        if not self._narrows:
+        if not self.narrows:
             return self.index.ordered_millis(name)
         return sorted([fact.millis for fact in self.of_type(name) if fact.millis is not None])
 
     def times(self, name: str, outcome: str = "") -> list[float]:
         """Return the sorted times of the events of a type, with this outcome if it is given."""
-        if not self._narrows:
+        if not self.narrows:
             return self.index.times(outcome or name)
         return sorted([fact.at for fact in self.of_type(name) if not outcome or fact.outcome == outcome])
 
     @cached_property
     def pages(self) -> Mapping[str, PageTotals]:
         """The figures of each page."""
-        if not self._narrows:
+        if not self.narrows:
             return {name: totals for name, totals in self.index.pages.items() if name}
         found: defaultdict[str, PageTotals] = defaultdict(
             PageTotals, {page: PageTotals() for page in self.page_sessions}
@@ -141,7 +147,7 @@ class Selection:
     @cached_property
     def shared(self) -> Collection[Shared]:
         """What the events in scope share, in groups."""
-        if not self._narrows:
+        if not self.narrows:
             return [shared for session in self.index.sessions.values() for shared in session.shared]
         if self._shared is not None and not self._terms and not self._is_timed:
             return self._shared
@@ -155,7 +161,7 @@ class Selection:
     @cached_property
     def page_sessions(self) -> Mapping[str, Collection[IndexedSession]]:
         """The sessions with events of each page."""
-        if not self._narrows:
+        if not self.narrows:
             return {page: sessions for page, sessions in self.index.page_sessions.items() if page}
         found: defaultdict[str, set[IndexedSession]] = defaultdict(set)
         for shared in self.shared:

@@ -73,7 +73,7 @@ def in_scope(selection: Selection) -> list[Listed]:
     scope = selection.scope
     since, until = scope.since or float("-inf"), scope.until or float("inf")
     found = []
-    for session in selection.sessions if scope.has_filters else selection.index.sessions.values():
+    for session in selection.sessions if scope.has_filters and selection.narrows else selection.index.sessions.values():
         first, last = session.summary.span
         if first >= until or last < since:
             continue

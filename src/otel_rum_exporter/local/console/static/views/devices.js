@@ -28,7 +28,7 @@ function Dimension({ dimension: { name, rows, total }, sessions, route }) {
       ["HTTP failed", (row) => zero(row.failed_requests, "fair"), { number: true, wide: true }],
     ]} />
     <${More} shown=${rows.length} total=${total} what=${many.toLowerCase()} />
-    ${name === "browser" && rows.every((row) => !row.value) && html`<p class="quiet note">RUM reads browser and system from the metadata, or from the user agent in it. No event has either: programs and the application's own work have no browser, and a served request has one where its instrumentation records <code>user_agent.original</code>.</p>`}
-    ${name === "country" && rows.every((row) => !row.value) && html`<p class="quiet note">RUM finds the country of a browser by its address. The local RUM shows what clients send.</p>`}
+    ${name === "browser" && rows.some((row) => !row.value) && html`<p class="quiet note">Unknown: the metadata has neither a browser nor a user agent, from which RUM reads browser and system. Programs and the application's own work have none. A request served has one where its instrumentation records <code>user_agent.original</code>.</p>`}
+    ${name === "country" && rows.some((row) => !row.value) && html`<p class="quiet note">Unknown: RUM finds the country of a browser by its address. The local RUM shows what clients send.</p>`}
   </section>`;
 }

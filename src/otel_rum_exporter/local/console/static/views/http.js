@@ -1,8 +1,8 @@
 import { html } from "../html.js";
 import { Columns } from "../chart.js";
-import { count, millis, percent, plural } from "../format.js";
+import { count, millis, percent, plural, visible } from "../format.js";
 import { hasFilters, here, noFilters } from "../route.js";
-import { Face, More, NoMatch, Table, Time, Title, sessionLink } from "../parts.js";
+import { Face, More, NoMatch, Table, Time, Title, name, sessionLink } from "../parts.js";
 
 export const title = () => "HTTP";
 
@@ -14,17 +14,17 @@ export function View({ data, route, go }) {
   const status = route.query.get("status");
   const direction = route.query.get("direction");
   return html`
-    <${Title} note=${plural(data.total, "URL")}>HTTP requests<//>
+    <${Title} note=${data.total > 0 && plural(data.total, "URL")}>HTTP requests<//>
     ${(direction || (data.directions.made > 0 && data.directions.served > 0)) && html`<nav class="tabs" aria-label="Direction of requests">
       <a data-stay href=${here(route, { direction: null })} aria-current=${direction ? null : "true"}>Made and served</a>
       ${Object.entries(DIRECTIONS).map(([name, label]) => html`<a key=${name} data-stay href=${here(route, { direction: name })} aria-current=${direction === name ? "true" : null}>${label} <span class="quiet">${plural(data.directions[name], "URL")}</span></a>`)}
     </nav>`}
-    <nav class="tabs" aria-label="Request results">
+    ${(data.total > 0 || status) && html`<nav class="tabs" aria-label="Request results">
       <a data-stay href=${here(route, { status: null })} aria-current=${status ? null : "true"}>All</a>
       ${Object.entries(OUTCOMES).filter(([name]) => data.outcomes[name] > 0 || name === status).map(([name, label]) => html`<a key=${name} data-stay href=${here(route, { status: name })} aria-current=${status === name ? "true" : null}><i class=${`dot o-${name}`}></i>${label} <span class="quiet">${count(data.outcomes[name])}</span></a>`)}
-    </nav>
+    </nav>`}
     ${data.total ? html`<${Table} label="Requests by URL" rows=${data.urls} keyOf=${(row) => `${row.direction} ${row.url}`} sort=${data.sort} route=${route} columns=${[
-      ["URL", (row) => html`<${Method} row=${row} /><a href=${here(route, { url: row.url, direction: row.direction, status: null })}><${Url} url=${row.url} /></a>`, { main: true, by: "url" }],
+      ["URL", (row) => html`<${Method} row=${row} /><span class="narrow quiet">${DIRECTIONS[row.direction].toLowerCase()} </span><a href=${here(route, { url: row.url, direction: row.direction, status: null })}><${Url} url=${row.url} /></a>`, { main: true, by: "url" }],
       ["Direction", (row) => DIRECTIONS[row.direction].toLowerCase(), { wide: true }],
       ["Status", (row) => html`<${Statuses} row=${row} />`, { wide: true }],
       ["Failed", (row) => (row.problems ? html`<span class="poor">${count(row.problems)}</span>` : html`<span class="quiet">0</span>`), { number: true, by: "problems" }],
@@ -46,14 +46,19 @@ function Method({ row }) {
 }
 
 // URLs differ by path, so the origin is less prominent.
-function Url({ url }) {
+export function Url({ url }) {
   const [, origin, path] = /^([a-z]+:\/\/[^/]+)?(.*)$/is.exec(url);
-  return html`${origin && path && html`<span class="origin">${origin}</span>`}${path || origin}`;
+  return html`${origin && path && html`<span class="origin">${origin}</span>`}<span class="url-path">${path || origin}</span>`;
 }
 
 function Statuses({ row }) {
   if (!row.statuses.length) return html`<span class="quiet">–</span>`;
   return row.statuses.map(([status, n]) => html`<span key=${status} class=${`chip ${status >= 500 || !status ? "bad" : status >= 400 ? "warn" : ""}`}>${status || "no answer"}${n > 1 && ` × ${count(n)}`}</span> `);
+}
+
+// The status of a call, with a space; nothing where it was not sent.
+function Result({ of: { outcome, status } }) {
+  return outcome && html`<span class=${`chip ${{ "4xx": "warn", "5xx": "bad", failed: "bad" }[outcome] ?? ""}`}>${outcome === "failed" ? "no answer" : status}</span> `;
 }
 
 function Detail({ detail, route, go }) {
@@ -81,7 +86,7 @@ function Detail({ detail, route, go }) {
       series=${[...Object.entries(OUTCOMES), ["timed", "Status not sent"]].filter(([name]) => detail.chart[name].some(Boolean)).map(([name, label]) => [label, `o-${name}`, detail.chart[name]])} /></section>
     <section aria-labelledby="samples"><h2 id="samples">Calls <small>latest first</small></h2>
       <ol class="samples card">${detail.samples.map((one) => html`<li key=${one.key} data-row=${one.key}><a href=${sessionLink(route, one, { event: one.event })}>
-        <${Face} id=${one.user ?? one.session} /><span class="what"><b>${one.summary}</b> <span class="quiet">${one.page && `on ${one.page}`}</span></span><span class="message">${one.error}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>
+        <${Face} id=${one.user ?? one.session} /><span class="what"><${Result} of=${one} /><b>${name(one)}</b> <span class="quiet">${one.page && `on ${visible(one.page)}`}</span></span><span class="message">${one.error || one.url}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>
       </a></li>`)}</ol>
       <${More} shown=${detail.samples.length} total=${detail.calls} what="calls" />
     </section>`;

@@ -7,7 +7,7 @@ export const title = () => "Pages";
 
 export function View({ data, route }) {
   return html`
-    <${Title} note=${count(data.total)}>Pages<//>
+    <${Title} note=${data.total > 0 && count(data.total)}>Pages<//>
     ${data.total ? html`<${PageTable} rows=${data.pages} route=${route} sort=${data.sort} /><${More} shown=${data.pages.length} total=${data.total} what="pages" />` : html`<${NoMatch} what="pages" clear=${hasFilters(route) && here(route, noFilters)}>A page appears here with its first event that has a <code>pageId</code>.<//>`}
   `;
 }

@@ -14,7 +14,7 @@ export function View({ data, route, state, request }) {
     ${!nothing && html`<nav class="tabs" aria-label="Order of reasons"><span class="quiet">Order</span>
       ${ORDERS.map(([sort, label]) => html`<a key=${sort} data-stay href=${here(route, { sort: sort === data.sort ? `-${sort}` : sort })} data-sort=${ariaSort(sort, data.sort)} aria-current=${ariaSort(sort, data.sort) && "true"} aria-label=${ariaSort(sort, data.sort) && `${label}, ${ariaSort(sort, data.sort)}`}>${label}</a>`)}</nav>`}
     ${nothing && hasFilters(route) && html`<${NoMatch} what="losses" clear=${here(route, noFilters)} />`}
-    ${nothing && !hasFilters(route) && html`<${Empty} title="Nothing was refused, dropped or removed"><p>RUM would keep all received events. This view lists each violation with its reason, including those that RUM never reports.</p><//>`}
+    ${nothing && !hasFilters(route) && html`<${Empty} title="Nothing was refused, dropped or removed"><p>${data.answers.length > 0 ? "RUM would keep all received events." : "Nothing was received yet."} This view lists each violation with its reason, including those that RUM never reports.</p><//>`}
     <${Group} id="refused" title="Refused requests" of=${data.refused} words="The client got an error; RUM keeps none of the events." cells=${(row) => html`
       <b><span class="chip bad">${row.status}</span> ${row.error_type}</b><span class="message">${row.message}</span><span class="quiet place"><code>${row.path}</code></span><${RefusedRequest} at=${row.at} message=${row.message} requests=${state.requests} request=${request} />`} />
     <${Group} id="dropped" title="Dropped events" of=${data.dropped} words="RUM answers 200 and drops them without an error." cells=${(row) => html`

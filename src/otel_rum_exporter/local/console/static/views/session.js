@@ -21,7 +21,7 @@ export function View({ data, route, go, state, request }) {
     <div class="person">
       <${Face} id=${data.user ?? data.id} />
       <div><${Title}>${name(data)}<//>
-        <p class="quiet">${[device(data), `${day(data.first)}, ${span(data.last - data.first)}`].filter(Boolean).join(" · ")}</p></div>
+        <p class="quiet">${[device(data), data.last > data.first ? `${day(data.first)}, ${span(data.last - data.first)}` : day(data.first)].filter(Boolean).join(" · ")}</p></div>
     </div>
     <dl class="facts">
       <div><dt>Session</dt><dd class="id">${data.id}</dd></div>
@@ -46,7 +46,7 @@ function Visit({ visit, open, toggle, session, state, request }) {
   const problems = visit.events.filter((event) => event.problem).length;
   return html`<section class="visit card">
     <header><h2>${visible(visit.page, "No page")}</h2>
-      <span class="quiet">${clockWithin(visit.start, visit.end - visit.start)} · ${span(visit.end - visit.start)} · ${plural(visit.events.length, "event")}</span>
+      <span class="quiet">${clockWithin(visit.start, visit.end - visit.start)} · ${visit.end > visit.start && `${span(visit.end - visit.start)} · `}${plural(visit.events.length, "event")}</span>
       ${problems > 0 && html`<span class="chip bad">${plural(problems, "problem")}</span>`}
     </header>
     ${visit.end > visit.start && html`<div class="ruler" aria-hidden="true"><span></span><span>${[0, 1, 2, 3].map((quarter) => html`<i key=${quarter}>${quarter ? millis((quarter * length * 1000) / 4) : "0"}</i>`)}</span><span></span></div>`}

@@ -23,7 +23,7 @@ export function View({ data, route }) {
         <a href=${sessionLink(route, step, { event: step.event })} style=${{ "--depth": step.depth }}>
           <span class="what"><b>${visible(step.name)}</b> <span>${step.what}</span>${step.status && html` <span class=${`chip ${step.status >= 500 ? "bad" : step.status >= 400 ? "warn" : ""}`}>${step.status}</span>`}${step.problem && html`<span class="hidden"> failed</span>`}</span>
           <span class="timeline"><i class=${`took ${step.problem ? "poor" : ""}`} style=${{ left: `min(${((step.start - data.start) / length) * 100}%, 100% - 4px)`, width: `${(step.duration_millis / 1000 / length) * 100}%` }}></i></span>
-          <span class="took-text">${millis(step.duration_millis)}</span>
+          <span class="took-text">${step.duration_millis > 0 && millis(step.duration_millis)}</span>
         </a></li>`)}</ol>
     </section>
     <${More} shown=${data.steps.length} total=${data.total} what="steps" />

@@ -1,0 +1,1 @@
+"""OTLP from Kafka to RUM, as a consumer group: `otel-rum kafka`."""

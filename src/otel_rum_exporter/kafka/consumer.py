@@ -1,0 +1,259 @@
+"""The consumer: a loop that hands messages over, commits what is settled, and follows rebalances.
+
+Everything runs in the thread of `run`, also the callbacks of librdkafka.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from .._log import LOGGER, RateLimitedLog
+from ..exporter.pipeline import Pipeline
+from .dead_letters import DeadLetters
+from .message import ConsumedMessage
+from .metrics import Counts, PartitionState
+from .partition import Partition
+from .quota import requests_per_second
+from .receiver import Assigned, Receiver
+from .settings import KafkaSettings
+
+BATCH_MESSAGES = 50
+"""Most messages of one fetch. A rebalance waits until they are handed over, and each may have thousands of records."""
+
+POLL_SECONDS = 0.1
+COMMIT_SECONDS = 1.0
+
+QUOTA_SECONDS = 60.0
+"""How often the partitions of the topics are counted, beside each rebalance."""
+
+SETTLE_SECONDS = 5.0
+"""How long a rebalance waits for messages in flight: the group waits too. The rest is consumed again by others."""
+
+METADATA_SECONDS = 5.0
+_OUTDATED = frozenset(
+    (KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError._STATE)  # noqa: SLF001 - a public constant
+)
+"""Commits fail so during a rebalance. Those of partitions that stay are repeated."""
+
+
+class FatalError(Exception):
+    """The consumer cannot go on, for example because another one has its static id."""
+
+
+class KafkaConsumer:
+    """A member of a consumer group. `limit` is the request rate of the whole group; 0 means no limit."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        pipeline: Pipeline,
+        limit: int,
+        *,
+        credentials: dict[str, Any] | None = None,
+    ) -> None:
+        self.counts = Counts()
+        self.is_stopping = False
+        self.is_member = False
+        self.ticked_seconds = time.monotonic()
+        self._settings = settings
+        self._pipeline = pipeline
+        self._limit = limit
+        self._log = RateLimitedLog()
+        own: dict[str, Any] = {"error_cb": self._on_error, "logger": LOGGER, **(credentials or {})}
+        topic = settings.dead_letter_topic
+        self._dead_letters = DeadLetters(topic, {**settings.producer(), **own}, self._log) if topic else None
+        stops = settings.on_undecodable == "stop"
+        self._receiver = Receiver(pipeline, self._dead_letters, self.counts, self._log, stops=stops)
+        self._consumer = Consumer({**settings.consumer(), **own, "on_commit": self._on_commit})
+        self._partitions: dict[tuple[str, int], Assigned] = {}
+        self._next_commit = self._next_quota = 0.0
+
+    def run(self, drain_seconds: float) -> None:
+        """Consume until `is_stopping`, then deliver what is in flight within some seconds, and leave the group.
+
+        Raises:
+            UndecodableError: if a message cannot be decoded, and the settings say to stop.
+            FatalError: if librdkafka cannot go on.
+        """
+        self._consumer.subscribe(
+            list(self._settings.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        try:
+            while not self.is_stopping:
+                self._step()
+        finally:
+            self._drain(drain_seconds)
+
+    def _step(self) -> None:
+        for message in self._consumer.consume(BATCH_MESSAGES, POLL_SECONDS):
+            self._take(message)
+            self._settle_and_commit()
+        self._settle_and_commit()
+        for partition in self._partitions.values():
+            self._hand_over(partition)
+        self._pause_and_resume()
+        if self.ticked_seconds >= self._next_quota:
+            self._next_quota = self.ticked_seconds + QUOTA_SECONDS
+            self._divide_quota()
+        self._log.write()
+
+    def _settle_and_commit(self) -> None:
+        self._receiver.settle()
+        now = self.ticked_seconds = time.monotonic()
+        if now >= self._next_commit:
+            self._next_commit = now + COMMIT_SECONDS
+            self._commit(self._partitions.values(), is_last=False)
+            self._observe()
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        if error is not None:
+            self._on_error(error)
+            return
+        consumed = ConsumedMessage.of(message)
+        partition = self._partitions.get((consumed.topic, consumed.partition))
+        if partition is None:  # revoked between the fetch and now
+            return
+        if partition.add(consumed.offset, consumed, consumed.size_bytes):
+            self.counts.messages += 1
+            partition.waiting.append(consumed)
+            self._hand_over(partition)
+
+    def _hand_over(self, partition: Assigned) -> None:
+        while partition.waiting and self._receiver.receive(partition, partition.waiting[0]):
+            partition.waiting.popleft()
+
+    def _pause_and_resume(self) -> None:
+        changed: dict[bool, list[TopicPartition]] = {True: [], False: []}
+        for partition in self._partitions.values():
+            is_paused = partition.is_full or bool(partition.waiting)
+            if is_paused is not partition.is_paused:
+                partition.is_paused = is_paused
+                changed[is_paused].append(TopicPartition(partition.topic, partition.number))
+        if changed[True]:
+            self._consumer.pause(changed[True])
+        if changed[False]:
+            self._consumer.resume(changed[False])
+
+    def _commit(self, partitions: Iterable[Assigned], *, is_last: bool) -> None:
+        """Commit the offsets up to the first message of each partition that is not settled."""
+        behind = [(one, one.position) for one in partitions if one.is_behind]
+        offsets = [TopicPartition(one.topic, one.number, at) for one, at in behind if at is not None]
+        if not offsets:
+            return
+        try:
+            if is_last:
+                self._on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False))
+            else:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+        except KafkaException as error:
+            self._on_commit(error.args[0], offsets)
+
+    def _on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
+        for one in offsets:
+            fault = error or one.error
+            partition = self._partitions.get((one.topic, one.partition))
+            if fault is None:
+                if partition is not None:
+                    partition.committed = one.offset
+            elif fault.code() not in _OUTDATED:
+                self._log.add(
+                    "commit",
+                    "an offset of %s was not committed (%s), retrying; after a restart, messages are consumed again. "
+                    "To fix: nothing, unless it continues.",
+                    one.topic,
+                    fault,
+                )
+
+    def _on_assign(self, _: Consumer, assigned: Sequence[TopicPartition]) -> None:
+        self.is_member = True
+        self.counts.rebalances += 1
+        self._next_quota = 0.0
+        for one in assigned:
+            self._partitions[one.topic, one.partition] = Partition(one.topic, one.partition, self._settings.limits)
+
+    def _on_revoke(self, _: Consumer, revoked: Sequence[TopicPartition]) -> None:
+        self.counts.rebalances += 1
+        self._next_quota = 0.0
+        self._release([(one.topic, one.partition) for one in revoked], SETTLE_SECONDS)
+
+    def _on_lost(self, _: Consumer, lost: Sequence[TopicPartition]) -> None:
+        """Forget partitions that others may have already: their offsets cannot be committed."""
+        self.counts.rebalances += 1
+        self._next_quota = 0.0
+        for one in lost:
+            self._partitions.pop((one.topic, one.partition), None)
+
+    def _release(self, keys: Sequence[tuple[str, int]], seconds: float) -> None:
+        """Wait for the messages in flight of partitions, commit, and forget the partitions."""
+        released = [self._partitions[key] for key in keys if key in self._partitions]
+        deadline = time.monotonic() + seconds
+        while any(one.unsettled > len(one.waiting) for one in released) and time.monotonic() < deadline:
+            self._receiver.settle(POLL_SECONDS / 2)
+        self._receiver.settle()
+        self._commit(released, is_last=True)
+        for key in keys:
+            self._partitions.pop(key, None)
+
+    def _drain(self, seconds: float) -> None:
+        """Deliver what is in flight, commit and leave the group."""
+        try:
+            self._pipeline.release()
+            self._pipeline.final_flush(seconds)
+            self._release(list(self._partitions), seconds)
+        finally:
+            if self._dead_letters is not None:
+                self._dead_letters.close()
+            self._consumer.close()
+            self._observe()
+            self._log.write()
+
+    def _divide_quota(self) -> None:
+        """Limit the request rate to the share of the assigned partitions."""
+        if not self._limit:
+            return
+        try:
+            topics = self._consumer.list_topics(timeout=METADATA_SECONDS).topics
+        except KafkaException as error:
+            self._on_error(error.args[0])
+            return
+        partitions = sum(len(topic.partitions) for name, topic in topics.items() if self._is_subscribed(name))
+        rate = requests_per_second(self._limit, len(self._partitions), partitions)
+        self._pipeline.limit_requests(rate)
+        self.counts.requests_per_second = rate
+
+    def _is_subscribed(self, name: str) -> bool:
+        return any(
+            re.match(topic, name) is not None if topic.startswith("^") else topic == name
+            for topic in self._settings.topics
+        )
+
+    def _observe(self) -> None:
+        self.counts.partitions = [
+            PartitionState(one.topic, one.number, self._lag(one), one.unsettled, one.is_paused)
+            for one in self._partitions.values()
+        ]
+        if self._dead_letters is not None:
+            self.counts.dead_letters = self._dead_letters.acknowledged
+
+    def _lag(self, partition: Assigned) -> int | None:
+        """Return the number of messages behind the offset to commit; None before the first message."""
+        if partition.position is None:
+            return None
+        place = TopicPartition(partition.topic, partition.number)
+        _, end = self._consumer.get_watermark_offsets(place, cached=True) or (0, 0)
+        return max(0, end - partition.position)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            raise FatalError(f"{error.str()}")
+        self._log.add(
+            f"kafka {error.name()}",
+            "Kafka: %s; the consumer waits, retrying. To fix: check --brokers, the topics and the permissions.",
+            error.str(),
+        )

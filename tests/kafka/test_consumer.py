@@ -1,0 +1,250 @@
+"""The consumer in this process, with real brokers on TCP."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from botocore.exceptions import ClientError
+from confluent_kafka import KafkaError
+
+from examples.kafka.brokers import Brokers
+from otel_rum_exporter.exporter import pipeline as pipeline_module
+from otel_rum_exporter.exporter.pipeline import Pipeline
+from otel_rum_exporter.kafka.consumer import KafkaConsumer
+from otel_rum_exporter.kafka.health import Health, HealthServer
+from otel_rum_exporter.kafka.metrics import exposition
+from otel_rum_exporter.kafka.partition import Limits
+from otel_rum_exporter.kafka.receiver import UndecodableError
+from otel_rum_exporter.kafka.settings import KafkaSettings
+from otel_rum_exporter.ledger import DropReason
+from tests.kafka.fleet import committed, consumed, message, produce
+from tests.spans import make_config
+from tests.waiting import wait_until
+
+PARTITIONS = 3
+REFUSED = "00000000-aaaa-4bbb-8ccc-00000000dead"
+FAST = {"heartbeat.interval.ms": "100", "session.timeout.ms": "6000", "topic.metadata.refresh.interval.ms": "200"}
+LOG = (
+    b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"timeUnixNano": "1795000000000000000", '
+    b'"eventName": "exception", "attributes": [{"key": "exception.type", "value": {"stringValue": "E"}}, '
+    b'{"key": "session.id", "value": {"stringValue": "s"}}]}]}]}]}'
+)
+
+
+class Rum:
+    """RUM as a client. It waits while `is_open` is not set, and refuses one app monitor."""
+
+    def __init__(self) -> None:
+        self.is_open = threading.Event()
+        self.is_open.set()
+        self.ids: list[str] = []
+
+    def put_rum_events(self, **request: Any) -> dict[str, Any]:
+        """Accept a request, later or never."""
+        self.is_open.wait(60.0)
+        if request["Id"] == REFUSED:
+            code = {"Error": {"Code": "ResourceNotFoundException"}, "ResponseMetadata": {"HTTPStatusCode": 404}}
+            raise ClientError(code, "PutRumEvents")
+        self.ids += [event["id"] for event in request["RumEvents"]]
+        return {}
+
+
+class Running:
+    """A consumer in a thread, its pipeline, and the error that ended it."""
+
+    def __init__(self, brokers: Brokers, rum: Rum, limit: int = 0, config: dict[str, Any] | None = None, **given: Any):
+        self.settings = KafkaSettings(brokers=brokers.bootstrap, topics=("spans",), properties=FAST, **given)
+        self.pipeline = Pipeline(make_config(**{"max_requests_per_second": 0, **(config or {})}), rum)
+        self.pipeline.start()
+        self.consumer = KafkaConsumer(self.settings, self.pipeline, limit)
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.consumer.run(10.0)
+        except Exception as error:  # noqa: BLE001 - the test sees it
+            self.error = error
+
+    @property
+    def has_ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        self.consumer.is_stopping = True
+        self._thread.join(60.0)
+        assert not self._thread.is_alive()
+        self.pipeline.close(10.0)
+
+
+@contextmanager
+def running(rum: Rum, **given: Any) -> Iterator[tuple[Brokers, Running]]:
+    """Serve brokers with the topics `spans` and `dead`, and run a consumer."""
+    with Brokers() as brokers:
+        brokers.create_topic("spans", PARTITIONS)
+        brokers.create_topic("dead", 1)
+        run = Running(brokers, rum, **given)
+        try:
+            yield brokers, run
+        finally:
+            rum.is_open.set()
+            run.stop()
+
+
+def wait_until_committed(brokers: Brokers, messages: int) -> None:
+    """Wait until the group has committed a number of messages."""
+    deadline = time.monotonic() + 60.0
+    while (found := committed(brokers.bootstrap, "spans", PARTITIONS)) != messages:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def test_each_form_of_otlp_is_consumed_and_poison_becomes_dead_letters() -> None:
+    """From confluent-kafka and aiokafka. Offsets reach the end, and the metrics count everything."""
+    rum = Rum()
+    with running(rum, limit=60, dead_letter_topic="dead") as (brokers, run):
+        good = [message(number, 5) for number in range(100)]
+        produce(brokers.bootstrap, "spans", [*good, gzip.compress(message(1000, 5)), b"poison", b"", b"{"])
+
+        async def produce_async() -> None:
+            async with AIOKafkaProducer(bootstrap_servers=brokers.bootstrap, compression_type="gzip") as producer:
+                await producer.send_and_wait("spans", LOG, key=b"poison?")
+                await producer.send_and_wait("spans", b"\xff\xfe", headers=[("mine", b"1")])
+
+        asyncio.run(produce_async())
+        wait_until_committed(brokers, 106)
+        assert len(rum.ids) == len(set(rum.ids)) == 506
+        letters = consumed(brokers.bootstrap, "dead", 1)
+        assert sorted(letter.value() for letter in letters) == [b"poison", b"{", b"\xff\xfe"]
+        headers = [dict(letter.headers()) for letter in letters]
+        assert all(header["otel_rum.topic"] == b"spans" and header["otel_rum.reason"] for header in headers)
+        assert all(header["otel_rum.partition"].isdigit() and header["otel_rum.offset"].isdigit() for header in headers)
+        assert [header["mine"] for header in headers if "mine" in header] == [b"1"]
+        wait_until(lambda: sum(one.lag or 0 for one in run.consumer.counts.partitions) == 0)
+        text = exposition(run.consumer.counts, run.pipeline.ledger.snapshot())
+        assert "otel_rum_kafka_messages_total 106\n" in text
+        assert "otel_rum_kafka_requests_per_second_limit 60.0\n" in text
+        assert run.pipeline._delivery.requests_per_second == 60.0
+        assert "otel_rum_kafka_undecodable_total 3\n" in text
+        assert "otel_rum_kafka_dead_letters_total 3\n" in text
+        assert "otel_rum_events_delivered_total 506\n" in text
+
+
+def test_failed_commits_end_neither_the_consumer_nor_the_guarantee() -> None:
+    """Another consumer died of REBALANCE_IN_PROGRESS, and its group lost messages."""
+    rum = Rum()
+    with running(rum) as (brokers, run):
+        brokers.fail_commits(*[KafkaError.REBALANCE_IN_PROGRESS] * 3)
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(50)])
+        wait_until_committed(brokers, 50)
+        assert len(set(rum.ids)) == 50
+        assert not run.has_ended
+
+
+def test_a_full_partition_pauses_and_resumes() -> None:
+    """RUM does not respond: messages in flight are bounded, and nothing is committed or lost."""
+    rum = Rum()
+    rum.is_open.clear()
+    with running(rum, limits=Limits(20, 10**6)) as (brokers, run):
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(3000)])
+        wait_until(lambda: {one.is_paused for one in run.consumer.counts.partitions} == {True})
+        assert committed(brokers.bootstrap, "spans", PARTITIONS) == 0
+        rum.is_open.set()
+        wait_until_committed(brokers, 3000)
+        assert len(rum.ids) == len(set(rum.ids)) == 3000
+
+
+def test_a_full_queue_pauses_and_loses_nothing() -> None:
+    """The pipeline has no room for more, and no event is evicted."""
+    rum = Rum()
+    rum.is_open.clear()
+    with running(rum, config={"max_memory_bytes": 1024 * 1024}) as (brokers, run):
+        produce(brokers.bootstrap, "spans", [message(number, 50) for number in range(80)])
+        wait_until(lambda: any(one.is_paused for one in run.consumer.counts.partitions))
+        rum.is_open.set()
+        wait_until_committed(brokers, 80)
+        assert len(rum.ids) == len(set(rum.ids)) == 4000
+        assert sum(run.pipeline.ledger.snapshot().dropped.values()) == 0
+
+
+def test_a_refused_app_monitor_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a bound, its messages are dead letters. Then the offsets move on."""
+    monkeypatch.setattr(pipeline_module, "EXPIRE_SECONDS", 0.3)
+    rum = Rum()
+    with running(rum, dead_letter_topic="dead", config={"spool_max_age_seconds": 1}) as (brokers, run):
+        refused = message(7, app_monitor=REFUSED)
+        produce(brokers.bootstrap, "spans", [refused, *(message(number) for number in range(50))])
+        wait_until_committed(brokers, 51)
+        assert len(rum.ids) == 50
+        (letter,) = consumed(brokers.bootstrap, "dead", 1)
+        assert letter.value() == refused
+        assert b"RUM refuses the app monitor" in dict(letter.headers())["otel_rum.reason"]
+        assert run.pipeline.ledger.snapshot().dropped[DropReason.APP_MONITOR_REFUSED] == 1
+
+
+def test_without_a_dead_letter_topic_poison_is_skipped() -> None:
+    """It is counted and logged."""
+    rum = Rum()
+    with running(rum) as (brokers, run):
+        produce(brokers.bootstrap, "spans", [b"poison", message(1)])
+        wait_until_committed(brokers, 2)
+        assert run.consumer.counts.undecodable == 1
+
+
+def test_poison_stops_the_consumer_if_the_user_says_so() -> None:
+    """Its offset is not committed."""
+    rum = Rum()
+    with running(rum, on_undecodable="stop") as (brokers, run):
+        produce(brokers.bootstrap, "spans", [b"poison"])
+        wait_until(lambda: run.has_ended)
+        assert isinstance(run.error, UndecodableError)
+        assert committed(brokers.bootstrap, "spans", PARTITIONS) == 0
+
+
+@pytest.mark.skipif("LONG_FAULTS" not in os.environ, reason="rebalances take long; LONG_FAULTS=1 runs it")
+def test_the_quota_is_divided_by_partitions_and_follows_each_rebalance() -> None:
+    """Without coordination, the shares of the group add up to the limit."""
+    rum = Rum()
+    with running(rum, limit=60) as (brokers, run):
+        wait_until(lambda: run.consumer.counts.requests_per_second == 60.0)
+        other = Running(brokers, rum, limit=60)
+        try:
+            counts = (run.consumer.counts, other.consumer.counts)
+            wait_until(lambda: sorted(one.requests_per_second for one in counts) == [20.0, 40.0])
+            produce(brokers.bootstrap, "spans", [message(number) for number in range(90)])
+            wait_until_committed(brokers, 90)
+            assert len(rum.ids) == len(set(rum.ids)) == 90
+        finally:
+            other.stop()
+        wait_until(lambda: run.consumer.counts.requests_per_second == 60.0)
+
+
+def test_health_is_served_over_http() -> None:
+    """For orchestrators, without a web framework."""
+    state = {"ready": True}
+    server = HealthServer("127.0.0.1", 0, Health(lambda: True, lambda: state["ready"], lambda: "otel_rum_x 1\n"))
+    server.start()
+    try:
+        url = f"http://127.0.0.1:{server.port}"
+        urllib.request.urlopen(f"{url}/readyz").close()
+        with urllib.request.urlopen(f"{url}/metrics") as response:
+            assert response.read() == b"otel_rum_x 1\n"
+        state["ready"] = False
+        for path, status in (("/readyz", 503), ("/else", 404)):
+            with pytest.raises(urllib.error.HTTPError, match=str(status)) as error:
+                urllib.request.urlopen(url + path)
+            error.value.close()
+    finally:
+        server.close()

@@ -1,0 +1,97 @@
+"""The in-flight window of a partition, and the offset to commit."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_rum_exporter.kafka.partition import Limits, Partition
+from otel_rum_exporter.kafka.quota import MIN_REQUESTS_PER_SECOND, requests_per_second
+
+OFFSETS = st.lists(st.integers(0, 200), unique=True, max_size=40).map(sorted)
+
+
+def made(messages: int = 10, size_bytes: int = 1000) -> Partition[str]:
+    """Return an empty partition."""
+    return Partition("spans", 0, Limits(messages, size_bytes))
+
+
+@given(OFFSETS, st.data())
+def test_the_offset_to_commit_is_that_of_the_first_unsettled_message(offsets: list[int], data: st.DataObject) -> None:
+    """In any order of settling, twice or late, with gaps in the offsets. It never goes back."""
+    partition = made()
+    for offset in offsets:
+        assert partition.add(offset, str(offset), 7)
+    order = data.draw(
+        st.permutations(offsets).flatmap(lambda all_: st.lists(st.sampled_from(all_ or [0]), max_size=60))
+    )
+    open_, before = set(offsets), partition.position
+    for offset in order:
+        partition.settle(offset)
+        open_.discard(offset)
+        expected = min(open_) if open_ else (offsets[-1] + 1 if offsets else None)
+        assert partition.position == expected
+        assert before is None or (expected is not None and expected >= before)
+        assert partition.unsettled == len(open_)
+        assert partition.size_bytes == 7 * len(open_)
+        before = expected
+    assert [partition.message(offset) for offset in offsets] == [
+        str(offset) if offset in open_ else None for offset in offsets
+    ]
+
+
+def test_a_message_is_added_once() -> None:
+    """A broker may send one again after a seek or an error."""
+    partition = made()
+    assert partition.add(4, "a", 1)
+    assert not partition.add(4, "a", 1)
+    assert not partition.add(3, "b", 1)
+    partition.settle(4)
+    assert not partition.add(4, "a", 1), "it is settled"
+    assert partition.position == 5
+
+
+def test_a_partition_is_behind_until_its_position_is_committed() -> None:
+    """Nothing is committed before the first message."""
+    partition = made()
+    assert not partition.is_behind
+    partition.add(7, "a", 1)
+    assert partition.is_behind
+    partition.committed = 7
+    assert not partition.is_behind
+    partition.settle(7)
+    assert partition.is_behind
+
+
+def test_a_full_partition_resumes_below_half_of_its_limits() -> None:
+    """By messages or by bytes."""
+    for limits, size in ((Limits(10, 10**6), 1), (Limits(10**6, 10), 1)):
+        partition: Partition[str] = Partition("spans", 0, limits)
+        for offset in range(9):
+            partition.add(offset, "", size)
+        assert not partition.is_full
+        partition.add(9, "", size)
+        assert partition.is_full
+        partition.is_paused = True
+        for offset in range(5):
+            partition.settle(offset)
+            assert partition.is_full
+        partition.settle(5)
+        assert not partition.is_full
+
+
+@given(st.integers(1, 10_000), st.lists(st.integers(1, 50), min_size=1, max_size=30))
+def test_the_shares_of_a_group_add_up_to_its_limit(limit: int, assigned: list[int]) -> None:
+    """Whoever comes or goes: every partition has one consumer. A small share is raised to a minimum."""
+    shares = [requests_per_second(limit, count, sum(assigned)) for count in assigned]
+    assert all(share >= MIN_REQUESTS_PER_SECOND for share in shares)
+    raised = sum(share == MIN_REQUESTS_PER_SECOND for share in shares) * MIN_REQUESTS_PER_SECOND
+    assert limit - 1e-6 <= sum(shares) <= limit + raised + 1e-6
+
+
+def test_a_consumer_without_partitions_still_sends_what_it_has() -> None:
+    """A share of 0 would mean no limit."""
+    assert requests_per_second(50, 0, 6) == MIN_REQUESTS_PER_SECOND
+    assert requests_per_second(50, 0, 0) == MIN_REQUESTS_PER_SECOND
+    assert requests_per_second(50, 2, 1) == 50.0, "the topics have just got another partition"
+    assert requests_per_second(0, 3, 6) == 0.0

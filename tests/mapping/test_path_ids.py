@@ -1,0 +1,49 @@
+"""Which segments of a path are ids by their form."""
+
+from __future__ import annotations
+
+import pytest
+
+from otel_rum_exporter.mapping.path_ids import is_id, mask_name, mask_path
+
+
+@pytest.mark.parametrize("segment", ["QJM9UayY20948V", "44NV2EGjujwiNmo", "nGmSdnMyuwQyXcRzfkFj"])
+def test_a_long_text_of_short_pieces_is_an_id(segment: str) -> None:
+    """Of 14 letters and digits or more: random text has pieces of two to three."""
+    assert is_id(segment)
+
+
+@pytest.mark.parametrize("segment", ["btyvAYmqgq5U", "OZSHCoHPbzRKZ", "iPhone15ProMax", "OAuth2Callback", "v2beta1"])
+def test_a_shorter_text_with_such_pieces_may_be_a_name(segment: str) -> None:
+    """Of products and versions."""
+    assert not is_id(segment)
+
+
+@pytest.mark.parametrize(
+    ("path", "masked"),
+    [
+        ("/static/app.3f2a9c01.js", "/static/app.*.js"),
+        ("/static/app.17.js", "/static/app.*.js"),
+        ("/static/app.7.js", "/static/app.7.js"),
+        ("/invoices/4711.pdf", "/invoices/*.pdf"),
+        ("/users/ann@example.com", "/users/*"),
+    ],
+)
+def test_the_parts_of_a_segment_that_are_ids_are_masked(path: str, masked: str) -> None:
+    """A single digit is none, and extensions stay."""
+    assert mask_path(path) == masked
+
+
+@pytest.mark.parametrize(
+    ("name", "masked"),
+    [
+        ("load 6afe3c1a-8d5d-4b6f-9a3c-5e7f90b1c2d3", "load *"),
+        ("ship  (ORD-2024-000123), now", "ship  (*), now"),
+        ("GET /orders/4711 again", "GET /orders/* again"),
+        ("v2 of 12345!", "v2 of *!"),
+        ("load 17 rows of step-2", "load 17 rows of step-2"),
+    ],
+)
+def test_the_words_of_a_name_that_are_ids_are_masked(name: str, masked: str) -> None:
+    """Signs around them stay, and so do numbers of up to three digits."""
+    assert mask_name(name) == masked
