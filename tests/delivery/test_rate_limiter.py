@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.delivery.rate_limiter import RateLimiter, TokenBucket
+from otel_rum_exporter.delivery.rate_limiter import MIN_REQUESTS_PER_SECOND, RateLimiter, TokenBucket
 
 
 def requests_within(rate: RateLimiter, seconds: float) -> int:
@@ -144,6 +144,19 @@ def test_the_limit_changes_at_run_time() -> None:
     for second in range(11, 100):
         rate.succeeded(float(second))
     assert rate.per_second == 60.0
+
+
+def test_a_lower_limit_leaves_a_throttled_rate_at_its_minimum() -> None:
+    """A fraction of a fraction would be a request in minutes, and take as long to recover."""
+    rate = RateLimiter(50, 0.0)
+    for second in range(10):
+        rate.throttled(float(second))
+    assert rate.per_second == MIN_REQUESTS_PER_SECOND
+    for limit in (5.0, 0.5):
+        rate.set_limit(limit, 10.0)
+        assert rate.per_second == MIN_REQUESTS_PER_SECOND
+    rate.set_limit(50.0, 10.0)
+    assert rate.per_second == 50.0, "it was at its limit"
 
 
 def test_a_limit_can_begin_and_end_at_run_time() -> None:

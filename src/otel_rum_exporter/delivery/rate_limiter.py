@@ -71,9 +71,10 @@ class RateLimiter:
         return self._bucket.per_second
 
     def set_limit(self, limit: float, now_seconds: float) -> None:
-        """Change the limit. A rate that throttling has reduced stays at the same fraction of it."""
+        """Change the limit. A rate that throttling has reduced stays at its fraction, not below the minimum."""
         tokens = self._bucket.available(now_seconds) if self._limit else max(1.0, limit)
-        self._bucket.per_second = limit * (self.per_second / self._limit if self._limit else 1.0)
+        rate = limit * (self.per_second / self._limit if self._limit else 1.0)
+        self._bucket.per_second = min(limit, max(MIN_REQUESTS_PER_SECOND, rate))
         self._bucket.set(tokens, now_seconds)
         self._limit = limit
 
