@@ -49,6 +49,7 @@ lint: $(VENV)/lint words
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint $(TEMPLATES)
+	$(BIN)/kubernetes-validate --strict --quiet $(wildcard examples/kubernetes/*.yaml)
 	$(BIN)/jactionlint --shellcheck= --pyflakes=
 	PYTHONPATH=. $(BIN)/cog --check docs/settings.md docs/mapping.md docs/gateway.md docs/privacy.md docs/scale.md docs/troubleshooting.md
 

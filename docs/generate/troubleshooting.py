@@ -61,10 +61,7 @@ LINES = {
     "… of … messages failed because": Cause(
         "Messages in [Lambda](lambda.md) are not OTLP, or S3 did not return an object. The line has the first reason."
     ),
-    "…: … records rejected": Cause(
-        "Records of a message in [Lambda](lambda.md) are malformed. Its other records are delivered.",
-        "correct their sender",
-    ),
+    "… records rejected in … messages": Cause("Records of messages in [Lambda](lambda.md) are malformed."),
     "spool_directory is ignored in Lambda": Cause("A function has `SPOOL_DIRECTORY`. See [Lambda](lambda.md)."),
     "a postponed export failed": Cause("An error of this package, in a signal handler or finalizer.", "report it"),
     "internal error": Cause("An error of this package. Events stay queued."),

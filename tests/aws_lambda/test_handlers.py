@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from otel_rum_exporter.aws_lambda import invocation, kafka_handler, kinesis_hand
 from otel_rum_exporter.local import LocalRum
 from tests.aws_lambda.conftest import Context
 from tests.aws_lambda.events import FIRST_NUMBER, Event, kafka_event, kinesis_event, request, spans, sqs_event, text
+from tests.otlp.encodings import JSON_SPAN, json_request
 from tests.otlp.files import ONE_JSON_SPAN, ONE_LOG_RECORD
 from tests.spans import make_span
 
@@ -139,6 +141,15 @@ def test_records_after_a_failed_one_are_sent_once(function: LocalRum) -> None:
     assert _names(function) == ["a", "b"]
 
 
+def test_a_malformed_record_costs_only_itself(function: LocalRum, caplog: pytest.LogCaptureFixture) -> None:
+    """Its message is done, because no retry can help, and the log says so once for all messages."""
+    event = sqs_event([json_request({**JSON_SPAN, "name": name}, {"name": "x"}).decode() for name in ("a", "b")])
+    assert sqs_handler(event, Context()) == SUCCESS
+    assert _names(function) == ["a", "b"]
+    (line,) = (record.getMessage() for record in caplog.records if "rejected" in record.getMessage())
+    assert "2 records rejected in 2 messages" in line
+
+
 def test_a_full_queue_fails_the_rest(function: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has no room is not lost: it comes again, and is delivered once."""
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_MAX_MEMORY_BYTES", str(1024 * 1024))
@@ -151,6 +162,16 @@ def test_a_full_queue_fails_the_rest(function: LocalRum, monkeypatch: pytest.Mon
     while sqs_handler(event, Context()) != SUCCESS:
         pass
     assert _names(function) == sorted(names * 15)
+
+
+def test_an_app_monitor_that_rum_refuses_holds_up_no_other(function: LocalRum) -> None:
+    """Events of an earlier invocation wait for it; a later one ends when its own are delivered, not at its timeout."""
+    function.answer(403, times=1_000_000)
+    assert kinesis_handler(kinesis_event([spans("refused")]), Context(0.5)) != SUCCESS
+    function.faults = ()
+    other = request(make_span("other", {"session.id": "s"}, resource={"aws.rum.appmonitor.id": str(uuid.uuid4())}))
+    assert kafka_handler(kafka_event([[other]]), Context(600)) == SUCCESS
+    assert _names(function) == ["other"]  # the other's next attempt is in a minute
 
 
 def test_a_spool_directory_is_ignored(function: LocalRum, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

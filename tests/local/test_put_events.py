@@ -188,7 +188,7 @@ def test_random_bytes_get_no_5xx(*, post: Make, content: bytes, zipped: bool) ->
     assert post(content, GZIP if zipped else {}).status < 500
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     members=st.dictionaries(st.sampled_from(MEMBERS), JSON_VALUES, max_size=1),
     members_of_event=st.dictionaries(

@@ -290,8 +290,11 @@ def test_a_missing_app_monitor_has_a_placeholder(environment: dict[str, str], ex
 
 
 def test_a_missing_app_monitor_is_not_noted_if_no_id_is_hashed() -> None:
-    """UUIDs are sent unchanged, and random ids have a note of their own."""
+    """UUIDs of any version are sent unchanged, and random ids have a note of their own."""
     notes = _explain(make_span("x", PAGE), make_span("y"), config=config_of({})).notes
+    assert not any("APP_MONITOR_ID is not set" in note for note in notes)
+    own = {"session.id": "00000000-AAAA-8bbb-8ccc-000000000001", "user.id": "00000000aaaa8bbb8ccc000000000002"}
+    notes = _explain(make_span("x", {**PAGE, **own}), make_span("y", {**PAGE, **own}), config=config_of({})).notes
     assert not any("APP_MONITOR_ID is not set" in note for note in notes)
     notes = _explain(make_span("x", {**PAGE, "user.id": "a"}), config=config_of({})).notes
     assert any("APP_MONITOR_ID is not set" in note for note in notes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import logging
 import os
@@ -10,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from .._log import log_line
@@ -66,6 +66,46 @@ class Delivery:
             self._changed.notify_all()
 
 
+@dataclass
+class Report:
+    """What the log says of an invocation: one line for each kind of failure, with its first case."""
+
+    messages: int
+    unreadable: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    rejected_records: int = 0
+
+    def log(self, failed: int) -> None:
+        """Log the failures; `failed` is the number of all failed messages."""
+        if late := failed - len(self.unreadable):
+            log_line(
+                logging.WARNING,
+                "%d of %d messages not delivered in time; the event source sends them again. To fix: raise the timeout"
+                " of the function, or send fewer messages in a batch.",
+                late,
+                self.messages,
+            )
+        if self.unreadable:
+            log_line(
+                logging.WARNING,
+                "%d of %d messages failed because they cannot be read; the first is %s. The event source sends them to"
+                " its on-failure target after their retries. To fix: send OTLP in protobuf or JSON that the function"
+                " may read.",
+                len(self.unreadable),
+                self.messages,
+                self.unreadable[0],
+            )
+        if self.rejected:
+            log_line(
+                logging.WARNING,
+                "%d records rejected in %d messages, whose other records are delivered; the first is %s. To fix:"
+                " correct their sender.",
+                self.rejected_records,
+                len(self.rejected),
+                self.rejected[0],
+            )
+
+
 class Deliveries:
     """The deliveries of this process. Thread-safe.
 
@@ -84,33 +124,31 @@ class Deliveries:
         A message failed if it cannot be decoded, the pipeline has no room for it, or the time ran out.
         """
         deadline = time.monotonic() + timeout_seconds
-        reasons: dict[str, str] = {}
-        deliveries = [self._known_or_accepted(message, deadline, reasons) for message in messages]
+        report = Report(len(messages))
+        deliveries = [self._known_or_accepted(message, deadline, report) for message in messages]
         pipeline = self._shared.pipeline
         pipeline.resolve_pending()  # now, because Lambda freezes the process after the response
-        is_empty = pipeline.flush(deadline - time.monotonic())
         accepted = [delivery for delivery in deliveries if delivery]
+
+        def is_settled() -> bool:
+            return all(delivery.is_settled for delivery in accepted)
+
+        # Not longer, because events of earlier invocations may wait for an app monitor that RUM refuses.
+        is_empty = pipeline.flush(deadline - time.monotonic(), until=is_settled)
         with self._changed:
             if is_empty:  # receipts settle an instant after the queue is empty
-                self._changed.wait_for(
-                    lambda: all(delivery.is_settled for delivery in accepted), max(0.0, deadline - time.monotonic())
-                )
+                self._changed.wait_for(is_settled, max(0.0, deadline - time.monotonic()))
             failed = [at for at, delivery in enumerate(deliveries) if not (delivery and delivery.is_settled)]
-            self._remember(messages if failed else (), deliveries)
-            if not failed:
-                for message in messages:
-                    self._known.pop(message.key, None)
-        _log_failures(len(failed), len(messages), reasons)
+            for message, delivery in zip(messages, deliveries, strict=True):
+                self._known.pop(message.key, None)
+                if failed and delivery:
+                    self._known[message.key] = delivery
+            while len(self._known) > MAX_KNOWN_MESSAGES:
+                self._known.popitem(last=False)
+        report.log(len(failed))
         return failed
 
-    def _remember(self, messages: Sequence[Message], deliveries: Sequence[Delivery | None]) -> None:
-        for message, delivery in zip(messages, deliveries, strict=False):
-            if delivery:
-                self._known[message.key] = delivery
-        while len(self._known) > MAX_KNOWN_MESSAGES:
-            self._known.popitem(last=False)
-
-    def _known_or_accepted(self, message: Message, deadline: float, reasons: dict[str, str]) -> Delivery | None:
+    def _known_or_accepted(self, message: Message, deadline: float, report: Report) -> Delivery | None:
         """Return the delivery of a message; None if it failed, with its reason if it cannot be read."""
         with self._changed:
             known = self._known.get(message.key)
@@ -119,11 +157,11 @@ class Deliveries:
         try:
             decoded = decode_message(message.read())
         except (OtlpError, UnreadableError) as error:
-            reasons[message.name] = str(error)
+            report.unreadable.append(f"{message.name}: {error}")
             return None
         if decoded.rejected:
-            failure = decoded.failures[0]
-            log_line(logging.WARNING, "%s: %d records rejected: %s.", message.name, decoded.rejected, failure)
+            report.rejected_records += decoded.rejected
+            report.rejected.append(f"{message.name}: {decoded.failures[0]}")
         delivery = Delivery(self._changed)
         receipt = Receipt(delivery.settle)
         pipeline = self._shared.pipeline
@@ -162,28 +200,5 @@ def _deliveries() -> Deliveries:
             "spool_directory is ignored in Lambda, whose disk ends with the environment: the event source keeps what"
             " is not delivered. To fix: unset it.",
         )
-        config = dataclasses.replace(config, spool_directory=None)
+        config = replace(config, spool_directory=None)
     return Deliveries(SharedPipeline(config, None))
-
-
-def _log_failures(failed: int, messages: int, reasons: dict[str, str]) -> None:
-    if late := failed - len(reasons):
-        log_line(
-            logging.WARNING,
-            "%d of %d messages not delivered in time; the event source sends them again. To fix: raise the timeout of"
-            " the function, or send fewer messages in a batch.",
-            late,
-            messages,
-        )
-    if reasons:
-        name, reason = next(iter(reasons.items()))
-        log_line(
-            logging.WARNING,
-            "%d of %d messages failed because they cannot be read; the first is %s: %s. The event source sends them to"
-            " its on-failure target after their retries. To fix: send OTLP in protobuf or JSON that the function may"
-            " read.",
-            len(reasons),
-            messages,
-            name,
-            reason,
-        )

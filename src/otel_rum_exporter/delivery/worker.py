@@ -159,11 +159,11 @@ class Delivery:
                     break
         self._after_step()
 
-    def flush(self, timeout_seconds: float) -> bool:
-        """Wait until no events are stored; false if that is impossible within the timeout."""
+    def flush(self, timeout_seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until no events are stored, or `until` is true; false if some stay stored."""
         deadline = time.monotonic() + min(timeout_seconds, threading.TIMEOUT_MAX / 2)
         with self.lock:
-            while self._state.stored_events and self._advance(time.monotonic(), deadline):
+            while self._state.stored_events and not until() and self._advance(time.monotonic(), deadline):
                 pass
             is_empty = not self._state.stored_events
         self._after_step()

@@ -134,12 +134,12 @@ class Pipeline:
         """Convert every pending record now; from now on no record waits for its parent."""
         call_unlocked(lambda: self._add(lambda converter, now: converter.close(now)))
 
-    def flush(self, timeout_seconds: float) -> bool:
-        """Wait until every accepted event is delivered or dropped; return false if time runs out.
+    def flush(self, timeout_seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until every accepted event is delivered or dropped, or `until` is true; return false if some are left.
 
         Pending records stay pending: their session and user are not known yet.
         """
-        return self._delivery.flush(timeout_seconds)
+        return self._delivery.flush(timeout_seconds, until)
 
     def final_flush(self, timeout_seconds: float) -> None:
         """Send the queued events at once, within the timeout given and the configured one."""

@@ -14,7 +14,7 @@ from .._log import RateLimitedLog
 from ..config import Config
 from ..ledger import DropReason, Ledger, Record, Tally
 from ..receipt import Receipt
-from ..rum.batch import BatchKey, Events
+from ..rum.batch import AppMonitor, BatchKey, Events
 from ..rum.event import EventDraft, RumEvent
 from . import metadata, override
 from .app_monitor import AppMonitorResolver, Resolution
@@ -37,6 +37,7 @@ from .span_view import Span, SpanView
 V = TypeVar("V", bound=View)
 Read = Sequence[tuple[View, Mapping[str, Any]]]
 
+MAX_KEYS = 10_000
 REPEATED_START = "its session was started before"
 
 
@@ -61,6 +62,7 @@ class Converter:
         self._is_durable = is_durable
         self._is_closed = False
         self._provisional: dict[int, Mapped] = {}
+        self._keys: dict[tuple[AppMonitor, str, str], BatchKey] = {}
         self._ledger = ledger
         self._log = log
         hash_key = (config.id_hash_key or config.app_monitor_id or "otel-rum-exporter").encode()
@@ -205,7 +207,6 @@ class Converter:
         if not rate:
             built = [event for draft, event in zip(drafts, built, strict=True) if is_error(draft)]
         drops = too_large_of(view, built) if None in built else ()
-        monitor = resolution.monitor
         if is_start:
             built = [self._builder.session_start(view, identity, resolution, now_ns, rate), *built]
             if built[0] is None:
@@ -215,8 +216,18 @@ class Converter:
         events: list[RumEvent] = built  # type: ignore[assignment] # without drops, no event is None
         if drops:
             events = [event for event in built if event]
-        key = BatchKey(monitor, identity.session_id, identity.user_id)
+        key = self._key_of(resolution, identity)
         return Outcome(view, identity, mapped.rule, key, events, None if drafts else left_out, drops)
+
+    def _key_of(self, resolution: Resolution, identity: Identity) -> BatchKey:
+        """Return what groups events: the same object for the same app monitor, session and user."""
+        key = resolution.monitor, identity.session_id, identity.user_id
+        known = self._keys.get(key)
+        if known is None:
+            if len(self._keys) >= MAX_KEYS:
+                self._keys.clear()
+            known = self._keys[key] = BatchKey(*key)
+        return known
 
     def _can_start(self, view: View, identity: Identity, drafts: Sequence[EventDraft]) -> bool:
         """Return whether a record can start its session in RUM: no other program does, and there is something to send.
@@ -260,7 +271,7 @@ class Converter:
                 self._provisional[id(view)] = application.mapper.without_errors(view)
                 mapped = application.mapper.with_errors(view, self._provisional[id(view)], is_provisional=True)
                 events = self._builder.events(view, mapped.drafts, identity, resolution, now.epoch_ns, rate)
-                key = BatchKey(resolution.monitor, identity.session_id, identity.user_id)
+                key = self._key_of(resolution, identity)
                 provisional[id(view)] = {key: [event for event in events if event]}
             except Exception:  # noqa: BLE001, S112 - it fails again when the span is resolved, and is counted then
                 continue
@@ -276,7 +287,7 @@ class Converter:
                 view.name[:100],
                 problem,
             )
-        before = self._provisional.get(id(view))
+        before = self._provisional.get(id(view)) if self._provisional else None
         return application.mapper.map(view) if before is None else application.mapper.map_again(view, before)
 
     def _log_other_clock(self, view: View) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -51,8 +52,8 @@ _OMITTED = frozenset(
 
 _UNREADABLE = Outcome(None, drops=(Drop(DropReason.UNMAPPABLE, "", ""),))
 
-_VERSION_AT = 14
-"""The index of the version in a UUID."""
+_VERSION_AT = 12
+"""The index of the version in the digits of a UUID."""
 
 _SUMMARY_CHARS = 120
 _VALUE_CHARS = 40
@@ -123,7 +124,11 @@ def explain(decoded: DecodeResult, config: Config, now_ns: int) -> Explanation:
         _explained(outcomes[id(record)].popleft() if outcomes[id(record)] else _UNREADABLE, config, mapper)
         for record in sorted(decoded.records, key=_time_ns)
     )
-    if config.app_monitor_id == PLACEHOLDER_APP_MONITOR_ID and not config.id_hash_key and _has_hash(explained):
+    if (
+        config.app_monitor_id == PLACEHOLDER_APP_MONITOR_ID
+        and not config.id_hash_key
+        and _has_hash(explained, decoded.records)
+    ):
         log.add("no monitor", _NO_MONITOR)
     return Explanation(explained, tuple(map(str, decoded.failures)), tuple(log.notes.values()))
 
@@ -262,10 +267,20 @@ def _time_ns(record: DecodedSpan | DecodedLogRecord) -> int:
     return record.log_record.timestamp or record.log_record.observed_timestamp or 0
 
 
-def _has_hash(explained: Iterable[Explained]) -> bool:
-    """Return whether a session or user id is a hash, which is a UUID of version 8."""
-    ids = (each for record in explained for each in (record.session_id, record.user_id) if each)
-    return any(each[_VERSION_AT] == "8" for each in ids)
+def _has_hash(explained: Iterable[Explained], records: Iterable[DecodedSpan | DecodedLogRecord]) -> bool:
+    """Return whether a session or user id is a hash: a UUID of version 8 that is no attribute's value."""
+    ids = {_digits(each) for record in explained for each in (record.session_id, record.user_id) if each}
+    sent = {_digits(value) for record in records for value in _values(record) if isinstance(value, str)}
+    return any(each[_VERSION_AT] == "8" for each in ids - sent)
+
+
+def _digits(value: str) -> str:
+    return value.replace("-", "").lower()
+
+
+def _values(record: DecodedSpan | DecodedLogRecord) -> Iterator[Any]:
+    own = record.attributes if isinstance(record, DecodedSpan) else record.log_record.attributes
+    return chain(own.values(), record.resource.attributes.values())
 
 
 def _no_page(outcome: Outcome, config: Config) -> str | None:

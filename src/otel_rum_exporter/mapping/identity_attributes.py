@@ -35,9 +35,8 @@ PAGE_ID = "pageId"
 """RUM's metadata key for the page on which an event happened."""
 
 _PAGE_KEYS = (PAGE_ID, "title", "domain")
-_STATING = frozenset(
-    (*SESSION_ATTRIBUTES, *USER_ATTRIBUTES, ENDUSER_ID, SESSION_MINTED, SESSION_SAMPLED, SESSION_JOINED)
-)
+_PRIVATE = frozenset((SESSION_MINTED, SESSION_SAMPLED, SESSION_JOINED))
+_STATING = _PRIVATE | {*SESSION_ATTRIBUTES, *USER_ATTRIBUTES, ENDUSER_ID}
 
 
 class Source(Enum):
@@ -177,6 +176,8 @@ class IdentityReader:
             return NOTHING
         session = self._bounded("session", identifier(view.attributes, *self._session_attributes))
         user = self._bounded("user", identifier(view.attributes, *self._user_attributes))
+        if not view.keys.has(_PRIVATE):
+            return IdentityAttributes(session, user, NOTHING.metadata, is_nested, is_in_request=is_nested)
         sampled = view.attributes.get(SESSION_SAMPLED)
         is_sampled = sampled if isinstance(sampled, bool) else None
         is_minted = session is not None and view.attributes.get(SESSION_MINTED) is True

@@ -8,7 +8,8 @@ because children end first; and which instrumentation reported a document load, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from ..config import Config
 from ..rum.event import EventDraft
@@ -34,7 +35,8 @@ REPEATED_EXCEPTION = "another record already reported its exception"
 REPEATED_LOAD = "another record already reported its document load"
 
 
-class Mapped(NamedTuple):
+@dataclass(slots=True)
+class Mapped:
     """The event drafts of a span or log record, the rule that made them, and why there are none; else None."""
 
     rule: Rule[Any]
@@ -57,7 +59,8 @@ class Mapper:
 
     def map(self, view: View) -> Mapped:
         """Return the event drafts of a span or log record."""
-        return self.with_errors(view, self.without_errors(view))
+        mapped = self.without_errors(view)
+        return self.with_errors(view, mapped) if mapped.rule.keeps_exceptions else mapped
 
     def without_errors(self, view: View) -> Mapped:
         """Return the event drafts of a span or log record, without those of its exceptions."""
@@ -83,9 +86,7 @@ class Mapper:
             return mapped
         found = list(exceptions(view))
         drafts = [*mapped.drafts, *self._errors(view, found, is_provisional=is_provisional)]
-        return mapped._replace(
-            drafts=drafts, left_out=None if drafts else REPEATED_EXCEPTION if found else mapped.left_out
-        )
+        return Mapped(mapped.rule, drafts, None if drafts else REPEATED_EXCEPTION if found else mapped.left_out)
 
     def map_again(self, view: View, before: Mapped) -> Mapped:
         """Return the event drafts of a record that was pending, from those without errors, unless its kind changed."""

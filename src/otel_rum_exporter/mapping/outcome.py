@@ -55,9 +55,12 @@ class Converted(NamedTuple):
     def events(self) -> Events:
         """The events of all outcomes, grouped for requests."""
         grouped: dict[BatchKey, list[RumEvent]] = defaultdict(list)
-        for outcome in self.outcomes:
-            if outcome.key is not None and outcome.events:
-                grouped[outcome.key].extend(outcome.events)
+        last, group = None, []
+        for _, _, _, key, events, _, _ in self.outcomes:
+            if key is not None and events:
+                if key is not last:
+                    last, group = key, grouped[key]
+                group.extend(events)
         return grouped
 
     @property

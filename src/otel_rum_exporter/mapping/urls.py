@@ -51,7 +51,8 @@ def exported(url: str, allowed_parameters: Collection[str] = ()) -> str:
     """Return a URL as it is sent: scrubbed, and with the ids of its path masked."""
     plain = None if allowed_parameters else _PLAIN.match(url)
     if plain:
-        return plain[0] if plain[1] is None else scrub_webhook(plain[0][: plain.start(1)] + mask_path(plain[1]))
+        whole, path = plain.group(0, 1)
+        return scrub_webhook(whole[: -len(path)] + mask_path(path)) if path else whole
     found = scrub(url, allowed_parameters)
     start = found.find("/", found.find("://") + 3) if "://" in found else 0
     if start < 0:

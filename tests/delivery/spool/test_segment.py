@@ -26,7 +26,7 @@ from otel_rum_exporter.delivery.storage import QueuedEvents
 from otel_rum_exporter.rum.event import RumEvent
 from tests.delivery.queued import batch_key, event, queued
 
-DAMAGES = 1000 if os.environ.get("CI") else 100
+DAMAGES = 1000 if os.environ.get("LONG_FAULTS") else 100
 EVENTS_PER_RECORD = 3
 ADOPT_PROGRAM = """
 import sys, pathlib

@@ -575,7 +575,7 @@ def test_refused_request_detail_has_a_decision_per_event(raw: Any) -> None:
 
 @pytest.mark.parametrize("view", sorted(VIEWS))
 def test_view_size_is_limited_for_many_events(many_events: Received, view: str) -> None:
-    """Fifty thousand events give about the size of fifty."""
+    """Twenty thousand events give about the size of twenty."""
     at = next(iter(many_events.refused)).received_at
     shown = show(view, many_events, id="s7", key="x", batch="b", at=at, url="/api/7")
     assert len(json.dumps(shown)) < 250_000
@@ -583,7 +583,7 @@ def test_view_size_is_limited_for_many_events(many_events: Received, view: str) 
 
 @pytest.fixture(scope="module")
 def many_events() -> Received:
-    """Make 50,000 events of 2,000 sessions with different pages, URLs and messages."""
+    """Make 20,000 events of 2,000 sessions with different pages, URLs and messages."""
     kinds = (
         page_view,
         lambda page, at, **who: error(f"{page} broke", at, **who),
@@ -596,7 +596,7 @@ def many_events() -> Received:
             n,
             session_id=f"s{n % 2000}",
         )
-        for n in range(50_000)
+        for n in range(20_000)
     ]
     refused = tuple(RefusedRequest(400, "ValidationException", f"message {n}", "/", NOW + n) for n in range(1000))
     return received(*events, dropped=tuple(Dropped(one, f"reason {one.id}") for one in events[:1000]), refused=refused)
