@@ -179,7 +179,11 @@ class KafkaConsumer:
         self.counts.rebalances += 1
         self._next_quota = 0.0
         for one in assigned:
-            self._partitions[one.topic, one.partition] = Partition(one.topic, one.partition, self._settings.limits)
+            partition: Assigned = Partition(one.topic, one.partition, self._settings.limits)
+            partition.is_paused = (
+                True  # librdkafka keeps the pause of one that was here before; the next step resumes it
+            )
+            self._partitions[one.topic, one.partition] = partition
 
     def _on_revoke(self, _: Consumer, revoked: Sequence[TopicPartition]) -> None:
         self.counts.rebalances += 1
