@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from botocore.exceptions import ClientError
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, TopicPartition
 
 from examples.kafka.brokers import Brokers
 from otel_rum_exporter.exporter import pipeline as pipeline_module
@@ -239,6 +239,31 @@ def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPat
     finally:
         rum.is_open.set()
         pipeline.close(10.0)
+
+
+def test_a_partition_that_comes_back_is_consumed_although_it_was_paused() -> None:
+    """Librdkafka keeps the pause. A fleet under faults stopped for ever."""
+    rum = Rum()
+    with Brokers() as brokers:
+        brokers.create_topic("spans", 1)
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(5)])
+        pipeline = Pipeline(make_config(max_requests_per_second=0), rum)
+        consumer = KafkaConsumer(KafkaSettings(brokers=brokers.bootstrap, topics=("spans",)), pipeline, 0)
+        client, places = consumer._consumer, [TopicPartition("spans", 0, 0)]
+        client.incremental_assign(places)
+        assert len(client.consume(5, 30.0)) == 5
+        client.pause(places)
+        client.poll(0.2)
+        client.incremental_unassign(places)
+        client.poll(0.2)
+        client.incremental_assign(places)
+        consumer._on_assign(client, places)
+        deadline = time.monotonic() + 20.0
+        while consumer.counts.messages < 5 and time.monotonic() < deadline:
+            consumer._step()
+        consumer._drain(10.0)
+        pipeline.close(10.0)
+    assert len(rum.ids) == 5
 
 
 @pytest.mark.skipif("LONG_FAULTS" not in os.environ, reason="rebalances take long; LONG_FAULTS=1 runs it")

@@ -180,9 +180,8 @@ class KafkaConsumer:
         self._next_quota = 0.0
         for one in assigned:
             partition: Assigned = Partition(one.topic, one.partition, self._settings.limits)
-            partition.is_paused = (
-                True  # librdkafka keeps the pause of one that was here before; the next step resumes it
-            )
+            # librdkafka keeps the pause of a partition that was assigned before. The next step resumes it.
+            partition.is_paused = True
             self._partitions[one.topic, one.partition] = partition
 
     def _on_revoke(self, _: Consumer, revoked: Sequence[TopicPartition]) -> None:
