@@ -28,6 +28,7 @@ from otel_rum_exporter.kafka.partition import Limits
 from otel_rum_exporter.kafka.receiver import UndecodableError
 from otel_rum_exporter.kafka.settings import KafkaSettings
 from otel_rum_exporter.ledger import DropReason
+from otel_rum_exporter.otlp import decode_message
 from tests.kafka.fleet import committed, consumed, message, produce
 from tests.spans import make_config
 from tests.waiting import wait_until
@@ -236,6 +237,33 @@ def test_a_partition_that_comes_back_is_consumed_although_it_was_paused() -> Non
         consumer._drain(10.0)
         pipeline.close(10.0)
     assert len(rum.ids) == 5
+
+
+def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RUM does not respond: an orchestrator would kill a consumer that takes the time twice."""
+    rum = Rum()
+    rum.is_open.clear()
+    pipeline = Pipeline(make_config(max_requests_per_second=0), rum)
+    consumer = KafkaConsumer(KafkaSettings(brokers="127.0.0.1:1", topics=("spans",)), pipeline, 0)
+    left_seconds: list[float] = []
+    monkeypatch.setattr(consumer, "_release", lambda _, seconds: left_seconds.append(seconds))
+    flushed_seconds: list[float] = []
+    flush = pipeline.final_flush
+
+    def timed_flush(seconds: float) -> None:
+        began = time.monotonic()
+        flush(seconds)
+        flushed_seconds.append(time.monotonic() - began)
+
+    monkeypatch.setattr(pipeline, "final_flush", timed_flush)
+    try:
+        pipeline.start()
+        pipeline.accept_spans(decode_message(message(1)).spans)
+        consumer._drain(0.5)
+        assert left_seconds[0] <= max(0.0, 0.5 - flushed_seconds[0])
+    finally:
+        rum.is_open.set()
+        pipeline.close(10.0)
 
 
 @pytest.mark.skipif("LONG_FAULTS" not in os.environ, reason="rebalances take long; LONG_FAULTS=1 runs it")

@@ -209,10 +209,11 @@ class KafkaConsumer:
 
     def _drain(self, seconds: float) -> None:
         """Deliver what is in flight, commit and leave the group."""
+        deadline = time.monotonic() + seconds
         try:
             self._pipeline.release()
             self._pipeline.final_flush(seconds)
-            self._release(list(self._partitions), seconds)
+            self._release(list(self._partitions), max(0.0, deadline - time.monotonic()))
         finally:
             if self._dead_letters is not None:
                 self._dead_letters.close()

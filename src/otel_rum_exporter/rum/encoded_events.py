@@ -39,7 +39,9 @@ class EncodedEvents(NamedTuple):
 
     @classmethod
     def decode(cls, content: bytes) -> EncodedEvents:
-        """Return the events that `encode` wrote."""
+        """Return the events that `encode` wrote, or a former version as a list of whole events."""
+        if content.startswith(b"[["):
+            return cls.of([_with_own_metadata(*fields) for fields in orjson.loads(content)])
         head, _, json = content.partition(b"\n")
         return cls(json, *orjson.loads(head))
 
@@ -71,6 +73,14 @@ def by_session_metadata(events: Iterable[RumEvent]) -> Iterable[Sequence[RumEven
     for event in events:
         groups.setdefault(event.session_metadata, []).append(event)
     return groups.values()
+
+
+def _with_own_metadata(
+    event_id: str, time_ns: int, kind: str, details: str, metadata: str, session_metadata: str, record: Record
+) -> RumEvent:
+    """Return an event whose metadata includes that of its session."""
+    whole = orjson.dumps({**orjson.loads(session_metadata), **orjson.loads(metadata)}).decode()
+    return RumEvent.of(event_id, time_ns, kind, details, whole, "{}", record)
 
 
 def _merged(members: dict[str, Any], metadata: Mapping[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -383,3 +384,26 @@ def later_record(*, seq: int, events_before: int, events: int, label: bytes) -> 
     """Return a record with a label that this version cannot read."""
     checked = struct.pack(">2Q4I", seq, events_before, events, len(label), 0, 0) + label
     return b"\xffRS\x01" + struct.pack(">I", zlib.crc32(checked)) + checked
+
+
+def test_events_stored_by_former_versions_are_read(tmp_path: Path) -> None:
+    """Their records have a list of events, each with the metadata of its session."""
+    former = [
+        (f"{number:036}", 1_500_000_000, "work", "{}", '{"own":1}', f'{{"browser":{number}}}', record)
+        for number, record in enumerate(("span", "log", ""))
+    ]
+    for count in (1, 2, 3):
+        segment = Segment.create(tmp_path, "rum")
+        segment.put([(queued("s", *range(count)), orjson.dumps(former[:count]))])
+        segment = reopened(segment)
+        (stored,) = segment.stored.values()
+        read = segment.read(stored)
+        segment.close()
+        assert read is not None
+        assert [event.record for event in read.events()] == ["span", "log", ""][:count]
+        members = [event.members for event in read.events()]
+        assert [one["id"] for one in members] == [f"{number:036}" for number in range(count)]
+        assert [one["timestamp"] for one in members] == [1.5] * count
+        assert read.session_metadata == "{}"
+        metadata = [orjson.loads(one["metadata"]) for one in members]
+        assert metadata == [{"browser": number, "own": 1} for number in range(count)]
