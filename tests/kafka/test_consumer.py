@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,10 +20,13 @@ from botocore.exceptions import ClientError
 from confluent_kafka import KafkaError, TopicPartition
 
 from examples.kafka.brokers import Brokers
+from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.exporter import pipeline as pipeline_module
 from otel_rum_exporter.exporter.pipeline import Pipeline
 from otel_rum_exporter.kafka.consumer import KafkaConsumer
+from otel_rum_exporter.kafka.dead_letters import DeadLetters
 from otel_rum_exporter.kafka.health import Health, HealthServer
+from otel_rum_exporter.kafka.message import ConsumedMessage
 from otel_rum_exporter.kafka.metrics import exposition
 from otel_rum_exporter.kafka.partition import Limits
 from otel_rum_exporter.kafka.receiver import UndecodableError
@@ -193,6 +197,32 @@ def test_a_refused_app_monitor_does_not_hold_up_the_others(monkeypatch: pytest.M
         assert letter.value() == refused
         assert b"RUM refuses the app monitor" in dict(letter.headers())["otel_rum.reason"]
         assert run.pipeline.ledger.snapshot().dropped[DropReason.APP_MONITOR_REFUSED] == 1
+
+
+def test_a_dead_letter_that_is_too_large_goes_without_its_value() -> None:
+    """It holds up neither its partition nor other dead letters, and its place is known."""
+    with Brokers() as brokers:
+        brokers.create_topic("dead", 1)
+        properties = {"bootstrap.servers": brokers.bootstrap, "message.max.bytes": "2000"}
+        letters = DeadLetters("dead", properties, RateLimitedLog())
+        acknowledged: list[int] = []
+        for offset, size in ((7, 5000), (8, 10)):
+            poison = ConsumedMessage("spans", 0, offset, b"key", b"x" * size, [("mine", b"1")])
+            letters.send(poison, "no OTLP", partial(acknowledged.append, offset))
+
+        def are_acknowledged() -> bool:
+            letters.poll(0.05)
+            return len(acknowledged) == 2
+
+        wait_until(are_acknowledged)
+        letters.close()
+        large, small = sorted(consumed(brokers.bootstrap, "dead", 1), key=lambda letter: letter.value() or b"")
+    assert (large.value() or b"", small.value()) == (b"", b"x" * 10)
+    assert large.key() == small.key() == b"key"
+    headers = dict(large.headers())
+    assert headers["mine"] == b"1"
+    assert headers["otel_rum.offset"] == b"7"
+    assert headers["otel_rum.reason"] == b"no OTLP; its value of 5000 bytes is too large for this topic"
 
 
 def test_without_a_dead_letter_topic_poison_is_skipped() -> None:

@@ -125,3 +125,10 @@ def test_a_property_that_librdkafka_does_not_have_ends_the_command(monkeypatch: 
     result = CliRunner().invoke(otel_rum, ["kafka", "--brokers", "127.0.0.1:1", "--property", "no.such=1"])
     assert result.exit_code == 1
     assert 'No such configuration property: "no.such"' in result.output
+
+
+def test_settings_do_not_show_passwords() -> None:
+    """They may be in a traceback or a debugger's log."""
+    settings = KafkaSettings(brokers="kafka:9092", properties={"sasl.password": "hunter2"})
+    assert "hunter2" not in repr(settings)
+    assert settings.consumer()["sasl.password"] == settings.producer()["sasl.password"] == "hunter2"

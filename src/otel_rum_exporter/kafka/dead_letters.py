@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from .._log import RateLimitedLog
 from .message import ConsumedMessage, Headers
@@ -21,6 +21,11 @@ class DeadLetter(NamedTuple):
     message: ConsumedMessage
     reason: str
     is_acknowledged: Callable[[], None]
+
+    def without_value(self) -> DeadLetter:
+        """Return a letter that fits into a topic for smaller messages."""
+        reason = f"{self.reason[: MAX_REASON_CHARS // 2]}; its value of {len(self.message.value)} bytes is too large"
+        return self._replace(message=self.message._replace(value=b""), reason=f"{reason} for this topic")
 
     def headers(self) -> Headers:
         """Return the headers of the message, and its reason and place."""
@@ -63,13 +68,12 @@ class DeadLetters:
     def _produce(self, letter: DeadLetter) -> bool:
         """Give a message to the producer; false if that must be tried again."""
 
-        def on_delivery(error: object, _: object) -> None:
+        def on_delivery(error: KafkaError | None, _: object) -> None:
             if error is None:
                 self.acknowledged += 1
                 letter.is_acknowledged()
             else:
-                self._failed(error)
-                self._waiting.append(letter)
+                self._waiting.append(self._after(error, letter))
 
         message = letter.message
         try:
@@ -79,11 +83,14 @@ class DeadLetters:
         except BufferError:
             return False
         except KafkaException as error:
-            self._failed(error)
+            self._waiting[0] = self._after(error.args[0], letter)
             return False
         return True
 
-    def _failed(self, error: object) -> None:
+    def _after(self, error: KafkaError, letter: DeadLetter) -> DeadLetter:
+        """Return what to send after an error: the same letter, or one without its value if it is too large."""
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE and letter.message.value:
+            return letter.without_value()
         self._log.add(
             "dead letters",
             "dead letters were not written to %s (%s); their partitions wait, retrying. "
@@ -91,3 +98,4 @@ class DeadLetters:
             self._topic,
             error,
         )
+        return letter

@@ -15,7 +15,7 @@ DEFAULTS = {
     "partition.assignment.strategy": "cooperative-sticky",
     "auto.offset.reset": "earliest",
     "allow.auto.create.topics": "false",
-    "log_level": "2",  # what fails is also an event, which the consumer logs with its consequence
+    "log_level": "2",  # failures are also events, which the consumer logs with their consequence
 }
 """Properties of librdkafka that the user may change."""
 
@@ -38,8 +38,8 @@ _CONSUMER_ONLY = (
 class KafkaSettings:
     """What to consume, and what to do with messages that cannot become events.
 
-    `properties` are librdkafka's. `msk_region` signs in to MSK by IAM. `refused_seconds` is how long messages wait for
-    an app monitor that RUM refuses.
+    `properties` are librdkafka's, and may have passwords. `msk_region` signs in to MSK by IAM. `refused_seconds` is how
+    long messages wait for an app monitor that RUM refuses.
     """
 
     brokers: str
@@ -50,7 +50,7 @@ class KafkaSettings:
     refused_seconds: int = 600
     msk_region: str | None = None
     limits: Limits = LIMITS
-    properties: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def consumer(self) -> dict[str, str]:
         """Return the properties of the consumer."""
