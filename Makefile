@@ -9,7 +9,7 @@ WORDS = src tests docs examples benchmarks .github $(wildcard *.md)
 TEMPLATES = $(wildcard examples/lambda/*.yaml examples/aws/*.yaml)
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
-.PHONY: help demo demo-kafka test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway compare soak lambda-layer clean
+.PHONY: help demo demo-kafka test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway bench-kafka compare soak lambda-layer clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make lint   check style, types, architecture and generated documentation'
 	@echo 'make words  check the words of prose, names and files against .codespell/words.txt and common misspellings'
 	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
+	@echo 'make bench-kafka  measure 1, 2 and 4 consumers of Kafka'
 	@echo 'make demo-kafka  watch two consumers of Kafka deliver everything, although one is killed'
 	@echo 'make docs   write the generated parts of the documentation'
 	@echo 'make docs-site  build the documentation as a website in build/site; a broken link fails (with Chromium: new screenshots)'
@@ -82,6 +83,9 @@ bench-profile: $(VENV)/bench
 
 bench-gateway: $(VENV)/test
 	@$(BIN)/python -m benchmarks.gateway
+
+bench-kafka: $(VENV)/test
+	@$(BIN)/python -m benchmarks.kafka
 
 lambda-layer: $(VENV)/python
 	@$(BIN)/python examples/lambda/layer.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,21 +64,48 @@ def test_a_partition_is_behind_until_its_position_is_committed() -> None:
     assert partition.is_behind
 
 
-def test_a_full_partition_resumes_below_half_of_its_limits() -> None:
-    """By messages or by bytes."""
-    for limits, size in ((Limits(10, 10**6), 1), (Limits(10**6, 10), 1)):
-        partition: Partition[str] = Partition("spans", 0, limits)
-        for offset in range(9):
-            partition.add(offset, "", size)
-        assert not partition.is_full
-        partition.add(9, "", size)
+@pytest.mark.parametrize("limits", [Limits(10, 10**6), Limits(10**6, 10)], ids=["messages", "bytes"])
+def test_a_full_partition_resumes_below_half_of_its_limits(limits: Limits) -> None:
+    """Messages count until they are committed, bytes until they are settled. The first offset is not 0."""
+    partition: Partition[str] = Partition("spans", 0, limits)
+    for offset in range(100, 109):
+        partition.add(offset, "", 1)
+    assert not partition.is_full
+    partition.add(109, "", 1)
+    assert partition.is_full
+    partition.is_paused = True
+    for offset in range(100, 105):
+        partition.settle(offset)
+        partition.committed = partition.position
         assert partition.is_full
-        partition.is_paused = True
-        for offset in range(5):
-            partition.settle(offset)
-            assert partition.is_full
-        partition.settle(5)
-        assert not partition.is_full
+    partition.settle(105)
+    partition.committed = partition.position
+    assert not partition.is_full
+
+
+def test_messages_far_from_the_committed_offset_wait() -> None:
+    """A kill would deliver them again, also those that are settled."""
+    partition = made(messages=10)
+    for offset in range(100, 130):
+        partition.add(offset, "", 1)
+    assert [offset for offset in range(100, 130) if partition.may_hand_over(offset)] == list(range(100, 110))
+    for offset in range(100, 110):
+        partition.settle(offset)
+    assert not partition.may_hand_over(110)
+    partition.committed = partition.position
+    assert [offset for offset in range(110, 130) if partition.may_hand_over(offset)] == list(range(110, 120))
+
+
+def test_a_gap_in_the_offsets_does_not_stop_a_partition() -> None:
+    """A topic is compacted, or has transactions."""
+    partition = made(messages=10)
+    partition.add(1, "", 1)
+    partition.add(500, "", 1)
+    assert not partition.may_hand_over(500)
+    partition.settle(1)
+    partition.committed = partition.position
+    assert partition.committed == 500
+    assert partition.may_hand_over(500)
 
 
 @given(st.integers(1, 10_000), st.lists(st.integers(1, 50), min_size=1, max_size=30))

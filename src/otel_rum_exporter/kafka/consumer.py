@@ -27,6 +27,8 @@ BATCH_MESSAGES = 50
 
 POLL_SECONDS = 0.1
 COMMIT_SECONDS = 1.0
+"""How often offsets are committed. While a partition is paused, with each poll: it may wait for that."""
+
 
 QUOTA_SECONDS = 60.0
 """How often the partitions of the topics are counted, beside each rebalance."""
@@ -106,7 +108,8 @@ class KafkaConsumer:
         self._receiver.settle()
         now = self.ticked_seconds = time.monotonic()
         if now >= self._next_commit:
-            self._next_commit = now + COMMIT_SECONDS
+            is_paused = any(one.is_paused for one in self._partitions.values())
+            self._next_commit = now + (POLL_SECONDS if is_paused else COMMIT_SECONDS)
             self._commit(self._partitions.values(), is_last=False)
             self._observe()
 
@@ -125,8 +128,9 @@ class KafkaConsumer:
             self._hand_over(partition)
 
     def _hand_over(self, partition: Assigned) -> None:
-        while partition.waiting and self._receiver.receive(partition, partition.waiting[0]):
-            partition.waiting.popleft()
+        waiting = partition.waiting
+        while waiting and partition.may_hand_over(waiting[0].offset) and self._receiver.receive(partition, waiting[0]):
+            waiting.popleft()
 
     def _pause_and_resume(self) -> None:
         changed: dict[bool, list[TopicPartition]] = {True: [], False: []}
@@ -175,7 +179,10 @@ class KafkaConsumer:
         self.counts.rebalances += 1
         self._next_quota = 0.0
         for one in assigned:
-            self._partitions[one.topic, one.partition] = Partition(one.topic, one.partition, self._settings.limits)
+            partition: Assigned = Partition(one.topic, one.partition, self._settings.limits)
+            # librdkafka keeps the pause of a partition that was assigned before. The next step resumes it.
+            partition.is_paused = True
+            self._partitions[one.topic, one.partition] = partition
 
     def _on_revoke(self, _: Consumer, revoked: Sequence[TopicPartition]) -> None:
         self.counts.rebalances += 1

@@ -14,7 +14,7 @@ RESUME_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of a partition may be in flight."""
+    """How much of a partition may be in flight: messages since the committed offset, bytes that are not settled."""
 
     messages: int
     size_bytes: int
@@ -36,12 +36,15 @@ class Partition(Generic[M]):
     is_paused: bool = False
     size_bytes: int = 0
     waiting: deque[M] = field(default_factory=deque)
+    _first: int = 0
     _next: int | None = None
     _in_flight: OrderedDict[int, tuple[M, int]] = field(default_factory=OrderedDict)
 
     def add(self, offset: int, message: M, size_bytes: int) -> bool:
         """Add a message; false if it was added before. Brokers may skip offsets, but not go back."""
-        if self._next is not None and offset < self._next:
+        if self._next is None:
+            self._first = offset
+        elif offset < self._next:
             return False
         self._in_flight[offset] = (message, size_bytes)
         self.size_bytes += size_bytes
@@ -73,9 +76,17 @@ class Partition(Generic[M]):
         """Whether the broker has an older offset than the one to commit."""
         return self.position is not None and self.position != self.committed
 
+    def may_hand_over(self, offset: int) -> bool:
+        """Whether a message is near enough to the committed offset: those after it are delivered again after a kill."""
+        return offset - self._committed < self.limits.messages
+
     @property
     def is_full(self) -> bool:
         """Whether the partition must pause; a paused one only resumes well below its limits."""
         share = RESUME_SHARE if self.is_paused else 1.0
-        limits = self.limits
-        return self.unsettled >= limits.messages * share or self.size_bytes >= limits.size_bytes * share
+        uncommitted = (self._next or 0) - self._committed
+        return uncommitted >= self.limits.messages * share or self.size_bytes >= self.limits.size_bytes * share
+
+    @property
+    def _committed(self) -> int:
+        return self._first if self.committed is None else self.committed

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 from .issuer_prefixes import PREFIXES
 from .private_names import is_harmless
@@ -17,14 +18,21 @@ MASK = "***"
 Replacement = str | Callable[[re.Match[str]], str]
 
 
-class SecretText(NamedTuple):
-    """A row of the table."""
+@dataclass(frozen=True)
+class SecretText:
+    """A row of the table. `source` is its pattern as text, and `flags` are added to `re.VERBOSE`."""
 
     what: str
     example: str
     hints: tuple[str, ...]
-    pattern: re.Pattern[str]
+    source: str
     replacement: Replacement = MASK
+    flags: int = 0
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The pattern, compiled at its first use: together they take a sixth of the import, and most texts need few."""
+        return re.compile(self.source, re.VERBOSE | self.flags)
 
 
 _WORDS_OF_SECRETS = (
@@ -73,14 +81,8 @@ def _mask_iban(found: re.Match[str]) -> str:
     return MASK if int("".join(str(int(sign, 36)) for sign in text[4:] + text[:4])) % 97 == 1 else found[0]
 
 
-def _row(
-    what: str, example: str, hints: tuple[str, ...], pattern: str, replacement: Replacement = MASK, flags: int = 0
-) -> SecretText:
-    return SecretText(what, example, hints, re.compile(pattern, re.VERBOSE | flags), replacement)
-
-
 SECRET_TEXTS: tuple[SecretText, ...] = (
-    _row(
+    SecretText(
         "user and password of a URL, also with `@` in the password",
         "postgres://ann:p@ss@db.example/shop",
         ("://",),
@@ -89,7 +91,7 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
               | [^/\s@'"]+@ )""",
         "://",
     ),
-    _row(
+    SecretText(
         "query and fragment of a URL, and session ids after `;`",
         "GET /x?token=abc failed",
         ("=",),
@@ -98,14 +100,14 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
                   )=[^\s'"<>)\]]*?(?=(?::\d{1,9}){0,2}(?:[\s'"<>)\]]|$))""",
         "",
     ),
-    _row(
+    SecretText(
         "content of `data:` URLs",
         "data:image/png;base64,iVBORw0KGgo",
         ("data:",),
         r"(data:[\w/+.-]{0,80})[;,][^\s'\"<>)]*",
         r"\1",
     ),
-    _row(
+    SecretText(
         "values after a secret's name",
         "x-api-key: abc, password=hunter2, {'token': 'abc'}",
         ("=", ":"),
@@ -125,14 +127,14 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         keep_key,
         re.IGNORECASE,
     ),
-    _row(
+    SecretText(
         "values of forms and queries",
         "q=ann&page=2",
         ("&",),
         r"""(?<![\w.%\[\]&-])[\w.%\[\]-]{1,60}=[^\s&'"<>=]*(?:&[\w.%\[\]-]{1,60}=[^\s&'"<>=]*)+""",
         lambda found: re.sub(r"=[^&]*", f"={MASK}", found[0]),
     ),
-    _row(
+    SecretText(
         "values after the name of a scheme",
         "Bearer abc123def456",
         ("earer", "EARER", "asic ", "igest ", "oken ", "egotiate ", "piKey ", "pikey "),
@@ -141,27 +143,27 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         lambda found: (found[1] or found[2]) + MASK,
         re.IGNORECASE,
     ),
-    _row("JSON Web Tokens", "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0", ("eyJ",), r"eyJ[\w-]{5,}(?:\.[\w-]*){0,4}"),
-    _row(
+    SecretText("JSON Web Tokens", "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0", ("eyJ",), r"eyJ[\w-]{5,}(?:\.[\w-]*){0,4}"),
+    SecretText(
         "keys and tokens with the prefix of their issuer",
         "AKIAIOSFODNN7EXAMPLE",
         (),
         rf"(?<![A-Za-z0-9])(?:{PREFIXES})",
     ),
-    _row(
+    SecretText(
         "webhooks whose path is a secret",
         "https://hooks.slack.com/services/T0/B0/abc",
         ("hook", "api.telegram.org"),
         r"((?:hooks\.(?:slack|zapier)\.com|/api/webhooks|webhook\.office\.com|api\.telegram\.org)/)[^\s'\"<>]+",
         _keep_first,
     ),
-    _row(
+    SecretText(
         "e-mail addresses",
         "ann.miller@example.com is not known",
         ("@", "%40", "%2540", "\uff20", "&#64;"),
         r"(?<![\w.+%'-])[\w.+%'-]{1,64}?(?:@|%(?:25)?40|\uff20|&\#64;)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w:-])",
     ),
-    _row(
+    SecretText(
         "values of rows that a database refuses",
         "Key (email)=(ann) already exists",
         (")=(",),
@@ -169,7 +171,7 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         _keep_first,
         re.MULTILINE,
     ),
-    _row(
+    SecretText(
         "values that a validator or a database quotes",
         "Duplicate entry 'ann' for key 'users.name'",
         ("uplicate entry", "input_value=", "ailing row contains", "invalid input syntax", "Incorrect "),
@@ -179,40 +181,40 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         lambda found: (found[1] or found[2] or found[3]) + MASK,
         re.MULTILINE,
     ),
-    _row(
+    SecretText(
         "card numbers with a valid check digit",
         "card 4111 1111 1111 1111",
         (),
         r"(?<![\w.-])(?:\d(?:[\ -]?\d){12,18}|\d{4}(?:\.\d{4}){3})(?![\w-]|\.\d)",
         _mask_card,
     ),
-    _row(
+    SecretText(
         "bank accounts (IBAN) with valid check digits",
         "DE89 3704 0044 0532 0130 00",
         (),
         r"\b[A-Z]{2}\d{2}(?:\ ?[A-Z0-9]{4}){2,7}(?:\ ?[A-Z0-9]{1,3})?\b",
         _mask_iban,
     ),
-    _row(
+    SecretText(
         "social security numbers, also of Brazil (CPF)",
         "SSN 123-45-6789",
         ("-",),
         r"(?<![\w.-])(?:\d{3}-\d{2}-\d{4}|\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w-])",
     ),
-    _row(
+    SecretText(
         "phone numbers with `+`",
         "call +49 151 2345678",
         ("+",),
         r"(?<![\w.+])\+\d{1,3}[\ ().-]?(?:\d[\ ().-]{0,2}){6,13}\d(?![\w.-]\d)",
     ),
-    _row(
+    SecretText(
         "phone numbers with `00`, or in American form",
         "call 0049 151 2345678",
         (),
         r"""(?<![\w.+-])(?:00[1-9]\d{0,2}\ \d{2,5}\ \d[\d\ ]{3,10}\d|[2-9]\d\d\.[2-9]\d\d\.\d{4})(?![\w-]|\.\d)
           | (?<![\w.-])(?:\(\d{3}\)\ ?|\d{3}-)\d{3}-\d{4}(?![\w-])""",
     ),
-    _row(
+    SecretText(
         "passwords in SQL and in options of commands",
         "CREATE USER ann IDENTIFIED BY 'hunter2'",
         ("IDENTIFIED", "identified", "PASSWORD", "--", "-u "),
@@ -223,7 +225,7 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         lambda found: (found[1] or found[2] or found[3]) + MASK,
         re.IGNORECASE,
     ),
-    _row(
+    SecretText(
         "content of XML elements with a secret's name",
         "<token>abc</token>",
         ("</",),
@@ -232,14 +234,14 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         _keep_first,
         re.IGNORECASE,
     ),
-    _row(
+    SecretText(
         "users and passwords of databases without `://`",
         "ann:hunter2@tcp(db:3306)/shop",
         ("@",),
         r"""(?<![^\s'"(])[^\s:'"]+:[^\s'"]+@(?=(?:tcp|unix)6?\()
           | (?<![\w/.@-])[\w$]{1,30}/[^\s/@'"]{1,64}@(?=[\w.-]{1,100}:\d{2,5}[:/])""",
     ),
-    _row(
+    SecretText(
         "the user's name in paths of home directories",
         r"C:\Users\ann\report.txt",
         ("/home/", "Users"),

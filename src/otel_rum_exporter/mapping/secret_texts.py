@@ -9,7 +9,7 @@ import re
 from urllib.parse import unquote
 
 from .caches import cache_short_texts
-from .issuer_prefixes import PREFIXES, has_prefix
+from .issuer_prefixes import has_prefix
 from .secret_forms import BLOCKS, MASK, SECRET_TEXTS, keep_key
 
 MAX_CHARS = 8192
@@ -45,7 +45,7 @@ _WORD = re.compile(r"\S+")
 
 _KEYS = next(row for row in SECRET_TEXTS if row.what == "values after a secret's name")
 _WEBHOOKS = next(row for row in SECRET_TEXTS if row.what == "webhooks whose path is a secret")
-_ISSUED = next(row for row in SECRET_TEXTS if row.pattern.pattern.endswith(f"(?:{PREFIXES})"))
+_ISSUED = next(row for row in SECRET_TEXTS if row.what == "keys and tokens with the prefix of their issuer")
 
 
 @cache_short_texts(2048, MAX_CACHED_CHARS)

@@ -39,7 +39,7 @@ class EncodedEvents(NamedTuple):
 
     @classmethod
     def decode(cls, content: bytes) -> EncodedEvents:
-        """Return the events that `encode` wrote, or a former version as a list of whole events."""
+        """Return the events that `encode` wrote, or version 0.1 as a list of whole events."""
         if content.startswith(b"[["):
             return cls.of([_with_own_metadata(*fields) for fields in orjson.loads(content)])
         head, _, json = content.partition(b"\n")

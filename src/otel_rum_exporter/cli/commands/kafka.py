@@ -57,7 +57,7 @@ from ..options import Command, read_config
     type=click.IntRange(1),
     default=LIMITS.messages,
     show_default=True,
-    help="Most messages of a partition in flight.",
+    help="Most messages of a partition after its committed offset, which is also what a kill delivers again.",
 )
 @click.option(
     "--max-in-flight-bytes",

@@ -255,9 +255,9 @@ class Spool:
     def _convert(self, path: Path, recovered: list[QueuedEvents]) -> int:
         """Replace an SQLite file without an owner by records, and return the number of lost events."""
         found = read_sqlite(path)
-        if found is None or (found[0] and not self._put(_encoded(found[0]))):
+        if found is None or (found[0] and not self._put(found[0])):
             return 0
-        recovered += found[0]
+        recovered += [one for one, _ in found[0]]
         delete_sqlite(path)
         return found[1]
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import orjson
 
-from ...rum.encoded_events import by_session_metadata
-from ...rum.event import RumEvent
 from ..storage import QueuedEvents
 from .record import decode_stored
 
@@ -18,9 +16,9 @@ SQLITE_SUFFIX = ".db"
 _ROWS = "SELECT events, header, header_checksum, content, content_checksum FROM queued ORDER BY seq"
 
 
-def read_sqlite(path: Path) -> tuple[list[QueuedEvents], int] | None:
+def read_sqlite(path: Path) -> tuple[list[tuple[QueuedEvents, bytes]], int] | None:
     """Return the events of a database, and the number of damaged ones; None if a living process owns it."""
-    found: list[QueuedEvents] = []
+    entries: list[tuple[QueuedEvents, bytes]] = []
     lost_events = 0
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
@@ -33,16 +31,13 @@ def read_sqlite(path: Path) -> tuple[list[QueuedEvents], int] | None:
                 if queued is None:
                     lost_events += events
                 else:
-                    stored = [RumEvent.of(*fields) for fields in orjson.loads(content)]
-                    found += [
-                        QueuedEvents.of(queued.key, group, queued.accepted_ns) for group in by_session_metadata(stored)
-                    ]
+                    entries.append((queued, content))
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):
             return None
     except (sqlite3.DatabaseError, ValueError, TypeError):
         lost_events += 1  # at least
-    return found, lost_events
+    return entries, lost_events
 
 
 def delete_sqlite(path: Path) -> None:
