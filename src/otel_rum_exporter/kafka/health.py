@@ -11,7 +11,7 @@ from ..exporter.exposition import CONTENT_TYPE
 
 
 class Health(NamedTuple):
-    """What the paths respond."""
+    """The responses of the paths."""
 
     is_alive: Callable[[], bool]
     is_ready: Callable[[], bool]

@@ -27,7 +27,7 @@ class PartitionState(NamedTuple):
 
 @dataclass(slots=True)
 class Counts:
-    """What the consumer has counted. One thread changes it; `partitions` is replaced as a whole."""
+    """The counts of the consumer. One thread changes it; `partitions` is replaced as a whole."""
 
     messages: int = 0
     records: int = 0

@@ -31,7 +31,7 @@ _CONSUMER_ONLY = (
     *("auto.", "check.crcs", "fetch.", "group.", "heartbeat.", "isolation.", "max.partition.", "max.poll."),
     *("partition.assignment.", "queued.", "session.timeout"),
 )
-"""What a consumer's property begins with. The producer of dead letters has the others, such as SASL and TLS."""
+"""The beginnings of a consumer's own properties. The producer of dead letters has the others, such as SASL and TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""Sessions that were left out lately, in a fixed amount of memory: a Bloom filter of two generations.
+"""Sessions that were left out recently, in a fixed amount of memory: a Bloom filter of two generations.
 
-They can be a thousand times as many as those that are sent. A session that is taken for one of them by mistake is left
-out, too, which tears nothing; that are at most 7 % of the new sessions.
+They can be a thousand times as many as those that are sent. The filter reports at most 7 % of the new sessions by
+mistake. They are left out too, each as a whole.
 https://en.wikipedia.org/wiki/Bloom_filter
 """
 

@@ -80,8 +80,8 @@ def kafka(
 ) -> None:
     """Consume OTLP spans and logs from Kafka as a consumer group, and send them to RUM, until Ctrl-C or SIGTERM.
 
-    An offset is committed when RUM has accepted all events of the messages before it. The variables
-    OTEL_EXPORTER_AWS_RUM_... set the destination and the way of sending.
+    An offset is committed when all events of the messages before it are delivered, or dropped and counted. The
+    variables OTEL_EXPORTER_AWS_RUM_... set the destination and the way of sending.
 
     \b
     Examples:

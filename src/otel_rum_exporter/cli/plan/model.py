@@ -122,7 +122,7 @@ def plan(profile: Profile, load: Load) -> Plan:
     usd_per_month = usd(sessions_per_second * profile.total * month_seconds)
     cores = spans * CPU_SECONDS_PER_SPAN + requests * CPU_SECONDS_PER_REQUEST
     consumers = max(1, math.ceil(cores / USED_SHARE))
-    consumers += consumers > 1  # one may be away
+    consumers += consumers > 1  # one may be down or restarting
     processes = load.processes or consumers
     waiting = at_peak * load.outage_seconds
     room = quota - peak_events
