@@ -5,6 +5,8 @@ The budget is pure; this module has its clock, its counts and its log line.
 
 from __future__ import annotations
 
+import math
+
 from .._log import RateLimitedLog
 from ..config import SESSION_SILENCE_NS, Config, variable
 from ..delivery.worker import Delivery
@@ -49,18 +51,25 @@ class SessionRate:
         if budget.rate == 1:
             self._log.add(
                 "session rate",
-                "all new sessions are sent again: together they have %.3g events/s. To fix: nothing.",
-                budget.events_per_second,
+                "all new sessions are sent again: together they have %s events/s. To fix: nothing.",
+                _figure(budget.events_per_second),
             )
             return
+        # While the rate rises again, RUM takes what arrives.
+        is_set = not (budget.is_of_rum or math.isinf(budget.per_second))
         self._log.add(
             "session rate",
-            "new sessions are sampled, %.2g of 100 are sent: all have %.3g events/s together, and %s %.3g. Sessions "
+            "new sessions are sampled, %s of 100 are sent: all together have %s events/s, and %s %s. Sessions "
             "under way stay whole. To fix: raise the quota %s of AWS and %s, or send fewer events.",
-            100 * budget.rate,
-            budget.events_per_second,
-            "RUM takes" if budget.is_of_rum else "the budget is",
-            budget.per_second,
+            _figure(100 * budget.rate),
+            _figure(budget.events_per_second),
+            "the budget is" if is_set else "RUM takes",
+            "all of them" if math.isinf(budget.per_second) else _figure(budget.per_second),
             QUOTA_CODE,
             variable("max_events_per_second"),
         )
+
+
+def _figure(value: float) -> str:
+    """Return three digits of a number, or a whole number, without an exponent."""
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"
