@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from otel_rum_exporter._log import RateLimitedLog
+from otel_rum_exporter._receipt import Receipt
 from otel_rum_exporter.delivery.action import Send, WaitUntil
 from otel_rum_exporter.delivery.app_monitor_queue import QueuedBatch
 from otel_rum_exporter.delivery.in_flight import MAX_IN_FLIGHT, InFlight
@@ -22,7 +23,6 @@ from otel_rum_exporter.delivery.sender import send_batch
 from otel_rum_exporter.delivery.state import DeliveryState
 from otel_rum_exporter.delivery.storage import MemoryStore, QueuedEvents
 from otel_rum_exporter.ledger import DropReason, Ledger, Tally
-from otel_rum_exporter.receipt import Receipt
 from otel_rum_exporter.rum.batch import Batch
 from otel_rum_exporter.rum.encoded_events import EncodedEvents
 from otel_rum_exporter.rum.errors import Disposition, Outcome

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
+from otel_rum_exporter._receipt import Receipt
 from otel_rum_exporter.exporter.pipeline import Pipeline
 from otel_rum_exporter.ledger import DropReason
-from otel_rum_exporter.receipt import Receipt
 from tests.spans import make_config, make_span
 from tests.waiting import wait_until
 

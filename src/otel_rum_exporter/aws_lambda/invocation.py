@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from .._log import log_line
+from .._receipt import Receipt
 from ..config import Config, unknown_variables
 from ..exporter.pipeline import QueueFullError
 from ..exporter.registry import SharedPipeline
 from ..otlp import OtlpError, decode_message
-from ..receipt import Receipt
 from ..rum.client import suppressed_instrumentation
 
 RESERVED_SECONDS = 1.0

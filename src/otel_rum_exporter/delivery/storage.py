@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from .._receipt import Receipt
 from ..ledger import DropReason, Tally
-from ..receipt import Receipt
 from ..rum.batch import BatchKey, Events
 from ..rum.encoded_events import EncodedEvents
 from ..rum.event import RumEvent

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from .._fork import UNFORKED
 from .._locks import DeferringLock, call_unlocked
 from .._log import RateLimitedLog
+from .._receipt import Receipt
 from ..config import Config
 from ..delivery.queue import EventQueue
 from ..delivery.rate_limiter import RateLimiter
@@ -27,7 +28,6 @@ from ..mapping.log_view import LogRecord
 from ..mapping.outcome import Converted
 from ..mapping.span_view import Span
 from ..mapping.urls import scrub
-from ..receipt import Receipt
 from ..rum.account import Credentials, credentials_in
 from ..rum.client import RumClient, Transport
 from .cost import Cost

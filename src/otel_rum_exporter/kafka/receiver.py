@@ -7,10 +7,10 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from .._log import RateLimitedLog
+from .._receipt import Receipt
 from ..exporter.pipeline import Pipeline, QueueFullError
 from ..ledger import DropReason
 from ..otlp import DecodeResult, OtlpError, decode_message
-from ..receipt import Receipt
 from .dead_letters import DeadLetters
 from .message import ConsumedMessage
 from .metrics import Counts

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from .._attributes import EVENT_TYPE, RESOURCE_APP_MONITOR_ID, SESSION_MINTED
 from .._log import RateLimitedLog
+from .._receipt import Receipt
 from ..config import Config
 from ..ledger import DropReason, Ledger, Record, Tally
-from ..receipt import Receipt
 from ..rum.batch import AppMonitor, BatchKey, Events
 from ..rum.event import EventDraft, RumEvent
 from . import metadata, override

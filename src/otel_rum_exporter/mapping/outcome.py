@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from .._receipt import Receipt
 from ..ledger import DropReason, Record
-from ..receipt import Receipt
 from ..rum.batch import BatchKey, Events
 from ..rum.event import RumEvent
 from .identity import Identity

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from opentelemetry.trace import SpanKind
 
-from ..receipt import Receipt
+from .._receipt import Receipt
 from .attribute_keys import AttributeKeys
 from .attribute_values import MAX_SAFE_INTEGER, json_text, size_bytes
 from .redaction import STANDARD, Redactor
