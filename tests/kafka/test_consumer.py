@@ -199,6 +199,20 @@ def test_a_refused_app_monitor_does_not_hold_up_the_others(monkeypatch: pytest.M
         assert run.pipeline.ledger.snapshot().dropped[DropReason.APP_MONITOR_REFUSED] == 1
 
 
+def test_ignored_messages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """If a topic is created again, its offsets begin again, and its messages are not those that were consumed."""
+    rum = Rum()
+    with running(rum) as (brokers, run):
+        wait_until(lambda: len(run.consumer._partitions) == PARTITIONS)
+        for partition in list(run.consumer._partitions.values()):
+            partition.add(99, ConsumedMessage("spans", partition.number, 99, None, b"", []), 1)
+            partition.settle(99)
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(10)])
+        wait_until(lambda: "are ignored, because those before 100 were consumed" in caplog.text)
+        assert rum.ids == []
+        assert run.consumer.counts.messages == 0
+
+
 def test_a_dead_letter_that_is_too_large_goes_without_its_value() -> None:
     """It holds up neither its partition nor other dead letters, and its place is known."""
     with Brokers() as brokers:

@@ -126,6 +126,16 @@ class KafkaConsumer:
             self.counts.messages += 1
             partition.waiting.append(consumed)
             self._hand_over(partition)
+        else:
+            self._log.add(
+                f"ignored {partition.topic} {partition.number}",
+                "messages of %s[%d] from offset %d on are ignored, because those before %d were consumed. To fix: "
+                "restart the consumers if the topic was created again or a broker has lost messages.",
+                partition.topic,
+                partition.number,
+                consumed.offset,
+                partition.next_offset,
+            )
 
     def _hand_over(self, partition: Assigned) -> None:
         waiting = partition.waiting

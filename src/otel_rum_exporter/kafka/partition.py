@@ -62,6 +62,11 @@ class Partition(Generic[M]):
         return found[0] if found else None
 
     @property
+    def next_offset(self) -> int:
+        """The first offset that can be added."""
+        return self._next or 0
+
+    @property
     def unsettled(self) -> int:
         """The number of messages in flight."""
         return len(self._in_flight)
