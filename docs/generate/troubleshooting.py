@@ -68,8 +68,8 @@ LINES = {
     "an export request failed unexpectedly": Cause("An error of the gateway."),
     "Kafka: …": Cause("librdkafka reports a fault of the brokers, the topics or the permissions."),
     "messages of …[…] from offset … on are ignored": Cause(
-        "A broker sent offsets again that `otel-rum kafka` had consumed. Harmless, unless they are other messages: those "
-        "of a topic that was created again, or of a partition whose last messages a broker has lost."
+        "A broker sent offsets again that `otel-rum kafka` had consumed. Harmless, unless they are other messages: "
+        "those of a topic that was created again, or of a partition whose last messages a broker has lost."
     ),
     "an offset of … was not committed": Cause("A broker refused or missed a commit of `otel-rum kafka`."),
     "dead letters were not written to": Cause("The dead-letter topic of `otel-rum kafka` accepts no messages."),
