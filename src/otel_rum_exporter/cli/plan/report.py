@@ -45,11 +45,11 @@ def fact_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "requests/s at the peak", number(plan.peak_requests_per_second)
     yield "spans/s at the peak", number(plan.peak_spans_per_second)
     yield "price a month", f"{usd_text(plan.usd_per_month)} at list price ({PRICE_DATE}, {PRICE_PAGE})"
-    if plan.quota_to_ask > plan.quota:
+    if plan.peak_events_per_second > plan.quota:
         yield "quota to ask for", f"{plan.quota_to_ask:,} events/s, {QUOTA_CODE} ({QUOTA_NAME})"
         yield "without it", f"{percent(plan.sample_rate)} of the sessions at the peak"
         yield "  price a month", f"at most {usd_text(plan.usd_per_month_sampled)}"
-        yield "  each process", f"{BUDGET}={plan.budget_per_process:.3g}"
+        yield "  each process", f"{BUDGET}={setting_text(plan.budget_per_process)}"
     else:
         yield "quota to ask for", f"none: {number(plan.quota)} events/s are enough"
     yield "processor", f"{plan.cores:.2g} cores at the peak"
@@ -77,7 +77,12 @@ def number(value: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share in percent."""
-    return f"{100 * share:.2g} %"
+    return f"{100 * share:.{2 if share < 0.99 else 3}g} %"
+
+
+def setting_text(value: float) -> str:
+    """Return a number as the value of a variable."""
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def usd_text(value: float) -> str:
