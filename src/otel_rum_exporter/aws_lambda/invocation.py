@@ -23,6 +23,9 @@ from ..rum.client import suppressed_instrumentation
 RESERVED_SECONDS = 1.0
 """Time to return the response; a fifth of the time left, if that is less."""
 
+SETTLE_SECONDS = 0.1
+"""Receipts settle an instant after their events leave the queue, in other threads."""
+
 MAX_KNOWN_MESSAGES = 20_000
 """How many messages of failed batches are remembered. A batch has at most 10,000."""
 
@@ -136,8 +139,8 @@ class Deliveries:
         # Not longer, because events of earlier invocations may wait for an app monitor that RUM refuses.
         is_empty = pipeline.flush(deadline - time.monotonic(), until=is_settled)
         with self._changed:
-            if is_empty:  # receipts settle an instant after the queue is empty
-                self._changed.wait_for(is_settled, max(0.0, deadline - time.monotonic()))
+            left_seconds = max(0.0, deadline - time.monotonic())
+            self._changed.wait_for(is_settled, left_seconds if is_empty else min(left_seconds, SETTLE_SECONDS))
             failed = [at for at, delivery in enumerate(deliveries) if not (delivery and delivery.is_settled)]
             for message, delivery in zip(messages, deliveries, strict=True):
                 self._known.pop(message.key, None)
