@@ -155,13 +155,13 @@ def test_a_full_queue_fails_the_rest(function: LocalRum, monkeypatch: pytest.Mon
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_MAX_MEMORY_BYTES", str(1024 * 1024))
     function.answer(503, times=1_000_000)
     names = [f"span {number:03} {'x' * 100}" for number in range(100)]
-    event = sqs_event([text(spans(*names, session=str(number))) for number in range(15)])
-    assert len(sqs_handler(event, Context(0.5))["batchItemFailures"]) == 15
-    assert len(invocation._deliveries()._known) < 15
+    event = sqs_event([text(spans(*names, session=str(number))) for number in range(30)])
+    assert len(sqs_handler(event, Context(0.5))["batchItemFailures"]) == 30
+    assert len(invocation._deliveries()._known) < 30
     function.faults = ()
     while sqs_handler(event, Context()) != SUCCESS:
         pass
-    assert _names(function) == sorted(names * 15)
+    assert _names(function) == sorted(names * 30)
 
 
 def test_an_app_monitor_that_rum_refuses_holds_up_no_other(function: LocalRum) -> None:
