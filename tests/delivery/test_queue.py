@@ -76,6 +76,24 @@ def test_put_back_keeps_a_batch_unchanged_and_delays_no_other() -> None:
     assert (queue.events, queue.memory_bytes) == (0, 0)
 
 
+def test_a_batch_that_always_fails_takes_turns_with_the_others() -> None:
+    """Each failure pauses its app monitor, and its delay may end with the pause: it would always be the first."""
+    queue = EventQueue(max_events_per_request=10)
+    add(queue, "failing", 1)
+    failing = queue.take(0.0)
+    for number in range(2):
+        add(queue, f"other {number}", number)
+    taken = []
+    for number in range(4):
+        queue.put_back(failing, float(number))
+        queue.pause(failing.key, float(number))
+        batch = queue.take(float(number))
+        taken.append(batch.key.session_id)
+        if batch is not failing:
+            failing = queue.take(float(number))
+    assert taken == ["failing", "other 0", "other 1", "failing"]
+
+
 def test_put_back_delays_only_the_failed_batch_until_its_time_or_skip_backoff() -> None:
     """Batches of other sessions are sent meanwhile."""
     queue = EventQueue(max_events_per_request=2)

@@ -64,6 +64,7 @@ class AppMonitorQueue:
         self._open: OrderedDict[BatchKey, QueuedBatch] = OrderedDict()
         self._failed: list[tuple[float, int, QueuedBatch]] = []
         self._failures = itertools.count()
+        self._is_others_turn = False
 
     @property
     def is_empty(self) -> bool:
@@ -91,8 +92,14 @@ class AppMonitorQueue:
         return max(self.paused_until, self._failed[0][0]) if self._failed else math.inf
 
     def take(self, now_seconds: float) -> QueuedBatch:
-        """Remove and return a failed batch whose delay is over, else a full batch, else the oldest open batch."""
-        if self._failed and self._failed[0][0] <= now_seconds:
+        """Remove and return a failed batch whose delay is over, else a full batch, else the oldest open batch.
+
+        Failed batches take turns with the others, which one that always fails would hold up.
+        """
+        is_retry = bool(self._failed) and self._failed[0][0] <= now_seconds
+        is_retry = is_retry and not (self._is_others_turn and (self.full or self._open))
+        self._is_others_turn = is_retry
+        if is_retry:
             return heapq.heappop(self._failed)[2]
         first_seconds = self._first_open().since_seconds + FULL_FIRST_SECONDS if self._open else math.inf
         if self.full and self.full[0].since_seconds <= first_seconds:
