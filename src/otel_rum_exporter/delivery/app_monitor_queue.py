@@ -15,6 +15,9 @@ from .storage import QueuedEvents
 FULL_FIRST_SECONDS = 5.0
 """A full batch is sent before an open batch that is older by less than this, to save requests."""
 
+ATTEMPTS_IN_A_ROW = 5
+"""Not fewer: in an outage the others fail too, and no events are added to a batch that has failed."""
+
 
 @dataclass(slots=True, eq=False)
 class QueuedBatch:
@@ -94,13 +97,14 @@ class AppMonitorQueue:
     def take(self, now_seconds: float) -> QueuedBatch:
         """Remove and return a failed batch whose delay is over, else a full batch, else the oldest open batch.
 
-        Failed batches take turns with the others, which one that always fails would hold up.
+        The others have a turn after some attempts, because a batch that always fails would hold them up.
         """
-        is_retry = bool(self._failed) and self._failed[0][0] <= now_seconds
-        is_retry = is_retry and not (self._is_others_turn and (self.full or self._open))
-        self._is_others_turn = is_retry
-        if is_retry:
-            return heapq.heappop(self._failed)[2]
+        is_due = bool(self._failed) and self._failed[0][0] <= now_seconds
+        if is_due and not (self._is_others_turn and (self.full or self._open)):
+            batch = heapq.heappop(self._failed)[2]
+            self._is_others_turn = batch.attempts % ATTEMPTS_IN_A_ROW == 0
+            return batch
+        self._is_others_turn = False
         first_seconds = self._first_open().since_seconds + FULL_FIRST_SECONDS if self._open else math.inf
         if self.full and self.full[0].since_seconds <= first_seconds:
             return self.full.popleft()
