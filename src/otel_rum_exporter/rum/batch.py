@@ -60,8 +60,8 @@ class Batch:
         """The single events."""
         return tuple(event for part in self.parts for event in part.events())
 
-    def rum_events(self) -> tuple[bytes, bytes]:
-        """Return the events, separated by commas, and SessionMetadata, both as JSON.
+    def rum_events(self) -> tuple[bytes, str]:
+        """Return the events as they are sent, separated by commas, and SessionMetadata, which is JSON as text.
 
         RUM merges SessionMetadata with each event's metadata, which takes precedence. SessionMetadata holds what the
         session metadata of all events share.
@@ -73,7 +73,7 @@ class Batch:
         shared = {key: value for key, value in first.items() if all(_contains(other, key, value) for other in others)}
         rest = {text: _without(session, shared) for text, session in sessions.items()}
         texts = [part.merged(rest[part.session_metadata]) for part in self.parts]
-        return b",".join(texts), orjson.dumps(shared)
+        return b",".join(texts), orjson.dumps(shared).decode()
 
     def merged_events(self) -> bytes:
         """Return the events with their whole metadata, as JSON, for a botocore without SessionMetadata."""

@@ -19,7 +19,7 @@ def body(batch: Batch) -> bytes:
     """Return the JSON body of the request."""
     events, session_metadata = batch.rum_events()
     members = orjson.dumps(_common_members(batch)).removesuffix(b"}")
-    return b'%b,"RumEvents":[%b],"SessionMetadata":%b}' % (members, events, orjson.dumps(session_metadata.decode()))
+    return b'%b,"RumEvents":[%b],"SessionMetadata":%b}' % (members, events, orjson.dumps(session_metadata))
 
 
 def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
 
     botocore has SessionMetadata since 1.44.5. Without it, each event has all of its metadata.
     """
-    events, shared = batch.rum_events() if has_session_metadata else (batch.merged_events(), b"")
+    events, shared = batch.rum_events() if has_session_metadata else (batch.merged_events(), "")
     request = {
         "Id": batch.key.app_monitor.id,
         **_common_members(batch),
@@ -36,7 +36,7 @@ def parameters(batch: Batch, *, has_session_metadata: bool) -> dict[str, Any]:
             for event in orjson.loads(b"[%b]" % events)
         ],
     }
-    return {**request, "SessionMetadata": shared.decode()} if has_session_metadata else request
+    return {**request, "SessionMetadata": shared} if has_session_metadata else request
 
 
 def _common_members(batch: Batch) -> dict[str, Any]:
