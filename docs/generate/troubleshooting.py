@@ -42,7 +42,9 @@ LINES = {
     "RumSessionMiddleware found no session": Cause(
         "The middleware is there, but the request has no cookie of AWS's browser client."
     ),
-    "… has no session, and the SDK dropped": Cause("The span has more attributes than the SDK keeps, 128."),
+    "… has no session, and the SDK dropped": Cause(
+        "The span has more attributes than the SDK keeps, 128, or OTLP with attributes that cannot be read."
+    ),
     "reading the session of a request failed": Cause("A function of yours raised the exception in the line."),
     "reading the session of a span failed": Cause("A function of yours raised the exception in the line."),
     "the page_views function failed": Cause("A function of yours raised the exception in the line."),
