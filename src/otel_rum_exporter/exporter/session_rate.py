@@ -1,4 +1,4 @@
-"""Which share of the new sessions is sent: counts what the converter made, and sets its rate.
+"""The share of new sessions that is sent: counts what the converter made, and sets its rate.
 
 The budget is pure; this module has its clock, its counts and its log line.
 """
