@@ -52,11 +52,11 @@ LINES = {
     "the event set by rum.event.type": Cause("`rum.event.details` violates RUM's schema of the type."),
     "the times of … are": Cause("A program sends OTLP with times in another unit."),
     "… events in … minutes": Cause("The projected cost is above `COST_WARNING_USD_PER_DAY`. See [cost](cost.md)."),
-    "new sessions are sampled": Cause(
+    "… events/s arrive, and": Cause(
         "More events arrive than `MAX_EVENTS_PER_SECOND`, or than RUM takes for a minute. See "
         "[cost](cost.md#a-budget-of-events)."
     ),
-    "all new sessions are sent again": Cause("The load is below the budget, or below what RUM takes."),
+    "… events/s arrive; all new sessions": Cause("The load is below the budget, or below what RUM accepts."),
     "… of … messages not delivered in time": Cause(
         "RUM did not accept all events of an invocation in [Lambda](lambda.md) before its timeout."
     ),

@@ -151,7 +151,7 @@ def test_a_malformed_record_costs_only_itself(function: LocalRum, caplog: pytest
 
 
 def test_a_full_queue_fails_the_rest(function: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has no room is not lost: it comes again, and is delivered once."""
+    """A message without room is not lost: it arrives again, and is delivered once."""
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_MAX_MEMORY_BYTES", str(1024 * 1024))
     function.answer(503, times=1_000_000)
     names = [f"span {number:03} {'x' * 100}" for number in range(100)]

@@ -41,6 +41,13 @@ def spans(tmp_path: Path) -> str:
     return str(file)
 
 
+@pytest.fixture
+def shop() -> Iterator[LocalRum]:
+    """Serve RUM with one app monitor."""
+    with LocalRum(app_monitors=[AppMonitor(id=APP_MONITOR_ID, name="shop")]) as rum:
+        yield rum
+
+
 def on_terminal(*arguments: str, **variables: str) -> str:
     """Return what a command prints on a terminal."""
     terminal, other_end = os.openpty()
@@ -103,9 +110,10 @@ def test_each_command_has_styles_on_a_terminal_and_none_in_a_pipe(spans: str) ->
         assert set((piped.stdout + piped.stderr).split()) - set(STYLE.sub("", shown).split()) == set(), arguments
 
 
-def test_doctor_on_a_narrow_terminal_has_details_on_lines_of_their_own() -> None:
+def test_doctor_on_a_narrow_terminal_has_details_on_lines_of_their_own(shop: LocalRum) -> None:
     """Beside their labels, they would have no room."""
-    lines = STYLE.sub("", on_terminal("doctor", "--no-send", *SETTINGS, COLUMNS="40")).splitlines()
+    settings = ("--app-monitor-id", APP_MONITOR_ID, "--endpoint", shop.url, "--signing", "none")
+    lines = STYLE.sub("", on_terminal("doctor", "--no-send", *settings, COLUMNS="40")).splitlines()
     number = next(number for number, line in enumerate(lines) if line.split() == ["ok", "settings"])
     assert lines[number + 1].startswith("    ")
 
@@ -140,13 +148,6 @@ def test_full_disk_is_one_line() -> None:
         )
     assert ended.returncode == 1
     assert ended.stderr == b"otel-rum: cannot use the output: No space left on device\n"
-
-
-@pytest.fixture
-def shop() -> Iterator[LocalRum]:
-    """Serve RUM with one app monitor."""
-    with LocalRum(app_monitors=[AppMonitor(id=APP_MONITOR_ID, name="shop")]) as rum:
-        yield rum
 
 
 def test_ctrl_c_at_a_question_ends_quietly(shop: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,11 +199,11 @@ def completions(shell: str, code: str, **variables: str) -> list[str]:
         ("con", ["config"]),
         ("send --custom-ev", ["--custom-events"]),
         ("send --custom-events a", ["application", "all"]),
-        ("gateway --grpc f", ["false"]),
+        ("gateway --grpc = f", ["false"]),
     ],
 )
 def test_bash_completes_commands_options_and_values(words: str, expected: list[str]) -> None:
-    """With the script of the docs."""
+    """With the script of the docs. bash passes the `=` of `--grpc=f` as a word."""
     typed = words.split()
     code = f"""
 eval "$(_OTEL_RUM_COMPLETE=bash_source otel-rum)"
@@ -220,23 +221,27 @@ autoload -Uz compinit && compinit -D -u
 compadd() { print -l -- ${(P)argv[-1]} }
 words=(otel-rum send --custom-events a) CURRENT=4
 $_comps[otel-rum]
+words=(otel-rum send --custom-events=a) CURRENT=3
+$_comps[otel-rum]
 """
 FISH = """
 source {script}
 complete -C "otel-rum send --custom-events a"
+complete -C "otel-rum send --custom-events=a"
 """
 
 
 @pytest.mark.parametrize(("shell", "code"), [("zsh", ZSH), ("fish", FISH)])
 def test_other_shells_complete_values(shell: str, code: str, tmp_path: Path) -> None:
-    """The script of the docs asks the command for the values."""
+    """The script of the docs asks the command for the values. These shells replace the whole word."""
     script = run(_OTEL_RUM_COMPLETE=f"{shell}_source").stdout
     assert f"_OTEL_RUM_COMPLETE={shell}_complete" in script
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     (tmp_path / "script").write_text(script)
     found = completions(shell, code.replace("{script}", str(tmp_path / "script")), HOME=str(tmp_path))
-    assert set(found) == {"application", "all"}
+    values = ["application", "all"]
+    assert sorted(found) == sorted([*values, *(f"--custom-events={value}" for value in values)])
 
 
 def test_files_are_completed_as_files() -> None:

@@ -1,4 +1,4 @@
-"""Which segments of a path are ids by their form."""
+"""The segments of a path that are ids by their form."""
 
 from __future__ import annotations
 

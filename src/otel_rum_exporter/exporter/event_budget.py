@@ -18,11 +18,11 @@ RISE_PER_SECOND = 0.0223
 
 MIN_CATCH_UP = 0.2
 MAX_CATCH_UP = 1.1
-"""How far the rate may differ from what the load allows, while more or fewer events are sent than the budget."""
+"""The accepted difference from the rate that the load allows, while more or fewer events are sent than the budget."""
 
 CORRECTION_SECONDS = 300.0
 MIN_CORRECTION, MAX_CORRECTION = 0.8, 1.25
-"""How slowly, and how far, a lasting difference between the events sent and the budget is corrected."""
+"""The speed and the limit at which a lasting difference between the events sent and the budget is corrected."""
 
 MAX_ELAPSED_SECONDS = 600.0
 """A longer silence counts as this one."""
@@ -44,7 +44,7 @@ TAKEN_SHARE = 0.9
 """The part of what RUM takes that new events may use, so that the backlog is delivered, too."""
 
 REGROWTH_PER_SECOND = 0.0056
-"""How fast the limit grows while nothing waits, to find what RUM takes: 5 % in ten seconds."""
+"""The growth of the limit while nothing waits, to find what RUM takes: 5 % in ten seconds."""
 
 MIN_PER_SECOND = 1.0
 """The limit if RUM throttles every request."""
@@ -58,7 +58,7 @@ NOTABLE_FACTOR = 2.0
 
 
 class Load(NamedTuple):
-    """What was counted since the last call.
+    """The counts since the last call.
 
     `records` and `events` are of sessions that are sent, `left_out` are records of those that the budget left out, and
     `errors` the events that are sent for them all the same.
@@ -112,7 +112,7 @@ class SampleRate:
 
 
 class Capacity:
-    """How many events a second RUM takes, as long as more arrive; infinity otherwise. Not thread-safe.
+    """The events per second that RUM takes, as long as more arrive; infinity otherwise. Not thread-safe.
 
     An outage is no lack of capacity: the queue keeps its events for later.
     """
@@ -168,7 +168,7 @@ class EventBudget:
 
     @property
     def events_per_second(self) -> float:
-        """How many events all sessions together would have."""
+        """The number of events that all sessions together would have."""
         return self._sample_rate.events_per_second
 
     @property

@@ -37,10 +37,10 @@ from .session_rate import SessionRate
 Convert: TypeAlias = Callable[[Converter, Moment], Converted]
 
 RECOVER_SECONDS = 5.0
-"""How often the spool is searched for events of processes that have ended."""
+"""The interval at which the spool is searched for events of processes that have ended."""
 
 EXPIRE_SECONDS = 60.0
-"""How often events in memory are searched for those that are too old."""
+"""The interval at which events in memory are searched for those that are too old."""
 
 
 class QueueFullError(Exception):

@@ -27,14 +27,14 @@ BATCH_MESSAGES = 50
 
 POLL_SECONDS = 0.1
 COMMIT_SECONDS = 1.0
-"""How often offsets are committed. While a partition is paused, with each poll: it may wait for that."""
+"""The interval at which offsets are committed. While a partition is paused, with each poll: it may wait for that."""
 
 
 QUOTA_SECONDS = 60.0
-"""How often the partitions of the topics are counted, beside each rebalance."""
+"""The interval at which the partitions of the topics are counted, beside each rebalance."""
 
 SETTLE_SECONDS = 5.0
-"""How long a rebalance waits for messages in flight: the group waits too. The rest is consumed again by others."""
+"""The time that a rebalance waits for messages in flight: the group waits too. The rest is consumed again by others."""
 
 METADATA_SECONDS = 5.0
 _OUTDATED = frozenset(

@@ -16,7 +16,7 @@ ADVICE: Mapping[str | None, str] = {
     "session. To fix: give it issue_cookies=True, or session= with a function that returns an id that grants no "
     "access. If AWS's browser client is on the pages, enable its allowCookies.",
 }
-"""What to do about a request without a session, by `SESSION_MISSING`."""
+"""The log line about a request without a session, by `SESSION_MISSING`."""
 
 
 def log_missing_session(log: RateLimitedLog, view: View) -> None:

@@ -56,7 +56,7 @@ ID_FORMS: tuple[tuple[str, str, str], ...] = (
     ("names of cloud resources", "arn:aws:iam::123456789012:user", r"arn:.*|urn:.*|sha\d{1,3}:.*"),
     ("people's handles", "@ann", r"[~@].+"),
 )
-"""What, an example, and the pattern of a whole segment."""
+"""A name of the form, an example, and the pattern of a whole segment."""
 
 _FORMS = re.compile("|".join(f"(?:{pattern})" for _, _, pattern in ID_FORMS))
 _EXTENSION = re.compile(r"(.+?)((?:\.(?:min|bundle|chunk|esm|module))*\.(?!\d+\Z)[A-Za-z][A-Za-z0-9]{0,9})")

@@ -16,7 +16,7 @@ MAX_CACHED_CHARS = 256
 
 
 class Treatment(Enum):
-    """What happens to the value of an attribute. Truth values of names without `NEVER` are always sent."""
+    """The treatment of an attribute's value. Truth values of names without `NEVER` are always sent."""
 
     SENT = "sent"
     NUMBERS = "sent if it is a number or a truth value"

@@ -59,7 +59,7 @@ _SENT_TYPES: dict[Treatment, tuple[type, ...]] = {
 
 
 class Redactor:
-    """What leaves of names, texts, URLs and attributes, in one mode; a function decides about the rest. Never raises.
+    """A filter of names, texts, URLs and attributes, in one mode and by a function. Never raises.
 
     `hook` receives name and value of what would leave, and returns what to send; None sends nothing.
     """

@@ -271,4 +271,4 @@ BLOCKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("private keys", "-----BEGIN ", ("-----END ",)),
     ("private keys of PuTTY", "Private-Lines: ", ("Private-MAC: ",)),
 )
-"""What, its start, and its end: the first of these that follows."""
+"""A name of the block, its start, and its end: the first of these that follows."""

@@ -16,7 +16,7 @@ MAX_CHARS = 8192
 """Longer texts are cut, because an event has at most 6,000 bytes, and a search takes a second for some megabytes."""
 
 MAX_ENCODINGS = 3
-"""How often a part of a URL may be percent-encoded."""
+"""The number of times that a part of a URL may be percent-encoded."""
 
 MAX_ENCODED_PARTS = 100
 """Above this many percent signs, only whole words are decoded: each part takes some microseconds."""

@@ -41,7 +41,7 @@ class Raised(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """Where an exception was raised, the exceptions that caused it, and those that a group holds."""
+    """The place where an exception was raised, the exceptions that caused it, and those that a group holds."""
 
     place: str
     causes: tuple[Raised, ...] = ()

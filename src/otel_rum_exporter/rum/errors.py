@@ -25,7 +25,7 @@ _UNREACHABLE = frozenset(("EndpointConnectionError", "ConnectTimeoutError", "Pro
 
 
 class Disposition(enum.Enum):
-    """What to do with a batch after its request."""
+    """The disposition of a batch after its request."""
 
     DELIVERED = "delivered"
     THROTTLED = "keep the batch, and reduce the request rate"

@@ -1,4 +1,4 @@
-"""Which spans are pages and screens, and what RUM hears of them."""
+"""The spans that are pages and screens, and their events."""
 
 from typing import Any
 
