@@ -61,7 +61,7 @@ KIB = 1024
 TEXT_CACHES: list[tuple[Any, int, int]] = [
     (custom.event_type, 1000, 1024),
     (exception_kinds._is_answer_type, 256, 300),
-    (health_checks._is_path_of_check, 1000, 256),
+    (health_checks._is_check, 1000, 256),
     (library_spans.is_library, 1000, 256),
     (path_ids._masked, 4096, 128),
     (path_ids._may_have_secret, 4096, 128),
