@@ -5,6 +5,7 @@ The numbers are written out: the tests of the modules use the constants, and wou
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -30,13 +31,14 @@ from otel_rum_exporter.mapping import (
     stack_trace,
 )
 from otel_rum_exporter.mapping.app_monitor import AppMonitorResolver
-from otel_rum_exporter.mapping.application import Application
+from otel_rum_exporter.mapping.application import Application, Applications
 from otel_rum_exporter.mapping.attribute_keys import keys_of
 from otel_rum_exporter.mapping.attribute_values import json_value, size_bytes
 from otel_rum_exporter.mapping.caches import Caches
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.events import custom, exception_kinds, js_error, xray
 from otel_rum_exporter.mapping.events.exception_kinds import is_cancelled_message
+from otel_rum_exporter.mapping.explain import summary
 from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.mapping.identity_attributes import IdentityAttributes, IdentityReader
 from otel_rum_exporter.mapping.log_view import LogView
@@ -50,6 +52,7 @@ from otel_rum_exporter.mapping.sampling import Sampling, with_rate
 from otel_rum_exporter.mapping.secret_texts import scrub_text
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.mapping.stack_trace import application_frame, chain_of
+from otel_rum_exporter.rum.event import RumEvent
 from tests.logs import make_log
 from tests.mapping.event_drafts import mapped, types
 from tests.spans import APP_MONITOR_ID, START_NS, exception_event, make_config, make_span
@@ -219,6 +222,17 @@ def test_identities_of_spans_and_keys_of_batches_are_shared_up_to_a_number() -> 
         assert shared(0) is not first
 
 
+def _are_few(count: int) -> bool:
+    applications = Applications(lambda _, __: Application.__new__(Application))
+    for number in range(count):
+        applications.of(f"{number}")
+    return applications.remove_oldest() is None
+
+
+def _summary(**details: str) -> str:
+    return summary(RumEvent.of("id", START_NS, "a", json.dumps(details), "{}", "{}"))
+
+
 def _nested(depth: int) -> object:
     value: object = "x"
     for _ in range(depth):
@@ -295,6 +309,14 @@ def _failed_call(**attributes: str) -> dict[str, Any]:
     return error
 
 
+def _segment_type(chars: int) -> str:
+    request = {"http.request.method": "GET", "url.full": "https://a.example/"}
+    span = make_span("GET", request, kind=SpanKind.CLIENT, events=[exception_event("x" * chars)])
+    details = dict(mapped(span, make_config(xray_events=True)))["xray_trace_event"]
+    kind: str = details["subsegments"][0]["cause"]["exceptions"][0]["type"]
+    return kind
+
+
 def _at_end(text: str, chars: int) -> str:
     return "\n".rjust(chars - len(text), "x") + text
 
@@ -308,6 +330,13 @@ def _severity(number: int) -> SeverityNumber:
 
 
 LIMITS: list[tuple[str, Callable[[int], object], int]] = [
+    ("applications", _are_few, 256),
+    ("characters of a value that is explained", lambda size: _summary(a="x" * size) == "a=" + "x" * size, 40),
+    (
+        "characters of a line that is explained",
+        lambda size: len(_summary(a="x" * 40, b="x" * 40, c="x" * (size - 88))) == size,
+        120,
+    ),
     ("levels of a value", lambda size: json_value(_nested(size)) == _nested(size), 8),
     ("levels of a value that is redacted", lambda size: STANDARD.value("a", _nested(size), ()) == _nested(size), 8),
     ("integers that doubles hold", lambda size: json_value(size) == size, 9_007_199_254_740_991),
@@ -378,6 +407,7 @@ LIMITS: list[tuple[str, Callable[[int], object], int]] = [
         300,
     ),
     ("characters of a custom type", lambda size: custom.event_type("a" * size) == "a" * size, 256),
+    ("characters of a segment's exception", lambda size: _segment_type(size) == "x" * size, 256),
     ("characters of a segment's name", lambda size: xray.segment_name("a" * size) == "a" * size, 200),
     (
         "frames of a segment",
@@ -436,9 +466,9 @@ def test_times_since_2000_have_their_unit_found(unit_ns: int) -> None:
     ("start_ns", "is_kept"),
     [
         (START_NS + 3600 * SECOND_NS, True),
-        (START_NS + 3600 * SECOND_NS + 1_000_000, False),
+        (START_NS + 3600 * SECOND_NS + 1000, False),
         (FIRST_DATE_SECONDS * SECOND_NS, True),
-        (FIRST_DATE_SECONDS * SECOND_NS - 1_000_000, False),
+        (FIRST_DATE_SECONDS * SECOND_NS - 1000, False),
     ],
 )
 def test_a_time_is_kept_from_2000_until_an_hour_ahead(start_ns: int, *, is_kept: bool) -> None:
@@ -474,3 +504,8 @@ def test_an_url_with_many_encoded_parts_is_masked_whole() -> None:
     secret = "ann%252540example.com"
     assert scrub_text("/a%20" * 99 + f"/{secret}") == "/a%20" * 99 + "/***"
     assert scrub_text("/a%20" * 100 + f"/{secret}") == "***"
+
+
+def test_the_id_of_a_segment_is_the_same_in_every_version() -> None:
+    """X-Ray joins the parts of a trace by it."""
+    assert xray.segment_id("0" * 16) == "5eed5e6700000001"
