@@ -57,6 +57,17 @@ class Conversion:
         return found
 
 
+def test_the_event_of_a_log_record_has_the_end_of_its_trace_id_in_its_own() -> None:
+    """RUM's schema of an error has no place for it. The console links the error to its trace by it."""
+    span, attributes = make_span("GET /"), {"exception.type": "KeyError", "exception.message": "sku"}
+    *_, event = Conversion([make_log("exception", attributes, span=span)]).events
+    *_, outside = Conversion([make_log("exception", attributes)]).events
+    assert span.context
+    assert event.members["id"][19:].startswith("9")
+    assert event.members["id"][24:] == f"{span.context.trace_id:032x}"[20:]
+    assert event.members["id"][:18] != outside.members["id"][:18]
+
+
 def test_a_session_start_has_the_rum_id_of_the_previous_session() -> None:
     """It is metadata, because the event's schema is closed; the id itself is not sent."""
     attributes = {"session.id": A, "session.previous_id": "secret-session"}

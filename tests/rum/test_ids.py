@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.rum.ids import event_id, id_within_span, to_uuid
+from otel_rum_exporter.rum.ids import event_id, id_within_span, id_within_trace, to_uuid
 
 A = "11111111-1111-4111-8111-111111111111"
 
@@ -55,3 +55,13 @@ def test_ids_within_spans_differ_if_any_part_differs(places: set[tuple[int, int,
     made = {id_within_span(f"{trace:032x}", f"{span:016x}", index) for trace, span, index in places}
     assert len(made) == len(places)
     assert all(uuid.UUID(one).version == 8 and uuid.UUID(one).variant == uuid.RFC_4122 for one in made)
+
+
+def test_ids_within_a_trace_end_as_the_trace_and_differ_by_their_parts() -> None:
+    """They are never those of a span, and without a trace those of their parts."""
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    made = [id_within_trace(trace, "m", str(number)) for number in range(300)]
+    assert len(set(made)) == 300
+    assert {(one[19], one[24:]) for one in made} == {("9", trace[20:])}
+    assert all(uuid.UUID(one).version == 8 and uuid.UUID(one).variant == uuid.RFC_4122 for one in made)
+    assert id_within_trace("", "m", "0") == event_id("m", "0")

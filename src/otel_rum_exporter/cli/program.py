@@ -15,7 +15,7 @@ from click.shell_completion import get_completion_class
 
 from .._secrets import without_secrets
 from .._version import VERSION
-from . import EXIT_CODES, FAILED, INTERRUPTED, MISUSED, PIPE_CLOSED, fail, not_installed
+from . import EXIT_CODES, FAILED, INTERRUPTED, MISUSED, PIPE_CLOSED, completion, fail, not_installed
 from .commands.config import config
 from .commands.demo import demo
 from .commands.doctor import doctor
@@ -103,6 +103,7 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     shell = os.environ.get(COMPLETION_VARIABLE, "").partition("_")[0]
+    completion.register()
     if shell and get_completion_class(shell) is None:
         fail(f"{COMPLETION_VARIABLE}: there is no completion for {shell}; use bash, zsh or fish", MISUSED)
     try:

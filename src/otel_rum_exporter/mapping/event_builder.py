@@ -15,7 +15,7 @@ from .._config_fields import MAX_METADATA_ATTRIBUTES
 from ..config import Config
 from ..ledger import Record
 from ..rum.event import EventDraft, RumEvent, encode
-from ..rum.ids import event_id, id_within_span
+from ..rum.ids import event_id, id_within_span, id_within_trace
 from . import metadata
 from .app_monitor import Resolution
 from .events import session_start
@@ -100,4 +100,4 @@ class EventBuilder:
 
 
 def _id_of_log(view: View, resolution: Resolution, draft: EventDraft, index: int) -> str:
-    return event_id(resolution.monitor.id, *view.id_parts, draft.type, str(index))
+    return id_within_trace(view.trace_id, resolution.monitor.id, *view.id_parts, draft.type, str(index))

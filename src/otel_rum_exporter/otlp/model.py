@@ -166,6 +166,7 @@ class DecodeProgress:
         self._records = 0
         self._values = 0
         self.rejected = 0
+        self.ignored = 0
 
     @property
     def failures(self) -> tuple[DecodeFailure, ...]:
@@ -193,19 +194,26 @@ class DecodeProgress:
             raise TooManyRecordsError(f"more than {self._max_values} attributes; send them in several requests")
 
     def add_failure(self, failure: DecodeFailure, records: int = 1) -> None:
-        """Record a failure, and count the records that are rejected because of it."""
+        """Record a failure, and count the records that are rejected because of it; with 0 a part is ignored."""
         self.rejected += records
+        self.ignored += not records
         if len(self._failures) < MAX_FAILURES:
             self._failures.append(failure)
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeResult:
-    """The records of a body in their order, the first failures, and the number of rejected records."""
+    """The records of a body in their order, the first failures, and how many records and parts were not read."""
 
     records: tuple[DecodedSpan | DecodedLogRecord, ...]
     failures: tuple[DecodeFailure, ...]
     rejected: int = 0
+    ignored: int = 0
+
+    @property
+    def unread(self) -> int:
+        """The number of records and parts of records that were not read."""
+        return self.rejected + self.ignored
 
     @property
     def spans(self) -> tuple[DecodedSpan, ...]:

@@ -57,3 +57,12 @@ def id_within_span(trace_id: str, span_id: str, index: int) -> str:
     if index >= MAX_INDEXED:
         return event_id(trace_id, span_id, str(index))
     return f"{span_id[:8]}-{span_id[8:12]}-8{span_id[12:15]}-8{span_id[15]}{_INDEXES[index]}-{trace_id[20:]}"
+
+
+def id_within_trace(trace_id: str, *parts: str) -> str:
+    """Return the id of an event of a log record: derived from parts, with the end of the trace id if it has one.
+
+    The local RUM's console finds the trace by it; the details of most event types have no place for a trace id.
+    """
+    made = event_id(*parts)
+    return f"{made[:19]}9{made[20:24]}{trace_id[20:]}" if trace_id else made

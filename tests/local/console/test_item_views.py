@@ -12,7 +12,7 @@ from otel_rum_exporter.local import Event
 from otel_rum_exporter.local.console.received import Received
 from otel_rum_exporter.local.console.web import VIEWS
 from otel_rum_exporter.mapping.metadata import CLIENT_NAME
-from otel_rum_exporter.rum.ids import id_within_span
+from otel_rum_exporter.rum.ids import id_within_span, id_within_trace
 from tests.local.console.records import NOW, error, event, load, page_view, received, request, scope
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -235,6 +235,23 @@ def test_error_of_the_exporter_links_to_the_trace_of_its_request() -> None:
     # Without another event that has the whole trace id, it is unknown.
     assert show("error", received(broke), key=keys["sku"])["trace"] == ""
     assert show("trace", received(broke), id=TRACE) is None
+
+
+def test_error_of_a_log_record_links_to_its_trace() -> None:
+    """Its id has the trace, and no span. Two events of such ids are no call of one span."""
+    call = {"request": {"method": "GET", "url": "/pay"}, "response": {"status": 500}}
+    failed = of_span("http_event", 0, 5, {**call, "trace_id": XRAY_TRACE, "segment_id": SPAN})
+    broke = of_span("js_error_event", 1, 4, {"type": "KeyError", "message": "sku"})
+    logged = replace(broke, id=id_within_trace(TRACE, "a log record"))
+    (row,) = show("errors", received(failed, logged))["errors"]
+    shown = show("error", received(failed, logged), key=row["key"])
+    assert (shown["trace"], shown["occurrences"][0]["trace"]) == (TRACE, TRACE)
+    steps = show("trace", received(failed, logged), id=TRACE)["steps"]
+    assert {(step["name"], step["depth"]) for step in steps} == {("GET /pay → 500", 0), ("KeyError: sku", 0)}
+    timed = event("performance_resource_event", {"targetUrl": "/other", "duration": 1}, 5)
+    calls = [replace(one, id=id_within_trace(TRACE, one.type), metadata=broke.metadata) for one in (failed, timed)]
+    assert len(show("http", received(*calls))["urls"]) == 2
+    assert all(fact.other is None for fact in received(*calls).index.facts)
 
 
 def test_requests_served_and_made_by_an_application_are_rows_of_their_own() -> None:

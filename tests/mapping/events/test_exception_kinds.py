@@ -43,6 +43,24 @@ ANSWERS = [
     (r"Symfony\Component\HttpKernel\Exception\NotFoundHttpException", "No route found"),
     ("org.springframework.web.server.ResponseStatusException", '404 NOT_FOUND "no such order"'),
     ("ActiveRecord::RecordNotFound", "Couldn't find Order with 'id'=4"),
+    ("HTTPTooManyRequests", "slow down"),
+    ("shop.http.HttpGone", "moved"),
+    ("ConflictException", "exists"),
+    ("UnprocessableEntityException", "no sku"),
+    ("http_errors.UnsupportedMediaTypeError", "csv"),
+    ("io.javalin.http.NotFoundResponse", "Not found"),
+    ("io.micronaut.http.exceptions.HttpStatusException", "no order"),
+    (r"Slim\Exception\HttpNotFoundException", "Not found."),
+    (r"yii\web\NotFoundHttpException", "Page not found."),
+    ("org.springframework.security.authentication.BadCredentialsException", "Bad credentials"),
+    ("org.springframework.http.converter.HttpMessageNotReadableException", "JSON parse error"),
+    ("Phoenix.Router.NoRouteError", "no route found for GET /x"),
+    ("rest_framework.serializers.ValidationError", "[ErrorDetail(string='required')]"),
+    ("rest_framework_simplejwt.exceptions.InvalidToken", "Token is invalid"),
+    ("flask_wtf.csrf.CSRFError", "400 Bad Request: The CSRF token is missing."),
+    ("slowapi.errors.RateLimitExceeded", "429: 5 per 1 minute"),
+    ("Error", "NEXT_REDIRECT;replace;/login;307;"),
+    ("Error", "NEXT_HTTP_ERROR_FALLBACK;404"),
 ]
 ERRORS = [
     ("KeyError", "'sku'"),
@@ -54,6 +72,10 @@ ERRORS = [
     ("werkzeug.exceptions.InternalServerError", "500 Internal Server Error"),
     ("aiohttp.web_exceptions.HTTPServiceUnavailable", "Service Unavailable"),
     ("rest_framework.exceptions.APIException", "A server error occurred."),
+    ("Locked", "held by process 7"),
+    ("shop.ConflictError", "two writers"),
+    ("shop.OrderNotFound", "4711"),
+    ("botocore.errorfactory.NotFoundException", "no such table"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What a load of sessions costs and needs. Pure: a test compares it with the real pipeline.
+"""A model of the costs and needs of a load of sessions. Pure: a test compares it with the real pipeline.
 
 [docs/scale.md](https://github.com/otel-rum-exporter/otel-rum-exporter/blob/main/docs/scale.md) has the sources of the
 constants.
@@ -78,7 +78,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a load needs.
+    """The needs of a load.
 
     `sample_rate` is the share of sessions that the quota allows at the peak, `usd_per_month_sampled` the most that they
     cost, and `budget_per_process` the part of the quota that a process gets. `outage_*` is what waits after an outage

@@ -1,4 +1,4 @@
-"""What RUM did with the events of one case."""
+"""The answer of RUM to one case: what it did with the events."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _THREADS = 20
 
 
 class Service(Protocol):
-    """What an experiment needs of RUM."""
+    """The part of RUM that an experiment needs."""
 
     def put(self, body: bytes, *, is_compressed: bool) -> None:
         """Send a request. Raise boto3's exception if RUM refuses it."""

@@ -48,8 +48,9 @@ NAME_END = "\x1f"
 
 _KEY_CHARACTERS = 12
 _EXPORTER = "otel-rum-exporter"
-_SPAN_EVENT_ID = re.compile(
-    r"([0-9a-f]{8})-([0-9a-f]{4})-8([0-9a-f]{3})-8([0-9a-f])[0-9a-f]{2}-([0-9a-f]{12})", re.ASCII
+# The ids of events of spans have an 8 before the last digit of the span id; those of log records a 9, and no span id.
+_EVENT_ID = re.compile(
+    r"([0-9a-f]{8})-([0-9a-f]{4})-8([0-9a-f]{3})-([89])([0-9a-f])[0-9a-f]{2}-([0-9a-f]{12})", re.ASCII
 )
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _VARIABLE = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|0x[0-9a-fA-F]+|\d+(?:[.,]\d+)*")
@@ -137,12 +138,13 @@ def shared_words(event: Event) -> str:
 def span_of(event: Event) -> tuple[str, str]:
     """Return the span id and the last 12 digits of the trace id of an event, which this exporter writes into its id.
 
-    Both are empty for other events: the details of most types have no place for a trace id.
+    Both are empty for other events: the details of most types have no place for a trace id. Events of log records have
+    no span id.
     """
-    if event.metadata.get("aws:client") != _EXPORTER or not (found := _SPAN_EVENT_ID.fullmatch(event.id)):
+    if event.metadata.get("aws:client") != _EXPORTER or not (found := _EVENT_ID.fullmatch(event.id)):
         return "", ""
-    *span, trace_end = found.groups()
-    return "".join(span), trace_end
+    *start, variant, last, trace_end = found.groups()
+    return "".join([*start, last]) if variant == "8" else "", trace_end
 
 
 def own_fields(event: Event) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ class Values:
 
 @dataclass(slots=True, eq=False)
 class Shared:
-    """What events of a session have in common. `words` is the text that a search reads. Compared by identity."""
+    """The values that events of a session have in common; `words` is what a search reads. Compared by identity."""
 
     session: IndexedSession
     user: str | None

@@ -213,7 +213,7 @@ class Index:
             trace=trace,
             span=span,
             trace_end=_end_of(trace) or (trace_end if its_kind in _IN_TRACES else ""),
-            call=f"{trace_end}{span}" or sent,
+            call=f"{trace_end}{span}" if span else sent,
             is_served=its_kind == "http" and bool(span),
         )
 

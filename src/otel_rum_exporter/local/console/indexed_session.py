@@ -32,7 +32,7 @@ class IndexedSession:
         self._alone: dict[tuple[str, bool], list[Fact]] = {}
 
     def shared_by(self, user: str | None, values: Values, words: str) -> Shared:
-        """Return what the events with this user, these values and these words share."""
+        """Return the group of the events with this user, these values and these words."""
         found = self._shared.get((user, values, words))
         if found is None:
             found = self._shared[user, values, words] = Shared(self, user, values, words)
@@ -40,7 +40,7 @@ class IndexedSession:
 
     @property
     def shared(self) -> Collection[Shared]:
-        """What its events share, in groups."""
+        """The values that its events share, in groups."""
         return self._shared.values()
 
     def pair(self, fact: Fact) -> None:

@@ -146,7 +146,7 @@ class Selection:
 
     @cached_property
     def shared(self) -> Collection[Shared]:
-        """What the events in scope share, in groups."""
+        """The values that the events in scope share, in groups."""
         if not self.narrows:
             return [shared for session in self.index.sessions.values() for shared in session.shared]
         if self._shared is not None and not self._terms and not self._is_timed:
