@@ -5,7 +5,9 @@ The numbers are written out: the tests of the modules use the constants, and wou
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import uuid
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -16,27 +18,17 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanKind
 
+from otel_rum_exporter import mapping
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.ledger import Ledger
-from otel_rum_exporter.mapping import (
-    attribute_keys,
-    health_checks,
-    library_spans,
-    metadata,
-    path_ids,
-    private_names,
-    redaction,
-    routes,
-    secret_texts,
-    stack_trace,
-)
+from otel_rum_exporter.mapping import attribute_keys, caches, metadata, stack_trace
 from otel_rum_exporter.mapping.app_monitor import AppMonitorResolver
 from otel_rum_exporter.mapping.application import Application, Applications
 from otel_rum_exporter.mapping.attribute_keys import keys_of
 from otel_rum_exporter.mapping.attribute_values import json_value, size_bytes
 from otel_rum_exporter.mapping.caches import Caches
 from otel_rum_exporter.mapping.converter import Converter
-from otel_rum_exporter.mapping.events import custom, exception_kinds, js_error, xray
+from otel_rum_exporter.mapping.events import custom, js_error, xray
 from otel_rum_exporter.mapping.events.exception_kinds import is_cancelled_message
 from otel_rum_exporter.mapping.explain import summary
 from otel_rum_exporter.mapping.identity import Moment
@@ -61,33 +53,41 @@ READER = IdentityReader(hash_key=b"key", has_enduser_id=False)
 SECOND_NS = 1_000_000_000
 KIB = 1024
 
-TEXT_CACHES: list[tuple[Any, int, int]] = [
-    (custom.event_type, 1000, 1024),
-    (exception_kinds._is_answer_type, 256, 300),
-    (health_checks._is_path_of_check, 1000, 256),
-    (library_spans.is_library, 1000, 256),
-    (path_ids._masked, 4096, 128),
-    (path_ids._may_have_secret, 4096, 128),
-    (private_names.treatment_of, 1024, 256),
-    (redaction._plain_text, 2048, 160),
-    (redaction._scrub_label, 1000, 1024),
-    (redaction.scrub_name, 1000, 1024),
-    (routes.readable, 1000, 1024),
-    (secret_texts.scrub_text, 2048, 160),
+TEXT_CACHES = [
+    (256, 300),  # types of exceptions
+    *[(1000, 256)] * 3,  # scopes; paths of health checks, of people and of programs
+    *[(1000, 1024)] * 4,  # types of events, routes, names and labels
+    (1024, 256),  # names of attributes
+    *[(2048, 160)] * 2,  # values of attributes and other texts
+    *[(4096, 128)] * 2,  # segments of paths
 ]
+"""The number of results that each function of texts keeps, and the length of their texts."""
+
+CHARS = (127, 128, 129, 159, 160, 161, 255, 256, 257, 299, 300, 301, 1023, 1024, 1025)
 
 
-@pytest.mark.parametrize(("function", "texts", "chars"), TEXT_CACHES)
-def test_results_for_texts_are_kept_up_to_a_number_and_a_length(function: Any, texts: int, chars: int) -> None:
+def test_results_for_texts_are_kept_up_to_a_number_and_a_length() -> None:
     """One more starts again, and one longer is not kept."""
-    kept = function.__self__
+    folder = mapping.__path__
+    modules = [importlib.import_module(one.name) for one in pkgutil.walk_packages(folder, f"{mapping.__name__}.")]
+    functions = [value for module in modules for value in vars(module).values()]
+    found: dict[int, Any] = {id(kept): kept for one in functions if isinstance(kept := _self_of(one), caches._Texts)}
+    assert sorted(map(_bounds, found.values())) == TEXT_CACHES
+
+
+def _self_of(function: object) -> object:
+    return getattr(function, "__self__", None)
+
+
+def _bounds(kept: Any) -> tuple[int, int]:
     kept.clear()
-    for number in range(texts):
-        function(f"w{number}")
-    assert len(kept) == texts
-    function("w" * chars)
-    function("w" * (chars + 1))
-    assert list(kept) == ["w" * chars]
+    texts = 0
+    while len(kept) == texts:
+        kept[f"w{texts}"]
+        texts += 1
+    for chars in CHARS:
+        kept["w" * chars]
+    return texts - 1, max(chars for chars in CHARS if "w" * chars in kept)
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,14 @@ BOUNDED = {
 
 def test_what_applications_remember_has_a_bound_for_all_together() -> None:
     """Each of these; pending spans have bounds of their own."""
-    config, caches = make_config(), Caches()
-    Application(config, READER, lambda: "", Sampling(config), APP_MONITOR_ID, caches)
+    config, shared = make_config(), Caches()
+    Application(config, READER, lambda: "", Sampling(config), APP_MONITOR_ID, shared)
     for name, entries in BOUNDED.items():
-        (bounded,) = caches.groups[name].values()
+        (bounded,) = shared.groups[name].values()
         bounded.update(dict.fromkeys(range(entries + 1)))
         bounded.trim()
         assert list(bounded) == list(range(1, entries + 1)), name
-    assert caches.groups.keys() - BOUNDED == {"pending"}
+    assert shared.groups.keys() - BOUNDED == {"pending"}
 
 
 @pytest.mark.parametrize(
