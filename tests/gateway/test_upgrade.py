@@ -104,6 +104,20 @@ def test_a_request_with_upgrade_is_served_with_its_body(
     assert {event.type for event in rum.wait_for(count=2)} == {"first", "second"}
 
 
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_the_last_request_of_a_connection_may_have_upgrade(
+    rum: LocalRum, client_socket: socket.socket, version: bytes, *, is_chunked: bool
+) -> None:
+    """It got no response: httptools reads nothing after `Connection: close`, and HTTP/1.0 means the same."""
+    request = _request("last", OFFER, is_chunked=is_chunked and version == b"1.1", last=version == b"1.1")
+    client_socket.sendall(request.replace(b"HTTP/1.1", b"HTTP/" + version) + _request("behind"))
+    assert _statuses(client_socket, 1) == [200]
+    assert client_socket.recv(1) == b""
+    assert rum.wait_for("last")
+    assert not rum.events("behind")
+
+
 def test_a_body_behind_upgrade_is_no_request(rum: LocalRum, client_socket: socket.socket) -> None:
     """A request inside a body would pass a proxy's checks. Here the body is not JSON."""
     inner = _request("smuggled", b"")

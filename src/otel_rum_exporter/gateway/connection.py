@@ -41,8 +41,6 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self.parser = Parser(self)
-        # uvicorn sets the same: the last request of a connection is served although more bytes follow it.
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(LingeringTransport(transport, self.loop))  # type: ignore[arg-type]
@@ -148,24 +146,28 @@ class Connection(HttpToolsProtocol):
 class Parser(httptools.HttpRequestParser):
     """A parser that ignores `Upgrade`, such as the `h2c` of Java's HttpClient and `curl --http2`.
 
-    httptools ends a request with `Upgrade` after its head, and would parse its body as the next request. So it gets
-    the same head again, without `Upgrade`, and then the rest. A server may ignore the header (RFC 9110, section 7.8).
+    httptools ends a request with `Upgrade` after its head, and would parse its body as the next request. So a new
+    parser gets the same head, without `Upgrade`, and then the rest: the old one reads nothing after `Connection:
+    close`. A server may ignore the header (RFC 9110, section 7.8).
     https://github.com/encode/uvicorn/discussions/2722
     """
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._connection = connection
+        # uvicorn sets the same: the last request of a connection is served although more bytes follow it.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def feed_data(self, data: Any) -> None:
-        rest = memoryview(data)
+        parser, rest = self, memoryview(data)
         while True:
             try:
-                super().feed_data(rest)
+                super(Parser, parser).feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
-                if self.get_method() == b"CONNECT":
+                if parser.get_method() == b"CONNECT":
                     raise httptools.HttpParserError("CONNECT is not supported") from None
-                super().feed_data(self._connection.head_without_upgrade())
-                rest = rest[upgrade.args[0] :]
+                head, rest = self._connection.head_without_upgrade(), rest[upgrade.args[0] :]
+                parser = self._connection.parser = Parser(self._connection)
+                super(Parser, parser).feed_data(head)
             else:
                 return
