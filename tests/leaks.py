@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from otel_rum_exporter.exporter import registry
 
 WAIT_SECONDS = 30.0
-"""How long a thread, connection or process that is ending may take to end."""
+"""The time for a thread, connection or process that is ending to end."""
 
 ALLOWED = {
     r"^descriptor of anon_inode:\[(eventpoll|eventfd)\]$": "gRPC keeps its poller for the life of the process; an "
     "event loop that is left open also leaves its sockets or pipes",
 }
-"""What may stay, as a pattern of its description, and the reason."""
+"""Things that may stay, each as a pattern of its description, and the reason."""
 
 _PROCESS = "/proc/self"
 

@@ -1,4 +1,4 @@
-"""What a span costs, in figures that no clock decides: calls of functions, requests and bytes.
+"""The cost of a span, in figures that no clock decides: calls of functions, requests and bytes.
 
 `benchmarks` measures time, and compares it with that of others; here a change that makes spans dearer is noticed.
 """
@@ -85,7 +85,7 @@ def test_a_span_costs_few_calls() -> None:
 def test_a_span_that_is_decoded_first_costs_at_most_twice(
     written: Callable[[list[ReadableSpan]], bytes], decode: Callable[[bytes, Signal], DecodeResult]
 ) -> None:
-    """What the gateway makes of a span is compared with what the exporter does."""
+    """The calls of the gateway for a span are compared with those of the exporter."""
     made = spans(2 * BATCH)
     first, second = (written(made[start : start + BATCH]) for start in (0, BATCH))
     exported, received = _conversion(), _conversion()
@@ -100,7 +100,7 @@ def test_a_span_that_is_decoded_first_costs_at_most_twice(
 
 def test_nothing_that_is_remembered_makes_the_next_span_dearer() -> None:
     """No list is searched for each event: the last of many spans costs what the first did."""
-    conversion, made = _conversion(), spans(16 * BATCH)
+    conversion, made = _conversion(), spans(8 * BATCH)
     conversion.spans(made[:BATCH], NOW)
     first = _calls_per_span(conversion, made[BATCH : 2 * BATCH])
     conversion.spans(made[2 * BATCH : -BATCH], NOW)
@@ -113,7 +113,7 @@ def test_names_that_a_sender_makes_up_are_not_remembered() -> None:
     conversion.spans(spans(BATCH), NOW)
     tracemalloc.start()
     held_bytes: list[int] = []
-    for number in range(6):
+    for number in range(4):
         long = f"{number}" + "x" * 100_000
         many = {f"{number}-{index}": 1 for index in range(1000)}
         numbers = dict.fromkeys(range(1000 * number, 1000 * number + 1000), 1)

@@ -42,7 +42,9 @@ LINES = {
     "RumSessionMiddleware found no session": Cause(
         "The middleware is there, but the request has no cookie of AWS's browser client."
     ),
-    "… has no session, and the SDK dropped": Cause("The span has more attributes than the SDK keeps, 128."),
+    "… has no session, and the SDK dropped": Cause(
+        "The span has more attributes than the SDK keeps, 128, or OTLP with attributes that cannot be read."
+    ),
     "reading the session of a request failed": Cause("A function of yours raised the exception in the line."),
     "reading the session of a span failed": Cause("A function of yours raised the exception in the line."),
     "the page_views function failed": Cause("A function of yours raised the exception in the line."),
@@ -50,11 +52,11 @@ LINES = {
     "the event set by rum.event.type": Cause("`rum.event.details` violates RUM's schema of the type."),
     "the times of … are": Cause("A program sends OTLP with times in another unit."),
     "… events in … minutes": Cause("The projected cost is above `COST_WARNING_USD_PER_DAY`. See [cost](cost.md)."),
-    "new sessions are sampled": Cause(
+    "… events/s arrive, and": Cause(
         "More events arrive than `MAX_EVENTS_PER_SECOND`, or than RUM takes for a minute. See "
         "[cost](cost.md#a-budget-of-events)."
     ),
-    "all new sessions are sent again": Cause("The load is below the budget, or below what RUM takes."),
+    "… events/s arrive; all new sessions": Cause("The load is below the budget, or below what RUM accepts."),
     "… of … messages not delivered in time": Cause(
         "RUM did not accept all events of an invocation in [Lambda](lambda.md) before its timeout."
     ),
@@ -67,9 +69,9 @@ LINES = {
     "internal error": Cause("An error of this package. Events stay queued."),
     "an export request failed unexpectedly": Cause("An error of the gateway."),
     "Kafka: …": Cause("librdkafka reports a fault of the brokers, the topics or the permissions."),
-    "messages of …[…] from offset … on are ignored": Cause(
-        "A broker sent offsets again that `otel-rum kafka` had consumed. Harmless, unless they are other messages: "
-        "those of a topic that was created again, or of a partition whose last messages a broker has lost."
+    "the offsets of …[…] went back": Cause(
+        "A topic of `otel-rum kafka` was deleted and created again, or a broker has lost the last messages of a "
+        "partition. Messages that were fetched before and found no room are lost with the topic; their number is given."
     ),
     "an offset of … was not committed": Cause("A broker refused or missed a commit of `otel-rum kafka`."),
     "dead letters were not written to": Cause("The dead-letter topic of `otel-rum kafka` accepts no messages."),

@@ -79,7 +79,7 @@ SCREEN_SHOWN = "rum.screen.shown"
 """False on a span that happened on the screen that it names, and did not show it."""
 
 SCREEN_PARENT_MILLIS = "rum.screen.parent_millis"
-"""How long the previous screen was shown, in milliseconds, on the span that shows another."""
+"""The time that the previous screen was shown, in milliseconds, on the span that shows another."""
 
 PAGE_TAGS = "rum.page.tags"
 """A list of RUM's `pageTags`, on a request served or a screen."""

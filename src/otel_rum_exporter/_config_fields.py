@@ -21,7 +21,7 @@ MAX_METADATA_ATTRIBUTES = 9
 T = TypeVar("T")
 
 Names: TypeAlias = Callable[[str], str]
-"""How a given setting is named in errors: its keyword in code, its option on the command line."""
+"""The name of a given setting in errors: its keyword in code, its option on the command line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 
 class _Thread(threading.local):
-    """How many deferring locks the current thread holds or acquires, and the calls it has postponed."""
+    """The number of deferring locks that the current thread holds or acquires, and the calls it has postponed."""
 
     def __init__(self) -> None:
         self.held = 0

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from ._locks import DeferringLock
 
 Record = Literal["span", "log", ""]
-"""What an event stands for: the first event of a span or log record names its kind, every further one is empty."""
+"""The record of an event: the first event of a span or log record names its kind, every further one is empty."""
 
 
 class DropReason(enum.Enum):
@@ -37,7 +37,7 @@ def _no_counts() -> Mapping[Any, int]:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LedgerSnapshot:
-    """What the exporter has counted so far, at one moment: accepted = delivered + stored + dropped.
+    """The counts of the exporter at one moment: accepted = delivered + stored + dropped.
 
     Attributes:
         accepted: Events made from spans and log records, and events recovered. A span or log record that could not

@@ -16,7 +16,7 @@ BROWSER = {
     "Accept": "text/html",
 }
 CLIENTS = ("exceptions", "logging", "requests", "urllib", "urllib3")
-"""What a service has besides its framework."""
+"""The instrumentations of a service besides that of its framework."""
 PROBE = {"User-Agent": "kube-probe/1.30"}
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn and the signals need POSIX")

@@ -22,7 +22,7 @@ FUNCTION = "arn:aws:lambda:us-east-2:123456789012:function:otel-rum"
 
 
 class Result(NamedTuple):
-    """What the function returned, or the error that it raised."""
+    """The value that the function returned, or the error that it raised."""
 
     response: Any
     error: Any

@@ -66,7 +66,7 @@ def test_a_stream_is_delivered(rum: LocalRum, aws: Aws) -> None:
 
 
 def test_a_queue_is_delivered(rum: LocalRum, aws: Aws) -> None:
-    """What failed stays in the queue until its dead-letter queue gets it."""
+    """A failed message stays in the queue until its dead-letter queue gets it."""
     sqs = _client("sqs", aws)
     url = sqs.create_queue(QueueName="otlp")["QueueUrl"]
     for body in (text(spans("a")), text(POISON), ONE_JSON_SPAN.decode()):

@@ -41,6 +41,13 @@ def spans(tmp_path: Path) -> str:
     return str(file)
 
 
+@pytest.fixture
+def shop() -> Iterator[LocalRum]:
+    """Serve RUM with one app monitor."""
+    with LocalRum(app_monitors=[AppMonitor(id=APP_MONITOR_ID, name="shop")]) as rum:
+        yield rum
+
+
 def on_terminal(*arguments: str, **variables: str) -> str:
     """Return what a command prints on a terminal."""
     terminal, other_end = os.openpty()
@@ -103,9 +110,10 @@ def test_each_command_has_styles_on_a_terminal_and_none_in_a_pipe(spans: str) ->
         assert set((piped.stdout + piped.stderr).split()) - set(STYLE.sub("", shown).split()) == set(), arguments
 
 
-def test_doctor_on_a_narrow_terminal_has_details_on_lines_of_their_own() -> None:
+def test_doctor_on_a_narrow_terminal_has_details_on_lines_of_their_own(shop: LocalRum) -> None:
     """Beside their labels, they would have no room."""
-    lines = STYLE.sub("", on_terminal("doctor", "--no-send", *SETTINGS, COLUMNS="40")).splitlines()
+    settings = ("--app-monitor-id", APP_MONITOR_ID, "--endpoint", shop.url, "--signing", "none")
+    lines = STYLE.sub("", on_terminal("doctor", "--no-send", *settings, COLUMNS="40")).splitlines()
     number = next(number for number, line in enumerate(lines) if line.split() == ["ok", "settings"])
     assert lines[number + 1].startswith("    ")
 
@@ -140,13 +148,6 @@ def test_full_disk_is_one_line() -> None:
         )
     assert ended.returncode == 1
     assert ended.stderr == b"otel-rum: cannot use the output: No space left on device\n"
-
-
-@pytest.fixture
-def shop() -> Iterator[LocalRum]:
-    """Serve RUM with one app monitor."""
-    with LocalRum(app_monitors=[AppMonitor(id=APP_MONITOR_ID, name="shop")]) as rum:
-        yield rum
 
 
 def test_ctrl_c_at_a_question_ends_quietly(shop: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ PROCESS_SECONDS = 120.0
 EXIT_SECONDS = 12.0
 """The documented maximum for a dead endpoint, and the only time that a test here measures."""
 BUSY_SECONDS = 12.0
-"""What a busy machine may add to it."""
+"""The time that a busy machine may add to it."""
 
 APPLICATION = """
 from opentelemetry import trace
@@ -59,14 +59,8 @@ def run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=PROCESS_SECONDS, check=True)
 
 
-def test_environment_variables_alone_switch_the_exporter_on(rum: LocalRum) -> None:
-    """opentelemetry-instrument finds it by its name."""
-    run([INSTRUMENT, sys.executable, "-c", APPLICATION], environment(**rum_settings(rum.url)))
-    assert [event.type for event in rum.events("work")] == ["work"]
-
-
-def test_one_more_variable_exports_log_records(rum: LocalRum) -> None:
-    """Both exporters are found by name, and share one session."""
+def test_environment_variables_alone_export_spans_and_log_records(rum: LocalRum) -> None:
+    """opentelemetry-instrument finds both exporters by name, and they share one session."""
     application = (
         APPLICATION
         + """
@@ -166,7 +160,7 @@ def test_a_process_with_a_dead_endpoint_exits_within_12_seconds(dead_endpoint: s
 
 
 def test_exporters_share_one_deadline_at_exit() -> None:
-    """Eight with other settings took 17 to 22 seconds. These would take 48."""
+    """Eight with other settings took 17 to 22 seconds. These would take 32."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(50)
@@ -179,7 +173,7 @@ providers = [TracerProvider() for _ in range(8)]
 for number, provider in enumerate(providers):
     exporter = RumSpanExporter(
         app_monitor_id={APP_MONITOR_ID!r}, endpoint="http://127.0.0.1:{listener.getsockname()[1]}", signing="none",
-        timeout_millis=6000, alias=f"alias{{number}}",
+        timeout_millis=4000, alias=f"alias{{number}}",
     )
     provider.add_span_processor(BatchSpanProcessor(exporter))
     provider.get_tracer("app").start_span("work").end()
@@ -188,12 +182,13 @@ print(time.time())
         done = run([sys.executable, "-c", code], environment())
     # Python 3.12 starts no thread at exit: the waiting thread sends, and ends a request only at its own time-out.
     sends_itself_seconds = 13.0 if sys.version_info[:2] == (3, 12) else 0.0
-    assert time.time() - float(done.stdout) < 6.0 + 2.0 + sends_itself_seconds + BUSY_SECONDS
+    assert time.time() - float(done.stdout) < 4.0 + 2.0 + sends_itself_seconds + BUSY_SECONDS
     assert done.stderr.count("events dropped") == 8
 
 
-@pytest.mark.parametrize("spans", [1, 1200])
-@pytest.mark.parametrize("processor", ["SimpleSpanProcessor", "BatchSpanProcessor"])
+@pytest.mark.parametrize(
+    ("processor", "spans"), [("SimpleSpanProcessor", 1), ("SimpleSpanProcessor", 300), ("BatchSpanProcessor", 1200)]
+)
 def test_a_script_whose_first_export_is_at_its_end_loses_nothing(processor: str, spans: int, rum: LocalRum) -> None:
     """On each supported Python, also those that start no thread at exit. The imports happen at exit too."""
     code = f"""

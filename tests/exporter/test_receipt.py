@@ -117,7 +117,7 @@ def test_the_halves_of_a_rejected_batch_hold_its_receipts() -> None:
 
 
 def test_a_receipt_has_the_reason_of_a_loss() -> None:
-    """What is left when the pipeline closes is lost, and counted."""
+    """The events that are left when the pipeline closes are lost, and counted."""
     run = Run(Client(*["ResourceNotFoundException"] * 5))
     run.add("lost", a_span())
     run.pipeline.close(0.1)

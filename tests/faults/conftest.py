@@ -17,7 +17,7 @@ from tests.faults.numbered_spans import MAX_EVENTS, NumberedSpans
 from tests.spans import APP_MONITOR_ID
 
 BUSY_SECONDS = 5.0
-"""What a busy machine may add to a promised time. Without the tested limit, the faults of the tests take far longer."""
+"""The slack of a busy machine. Without the tested limit, the faults of the tests take far longer."""
 
 
 @pytest.fixture

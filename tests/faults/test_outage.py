@@ -121,7 +121,7 @@ def test_events_above_the_memory_limit_are_counted_in_an_outage(
     """The oldest are dropped; all events are delivered or counted."""
     rum.faults = [OUTAGE]
     one = exporter(max_memory_bytes=1024 * 1024)
-    for _ in range(60):
+    for _ in range(38):
         one.export(numbered.spans(100, session_id()))
     dropped = one.ledger.dropped[DropReason.QUEUE_FULL]
     assert dropped > 0
@@ -139,7 +139,7 @@ def test_events_above_the_spool_limit_are_counted_in_an_outage(
     """On disk as in memory."""
     rum.faults = [OUTAGE]
     one = exporter(spool_directory=str(tmp_path / "small"), spool_max_bytes=1024 * 1024)
-    for _ in range(60):
+    for _ in range(38):
         one.export(numbered.spans(100, session_id()))
     dropped = one.ledger.dropped[DropReason.SPOOL_FULL]
     assert dropped > 0

@@ -34,7 +34,7 @@ from tests.spans import APP_MONITOR_ID
 from tests.waiting import wait_until
 
 Make = Callable[..., Any]
-SHUTDOWN_SECONDS = 5.0
+SHUTDOWN_SECONDS = 2.0
 
 SETUP = f"""
 import os
@@ -92,17 +92,17 @@ def app(environ, start_response):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "3", "-b", f"127.0.0.1:{port}", "shop:app"]
+    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", f"127.0.0.1:{port}", "shop:app"]
     with subprocess.Popen(command, env=environment(rum, storage), cwd=tmp_path, stderr=subprocess.PIPE) as server:
-        wait_until(lambda: len(list(tmp_path.glob("ready *"))) == 3)
-        for number in range(1, 60):
-            if number == 30:
+        wait_until(lambda: len(list(tmp_path.glob("ready *"))) == 2)
+        for number in range(1, 30):
+            if number == 15:
                 server.send_signal(signal.SIGHUP)
             urllib.request.urlopen(f"http://127.0.0.1:{port}/{number}", timeout=TIMEOUT_SECONDS).close()
-        wait_until(lambda: len(list(tmp_path.glob("ready *"))) == 6)
+        wait_until(lambda: len(list(tmp_path.glob("ready *"))) == 4)
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=TIMEOUT_SECONDS)
-    wait_until_received(rum, set(range(60)))
+    wait_until_received(rum, set(range(30)))
     assert_same_ids(received(rum))
 
 
@@ -112,12 +112,12 @@ def app(environ, start_response):
         (
             "gevent",
             "from gevent import monkey\nmonkey.patch_all()\nimport gevent",
-            "gevent.joinall([gevent.spawn(work, number) for number in range(100)], raise_error=True)",
+            "gevent.joinall([gevent.spawn(work, number) for number in range(40)], raise_error=True)",
         ),
         (
             "eventlet",
             "import eventlet\neventlet.monkey_patch()",
-            "all(True for _ in eventlet.GreenPool().imap(work, range(100)))",
+            "all(True for _ in eventlet.GreenPool().imap(work, range(40)))",
         ),
     ],
     ids=["gevent", "eventlet"],
@@ -134,23 +134,25 @@ def test_green_threads_deliver_all_spans(
 {SETUP}
 provider.add_span_processor(SimpleSpanProcessor(exporter))
 {run_all}
-child = os.fork() if hasattr(os, "fork") else work(100)
+child = os.fork() if hasattr(os, "fork") else work(40)
 if child == 0:
-    work(100)
+    work(40)
     provider.shutdown()
     os._exit(0)
 if child:
     assert os.waitpid(child, 0)[1] == 0
-work(101)
+work(41)
 provider.shutdown()
 """
     )
     run(program, rum, storage)
-    wait_until_received(rum, set(range(102)))
+    wait_until_received(rum, set(range(42)))
     assert_same_ids(received(rum))
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize(
+    ("method", "storage"), [("fork", "memory"), ("fork", "spool"), ("spawn", "spool")], indirect=["storage"]
+)
 def test_a_pool_of_processes_delivers_all_spans(
     method: str, rum: LocalRum, storage: dict[str, Any], tmp_path: Path, exporter: Make
 ) -> None:
@@ -224,21 +226,21 @@ def test_a_shutdown_with_many_queued_events_is_on_time_and_counts_all(
     one = exporter()
     one.export([numbered.span()])
     rum.faults = [Fault(latency_seconds=60)]
-    for _ in range(20):
+    for _ in range(10):
         one.export(numbered.spans(100, session_id()))
     begun = time.monotonic()
     one.shutdown(SHUTDOWN_SECONDS * 1000)
     assert time.monotonic() - begun <= SHUTDOWN_SECONDS + BUSY_SECONDS
     if not storage:
         assert one.ledger.stored == 0
-        assert one.ledger.dropped == {DropReason.SHUTDOWN: 2000}
+        assert one.ledger.dropped == {DropReason.SHUTDOWN: 1000}
         return
-    assert (one.ledger.stored, one.ledger.dropped) == (2000, {})
+    assert (one.ledger.stored, one.ledger.dropped) == (1000, {})
     rum.faults = []
     second = exporter()
     numbered.wait_until_received()
     assert second.force_flush(60_000)
-    assert second.ledger.recovered == second.ledger.delivered == 2000
+    assert second.ledger.recovered == second.ledger.delivered == 1000
     assert_same_ids(numbered.received())
 
 

@@ -212,7 +212,7 @@ def test_all_responses_arrive_although_more_bytes_follow_the_last_request(
 
 
 def test_no_request_after_the_last_is_served(rum: LocalRum, client_socket: socket.socket) -> None:
-    """What is discarded is not read as a request."""
+    """The discarded bytes are not read as a request."""
     client_socket.sendall(LAST)
     received = client_socket.recv(65_536)
     assert received.startswith(b"HTTP/1.1 200 ")

@@ -177,7 +177,7 @@ def test_each_split_of_a_request_gives_the_same_body(*, is_chunked: bool) -> Non
 
 @pytest.mark.xfail(strict=True, raises=httptools.HttpParserUpgrade, reason="httptools ends a request at its Upgrade")
 def test_httptools_reads_the_body_of_a_request_with_upgrade() -> None:
-    """When this passes, `Parser` is no longer needed."""
+    """`Parser` is no longer needed when this passes."""
     recorder = _Recorder()
     recorder.parser.feed_data(_request("work"))
     assert recorder.bodies

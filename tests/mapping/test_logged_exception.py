@@ -67,7 +67,7 @@ def test_an_error_without_a_name_is_an_error_with_its_type_and_place(form: str) 
 
 @pytest.mark.parametrize("before", ["", "failed\n", "failed!\n", "an order\nfailed\n"])
 def test_the_stack_in_a_line_begins_with_its_traceback(before: str) -> None:
-    """What a logger wrote before it is no part of it."""
+    """The text that a logger wrote before it is no part of it."""
     ((_, details),) = mapped(make_log(None, {}, body=before + PYTHON, severity=SeverityNumber.ERROR))
     assert details["stack"] == PYTHON
 

@@ -113,7 +113,7 @@ def test_a_child_of_a_long_request_with_a_session_of_its_own_starts_it() -> None
 
 
 def test_a_child_of_a_long_request_is_in_the_session_of_its_resource() -> None:
-    """Which is one that someone had, such as a kiosk's."""
+    """As of a kiosk, which has one user."""
     kiosk = {"session.id": "22222222-2222-4222-8222-222222222222"}
     process = Process().add(make_span("step", parent=served(), resource=kiosk), seconds=30)
     assert process.starts == [kiosk["session.id"]]

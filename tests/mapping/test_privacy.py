@@ -1,4 +1,4 @@
-"""What docs/privacy.md says never leaves does not leave, in every mode, and what is harmless stays."""
+"""The promises of docs/privacy.md: private values do not leave, in every mode, and harmless ones stay."""
 
 from __future__ import annotations
 

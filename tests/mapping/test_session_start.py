@@ -1,4 +1,4 @@
-"""Which sessions get a `session_start_event`: each at most once in a process, and none that another program starts."""
+"""The sessions that get a `session_start_event`: each once in a process, and none that another program starts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Record = ReadableSpan | ReadableLogRecord
 
 
 class Process:
-    """What one process makes of records, given one after the other."""
+    """A process that makes events of records, given one after the other."""
 
     def __init__(self, **settings: Any) -> None:
         ids = (f"00000000-0000-4000-8000-{number:012}" for number in itertools.count(1))

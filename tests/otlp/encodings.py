@@ -27,7 +27,7 @@ KIND_NUMBERS = {kind: number for number, kind in enumerate(SpanKind, 1)}
 
 
 class Encoding(NamedTuple):
-    """How to write and read one encoding, and which values attributes have in it."""
+    """The functions that write and read one encoding, and the values that attributes have in it."""
 
     encode_spans: Callable[[Sequence[ReadableSpan]], bytes]
     encode_log_record: Callable[[ReadableLogRecord], bytes]

@@ -1,4 +1,4 @@
-"""What one invocation delivers: messages are decoded, accepted by the pipeline, and delivered within the time left."""
+"""The work of one invocation: messages are decoded, accepted by the pipeline, and delivered within the time left."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SETTLE_SECONDS = 0.1
 """Receipts settle an instant after their events leave the queue, in other threads."""
 
 MAX_KNOWN_MESSAGES = 20_000
-"""How many messages of failed batches are remembered. A batch has at most 10,000."""
+"""The number of messages of failed batches that are remembered. A batch has at most 10,000."""
 
 
 class Context(Protocol):
@@ -71,7 +71,7 @@ class Delivery:
 
 @dataclass
 class Report:
-    """What the log says of an invocation: one line for each kind of failure, with its first case."""
+    """The log lines of an invocation: one line for each kind of failure, with its first case."""
 
     messages: int
     unreadable: list[str] = field(default_factory=list)
@@ -167,15 +167,13 @@ class Deliveries:
             report.rejected.append(f"{message.name}: {decoded.failures[0]}")
         delivery = Delivery(self._changed)
         receipt = Receipt(delivery.settle)
-        pipeline = self._shared.pipeline
         try:
-            if decoded.spans:
-                pipeline.accept_spans(decoded.spans, receipt)
-            if decoded.log_records:
-                pipeline.accept_log_records(decoded.log_records, receipt)
+            self._shared.pipeline.accept(decoded.spans, decoded.log_records, receipt)
         except QueueFullError:
             return None
         receipt.release()
+        with self._changed:
+            self._known[message.key] = delivery  # the same message may be in this batch twice
         return delivery
 
 

@@ -1,4 +1,4 @@
-"""What waits for delivery, as a measure of the load that RUM takes."""
+"""The backlog: events that wait for delivery, as a measure of the load that RUM takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .queue import EventQueue
 
 
 class Backlog(NamedTuple):
-    """How many events wait, and whether RUM throttled the last request. An outage is no throttling."""
+    """The number of events that wait, and whether RUM throttled the last request. An outage is no throttling."""
 
     events: int
     is_throttled: bool

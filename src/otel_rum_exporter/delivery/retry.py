@@ -24,7 +24,7 @@ MAX_REJECTIONS_IN_A_ROW = 20
 
 
 class RetryState(NamedTuple):
-    """What the policy remembers about an app monitor since RUM last accepted a batch for it."""
+    """The memory of the policy about an app monitor since RUM last accepted a batch for it."""
 
     failures: int = 0
     rejections: int = 0
@@ -36,7 +36,7 @@ NO_FAILURES = RetryState()
 
 
 class Decision(NamedTuple):
-    """What happens to a batch. Each of its events is in one of `delivered`, `first`, `retry` and `rejected`."""
+    """The fate of a batch. Each of its events is in one of `delivered`, `first`, `retry` and `rejected`."""
 
     state: RetryState
     """The next state of the app monitor."""

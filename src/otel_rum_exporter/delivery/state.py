@@ -42,7 +42,7 @@ Expired = tuple[DropReason, Sequence[QueuedEvents]]
 
 
 class DeliveryState:
-    """What is queued and in flight, and what the last requests resulted in. Not thread-safe.
+    """The events that are queued and in flight, and the results of the last requests. Not thread-safe.
 
     `progress_seconds` is the monotonic time of the last request that did not fail, or of the first event in an empty
     queue. `failures_in_a_row` counts failed requests since then.
@@ -87,16 +87,16 @@ class DeliveryState:
 
     @property
     def backlog(self) -> Backlog:
-        """What waits, without events of app monitors that RUM refuses."""
+        """The events that wait, without those of app monitors that RUM refuses."""
         refused = {name for name in self._retry_states if self.is_refused(name)}
         return Backlog.of(self.queue, refused, self._last_failure)
 
     def is_refused(self, app_monitor_id: str) -> bool:
-        """Whether RUM accepts no events for an app monitor at present."""
+        """Return whether RUM accepts no events for an app monitor at present."""
         return self._retry_states.get(app_monitor_id, NO_FAILURES).is_refused
 
     def is_full(self, app_monitor_ids: Collection[str]) -> bool:
-        """Whether a source that can send again must wait, before older events are evicted for its app monitors.
+        """Return whether a source that can send again must wait, before older events are evicted for its app monitors.
 
         All of them use their share: one that RUM refuses, or that sends too much, leaves room for the others.
         """
@@ -129,7 +129,7 @@ class DeliveryState:
         return len(self.in_flight.batches) < self.max_in_flight
 
     def is_outage(self, patience_seconds: float, now: float) -> bool:
-        """Whether an export must not wait: requests fail in a row, or take longer than the export would wait."""
+        """Return whether an export must not wait: requests fail in a row, or take longer than the export would wait."""
         return self.failures_in_a_row >= OUTAGE_FAILURES or self.in_flight.is_slower_than(patience_seconds, now)
 
     def next_action(self, now: float) -> Send | Call | WaitUntil:
@@ -212,7 +212,7 @@ class DeliveryState:
 
     @property
     def final_flush_deadline(self) -> float:
-        """When the final flush ends, at present."""
+        """The time when the final flush ends, at present."""
         return self._early_deadline if self.is_hopeless else self._late_deadline
 
     @property

@@ -210,7 +210,7 @@ class Delivery:
 
     @property
     def oldest_ns(self) -> int | None:
-        """When the oldest queued event was accepted, since the epoch; None if the queue is empty."""
+        """The time when the oldest queued event was accepted, since the epoch; None if the queue is empty."""
         with self.lock:
             return self._queue.oldest_ns()
 

@@ -18,11 +18,11 @@ RISE_PER_SECOND = 0.0223
 
 MIN_CATCH_UP = 0.2
 MAX_CATCH_UP = 1.1
-"""How far the rate may differ from what the load allows, while more or fewer events are sent than the budget."""
+"""The accepted difference from the rate that the load allows, while more or fewer events are sent than the budget."""
 
 CORRECTION_SECONDS = 300.0
 MIN_CORRECTION, MAX_CORRECTION = 0.8, 1.25
-"""How slowly, and how far, a lasting difference between the events sent and the budget is corrected."""
+"""The speed and the limit at which a lasting difference between the events sent and the budget is corrected."""
 
 MAX_ELAPSED_SECONDS = 600.0
 """A longer silence counts as this one."""
@@ -44,7 +44,7 @@ TAKEN_SHARE = 0.9
 """The part of what RUM takes that new events may use, so that the backlog is delivered, too."""
 
 REGROWTH_PER_SECOND = 0.0056
-"""How fast the limit grows while nothing waits, to find what RUM takes: 5 % in ten seconds."""
+"""The growth of the limit while nothing waits, to find what RUM takes: 5 % in ten seconds."""
 
 MIN_PER_SECOND = 1.0
 """The limit if RUM throttles every request."""
@@ -58,7 +58,7 @@ NOTABLE_FACTOR = 2.0
 
 
 class Load(NamedTuple):
-    """What was counted since the last call.
+    """The counts since the last call.
 
     `records` and `events` are of sessions that are sent, `left_out` are records of those that the budget left out, and
     `errors` the events that are sent for them all the same.
@@ -112,7 +112,7 @@ class SampleRate:
 
 
 class Capacity:
-    """How many events a second RUM takes, as long as more arrive; infinity otherwise. Not thread-safe.
+    """The events per second that RUM takes, as long as more arrive; infinity otherwise. Not thread-safe.
 
     An outage is no lack of capacity: the queue keeps its events for later.
     """
@@ -155,7 +155,7 @@ class EventBudget:
 
     def __init__(self, max_per_second: float | None, now_seconds: float) -> None:
         self.is_enabled = max_per_second != 0
-        self._max_per_second = max_per_second or math.inf
+        self.max_per_second = max_per_second or math.inf
         self.capacity = Capacity(now_seconds)
         self._sample_rate = SampleRate(now_seconds)
         self._line_rate = 1.0
@@ -168,18 +168,18 @@ class EventBudget:
 
     @property
     def events_per_second(self) -> float:
-        """How many events all sessions together would have."""
+        """The number of events that all sessions together would have."""
         return self._sample_rate.events_per_second
 
     @property
     def per_second(self) -> float:
         """The limit that applies: the budget, or what RUM takes; infinity if there is none."""
-        return min(self._max_per_second, self.capacity.per_second)
+        return min(self.max_per_second, self.capacity.per_second)
 
     @property
     def is_of_rum(self) -> bool:
         """Whether RUM takes fewer events than the settings allow."""
-        return self.capacity.per_second < self._max_per_second
+        return self.capacity.per_second < self.max_per_second
 
     def count(self, load: Load, now_seconds: float) -> float:
         """Count a load, and return the rate for sessions that start from now on."""

@@ -112,7 +112,7 @@ class SharedPipeline:
 
     @property
     def ledger(self) -> LedgerSnapshot:
-        """What the pipeline has counted in this process."""
+        """The counts of the pipeline in this process."""
         pipeline = self._built
         return LedgerSnapshot() if pipeline is None else pipeline.ledger.snapshot()
 

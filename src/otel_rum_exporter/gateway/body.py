@@ -11,7 +11,7 @@ from ..otlp import OtlpError, inflate
 from .error_response import Reason, RequestError
 
 MAX_BODIES = 4
-"""How many bodies of the largest size fit into memory at once."""
+"""The number of bodies of the largest size that fit into memory at once."""
 
 MAX_CPU_SECONDS = 2.0
 """Most processor time for one body. 64 MiB of telemetry take a quarter of a second."""

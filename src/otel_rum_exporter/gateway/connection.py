@@ -16,10 +16,10 @@ from .lingering import LingeringTransport
 from .response import Encoding, error_status
 
 HEAD_SECONDS = 20.0
-"""How long a connection may take to start its first request, and each request to complete its head."""
+"""The time for a connection to start its first request, and for each request to complete its head."""
 
 BODY_SECONDS = 60.0
-"""How long a whole body may take; the application responds with an error before that."""
+"""The time for a whole body; the application responds with an error before that."""
 
 MAX_HEAD_BYTES = 65_536
 """Most bytes beside the body: head, trailers and chunk framing."""

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 LINGER_SECONDS = 3.0
-"""How long a connection stays open after its last response: less than `server.DRAIN_SECONDS`."""
+"""The time that a connection stays open after its last response: less than `server.DRAIN_SECONDS`."""
 
 MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 """Most bytes of a connection that are read after its last request."""

@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 from .error_response import Reason, RequestError
 
 MAX_TURNS = 2
-"""How many messages may arrive at once. gRPC hides the size of a message until it is complete."""
+"""The number of messages that may arrive at once. gRPC hides the size of a message until it is complete."""
 
 TURN_SECONDS = 1.0
-"""How long a message may take to arrive while other calls wait for a turn."""
+"""The time for a message to arrive while other calls wait for a turn."""
 
 MESSAGE_SECONDS = 30.0
-"""How long a call may wait for a turn, and how long a message may take to arrive."""
+"""The time for a call to wait for a turn, and for a message to arrive."""
 
 MAX_WAITING = 256
-"""How many calls may wait. The connection buffers the first 64 KiB of each."""
+"""The number of calls that may wait. The connection buffers the first 64 KiB of each."""
 
 
 class MessageTurns:

@@ -39,7 +39,7 @@ LARGE_BYTES = 1024 * 1024
 """Messages of this size and more are processed one at a time: decoded, they take several times the memory."""
 
 HANDSHAKE_SECONDS = 20
-"""How long a connection may take to start HTTP/2."""
+"""The time for a connection to start HTTP/2."""
 
 _TRANSPORT = "grpc"
 _DETAILS = "grpc-status-details-bin"

@@ -36,7 +36,7 @@ from .threads import in_thread
 LOGGER = logging.getLogger("otel_rum_exporter")
 
 BODY_SECONDS = 30.0
-"""How long a client may take to send a body."""
+"""The time for a client to send a body."""
 
 WORKERS = 8
 """Concurrent requests: more than cores, because each waits for the disk if there is a spool."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .otlp_grpc import GrpcServer
 
 DRAIN_SECONDS = 5
-"""How long requests in flight may take after a shutdown signal, before accepted events are delivered."""
+"""The time for requests in flight after a shutdown signal, before accepted events are delivered."""
 
 KEEP_ALIVE_SECONDS = 60
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

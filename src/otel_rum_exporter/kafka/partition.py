@@ -14,7 +14,7 @@ RESUME_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of a partition may be in flight: messages since the committed offset, bytes that are not settled."""
+    """The most that a partition has in flight: messages since the committed offset, bytes that are not settled."""
 
     messages: int
     size_bytes: int
@@ -82,7 +82,7 @@ class Partition(Generic[M]):
         return self.position is not None and self.position != self.committed
 
     def may_hand_over(self, offset: int) -> bool:
-        """Whether a message is near enough to the committed offset: those after it are delivered again after a kill."""
+        """Return whether a message is near the committed offset: later ones are delivered again after a kill."""
         return offset - self._committed < self.limits.messages
 
     @property

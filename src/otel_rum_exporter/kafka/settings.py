@@ -36,7 +36,7 @@ _CONSUMER_ONLY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaSettings:
-    """What to consume, and what to do with messages that cannot become events.
+    """The settings of a consumer: its topics, and the treatment of messages that cannot become events.
 
     `properties` are librdkafka's, and may have passwords. `msk_region` signs in to MSK by IAM. `refused_seconds` is how
     long messages wait for an app monitor that RUM refuses.

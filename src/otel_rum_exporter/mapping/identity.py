@@ -123,7 +123,7 @@ class Identities:
 
     @property
     def pending(self) -> int:
-        """How many spans are pending."""
+        """The number of pending spans."""
         return self._pending.count
 
     def next_expiry_seconds(self, now: Moment) -> float | None:

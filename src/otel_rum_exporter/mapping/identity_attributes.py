@@ -40,7 +40,7 @@ _STATING = _PRIVATE | {*SESSION_ATTRIBUTES, *USER_ATTRIBUTES, ENDUSER_ID}
 
 
 class Source(Enum):
-    """Where a field of an identity can come from."""
+    """The origins of an identity's fields."""
 
     OWN = "the span or log record"
     ANCESTOR = "its ancestors"
@@ -67,7 +67,7 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class IdentityAttributes:
-    """What a span or log record states about itself and its descendants; None where it states nothing.
+    """The statements of a span or log record about itself and its descendants; None where there is none.
 
     `metadata` is page and browser metadata. With `is_nested` an ancestor takes precedence: a request that an
     application makes to itself belongs to the page that caused it. `is_minted` is true if this process created the

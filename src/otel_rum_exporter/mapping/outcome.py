@@ -1,4 +1,4 @@
-"""What spans and log records became: events, or the reason why there are none."""
+"""The outcomes of spans and log records: events, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Drop(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one span or log record became.
+    """The outcome of one span or log record.
 
     `key` groups the events. Without events, `left_out` is why the mapping made none, or `drops` why they were lost.
     `view`, `identity` and `rule` are None if the record failed before.

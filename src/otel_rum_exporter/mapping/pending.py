@@ -11,10 +11,10 @@ from .record_view import SpanKey
 T = TypeVar("T")
 
 MAX_PENDING_NS = 30 * 1_000_000_000
-"""How long a span waits for its parent; after that it inherits what is known of its trace."""
+"""The time that a span waits for its parent; after that it inherits what is known of its trace."""
 
 MAX_REQUEST_PENDING_NS = 6 * 1_000_000_000
-"""How long a request waits for one that may enclose it.
+"""The time that a request waits for one that may enclose it.
 
 They end at about the same time, and the SDK exports the outer one at most 5 seconds after the inner one.
 """

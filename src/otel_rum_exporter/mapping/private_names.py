@@ -16,7 +16,7 @@ MAX_CACHED_CHARS = 256
 
 
 class Treatment(Enum):
-    """What happens to the value of an attribute. Truth values of names without `NEVER` are always sent."""
+    """The treatment of an attribute's value. Truth values of names without `NEVER` are always sent."""
 
     SENT = "sent"
     NUMBERS = "sent if it is a number or a truth value"
@@ -74,8 +74,9 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
             "(?:user|login|account|customer|cardholder|card_?holder)_?name",
             f"{_PERSON}_{_PART_OF_PERSON}(?:name|display_?name|title|initials|login|handle)s?$",
             f"(?:user|customer|person|patient|employee|member|visitor|student|subscriber)_{_PART_OF_PERSON}id$",
+            "(?:display_?name|(?:account|policy)_?holder|beneficiary|payee|recipients?|sender|addressee|nick)",
             "(?:userid|uid|userprincipalname|card_?holder|surname|forename|vorname|nachname|maiden)",
-            "(?:date_of_birth|birth_?date|birth_?day|dob|gender|ethnicity|religion|nationality)",
+            "(?:date_of_birth|birth_?(?:date|day|year)|dob|marital_status|gender|ethnicity|religion|nationality)",
         ),
         "`first_name`, `fullName`, `surname`, `username`, `user.name`, `customer.profile.name`, `user_id`, "
         "`date_of_birth`",
@@ -87,6 +88,7 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
             "(?:mail|mailto|reply_to)",
             "(?:tele|cell|mobile|home|work|contact|smart)?_?phone(?:_?(?:no|nr|number|num))?s?[0-9]*",
             "(?:msisdn|fax|mobile$|mobile_?(?:no|nr|number|num)|cell|tel|telefon|whats_?app|imsi|imei)",
+            "contact_?(?:no|nr|number|num)",
         ),
         "`email`, `user.mail`, `emailAddress`, `phone`, `phoneNumber`, `mobile`, `msisdn`, `fax`, `imei`",
         has_kinds=True,
@@ -124,6 +126,7 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
                 "(?:client|remote|peer|user|source|src|visitor|real|forwarded|sock|public|cf_connecting|origin)_?"
                 "ip(?:v[46])?"
             ),
+            "(?:mac|idfa|idfv|gaid|aaid|android_?id|advertising_?id|device_?serial|serial_?number)$",
             "(?:ip|ip_?addr(?:ess)?|mac_?addr(?:ess)?|x_?forwarded_?for|forwarded|x_?real_?ip|true_client_ip)$",
         ),
         "`client.address`, `client.ip`, `net.peer.ip`, `network.peer.address`, `x-forwarded-for`, `ip_address`",
@@ -149,7 +152,8 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
             "(?:tax_?(?:id|no|number|payer)\\w*|passport\\w*|driv(?:er|ing)s?_?licen[cs]e\\w*|licen[cs]e_?plate)",
             "(?:id_?(?:card|number)|identity_?(?:card|number|document)|personal_?(?:id|number|code))",
             "(?:personnummer|cpf|cnpj|aadhaar|aadhar|bsn|dni|nie|curp|pesel|nhs_?(?:no|number)|codice_?fiscale|mrn)",
-            "(?:steuer_?(?:id|nummer)|insurance_?(?:no|number|id)|medical_?record\\w*|health_?(?:id|number)|vat_?id)",
+            "(?:steuer_?(?:id|nummer)|insurance_?(?:no|number|id)|medical_?record\\w*|health_?(?:id|number)|vat_?(?:id|no|number))",
+            "medicare(?:_?(?:id|no|number))?",
         ),
         "`ssn`, `national_id`, `passportNumber`, `tax_id`, `drivers_license`, `cpf`, `nhs_number`",
     ),
@@ -162,7 +166,11 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
             "(?:auth|oauth2?|authn|authz|authentication|creds?|pass|pin|pin_?code|otp|totp|mfa(?:_?code)?|nonce|salt)",
             "(?:(?:signing|encryption|license|subscription|master|shared|ssh)_?keys?)",
             "(?:(?:service|session|account|storage|webhook|hmac)_?keys?)",
-            "(?:session_?id|sess_?id|sid|sessionid|jsessionid|phpsessid|session$|signature|sig|hmac|dsn|conn_?str)",
+            "(?:session_?id|sess_?id|sid|sessionid|jsessionid|phpsessid|session$|signature|sig|hmac|dsn|conn_?str(?:ing)?)",
+            "(?:github|gitlab|azure|slack|stripe|sendgrid|openai|anthropic|twilio|mailgun|google|algolia|maps)_?(?:pat|keys?)",
+            "(?:pgp|gpg|licence|deploy|client|consumer|publishable)_?keys?",
+            "(?:access|activation|sms|auth|login|reset|invite|invitation|confirmation)_?codes?",
+            "(?:magic|reset|invite|invitation|verification|activation|unsubscribe)_?(?:link|url)",
             "(?:recovery_?codes?|backup_?codes?|verification_?code|security_?(?:answer|question)|mnemonic|seed_?phrase)",
             "(?:saml_?(?:assertion|request|response)|oidc_?data|assertion|client_?principal|database_?url|code_?verifier)",
         ),
@@ -203,6 +211,7 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
             "gen_ai_(?:prompt|completion|input_messages|output_messages|system_instructions|tool_call|content)(?:_.*)?",
             "(?:llm_(?:prompts?|completions?|input_messages|output_messages)|traceloop_entity_(?:input|output))(?:_.*)?",
             "(?:celery|task|job|faas|rpc|code)_(?:args|kwargs|arguments|locals|payload)(?:_.*)?",
+            "(?:.*_)?(?:locals|search_?(?:term|terms|query|text|string)|searched_for)(?:_.*)?|prompts?|(?:in|out)put_value",
             "messaging_url|process_command(?:_args|_line)?|process_environment_variable_.*",
         ),
         "`url.query`, `query_string`, `http.request.body`, `form_data`, `gen_ai.input.messages`, `celery.args`, "

@@ -24,7 +24,7 @@ MAX_RESOURCES = 100
 MAX_CHARS = 1000
 
 LOGGED_AGAIN_NS = 5_000_000_000
-"""How long after its first log record an exception outside a trace can be logged again at another place."""
+"""The time in which an exception outside a trace can be logged again at another place."""
 
 _Origin = tuple[Any, ...]
 _Process = tuple[tuple[str | None, ...], str | None]

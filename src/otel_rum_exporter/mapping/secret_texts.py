@@ -16,7 +16,7 @@ MAX_CHARS = 8192
 """Longer texts are cut, because an event has at most 6,000 bytes, and a search takes a second for some megabytes."""
 
 MAX_ENCODINGS = 3
-"""How often a part of a URL may be percent-encoded."""
+"""The number of times that a part of a URL may be percent-encoded."""
 
 MAX_ENCODED_PARTS = 100
 """Above this many percent signs, only whole words are decoded: each part takes some microseconds."""
@@ -36,7 +36,7 @@ _DIGITS = re.compile(r"\d(?:[\d -]{7}|\d\d\.\d{3,4}\.)")  # one start is found t
 _SUSPICIOUS = re.compile(
     r"[@=:%\uff1d\uff1a\uff20]|</|--|-u |&#|\d{3}\.\d{3,4}[.-]|PASSWORD|identified|Identified|IDENTIFIED|"
     r"[\\/](?:home|Users)[\\/]|[A-Za-z0-9_+/=-]{12}|\d[\d -]{6}|[Bb]earer|[Bb]asic |[Tt]oken |\+\d|"
-    r"\(\d{3}\)|uplicate|ailing|Incorrect|hooks\."
+    r"\(\d{3}\)|uplicate|ailing|Incorrect|hooks\.|\[(?:gen|cached|raw sql|no key)"
 )
 """Every text to scrub matches this; most attribute values do not."""
 

@@ -86,7 +86,7 @@ class Span(Protocol):
 
 
 class Dropped(NamedTuple):
-    """How many attributes, events and links of a span the SDK dropped."""
+    """The numbers of attributes, events and links of a span that the SDK dropped."""
 
     attributes: int
     events: int

@@ -52,7 +52,7 @@ _SIGNALS = {
     for signal, types in ((Signal.TRACES, _SPAN_TYPES), (Signal.LOGS, _LOG_TYPES))
     for number, wire_type in types.items()
 }
-"""What a record is, by the tag of a field: spans and log records share only the tags of their fields 3, 5 and 9.
+"""The kind of a record, by the tag of a field: spans and log records share only the tags of their fields 3, 5 and 9.
 
 https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto
 """

@@ -15,7 +15,7 @@ _ACCOUNTS = 10**12
 
 
 class Credentials(NamedTuple):
-    """What distinguishes the credentials of a process from those of another account. None if it is unknown."""
+    """The account or the profile of a process's credentials. None if it is unknown."""
 
     account: str | None
     profile: str | None

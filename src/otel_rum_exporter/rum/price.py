@@ -1,4 +1,4 @@
-"""What events cost at AWS's list price. Discounts, free tiers and regional prices are not known here."""
+"""The cost of events at AWS's list price. Discounts, free tiers and regional prices are not known here."""
 
 from __future__ import annotations
 

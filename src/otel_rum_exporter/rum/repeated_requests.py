@@ -29,7 +29,7 @@ _SIGNATURE = "AWS4-HMAC-SHA256 "
 
 
 class Template(NamedTuple):
-    """What the requests to an app monitor share. `context` has the region and the service name of the signature."""
+    """The parts that requests to an app monitor share. `context` has region and service name of the signature."""
 
     method: str
     url: str

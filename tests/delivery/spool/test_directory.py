@@ -204,7 +204,7 @@ def test_without_locks_events_stay_in_memory_and_no_file_is_left(
 def test_after_a_failed_sync_events_go_to_a_new_file(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What a failed sync leaves on disk is unknown, so the old file is replaced."""
+    """The state of the disk after a failed sync is unknown, so the old file is replaced."""
     spool = make()
     old = queued("a", 1)
     spool.replace((), [old])

@@ -38,7 +38,7 @@ class Killed(BaseException):
 
 
 class Disk:
-    """What happens to the writes of all spools: nothing, an error, or the end of the process after some bytes."""
+    """The fault in the writes of all spools: nothing, an error, or the end of the process after some bytes."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.is_full = False

@@ -1,4 +1,4 @@
-"""What a test asks a shop in each web framework."""
+"""The requests of a test to a shop in each web framework."""
 
 from __future__ import annotations
 

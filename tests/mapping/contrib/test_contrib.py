@@ -44,7 +44,7 @@ FAILED = ("http_event GET /gone/* 404", "http_event GET /nothing 404", "http_eve
 BOOM = "js_error_event BoomError in shop.py"
 WORK = ("GET_moved", "POST_orders", "GET_api_stock")
 SHOP = (*pages("/products/{sku}"), *WORK, *FAILED, BOOM)
-"""What most frameworks lead to. The redirection and the data are no pages, and the health check is nothing."""
+"""The events of most frameworks. The redirection and the data are no pages, and the health check is nothing."""
 
 UNANSWERED = "http_event GET /boom BoomError"
 """A server answers for an application that raises, outside of its span."""

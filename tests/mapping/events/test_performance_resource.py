@@ -1,4 +1,4 @@
-"""What browsers load beside a document."""
+"""The resources that browsers load beside a document."""
 
 from typing import Any
 

@@ -39,7 +39,7 @@ Removed = tuple[int, int]
 
 
 class Header(NamedTuple):
-    """What the owner of a segment has synced. `seq` is the number of the last record, `events` those of all records."""
+    """The synced part of a segment. `seq` is the number of the last record, `events` those of all records."""
 
     seq: int
     events: int
