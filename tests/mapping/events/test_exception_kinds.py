@@ -202,3 +202,28 @@ def test_an_exception_of_a_call_is_reported_by_the_span_that_it_reaches(kind: Sp
 def test_cancelled_work_is_no_error(kind: str, message: str, *, is_error: bool) -> None:
     """A time-out is one."""
     assert types(make_span("work", events=[exception_event(kind, message)])) == ["work", *[ERROR] * is_error]
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ([("HTTPException", "404: no order")], []),
+        ([("HTTPException", "404: no order"), ("asyncio.exceptions.CancelledError", "")], []),
+        ([("HTTPException", "404: no order"), ("KeyError", "'sku'")], [ERROR]),
+    ],
+)
+def test_a_group_of_answers_is_an_answer(members: list[tuple[str, str]], expected: list[str]) -> None:
+    """Task groups of web frameworks raise groups, also of a single exception."""
+    raised = "".join(
+        f"  +-+---------------- {number} ----------------\n    | Traceback (most recent call last):\n"
+        f'    |   File "/srv/app.py", line {number}, in order\n    | {kind}{message and f": {message}"}\n'
+        for number, (kind, message) in enumerate(members, 1)
+    )
+    stack = (
+        '  + Exception Group Traceback (most recent call last):\n  |   File "/srv/app.py", line 9, in run\n'
+        f"  | ExceptionGroup: unhandled errors in a TaskGroup ({len(members)} sub-exceptions)\n{raised}"
+        "    +------------------------------------\n"
+    )
+    group = exception_event("ExceptionGroup", f"unhandled errors in a TaskGroup ({len(members)} sub-exceptions)", stack)
+    request = {"http.request.method": "GET", "http.response.status_code": 404, "http.route": "/x"}
+    assert types(make_span("GET /x", request, kind=SpanKind.SERVER, events=[group])) == ["http_event", *expected]
