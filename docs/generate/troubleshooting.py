@@ -69,9 +69,9 @@ LINES = {
     "internal error": Cause("An error of this package. Events stay queued."),
     "an export request failed unexpectedly": Cause("An error of the gateway."),
     "Kafka: …": Cause("librdkafka reports a fault of the brokers, the topics or the permissions."),
-    "messages of …[…] from offset … on are ignored": Cause(
-        "A broker sent offsets again that `otel-rum kafka` had consumed. Harmless, unless they are other messages: "
-        "those of a topic that was created again, or of a partition whose last messages a broker has lost."
+    "the offsets of …[…] went back": Cause(
+        "A topic of `otel-rum kafka` was deleted and created again, or a broker has lost the last messages of a "
+        "partition. Messages that were fetched before and found no room are lost with the topic; their number is given."
     ),
     "an offset of … was not committed": Cause("A broker refused or missed a commit of `otel-rum kafka`."),
     "dead letters were not written to": Cause("The dead-letter topic of `otel-rum kafka` accepts no messages."),

@@ -141,6 +141,14 @@ def test_records_after_a_failed_one_are_sent_once(function: LocalRum) -> None:
     assert _names(function) == ["a", "b"]
 
 
+def test_a_message_that_is_twice_in_a_batch_is_sent_once(function: LocalRum) -> None:
+    """SQS delivers at least once. Both are done, or both fail."""
+    event = sqs_event([text(spans("a")), text(POISON)])
+    event["Records"] *= 2
+    assert sqs_handler(event, Context()) == _failures(event["Records"][1]["messageId"])
+    assert _names(function) == ["a"]
+
+
 def test_a_malformed_record_costs_only_itself(function: LocalRum, caplog: pytest.LogCaptureFixture) -> None:
     """Its message is done, because no retry can help, and the log says so once for all messages."""
     event = sqs_event([json_request({**JSON_SPAN, "name": name}, {"name": "x"}).decode() for name in ("a", "b")])

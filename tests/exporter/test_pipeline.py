@@ -22,6 +22,7 @@ from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.mapping import pending
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.outcome import Converted
+from tests.logs import make_log
 from tests.spans import make_config, make_span
 
 LONG_SECONDS = 100.0
@@ -210,6 +211,23 @@ def test_an_app_monitor_that_rum_refuses_does_not_close_the_pipeline_for_others(
         wait_until(lambda: client.delivered >= 2 * 74)
     finally:
         pipeline.close(0.0)
+
+
+def test_a_message_of_spans_and_log_records_has_room_for_all_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its spans would be accepted again with each attempt."""
+    pipeline = Pipeline(make_config(), Client())
+    full = iter([False, True])
+    monkeypatch.setattr(pipeline._delivery, "is_full", lambda _: next(full))
+    records = ([make_span(attributes={"session.id": "s"})], [make_log("clicked", {"session.id": "s"})])
+    try:
+        pipeline.accept(*records)
+        accepted = pipeline.ledger.accepted
+        assert accepted >= 2
+        with pytest.raises(QueueFullError):
+            pipeline.accept(*records)
+        assert pipeline.ledger.accepted == accepted
+    finally:
+        pipeline.close(1.0)
 
 
 def test_a_span_whose_parent_never_ends_is_delivered_without_another_export(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,13 @@ import orjson
 from typing_extensions import Self
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+    def handle_error(self, *_: object) -> None:
+        """Ignore connections of consumers that were killed."""
+
+
 class CountingRum:
     """Serves PutRumEvents on a free port. `accepted` counts events by their ids.
 
@@ -24,7 +31,7 @@ class CountingRum:
         self.max_requests_per_second: int | None = None
         self._second, self._requests = 0, 0
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever)
@@ -59,7 +66,11 @@ class CountingRum:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # the consumer was killed
+                    self.close_connection = True
+                    return
                 is_gzip = self.headers.get("Content-Encoding") == "gzip"
                 self.send_response(accept(gzip.decompress(body) if is_gzip else body))
                 self.send_header("Content-Length", "0")

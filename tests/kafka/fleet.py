@@ -1,23 +1,17 @@
-"""Real brokers, producers, consumers in processes of their own, and a RUM that counts the deliveries of each span."""
+"""Messages with numbered spans, and what a topic and a group have."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.spans import APP_MONITOR_ID, START_NS
-
-COMMAND = "from otel_rum_exporter.cli import main; main()"
 
 
 def message(number: int, spans: int = 1, app_monitor: str | None = None) -> bytes:
@@ -36,7 +30,7 @@ def message(number: int, spans: int = 1, app_monitor: str | None = None) -> byte
             start_time_unix_nano=START_NS,
             end_time_unix_nano=START_NS + 1_000_000,
         )
-        span.attributes.add(key="session.id").value.string_value = f"session {index % 97}"
+        span.attributes.add(key="session.id").value.string_value = f"session {index // 10 % 97}"
         span.attributes.add(key="number").value.int_value = index
     return request.SerializeToString()
 
@@ -58,49 +52,48 @@ def consumed(bootstrap: str, topic: str, partitions: int) -> list[Any]:
         consumer.assign(places)
         found: list[Any] = []
         while len(found) < sum(ends.values()):
-            found += [one for one in consumer.consume(1000, 1.0) if one.error() is None]
+            wanted = sum(ends.values()) - len(found)
+            found += [one for one in consumer.consume(wanted, 1.0) if one.error() is None]
         return found
     finally:
         consumer.close()
 
 
-def committed(bootstrap: str, topic: str, partitions: int, group: str = "otel-rum") -> int:
-    """Return the sum of a group's offsets."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
+@contextmanager
+def reading_offsets(
+    bootstrap: str, topic: str, partitions: int, group: str = "otel-rum"
+) -> Iterator[Callable[[], int]]:
+    """Yield a function that returns the sum of a group's offsets."""
+    properties = {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0}
+    consumer = Consumer(properties)
+    places = [TopicPartition(topic, number) for number in range(partitions)]
     try:
-        places = consumer.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=30.0)
-        return sum(max(0, place.offset) for place in places)
+        yield lambda: sum(max(0, place.offset) for place in consumer.committed(places, timeout=30.0))
     finally:
         consumer.close()
 
 
-@contextmanager
-def consumer_process(
-    bootstrap: str, rum_url: str, *options: str, log: Path, **settings: str
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `otel-rum kafka`; end it by SIGTERM if the block has not ended it."""
+def committed(bootstrap: str, topic: str, partitions: int) -> int:
+    """Return the sum of a group's offsets."""
+    with reading_offsets(bootstrap, topic, partitions) as read:
+        return read()
+
+
+def consumer_environment(rum_url: str) -> dict[str, str]:
+    """Return the variables of a consumer that sends to a RUM without a limit."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AWS_"))}
-    environment |= {
+    return environment | {
         "OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID,
         "OTEL_EXPORTER_AWS_RUM_ENDPOINT": rum_url,
         "OTEL_EXPORTER_AWS_RUM_SIGNING": "none",
         "OTEL_EXPORTER_AWS_RUM_SESSION_START": "never",
         "OTEL_EXPORTER_AWS_RUM_MAX_REQUESTS_PER_SECOND": "0",
-        **{f"OTEL_EXPORTER_AWS_RUM_{name.upper()}": value for name, value in settings.items()},
     }
-    command = [sys.executable, "-c", COMMAND, "kafka", "--brokers", bootstrap, *options]
-    with log.open("ab") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(60.0)
 
 
-def wait_until_committed(bootstrap: str, topic: str, partitions: int, messages: int, seconds: float = 120.0) -> None:
+def wait_until_committed(read: Callable[[], int], messages: int, seconds: float = 120.0) -> None:
     """Wait until a group has committed all messages."""
     deadline = time.monotonic() + seconds
-    while (found := committed(bootstrap, topic, partitions)) < messages:
+    while (found := read()) < messages:
         assert time.monotonic() < deadline, f"{found} of {messages} messages are committed after {seconds} s"
-        time.sleep(0.25)
+        time.sleep(0.1)

@@ -1,139 +1,186 @@
-"""A fleet under faults: consumers and brokers end, commits fail, RUM is slow and throttles, and messages are poison.
+"""Fleets under faults: consumers and brokers end, commits fail, RUM is slow and throttles, and messages are poison.
 
 No record is lost, none is delivered more often than redelivery explains, and the dead letters are exactly the poison.
-KAFKA_SEEDS sets the seeds, for example `1-20`.
+KAFKA_SEEDS sets the seeds, for example `1-200`.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from subprocess import Popen
+from typing import NamedTuple
 
 import pytest
 from confluent_kafka import KafkaError
+from typing_extensions import Self
 
 from examples.kafka.brokers import Brokers
 from tests.kafka.counting_rum import CountingRum
-from tests.kafka.fleet import committed, consumed, consumer_process, message, produce, wait_until_committed
+from tests.kafka.fleet import consumed, consumer_environment, message, produce, reading_offsets, wait_until_committed
+from tests.kafka.forks import ConsumerForks, ForkedConsumer
 
-IS_LONG = "LONG_FAULTS" in os.environ
+pytestmark = [
+    pytest.mark.skipif("LONG_FAULTS" not in os.environ, reason="takes long; LONG_FAULTS=1 runs it"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="consumers are forked"),
+]
 PARTITIONS = 6
-SPANS = 50
-"""Spans in a message, as a Collector batches them."""
-
-MESSAGES = 2000 if IS_LONG else 60
-IN_FLIGHT = 20
-"""Most messages of a partition in flight."""
-
+POISON = 7
 COMMIT_ERRORS = (KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID)
-FAST = ("--property", "session.timeout.ms=6000", "--property", "heartbeat.interval.ms=500")
+AT_ONCE = 10
+"""Fleets mostly wait: for sessions of the group that end, and for faults that do."""
+
+FAST = ("--property", "session.timeout.ms=2000", "--property", "heartbeat.interval.ms=100")
+
+
+class Load(NamedTuple):
+    """What a fleet consumes; `in_flight` is the most messages of a partition, `slow_seconds` a time of slowness."""
+
+    messages: int
+    spans: int
+    in_flight: int
+    slow_seconds: float
+
+
+SMALL = Load(messages=1000, spans=5, in_flight=6, slow_seconds=0.5)
+LARGE = Load(messages=2000, spans=50, in_flight=20, slow_seconds=2.0)
 
 
 def _seeds() -> list[int]:
-    first, _, last = os.environ.get("KAFKA_SEEDS", "1").partition("-")
+    first, _, last = os.environ.get("KAFKA_SEEDS", "1-20").partition("-")
     return list(range(int(first), int(last or first) + 1))
 
 
 class Fleet:
     """Consumers in processes, which are killed and replaced."""
 
-    def __init__(self, brokers: Brokers, rum: CountingRum, stack: ExitStack, log: Path) -> None:
-        self._brokers = brokers
-        self._rum = rum
-        self._stack = stack
-        self._log = log
-        self.processes: list[Popen[bytes]] = []
+    def __init__(self, brokers: Brokers, rum: CountingRum, load: Load, start: Callable[..., ForkedConsumer]) -> None:
+        self.brokers = brokers
+        self.rum = rum
+        self.load = load
         self.kills = 0
+        self._start = start
+        self._consumers: list[ForkedConsumer] = []
 
     def start(self) -> None:
         """Start a consumer."""
-        options = ("--dead-letter-topic", "dead", "--max-in-flight", str(IN_FLIGHT), *FAST)
-        process = consumer_process(self._brokers.bootstrap, self._rum.url, *options, log=self._log)
-        self.processes.append(self._stack.enter_context(process))
+        options = ("--brokers", self.brokers.bootstrap, "--dead-letter-topic", "dead", *FAST)
+        in_flight = ("--max-in-flight", str(self.load.in_flight))
+        self._consumers.append(self._start(("kafka", *options, *in_flight), consumer_environment(self.rum.url)))
 
     def kill(self) -> None:
-        """Kill the oldest consumer. It has no time to commit."""
-        process = self.processes.pop(0)
-        process.kill()
-        process.wait()
+        """Kill the oldest consumer."""
+        self._consumers.pop(0).kill()
         self.kills += 1
 
+    def __enter__(self) -> Self:
+        return self
 
-@pytest.mark.skipif(not IS_LONG, reason="takes long; LONG_FAULTS=1 runs it")
-@pytest.mark.parametrize("seed", _seeds())
-def test_a_fleet_under_faults_loses_nothing(seed: int, tmp_path: Path) -> None:
-    """100,000 spans, 6 partitions, two to three consumers."""
+    def __exit__(self, *_: object) -> None:
+        """End all consumers."""
+        for consumer in self._consumers:
+            consumer.terminate()
+        for consumer in self._consumers:
+            consumer.wait()
+
+
+@contextmanager
+def _consumer_forks(log: Path) -> Iterator[Callable[..., ForkedConsumer]]:
+    """Yield what starts a consumer, from any thread."""
+    lock = threading.Lock()
+    with ConsumerForks() as forks:
+
+        def start(options: tuple[str, ...], environment: dict[str, str]) -> ForkedConsumer:
+            with lock:
+                return forks.start(options, environment, log)
+
+        yield start
+
+
+def test_a_fleet_under_faults_loses_nothing(tmp_path: Path) -> None:
+    """100,000 spans at once."""
+    with _consumer_forks(tmp_path / "log") as start:
+        _run(1, LARGE, start)
+
+
+def test_small_fleets_under_other_faults_lose_nothing(tmp_path: Path) -> None:
+    """100,000 spans in 20 orders of faults."""
+    with _consumer_forks(tmp_path / "log") as start, ThreadPoolExecutor(AT_ONCE) as threads:
+        runs = {seed: threads.submit(_run, seed, SMALL, start) for seed in _seeds()}
+    failed = {seed: error for seed, run in runs.items() if (error := run.exception())}
+    assert not failed
+
+
+def _run(seed: int, load: Load, start: Callable[..., ForkedConsumer]) -> None:
     source = random.Random(seed)
-    values = [message(number, SPANS) for number in range(MESSAGES)]
-    poison = [b"poison %d" % number for number in range(7)]
+    values = [message(number, load.spans) for number in range(load.messages)]
+    poison = [b"poison %d" % number for number in range(POISON)]
     for one in poison:
         values.insert(source.randrange(len(values)), one)
-    with Brokers() as brokers, CountingRum() as rum, ExitStack() as stack:
+    with Brokers() as brokers, CountingRum() as rum:
         brokers.create_topic("otlp_spans", PARTITIONS)
         brokers.create_topic("otlp_logs", 1)
         brokers.create_topic("dead", 1)
-        fleet = Fleet(brokers, rum, stack, tmp_path / "log")
-        fleet.start()
-        fleet.start()
-        produce(brokers.bootstrap, "otlp_spans", values[: MESSAGES // 2])
-        for step in source.sample(STEPS, len(STEPS)):
-            _wait_until_moved(brokers)
-            step(fleet, brokers, rum, source)
-        produce(brokers.bootstrap, "otlp_spans", values[MESSAGES // 2 :])
-        wait_until_committed(brokers.bootstrap, "otlp_spans", PARTITIONS, len(values), 300.0)
+        offsets = reading_offsets(brokers.bootstrap, "otlp_spans", PARTITIONS)
+        with Fleet(brokers, rum, load, start) as fleet, offsets as read:
+            fleet.start()
+            fleet.start()
+            produce(brokers.bootstrap, "otlp_spans", values[: load.messages // 2])
+            for step in source.sample(STEPS, len(STEPS)):
+                _wait_until_moved(read)
+                step(fleet, source)
+            produce(brokers.bootstrap, "otlp_spans", values[load.messages // 2 :])
+            wait_until_committed(read, len(values), 300.0)
         delivered = rum.accepted
         letters = Counter(letter.value() for letter in consumed(brokers.bootstrap, "dead", 1))
-    assert len(delivered) == MESSAGES * SPANS, "spans are lost"
+    assert len(delivered) == load.messages * load.spans, "spans are lost"
     redelivered = sum(delivered.values()) - len(delivered)
     # A kill, and each commit error that makes a consumer join again, may redeliver what is in flight.
     rejoins = fleet.kills + len(COMMIT_ERRORS)
-    assert redelivered <= rejoins * PARTITIONS * IN_FLIGHT * SPANS
+    assert redelivered <= rejoins * PARTITIONS * load.in_flight * load.spans
     assert set(letters) == set(poison)
 
 
-def _wait_until_moved(brokers: Brokers) -> None:
+def _wait_until_moved(read: Callable[[], int]) -> None:
     """Wait until the group has committed more than before, or has nothing to do."""
-    before = committed(brokers.bootstrap, "otlp_spans", PARTITIONS)
+    before = read()
     deadline = time.monotonic() + 5.0
-    while committed(brokers.bootstrap, "otlp_spans", PARTITIONS) == before and time.monotonic() < deadline:
+    while read() == before and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
-def _kill(fleet: Fleet, *_: object) -> None:
+def _kill(fleet: Fleet, _: random.Random) -> None:
     fleet.kill()
     fleet.start()
 
 
-def _stop_broker(_: Fleet, brokers: Brokers, __: CountingRum, source: random.Random) -> None:
-    broker = source.randint(1, brokers.count)
-    brokers.set_down(broker)
-    time.sleep(source.uniform(0.5, 2.0))
-    brokers.set_up(broker)
+def _stop_broker(fleet: Fleet, source: random.Random) -> None:
+    broker = source.randint(1, fleet.brokers.count)
+    fleet.brokers.set_down(broker)
+    time.sleep(source.uniform(0.25, 1.0) * fleet.load.slow_seconds)
+    fleet.brokers.set_up(broker)
 
 
-def _fail_commits(_: Fleet, brokers: Brokers, *__: object) -> None:
-    brokers.fail_commits(*COMMIT_ERRORS)
+def _fail_commits(fleet: Fleet, _: random.Random) -> None:
+    fleet.brokers.fail_commits(*COMMIT_ERRORS)
 
 
-def _slow_rum(_: Fleet, __: Brokers, rum: CountingRum, source: random.Random) -> None:
-    rum.delay_seconds = source.uniform(0.1, 0.5)
-    time.sleep(2.0)
-    rum.delay_seconds = 0.0
+def _slow_rum(fleet: Fleet, source: random.Random) -> None:
+    fleet.rum.delay_seconds = source.uniform(0.05, 0.25) * fleet.load.slow_seconds
+    time.sleep(fleet.load.slow_seconds)
+    fleet.rum.delay_seconds = 0.0
 
 
-def _throttling_rum(_: Fleet, __: Brokers, rum: CountingRum, source: random.Random) -> None:
-    rum.max_requests_per_second = source.randint(2, 20)
-    time.sleep(2.0)
-    rum.max_requests_per_second = None
+def _throttling_rum(fleet: Fleet, source: random.Random) -> None:
+    fleet.rum.max_requests_per_second = source.randint(2, 20)
+    time.sleep(fleet.load.slow_seconds)
+    fleet.rum.max_requests_per_second = None
 
 
-STEPS: tuple[Callable[[Fleet, Brokers, CountingRum, random.Random], None], ...] = (
-    *(_kill, _kill, _stop_broker, _fail_commits),
-    *(_slow_rum, _throttling_rum),
-)
+STEPS = (_kill, _kill, _stop_broker, _fail_commits, _slow_rum, _throttling_rum)

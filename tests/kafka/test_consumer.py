@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import signal
 import threading
 import time
 import urllib.error
@@ -23,17 +24,19 @@ from examples.kafka.brokers import Brokers
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.exporter import pipeline as pipeline_module
 from otel_rum_exporter.exporter.pipeline import Pipeline
+from otel_rum_exporter.exporter.registry import SharedPipeline
 from otel_rum_exporter.kafka.consumer import KafkaConsumer
 from otel_rum_exporter.kafka.dead_letters import DeadLetters
 from otel_rum_exporter.kafka.health import Health, HealthServer
 from otel_rum_exporter.kafka.message import ConsumedMessage
 from otel_rum_exporter.kafka.metrics import exposition
 from otel_rum_exporter.kafka.partition import Limits
+from otel_rum_exporter.kafka.process import consume
 from otel_rum_exporter.kafka.receiver import UndecodableError
 from otel_rum_exporter.kafka.settings import KafkaSettings
 from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.otlp import decode_message
-from tests.kafka.fleet import committed, consumed, message, produce
+from tests.kafka.fleet import committed, consumed, message, produce, reading_offsets
 from tests.spans import make_config
 from tests.waiting import wait_until
 
@@ -68,11 +71,19 @@ class Rum:
 class Running:
     """A consumer in a thread, its pipeline, and the error that ended it."""
 
-    def __init__(self, brokers: Brokers, rum: Rum, limit: int = 0, config: dict[str, Any] | None = None, **given: Any):
+    def __init__(
+        self,
+        brokers: Brokers,
+        rum: Rum,
+        limit: int = 0,
+        budget: float = 0.0,
+        config: dict[str, Any] | None = None,
+        **given: Any,
+    ) -> None:
         self.settings = KafkaSettings(brokers=brokers.bootstrap, topics=("spans",), properties=FAST, **given)
         self.pipeline = Pipeline(make_config(**{"max_requests_per_second": 0, **(config or {})}), rum)
         self.pipeline.start()
-        self.consumer = KafkaConsumer(self.settings, self.pipeline, limit)
+        self.consumer = KafkaConsumer(self.settings, self.pipeline, limit, budget)
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -110,10 +121,8 @@ def running(rum: Rum, **given: Any) -> Iterator[tuple[Brokers, Running]]:
 
 def wait_until_committed(brokers: Brokers, messages: int) -> None:
     """Wait until the group has committed a number of messages."""
-    deadline = time.monotonic() + 60.0
-    while (found := committed(brokers.bootstrap, "spans", PARTITIONS)) != messages:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
+    with reading_offsets(brokers.bootstrap, "spans", PARTITIONS) as read:
+        wait_until(lambda: read() == messages)
 
 
 def test_each_form_of_otlp_is_consumed_and_poison_becomes_dead_letters() -> None:
@@ -199,18 +208,42 @@ def test_a_refused_app_monitor_does_not_hold_up_the_others(monkeypatch: pytest.M
         assert run.pipeline.ledger.snapshot().dropped[DropReason.APP_MONITOR_REFUSED] == 1
 
 
-def test_ignored_messages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """If a topic is created again, its offsets begin again, and its messages are not those that were consumed."""
+def test_a_topic_that_is_created_again_is_consumed_from_its_beginning(caplog: pytest.LogCaptureFixture) -> None:
+    """Its offsets begin again, and its messages are not those that were consumed. Nothing is restarted."""
     rum = Rum()
     with running(rum) as (brokers, run):
         wait_until(lambda: len(run.consumer._partitions) == PARTITIONS)
         for partition in list(run.consumer._partitions.values()):
             partition.add(99, ConsumedMessage("spans", partition.number, 99, None, b"", []), 1)
             partition.settle(99)
+            partition.committed = 100
         produce(brokers.bootstrap, "spans", [message(number) for number in range(10)])
-        wait_until(lambda: "are ignored, because those before 100 were consumed" in caplog.text)
-        assert rum.ids == []
-        assert run.consumer.counts.messages == 0
+        wait_until_committed(brokers, 10)
+        assert len(rum.ids) == 10
+        assert run.consumer.counts.messages == 10
+    assert "went back from 100 to 0: the topic was created again" in caplog.text
+
+
+def test_messages_that_waited_are_handed_over_before_a_topic_begins_again() -> None:
+    """They cannot be fetched again, because their topic is gone. Their receipts change nothing afterwards."""
+    rum = Rum()
+    pipeline = Pipeline(make_config(max_requests_per_second=0), rum)
+    consumer = KafkaConsumer(KafkaSettings(brokers="127.0.0.1:1", topics=("spans",)), pipeline, 0)
+    try:
+        pipeline.start()
+        consumer._on_assign(consumer._consumer, [TopicPartition("spans", 0)])
+        former = consumer._partitions["spans", 0]
+        waiting, first = (ConsumedMessage("spans", 0, at, None, message(at), []) for at in (7, 0))
+        former.add(7, waiting, 1)
+        former.waiting.append(waiting)
+        partition = consumer._begun_again(former, first)
+        assert consumer._partitions["spans", 0] is partition is not former
+        wait_until(lambda: len(rum.ids) == 1)
+        consumer._receiver.settle(5.0)
+        assert partition.position == 0
+    finally:
+        consumer._drain(5.0)
+        pipeline.close(5.0)
 
 
 def test_a_dead_letter_that_is_too_large_goes_without_its_value() -> None:
@@ -310,6 +343,41 @@ def test_a_partition_that_comes_back_is_consumed_although_it_was_paused() -> Non
     assert len(rum.ids) == 5
 
 
+def test_the_consumer_has_all_of_the_time_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipeline would take it a second time."""
+    left: list[float] = []
+    leave = SharedPipeline.leave
+
+    def recorded(shared: SharedPipeline, timeout_seconds: float) -> None:
+        left.append(timeout_seconds)
+        leave(shared, timeout_seconds)
+
+    monkeypatch.setattr(SharedPipeline, "leave", recorded)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        settings = KafkaSettings(brokers="127.0.0.1:1", properties={"log_level": "0"})
+        consume(settings, make_config(), "127.0.0.1", None, lambda _: signal.raise_signal(signal.SIGTERM))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert left == [0.0]
+
+
+def test_the_budget_of_events_is_divided_as_the_requests_are() -> None:
+    """A group of three would have sent three times the budget."""
+    rum = Rum()
+    with running(rum, limit=60, budget=30.0, config={"max_events_per_second": 30.0}) as (_, run):
+        wait_until(lambda: run.consumer.counts.events_per_second == 30.0)
+        with run.pipeline._lock:
+            del run.consumer._partitions["spans", 0], run.consumer._partitions["spans", 1]
+        run.consumer._next_quota = 0.0
+        wait_until(lambda: run.consumer.counts.events_per_second == 10.0)
+        assert run.pipeline._session_rate._budget.per_second == 10.0
+        assert "otel_rum_kafka_events_per_second_limit 10.0\n" in exposition(
+            run.consumer.counts, run.pipeline.ledger.snapshot()
+        )
+
+
 @pytest.mark.skipif("LONG_FAULTS" not in os.environ, reason="rebalances take long; LONG_FAULTS=1 runs it")
 def test_the_quota_is_divided_by_partitions_and_follows_each_rebalance() -> None:
     """Without coordination, the shares of the group add up to the limit."""
@@ -345,3 +413,8 @@ def test_health_is_served_over_http() -> None:
             error.value.close()
     finally:
         server.close()
+
+
+def test_a_health_server_that_did_not_start_can_be_closed() -> None:
+    """There may be no room for another thread. Closing it waited for ever."""
+    HealthServer("127.0.0.1", 0, Health(lambda: True, lambda: True, str)).close()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.kafka.partition import Limits, Partition
-from otel_rum_exporter.kafka.quota import MIN_REQUESTS_PER_SECOND, requests_per_second
+from otel_rum_exporter.kafka.quota import MIN_PER_SECOND, share_per_second
 
 OFFSETS = st.lists(st.integers(0, 200), unique=True, max_size=40).map(sorted)
 
@@ -111,15 +111,15 @@ def test_a_gap_in_the_offsets_does_not_stop_a_partition() -> None:
 @given(st.integers(1, 10_000), st.lists(st.integers(1, 50), min_size=1, max_size=30))
 def test_the_shares_of_a_group_add_up_to_its_limit(limit: int, assigned: list[int]) -> None:
     """Whoever comes or goes: every partition has one consumer. A small share is raised to a minimum."""
-    shares = [requests_per_second(limit, count, sum(assigned)) for count in assigned]
-    assert all(share >= MIN_REQUESTS_PER_SECOND for share in shares)
-    raised = sum(share == MIN_REQUESTS_PER_SECOND for share in shares) * MIN_REQUESTS_PER_SECOND
+    shares = [share_per_second(limit, count, sum(assigned)) for count in assigned]
+    assert all(share >= MIN_PER_SECOND for share in shares)
+    raised = sum(share == MIN_PER_SECOND for share in shares) * MIN_PER_SECOND
     assert limit - 1e-6 <= sum(shares) <= limit + raised + 1e-6
 
 
 def test_a_consumer_without_partitions_still_sends_what_it_has() -> None:
     """A share of 0 would mean no limit."""
-    assert requests_per_second(50, 0, 6) == MIN_REQUESTS_PER_SECOND
-    assert requests_per_second(50, 0, 0) == MIN_REQUESTS_PER_SECOND
-    assert requests_per_second(50, 2, 1) == 50.0, "the topics have just got another partition"
-    assert requests_per_second(0, 3, 6) == 0.0
+    assert share_per_second(50, 0, 6) == MIN_PER_SECOND
+    assert share_per_second(50, 0, 0) == MIN_PER_SECOND
+    assert share_per_second(50, 2, 1) == 50.0, "the topics have just got another partition"
+    assert share_per_second(0, 3, 6) == 0.0

@@ -211,6 +211,25 @@ def test_renewed_credentials_are_used_without_a_restart(monkeypatch: pytest.Monk
         assert one.send(batch()).disposition is Disposition.DELIVERED
 
 
+def test_a_client_with_stale_credentials_is_closed(rum: LocalRum, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one replaces it, and its connections would stay open until it is collected."""
+    closed: list[object] = []
+    close = botocore.httpsession.URLLib3Session.close
+
+    def recorded(session: Any) -> None:
+        closed.append(session)
+        close(session)
+
+    monkeypatch.setattr(botocore.httpsession.URLLib3Session, "close", recorded)
+    rum.answer(403, error_type="ExpiredTokenException")
+    one = transport(rum)
+    assert one.send(batch()).reason == "ExpiredTokenException"
+    assert len(closed) == 1
+    assert one.send(batch()).disposition is Disposition.DELIVERED
+    one.close()
+    assert len(closed) == 2
+
+
 def test_the_default_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is botocore's, with its host prefix. Telemetry may name another region."""
     urls: list[str] = []

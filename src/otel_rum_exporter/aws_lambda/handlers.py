@@ -47,7 +47,7 @@ def sqs_handler(event: Event, context: Context) -> Response:
         Message(message_id, message_id, partial(_text, record["body"]))
         for message_id, record in zip(ids, records, strict=True)
     ]
-    return _response([ids[at] for at in undelivered(messages, context)])
+    return _response(list(dict.fromkeys(ids[at] for at in undelivered(messages, context))))
 
 
 def kafka_handler(event: Event, context: Context) -> Response:

@@ -167,15 +167,13 @@ class Deliveries:
             report.rejected.append(f"{message.name}: {decoded.failures[0]}")
         delivery = Delivery(self._changed)
         receipt = Receipt(delivery.settle)
-        pipeline = self._shared.pipeline
         try:
-            if decoded.spans:
-                pipeline.accept_spans(decoded.spans, receipt)
-            if decoded.log_records:
-                pipeline.accept_log_records(decoded.log_records, receipt)
+            self._shared.pipeline.accept(decoded.spans, decoded.log_records, receipt)
         except QueueFullError:
             return None
         receipt.release()
+        with self._changed:
+            self._known[message.key] = delivery  # the same message may be in this batch twice
         return delivery
 
 

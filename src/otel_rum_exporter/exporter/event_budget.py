@@ -155,7 +155,7 @@ class EventBudget:
 
     def __init__(self, max_per_second: float | None, now_seconds: float) -> None:
         self.is_enabled = max_per_second != 0
-        self._max_per_second = max_per_second or math.inf
+        self.max_per_second = max_per_second or math.inf
         self.capacity = Capacity(now_seconds)
         self._sample_rate = SampleRate(now_seconds)
         self._line_rate = 1.0
@@ -174,12 +174,12 @@ class EventBudget:
     @property
     def per_second(self) -> float:
         """The limit that applies: the budget, or what RUM takes; infinity if there is none."""
-        return min(self._max_per_second, self.capacity.per_second)
+        return min(self.max_per_second, self.capacity.per_second)
 
     @property
     def is_of_rum(self) -> bool:
         """Whether RUM takes fewer events than the settings allow."""
-        return self.capacity.per_second < self._max_per_second
+        return self.capacity.per_second < self.max_per_second
 
     def count(self, load: Load, now_seconds: float) -> float:
         """Count a load, and return the rate for sessions that start from now on."""

@@ -98,19 +98,37 @@ class Pipeline:
         """Convert log records, and queue their events."""
         self._add(lambda converter, now: converter.log_records(records, now, receipt))
 
-    def accept_spans(self, spans: Sequence[Span], receipt: Receipt | None = None) -> None:
-        """Add spans that their sender can send again.
+    def accept(self, spans: Sequence[Span], log_records: Sequence[LogRecord], receipt: Receipt | None = None) -> None:
+        """Add the records of a message, all or none, that its sender can send again.
 
         The receipt is held until their events are delivered, dropped or on disk.
 
         Raises:
             QueueFullError: they are not stored safely, and must be sent again.
         """
-        self._accept(spans, lambda: self.add_spans(spans, receipt))
+        records: list[Span | LogRecord] = [*spans, *log_records]
+        if not records:
+            return
+        resources = {id(record.resource): record.resource for record in records}.values()
+        named = {app_monitor_id(resource, self._config) for resource in resources}
+        if self._delivery.is_full([name for name in named if name]):
+            raise QueueFullError("there is no room: RUM accepts fewer events than arrive")
+        if self._is_safe:
+            if spans:
+                self.add_spans(spans, receipt)
+            if log_records:
+                self.add_log_records(log_records, receipt)
+        # A sender may send again what was stored nevertheless: it is better delivered twice than never.
+        if not self._is_safe:
+            raise QueueFullError("the spool cannot be written, or the pipeline is closed")
 
-    def accept_log_records(self, records: Sequence[LogRecord], receipt: Receipt | None = None) -> None:
-        """Add log records that their sender can send again; see `accept_spans`."""
-        self._accept(records, lambda: self.add_log_records(records, receipt))
+    def accept_spans(self, spans: Sequence[Span]) -> None:
+        """Add spans that their sender can send again; see `accept`."""
+        self.accept(spans, ())
+
+    def accept_log_records(self, records: Sequence[LogRecord]) -> None:
+        """Add log records that their sender can send again; see `accept`."""
+        self.accept((), records)
 
     @property
     def has_room(self) -> bool:
@@ -121,6 +139,11 @@ class Pipeline:
         """Change the limit of requests per second; 0 means no limit."""
         with self._delivery.lock:
             self._rate_limiter.set_limit(per_second, time.monotonic())
+
+    def limit_events(self, per_second: float) -> None:
+        """Change the budget of events per second, if the settings have one."""
+        with self._lock:
+            self._session_rate.limit(per_second)
 
     def wait(self, timeout_seconds: float) -> None:
         """Wait for the delivery of accepted events while the load is light; what is left stays queued."""
@@ -174,17 +197,6 @@ class Pipeline:
                 )
             converted.release_receipts()
         self._log.write()
-
-    def _accept(self, records: Sequence[Span | LogRecord], add: Callable[[], None]) -> None:
-        resources = {id(record.resource): record.resource for record in records}.values()
-        named = {app_monitor_id(resource, self._config) for resource in resources}
-        if self._delivery.is_full([name for name in named if name]):
-            raise QueueFullError("there is no room: RUM accepts fewer events than arrive")
-        if self._is_safe:
-            add()
-        # A sender may send again what was stored nevertheless: it is better delivered twice than never.
-        if not self._is_safe:
-            raise QueueFullError("the spool cannot be written, or the pipeline is closed")
 
     @property
     def _is_safe(self) -> bool:

@@ -31,6 +31,10 @@ class SessionRate:
         self._log = log
         self._forgot_seconds = now_seconds
 
+    def limit(self, per_second: float) -> None:
+        """Change the budget of the settings."""
+        self._budget.max_per_second = per_second
+
     def move(self, converted: Converted, delivery: Delivery, now_seconds: float) -> None:
         """Count what was converted, and set the rate for sessions that start from now on."""
         budget, sampling = self._budget, self._sampling

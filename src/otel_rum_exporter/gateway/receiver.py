@@ -145,11 +145,7 @@ class Receiver:
         spans = [record for record in records if isinstance(record, DecodedSpan)]
         log_records = [record for record in records if isinstance(record, DecodedLogRecord)]
         try:
-            pipeline = self._pipeline()
-            if spans:
-                pipeline.accept_spans(spans)
-            if log_records:
-                pipeline.accept_log_records(log_records)
+            self._pipeline().accept(spans, log_records)
         except QueueFullError as error:
             raise RequestError(Reason.OVERLOADED, str(error), RETRY_FULL_SECONDS) from None
 

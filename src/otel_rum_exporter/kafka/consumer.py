@@ -18,7 +18,7 @@ from .dead_letters import DeadLetters
 from .message import ConsumedMessage
 from .metrics import Counts, PartitionState
 from .partition import Partition
-from .quota import requests_per_second
+from .quota import share_per_second
 from .receiver import Assigned, Receiver
 from .settings import KafkaSettings
 
@@ -48,13 +48,17 @@ class FatalError(Exception):
 
 
 class KafkaConsumer:
-    """A member of a consumer group. `limit` is the request rate of the whole group; 0 means no limit."""
+    """A member of a consumer group.
+
+    `limit` is the request rate of the whole group, `budget` its events per second; 0 means no limit.
+    """
 
     def __init__(
         self,
         settings: KafkaSettings,
         pipeline: Pipeline,
         limit: int,
+        budget: float = 0.0,
         *,
         credentials: dict[str, Any] | None = None,
     ) -> None:
@@ -65,6 +69,7 @@ class KafkaConsumer:
         self._settings = settings
         self._pipeline = pipeline
         self._limit = limit
+        self._budget = budget
         self._log = RateLimitedLog()
         own: dict[str, Any] = {"error_cb": self._on_error, "logger": LOGGER, **(credentials or {})}
         topic = settings.dead_letter_topic
@@ -122,20 +127,27 @@ class KafkaConsumer:
         partition = self._partitions.get((consumed.topic, consumed.partition))
         if partition is None:  # revoked between the fetch and now
             return
-        if partition.add(consumed.offset, consumed, consumed.size_bytes):
-            self.counts.messages += 1
-            partition.waiting.append(consumed)
-            self._hand_over(partition)
-        else:
-            self._log.add(
-                f"ignored {partition.topic} {partition.number}",
-                "messages of %s[%d] from offset %d on are ignored, because those before %d were consumed. To fix: "
-                "restart the consumers if the topic was created again or a broker has lost messages.",
-                partition.topic,
-                partition.number,
-                consumed.offset,
-                partition.next_offset,
-            )
+        if not partition.add(consumed.offset, consumed, consumed.size_bytes):
+            partition = self._begun_again(partition, consumed)
+        self.counts.messages += 1
+        partition.waiting.append(consumed)
+        self._hand_over(partition)
+
+    def _begun_again(self, former: Assigned, first: ConsumedMessage) -> Assigned:
+        """Replace a partition whose offsets went back. Its topic was created again, or a broker lost messages."""
+        while former.waiting and self._receiver.receive(former, former.waiting[0]):
+            former.waiting.popleft()
+        self._log.add(
+            f"begins again {former.topic} {former.number}",
+            "the offsets of %s[%d] went back from %d to %d: the topic was created again, or a broker lost messages. "
+            "They are consumed from there; %d messages before are lost. To fix: nothing.",
+            *(former.topic, former.number, former.next_offset, first.offset, len(former.waiting)),
+        )
+        partition: Assigned = Partition(former.topic, former.number, self._settings.limits)
+        partition.is_paused = former.is_paused
+        partition.add(first.offset, first, first.size_bytes)
+        self._partitions[former.topic, former.number] = partition
+        return partition
 
     def _hand_over(self, partition: Assigned) -> None:
         waiting = partition.waiting
@@ -232,8 +244,8 @@ class KafkaConsumer:
             self._log.write()
 
     def _divide_quota(self) -> None:
-        """Limit the request rate to the share of the assigned partitions."""
-        if not self._limit:
+        """Limit requests and events to the share of the assigned partitions."""
+        if not (self._limit or self._budget):
             return
         try:
             topics = self._consumer.list_topics(timeout=METADATA_SECONDS).topics
@@ -241,9 +253,14 @@ class KafkaConsumer:
             self._on_error(error.args[0])
             return
         partitions = sum(len(topic.partitions) for name, topic in topics.items() if self._is_subscribed(name))
-        rate = requests_per_second(self._limit, len(self._partitions), partitions)
+        rate, budget = (
+            share_per_second(whole, len(self._partitions), partitions) for whole in (self._limit, self._budget)
+        )
         self._pipeline.limit_requests(rate)
+        if budget:
+            self._pipeline.limit_events(budget)
         self.counts.requests_per_second = rate
+        self.counts.events_per_second = budget
 
     def _is_subscribed(self, name: str) -> bool:
         return any(

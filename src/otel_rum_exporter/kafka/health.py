@@ -36,10 +36,11 @@ class HealthServer:
         self._thread.start()
 
     def close(self) -> None:
-        """End the server."""
-        self._server.shutdown()
+        """End the server, also one that did not start."""
+        if self._thread.ident is not None:  # or `shutdown` would wait for ever
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
-        self._thread.join()
 
 
 def _handler(health: Health) -> type[BaseHTTPRequestHandler]:

@@ -36,6 +36,7 @@ class Counts:
     dead_letters: int = 0
     rebalances: int = 0
     requests_per_second: float = 0.0
+    events_per_second: float = 0.0
     partitions: Sequence[PartitionState] = ()
 
 
@@ -57,6 +58,12 @@ def exposition(counts: Counts, ledger: LedgerSnapshot) -> str:
             "gauge",
             "This consumer's share of the request rate; 0 means no limit.",
             {"": counts.requests_per_second},
+        ),
+        *family(
+            "kafka_events_per_second_limit",
+            "gauge",
+            "This consumer's share of the budget of events; 0 means no budget.",
+            {"": counts.events_per_second},
         ),
         *family("kafka_lag", "gauge", "Messages that are not settled yet, by partition.", lag),
         *family("kafka_unsettled", "gauge", "Messages in flight, by partition.", unsettled),

@@ -37,9 +37,9 @@ def consume(
     drain_seconds = config.timeout_millis / 1000
     shared = SharedPipeline(config, None)
     try:
-        limit = config.max_requests_per_second
+        limits = (config.max_requests_per_second, config.max_events_per_second or 0.0)
         try:
-            consumer = KafkaConsumer(settings, shared.pipeline, limit, credentials=_credentials(settings))
+            consumer = KafkaConsumer(settings, shared.pipeline, *limits, credentials=_credentials(settings))
         except KafkaException as error:
             raise FatalError(f"{error.args[0].str()}. To fix: correct the properties of librdkafka") from None
         health = Health(
@@ -59,7 +59,7 @@ def consume(
             if server is not None:
                 server.close()
     finally:
-        shared.leave(drain_seconds)
+        shared.leave(0.0)  # the consumer has used the time
 
 
 def _credentials(settings: KafkaSettings) -> dict[str, Any]:

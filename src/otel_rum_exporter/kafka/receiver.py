@@ -60,10 +60,7 @@ class Receiver:
             return True
         receipt = Receipt(lambda: self._settled.put(Settled(partition, message.offset, receipt)))
         try:
-            if decoded.spans:
-                self._pipeline.accept_spans(decoded.spans, receipt)
-            if decoded.log_records:
-                self._pipeline.accept_log_records(decoded.log_records, receipt)
+            self._pipeline.accept(decoded.spans, decoded.log_records, receipt)
         except QueueFullError:
             return False
         self._count(message, decoded)

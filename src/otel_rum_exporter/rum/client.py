@@ -68,7 +68,9 @@ class Transport:
             except Exception as error:  # noqa: BLE001 - hooks, proxies and credential plugins raise anything
                 outcome = outcome_of(error)
                 if outcome.reason in STALE_CREDENTIALS:
-                    self._of_regions.pop(batch.key.app_monitor.region, None)
+                    stale = self._of_regions.pop(batch.key.app_monitor.region, None)
+                    if stale is not None:
+                        stale.close()
                 return outcome
             finally:
                 if self._is_closed:  # this request has returned its connection to the pool after `close`

@@ -18,6 +18,8 @@ def facts(quota: float, sessions_per_day: float = 100_000, processes: int | None
 def test_a_quota_with_a_fraction_is_enough_for_a_lower_peak() -> None:
     """No other quota is to ask for."""
     assert facts(34.6)["quota to ask for"] == "none: 34.6 events/s are enough"
+    load = Load(sessions_per_day=100_000, peak=1.0, quota=34.6)
+    assert plan(PROFILE, load).quota_to_ask == 34.6
 
 
 def test_shares_and_settings_have_no_exponents() -> None:

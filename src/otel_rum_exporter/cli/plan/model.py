@@ -81,8 +81,9 @@ class Plan:
     """The needs of a load.
 
     `sample_rate` is the share of sessions that the quota allows at the peak, `usd_per_month_sampled` the most that they
-    cost, and `budget_per_process` the part of the quota that a process gets. `outage_*` is what waits after an outage
-    at the peak; `memory_seconds` and `disk_seconds` are how long one may last until the processes have no more room.
+    cost, and `budget_per_process` the part of the quota that a process gets. `quota_to_ask` is `quota` if that is
+    enough, else a multiple of 50 that is at least a fifth above the peak. `outage_*` is what waits after an outage at
+    the peak; `memory_seconds` and `disk_seconds` are how long one may last until the processes have no more room.
     """
 
     events_per_day: Mapping[str, float]
@@ -91,7 +92,7 @@ class Plan:
     peak_requests_per_second: float
     peak_spans_per_second: float
     quota: float
-    quota_to_ask: int
+    quota_to_ask: float
     sample_rate: float
     usd_per_month: float
     usd_per_month_sampled: float
@@ -133,7 +134,7 @@ def plan(profile: Profile, load: Load) -> Plan:
         peak_requests_per_second=requests,
         peak_spans_per_second=spans,
         quota=load.quota,
-        quota_to_ask=math.ceil(quota),
+        quota_to_ask=quota,
         sample_rate=min(1.0, _divided(load.quota, peak_events)),
         usd_per_month=usd_per_month,
         usd_per_month_sampled=min(usd_per_month, usd(load.quota * month_seconds)),

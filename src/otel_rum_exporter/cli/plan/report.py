@@ -46,7 +46,7 @@ def fact_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "spans/s at the peak", number(plan.peak_spans_per_second)
     yield "price a month", f"{usd_text(plan.usd_per_month)} at list price ({PRICE_DATE}, {PRICE_PAGE})"
     if plan.peak_events_per_second > plan.quota:
-        yield "quota to ask for", f"{plan.quota_to_ask:,} events/s, {QUOTA_CODE} ({QUOTA_NAME})"
+        yield "quota to ask for", f"{plan.quota_to_ask:,.0f} events/s, {QUOTA_CODE} ({QUOTA_NAME})"
         yield "without it", f"{percent(plan.sample_rate)} of the sessions at the peak"
         yield "  price a month", f"at most {usd_text(plan.usd_per_month_sampled)}"
         yield "  each process", f"{BUDGET}={setting_text(plan.budget_per_process)}"
