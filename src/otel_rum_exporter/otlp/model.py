@@ -7,7 +7,7 @@ share one resource and one scope object. They are not frozen, because frozen ins
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,13 +165,12 @@ class DecodeProgress:
         self._max_values = max_records * MAX_VALUES_PER_RECORD if max_records else None
         self._records = 0
         self._values = 0
-        self.rejected = 0
-        self.ignored = 0
+        self._rejected = 0
+        self._ignored = 0
 
-    @property
-    def failures(self) -> tuple[DecodeFailure, ...]:
-        """The first failures."""
-        return tuple(self._failures)
+    def result(self, records: Iterable[DecodedSpan | DecodedLogRecord]) -> DecodeResult:
+        """Return the decoded records of the body, with its failures."""
+        return DecodeResult(tuple(records), tuple(self._failures), self._rejected, self._ignored)
 
     def count_record(self) -> None:
         """Count a record, or a block of records, before it is read.
@@ -195,8 +194,8 @@ class DecodeProgress:
 
     def add_failure(self, failure: DecodeFailure, records: int = 1) -> None:
         """Record a failure, and count the records that are rejected because of it; with 0 a part is ignored."""
-        self.rejected += records
-        self.ignored += not records
+        self._rejected += records
+        self._ignored += not records
         if len(self._failures) < MAX_FAILURES:
             self._failures.append(failure)
 

@@ -57,8 +57,7 @@ def decode_protobuf(body: bytes, signal: Signal, max_records: int | None = None)
     """
     progress = DecodeProgress(max_records)
     try:
-        records = tuple(_records(body, _LAYOUTS[signal], progress))
-        return DecodeResult(records, progress.failures, progress.rejected, progress.ignored)
+        return progress.result([*_records(body, _LAYOUTS[signal], progress)])
     except WireError as error:
         raise OtlpError(f"not OTLP in protobuf: {error}") from None
 
