@@ -36,6 +36,7 @@ def _count(name: str, count: int) -> int:
             *("-m", "benchmarks.measure", "counted", name, json.dumps(parameters)),
         ],
         env={**os.environ, "PYTHONHASHSEED": "0"},
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         timeout=TIMEOUT_SECONDS,

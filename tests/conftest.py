@@ -35,8 +35,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return two workers per core: many tests wait for processes and pauses, which takes no processor."""
-    return 2 * (os.cpu_count() or 1)
+    """Return three workers per core: many tests wait for processes and pauses, which takes no processor."""
+    return 3 * (os.cpu_count() or 1)
 
 
 def pytest_collection_finish() -> None:

@@ -42,7 +42,9 @@ LINES = {
     "RumSessionMiddleware found no session": Cause(
         "The middleware is there, but the request has no cookie of AWS's browser client."
     ),
-    "… has no session, and the SDK dropped": Cause("The span has more attributes than the SDK keeps, 128."),
+    "… has no session, and the SDK dropped": Cause(
+        "The span has more attributes than the SDK keeps, 128, or OTLP with attributes that cannot be read."
+    ),
     "reading the session of a request failed": Cause("A function of yours raised the exception in the line."),
     "reading the session of a span failed": Cause("A function of yours raised the exception in the line."),
     "the page_views function failed": Cause("A function of yours raised the exception in the line."),
@@ -50,11 +52,11 @@ LINES = {
     "the event set by rum.event.type": Cause("`rum.event.details` violates RUM's schema of the type."),
     "the times of … are": Cause("A program sends OTLP with times in another unit."),
     "… events in … minutes": Cause("The projected cost is above `COST_WARNING_USD_PER_DAY`. See [cost](cost.md)."),
-    "new sessions are sampled": Cause(
+    "… events/s arrive, and": Cause(
         "More events arrive than `MAX_EVENTS_PER_SECOND`, or than RUM takes for a minute. See "
         "[cost](cost.md#a-budget-of-events)."
     ),
-    "all new sessions are sent again": Cause("The load is below the budget, or below what RUM takes."),
+    "… events/s arrive; all new sessions": Cause("The load is below the budget, or below what RUM accepts."),
     "… of … messages not delivered in time": Cause(
         "RUM did not accept all events of an invocation in [Lambda](lambda.md) before its timeout."
     ),

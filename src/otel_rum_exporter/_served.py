@@ -1,8 +1,8 @@
-"""Spans of requests served that OpenTelemetry's Python instrumentations give the kind INTERNAL.
+"""Requests served: which spans they are, and which of them no person made.
 
-They do so for each request below another span: an inner application's, and any below a span that encloses the whole
-process, such as that of the command that runs the server. Here because `mapping` and `sessions` do not import each
-other.
+OpenTelemetry's Python instrumentations give the kind INTERNAL to each request below another span: an inner
+application's, and any below a span that encloses the whole process, such as that of the command that runs the server.
+Here because `mapping` and `sessions` do not import each other.
 """
 
 from __future__ import annotations
@@ -17,6 +17,40 @@ from ._attributes import METHODS, ROUTE, TARGETS
 _SCOPES = re.compile(r"opentelemetry[._]instrumentation[._]")
 _OF_REQUESTS = frozenset((ROUTE, *TARGETS, "url.scheme", "http.scheme"))
 _OF_MESSAGES = frozenset({"asgi.event.type"})
+
+PROGRAMS = re.compile(
+    r"archiver|bot\b|crawl|externalhit|health|https?://|inspectiontool|lighthouse|monitor|pingdom|preview|probe|scan"
+    r"|slurp|spider|synthetic|uptime|Yandex[A-Z]",
+    re.IGNORECASE,
+)
+"""User agents of programs that identify as browsers; other programs do not start with "Mozilla/".
+
+Crawlers give the address of a page about themselves, and browsers give none.
+"""
+
+_STATE = r"(?:health|healthy|heartbeat|ping|status|up|live|alive|ready|startup)"
+_DETAIL = r"(?:/(?:live|liveness|ready|readiness|startup|db|full))?"
+_END = r"(?:\.(?:json|html?|php|txt|xml|aspx?|jsp))?/?"
+HEALTH_CHECKS = re.compile(
+    rf"""(?:/[^/]+){{0,3}}/_{{0,2}}(?:healthz|health[-_]?checks?z?|liveness|readiness|livez|readyz|startupz
+            |startup-?probe|(?:elb|lb)[-_]?(?:health|heartbeat|status)(?:__)?|heartbeat__){_DETAIL}{_END}
+      | (?:/(?:api|actuator|internal|management|monitor|system|v\d{{1,2}}|_ah|-|\.well-known))+/{_STATE}{_DETAIL}{_END}
+      | /_?(?:health|healthy|heartbeat|pingz?|_status){_DETAIL}{_END}
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Paths and routes that frameworks and orchestrators use for their checks."""
+
+CHECKS_BY_PROGRAMS = re.compile(
+    rf"(?:/[^/]+){{0,3}}/(?:health|healthy|heartbeat|startup){_DETAIL}{_END}|/(?:status|up|live|ready|alive|metrics){_END}",
+    re.IGNORECASE,
+)
+"""Paths that are checks if a program asks for them, and pages of a site if a browser does."""
+
+
+def is_browser(user_agent: str) -> bool:
+    """Return whether a user agent is that of a person's browser."""
+    return user_agent.startswith("Mozilla/") and not PROGRAMS.search(user_agent)
 
 
 def is_instrumentation(scope: str) -> bool:

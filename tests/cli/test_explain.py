@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -24,6 +25,7 @@ SPAN = {
     "endTimeUnixNano": "1795000000120000000",
     "attributes": [{"key": "session.id", "value": {"stringValue": "33d38e21-7c0a-4c1e-9c58-2f6d1b0a9e44"}}],
 }
+VARIABLES = {"OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID": APP_MONITOR_ID}
 BODY = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]})
 
 
@@ -89,6 +91,24 @@ def test_explain_prints_one_line_for_an_unreadable_file(tmp_path: Path, content:
     assert ended.returncode == 3
     assert error_line(ended).startswith(message.format(path=path))
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [{"attributes": {"session.id": "a"}}, {"links": [{}]}, {"droppedEventsCount": -1}, {"kind": "server"}],
+    ids=str,
+)
+def test_a_part_that_is_not_read_is_counted_and_the_exit_code_says_so(tmp_path: Path, damaged: dict[str, Any]) -> None:
+    """The record is kept, and no command says that all was read."""
+    file = tmp_path / "file.json"
+    file.write_text(
+        json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{**SPAN, "name": "work1", **damaged}]}]}]})
+    )
+    explained, counted = run("explain", str(file)), run("send", "--dry-run", str(file), **VARIABLES)
+    for ended in (explained, counted):
+        assert ended.returncode == 3
+        assert "1 not read" in ended.stdout
+        assert "work1" in ended.stdout
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])

@@ -14,9 +14,19 @@ from tests.spans import make_config
 @pytest.mark.parametrize(
     ("budget", "share", "load", "line"),
     [
-        (3906.0, 0.25, 15_625.4, "25 of 100 are sent: all together have 15,625 events/s, and the budget is 3,906."),
-        (3906.0, 0.996, 0.6021, "99.6 of 100 are sent: all together have 0.602 events/s, and the budget is 3,906."),
-        (None, 0.5, 40.0, "50 of 100 are sent: all together have 40 events/s, and RUM takes all of them."),
+        (
+            3906.0,
+            0.25,
+            15_625.4,
+            "15,625 events/s arrive, and the budget is 3,906; 25 percent of new sessions are sent",
+        ),
+        (
+            3906.0,
+            0.996,
+            0.6021,
+            "0.602 events/s arrive, and the budget is 3,906; 99.6 percent of new sessions are sent",
+        ),
+        (None, 0.5, 40.0, "40 events/s arrive, and RUM accepts all of them; 50 percent of new sessions are sent"),
     ],
 )
 def test_the_numbers_of_a_line_have_no_exponents_and_no_infinity(

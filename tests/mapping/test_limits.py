@@ -5,6 +5,9 @@ The numbers are written out: the tests of the modules use the constants, and wou
 
 from __future__ import annotations
 
+import importlib
+import json
+import pkgutil
 import uuid
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -15,28 +18,19 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanKind
 
+from otel_rum_exporter import mapping
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.ledger import Ledger
-from otel_rum_exporter.mapping import (
-    attribute_keys,
-    health_checks,
-    library_spans,
-    metadata,
-    path_ids,
-    private_names,
-    redaction,
-    routes,
-    secret_texts,
-    stack_trace,
-)
+from otel_rum_exporter.mapping import attribute_keys, caches, metadata, stack_trace
 from otel_rum_exporter.mapping.app_monitor import AppMonitorResolver
-from otel_rum_exporter.mapping.application import Application
+from otel_rum_exporter.mapping.application import Application, Applications
 from otel_rum_exporter.mapping.attribute_keys import keys_of
 from otel_rum_exporter.mapping.attribute_values import json_value, size_bytes
 from otel_rum_exporter.mapping.caches import Caches
 from otel_rum_exporter.mapping.converter import Converter
-from otel_rum_exporter.mapping.events import custom, exception_kinds, js_error, xray
+from otel_rum_exporter.mapping.events import custom, js_error, xray
 from otel_rum_exporter.mapping.events.exception_kinds import is_cancelled_message
+from otel_rum_exporter.mapping.explain import summary
 from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.mapping.identity_attributes import IdentityAttributes, IdentityReader
 from otel_rum_exporter.mapping.log_view import LogView
@@ -50,6 +44,7 @@ from otel_rum_exporter.mapping.sampling import Sampling, with_rate
 from otel_rum_exporter.mapping.secret_texts import scrub_text
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.mapping.stack_trace import application_frame, chain_of
+from otel_rum_exporter.rum.event import RumEvent
 from tests.logs import make_log
 from tests.mapping.event_drafts import mapped, types
 from tests.spans import APP_MONITOR_ID, START_NS, exception_event, make_config, make_span
@@ -58,33 +53,41 @@ READER = IdentityReader(hash_key=b"key", has_enduser_id=False)
 SECOND_NS = 1_000_000_000
 KIB = 1024
 
-TEXT_CACHES: list[tuple[Any, int, int]] = [
-    (custom.event_type, 1000, 1024),
-    (exception_kinds._is_answer_type, 256, 300),
-    (health_checks._is_path_of_check, 1000, 256),
-    (library_spans.is_library, 1000, 256),
-    (path_ids._masked, 4096, 128),
-    (path_ids._may_have_secret, 4096, 128),
-    (private_names.treatment_of, 1024, 256),
-    (redaction._plain_text, 2048, 160),
-    (redaction._scrub_label, 1000, 1024),
-    (redaction.scrub_name, 1000, 1024),
-    (routes.readable, 1000, 1024),
-    (secret_texts.scrub_text, 2048, 160),
+TEXT_CACHES = [
+    (256, 300),  # types of exceptions
+    *[(1000, 256)] * 3,  # scopes; paths of health checks, of people and of programs
+    *[(1000, 1024)] * 4,  # types of events, routes, names and labels
+    (1024, 256),  # names of attributes
+    *[(2048, 160)] * 2,  # values of attributes and other texts
+    *[(4096, 128)] * 2,  # segments of paths
 ]
+"""The number of results that each function of texts keeps, and the length of their texts."""
+
+CHARS = (127, 128, 129, 159, 160, 161, 255, 256, 257, 299, 300, 301, 1023, 1024, 1025)
 
 
-@pytest.mark.parametrize(("function", "texts", "chars"), TEXT_CACHES)
-def test_results_for_texts_are_kept_up_to_a_number_and_a_length(function: Any, texts: int, chars: int) -> None:
+def test_results_for_texts_are_kept_up_to_a_number_and_a_length() -> None:
     """One more starts again, and one longer is not kept."""
-    kept = function.__self__
+    folder = mapping.__path__
+    modules = [importlib.import_module(one.name) for one in pkgutil.walk_packages(folder, f"{mapping.__name__}.")]
+    functions = [value for module in modules for value in vars(module).values()]
+    found: dict[int, Any] = {id(kept): kept for one in functions if isinstance(kept := _self_of(one), caches._Texts)}
+    assert sorted(map(_bounds, found.values())) == TEXT_CACHES
+
+
+def _self_of(function: object) -> object:
+    return getattr(function, "__self__", None)
+
+
+def _bounds(kept: Any) -> tuple[int, int]:
     kept.clear()
-    for number in range(texts):
-        function(f"w{number}")
-    assert len(kept) == texts
-    function("w" * chars)
-    function("w" * (chars + 1))
-    assert list(kept) == ["w" * chars]
+    texts = 0
+    while len(kept) == texts:
+        kept[f"w{texts}"]
+        texts += 1
+    for chars in CHARS:
+        kept["w" * chars]
+    return texts - 1, max(chars for chars in CHARS if "w" * chars in kept)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +136,14 @@ BOUNDED = {
 
 def test_what_applications_remember_has_a_bound_for_all_together() -> None:
     """Each of these; pending spans have bounds of their own."""
-    config, caches = make_config(), Caches()
-    Application(config, READER, lambda: "", Sampling(config), APP_MONITOR_ID, caches)
+    config, shared = make_config(), Caches()
+    Application(config, READER, lambda: "", Sampling(config), APP_MONITOR_ID, shared)
     for name, entries in BOUNDED.items():
-        (bounded,) = caches.groups[name].values()
+        (bounded,) = shared.groups[name].values()
         bounded.update(dict.fromkeys(range(entries + 1)))
         bounded.trim()
         assert list(bounded) == list(range(1, entries + 1)), name
-    assert caches.groups.keys() - BOUNDED == {"pending"}
+    assert shared.groups.keys() - BOUNDED == {"pending"}
 
 
 @pytest.mark.parametrize(
@@ -219,6 +222,17 @@ def test_identities_of_spans_and_keys_of_batches_are_shared_up_to_a_number() -> 
         assert shared(0) is not first
 
 
+def _are_few(count: int) -> bool:
+    applications = Applications(lambda _, __: Application.__new__(Application))
+    for number in range(count):
+        applications.of(f"{number}")
+    return applications.remove_oldest() is None
+
+
+def _summary(**details: str) -> str:
+    return summary(RumEvent.of("id", START_NS, "a", json.dumps(details), "{}", "{}"))
+
+
 def _nested(depth: int) -> object:
     value: object = "x"
     for _ in range(depth):
@@ -295,6 +309,14 @@ def _failed_call(**attributes: str) -> dict[str, Any]:
     return error
 
 
+def _segment_type(chars: int) -> str:
+    request = {"http.request.method": "GET", "url.full": "https://a.example/"}
+    span = make_span("GET", request, kind=SpanKind.CLIENT, events=[exception_event("x" * chars)])
+    details = dict(mapped(span, make_config(xray_events=True)))["xray_trace_event"]
+    kind: str = details["subsegments"][0]["cause"]["exceptions"][0]["type"]
+    return kind
+
+
 def _at_end(text: str, chars: int) -> str:
     return "\n".rjust(chars - len(text), "x") + text
 
@@ -308,6 +330,13 @@ def _severity(number: int) -> SeverityNumber:
 
 
 LIMITS: list[tuple[str, Callable[[int], object], int]] = [
+    ("applications", _are_few, 256),
+    ("characters of a value that is explained", lambda size: _summary(a="x" * size) == "a=" + "x" * size, 40),
+    (
+        "characters of a line that is explained",
+        lambda size: len(_summary(a="x" * 40, b="x" * 40, c="x" * (size - 88))) == size,
+        120,
+    ),
     ("levels of a value", lambda size: json_value(_nested(size)) == _nested(size), 8),
     ("levels of a value that is redacted", lambda size: STANDARD.value("a", _nested(size), ()) == _nested(size), 8),
     ("integers that doubles hold", lambda size: json_value(size) == size, 9_007_199_254_740_991),
@@ -378,6 +407,7 @@ LIMITS: list[tuple[str, Callable[[int], object], int]] = [
         300,
     ),
     ("characters of a custom type", lambda size: custom.event_type("a" * size) == "a" * size, 256),
+    ("characters of a segment's exception", lambda size: _segment_type(size) == "x" * size, 256),
     ("characters of a segment's name", lambda size: xray.segment_name("a" * size) == "a" * size, 200),
     (
         "frames of a segment",
@@ -436,9 +466,9 @@ def test_times_since_2000_have_their_unit_found(unit_ns: int) -> None:
     ("start_ns", "is_kept"),
     [
         (START_NS + 3600 * SECOND_NS, True),
-        (START_NS + 3600 * SECOND_NS + 1_000_000, False),
+        (START_NS + 3600 * SECOND_NS + 1000, False),
         (FIRST_DATE_SECONDS * SECOND_NS, True),
-        (FIRST_DATE_SECONDS * SECOND_NS - 1_000_000, False),
+        (FIRST_DATE_SECONDS * SECOND_NS - 1000, False),
     ],
 )
 def test_a_time_is_kept_from_2000_until_an_hour_ahead(start_ns: int, *, is_kept: bool) -> None:
@@ -474,3 +504,8 @@ def test_an_url_with_many_encoded_parts_is_masked_whole() -> None:
     secret = "ann%252540example.com"
     assert scrub_text("/a%20" * 99 + f"/{secret}") == "/a%20" * 99 + "/***"
     assert scrub_text("/a%20" * 100 + f"/{secret}") == "***"
+
+
+def test_the_id_of_a_segment_is_the_same_in_every_version() -> None:
+    """X-Ray joins the parts of a trace by it."""
+    assert xray.segment_id("0" * 16) == "5eed5e6700000001"

@@ -27,6 +27,12 @@ def test_a_shorter_text_with_such_pieces_may_be_a_name(segment: str) -> None:
         ("/static/app.7.js", "/static/app.7.js"),
         ("/invoices/4711.pdf", "/invoices/*.pdf"),
         ("/users/ann@example.com", "/users/*"),
+        ("/a/20261129T101112Z/b", "/a/*/b"),
+        ("/at/0x7f3a2b1c", "/at/*"),
+        ("/hosts/2001:db8::1", "/hosts/*"),
+        ("/x/uuid:9e107d9d-372b-b682-6bd8-1d3542a419d6", "/x/*"),
+        ("/x/img_9e107d9d-372b-b682-6bd8-1d3542a419d6-big.png", "/x/*.png"),
+        ("/x/a::b::c", "/x/a::b::c"),
     ],
 )
 def test_the_parts_of_a_segment_that_are_ids_are_masked(path: str, masked: str) -> None:

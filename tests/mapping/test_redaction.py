@@ -58,6 +58,8 @@ HEADERS = ("x_forwarded_for", "forwarded", "x_real_ip", "authorization", "cookie
             "db.query.parameter.0",
         ),
         *("http.response.header.set_cookie", "db.password", "app.api_key", "API-Key", "aws.secret.arn", "auth.Token"),
+        *("activation_code", "access_code", "openai_key", "github_pat", "magic_link", "conn_string", "vat_number"),
+        *("displayName", "recipient", "account_holder", "android_id", "contactNumber", "code.stacktrace.locals"),
     ],
 )
 def test_personal_data_and_secrets_are_not_exportable(name: str) -> None:
@@ -96,6 +98,27 @@ def test_maps_among_values_are_filtered_too() -> None:
 
 
 @pytest.mark.parametrize(
+    "pairs",
+    [
+        [{"name": "Authorization", "value": "SECRET"}, {"name": "Accept", "value": "*/*"}],
+        [["authorization", "SECRET"], ["accept", "*/*"]],
+        {"key": "session_token", "value": "SECRET"},
+        '[{"name": "password", "value": "SECRET"}]',
+    ],
+    ids=str,
+)
+def test_a_value_beside_its_name_is_private_too(pairs: Any) -> None:
+    """Headers and parameters are often lists of pairs."""
+    assert "SECRET" not in str(STANDARD.attributes({"sent": pairs}, ()))
+
+
+@pytest.mark.parametrize("pairs", [["password", "email"], [["width", 3], ["height", 4]], {"name": "tea", "value": 3}])
+def test_lists_and_maps_that_are_no_secrets_stay(pairs: Any) -> None:
+    """A list of names has no values."""
+    assert STANDARD.attributes({"sent": pairs}, ()) == {"sent": pairs}
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         (
@@ -118,6 +141,14 @@ def test_maps_among_values_are_filtered_too() -> None:
         ("Unexpected token: <", "Unexpected token: <"),
         ("KeyError: 'token'", "KeyError: 'token'"),
         ("really? yes", "really? yes"),
+        ("{'password': ['SECRET', 'b']}", "{'password': ***]}"),
+        ("secret => SECRET", "secret => ***"),
+        ("password   =   SECRET", "password   =   ***"),
+        ("iban :: x", "iban :: x"),
+        ("The duplicate key value is (SECRET).", "The duplicate key value is (***)."),
+        ('E11000 dup key: { email: "SECRET" }', "E11000 dup key: ***"),
+        ("[generated in 0.0001s] ('SECRET',)", "[generated in 0.0001s] ***"),
+        ("[cached since 0.1s ago] {'a': 'SECRET'}", "[cached since 0.1s ago] ***"),
     ],
 )
 def test_texts_lose_secrets(text: str, expected: str) -> None:

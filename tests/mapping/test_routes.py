@@ -27,6 +27,12 @@ from tests.spans import make_span
         ("/orders/{id:[0-9]{2}}", "/orders/{id}"),
         ("/{path:path}", "/{path}"),
         ("/(((", "/*"),
+        (r"/^\/users\/(\d+)\/?$/", "/users/*/"),
+        (r"/^\/stock\/([^/]+)$/i", "/stock/*"),
+        (r"^\/api\/(?:v1|v2)\/users\/([^/]+)$", "/api/*/users/*"),
+        ("/<regex('[a-z]{2}'):lang>/x", "/<regex:lang>/x"),
+        ("/<any(about, help):page>", "/<any:page>"),
+        (r"^(?P<slug>[a-z]+)/$", "<slug>/"),
     ],
 )
 def test_a_pattern_becomes_a_template(route: str, shown: str) -> None:
@@ -36,7 +42,10 @@ def test_a_pattern_becomes_a_template(route: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "route",
-    ["/", "/products/<sku>", "/products/{sku}", "customers/<int:key>/", "/files/*", "/users/:id", "/a.b/c-d_e~"],
+    [
+        *("/", "/products/<sku>", "/products/{sku}", "customers/<int:key>/", "/files/*", "/users/:id", "/a.b/c-d_e~"),
+        *("/[id]", "/shop/[...slug]", "/docs/[[...slug]]", "/users/$id/posts", "/<string:name>"),
+    ],
 )
 def test_a_template_stays_as_it_is(route: str) -> None:
     """Most frameworks set templates."""

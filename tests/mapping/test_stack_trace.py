@@ -28,6 +28,14 @@ FIRST_IS_APPLICATION = {
         "E: x\n    at f (webpack-internal:///./src/a.js:3:1)",
         ("webpack-internal:///./src/a.js", 3, 1),
     ),
+    "Next.js, folders in parentheses": (
+        "E: x\n    at f (webpack-internal:///(rsc)/./app/(shop)/page.tsx:12:3)",
+        ("webpack-internal:///(rsc)/./app/(shop)/page.tsx", 12, 3),
+    ),
+    "Node.js, evaluated": (
+        "E: x\n    at eval (eval at f (/srv/a.js:3:1), <anonymous>:1:7)\n    at f (/srv/a.js:3:1)",
+        ("/srv/a.js", 3, 1),
+    ),
     "Firefox": (
         "f@https://a.example:3000/app.js:1:20\n@https://a.example/b.js:7:1",
         ("https://a.example:3000/app.js", 1, 20),
@@ -50,7 +58,7 @@ FIRST_IS_APPLICATION = {
         ("C:\\src\\My Cart.cs", 42, None),
     ),
     ".NET in German": (
-        "X: no\n   bei Shop.Cart.Total() in C:\\src\\Cart.cs:Zeile 42.".rstrip("."),
+        "X: no\n   bei Shop.Cart.Total() in C:\\src\\Cart.cs:Zeile 42.",
         ("C:\\src\\Cart.cs", 42, None),
     ),
     "PHP": (

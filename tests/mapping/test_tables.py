@@ -17,7 +17,7 @@ from otel_rum_exporter.mapping.redaction import STANDARD
 from otel_rum_exporter.mapping.secret_texts import scrub_text
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
-from tests.mapping.event_drafts import mapped, types
+from tests.mapping.event_drafts import drafts_of, mapped, types
 from tests.spans import make_config, make_span
 
 REQUEST = SpanView.of(make_span("GET /x", {"http.response.status_code": 404}, kind=SpanKind.SERVER))
@@ -425,3 +425,22 @@ def test_a_count_of_secrets_is_sent_as_a_number(word: str) -> None:
     name = f"token_{word}"
     assert STANDARD.attributes({name: 12}, ()) == {name: 12}
     assert STANDARD.attributes({name: "abc"}, ()) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "is_at_start"),
+    [
+        ("session_start_event", {"version": "1.0.0"}, True),
+        ("page_view_event", {"pageId": "/"}, True),
+        ("dom_event", {"version": "1.1.0", "event": "click"}, True),
+        ("js_error_event", {"version": "1.0.0", "type": "E", "message": "no"}, False),
+        ("time_to_interactive_event", {"version": "1.0.0", "value": 12}, False),
+    ],
+)
+def test_an_event_of_a_span_has_the_time_of_its_start_or_of_its_end(
+    kind: str, details: dict[str, Any], *, is_at_start: bool
+) -> None:
+    """A page, a click and a session start with the span; a measurement ends with it."""
+    span = make_span("step", {"rum.event.type": kind, "rum.event.details": details})
+    (draft,) = drafts_of(span)
+    assert draft.timestamp_ns == (span.start_time if is_at_start else span.end_time)

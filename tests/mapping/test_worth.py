@@ -61,6 +61,16 @@ SPANS: list[tuple[str, str, SpanKind, dict[str, Any], list[str]]] = [
     ("OpenTelemetry::Instrumentation::ActionView", "render_template.action_view", INTERNAL, {}, []),
     ("OpenTelemetry.Instrumentation.EntityFrameworkCore", "main", CLIENT, {"db.system": "mssql"}, []),
     ("go.opentelemetry.io/contrib/instrumentation/runtime", "gc", INTERNAL, {}, []),
+    ("@prisma/instrumentation", "prisma:client:operation", INTERNAL, {}, []),
+    ("@fastify/otel", "handler - fastify", INTERNAL, {}, []),
+    ("github.com/XSAM/otelsql", "sql.rows", INTERNAL, {}, []),
+    ("github.com/redis/go-redis/extra/redisotel", "redis.dial", INTERNAL, {}, []),
+    ("gorm.io/plugin/opentelemetry", "gorm.Query", CLIENT, {}, []),
+    ("Experimental.System.Net.NameResolution", "DNS lookup", INTERNAL, {}, []),
+    ("Microsoft.Extensions.AI", "chat gpt", CLIENT, {"gen_ai.operation.name": "chat"}, []),
+    ("google.cloud.spanner", "Spanner.Commit", CLIENT, {}, []),
+    ("logfire.asyncpg", "SELECT", CLIENT, {}, []),
+    ("logfire", "checkout", INTERNAL, {}, ["checkout"]),
     ("io.opentelemetry.slow-rendering", "frozenRenders", INTERNAL, {}, ["frozenRenders"]),
     ("shop", "monthly report", INTERNAL, {}, ["monthly_report"]),
     ("shop", "reprice", INTERNAL, {"db.system": "sqlite"}, ["sqlite_REPRICE"]),
@@ -82,7 +92,10 @@ def test_a_span_is_worth_an_event_or_not(row: tuple[str, str, SpanKind, dict[str
 
 @pytest.mark.parametrize(
     "scope",
-    ["shop", "my.opentelemetry.instrumentation", "io.opentelemetry.android.click", "prismatic", "nextjs-shop", ""],
+    [
+        *("shop", "my.opentelemetry.instrumentation", "io.opentelemetry.android.click", "prismatic", "nextjs-shop", ""),
+        *("github.com/acme/shop/otel", "Systematic.Shop", "@acme/shop", "logfire", "google.cloudy"),
+    ],
 )
 def test_a_scope_of_the_application_is_no_library(scope: str) -> None:
     """Similar names included."""
@@ -98,6 +111,14 @@ KUBERNETES = {"user_agent.original": "kube-probe/1.30"}
     [
         *({"url.path": path} for path in ("/health", "/healthz", "/api/health/", "/livez", "/readyz", "/health/ready")),
         *({"url.path": path} for path in ("/ping", "/status", "/up", "/__heartbeat__", "/actuator/health/liveness")),
+        *(
+            {"url.path": path}
+            for path in ("/_health", "/health.json", "/healthcheck.php", "/api/ping", "/api/v1/status")
+        ),
+        *(
+            {"url.path": path}
+            for path in ("/elb-status", "/.well-known/health", "/shop/health", "/metrics", "/-/ready")
+        ),
         {"http.route": "healthz"},
         {"http.route": "^healthz$"},
         {"http.route": r"^health/?\Z"},
@@ -106,6 +127,8 @@ KUBERNETES = {"user_agent.original": "kube-probe/1.30"}
         {"url.path": "/", **KUBERNETES},
         {"url.path": "/", "http.user_agent": "ELB-HealthChecker/2.0"},
         {"url.path": "/", "http.user_agent": "GoogleHC/1.0"},
+        {"url.path": "/", "http.user_agent": "Prometheus/2.45.0"},
+        {"url.path": "/", "http.user_agent": "Datadog/Synthetics"},
     ],
     ids=str,
 )
@@ -125,6 +148,15 @@ def test_a_successful_health_check_makes_no_event_and_a_failed_one_does(attribut
 def test_a_similar_path_is_no_health_check(path: str) -> None:
     """It is a request that a person made."""
     assert len(types(make_span("GET", {**CHECK, "url.path": path}, kind=SERVER))) == 1
+
+
+@pytest.mark.parametrize("path", ["/products/health", "/live", "/status", "/blog/startup", "/metrics", "/up"])
+def test_a_page_that_a_person_opens_is_no_health_check(path: str) -> None:
+    """A shop has such a category, and a broadcaster a live stream."""
+    browser = {"user_agent.original": "Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0.0.0"}
+    asked = {**CHECK, "url.path": path, "http.route": path}
+    assert types(make_span("GET", {**asked, **browser}, kind=SERVER)) != []
+    assert types(make_span("GET", asked, kind=SERVER)) == []
 
 
 def test_a_health_check_of_grpc_makes_no_event() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.server
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any, ClassVar
 
 import boto3
@@ -35,9 +37,17 @@ class Answer(http.server.BaseHTTPRequestHandler):
     status: ClassVar[int] = 200
     headers_to_send: ClassVar[dict[str, str]] = {}
     body: ClassVar[bytes] = b""
+    raw: ClassVar[bytes] = b""
+    piece_bytes: ClassVar[int] = 1000
+    pause_seconds: ClassVar[float] = 0.0
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        if self.raw:
+            for at in range(0, len(self.raw), self.piece_bytes):
+                time.sleep(self.pause_seconds)
+                self.wfile.write(self.raw[at : at + self.piece_bytes])
+            return
         self.send_response(self.status)
         for name, value in {"Content-Length": str(len(self.body)), **self.headers_to_send}.items():
             self.send_header(name, value)
@@ -97,6 +107,10 @@ def send(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         ("application/json", b""),
         ("application/json", b"{}"),
         ("application/x-amz-json-1.1", b'{"status": 200, "error": null}'),
+        (
+            "application/json",
+            b'{"code": 0, "success": true, "failedCount": 0, "errors": [], "accepted": [{"id": "1"}]}',
+        ),
     ],
 )
 def test_status_200_with_an_empty_body_or_an_object_is_a_success(
@@ -123,6 +137,9 @@ def test_status_200_with_an_empty_body_or_an_object_is_a_success(
         (204, None, b""),
         (206, "application/json", b"{}"),
         (226, None, b""),
+        (200, "image/gif", b""),
+        (200, "application/javascript", b""),
+        (200, "application/xml", b""),
     ],
 )
 def test_any_other_success_is_retried(
@@ -150,6 +167,19 @@ def test_any_other_success_is_retried(
         b'{"success": false}',
         b'{"status": "failed"}',
         b'{"status": 503}',
+        b'{"statusCode": 403}',
+        b'{"http_status": "forbidden"}',
+        b'{"success": 0}',
+        b'{"success": "false"}',
+        b'{"ok": null}',
+        b'{"result": "blocked"}',
+        b'{"state": "ERROR"}',
+        b'{"denied": true}',
+        b'{"login_url": "http://portal.example"}',
+        b'{"FailedEventCount": 1}',
+        b'{"Response": {"Errors": [{}]}}',
+        b'{"Output": {"__type": "com.amazon.coral.service#InternalFailure"}, "Version": "1.0"}',
+        b'{"results": [{"status": 500}]}',
         b"[" * 10_000,
     ],
 )
@@ -157,6 +187,57 @@ def test_json_that_is_no_object_or_has_an_error_is_not_a_success(body: bytes) ->
     """With status 200."""
     with pytest.raises(NotRumError):
         check_success(200, {"content-type": "application/json"}, body)
+
+
+@pytest.mark.parametrize("header", ["X_Amzn_ErrorType", "Location", "Refresh", "X_Amzn_Waf_Action"])
+def test_status_200_with_a_header_of_an_error_or_a_sign_in_page_is_not_a_success(
+    send: Callable[..., Outcome], header: str
+) -> None:
+    """Without a body, the header is the only sign."""
+    assert send(200, **{header: "challenge"}).reason == "NotRumError"
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200",
+        OK,
+        OK + b"Date: today\r\n",
+        OK + b"Date: today\r\nContent-Ty",
+        OK + b"Content-Length: 100\r\n\r\n",
+        OK + b"Content-Length: 100\r\n\r\n{}",
+        OK + b"Content-Length: -1\r\n\r\n",
+        OK + b"Content-Length: many\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + OK,
+    ],
+)
+def test_a_response_that_is_cut_off_is_not_a_success(url: str, monkeypatch: pytest.MonkeyPatch, raw: bytes) -> None:
+    """The rest may be a page. A head without its end, or a body shorter than its length, counted as delivered."""
+    monkeypatch.setattr(Answer, "raw", raw)
+    with closing(Transport(make_config(endpoint=url, signing="none"))) as transport:
+        assert transport.send(BATCH).disposition is Disposition.RETRY
+
+
+def test_a_head_that_arrives_byte_by_byte_ends_at_the_timeout(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte would restart a timeout of the socket."""
+    monkeypatch.setattr(Answer, "raw", OK + b"Content-Length: 0\r\n\r\n")
+    monkeypatch.setattr(Answer, "piece_bytes", 1)
+    monkeypatch.setattr(Answer, "pause_seconds", 0.02)
+    with closing(Transport(make_config(endpoint=url, signing="none", timeout_millis=100))) as transport:
+        assert transport.send(BATCH).reason == "ReadTimeoutError"
+
+
+@pytest.mark.parametrize("raw", [OK + b"\r\n", OK + b"Content-Length: 0\r\n\r\n", OK + b"Content-Length: 2\r\n\r\n{}"])
+def test_a_whole_response_is_a_success(url: str, monkeypatch: pytest.MonkeyPatch, raw: bytes) -> None:
+    """Also if the end of the connection is the end of its body."""
+    monkeypatch.setattr(Answer, "raw", raw)
+    with closing(Transport(make_config(endpoint=url, signing="none"))) as transport:
+        assert transport.send(BATCH).disposition is Disposition.DELIVERED
 
 
 @pytest.mark.parametrize("status", [300, 302, 307, 400, 401, 403, 404, 407, 413, 418, 451, 500, 511])
@@ -172,6 +253,7 @@ def test_a_page_of_another_server_never_drops_or_waits(send: Callable[..., Outco
 def test_an_error_of_rum_splits_the_batch(send: Callable[..., Outcome], status: int) -> None:
     """RUM names its type in a header, or a known code in a JSON object."""
     assert send(status, None, b"", X_Amzn_ErrorType="SomethingNew").disposition is Disposition.SPLIT
+    assert send(status, None, b"", X_Amzn_ErrorType="").disposition is Disposition.RETRY
     code = b'{"code": "ValidationException", "message": "bad"}'
     assert send(status, "application/json", code).disposition is Disposition.SPLIT
     typed = b'{"__type": "aws#ValidationException", "message": "bad"}'

@@ -37,7 +37,7 @@ class DryRun:
             except OtlpError:
                 self.unread += 1
                 continue
-            self.unread += decoded.rejected
+            self.unread += decoded.unread
             self.count(self._converter.spans(decoded.spans, _now()))
             self.count(self._converter.log_records(decoded.log_records, _now()))
 

@@ -124,7 +124,7 @@ class Replay:
             account.note(f"{body.name} is {error}")
             return False
         account.records += len(decoded.records)
-        account.unread += decoded.rejected
+        account.unread += decoded.unread
         for failure in decoded.failures:
             account.note(f"{body.name}: {failure}")
         self._accept_in_slices(decoded.spans, self._pipeline.accept_spans)

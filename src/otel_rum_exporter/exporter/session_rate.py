@@ -52,23 +52,22 @@ class SessionRate:
 
     def _log_rate(self) -> None:
         budget = self._budget
+        arriving = _figure(budget.events_per_second)
         if budget.rate == 1:
             self._log.add(
-                "session rate",
-                "all new sessions are sent again: together they have %s events/s. To fix: nothing.",
-                _figure(budget.events_per_second),
+                "session rate", "%s events/s arrive; all new sessions are sent again. To fix: nothing.", arriving
             )
             return
-        # While the rate rises again, RUM takes what arrives.
+        # While the rate rises again, RUM accepts what arrives.
         is_set = not (budget.is_of_rum or math.isinf(budget.per_second))
         self._log.add(
             "session rate",
-            "new sessions are sampled, %s of 100 are sent: all together have %s events/s, and %s %s. Sessions "
-            "under way stay whole. To fix: raise the quota %s of AWS and %s, or send fewer events.",
-            _figure(100 * budget.rate),
-            _figure(budget.events_per_second),
-            "the budget is" if is_set else "RUM takes",
+            "%s events/s arrive, and %s %s; %s percent of new sessions are sent, each of them whole. To fix: raise the "
+            "AWS quota %s and %s, or send fewer events.",
+            arriving,
+            "the budget is" if is_set else "RUM accepts",
             "all of them" if math.isinf(budget.per_second) else _figure(budget.per_second),
+            _figure(100 * budget.rate),
             QUOTA_CODE,
             variable("max_events_per_second"),
         )

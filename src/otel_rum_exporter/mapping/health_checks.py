@@ -8,26 +8,16 @@ from http import HTTPStatus
 from opentelemetry.trace import StatusCode
 
 from .._attributes import TARGETS, URLS, USER_AGENTS
+from .._served import CHECKS_BY_PROGRAMS, HEALTH_CHECKS, is_browser
 from ..config import Config
 from . import routes, urls
 from .caches import cache_short_texts
 from .events import http_event
 from .span_view import SpanView
 
-PATHS = re.compile(
-    r"""(/[^/]+){0,3}/
-        ( health([-_]?check)?z? | healthy | liveness | readiness | startup(z|-?probe)? | livez | readyz | heartbeat
-        | __?(lb)?heartbeat__ )
-        (/(live|liveness|ready|readiness|startup|db|full))? /?
-      | /-/ready/? | /(ping|pingz|status|up|live|ready|alive)/?
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-"""Paths and routes that frameworks and orchestrators use for their checks."""
-
 USER_AGENT = re.compile(
     r"kube-probe|health|\bprobe\b|pingdom|uptime|statuscake|site24x7|GoogleHC|Envoy/HC|Traffic Manager Endpoint Monitor"
-    r"|Load Balancer Agent|blackbox",
+    r"|Load Balancer Agent|blackbox|Prometheus|Synthetic|AlwaysOn|Pinger|Zabbix|Nagios|check_http|updown\.io|Checkly",
     re.IGNORECASE,
 )
 """User agents of load balancers, orchestrators and monitoring services."""
@@ -47,11 +37,18 @@ def is_passed(view: SpanView, config: Config) -> bool:
     if http_event.method(view) is None:
         return view.text("rpc.service") == GRPC_HEALTH or view.name.startswith(f"{GRPC_HEALTH}/")
     asked = routes.of_request(view) or view.text(*TARGETS, *URLS) or "/"
-    return USER_AGENT.search(view.text(*USER_AGENTS) or "") is not None or _is_path_of_check(
-        asked if asked.startswith("/") or "://" in asked else f"/{asked}"
-    )
+    user_agent = view.text(*USER_AGENTS) or ""
+    if USER_AGENT.search(user_agent):
+        return True
+    path = asked if asked.startswith("/") or "://" in asked else f"/{asked}"
+    return _is_check(path) or (not is_browser(user_agent) and _is_check_by_program(path))
 
 
 @cache_short_texts(MAX_CACHED_PATHS, MAX_CACHED_CHARS)
-def _is_path_of_check(url: str) -> bool:
-    return PATHS.fullmatch(urls.path(url)) is not None
+def _is_check(url: str) -> bool:
+    return HEALTH_CHECKS.fullmatch(urls.path(url)) is not None
+
+
+@cache_short_texts(MAX_CACHED_PATHS, MAX_CACHED_CHARS)
+def _is_check_by_program(url: str) -> bool:
+    return CHECKS_BY_PROGRAMS.fullmatch(urls.path(url)) is not None

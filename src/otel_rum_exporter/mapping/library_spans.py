@@ -26,15 +26,15 @@ JOB = frozenset(
 """Attributes of a function, a scheduled job and a command: each is a unit of work, whatever library made its span."""
 
 SCOPES = re.compile(
-    r"""@opentelemetry/instrumentation-            # JavaScript
+    r"""@[\w.-]+/(?:[\w.-]*instrumentation|otel\b)  # JavaScript
       | opentelemetry[._]instrumentation[._]       # Python; with an underscore Erlang and Rust
       | io\.opentelemetry\.(?!android|lifecycle|anr|crash|slow-rendering|network|click)  # Java; not Android's own
       | OpenTelemetry(\.|::)Instrumentation        # .NET, Ruby
-      | (go\.opentelemetry\.io|github\.com/open-telemetry/\S+)/contrib/
+      | (go\.opentelemetry\.io|github\.com/open-telemetry/\S+)/contrib/ | gorm\.io/ | cloud\.google\.com/
+      | [\w-]+\.\w+/\S*\b(?:otel[a-z]+|[a-z]+otel)\b  # Go, such as otelsql and redisotel
       | open(inference|llmetry|-telemetry/opentelemetry-php-contrib)
-      | (Npgsql|MySqlConnector|Microsoft\.(EntityFrameworkCore|AspNetCore|Data))\b
-      | (MongoDB|StackExchange|MassTransit|Azure|AWSSDK)\b
-      | prisma\b | next\.js\b | strawberry\b | fastapi\b | starlette\b
+      | (Npgsql|MySqlConnector|MongoDB|StackExchange|MassTransit|Azure|AWSSDK)\b | (Experimental\.)?(System|Microsoft)\.
+      | (prisma|next\.js|strawberry|fastapi|starlette|google\.cloud)\b | logfire\.
     """,
     re.VERBOSE | re.IGNORECASE,
 )

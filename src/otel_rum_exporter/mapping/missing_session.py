@@ -29,8 +29,8 @@ def log_missing_session(log: RateLimitedLog, view: View) -> None:
     if isinstance(view, SpanView) and view.dropped is not None and view.dropped.attributes:
         log.add(
             "lost session",
-            "%r has no session, and the SDK dropped some of its attributes, possibly session.id. To fix: raise "
-            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT.",
+            "%r has no session, and the SDK dropped some of its attributes or they could not be read, possibly "
+            "session.id. To fix: raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT, or correct what is not read.",
             view.name[:100],
         )
         return

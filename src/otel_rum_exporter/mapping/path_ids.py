@@ -26,7 +26,16 @@ _WORDS_OF_IDS = (
 
 ID_FORMS: tuple[tuple[str, str, str], ...] = (
     ("numbers, also with separators, and dates", "4711", r"[+#$~]?\d[\d ().,:_-]*"),
-    ("UUIDs", "7f9c24e8-3b12-4c5d-9e8f-0a1b2c3d4e5f", r"\{?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?"),
+    (
+        "UUIDs",
+        "7f9c24e8-3b12-4c5d-9e8f-0a1b2c3d4e5f",
+        r"(?:[\w-]*[_:-])?\{?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?(?:[_:-][\w-]*)?",
+    ),
+    (
+        "times, addresses in memory and of machines",
+        "20261129T101112Z",
+        r"\d{4}-?\d\d-?\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)?|0x[0-9a-fA-F]+|(?=.*:.*:)(?=\D*\d)[0-9a-fA-F:.]*:[0-9a-fA-F:.]*",
+    ),
     ("digests and object ids", "5f3a9c01deadbeef", r"(?=[a-fA-F]*\d)[0-9a-fA-F]{6,}|[0-9a-fA-F]{32,}"),
     ("ULIDs", "01ARZ3NDEKTSV4RRFFQ69G5FAV", r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}"),
     ("tokens", "eyJhbGciOiJIUzI1NiJ9abc", r"(?=\D*\d)[A-Za-z0-9_~=+-]{20,}|eyJ[\w.=-]+"),

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from opentelemetry.trace import SpanKind
 
+from .._attributes import STATUSES
 from .._receipt import Receipt
 from .attribute_keys import AttributeKeys
 from .attribute_values import MAX_SAFE_INTEGER, json_text, size_bytes
@@ -33,6 +34,7 @@ _OBJECTS_BYTES = 1024
 
 _MAX_ID_BITS = 128
 _NUMBER = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{0,20})?")
+_STATUS_LINE = re.compile(r"\s*(?:HTTP/[\d.]{1,3}\s+)?([1-9][0-9][0-9])(?:\s[^\n]*)?")
 
 EARLIEST_EPOCH_NS = 946_684_800 * 1_000_000_000
 """The year 2000: an earlier time comes from an unset clock or is not since the epoch."""
@@ -155,6 +157,12 @@ class View:
                 return int(value)
         return None
 
+    def status(self) -> int | None:
+        """Return the HTTP status in any encoding, also in a text such as `404 Not Found`; None if there is none."""
+        code = self.integer(*STATUSES)
+        written = None if code is not None else _STATUS_LINE.fullmatch(self.text(*STATUSES) or "")
+        return int(written[1]) if written else code
+
     def number(self, *names: str) -> float | None:
         """Return the first of the named attributes that is a finite number, in any encoding."""
         return number(self.attributes, *names)
@@ -165,7 +173,10 @@ class View:
 
     def header(self, name: str) -> str | None:
         """Return the first value of a captured request header; `name` as in attributes, for example `referer`."""
-        value = self.attributes.get(f"http.request.header.{name}")
+        attributes = self.attributes  # Python's instrumentations write `_`, those of other languages `-`
+        value = attributes.get(f"http.request.header.{name}")
+        if value is None and "_" in name:
+            value = attributes.get(f"http.request.header.{name.replace('_', '-')}")
         first = value[0] if isinstance(value, (list, tuple)) and value else value
         return json_text(first) if isinstance(first, str) and first else None
 

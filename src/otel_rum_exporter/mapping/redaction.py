@@ -145,8 +145,12 @@ class Redactor:
         if isinstance(value, (Mapping, list, tuple)) and depth >= MAX_DEPTH:
             return TOO_DEEP
         if isinstance(value, Mapping):
-            return self.attributes(value, allowed_parameters, path, depth + 1)
+            found = self.attributes(value, allowed_parameters, path, depth + 1)
+            names = _NAME_AND_VALUE.get(frozenset(value)) if len(value) == 2 else None
+            return {**found, names[1]: MASK} if names and self._is_private(path, *map(value.get, names)) else found
         if isinstance(value, (list, tuple)):
+            if value and all(isinstance(item, (list, tuple)) and len(item) == 2 for item in value):
+                value = [(item[0], MASK) if self._is_private(path, *item) else item for item in value]
             return [self.value(name, item, allowed_parameters, depth + 1, path) for item in value]
         if isinstance(value, (bytes, bytearray)) and self._mode != "off":
             return MASK
@@ -176,6 +180,11 @@ class Redactor:
         clean = self._value(name, parsed, allowed_parameters, depth + 1, path)
         return value if clean == parsed else orjson.dumps(clean).decode()
 
+    def _is_private(self, path: str, name: object, value: object) -> bool:
+        """Return whether the value of a pair, such as a header in a list, is not sent by the name in the pair."""
+        treatment = treatment_below(path, name) if isinstance(name, str) else SENT
+        return treatment is not SENT and not self._is_sent(treatment, value)
+
     def _is_sent(self, treatment: Treatment, value: object) -> bool:
         return isinstance(value, _SENT_TYPES[treatment]) or (self._mode == "off" and treatment is not Treatment.NEVER)
 
@@ -189,6 +198,9 @@ class Redactor:
         except Exception:  # noqa: BLE001 - the application's function must not cost the record, nor leak
             return MASK
 
+
+_NAME_AND_VALUE = {frozenset((name, "value")): (name, "value") for name in ("name", "key", "header", "field")}
+"""The members of a map that is a pair, as in lists of headers and parameters."""
 
 _JSON_STARTS = frozenset("{[")
 _JSON_ENDS = frozenset("}]")

@@ -1,7 +1,7 @@
 r"""Routes as templates that people can read: some frameworks set the regular expression of a route.
 
-Django: `^archive/(?P<year>[0-9]{4})/$`, Express: `/orders/:id(\d+)`, Spring: `/orders/{id:[0-9]+}`, Rails:
-`/orders/:id(.:format)`.
+Django: `^archive/(?P<year>[0-9]{4})/$`, Express: `/orders/:id(\d+)` and `/^\/orders\/(\d+)$/`, Spring:
+`/orders/{id:[0-9]+}`, Rails: `/orders/:id(.:format)`, Werkzeug: `/<regex('[a-z]+'):name>`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ HANDLER = "tornado.handler"
 
 _HAS_PARAMETER = re.compile(r"/(?:[{<:]\w|\*)")
 _HAS_PATTERN = re.compile(r"[\^$(\\\[]|\{[^}]*:")
+_OF_JAVASCRIPT = re.compile(r"/(\^.*)/[a-z]{0,8}")
+"""A regular expression as JavaScript writes it."""
+
+_OF_NEXT = re.compile(r"\[{1,2}(?:\.{3})?[\w-]+\]{1,2}(?=/|\Z)")
+"""A parameter of Next.js, which is a whole segment."""
+
 _NAMED = re.compile(r"\?P?<(\w+)>")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _ANCHORS_AND_CLASSES = {
@@ -57,7 +63,10 @@ def of_request(view: View) -> str | None:
 @cache_short_texts(MAX_CACHED_ROUTES, MAX_CACHED_CHARS)
 def readable(route: str) -> str:
     """Return a route without the syntax of regular expressions. A group becomes its name, or `*` if it has none."""
-    return _template(route) if _HAS_PATTERN.search(route) else route
+    if not _HAS_PATTERN.search(route):
+        return route
+    written = _OF_JAVASCRIPT.fullmatch(route)
+    return _template(written[1] if written else route)
 
 
 def _template(route: str) -> str:
@@ -66,11 +75,22 @@ def _template(route: str) -> str:
         read = _READERS.get(route[at])
         text, at = read(route, at) if read else (route[at], at + 1)
         found += text
-    return re.sub(r"\.?\*[*+?]*", "*", re.sub(r"(?<=[>}*/])[+?]+", "", found))
+    return re.sub(r"\.?\*[*+?]*", "*", re.sub(r"(?<=[>}*/])[+?]+", "", found)).replace("//", "/")
 
 
 def _nothing(_: str, at: int) -> tuple[str, int]:
     return "", at + 1
+
+
+def _dollar(route: str, at: int) -> tuple[str, int]:
+    """Read an end, or the parameter `$id` of Remix and TanStack."""
+    return ("$" if route[at + 1 : at + 2].isalpha() else ""), at + 1
+
+
+def _converter(route: str, at: int) -> tuple[str, int]:
+    """Read a parameter of Werkzeug, without the arguments of its converter."""
+    found = re.compile(r"<(\w*)(?:\(.*?\))?(:?\w+)>").match(route, at)
+    return (f"<{found[1]}{found[2]}>", found.end()) if found else ("<", at + 1)
 
 
 def _escaped(route: str, at: int) -> tuple[str, int]:
@@ -84,15 +104,16 @@ def _group(route: str, at: int) -> tuple[str, int]:
     named = _NAMED.match(inner)
     if named:
         return f"<{named[1]}>", end
-    if inner.startswith("?:"):
+    if inner.startswith("?:") and "|" not in inner:
         return _template(inner[2:]), _without_quantifier(route, end)
-    if inner.startswith((".:", "?")):  # a format of Rails; a flag or a look-around
+    if inner.startswith((".:", "?")) and not inner.startswith("?:"):  # a format of Rails; a flag or a look-around
         return "", end
     return (inner if re.fullmatch(r"/?:\w+", inner) else "*"), end
 
 
 def _class(route: str, at: int) -> tuple[str, int]:
-    return "*", _end(route, at)
+    segment = _OF_NEXT.match(route, at) if at and route[at - 1] == "/" else None
+    return (segment[0], segment.end()) if segment else ("*", _end(route, at))
 
 
 def _braces(route: str, at: int) -> tuple[str, int]:
@@ -134,7 +155,8 @@ def _end(route: str, at: int) -> int:
 
 _READERS: dict[str, Callable[[str, int], tuple[str, int]]] = {
     "^": _nothing,
-    "$": _nothing,
+    "$": _dollar,
+    "<": _converter,
     "\\": _escaped,
     "(": _group,
     "[": _class,

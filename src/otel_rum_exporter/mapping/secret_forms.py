@@ -48,7 +48,9 @@ _SPOKEN_WORDS = (
     r"(?:api|subscription)[ _.-]?key|pass(?:word|wort)|kennwort|contrase[ñn]a|mot\ de\ passe\ ?|senha|wachtwoord|iban|"
     r"passwd|passphrase|passcode|pwd|secret|access[ _.-]?key|auth[_.-]?token|ssn|jwt"
 )
-_VALUE = r"""(?:\\{0,7}"[^"\n]{0,500}"|\\{0,7}'[^'\n]{0,500}'|[^\s'",;&)\]}\\]+)"""
+_QUOTED = r"""b?\\{0,7}(?:"[^"\n]{0,500}"|'[^'\n]{0,500}')"""
+_VALUE = rf"""(?:\\{{0,7}}"[^"\n]{{0,500}}"|\\{{0,7}}'[^'\n]{{0,500}}'|[\[(]{{1,3}}{_QUOTED}(?:,\s?{_QUOTED}){{0,20}}
+    |[^\s'",;&)\]}}\\]+)"""
 
 
 def keep_key(found: re.Match[str]) -> str:
@@ -116,7 +118,8 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
            | (?P<key>(?:
                (?:{_WORDS_OF_SECRETS}|{_PERSONAL_WORDS})[\w.-]{{0,40}}(?:
                  =>?\s?(?=\\?['"])|=>|[=\uff1d]|%(?:25)?3D|\\{{0,7}}['"]\]?\s?(?:=>|[:=])\s?(?!=)|\s[:=]\s(?=['"]))
-             | (?:x-[\w-]{{0,40}}(?:key|token|auth)|{_SPOKEN_WORDS})\s?[:=\uff1d\uff1a]\s?(?!=|[\w.]+[(\[])
+             | (?:x-[\w-]{{0,40}}(?:key|token|auth)|{_SPOKEN_WORDS})
+               \s{{0,4}}(?:=>|[:=\uff1d\uff1a])\s{{0,4}}(?![=>:]|[\w.]+[(\[])
              | \(b?['"](?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{{1,30}}(?:key|token)|api-key)['"],\s?b?
                (?=['"])
              | (?:\b|_)pass=
@@ -174,11 +177,16 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
     SecretText(
         "values that a validator or a database quotes",
         "Duplicate entry 'ann' for key 'users.name'",
-        ("uplicate entry", "input_value=", "ailing row contains", "invalid input syntax", "Incorrect "),
+        (
+            *("uplicate entry", "input_value=", "ailing row contains", "invalid input syntax", "Incorrect "),
+            *("uplicate key value is", "dup key: {", "[generated in ", "[cached since ", "[raw sql] ", "[no key "),
+        ),
         r"""((?:uplicate\ entry|invalid\ input\ syntax\ for\ [\w ]{1,40}:|Incorrect\ \w{1,40}\ value:)\ )
             (?:'[^'\n]*'|"[^"\n]*")
-          | (input_value=)[^\n]*?(?=,\ input_type|\]|$) | (ailing\ row\ contains\ )\([^\n]*""",
-        lambda found: (found[1] or found[2] or found[3]) + MASK,
+          | (input_value=)[^\n]*?(?=,\ input_type|\]|$) | (ailing\ row\ contains\ )\([^\n]*
+          | (uplicate\ key\ value\ is\ \() [^\n]*?(?=\)\.?(?:\s|$)) | (dup\ key:\ ){[^\n]*}
+          | (\[(?:generated\ in|cached\ since|raw\ sql|no\ key)[^\]\n]{0,60}\]\ )[(\[{][^\n]*""",
+        lambda found: next(filter(None, found.groups())) + MASK,
         re.MULTILINE,
     ),
     SecretText(

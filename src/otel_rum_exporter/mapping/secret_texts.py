@@ -36,7 +36,7 @@ _DIGITS = re.compile(r"\d(?:[\d -]{7}|\d\d\.\d{3,4}\.)")  # one start is found t
 _SUSPICIOUS = re.compile(
     r"[@=:%\uff1d\uff1a\uff20]|</|--|-u |&#|\d{3}\.\d{3,4}[.-]|PASSWORD|identified|Identified|IDENTIFIED|"
     r"[\\/](?:home|Users)[\\/]|[A-Za-z0-9_+/=-]{12}|\d[\d -]{6}|[Bb]earer|[Bb]asic |[Tt]oken |\+\d|"
-    r"\(\d{3}\)|uplicate|ailing|Incorrect|hooks\."
+    r"\(\d{3}\)|uplicate|ailing|Incorrect|hooks\.|\[(?:gen|cached|raw sql|no key)"
 )
 """Every text to scrub matches this; most attribute values do not."""
 

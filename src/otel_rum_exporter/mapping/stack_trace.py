@@ -59,7 +59,11 @@ class _PythonRaised(NamedTuple):
 _SOURCES = "go|rb|erb|rake|ru|swift|mm?|cc?|cpp|h|rs|dart|exs?|php"
 _FORMS = (
     # JavaScript in parentheses: `at f (/srv/app.js:4:2)`, `(address at index.android.bundle:1:2)`
-    re.compile(r"\((?:address at )?(?P<file>[^()]+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})\)\s*$"),
+    # Next.js has folders in parentheses: `at f (webpack-internal:///(rsc)/./app/(shop)/page.tsx:4:2)`
+    re.compile(
+        r"\((?:address at )?(?P<file>[^()]+?(?:(?<=/)\([^()/]+\)/[^()]*?){0,8}):(?P<line>\d{1,9})"
+        r":(?P<column>\d{1,9})\)\s*$"
+    ),
     # JavaScript without: `f@https://a.example/app.js:1:20`, `at C:\app.js:4:2`
     re.compile(r"(?:^|[\s@])(?P<file>[^\s@()]+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})\s*$"),
     # The JVM, and OpenTelemetry's form of PHP: `at com.shop.Cart.total(Cart.kt:42)`
@@ -68,7 +72,7 @@ _FORMS = (
         r"\((?P<file>[^():]+\.(?:java|kts?|scala|groovy|clj|php)):(?P<line>\d{1,9})\)"
     ),
     # .NET, in several languages: `at Shop.Cart.Total() in /src/Cart.cs:line 42`
-    re.compile(r"^\s*\S+ (?P<function>\S.*?\)) \w+ (?P<file>\S.*):\w{1,12} (?P<line>\d{1,9})\s*$"),
+    re.compile(r"^\s*\S+ (?P<function>\S.*?\)) \w+ (?P<file>\S.*):\w{1,12} (?P<line>\d{1,9})\.?\s*$"),
     # PHP: `#0 /srv/cart.php(42): Cart->total()`, `Exception: no in /srv/cart.php:42`, `in /srv/cart.php on line 42`
     re.compile(r"^#\d+ (?P<file>/\S+|[A-Za-z]:\S+)\((?P<line>\d{1,9})\): "),
     re.compile(r"\bin (?P<file>\S+\.\w{1,5}) on line (?P<line>\d{1,9})\s*$"),

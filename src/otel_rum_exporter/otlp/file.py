@@ -74,7 +74,8 @@ def _merged(bodies: Iterator[tuple[str, Callable[[bytes], DecodeResult], bytes]]
     if not results:
         raise OtlpError(str(failures[0]) if failures else "it is empty")
     records = tuple(record for result in results for record in result.records)
-    return DecodeResult(records, tuple(failures), sum(result.rejected for result in results) + undecoded)
+    rejected = sum(result.rejected for result in results) + undecoded
+    return DecodeResult(records, tuple(failures), rejected, sum(result.ignored for result in results))
 
 
 def _framed_bodies(content: bytes) -> list[bytes]:

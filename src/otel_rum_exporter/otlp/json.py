@@ -79,8 +79,7 @@ def decode_json(body: bytes | str, signal: Signal | None = None, max_records: in
         if name in fields:
             progress.add_failure(DecodeFailure(name, "is not for RUM: only spans and log records are"), 0)
     # Both signals are read, whatever the path of the request: a member names its signal.
-    records = tuple(record for name in _BLOCKS for record in _records(fields, name, progress))
-    return DecodeResult(records, progress.failures, progress.rejected)
+    return progress.result([record for name in _BLOCKS for record in _records(fields, name, progress)])
 
 
 def _check_values(body: bytes | str) -> None:

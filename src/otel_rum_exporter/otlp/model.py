@@ -7,7 +7,7 @@ share one resource and one scope object. They are not frozen, because frozen ins
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,12 +165,12 @@ class DecodeProgress:
         self._max_values = max_records * MAX_VALUES_PER_RECORD if max_records else None
         self._records = 0
         self._values = 0
-        self.rejected = 0
+        self._rejected = 0
+        self._ignored = 0
 
-    @property
-    def failures(self) -> tuple[DecodeFailure, ...]:
-        """The first failures."""
-        return tuple(self._failures)
+    def result(self, records: Iterable[DecodedSpan | DecodedLogRecord]) -> DecodeResult:
+        """Return the decoded records of the body, with its failures."""
+        return DecodeResult(tuple(records), tuple(self._failures), self._rejected, self._ignored)
 
     def count_record(self) -> None:
         """Count a record, or a block of records, before it is read.
@@ -193,19 +193,26 @@ class DecodeProgress:
             raise TooManyRecordsError(f"more than {self._max_values} attributes; send them in several requests")
 
     def add_failure(self, failure: DecodeFailure, records: int = 1) -> None:
-        """Record a failure, and count the records that are rejected because of it."""
-        self.rejected += records
+        """Record a failure, and count the records that are rejected because of it; with 0 a part is ignored."""
+        self._rejected += records
+        self._ignored += not records
         if len(self._failures) < MAX_FAILURES:
             self._failures.append(failure)
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeResult:
-    """The records of a body in their order, the first failures, and the number of rejected records."""
+    """The records of a body in their order, the first failures, and how many records and parts were not read."""
 
     records: tuple[DecodedSpan | DecodedLogRecord, ...]
     failures: tuple[DecodeFailure, ...]
     rejected: int = 0
+    ignored: int = 0
+
+    @property
+    def unread(self) -> int:
+        """The number of records and parts of records that were not read."""
+        return self.rejected + self.ignored
 
     @property
     def spans(self) -> tuple[DecodedSpan, ...]:

@@ -57,7 +57,7 @@ def decode_protobuf(body: bytes, signal: Signal, max_records: int | None = None)
     """
     progress = DecodeProgress(max_records)
     try:
-        return DecodeResult(tuple(_records(body, _LAYOUTS[signal], progress)), progress.failures, progress.rejected)
+        return progress.result([*_records(body, _LAYOUTS[signal], progress)])
     except WireError as error:
         raise OtlpError(f"not OTLP in protobuf: {error}") from None
 

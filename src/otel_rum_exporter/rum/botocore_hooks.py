@@ -8,14 +8,14 @@ from __future__ import annotations
 import functools
 import gzip
 import math
-import time
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
 
 from .errors import retry_after_seconds
-from .response import check_success
+from .response import check_length, check_success
+from .whole_response import limit_responses
 
 FINISHED_BODY = "otel_rum_exporter_body"
 """The parameter, and the key in botocore's request context, of a finished body."""
@@ -72,10 +72,10 @@ def _limited_send(client: Any, timeout_seconds: float) -> Callable[..., Any]:
     botocore itself reads a response to its end, however long or slow it is.
     """
     from botocore.awsrequest import AWSResponse
-    from botocore.exceptions import ReadTimeoutError
 
     # A session of our own would lack the proxies and certificates of botocore's settings.
     session = client._endpoint.http_session  # noqa: SLF001
+    limit_responses(session, timeout_seconds)
 
     def send(request: Any, **_: Any) -> Any:
         request.stream_output = True
@@ -84,17 +84,13 @@ def _limited_send(client: Any, timeout_seconds: float) -> Callable[..., Any]:
             # The body of a switch of protocols has no end.
             response.raw.close()
             check_success(response.status_code, response.headers, b"")
-        deadline = time.monotonic() + timeout_seconds
-        # urllib3 before 2.2 has no read1, and its read waits for as much as it is asked for.
-        read = getattr(response.raw, "read1", None) or (lambda _: response.raw.read(1))
         content = b""
-        while len(content) < MAX_RESPONSE_BYTES and (piece := read(MAX_RESPONSE_BYTES)):
+        while len(content) < MAX_RESPONSE_BYTES and (piece := response.raw.read(MAX_RESPONSE_BYTES - len(content))):
             content += piece
-            if time.monotonic() > deadline:
-                response.raw.close()
-                raise ReadTimeoutError(endpoint_url=request.url)
         if len(content) >= MAX_RESPONSE_BYTES:
             response.raw.close()
+        elif response.status_code == HTTPStatus.OK:
+            check_length(response.headers, content)
         check_success(response.status_code, response.headers, content)
         _convert_retry_after(response.headers)
         return AWSResponse(response.url, response.status_code, response.headers, _Content(content))

@@ -170,7 +170,7 @@ def _outcome_of_response(response: Mapping[str, Any], *, is_of_rum: bool) -> Out
     code, status = str(error.get("Code", "")), metadata.get("HTTPStatusCode")
     headers = metadata.get("HTTPHeaders") or {}
     # A code is a number where botocore found none in the response.
-    is_own = ERROR_TYPE_HEADER in headers or (bool(code) and not code.isdigit() and not is_of_rum)
+    is_own = bool(headers.get(ERROR_TYPE_HEADER)) or (bool(code) and not code.isdigit() and not is_of_rum)
     statuses = STATUSES if is_own else STATUSES_OF_OTHERS
     by_status = ((disposition, advice) for row, disposition, advice in statuses if status in row)
     disposition, advice = ERROR_CODES.get(code) or next(by_status, (Disposition.RETRY, "" if is_own else _NOT_RUM))

@@ -1,6 +1,7 @@
 """Decide whether a response is RUM's own. Proxies, firewalls and captive portals respond in its place.
 
 RUM's success is status 200 with an empty body. Its errors have a header with their type, or a known code in JSON.
+Success is checked against tables of what other servers send, so that a member that RUM adds one day is no error.
 """
 
 from __future__ import annotations
@@ -15,11 +16,22 @@ MIN_ERROR_STATUS = 300
 """botocore raises an error from this status on."""
 
 _OK = 200
+_OTHER_HEADERS = frozenset((ERROR_TYPE_HEADER, "location", "refresh", "x-amzn-waf-action"))
+"""The headers of errors, sign-in pages and firewalls, which may have status 200 and no body."""
+
+_OTHER_CONTENT = re.compile(r"html|xml|javascript|ecmascript|css|^(audio|font|image|multipart|video)/", re.IGNORECASE)
 _ERROR_NAME = re.compile(
-    r"error|fault|exception|failure|message|^__type$|^code$|^detail$|^reason$|^title$", re.IGNORECASE
+    r"error|fault|exception|fail|message|^__type$|^detail$|^reason$|^title$"
+    r"|blocked|denied|captcha|challenge|login|redirect",
+    re.IGNORECASE,
 )
-_SUCCESS_NAME = re.compile(r"^(success|succeeded|ok|accepted)$", re.IGNORECASE)
-_SUCCESS_STATUSES = frozenset(("", "none", "200", "ok", "success"))
+_ERROR_VALUE = re.compile(
+    r"(error|fail|failed|failure|block|blocked|deny|denied|forbidden|reject|rejected)$", re.IGNORECASE
+)
+_STATUS_NAME = re.compile(r"(code|(http[-_]?)?status([-_]?code)?)$", re.IGNORECASE)
+_SUCCESS_STATUSES = frozenset(("", "0", "none", "200", "ok", "success"))
+_SUCCESS_NAME = re.compile(r"(success|succeeded|ok|accepted)$", re.IGNORECASE)
+_NO = frozenset(("", "0", "false", "no", "none"))
 
 
 class NotRumError(Exception):
@@ -29,9 +41,17 @@ class NotRumError(Exception):
 def check_success(status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Raise NotRumError if a response that botocore takes for a success is not RUM's."""
     content_type = headers.get("content-type", "")
-    if status >= MIN_ERROR_STATUS or (status == _OK and not is_page(content_type) and _is_empty_or_object(body)):
+    is_other = _OTHER_CONTENT.search(content_type) or any(name in headers for name in _OTHER_HEADERS)
+    if status >= MIN_ERROR_STATUS or (status == _OK and not is_other and _is_empty_or_object(body)):
         return
     raise NotRumError(f"status {status}{f', {content_type}' if content_type else ''}")
+
+
+def check_length(headers: Mapping[str, str], body: bytes) -> None:
+    """Raise NotRumError if a body is cut off, or its length is no number."""
+    length = headers.get("content-length")
+    if length is not None and length.strip() != str(len(body)):
+        raise NotRumError(f"{len(body)} of {length} bytes")
 
 
 def check_parsed(response: Any) -> None:
@@ -56,12 +76,21 @@ def _is_empty_or_object(body: bytes) -> bool:
         return True
     try:
         found = json.loads(body)
+        return isinstance(found, dict) and not _has_error(found)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and not any(_is_error(name, value) for name, value in found.items())
+
+
+def _has_error(found: Any) -> bool:
+    if isinstance(found, dict):
+        return any(_is_error(name, value) or _has_error(value) for name, value in found.items())
+    return isinstance(found, list) and any(map(_has_error, found))
 
 
 def _is_error(name: str, value: Any) -> bool:
-    if name.lower() == "status":
-        return str(value).lower() not in _SUCCESS_STATUSES
-    return (value is False) if _SUCCESS_NAME.search(name) else bool(value) and bool(_ERROR_NAME.search(name))
+    shown = str(value).lower()
+    if _STATUS_NAME.match(name):
+        return shown not in _SUCCESS_STATUSES
+    if _SUCCESS_NAME.match(name):
+        return shown in _NO
+    return bool(_ERROR_VALUE.match(shown)) or (shown not in _NO and bool(value) and bool(_ERROR_NAME.search(name)))

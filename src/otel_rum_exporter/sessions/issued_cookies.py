@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import random
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from .._served import HEALTH_CHECKS, is_browser
 from ..config import SESSION_SILENCE_NS
 from .browser_cookies import SESSION_COOKIE, USER_COOKIE
 from .context import Session
@@ -24,19 +24,6 @@ from .request import Request
 SESSION_SECONDS = SESSION_SILENCE_NS // 1_000_000_000
 USER_SECONDS = 30 * 24 * 3600
 """The client's `userIdRetentionDays`."""
-
-PROGRAMS = re.compile(
-    r"archiver|bot\b|crawl|externalhit|health|inspectiontool|lighthouse|monitor|pingdom|preview|probe|scan|slurp|spider|"
-    r"uptime",
-    re.IGNORECASE,
-)
-"""User agents of programs that identify as browsers; other programs do not start with "Mozilla/"."""
-
-HEALTH_CHECKS = re.compile(
-    r"(/.*)?/(health([-_]?checks?)?|healthz|heartbeat|livez?|liveness|metrics|ping|readyz?|readiness|status)/?",
-    re.IGNORECASE,
-)
-"""Paths that programs request to see whether a server works."""
 
 PAGES = frozenset({"", "document", "empty", "frame", "iframe"})
 """Values of `Sec-Fetch-Dest` of pages and of a page's own requests, not of images, scripts and other parts."""
@@ -65,8 +52,7 @@ class CookieIssuer:
 
     def can_issue(self, request: Request) -> bool:
         """Return whether a request comes from the browser of a person who does not object to cookies."""
-        user_agent = request.header("user-agent")
-        is_person = user_agent.startswith("Mozilla/") and not PROGRAMS.search(user_agent)
+        is_person = is_browser(request.header("user-agent"))
         if not is_person or HEALTH_CHECKS.fullmatch(request.path) or "prefetch" in request.header("sec-purpose"):
             return False
         if request.header("dnt").strip() == "1" or request.header("sec-gpc").strip() == "1":

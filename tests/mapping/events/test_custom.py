@@ -166,3 +166,26 @@ def test_the_documentation_has_every_field_that_is_sent() -> None:
     assert {field.name for field in custom.SPAN_FIELDS} - not_sent_here == {*of_span} - {"otel"} | {
         f"otel.{name}" for name in of_span["otel"]
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("EXPLAIN ANALYZE SELECT * FROM orders WHERE id = 7", "SELECT_orders"),
+        ("-- who asked\nSELECT 1 FROM orders", "SELECT_orders"),
+        ("(SELECT id FROM orders) UNION (SELECT 2)", "SELECT_orders"),
+        ("/* a */ /* b */ select 1 from orders", "SELECT_orders"),
+        ("explain prices", "explain_prices"),
+        ("<Task at 0x7f3a2b1c>", "Task_at"),
+    ],
+)
+def test_a_type_has_neither_sql_nor_addresses_in_memory(name: str, expected: str) -> None:
+    """Comments and `EXPLAIN` stand before a statement."""
+    assert custom.event_type(name) == expected
+
+
+@pytest.mark.parametrize("part", ["/* */ ", "(", "-- a\n", " ", "EXPLAIN ", "/*"])
+def test_twice_the_comments_before_sql_cost_no_more_than_a_search_from_each_start(part: str) -> None:
+    """A name can have any length and repeat itself."""
+    one, two = (StepCounter(custom._SQL, part * times).steps for times in (6, 12))
+    assert two <= 5 * one

@@ -43,6 +43,24 @@ ANSWERS = [
     (r"Symfony\Component\HttpKernel\Exception\NotFoundHttpException", "No route found"),
     ("org.springframework.web.server.ResponseStatusException", '404 NOT_FOUND "no such order"'),
     ("ActiveRecord::RecordNotFound", "Couldn't find Order with 'id'=4"),
+    ("HTTPTooManyRequests", "slow down"),
+    ("shop.http.HttpGone", "moved"),
+    ("ConflictException", "exists"),
+    ("UnprocessableEntityException", "no sku"),
+    ("http_errors.UnsupportedMediaTypeError", "csv"),
+    ("io.javalin.http.NotFoundResponse", "Not found"),
+    ("io.micronaut.http.exceptions.HttpStatusException", "no order"),
+    (r"Slim\Exception\HttpNotFoundException", "Not found."),
+    (r"yii\web\NotFoundHttpException", "Page not found."),
+    ("org.springframework.security.authentication.BadCredentialsException", "Bad credentials"),
+    ("org.springframework.http.converter.HttpMessageNotReadableException", "JSON parse error"),
+    ("Phoenix.Router.NoRouteError", "no route found for GET /x"),
+    ("rest_framework.serializers.ValidationError", "[ErrorDetail(string='required')]"),
+    ("rest_framework_simplejwt.exceptions.InvalidToken", "Token is invalid"),
+    ("flask_wtf.csrf.CSRFError", "400 Bad Request: The CSRF token is missing."),
+    ("slowapi.errors.RateLimitExceeded", "429: 5 per 1 minute"),
+    ("Error", "NEXT_REDIRECT;replace;/login;307;"),
+    ("Error", "NEXT_HTTP_ERROR_FALLBACK;404"),
 ]
 ERRORS = [
     ("KeyError", "'sku'"),
@@ -54,6 +72,10 @@ ERRORS = [
     ("werkzeug.exceptions.InternalServerError", "500 Internal Server Error"),
     ("aiohttp.web_exceptions.HTTPServiceUnavailable", "Service Unavailable"),
     ("rest_framework.exceptions.APIException", "A server error occurred."),
+    ("Locked", "held by process 7"),
+    ("shop.ConflictError", "two writers"),
+    ("shop.OrderNotFound", "4711"),
+    ("botocore.errorfactory.NotFoundException", "no such table"),
 ]
 
 
@@ -180,3 +202,28 @@ def test_an_exception_of_a_call_is_reported_by_the_span_that_it_reaches(kind: Sp
 def test_cancelled_work_is_no_error(kind: str, message: str, *, is_error: bool) -> None:
     """A time-out is one."""
     assert types(make_span("work", events=[exception_event(kind, message)])) == ["work", *[ERROR] * is_error]
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ([("HTTPException", "404: no order")], []),
+        ([("HTTPException", "404: no order"), ("asyncio.exceptions.CancelledError", "")], []),
+        ([("HTTPException", "404: no order"), ("KeyError", "'sku'")], [ERROR]),
+    ],
+)
+def test_a_group_of_answers_is_an_answer(members: list[tuple[str, str]], expected: list[str]) -> None:
+    """Task groups of web frameworks raise groups, also of a single exception."""
+    raised = "".join(
+        f"  +-+---------------- {number} ----------------\n    | Traceback (most recent call last):\n"
+        f'    |   File "/srv/app.py", line {number}, in order\n    | {kind}{message and f": {message}"}\n'
+        for number, (kind, message) in enumerate(members, 1)
+    )
+    stack = (
+        '  + Exception Group Traceback (most recent call last):\n  |   File "/srv/app.py", line 9, in run\n'
+        f"  | ExceptionGroup: unhandled errors in a TaskGroup ({len(members)} sub-exceptions)\n{raised}"
+        "    +------------------------------------\n"
+    )
+    group = exception_event("ExceptionGroup", f"unhandled errors in a TaskGroup ({len(members)} sub-exceptions)", stack)
+    request = {"http.request.method": "GET", "http.response.status_code": 404, "http.route": "/x"}
+    assert types(make_span("GET /x", request, kind=SpanKind.SERVER, events=[group])) == ["http_event", *expected]

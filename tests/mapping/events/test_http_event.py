@@ -61,7 +61,7 @@ def test_a_status_of_400_or_above_is_a_failed_request_in_any_encoding(status: An
     assert "error" not in details
 
 
-@pytest.mark.parametrize("status", [101, 199, 200, 204, 301, 304, 399, 200.0, "200", "304.0"])
+@pytest.mark.parametrize("status", [101, 199, 200, 204, 301, 304, 399, 200.0, "200", "304.0", " 200 ", "200 OK"])
 def test_a_lower_status_is_no_failed_request(status: Any) -> None:
     """Redirects and cached answers are normal."""
     attributes = {"http.method": "GET", "http.url": "http://a.example/", "http.status_code": status}

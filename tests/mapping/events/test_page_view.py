@@ -30,11 +30,13 @@ def served(attributes: dict[str, Any], config: Config | None = None) -> bool:
         ({}, True),
         ({"http.request.method": "POST"}, False),
         ({"http.response.status_code": 404}, False),
-        ({"http.response.status_code": 302}, False),
+        *(({"http.response.status_code": code}, False) for code in (101, 103, 204, 205, 302)),
         ({"http.route": "/api/stock/<sku>"}, False),
         ({"http.route": "/apiary"}, True),
         ({"http.route": "/static/<path:filename>"}, False),
         ({"http.route": "/healthz"}, False),
+        ({"http.route": "/livestock/<int:id>"}, True),
+        ({"http.route": "/readymade"}, True),
         ({"http.route": "/favicon.ico"}, False),
         ({"http.route": "/report.html"}, True),
         ({"http.route": "/data.json"}, False),
@@ -48,11 +50,24 @@ def served(attributes: dict[str, Any], config: Config | None = None) -> bool:
         ({"user_agent.original": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}, False),
         ({"http.route": "/api/x", "http.response.header.content_type": ["text/html; charset=utf-8"]}, True),
         ({"http.response.header.content_type": ["application/json"]}, False),
+        ({"http.response.header.content-type": ["application/json"]}, False),
+        ({"http.route": "", "url.path": "/x", "http.response.header.content-type": ["text/html"]}, True),
+        *(
+            ({"user_agent.original": f"Mozilla/5.0 (compatible; {program})"}, False)
+            for program in ("Yahoo! Slurp", "YandexImages/3.0", "ChatGPT-User/1.0; +https://openai.com/x", "Lighthouse")
+        ),
+        ({"user_agent.original": "Mozilla/5.0 (iPhone) facebookexternalhit/1.1"}, False),
     ],
 )
 def test_auto_detects_pages_that_a_person_sees(change: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
     """A captured content type decides, else method, status and route."""
     assert expected is served({**GET_PAGE, **change})
+
+
+def test_headers_of_other_languages_are_read() -> None:
+    """Their names have `-`."""
+    page = make_span("GET", {**GET_PAGE, "http.request.header.accept-language": ["de-DE,de"]}, kind=SpanKind.SERVER)
+    assert SpanView.of(page).header("accept_language") == "de-DE,de"
 
 
 def test_a_path_without_a_route_is_no_page() -> None:

@@ -22,7 +22,7 @@ def explain(file: str, *, is_json: bool) -> None:
     be compressed with gzip. `-` reads standard input. The settings come from the environment.
 
     For each record it prints the rule that applies, the session, user and page in RUM, and the events. The last lines
-    count the events by type. The exit code is 3 if the file or a record in it could not be read.
+    count the events by type. The exit code is 3 if the file or a part of it could not be read.
 
     \b
     Examples:
@@ -49,5 +49,5 @@ def explain(file: str, *, is_json: bool) -> None:
     else:
         for line in explaining.text_lines(explanation):
             (click.echo if line.startswith((" ", "note: ")) else heading)(line)
-    if decoded.rejected or (decoded.failures and not decoded.records):
+    if decoded.unread:
         raise SystemExit(LOST)

@@ -71,7 +71,7 @@ _DATABASES = ("db.system.name", "db.system")
 _OF_WORK = frozenset((*METHODS, *_DATABASES, *WORKERS))
 _HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "HTTP"})
 _NOT_IN_TYPES = re.compile(r"[^A-Za-z0-9_.-]+")
-_ID = re.compile(r"[\d._-]+|(?=[a-fA-F-]*\d)[0-9a-fA-F-]{8,}|(?=\D*\d)[A-Za-z0-9_~=-]{20,}")
+_ID = re.compile(r"[\d._-]+|0x[0-9a-fA-F]+|(?=[a-fA-F-]*\d)[0-9a-fA-F-]{8,}|(?=\D*\d)[A-Za-z0-9_~=-]{20,}")
 """A word of a name that is a number, a digest, a UUID or a token."""
 _FILE_PATH = re.compile(
     r"""(?<![^\s"'`])(?:[^\s"'`\\/]*[\\/])+[^\s"'`\\/]*\.
@@ -83,7 +83,7 @@ _FILE_PATH = re.compile(
 )
 """A path of a file, or a word with a backslash. Both begin only where a word does, so that a long name is not slow."""
 _SQL = re.compile(
-    r"\s*(?:/\*.*?\*/\s*)?(SELECT|INSERT|UPDATE|DELETE|MERGE|REPLACE|CREATE|ALTER|DROP|TRUNCATE|WITH|CALL|EXEC(?:UTE)?)\b"
+    r"(?:\s|\(|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*\n|EXPLAIN\s(?:ANALYZE\s)?)*(SELECT|INSERT|UPDATE|DELETE|MERGE|REPLACE|CREATE|ALTER|DROP|TRUNCATE|WITH|CALL|EXEC(?:UTE)?)\b"
     r"(?=.*\b(?:FROM|INTO|SET|VALUES|TABLE|INDEX|VIEW|WHERE|AS|\w+\s*\()|\s*\()",
     re.IGNORECASE | re.DOTALL,
 )

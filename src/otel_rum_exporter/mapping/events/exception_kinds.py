@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from ..._attributes import STATUSES
 from ..caches import cache_short_texts
 from ..record_view import SERVER, View
 from ..span_view import SpanView
@@ -27,7 +26,13 @@ ANSWER_MODULES = (
     *("flask_smorest", "flask_restful", "flask_restx", "cherrypy", "tornado.web", "bottle", "django.http.response"),
     *("jakarta.ws.rs", "javax.ws.rs", "org.springframework.web", "org.springframework.security.access"),
     *("io.ktor.server.plugins", "Symfony.Component.HttpKernel.Exception", "Illuminate.Auth", "Illuminate.Validation"),
-    *("Microsoft.AspNetCore.Http", "ActionController", "Rack"),
+    *("Microsoft.AspNetCore.Http", "ActionController", "ActionDispatch", "Rack", "Sinatra", "Plug", "Phoenix.Router"),
+    *("rest_framework", "rest_framework_simplejwt", "ninja_extra", "flask_limiter", "flask_jwt_extended", "flask_wtf"),
+    "connexion",  # codespell:ignore connexion
+    "io.vertx.ext.web",  # codespell:ignore vertx
+    *("slowapi.errors", "webargs", "microdot", "emmett.http", "web.webapi", "robyn.exceptions"),
+    *("org.springframework.http", "org.springframework.security", "io.micronaut.http", "io.javalin.http", "io.helidon"),
+    *("Slim.Exception", "yii.web", "Cake.Http.Exception", "CodeIgniter.Exceptions", "Grape"),
 )
 """Modules and packages whose exceptions are answers to the request."""
 
@@ -57,6 +62,36 @@ ANSWER_NAMES = frozenset(
     }
 )
 """Names of such exceptions, for types without a module and for classes that applications derive."""
+
+_REFUSALS = (
+    *("BadRequest", "Unauthori[sz]ed", "Forbidden", "(?:Page|Route)?NotFound", "MethodNotAllowed", "NotAcceptable"),
+    *("Gone", "PayloadTooLarge", "UnsupportedMediaType", "UnprocessableEntity", "UnprocessableContent"),
+    *("TooManyRequests", "RateLimitExceeded"),
+)
+_OTHER_ANSWERS = (
+    *(
+        "MultipleChoices",
+        "Moved\\w*",
+        "Found",
+        "SeeOther",
+        "NotModified",
+        "UseProxy",
+        "\\w+Redirect",
+        "PaymentRequired",
+    ),
+    *("ProxyAuthenticationRequired", "RequestTimeout", "Conflict", "LengthRequired", "PreconditionFailed", "Locked"),
+    *("\\w*TooLarge", "\\w*TooLong", "\\w*NotSatisfiable", "ExpectationFailed", "ImATeapot", "MisdirectedRequest"),
+    *("FailedDependency", "TooEarly", "UpgradeRequired", "Precondition\\w+", "UnavailableForLegalReasons"),
+)
+ANSWER_PHRASES = re.compile(
+    rf"(?:HTTP|Http)_?(?:{'|'.join((*_REFUSALS, *_OTHER_ANSWERS))})(?:Error|Exception|Response|Problem)?"
+    rf"|(?:{'|'.join(_REFUSALS)})(?:(?:HTTP|Http)?(?:Error|Exception)|Response|Problem)?"
+    rf"|(?:{'|'.join(_OTHER_ANSWERS)})(?:(?:HTTP|Http)(?:Error|Exception)|Response)|ConflictException"
+)
+"""Names that frameworks make of statuses' phrases. Few phrases can stand alone: `Locked` is also a state of files."""
+
+_NEXT = ("NEXT_REDIRECT", "NEXT_NOT_FOUND", "NEXT_HTTP_ERROR_FALLBACK")
+"""Messages with which Next.js leaves a page for another."""
 
 FOREIGN_MODULES = (
     *("google", "grpc._channel", "docker", "elasticsearch", "opensearchpy", "botocore", "boto3", "azure", "kubernetes"),
@@ -118,10 +153,14 @@ def is_answer(view: View, kind: str, message: str) -> bool:
     It needs a request: on the first span of a process that is no request served, such an exception is an error.
     """
     is_aborted = kind.rpartition(".")[2] == "Exception" and not message  # as gRPC's `context.abort` raises
-    if not (_is_answer_type(kind) or (is_aborted and view.kind is SERVER and view.keys.has(RPC_CODES))):
+    if not (
+        _is_answer_type(kind)
+        or message.startswith(_NEXT)
+        or (is_aborted and view.kind is SERVER and view.keys.has(RPC_CODES))
+    ):
         return False
     if view.kind is SERVER:
-        status = view.integer(*STATUSES)
+        status = view.status()
         if status:
             return status < 500
         if view.keys.has(RPC_CODES):
@@ -153,7 +192,7 @@ def _is_answer_type(kind: str) -> bool:
     module, _, name = kind.replace("\\", ".").replace("::", ".").rpartition(".")
     if _is_in(module, FOREIGN_MODULES):
         return _is_in(module, ANSWER_MODULES)
-    return _is_in(module, ANSWER_MODULES) or name in ANSWER_NAMES
+    return _is_in(module, ANSWER_MODULES) or name in ANSWER_NAMES or ANSWER_PHRASES.fullmatch(name) is not None
 
 
 def _is_in(module: str, modules: tuple[str, ...]) -> bool:

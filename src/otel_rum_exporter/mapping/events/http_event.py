@@ -155,7 +155,7 @@ def method(view: SpanView) -> str | None:
 
 def status(view: SpanView) -> int | None:
     """Return the response's status; None if there was no response."""
-    code = view.integer(*STATUSES)
+    code = view.status()
     return code if code and code > 0 else None
 
 

@@ -29,7 +29,7 @@ from ..record_view import CLIENT, PRODUCER, View, epoch_ns, number, text
 from ..redaction import STANDARD, Redactor
 from ..secret_texts import scrub_text, without_blocks
 from ..span_view import SpanView
-from ..stack_trace import application_frame
+from ..stack_trace import application_frame, chain_of
 from .exception_kinds import is_answer, is_cancellation
 
 JS_ERROR_EVENT = "com.amazon.rum.js_error_event"
@@ -94,8 +94,20 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
         return
     for time_ns, exception in recorded(view):
         kind, message = text(exception, *ERROR_TYPES) or "", text(exception, EXCEPTION_MESSAGE) or ""
-        if not is_answer(view, kind, message) and not is_cancellation(kind, message):
+        if not _is_expected(view, kind, message) and not _is_group_of_expected(view, kind, exception):
             yield time_ns, exception
+
+
+def _is_expected(view: View, kind: str, message: str) -> bool:
+    return is_answer(view, kind, message) or is_cancellation(kind, message)
+
+
+def _is_group_of_expected(view: View, kind: str, exception: Mapping[str, Any]) -> bool:
+    """Return whether a group has only exceptions that are no errors, as task groups of web frameworks raise."""
+    if not kind.endswith("ExceptionGroup"):
+        return False
+    members = chain_of(text(exception, EXCEPTION_STACK) or "", kind.rpartition(".")[2]).members
+    return bool(members) and all(_is_expected(view, one.type, one.message) for one in members)
 
 
 def recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:

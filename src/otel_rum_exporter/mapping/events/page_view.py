@@ -18,6 +18,7 @@ from ..._attributes import (
     SESSION_JOINED,
     USER_AGENTS,
 )
+from ..._served import is_browser
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import routes, urls
@@ -31,13 +32,11 @@ PAGE_VIEW_EVENT = "com.amazon.rum.page_view_event"
 NAVIGATION_EVENT = "com.amazon.rum.performance_navigation_event"
 
 NOT_PAGES = re.compile(
-    r"(/[^/]*)?/(api|assets|graphql|health\w*|live\w*|metrics|ping|ready\w*|rpc|static|v\d+|ws)(/.*)?|/_.*",
+    r"(/[^/]*)?/(api|assets|graphql|health|live|ready|metrics|ping|rpc|static|v\d+|ws"
+    r"|(health|live|ready)z|healthchecks?|liveness|readiness)(/.*)?|/_.*",
     re.IGNORECASE,
 )
 """Paths that programs request rather than people; used if the response's content type is unknown."""
-
-NOT_PEOPLE = re.compile(r"bot\b|crawl|health|monitor|pingdom|probe|spider|uptime", re.IGNORECASE)
-"""User agents of programs that identify as browsers; other programs do not start with "Mozilla/"."""
 
 NAVIGATION_TYPES = frozenset({"navigate", "reload", "back_forward", "reserved"})
 """RUM accepts no `prerender`."""
@@ -85,6 +84,10 @@ NAVIGATION_FIELDS = (
     *timing.DOCUMENT_FIELDS,
     Field("navigationTimingLevel", note="2 for a browser", holds=Holds.NUMBER),
 )
+
+_WITHOUT_CONTENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
+_CONTENT_TYPES = ("http.response.header.content_type", "http.response.header.content-type")
+"""Python's instrumentations write `_` in the names of headers, those of other languages `-`."""
 
 _NEXT_HOP = {"1.0": "http/1.0", "1.1": "http/1.1", "2": "h2", "2.0": "h2", "3": "h3"}
 
@@ -174,11 +177,11 @@ def navigation(initiator: str, *, start_millis: float, duration_millis: float) -
 def _unlike_a_page(view: SpanView) -> Iterator[str]:
     """Yield why a successful GET request does not look like one for a page; the first reason is the clearest."""
     code, user_agent = http_event.status(view) or 0, view.text(*USER_AGENTS)
-    if code >= HTTPStatus.MULTIPLE_CHOICES:
+    if not HTTPStatus.OK <= code < HTTPStatus.MULTIPLE_CHOICES or code in _WITHOUT_CONTENT:
         yield f"its status is {code}"
-    if user_agent and (not user_agent.startswith("Mozilla/") or NOT_PEOPLE.search(user_agent)):
+    if user_agent and not is_browser(user_agent):
         yield "its user agent is no browser's"
-    content_type = view.attributes.get("http.response.header.content_type")
+    content_type = next(filter(None, map(view.attributes.get, _CONTENT_TYPES)), None)
     if content_type:
         if "html" not in str(content_type).lower():
             yield "its content type is not HTML"
