@@ -16,6 +16,8 @@ _PATTERNS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
         (r"(\b[a-z][a-z0-9+.-]{0,20}://)[^/\s'\"]*@", r"\1"),  # user and password of a URL
+        (r"(?<![\w.%+-])[\w.%+-]{1,64}:[^\s/@'\"]{1,256}@(?=[\w\[])", ""),  # the same without a scheme
+        (r"([?&][\w.-]{0,32}(?:auth|key|pass|pwd|secret|sig|token)[\w.-]{0,32}=)[^&\s'\"]+", rf"\1{MASK}"),
         (r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b", MASK),  # ids of access keys
         (_NAMED, rf"\1{MASK}"),  # values after the name of a secret
         (r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", MASK),  # JSON Web Tokens

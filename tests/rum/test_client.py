@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import socket
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,19 @@ def test_debug_lines_of_botocore_have_no_session_token(
     assert "X-Amz-Security-Token" in caplog.text
     assert "short/token+1" not in caplog.text
     assert "ASIAEXAMPLE" not in caplog.text
+
+
+def test_debug_lines_and_tracebacks_of_botocore_have_no_password(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was in the parameters of the endpoint, and in the tracebacks of failed connections."""
+    monkeypatch.setenv("HTTP_PROXY", "socks5://bob:hunter2@127.0.0.1:9")
+    config = make_config(endpoint="http://ann:hunter2@rum.test", signing="none", region="eu-west-1")
+    with caplog.at_level(logging.DEBUG), closing(Transport(config)) as one:
+        assert one.send(batch()).disposition is Disposition.RETRY
+    formatted = caplog.text + "".join(record.exc_text or "" for record in caplog.records)
+    assert "Traceback" in formatted
+    assert "hunter2" not in formatted
 
 
 def test_without_session_metadata_in_the_model_each_event_has_all_metadata(rum: LocalRum, tmp_path: Path) -> None:

@@ -39,11 +39,18 @@ class EncodedEvents(NamedTuple):
 
     @classmethod
     def decode(cls, content: bytes) -> EncodedEvents:
-        """Return the events that `encode` wrote, or version 0.1 as a list of whole events."""
+        """Return the events that `encode` wrote, or version 0.1 as a list of whole events.
+
+        Raises:
+            ValueError, TypeError: if the content is unknown, as that of a later version is.
+        """
         if content.startswith(b"[["):
             return cls.of([_with_own_metadata(*fields) for fields in orjson.loads(content)])
         head, _, json = content.partition(b"\n")
-        return cls(json, *orjson.loads(head))
+        decoded = cls(json, *orjson.loads(head))
+        if not all(isinstance(text, str) for text in decoded[1:]):
+            raise TypeError("the content is unknown")
+        return decoded
 
     def encode(self) -> bytes:
         """Return the events for a file: one line of JSON with everything else, then the events as they are sent."""

@@ -10,6 +10,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_rum_exporter.delivery.spool import locked_file
+from otel_rum_exporter.delivery.spool import segment as module
 from otel_rum_exporter.delivery.spool.locked_file import BLOCK_BYTES, LockedFile
 from otel_rum_exporter.delivery.spool.record import encode_record, first_block, read_segment
 from otel_rum_exporter.delivery.spool.segment import Segment
@@ -29,6 +31,7 @@ from tests.delivery.queued import batch_key, event, queued
 
 DAMAGES = 1000 if os.environ.get("LONG_FAULTS") else 100
 EVENTS_PER_RECORD = 3
+MIB = 1024 * 1024
 ADOPT_PROGRAM = """
 import sys, pathlib
 from otel_rum_exporter.delivery.spool.segment import Segment
@@ -378,6 +381,40 @@ def test_a_record_of_a_later_version_is_counted_and_blocks_nothing(tmp_path: Pat
     assert (segment.stored_events, segment.lost_events) == (2, 4)
     assert segment.discard()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"\x80", b"[1,2,3]\n{}", b"[[1]]", b'["{}",null,"id","new"]\n{}']
+)
+def test_a_content_of_a_later_version_is_not_read(tmp_path: Path, content: bytes) -> None:
+    """Its events are dropped, and do not stop delivery."""
+    segment = Segment.create(tmp_path, "eu")
+    put(segment, [queued("a", 1)])
+    segment.path.write_bytes(segment.path.read_bytes() + encode_record(2, 1, [], queued("a", 2), content))
+    segment = reopened(segment)
+    assert contents(segment) == [(event(1),), None]
+    segment.close()
+
+
+def test_a_file_with_a_hole_larger_than_memory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system or program that failed may leave any size; it raised MemoryError."""
+    monkeypatch.setattr(module, "MAX_READ_BYTES", 4 * BLOCK_BYTES)
+    segment = Segment.create(tmp_path, "eu")
+    put(segment, [queued("a", 1)])
+    with segment.path.open("r+b") as file:
+        file.truncate(1 << 40)
+    segment = reopened(segment)
+    assert contents(segment) == [(event(1),)]
+    assert segment.path.stat().st_size < MIB
+    segment.close()
+
+
+def test_false_starts_of_records_take_linear_time() -> None:
+    """The sizes in them are those of the whole file: it would be checked once for each of them."""
+    block = first_block("eu") + b"\xffRS\x01" * 100_000
+    began = time.process_time()
+    assert read_segment(block + encode_record(1, 0, [], queued("a", 1), b"[]")).events == 1
+    assert time.process_time() - began < 3
 
 
 def later_record(*, seq: int, events_before: int, events: int, label: bytes) -> bytes:

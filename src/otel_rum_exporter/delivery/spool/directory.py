@@ -245,7 +245,7 @@ class Spool:
         """Adopt a segment; None if its process is alive, it is not a segment, or enough are adopted."""
         if len(self._segments) >= MAX_FILES or sum(len(segment.stored) for segment in self._segments) >= MAX_PARTS:
             return None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, MemoryError):
             segment = Segment.adopt(path)
             if segment is not None:
                 self._segments[segment] = None

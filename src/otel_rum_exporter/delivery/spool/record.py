@@ -184,7 +184,8 @@ def _parse(segment: bytes, offset: int, shared: dict[Hashable, Any]) -> Record |
         segment, offset
     )
     start = offset + _HEAD.size + label_size
-    if zlib.crc32(segment[offset + _CHECKED_FROM : start]) != checksum:
+    # The size of a damaged label may be that of the whole file: thousands of them would take hours.
+    if start > len(segment) or zlib.crc32(segment[offset + _CHECKED_FROM : start]) != checksum:
         return None
     removed, queued = _decode_label(segment[offset + _HEAD.size : start], shared)
     if queued is not None and queued.count != events:

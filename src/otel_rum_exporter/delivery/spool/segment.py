@@ -26,6 +26,9 @@ from .record import (
 SUFFIX = ".spool1"
 """Ends with the version of the format. Other files in the directory are ignored."""
 
+MAX_READ_BYTES = 1024 * 1024 * 1024
+"""More than a segment has. A file may be larger by accident, and have any size if it is sparse."""
+
 _FULL_DISK = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
@@ -82,7 +85,7 @@ class Segment:
         if file is None:
             return None
         try:
-            contents = read_segment(file.read(file.size_bytes))
+            contents = read_segment(file.read(min(file.size_bytes, MAX_READ_BYTES)))
             segment = cls(file, contents)
         except BaseException:
             file.close()
@@ -114,9 +117,11 @@ class Segment:
         self._write_header()
 
     def read(self, queued: QueuedEvents) -> EncodedEvents | None:
-        """Return the events; None if they are damaged."""
+        """Return the events; None if they are damaged, or a later version of this package wrote them."""
         content = self.content(queued)
-        return None if content is None else EncodedEvents.decode(content)
+        with contextlib.suppress(ValueError, TypeError):
+            return None if content is None else EncodedEvents.decode(content)
+        return None
 
     def content(self, queued: QueuedEvents) -> bytes | None:
         """Return the content of a record; None if it is damaged."""
