@@ -38,12 +38,12 @@ def no_leaks() -> Iterator[None]:
     """Fail if anything that the block opens is still open some seconds after the block."""
     before = _open_resources()
     yield
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline, pause_seconds = time.monotonic() + WAIT_SECONDS, 0.01
     while left := _not_allowed(_open_resources() - before):
         assert time.monotonic() < deadline, f"not released: {left}"
-        if deadline - time.monotonic() > WAIT_SECONDS - 0.1:
-            gc.collect()  # clients of libraries close their connections when they are collected
-        time.sleep(0.02)
+        gc.collect()  # clients of libraries close their connections when they are collected
+        time.sleep(pause_seconds)
+        pause_seconds = min(2 * pause_seconds, 0.5)
 
 
 def _open_resources() -> Counter[Hashable]:

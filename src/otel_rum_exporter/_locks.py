@@ -1,8 +1,8 @@
 """A lock that postpones re-entrant work until it is released.
 
 Python runs signal handlers and finalizers between any two steps of a thread, also while the thread holds a lock. If
-they export a span at that moment, a plain lock never returns, a re-entrant lock shows them a half-made change, and a
-second lock can deadlock with a thread that takes both in the other order. `call_unlocked` avoids all three.
+they export a span at that moment, a plain lock never returns. A re-entrant lock shows them a half-made change. A second
+lock can deadlock with a thread that takes both in the other order. `call_unlocked` avoids all three.
 """
 
 from __future__ import annotations

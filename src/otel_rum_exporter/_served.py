@@ -19,13 +19,13 @@ _OF_REQUESTS = frozenset((ROUTE, *TARGETS, "url.scheme", "http.scheme"))
 _OF_MESSAGES = frozenset({"asgi.event.type"})
 
 PROGRAMS = re.compile(
-    r"archiver|bot\b|crawl|externalhit|health|https?://|inspectiontool|lighthouse|monitor|pingdom|preview|probe|scan"
-    r"|slurp|spider|synthetic|uptime|Yandex[A-Z]",
+    r"archiver|(?<!\bcu)bot\b|crawl|externalhit|health|https?://|inspectiontool|lighthouse|monitor|pingdom|preview|probe"
+    r"|scan(?:ner|ning)?\b|slurp|spider|synthetic|uptime|Yandex[A-Z]",
     re.IGNORECASE,
 )
 """User agents of programs that identify as browsers; other programs do not start with "Mozilla/".
 
-Crawlers give the address of a page about themselves, and browsers give none.
+Crawlers give the address of a page about themselves, and browsers give none. CUBOT makes telephones.
 """
 
 _STATE = r"(?:health|healthy|heartbeat|ping|status|up|live|alive|ready|startup)"

@@ -141,6 +141,29 @@ def test_records_after_a_failed_one_are_sent_once(function: LocalRum) -> None:
     assert _names(function) == ["a", "b"]
 
 
+@pytest.mark.parametrize("damaged", ["@@", "\u20ac", None, 5, {"name": "a"}], ids=str)
+def test_one_damaged_record_does_not_fail_the_others(function: LocalRum, damaged: Any) -> None:
+    """Also a value that is no text, as a schema registry makes it."""
+    kinesis, sqs, kafka = (
+        kinesis_event([spans("a"), POISON]),
+        sqs_event([text(spans("b")), "x"]),
+        kafka_event([[spans("c"), POISON]]),
+    )
+    kinesis["Records"][1]["kinesis"]["data"] = sqs["Records"][1]["body"] = damaged
+    kafka["records"]["otlp_spans-0"][1]["value"] = damaged or "@"
+    assert kinesis_handler(kinesis, Context()) == _failures(str(FIRST_NUMBER + 1))
+    assert sqs_handler(sqs, Context()) == _failures(sqs["Records"][1]["messageId"])
+    assert kafka_handler(kafka, Context()) == _failures({"partition": "otlp_spans-0", "offset": 16})
+    assert _names(function) == ["a", "b", "c"]
+
+
+def test_a_lone_surrogate_in_a_body_costs_one_character(function: LocalRum) -> None:
+    """A JSON parser accepts it, and UTF-8 does not."""
+    body = ONE_JSON_SPAN.decode().replace('"work"', '"work\ud800"')
+    assert sqs_handler(sqs_event([body]), Context()) == SUCCESS
+    assert _names(function) == ["work?"]
+
+
 def test_a_message_that_is_twice_in_a_batch_is_sent_once(function: LocalRum) -> None:
     """SQS delivers at least once. Both are done, or both fail."""
     event = sqs_event([text(spans("a")), text(POISON)])

@@ -30,7 +30,7 @@ def message(number: int, spans: int = 1, app_monitor: str | None = None) -> byte
             start_time_unix_nano=START_NS,
             end_time_unix_nano=START_NS + 1_000_000,
         )
-        span.attributes.add(key="session.id").value.string_value = f"session {index // 10 % 97}"
+        span.attributes.add(key="session.id").value.string_value = f"session {index // 20 % 97}"
         span.attributes.add(key="number").value.int_value = index
     return request.SerializeToString()
 

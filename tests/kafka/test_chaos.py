@@ -11,9 +11,10 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from examples.kafka.brokers import Brokers
 from tests.kafka.counting_rum import CountingRum
 from tests.kafka.fleet import consumed, consumer_environment, message, produce, reading_offsets, wait_until_committed
 from tests.kafka.forks import ConsumerForks, ForkedConsumer
+from tests.kafka.producers import produce_elsewhere
 
 pytestmark = [
     pytest.mark.skipif("LONG_FAULTS" not in os.environ, reason="takes long; LONG_FAULTS=1 runs it"),
@@ -33,7 +35,7 @@ pytestmark = [
 PARTITIONS = 6
 POISON = 7
 COMMIT_ERRORS = (KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID)
-AT_ONCE = 10
+AT_ONCE = 20
 """Fleets mostly wait: for sessions of the group that end, and for faults that do."""
 
 FAST = ("--property", "session.timeout.ms=2000", "--property", "heartbeat.interval.ms=100")
@@ -48,7 +50,7 @@ class Load(NamedTuple):
     slow_seconds: float
 
 
-SMALL = Load(messages=1000, spans=5, in_flight=6, slow_seconds=0.5)
+SMALL = Load(messages=250, spans=20, in_flight=3, slow_seconds=0.5)
 LARGE = Load(messages=2000, spans=50, in_flight=20, slow_seconds=2.0)
 
 
@@ -104,9 +106,9 @@ def _consumer_forks(log: Path) -> Iterator[Callable[..., ForkedConsumer]]:
 
 
 def test_a_fleet_under_faults_loses_nothing(tmp_path: Path) -> None:
-    """100,000 spans at once."""
+    """100,000 spans at once, of producers in processes of their own."""
     with _consumer_forks(tmp_path / "log") as start:
-        _run(1, LARGE, start)
+        _run(1, LARGE, start, partial(produce_elsewhere, "confluent-kafka"), partial(produce_elsewhere, "aiokafka"))
 
 
 def test_small_fleets_under_other_faults_lose_nothing(tmp_path: Path) -> None:
@@ -117,7 +119,14 @@ def test_small_fleets_under_other_faults_lose_nothing(tmp_path: Path) -> None:
     assert not failed
 
 
-def _run(seed: int, load: Load, start: Callable[..., ForkedConsumer]) -> None:
+def _run(
+    seed: int,
+    load: Load,
+    start: Callable[..., ForkedConsumer],
+    first: Callable[[str, str, Sequence[bytes]], None] = produce,
+    second: Callable[[str, str, Sequence[bytes]], None] = produce,
+) -> None:
+    """Produce a half of the messages with each producer. Faults are between the two."""
     source = random.Random(seed)
     values = [message(number, load.spans) for number in range(load.messages)]
     poison = [b"poison %d" % number for number in range(POISON)]
@@ -131,11 +140,11 @@ def _run(seed: int, load: Load, start: Callable[..., ForkedConsumer]) -> None:
         with Fleet(brokers, rum, load, start) as fleet, offsets as read:
             fleet.start()
             fleet.start()
-            produce(brokers.bootstrap, "otlp_spans", values[: load.messages // 2])
+            first(brokers.bootstrap, "otlp_spans", values[: load.messages // 2])
             for step in source.sample(STEPS, len(STEPS)):
                 _wait_until_moved(read)
                 step(fleet, source)
-            produce(brokers.bootstrap, "otlp_spans", values[load.messages // 2 :])
+            second(brokers.bootstrap, "otlp_spans", values[load.messages // 2 :])
             wait_until_committed(read, len(values), 300.0)
         delivered = rum.accepted
         letters = Counter(letter.value() for letter in consumed(brokers.bootstrap, "dead", 1))

@@ -56,7 +56,7 @@ KIB = 1024
 TEXT_CACHES = [
     (256, 300),  # types of exceptions
     *[(1000, 256)] * 3,  # scopes; paths of health checks, of people and of programs
-    *[(1000, 1024)] * 4,  # types of events, routes, names and labels
+    *[(1000, 1024)] * 6,  # types of events, routes, names, labels; browsers and monitors
     (1024, 256),  # names of attributes
     *[(2048, 160)] * 2,  # values of attributes and other texts
     *[(4096, 128)] * 2,  # segments of paths

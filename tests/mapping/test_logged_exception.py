@@ -22,6 +22,13 @@ FORMS: dict[str, tuple[dict[str, Any], Any]] = {
     "pino": ({"err": {"type": "TypeError", "message": "no total", "stack": SCRIPT}}, "failed"),
     "pino, flat": ({"err.type": "TypeError", "err.message": "no total", "err.stack": SCRIPT}, "failed"),
     "winston": ({"stack": SCRIPT}, "failed"),
+    "Log4j": (
+        {"thrown.name": "TypeError", "thrown.message": "no total", "thrown.extendedStackTrace": SCRIPT},
+        "failed",
+    ),
+    "Serilog": ({"Exception": SCRIPT}, "failed"),
+    "Serilog, compact": ({"@x": SCRIPT}, "failed"),
+    "zap": ({"error.type": "TypeError", "error": "no total", "stacktrace": SCRIPT.partition("\n")[2]}, "failed"),
     "Faro": (
         {"kind": "exception"},
         f'kind=exception type=TypeError value="no total" stacktrace={json.dumps(SCRIPT)} app_name=shop',

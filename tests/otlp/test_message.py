@@ -18,7 +18,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
-from otel_rum_exporter.otlp import OtlpError, decode_message
+from otel_rum_exporter.otlp import OtlpError, Signal, decode_message, proto_wire
 from tests.otlp.encodings import JSON_SPAN, json_request, protobuf_field
 from tests.otlp.files import ONE_JSON_SPAN, ONE_LOG_RECORD, TWO_SPANS
 
@@ -190,3 +190,12 @@ def test_random_bytes_raise_only_otlp_errors() -> None:
             decode_message(bytes(value[: dice.randint(1, len(value))]))
         except OtlpError:
             continue
+
+
+def test_the_search_for_the_signal_of_a_message_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 MiB of empty blocks, which are few bytes compressed, took gigabytes of memory."""
+    monkeypatch.setattr(proto_wire, "MAX_RECORDS", 10)
+    assert proto_wire.signal_in(b"\x0a\x00" * 5 + TWO_SPANS) is Signal.TRACES
+    assert proto_wire.signal_in(b"\x0a\x00" * 50 + TWO_SPANS) is Signal.LOGS, "it is not read so far"
+    with pytest.raises(proto_wire.WireError, match="neither spans nor log records"):
+        proto_wire.signal_in(b"\x12\x00" * 50 + TWO_SPANS)

@@ -29,11 +29,11 @@ def kinesis_handler(event: Event, context: Context) -> Response:
     numbers = [_identifier(record["kinesis"]["sequenceNumber"]) for record in records]
     messages = [
         Message(
-            (record.get("eventSourceARN"), record["eventID"]),
-            f"a record of {record['eventID'].partition(':')[0]}",
-            partial(_base64, record["kinesis"]["data"]),
+            (record.get("eventSourceARN"), record.get("eventID"), number),
+            f"a record of {str(record.get('eventID')).partition(':')[0]}",
+            partial(_base64, record["kinesis"].get("data")),
         )
-        for record in records
+        for number, record in zip(numbers, records, strict=True)
     ]
     failed = [numbers[at] for at in undelivered(messages, context)]
     return _response([min(failed, key=int)] if failed else [])
@@ -44,7 +44,7 @@ def sqs_handler(event: Event, context: Context) -> Response:
     records = _records(event, "sqs_handler", "aws:sqs")
     ids = [_identifier(record["messageId"]) for record in records]
     messages = [
-        Message(message_id, message_id, partial(_text, record["body"]))
+        Message(message_id, message_id, partial(_text, record.get("body")))
         for message_id, record in zip(ids, records, strict=True)
     ]
     return _response(list(dict.fromkeys(ids[at] for at in undelivered(messages, context))))
@@ -55,7 +55,7 @@ def kafka_handler(event: Event, context: Context) -> Response:
     source = event.get("eventSource")
     if source not in {"aws:kafka", "SelfManagedKafka"}:
         raise _wrong_source("kafka_handler", source)
-    records = [record for batch in event["records"].values() for record in batch]
+    records = [record for batch in (event.get("records") or {}).values() for record in batch or ()]
     identifiers = [
         {"partition": f"{_identifier(record['topic'])}-{record['partition']}", "offset": record["offset"]}
         for record in records
@@ -100,7 +100,7 @@ def s3_handler(event: Event, context: Context) -> Response:
 
 
 def _records(event: Event, handler: str, *sources: str) -> Sequence[Event]:
-    records: Sequence[Event] = event.get("Records", ())
+    records: Sequence[Event] = event.get("Records") or ()
     for source in {record.get("eventSource") for record in records}:
         if source not in sources:
             raise _wrong_source(handler, source)
@@ -122,16 +122,22 @@ def _response(identifiers: Sequence[Any]) -> Response:
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in identifiers]}
 
 
-def _base64(data: str) -> bytes:
+def _base64(data: object) -> bytes:
+    if not isinstance(data, str):  # such as the object that a schema registry makes of a value
+        raise OtlpError(f"not base64, but {type(data).__name__}")
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
         raise OtlpError(f"not base64: {error}") from None
 
 
-def _text(body: str) -> bytes:
+def _text(body: object) -> bytes:
     """Return the content of an SQS body, which cannot have arbitrary bytes."""
-    return body.encode() if body.lstrip("\ufeff \t\r\n").startswith("{") else _base64("".join(body.split()))
+    if not isinstance(body, str):
+        return _base64(body)
+    if body.lstrip("\ufeff \t\r\n").startswith("{"):
+        return body.encode("utf-8", "replace")  # a lone surrogate costs its place
+    return _base64("".join(body.split()))
 
 
 def _object(found: s3_objects.S3Object) -> Message:

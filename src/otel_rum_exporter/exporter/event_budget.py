@@ -60,8 +60,8 @@ NOTABLE_FACTOR = 2.0
 class Load(NamedTuple):
     """The counts since the last call.
 
-    `records` and `events` are of sessions that are sent, `left_out` are records of those that the budget left out, and
-    `errors` the events that are sent for them all the same.
+    `records` and `events` are of sessions that are sent. `left_out` are records of sessions that the budget left out,
+    and `errors` the events that are sent for those.
     """
 
     records: int
@@ -73,8 +73,8 @@ class Load(NamedTuple):
 class SampleRate:
     """The share of new sessions that is sent, so that their events stay within a budget.
 
-    It follows the load of all sessions, which is estimated from the records of those that are left out, and corrects
-    itself by the events that are really sent: sessions under way go on. Not thread-safe.
+    It follows the load of all sessions, estimated from the records of those that are left out. Sessions under way go
+    on, so it corrects itself by the events that are really sent. Not thread-safe.
     """
 
     def __init__(self, now_seconds: float) -> None:

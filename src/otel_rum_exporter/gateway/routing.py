@@ -72,7 +72,7 @@ class Routing:
     def route(self, resource: DecodedResource, client: Client, now_ns: int) -> Route:
         """Return the route of a resource.
 
-        Without a session, all telemetry of a resource from one client is one session, which ends after 30 minutes of
+        Without a session, all telemetry of a resource from one client is one session. It ends after 30 minutes of
         silence, like the process session of the exporter.
 
         Raises:

@@ -8,11 +8,12 @@ from http import HTTPStatus
 from opentelemetry.trace import StatusCode
 
 from .._attributes import TARGETS, URLS, USER_AGENTS
-from .._served import CHECKS_BY_PROGRAMS, HEALTH_CHECKS, is_browser
+from .._served import CHECKS_BY_PROGRAMS, HEALTH_CHECKS
 from ..config import Config
 from . import routes, urls
 from .caches import cache_short_texts
 from .events import http_event
+from .events.page_view import MAX_AGENT_CHARS, MAX_CACHED_AGENTS, is_browser
 from .span_view import SpanView
 
 USER_AGENT = re.compile(
@@ -38,10 +39,15 @@ def is_passed(view: SpanView, config: Config) -> bool:
         return view.text("rpc.service") == GRPC_HEALTH or view.name.startswith(f"{GRPC_HEALTH}/")
     asked = routes.of_request(view) or view.text(*TARGETS, *URLS) or "/"
     user_agent = view.text(*USER_AGENTS) or ""
-    if USER_AGENT.search(user_agent):
+    if _is_monitor(user_agent):
         return True
     path = asked if asked.startswith("/") or "://" in asked else f"/{asked}"
     return _is_check(path) or (not is_browser(user_agent) and _is_check_by_program(path))
+
+
+@cache_short_texts(MAX_CACHED_AGENTS, MAX_AGENT_CHARS)
+def _is_monitor(user_agent: str) -> bool:
+    return USER_AGENT.search(user_agent) is not None
 
 
 @cache_short_texts(MAX_CACHED_PATHS, MAX_CACHED_CHARS)

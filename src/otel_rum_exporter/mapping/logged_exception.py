@@ -17,13 +17,17 @@ from .log_view import LogView
 from .record_view import text
 from .stack_trace import application_frame, is_python, raised_of
 
-TYPES = ("error.name", "error.kind", "error.class", "err.type", "err.name", "exc_type", "error.object", "error.type")
-MESSAGES = ("error.message", "error.msg", "err.message", "exc_value", "error.value")
+TYPES = (
+    *("error.name", "error.kind", "error.class", "err.type", "err.name", "exc_type", "error.object", "error.type"),
+    "thrown.name",
+)
+MESSAGES = ("error.message", "error.msg", "err.message", "exc_value", "error.value", "thrown.message")
 STACKS = (
     *("error.stack", "error.stack_trace", "error.stacktrace", "err.stack", "exc_info", "exc_text", "exception"),
     *("stack_trace", "stacktrace", "stack", "exception.stack"),
+    *("Exception", "@x", "thrown.extendedStackTrace"),
 )
-"""Names of Datadog's, Elastic's, Sumo Logic's and Splunk's agents, pino, winston, structlog and Python's formatters."""
+"""Names of Datadog's, Elastic's, Sumo Logic's and Splunk's agents, and of log libraries such as pino and Log4j."""
 
 CONTAINERS = ("error", "err", "exception")
 """Maps with the members `name` or `type`, `message` and `stack`."""
@@ -78,6 +82,7 @@ def _of_members(members: Mapping[str, Any], *, is_error: bool) -> dict[str, Any]
     message = text(members, *MESSAGES)
     if stack is None and (message is None or not is_error):
         return None
+    message = message or text(members, "error", "err")  # as zap of Go writes it beside the stack
     return {EXCEPTION_TYPE: text(members, *TYPES), EXCEPTION_MESSAGE: message, EXCEPTION_STACK: stack}
 
 

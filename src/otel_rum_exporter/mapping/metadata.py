@@ -1,7 +1,7 @@
 """RUM's metadata of an event: application, page, browser and device.
 
-Three layers, from general to specific: the resource (sent once per request as SessionMetadata), the trace (page, domain
-and browser, which all spans below a page share) and the span itself (custom attributes). Keys and limits:
+There are three layers. The resource's is sent once per request as SessionMetadata. The trace's has page, domain and
+browser, which all spans below a page share. The span's has custom attributes. Keys and limits:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-custom-metadata.html
 """
 

@@ -45,9 +45,9 @@ class _Logged(NamedTuple):
 class ReportedExceptions:
     """The exceptions of one application that were sent. Not thread-safe.
 
-    Two records have the same exception if type, message and the innermost frame are the same in one trace, or in one
-    request if other spans of the process enclose it. Each outer span adds frames at the start of a traceback only. A
-    record also repeats an exception that caused its own, and a group of exceptions that were all sent.
+    Two records have the same exception if type, message and the innermost frame are the same in one trace. A request
+    counts as a trace if other spans of the process enclose it. Each outer span adds frames at the start of a traceback
+    only. A record also repeats an exception that caused its own, and a group of exceptions that were all sent.
     """
 
     def __init__(self, caches: Caches) -> None:

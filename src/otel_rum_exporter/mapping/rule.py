@@ -48,9 +48,9 @@ def is_excluded(view: View, config: Config) -> bool:
 class Rule(Generic[V]):
     """A row of a table. `becomes` names its events; exceptions add `js_error_event` if `keeps_exceptions`.
 
-    It applies if the setting `needs` is set, to spans of one `kind`, to records of one of the `scopes`, with one of the
-    names `named` and one of the attributes `having`, and to those of them for which `fits` returns true. `left_out` is
-    why a record becomes no event. With `is_of_parent`, the parent's event contains the span's data.
+    It applies if the setting `needs` is set, and a record has the `kind`, one of the `scopes`, one of the names `named`
+    and one of the attributes `having`. Of these records, it applies to those for which `fits` returns true. `left_out`
+    is why a record becomes no event. With `is_of_parent`, the parent's event contains the span's data.
     """
 
     name: str

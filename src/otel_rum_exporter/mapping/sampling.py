@@ -65,8 +65,8 @@ NOT_RECORDED = Decision(0.0)
 class Sampling:
     """The state that the sessions of all applications share: the rate of the budget, which its owner sets, and counts.
 
-    `left_out` counts the records of sessions that the budget left out, `errors` the events of those that are sent all
-    the same, and `filtered` the records of sessions that the settings leave out.
+    `left_out` counts the records of sessions that the budget left out, and `errors` the events that are sent for those.
+    `filtered` counts the records of sessions that the settings leave out.
     """
 
     def __init__(self, config: Config) -> None:

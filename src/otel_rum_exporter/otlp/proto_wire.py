@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .model import Signal
+from .model import MAX_RECORDS, Signal
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BITS = 63
@@ -75,19 +75,23 @@ def signal_of(data: bytes, start: int, end: int) -> Signal | None:
 def signal_in(body: bytes) -> Signal:
     """Return what an export request has, by its first known record; logs if none is known.
 
+    It reads no more fields than a request may have records: a compressed message may have millions.
+
     Raises:
         WireError: if it is not a request: not a protobuf message, or one without the field of the blocks.
     """
-    blocks = list(_members(body, 0, len(body), 1))
+    left = iter(range(MAX_RECORDS))
+
+    def members(start: int, end: int, number: int) -> Iterator[tuple[int, int]]:
+        fields = zip(fields_of(body, start, end), left, strict=False)
+        return ((first, last) for (found, first, last), _ in fields if found == number)
+
+    blocks = list(members(0, len(body), 1))
     if body and not blocks:
         raise WireError("it has neither spans nor log records")
-    scopes = (scope for block in blocks for scope in _members(body, *block, 2))
-    records = (record for scope in scopes for record in _members(body, *scope, 2))
+    scopes = (scope for block in blocks for scope in members(*block, 2))
+    records = (record for scope in scopes for record in members(*scope, 2))
     return next((signal for record in records if (signal := signal_of(body, *record))), Signal.LOGS)
-
-
-def _members(data: bytes, start: int, end: int, number: int) -> Iterator[tuple[int, int]]:
-    return ((first, last) for found, first, last in fields_of(data, start, end) if found == number)
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:

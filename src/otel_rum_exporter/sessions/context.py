@@ -1,7 +1,8 @@
 """The session and user of the current work, bound to the current context.
 
-The binding is a `ContextVar` of this package. A value in OTel's context would not reach the span of a request whose
-middleware runs outside the instrumentation, which starts from an empty context (`opentelemetry.propagate.extract`).
+The binding is a `ContextVar` of this package. Instrumentations start from an empty context
+(`opentelemetry.propagate.extract`). A value in OTel's context would not reach the span that they start below a
+middleware.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ from importlib import metadata
 
 import pytest
 
-from otel_rum_exporter.cli.doctor import Result, Status
+from otel_rum_exporter.cli.doctor import Result, Status, exporters
+from otel_rum_exporter.cli.doctor.context import Context
 from otel_rum_exporter.config import PREFIX
 from otel_rum_exporter.local import LocalRum
 from tests.cli.doctor.diagnosis import Diagnose, failures
@@ -45,3 +46,37 @@ def test_missing_package_fails_with_the_command_that_installs_it(
     results = diagnose(shop.url, OTEL_CONFIG_FILE="rum.yaml")
     assert failures(results) == {"packages"}
     assert results["packages"].fix == "pip install opentelemetry-configuration"
+
+
+@pytest.mark.parametrize(
+    ("variables", "message", "fix"),
+    [
+        (
+            {"OTEL_TRACES_SAMPLER": "alwayson"},
+            "alwayson is no known sampler, and the SDK records every span",
+            "set OTEL_TRACES_SAMPLER=always_on, or unset it",
+        ),
+        *(
+            (
+                {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": ratio},
+                f"OTEL_TRACES_SAMPLER_ARG={ratio} is no ratio, and the SDK records every span",
+                "set it to a number from 0 to 1",
+            )
+            for ratio in ("ten", "10", "-1", "nan")
+        ),
+    ],
+    ids=str,
+)
+def test_a_sampler_that_the_sdk_does_not_use_is_a_warning(variables: dict[str, str], message: str, fix: str) -> None:
+    """The SDK logs it once, and falls back to its default."""
+    assert exporters.sampler(Context({}, variables)) == Result(Status.WARNING, message, fix)
+
+
+@pytest.mark.parametrize("traces", ["", "none"])
+def test_log_records_alone_are_a_warning(traces: str) -> None:
+    """Variables that are set to nothing are easily overlooked."""
+    variables = {"OTEL_TRACES_EXPORTER": traces, "OTEL_LOGS_EXPORTER": "aws_rum", "OTEL_METRICS_EXPORTER": "none"}
+    result = exporters.exporter(Context({}, variables))
+    assert result.status in {Status.WARNING, Status.FAILED}
+    assert "spans" in result.message
+    assert result.fix.startswith("set OTEL_TRACES_EXPORTER=aws_rum")

@@ -1,4 +1,4 @@
-"""Chromium for the tests of the console; CHROMIUM sets its path. Screenshots go to `artifacts/`."""
+"""Chromium for the tests of the console; CHROMIUM sets its path. SCREENSHOTS=1 leaves screenshots in `artifacts/`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
-ARTIFACTS = Path(__file__).parents[3] / "artifacts"
+_ARTIFACTS = Path(__file__).parents[3] / "artifacts"
+DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 
 needs_chromium = pytest.mark.skipif(
     not CHROMIUM, reason="Chromium is not installed: apt-get install chromium, or set CHROMIUM"
@@ -19,3 +20,9 @@ needs_chromium = pytest.mark.skipif(
 
 Open = Callable[..., Page]
 expect.set_options(timeout=30_000)  # only a failing test waits so long
+
+
+def screenshot(page: Page, name: str) -> None:
+    """Save the whole page as an image, if SCREENSHOTS is set; no test depends on it, and it takes as long as a load."""
+    if os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=_ARTIFACTS / f"{name}.png", full_page=True)

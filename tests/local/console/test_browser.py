@@ -1,6 +1,6 @@
 """The console in a real browser: Chromium, driven by Playwright.
 
-Screenshots go to `artifacts/`. All tests are skipped without Chromium; CHROMIUM sets its path.
+SCREENSHOTS=1 leaves screenshots in `artifacts/`. All tests are skipped without Chromium; CHROMIUM sets its path.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize, expect
+from playwright.sync_api import Browser, expect
 
 from otel_rum_exporter.local import LocalRum
 from otel_rum_exporter.local.console.overview import overview
 from otel_rum_exporter.local.console.web import VIEWS
-from tests.local.console.chromium import ARTIFACTS, Open, needs_chromium
+from tests.local.console.chromium import DESKTOP, Open, needs_chromium, screenshot
 from tests.local.http_client import post_bodies
 from tests.local.web_sessions import APP_MONITOR, RUM, V1, WebSession
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LOW_CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
@@ -46,7 +45,7 @@ def test_empty_console_shows_a_recipe_that_works(rum: LocalRum, open_console: Op
     """The curl recipe sends an event, and the page then shows it."""
     page = open_console(rum)
     expect(page.locator("h1")).to_have_text("Waiting for the first event")
-    page.screenshot(path=ARTIFACTS / "welcome.png")
+    screenshot(page, "welcome")
     page.get_by_role("tab", name="Python").press("ArrowLeft")
     expect(page.get_by_role("tab", name="One event, now")).to_be_focused()
     recipe = page.get_by_role("tabpanel").locator("pre").inner_text()
@@ -74,7 +73,7 @@ def test_overview_shows_totals_vitals_and_sessions(shop: LocalRum, open_console:
     expect(costs.locator("li").first).to_contain_text("USD")
     assert page.locator(".vitals li").count() == 5
     assert page.locator(".sessions li").count() == 5
-    page.screenshot(path=ARTIFACTS / "overview.png", full_page=True)
+    screenshot(page, "overview")
 
 
 @pytest.mark.parametrize("name", ["sessions", "pages", "errors", "http", "refused"])
@@ -88,7 +87,7 @@ def test_navigation_link_opens_the_view(shop: LocalRum, open_console: Open, name
     expect(page.locator("h1")).to_be_focused()
     assert name in page.title().lower()
     assert page.locator("[data-row]").count() > 0
-    page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+    screenshot(page, name)
 
 
 def test_new_session_appears_and_keeps_other_rows_and_focus(rum: LocalRum, open_console: Open) -> None:
@@ -188,7 +187,7 @@ def test_overview_links_to_session_event_and_request(shop: LocalRum, open_consol
     expect(event).to_have_attribute("aria-expanded", "true")
     detail.get_by_text("Body as sent").click()
     expect(detail.get_by_role("region", name="body")).to_contain_text('"BatchId"')
-    page.screenshot(path=ARTIFACTS / "session.png", full_page=True)
+    screenshot(page, "session")
     shared = open_console(shop, page.url.removeprefix(shop.url))
     expect(shared.locator(".detail")).to_contain_text("RUM would keep this event")
     page.go_back()
@@ -200,7 +199,7 @@ def test_error_view_links_to_the_event_in_its_session(shop: LocalRum, open_conso
     page = open_console(shop, "/errors")
     page.locator(".errors a", has_text="TypeError").click()
     expect(page.locator(".stack")).to_contain_text("at Cart.render")
-    page.screenshot(path=ARTIFACTS / "error.png", full_page=True)
+    screenshot(page, "error")
     expect(page.locator(".samples li").first).to_contain_text(re.compile("User [0-9a-f]{8}|Anonymous"))
     page.locator(".samples a").first.click()
     expect(page.locator(".detail .stack")).to_contain_text("at Cart.render")
@@ -217,7 +216,7 @@ def test_http_view_filters_by_status_and_shows_requests(shop: LocalRum, open_con
     expect(page.locator(".samples .chip").first).to_have_text(re.compile("200|409|500|no answer"))
     expect(page.locator("h1")).to_contain_text("/api/orders")
     expect(page.locator(".samples li").first).to_contain_text("/api/orders")
-    page.screenshot(path=ARTIFACTS / "http-url.png", full_page=True)
+    screenshot(page, "http-url")
 
 
 def test_refused_view_shows_reasons_and_links_to_the_dropped_event(shop: LocalRum, open_console: Open) -> None:
@@ -293,12 +292,12 @@ def test_page_fits_a_phone_and_text_contrast_meets_wcag(shop: LocalRum, open_con
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     outside = "all => all.filter((one) => !one.offsetWidth || one.getBoundingClientRect().right > 390).length"
     assert page.locator(".filters select, .origin").evaluate_all(outside) == 0
-    page.screenshot(path=ARTIFACTS / f"phone-{name}.png", full_page=True)
+    screenshot(page, f"phone-{name}")
     page.set_viewport_size(DESKTOP)
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         assert page.evaluate(LOW_CONTRAST) == []
-        page.screenshot(path=ARTIFACTS / f"{scheme}-{name}.png", full_page=True)
+        screenshot(page, f"{scheme}-{name}")
 
 
 def test_page_has_landmarks_and_accessible_names(shop: LocalRum, open_console: Open) -> None:
@@ -390,7 +389,7 @@ def test_page_reports_a_stopped_server_and_reconnects(browser: Browser) -> None:
     expect(page.get_by_role("button", name="Offline")).to_be_visible()
     page.keyboard.press("3")
     expect(page.get_by_role("alert")).to_contain_text("does not answer")
-    page.screenshot(path=ARTIFACTS / "offline.png")
+    screenshot(page, "offline")
     with LocalRum(port=port) as second:
         post_bodies(second, [session_body(2)])
         page.get_by_role("button", name="Try again").click()

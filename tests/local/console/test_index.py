@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_rum_exporter.local import Batch, Event
+from otel_rum_exporter.local.console import index as index_module
+from otel_rum_exporter.local.console.fact import Fact
 from otel_rum_exporter.local.console.index import Index
 from otel_rum_exporter.local.console.received import Received
 from otel_rum_exporter.local.console.web import VIEWS
@@ -149,3 +151,24 @@ def test_views_of_many_events_read_no_details_again(query: dict[str, Any]) -> No
         Unread.reads = 0
         VIEWS[view](Received(index), scope(**query))
         assert Unread.reads < 2000, view
+
+
+def test_sessions_partly_in_a_time_range_are_listed_without_reading_their_events(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The cost of the list at 200,000 events: only the events of rows that are shown are read."""
+    reads = []
+
+    class Counted(Fact):
+        def __getattribute__(self, name: str) -> Any:
+            reads.append(name)
+            return super().__getattribute__(name)
+
+    monkeypatch.setattr(index_module, "Fact", Counted)
+    index = Index(error("broke", at, session_id=f"s{n}") for at in range(20) for n in range(100))
+    reads.clear()
+    query = scope(from_=int(NOW) + 10, sort="events", limit=1)
+    found = VIEWS["sessions"](Received(index), query)
+    assert found is not None
+    assert (found["total"], found["sessions"][0]["events"]) == (100, 10)
+    assert len(reads) < 200

@@ -57,6 +57,7 @@ def served(attributes: dict[str, Any], config: Config | None = None) -> bool:
             for program in ("Yahoo! Slurp", "YandexImages/3.0", "ChatGPT-User/1.0; +https://openai.com/x", "Lighthouse")
         ),
         ({"user_agent.original": "Mozilla/5.0 (iPhone) facebookexternalhit/1.1"}, False),
+        ({"user_agent.original": "Mozilla/5.0 (Linux; Android 13; CUBOT X30) Chrome/120 Mobile Safari/537.36"}, True),
     ],
 )
 def test_auto_detects_pages_that_a_person_sees(change: dict[str, Any], expected: bool) -> None:  # noqa: FBT001

@@ -35,6 +35,7 @@ PACKAGES = {
 }
 """The package of each well-known exporter."""
 
+_SAMPLERS = "opentelemetry_traces_sampler"
 _OTLP, _OTLP_OF = "otlp", {"http/protobuf": "otlp_proto_http"}
 _DISTRO = "opentelemetry-distro"
 _UNSET_SAMPLER = f"unset OTEL_TRACES_SAMPLER; to send a share of the sessions, set {variable('session_sample_rate')}"
@@ -57,10 +58,12 @@ def exporter(context: Context) -> Result:
         fix = f"set {TRACES.variable}={EXPORTER}, or add {EXPORTER} after a comma"
         return failed(f"{TRACES.variable}={spans} sends no spans to RUM", fix)
     enabled_by = [signal.variable for signal in (TRACES, LOGS) if EXPORTER in _names(context, signal)]
-    if enabled_by:
+    if TRACES.variable in enabled_by:
         return ok(f"{EXPORTER} in {' and '.join(enabled_by)}")
     return warning(
-        f"the environment does not switch {EXPORTER} on",
+        f"{EXPORTER} in {LOGS.variable} alone: log records are sent, and no spans"
+        if enabled_by
+        else f"the environment does not switch {EXPORTER} on",
         f"set {TRACES.variable}={EXPORTER}, unless your code creates the exporter",
     )
 
@@ -69,20 +72,32 @@ def sampler(context: Context) -> Result:
     """Check whether the SDK's sampler records spans."""
     name = context.environment.get("OTEL_TRACES_SAMPLER", "").strip().lower()
     argument = context.environment.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
+    if not name:
+        return ok("the SDK's default records every span")
     if name.endswith("always_off"):
         return failed(f"OTEL_TRACES_SAMPLER={name}: the SDK records no span", _UNSET_SAMPLER)
-    if not name.endswith("traceidratio"):
-        return ok(f"OTEL_TRACES_SAMPLER={name}" if name else "the SDK's default records every span")
-    try:
-        share = float(argument or 1)
-    except ValueError:
-        fix = "set it to a number from 0 to 1"
-        return warning(f"OTEL_TRACES_SAMPLER_ARG={argument} is not a number, and the SDK uses 1", fix)
+    share = _ratio(argument) if name.endswith("traceidratio") else 1
+    known = sorted({point.name for point in metadata.entry_points(group=_SAMPLERS)})
+    if share is None or name not in known:
+        value = f"OTEL_TRACES_SAMPLER_ARG={argument} is no ratio" if share is None else f"{name} is no known sampler"
+        similar = difflib.get_close_matches(name, known, n=1)
+        fix = f"set OTEL_TRACES_SAMPLER={similar[0]}, or unset it" if similar else "unset OTEL_TRACES_SAMPLER"
+        fix = "set it to a number from 0 to 1" if share is None else fix
+        return warning(f"{value}, and the SDK records every span", fix)
     if share == 0:
         return failed(f"OTEL_TRACES_SAMPLER_ARG={argument}: the SDK records no span", _UNSET_SAMPLER)
     if share < 1:
         return warning(f"OTEL_TRACES_SAMPLER_ARG={argument}: parts of each session are missing in RUM", _UNSET_SAMPLER)
     return ok(f"OTEL_TRACES_SAMPLER={name}")
+
+
+def _ratio(argument: str) -> float | None:
+    """Return the share of traces that the SDK records; None if it does not use the argument."""
+    try:
+        share = float(argument or 1)
+    except ValueError:
+        return None
+    return share if 0 <= share <= 1 else None
 
 
 def _names(context: Context, signal: Signal) -> list[str]:

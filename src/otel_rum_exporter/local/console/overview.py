@@ -57,7 +57,13 @@ def overview_of(selected: Selection) -> Json:
 
 def _latest(found: Sequence[Listed]) -> list[Listed]:
     """Return the first sessions, those of only doctor's test events last."""
-    return sorted(found, key=lambda each: all(fact.type == _DOCTOR for fact in each.of.facts))[:_ROWS]
+    first: list[Listed] = []
+    of_doctor: list[Listed] = []
+    for each in found:
+        (of_doctor if all(fact.type == _DOCTOR for fact in each.of.facts) else first).append(each)
+        if len(first) == _ROWS:
+            break
+    return (first + of_doctor)[:_ROWS]
 
 
 def _types(selected: Selection) -> Json:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .event_fields import Json
-from .fact import Fact
 from .indexed_session import IndexedSession
 from .received import Received
 from .scope import MAX_ROWS, Scope
@@ -35,28 +34,32 @@ def session_list(received: Received, scope: Scope) -> Json:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A session in the time range; `facts` None: with all its events."""
+class Listed(NamedTuple):
+    """A session in the time range, from `first` to `last`; its events are not read before its row is made."""
 
     first: float
     last: float
     of: IndexedSession
-    facts: list[Fact] | None = None
 
     @property
     def problems(self) -> int:
         """The number of errors and failed requests in the time range."""
-        return self.of.summary.problems if self.facts is None else sum(fact.is_problem for fact in self.facts)
+        return self._count("h") + self._count("x")
 
     @property
     def events(self) -> int:
         """The number of events in the time range."""
-        return len(self.of.facts if self.facts is None else self.facts)
+        return self._count("e")
+
+    def _count(self, character: str) -> int:
+        times = self.of.summary.times[character]
+        return bisect_right(times, self.last) - bisect_left(times, self.first)
 
     def row(self) -> Json:
         """Return its row, with the events in the time range."""
-        return row(self.of.key, self.of.summary if self.facts is None else SessionSummary(self.facts))
+        is_whole = self.events == self.of.summary.events
+        inside = () if is_whole else [fact for fact in self.of.facts if self.first <= fact.at <= self.last]
+        return row(self.of.key, self.of.summary if is_whole else SessionSummary(inside))
 
 
 # Each order with its value of a session. The first order is the default.
@@ -74,13 +77,10 @@ def in_scope(selection: Selection) -> list[Listed]:
     since, until = scope.since or float("-inf"), scope.until or float("inf")
     found = []
     for session in selection.sessions if scope.has_filters and selection.narrows else selection.index.sessions.values():
-        first, last = session.summary.span
-        if first >= until or last < since:
-            continue
-        if since <= first and last < until:
-            found.append(Listed(first, last, session))
-        elif inside := [fact for fact in session.facts if since <= fact.at < until]:
-            times = [fact.at for fact in inside]
-            found.append(Listed(min(times), max(times), session, inside))
+        times = session.summary.times["e"]
+        if since <= times[0] and times[-1] < until:
+            found.append(Listed(times[0], times[-1], session))
+        elif (begin := bisect_left(times, since)) < (end := bisect_left(times, until)):
+            found.append(Listed(times[begin], times[end - 1], session))
     # The ids keep the order of sessions that end at the same time.
     return sorted(found, key=lambda each: (-each.last, each.of.key[0], each.of.key[1] or ""))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
+from ... import _served
 from ..._attributes import (
     BY_BROWSER,
     INTERACTION,
@@ -18,10 +19,10 @@ from ..._attributes import (
     SESSION_JOINED,
     USER_AGENTS,
 )
-from ..._served import is_browser
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import routes, urls
+from ..caches import cache_short_texts
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..metadata import page_id
 from ..record_view import NS_PER_MILLI, View
@@ -89,7 +90,16 @@ _WITHOUT_CONTENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 _CONTENT_TYPES = ("http.response.header.content_type", "http.response.header.content-type")
 """Python's instrumentations write `_` in the names of headers, those of other languages `-`."""
 
+MAX_CACHED_AGENTS = 1000
+MAX_AGENT_CHARS = 1024
+
 _NEXT_HOP = {"1.0": "http/1.0", "1.1": "http/1.1", "2": "h2", "2.0": "h2", "3": "h3"}
+
+
+@cache_short_texts(MAX_CACHED_AGENTS, MAX_AGENT_CHARS)
+def is_browser(user_agent: str) -> bool:
+    """Return whether a user agent is that of a person's browser; few are different, and the search is costly."""
+    return _served.is_browser(user_agent)
 
 
 def is_page_served(view: SpanView, config: Config) -> bool:
