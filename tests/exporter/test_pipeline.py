@@ -277,7 +277,7 @@ def test_a_load_above_the_budget_is_sampled_and_a_line_says_so(caplog: pytest.Lo
     pipeline.close(0.0)
     assert ledger.accepted == 600 == ledger.delivered + ledger.dropped[DropReason.OVER_BUDGET]
     assert 300 > ledger.dropped[DropReason.OVER_BUDGET] > 200
-    (line,) = [line for line in caplog.messages if "sessions are sampled" in line]
+    (line,) = [line for line in caplog.messages if "of new sessions are sent" in line]
     assert "OTEL_EXPORTER_AWS_RUM_MAX_EVENTS_PER_SECOND" in line
     assert "L-35851224" in line
 

@@ -242,7 +242,7 @@ def test_messages_that_waited_are_handed_over_before_a_topic_begins_again() -> N
         consumer._receiver.settle(5.0)
         assert partition.position == 0
     finally:
-        consumer._drain(5.0)
+        consumer._consumer.close()
         pipeline.close(5.0)
 
 
