@@ -48,4 +48,4 @@ def test_more_sessions_than_rum_takes_are_sampled_as_a_whole(
     assert stored[-1] < max(stored)
     last = {session for session, count in events.items() if count < SPANS}
     assert len(last) <= 2 * QUOTA * 10
-    assert any("RUM takes" in line for line in caplog.messages)
+    assert any("RUM accepts" in line for line in caplog.messages)
