@@ -9,6 +9,10 @@ WORDS = src tests docs examples benchmarks .github $(wildcard *.md)
 TEMPLATES = $(wildcard examples/lambda/*.yaml examples/aws/*.yaml)
 SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -name '*.pyc')
 
+# Python keeps what it compiles, also where the environment says otherwise. Otherwise each worker of the tests, and each
+# process that they start, compiles every module.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo demo-kafka test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway bench-kafka compare soak lambda-layer clean
 
 help:

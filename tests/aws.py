@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import boto3
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 REGION = "eu-west-1"
@@ -25,6 +24,9 @@ class Aws:
     """A moto server. `operations` are in order; credentials expire after `lifetime`."""
 
     def __init__(self) -> None:
+        # Here, because it is slow, and other tests import constants from this module.
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
         self.operations: list[str] = []
         self.lifetime = timedelta(hours=1)
         self._planned: deque[tuple[int, str]] = deque()

@@ -45,14 +45,13 @@ def readable(message: str) -> str:
 
 def message_of(call: ast.Call) -> ast.expr | None:
     """Return the expression of the message if a call logs a line."""
-    function = ast.unparse(call.func)
-    if function == "log_line":
-        return call.args[1]
-    target, _, method = function.rpartition(".")
-    if method in _LEVELS and _LOGGER.search(target):
-        return call.args[0]
-    if method == "add" and _RATE_LIMITED.search(target):
-        return call.args[1]
+    match call.func:
+        case ast.Name(id="log_line"):
+            return call.args[1]
+        case ast.Attribute(target, method) if method in _LEVELS and _LOGGER.search(ast.unparse(target)):
+            return call.args[0]
+        case ast.Attribute(target, "add") if _RATE_LIMITED.search(ast.unparse(target)):
+            return call.args[1]
     return None
 
 

@@ -29,7 +29,7 @@ from otel_rum_exporter.delivery.storage import QueuedEvents
 from otel_rum_exporter.rum.event import RumEvent
 from tests.delivery.queued import batch_key, event, queued
 
-DAMAGES = 1000 if os.environ.get("LONG_FAULTS") else 100
+DAMAGES = 1000 if os.environ.get("LONG_FAULTS") else 40
 EVENTS_PER_RECORD = 3
 MIB = 1024 * 1024
 ADOPT_PROGRAM = """
