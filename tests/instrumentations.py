@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import entry_points
+from pathlib import Path
 
 
 def only(*used: str) -> dict[str, str]:
@@ -13,3 +15,9 @@ def only(*used: str) -> dict[str, str]:
     installed = {point.name for point in entry_points(group="opentelemetry_instrumentor")}
     assert installed.issuperset(used), installed
     return {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(sorted(installed.difference(used)))}
+
+
+def only_in_children(folder: Path, *used: str) -> dict[str, str]:
+    """Return the variable that does the same in programs that remove OpenTelemetry's variables for their children."""
+    (folder / "sitecustomize.py").write_text(f"import os\nos.environ.update({only(*used)!r})\n")
+    return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}

@@ -36,7 +36,7 @@ from werkzeug.test import Client as WerkzeugClient
 from otel_rum_exporter import RumSpanExporter
 from otel_rum_exporter.gateway.settings import GatewaySettings
 from otel_rum_exporter.local import LocalRum
-from tests.instrumentations import only
+from tests.instrumentations import only, only_in_children
 from tests.spans import APP_MONITOR_ID
 
 pytest_plugins = ["pytester"]
@@ -166,7 +166,8 @@ def _make(block: str, reader: Reader, _: pytest.Pytester) -> None:
 
 
 def _demo(block: str, reader: Reader, _: pytest.Pytester) -> None:
-    assert "js_error_event" in reader.run(block, DEMO_ONCE="1")
+    installed = only_in_children(reader.folder, "flask", "requests")
+    assert "js_error_event" in reader.run(block, DEMO_ONCE="1", **installed)
 
 
 def _record(block: str, reader: Reader, _: pytest.Pytester) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import CODE, code_without_package, error_line, run
+from tests.instrumentations import only_in_children
 
 
 def test_demo_runs_the_installed_shop(tmp_path: Path) -> None:
     """It needs no file of the source tree, and RUM receives all events."""
-    ended = run("demo", "--once", code=f"import os; os.chdir({str(tmp_path)!r}); {CODE}")
+    installed = only_in_children(tmp_path, "flask", "requests")
+    ended = run("demo", "--once", code=f"import os; os.chdir({str(tmp_path)!r}); {CODE}", **installed)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "js_error_event" in ended.stdout
     assert "refused: 0   dropped: 0   removed: 0" in ended.stdout

@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from opentelemetry import trace
 
 from tests.examples.example import EXAMPLES, TIMEOUT_SECONDS, environment, run, wait_until
-from tests.instrumentations import only
+from tests.instrumentations import only, only_in_children
 
 ROOT = EXAMPLES.parent
 DEMO = "examples/shop/demo.py"
@@ -83,9 +83,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {**received, "exit_code": process.returncode, "output": output.read_text()}
 
 
-def test_demo_with_demo_once_lists_sessions_and_types_and_exits_with_0() -> None:
+def test_demo_with_demo_once_lists_sessions_and_types_and_exits_with_0(tmp_path: Path) -> None:
     """No OTEL variable of the caller reaches the shop: this one would switch its telemetry off."""
-    done = run(ROOT, sys.executable, DEMO, DEMO_ONCE="1", OTEL_SDK_DISABLED="true")
+    installed = only_in_children(tmp_path, "flask", "requests")
+    done = run(ROOT, sys.executable, DEMO, DEMO_ONCE="1", OTEL_SDK_DISABLED="true", **installed)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(re.findall(r"^  [0-9a-f]{8}  (?:[0-9a-f]{8}|unknown ) +\d+  /", done.stdout, re.MULTILINE)) == 3
     listed = re.findall(r"^ +(\d{1,4})  ([\w.]+) ", done.stdout, re.MULTILINE)

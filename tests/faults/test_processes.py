@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.local import Fault, LocalRum
-from tests.faults.conftest import BUSY_SECONDS, IN_MEMORY
+from tests.faults.conftest import BUSY_SECONDS, IN_MEMORY, LONG
 from tests.faults.numbered_spans import (
     TIMEOUT_SECONDS,
     NumberedSpans,
@@ -106,26 +106,32 @@ def app(environ, start_response):
     assert_same_ids(received(rum))
 
 
+GREEN_THREADS = {
+    "gevent": (
+        "from gevent import monkey\nmonkey.patch_all()\nimport gevent",
+        "gevent.joinall([gevent.spawn(work, number) for number in range(40)], raise_error=True)",
+    ),
+    "eventlet": (
+        "import eventlet\neventlet.monkey_patch()",
+        "all(True for _ in eventlet.GreenPool().imap(work, range(40)))",
+    ),
+}
+"""The start of a program, which patches everything before other imports, and the code that runs all spans' work."""
+
+
 @pytest.mark.parametrize(
-    ("package", "patch", "run_all"),
+    ("package", "storage"),
     [
-        (
-            "gevent",
-            "from gevent import monkey\nmonkey.patch_all()\nimport gevent",
-            "gevent.joinall([gevent.spawn(work, number) for number in range(40)], raise_error=True)",
-        ),
-        (
-            "eventlet",
-            "import eventlet\neventlet.monkey_patch()",
-            "all(True for _ in eventlet.GreenPool().imap(work, range(40)))",
-        ),
+        ("gevent", "spool"),
+        ("eventlet", "memory"),
+        pytest.param("gevent", "memory", marks=LONG),
+        pytest.param("eventlet", "spool", marks=LONG),
     ],
-    ids=["gevent", "eventlet"],
+    indirect=["storage"],
 )
-def test_green_threads_deliver_all_spans(
-    package: str, patch: str, run_all: str, rum: LocalRum, storage: dict[str, Any], tmp_path: Path
-) -> None:
-    """The package patches everything before other imports. A forked child delivers its spans as well."""
+def test_green_threads_deliver_all_spans(package: str, rum: LocalRum, storage: dict[str, Any], tmp_path: Path) -> None:
+    """A forked child delivers its spans as well."""
+    patch, run_all = GREEN_THREADS[package]
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"needs {package}")
     program = tmp_path / "green.py"
