@@ -131,3 +131,25 @@ def s3_event(bucket: str, *keys: str) -> Event:
             for at, key in enumerate(keys)
         ]
     }
+
+
+def sns_event(message: str) -> Event:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html."""
+    return {
+        "Records": [
+            {
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": "arn:aws:sns:us-east-1:123456789012:objects:21be56ed",
+                "EventSource": "aws:sns",
+                "Sns": {
+                    "SignatureVersion": "1",
+                    "Timestamp": "2019-01-02T12:45:07.000Z",
+                    "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+                    "Message": message,
+                    "Type": "Notification",
+                    "TopicArn": "arn:aws:sns:us-east-1:123456789012:objects",
+                    "Subject": "Amazon S3 Notification",
+                },
+            }
+        ]
+    }

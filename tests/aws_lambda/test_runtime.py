@@ -14,7 +14,7 @@ import pytest
 from otel_rum_exporter.local import LocalRum
 from tests.aws import Aws
 from tests.aws_lambda.conftest import Context, settings_for
-from tests.aws_lambda.events import kafka_event, kinesis_event, s3_event, spans, sqs_event, text
+from tests.aws_lambda.events import kafka_event, kinesis_event, s3_event, sns_event, spans, sqs_event, text
 from tests.otlp.files import ONE_JSON_SPAN
 
 pytest.importorskip("awslambdaric")
@@ -138,12 +138,52 @@ def test_notifications_in_a_queue_report_message_ids(objects: LocalRum) -> None:
         removed,
         {"Records": [{}]},
         [],
+        {"source": "aws.ec2", "detail-type": "EC2 Instance State-change Notification"},
     ]
-    event = sqs_event([*map(json.dumps, bodies), "not JSON"])
+    event = sqs_event([*map(json.dumps, bodies), "not JSON", "[" * 100_000])
     ids = [record["messageId"] for record in event["Records"]]
-    expected = [{"itemIdentifier": ids[at]} for at in (1, 4, 5, 6)]
+    expected = [{"itemIdentifier": ids[at]} for at in (1, 4, 5, 6, 7, 8)]
     assert s3_handler(event, Context()) == {"batchItemFailures": expected}
     assert _names(objects) == ["b", "work"]
+
+
+def test_notifications_through_sns_and_event_bridge_are_delivered(objects: LocalRum, aws: Aws) -> None:
+    """S3 notifies a topic, a bus and a queue; the queue gets all three. Only the bus does not URL-encode keys."""
+    s3, sns, sqs, bus = (_client(service, aws) for service in ("s3", "sns", "sqs", "events"))
+    url = sqs.create_queue(QueueName="notifications")["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = sns.create_topic(Name="notifications")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    bus.put_rule(Name="notifications", EventPattern=json.dumps({"source": ["aws.s3"]}), State="ENABLED")
+    bus.put_targets(Rule="notifications", Targets=[{"Id": "1", "Arn": queue}])
+    created = ["s3:ObjectCreated:*"]
+    notifications = {
+        "TopicConfigurations": [{"TopicArn": topic, "Events": created}],
+        "QueueConfigurations": [{"QueueArn": queue, "Events": created}],
+        "EventBridgeConfiguration": {},
+    }
+    s3.put_bucket_notification_configuration(Bucket="traces", NotificationConfiguration=notifications)
+    s3.put_object(Bucket="traces", Key="year=2026/a b+c.json", Body=ONE_JSON_SPAN)
+    found: list[str] = []
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        found += [message["Body"] for message in messages]
+    s3.put_bucket_notification_configuration(Bucket="traces", NotificationConfiguration={})
+    for client in (s3, sns, sqs, bus):
+        client.close()
+    found = [body for body in found if "TestEvent" not in body]
+    words = ("aws.s3", "TopicArn", '{"Records"')
+    of_bus, of_topic, of_s3 = (next(body for body in found if word in body) for word in words)
+    direct = (json.loads(of_bus), sns_event(json.loads(of_topic)["Message"]))
+    for number, event in enumerate((sqs_event([of_bus]), sqs_event([of_topic]), sqs_event([of_s3]), *direct), 1):
+        assert s3_handler(event, Context()) == {"batchItemFailures": []}
+        assert _names(objects) == ["work"] * number
+
+
+@pytest.mark.parametrize("event", [{}, {"source": "aws.ec2", "detail-type": "x"}, sns_event("hello")])
+def test_an_event_that_is_no_notification_of_s3_is_an_error(objects: LocalRum, event: Any) -> None:
+    """A function that is subscribed to something else must not seem to succeed."""
+    with pytest.raises(ValueError, match="s3_handler does not handle"):
+        s3_handler(event, Context())
 
 
 def test_a_failed_object_of_a_direct_notification_raises(objects: LocalRum) -> None:

@@ -34,6 +34,7 @@ from otel_rum_exporter.kafka.partition import Limits
 from otel_rum_exporter.kafka.process import consume
 from otel_rum_exporter.kafka.receiver import UndecodableError
 from otel_rum_exporter.kafka.settings import KafkaSettings
+from otel_rum_exporter.kafka.time_limit import LAST_CALL
 from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.otlp import decode_message
 from tests.kafka.fleet import committed, consumed, message, produce, reading_offsets
@@ -80,7 +81,8 @@ class Running:
         config: dict[str, Any] | None = None,
         **given: Any,
     ) -> None:
-        self.settings = KafkaSettings(brokers=brokers.bootstrap, topics=("spans",), properties=FAST, **given)
+        given = {"properties": FAST, **given}
+        self.settings = KafkaSettings(brokers=brokers.bootstrap, topics=("spans",), **given)
         self.pipeline = Pipeline(make_config(**{"max_requests_per_second": 0, **(config or {})}), rum)
         self.pipeline.start()
         self.consumer = KafkaConsumer(self.settings, self.pipeline, limit, budget)
@@ -165,6 +167,28 @@ def test_failed_commits_end_neither_the_consumer_nor_the_guarantee() -> None:
         wait_until_committed(brokers, 50)
         assert len(set(rum.ids)) == 50
         assert not run.has_ended
+
+
+def test_a_consumer_ends_in_time_although_its_brokers_are_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Librdkafka waits for them until `session.timeout.ms`; an orchestrator would kill the process before."""
+    monkeypatch.setattr("otel_rum_exporter.kafka.consumer.BROKER_SECONDS", 0.5)
+    rum = Rum()
+    rum.is_open.clear()
+    properties = FAST | {"session.timeout.ms": "290000", "reconnect.backoff.max.ms": "200"}
+    with running(rum, properties=properties) as (brokers, run):
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(9)])
+        wait_until(lambda: run.consumer.counts.messages == 9)
+        for broker in range(1, brokers.count + 1):
+            brokers.set_down(broker)
+        rum.is_open.set()
+        wait_until(lambda: len(rum.ids) == 9)
+        run.stop()
+        for broker in range(1, brokers.count + 1):
+            brokers.set_up(broker)  # ends the calls that librdkafka still makes
+        wait_until(lambda: not any(one.name == LAST_CALL for one in threading.enumerate()))
+    assert "an offset of spans was not committed" in caplog.text
 
 
 def test_a_full_partition_pauses_and_resumes() -> None:

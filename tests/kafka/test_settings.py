@@ -32,6 +32,14 @@ def test_librdkafka_accepts_all_properties() -> None:
     Producer({**plain.producer(), "log_level": 0})
 
 
+def test_librdkafka_writes_no_lines_of_its_own() -> None:
+    """The consumer logs failures with their consequence; a broker that is away would fill the log."""
+    settings = KafkaSettings(brokers="b")
+    assert settings.consumer()["log_level"] == settings.producer()["log_level"] == "2"
+    settings = KafkaSettings(brokers="b", properties={"log_level": "7"})
+    assert settings.consumer()["log_level"] == settings.producer()["log_level"] == "7"
+
+
 def test_properties_cannot_switch_the_guarantee_off() -> None:
     """Offsets are committed by receipts only."""
     settings = KafkaSettings(brokers="b", properties={"enable.auto.commit": "true"})

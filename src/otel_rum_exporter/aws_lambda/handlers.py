@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -73,27 +72,34 @@ def kafka_handler(event: Event, context: Context) -> Response:
 
 
 def s3_handler(event: Event, context: Context) -> Response:
-    """Deliver the objects that a notification of S3 names, received directly or from an SQS queue.
+    """Deliver the objects that a notification of S3 names, received directly, from SNS, EventBridge or an SQS queue.
 
     Raises:
-        UndeliveredError: an object failed, and the notification came directly. Lambda ignores the response to it, and
-            invokes the function again only after an exception.
+        UndeliveredError: an object failed, and the notification did not come from a queue. Lambda ignores the response
+            to it, and invokes the function again only after an exception.
     """
-    records = _records(event, "s3_handler", "aws:s3", "aws:sqs")
-    if all(record["eventSource"] == "aws:s3" for record in records):
+    records = _records(event, "s3_handler", "aws:s3", "aws:sns", "aws:sqs")
+    if any(record.get("eventSource") == "aws:sqs" for record in records):
+        return _objects_in_queue(records, context)
+    try:
         objects = s3_objects.named_in(event)
-        failed = [objects[at].name for at in undelivered(list(map(_object, objects)), context)]
-        if failed:
-            raise UndeliveredError(f"{len(failed)} of {len(objects)} objects failed, the first is {failed[0]}")
-        return _response([])
+    except OtlpError:
+        raise _wrong_source("s3_handler", event.get("source")) from None
+    failed = [objects[at].name for at in undelivered(list(map(_object, objects)), context)]
+    if failed:
+        raise UndeliveredError(f"{len(failed)} of {len(objects)} objects failed, the first is {failed[0]}")
+    return _response([])
+
+
+def _objects_in_queue(records: Sequence[Event], context: Context) -> Response:
     ids = [_identifier(record["messageId"]) for record in records]
     messages: list[Message] = []
     owners: list[str] = []
     for message_id, record in zip(ids, records, strict=True):
         try:
-            found = list(map(_object, s3_objects.named_in(json.loads(record["body"]))))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            found = [Message(message_id, message_id, _no_notification)]
+            found = list(map(_object, s3_objects.named_in(record.get("body"))))
+        except OtlpError as error:
+            found = [Message(message_id, message_id, partial(_raise, error))]
         messages.extend(found)
         owners.extend([message_id] * len(found))
     return _response(list(dict.fromkeys(owners[at] for at in undelivered(messages, context))))
@@ -101,7 +107,7 @@ def s3_handler(event: Event, context: Context) -> Response:
 
 def _records(event: Event, handler: str, *sources: str) -> Sequence[Event]:
     records: Sequence[Event] = event.get("Records") or ()
-    for source in {record.get("eventSource") for record in records}:
+    for source in {record.get("eventSource", record.get("EventSource")) for record in records}:
         if source not in sources:
             raise _wrong_source(handler, source)
     return records
@@ -144,5 +150,5 @@ def _object(found: s3_objects.S3Object) -> Message:
     return Message(found, found.name, found.read)
 
 
-def _no_notification() -> bytes:
-    raise OtlpError("not a notification of S3")
+def _raise(error: OtlpError) -> bytes:
+    raise error

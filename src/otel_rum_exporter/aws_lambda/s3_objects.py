@@ -1,12 +1,14 @@
 """Objects in S3 that notifications name, such as those of the Collector's `awss3` exporter.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
@@ -49,20 +51,38 @@ class S3Object(NamedTuple):
         return content
 
 
-def named_in(notification: Mapping[str, Any]) -> list[S3Object]:
-    """Return the objects that a notification reports as created. The test notification of S3 has none."""
-    if notification.get("Event") == "s3:TestEvent":
-        return []
-    return [
-        S3Object(
-            record["s3"]["bucket"]["name"],
-            unquote_plus(record["s3"]["object"]["key"]),
-            record["s3"]["object"].get("versionId"),
-            record["s3"]["object"].get("sequencer"),
-        )
-        for record in notification["Records"]
-        if record["eventName"].startswith("ObjectCreated:")
-    ]
+def named_in(notification: object) -> list[S3Object]:
+    """Return the objects that a notification reports as created.
+
+    It is one of S3 or EventBridge, or one of SNS that has either of them as its text. A queue has it as text too. The
+    test notification of S3 names no object.
+
+    Raises:
+        OtlpError: it is something else.
+    """
+    try:
+        return list(_named_in(notification))
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        raise OtlpError("not a notification of S3") from None
+
+
+def _named_in(notification: Any) -> Iterator[S3Object]:
+    if isinstance(notification, str):
+        yield from _named_in(json.loads(notification))
+    elif notification.get("Type") == "Notification":  # of SNS, in a queue
+        yield from _named_in(notification["Message"])
+    elif notification.get("source") == "aws.s3":  # of EventBridge
+        if notification["detail-type"] == "Object Created":
+            bucket, found = notification["detail"]["bucket"], notification["detail"]["object"]
+            yield S3Object(bucket["name"], found["key"], found.get("version-id"), found.get("sequencer"))
+    elif notification.get("Event") != "s3:TestEvent":
+        for record in notification["Records"]:
+            if "Sns" in record:
+                yield from _named_in(record["Sns"]["Message"])
+            elif record["eventName"].startswith("ObjectCreated:"):
+                bucket, found = record["s3"]["bucket"], record["s3"]["object"]
+                key = unquote_plus(found["key"])
+                yield S3Object(bucket["name"], key, found.get("versionId"), found.get("sequencer"))
 
 
 @functools.lru_cache(maxsize=1)

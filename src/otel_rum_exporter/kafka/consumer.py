@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from .._log import LOGGER, RateLimitedLog
 from ..exporter.pipeline import Pipeline
+from .commits import OffsetCommits
 from .dead_letters import DeadLetters
 from .message import ConsumedMessage
 from .metrics import Counts, PartitionState
@@ -21,6 +23,7 @@ from .partition import Partition
 from .quota import share_per_second
 from .receiver import Assigned, Receiver
 from .settings import KafkaSettings
+from .time_limit import ends_within
 
 BATCH_MESSAGES = 50
 """Most messages of one fetch. A rebalance waits until they are handed over, and each may have thousands of records."""
@@ -29,18 +32,15 @@ POLL_SECONDS = 0.1
 COMMIT_SECONDS = 1.0
 """The interval at which offsets are committed. While a partition is paused, with each poll: it may wait for that."""
 
-
 QUOTA_SECONDS = 60.0
 """The interval at which the partitions of the topics are counted, beside each rebalance."""
 
 SETTLE_SECONDS = 5.0
 """The time that a rebalance waits for messages in flight: the group waits too. The rest is consumed again by others."""
 
-METADATA_SECONDS = 5.0
-_OUTDATED = frozenset(
-    (KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError._STATE)  # noqa: SLF001 - a public constant
-)
-"""Commits fail so during a rebalance. Those of partitions that stay are repeated."""
+METADATA_SECONDS = 3.0
+BROKER_SECONDS = 2.0
+"""The time that brokers have for the last commit of a partition, and to let this member leave."""
 
 
 class FatalError(Exception):
@@ -76,8 +76,9 @@ class KafkaConsumer:
         self._dead_letters = DeadLetters(topic, {**settings.producer(), **own}, self._log) if topic else None
         stops = settings.on_undecodable == "stop"
         self._receiver = Receiver(pipeline, self._dead_letters, self.counts, self._log, stops=stops)
-        self._consumer = Consumer({**settings.consumer(), **own, "on_commit": self._on_commit})
         self._partitions: dict[tuple[str, int], Assigned] = {}
+        self._commits = OffsetCommits(self._partitions, self._log)
+        self._consumer = Consumer({**settings.consumer(), **own, "on_commit": self._commits.on_commit})
         self._next_commit = self._next_quota = 0.0
 
     def run(self, drain_seconds: float) -> None:
@@ -115,7 +116,7 @@ class KafkaConsumer:
         if now >= self._next_commit:
             is_paused = any(one.is_paused for one in self._partitions.values())
             self._next_commit = now + (POLL_SECONDS if is_paused else COMMIT_SECONDS)
-            self._commit(self._partitions.values(), is_last=False)
+            self._commits.commit(self._consumer, self._partitions.values())
             self._observe()
 
     def _take(self, message: Message) -> None:
@@ -166,36 +167,6 @@ class KafkaConsumer:
         if changed[False]:
             self._consumer.resume(changed[False])
 
-    def _commit(self, partitions: Iterable[Assigned], *, is_last: bool) -> None:
-        """Commit the offsets up to the first message of each partition that is not settled."""
-        behind = [(one, one.position) for one in partitions if one.is_behind]
-        offsets = [TopicPartition(one.topic, one.number, at) for one, at in behind if at is not None]
-        if not offsets:
-            return
-        try:
-            if is_last:
-                self._on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False))
-            else:
-                self._consumer.commit(offsets=offsets, asynchronous=True)
-        except KafkaException as error:
-            self._on_commit(error.args[0], offsets)
-
-    def _on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
-        for one in offsets:
-            fault = error or one.error
-            partition = self._partitions.get((one.topic, one.partition))
-            if fault is None:
-                if partition is not None:
-                    partition.committed = one.offset
-            elif fault.code() not in _OUTDATED:
-                self._log.add(
-                    "commit",
-                    "an offset of %s was not committed (%s), retrying; after a restart, messages are consumed again. "
-                    "To fix: nothing, unless it continues.",
-                    one.topic,
-                    fault,
-                )
-
     def _on_assign(self, _: Consumer, assigned: Sequence[TopicPartition]) -> None:
         self.is_member = True
         self.counts.rebalances += 1
@@ -225,7 +196,7 @@ class KafkaConsumer:
         while any(one.unsettled > len(one.waiting) for one in released) and time.monotonic() < deadline:
             self._receiver.settle(POLL_SECONDS / 2)
         self._receiver.settle()
-        self._commit(released, is_last=True)
+        self._commits.commit_last(self._consumer, released, BROKER_SECONDS)
         for key in keys:
             self._partitions.pop(key, None)
 
@@ -239,9 +210,14 @@ class KafkaConsumer:
         finally:
             if self._dead_letters is not None:
                 self._dead_letters.close()
-            self._consumer.close()
+            ends_within(BROKER_SECONDS, self._close)
             self._observe()
             self._log.write()
+
+    def _close(self) -> None:
+        """Leave the group."""
+        with suppress(KafkaException, FatalError):  # the loop has met them before
+            self._consumer.close()
 
     def _divide_quota(self) -> None:
         """Limit requests and events to the share of the assigned partitions."""

@@ -11,7 +11,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from .._log import RateLimitedLog
 from .message import ConsumedMessage, Headers
 
-FLUSH_SECONDS = 5.0
+FLUSH_SECONDS = 1.0
+"""The last wait for acknowledgements. The consumer has waited for them before, while its messages were in flight."""
+
 MAX_REASON_CHARS = 1000
 
 
@@ -63,7 +65,6 @@ class DeadLetters:
         self.poll()
         self._producer.flush(FLUSH_SECONDS)
         self._producer.purge()
-        self._producer.flush(FLUSH_SECONDS)
 
     def _produce(self, letter: DeadLetter) -> bool:
         """Give a message to the producer; false if that must be tried again."""

@@ -15,7 +15,6 @@ DEFAULTS = {
     "partition.assignment.strategy": "cooperative-sticky",
     "auto.offset.reset": "earliest",
     "allow.auto.create.topics": "false",
-    "log_level": "2",  # failures are also events, which the consumer logs with their consequence
 }
 """Properties of librdkafka that the user may change."""
 
@@ -62,7 +61,8 @@ class KafkaSettings:
         return {**self._shared(), **properties, "enable.idempotence": "true"}
 
     def _shared(self) -> dict[str, str]:
-        shared = {"bootstrap.servers": self.brokers}
+        # Failures are also events, which the consumer logs with their consequence.
+        shared = {"bootstrap.servers": self.brokers, "log_level": "2"}
         if self.msk_region:
             shared |= {"security.protocol": "SASL_SSL", "sasl.mechanisms": "OAUTHBEARER"}
         return shared
