@@ -18,6 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.otlp import DecodedSpan, OtlpError, Signal, decode_json, decode_json_file
+from otel_rum_exporter.otlp.model import MAX_IGNORED_PARTS
 from tests.otlp.encodings import JSON_SPAN, SPAN_ID, TRACE_ID, Json, fields_of, json_request, json_span
 from tests.spans import exception_event, make_span
 
@@ -286,6 +287,28 @@ def test_malformed_block_is_rejected_with_path_and_reason(body: Json, failure: s
     result = decode_json(json.dumps(body))
     assert [str(one) for one in result.failures] == [failure]
     assert result.records == ()
+
+
+@pytest.mark.parametrize("part", ["links", "events", "attributes"])
+def test_span_with_many_malformed_parts_is_rejected(part: str) -> None:
+    """Two bytes of JSON can be a malformed part. The span beside it is decoded."""
+    malformed = {**JSON_SPAN, part: [0] * (MAX_IGNORED_PARTS + 1)}
+    result = decode_json(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [malformed, JSON_SPAN]}]}]}))
+    assert (len(result.spans), result.rejected, result.ignored) == (1, 1, 0)
+    assert [str(one) for one in result.failures] == [
+        f"resourceSpans[0].scopeSpans[0].spans[0] has more than {MAX_IGNORED_PARTS} malformed parts"
+    ]
+
+
+def test_spans_of_a_resource_with_many_malformed_parts_are_rejected() -> None:
+    """It may have named their app monitor."""
+    resource = {"attributes": [0] * (MAX_IGNORED_PARTS + 1)}
+    body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [JSON_SPAN]}]}]}
+    result = decode_json(json.dumps(body))
+    assert (result.records, result.rejected) == ((), 1)
+    assert [str(one) for one in result.failures] == [
+        f"resourceSpans[0] has more than {MAX_IGNORED_PARTS} malformed parts"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,28 @@ import tracemalloc
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.otlp import OtlpError, Signal, TooManyRecordsError, decode_protobuf
+from otel_rum_exporter.otlp.model import MAX_IGNORED_PARTS, MAX_VALUE_DEPTH
+from otel_rum_exporter.otlp.proto_wire import signal_of
 from otel_rum_exporter.otlp.protobuf import MAX_RECORD_BYTES
-from tests.otlp.encodings import protobuf_request, protobuf_span
+from tests.otlp.encodings import protobuf_field, protobuf_request, protobuf_span
 from tests.spans import START_NS, make_span
 
 INVALID_UTF8 = b"\xff\xfe\xfd\xfc"
+NUMBERS = b"\x08\x00" * 1001
+"""Fields that OTLP does not have."""
+
+
+def too_deep_attribute() -> KeyValue:
+    """Return an attribute that is nested too deeply."""
+    value = AnyValue()
+    for _ in range(MAX_VALUE_DEPTH + 1):
+        value = AnyValue(array_value=ArrayValue(values=[value]))
+    return KeyValue(key="deep", value=value)
 
 
 def test_resource_is_shared_by_requests() -> None:
@@ -115,6 +128,44 @@ def test_many_empty_messages_take_no_memory(body: bytes) -> None:
         assert tracemalloc.get_traced_memory()[1] < 2 * len(body) + 16_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [NUMBERS, protobuf_field(1, NUMBERS), protobuf_field(1, protobuf_field(2, NUMBERS))],
+    ids=["in the body", "in a block of a resource", "in a block of a scope"],
+)
+def test_body_of_many_numbers_is_rejected(body: bytes) -> None:
+    """Two bytes of a body can be an unknown field. 64 MiB of them took 30 seconds of processor time."""
+    with pytest.raises(TooManyRecordsError, match="more than 1000 records"):
+        decode_protobuf(body, Signal.TRACES, 1000)
+
+
+def test_the_search_for_the_kind_of_a_record_is_bounded() -> None:
+    """A record may have a hundred thousand unknown fields."""
+    number = b"\x80\x01\x00"
+    span = protobuf_span().SerializeToString()
+    assert signal_of(number + span, 0, len(number + span)) is Signal.TRACES
+    assert signal_of(number * 100 + span, 0, len(number * 100 + span)) is None, "it is not read so far"
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        Span(links=[Span.Link()] * (MAX_IGNORED_PARTS + 1)),
+        Span(attributes=[too_deep_attribute()] * (MAX_IGNORED_PARTS + 1)),
+        Span(events=[Span.Event(attributes=[too_deep_attribute()])] * (MAX_IGNORED_PARTS + 1)),
+    ],
+    ids=["links", "attributes", "attributes of events"],
+)
+def test_span_with_many_malformed_parts_is_rejected(malformed: Span) -> None:
+    """4 MB of links with two bytes each took minutes. The span beside it is decoded."""
+    malformed.MergeFrom(protobuf_span())
+    result = decode_protobuf(protobuf_request(malformed, protobuf_span()), Signal.TRACES)
+    assert (len(result.spans), result.rejected, result.ignored) == (1, 1, 0)
+    assert [str(one) for one in result.failures] == [
+        f"resourceSpans[0].scopeSpans[0].spans[0] has more than {MAX_IGNORED_PARTS} malformed parts"
+    ]
 
 
 def test_mutated_bodies_raise_only_otlp_errors() -> None:

@@ -30,6 +30,7 @@ from .model import (
     OtlpError,
     Signal,
     TooManyRecordsError,
+    ignore,
     is_remote,
     status,
 )
@@ -154,7 +155,8 @@ def _resource(block: Message, ignored: Ignored) -> DecodedResource:
         attributes.update(_attributes(resource, ignored=malformed))
 
     optional(ignored, None, proto_json.submessage, block, "resource", read)
-    ignored.extend(error.within("resource") for error in malformed)
+    for error in malformed:
+        ignore(error.within("resource"), ignored)
     return DecodedResource(attributes)
 
 

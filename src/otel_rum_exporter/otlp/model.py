@@ -23,6 +23,9 @@ MAX_RECORDS = 100_000
 MAX_VALUES_PER_RECORD = 20
 """Attributes, events, links and list members per record, on average, if the number of records is limited."""
 
+MAX_IGNORED_PARTS = 100
+"""Malformed parts of a record that are ignored. A record with more is rejected: each takes time to describe."""
+
 MAX_FAILURES = 100
 """Failures of one body that are described. Further ones are counted only."""
 
@@ -60,6 +63,17 @@ class MalformedError(ValueError):
     def within(self, path: str) -> MalformedError:
         """Return the same error with its path relative to an outer message."""
         return MalformedError(f"{path}.{self.path}" if self.path else path, self.reason)
+
+
+def ignore(error: MalformedError, ignored: list[MalformedError]) -> None:
+    """Add a malformed part of a record, without the traceback, which refers to the record.
+
+    Raises:
+        MalformedError: if the record has too many.
+    """
+    if len(ignored) >= MAX_IGNORED_PARTS:
+        raise MalformedError("", f"has more than {MAX_IGNORED_PARTS} malformed parts")
+    ignored.append(MalformedError(error.path, error.reason))
 
 
 class Signal(enum.Enum):

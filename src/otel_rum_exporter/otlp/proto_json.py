@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import orjson
 
-from .model import MalformedError
+from .model import MalformedError, ignore
 
 Message = Mapping[str, Any]
 T = TypeVar("T")
@@ -174,7 +174,7 @@ def each(
             error = error.within(f"{name}[{index}]")
             if ignored is None:
                 raise error from None
-            ignored.append(error)
+            ignore(error, ignored)
     return tuple(found)
 
 
@@ -187,7 +187,7 @@ def optional(
     except MalformedError as error:
         if ignored is None:
             raise
-        ignored.append(error)
+        ignore(error, ignored)
         return default
 
 

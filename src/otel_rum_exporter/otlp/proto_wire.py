@@ -7,12 +7,14 @@ https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from .model import MAX_RECORDS, Signal
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BITS = 63
+_MAX_FIELDS = 16
 
 
 class WireError(ValueError):
@@ -20,7 +22,9 @@ class WireError(ValueError):
 
 
 def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield number, start and end of each length-delimited field between two offsets.
+    """Yield number, start and end of each field between two offsets; number 0 for those that are not length-delimited.
+
+    A field may have two bytes, so a reader must limit their number.
 
     Raises:
         WireError: if the fields do not fill the range exactly.
@@ -35,7 +39,8 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
                 raise WireError(f"a field at byte {at} is {length} bytes long, but only {end - at} follow")
             yield tag >> 3, at, at + length
             at += length
-        elif kind == _VARINT:
+            continue
+        if kind == _VARINT:
             _, at = _varint(data, at, end)
         elif kind in {_FIXED64, _FIXED32}:
             at += 8 if kind == _FIXED64 else 4
@@ -43,6 +48,7 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
             raise WireError(f"byte {at - 1} begins a field of wire type {kind}, which OTLP does not use")
         if at > end:
             raise WireError(f"it ends within the field at byte {end}")
+        yield 0, at, at
 
 
 _SPAN_TYPES = {1: _LENGTH, 2: _LENGTH, 4: _LENGTH, 6: _VARINT, 7: _FIXED64, 8: _FIXED64, 10: _VARINT, 11: _LENGTH}
@@ -61,12 +67,12 @@ https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/pr
 def signal_of(data: bytes, start: int, end: int) -> Signal | None:
     """Return what the record between two offsets is, by its first field that only one kind has; None if unknown.
 
-    A span begins with its ids, so only a log record can be unknown.
+    A span begins with its ids, so only a log record can be unknown. Not more fields are read than either kind has.
     """
     if start < end and data[start] in _SIGNALS:
         return _SIGNALS[data[start]]
     try:
-        following = (data[at] for _, _, at in fields_of(data, start, end) if at < end)
+        following = (data[at] for _, _, at in itertools.islice(fields_of(data, start, end), _MAX_FIELDS) if at < end)
         return next((_SIGNALS[tag] for tag in following if tag in _SIGNALS), None)
     except WireError:
         return None

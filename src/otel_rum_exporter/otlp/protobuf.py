@@ -32,6 +32,7 @@ from .model import (
     MalformedError,
     OtlpError,
     Signal,
+    ignore,
     is_remote,
     status,
 )
@@ -224,7 +225,8 @@ def _id(value: bytes, name: str, size: int) -> int:
 def _event(event: Span.Event, index: int, progress: DecodeProgress, ignored: list[MalformedError]) -> DecodedEvent:
     of_event: list[MalformedError] = []
     attributes = _attributes(event.attributes, progress, of_event)
-    ignored.extend(error.within(f"events[{index}]") for error in of_event)
+    for error in of_event:
+        ignore(error.within(f"events[{index}]"), ignored)
     return DecodedEvent(event.name, event.time_unix_nano, attributes)
 
 
@@ -272,7 +274,7 @@ def _attributes(
         try:
             found[pair.key] = _value(pair.value, depth, progress)
         except MalformedError as error:
-            ignored.append(error)
+            ignore(error, ignored)
     return found
 
 
