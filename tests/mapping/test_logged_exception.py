@@ -15,6 +15,7 @@ PYTHON = (
     'Traceback (most recent call last):\n  File "/srv/app.py", line 40, in pay\n    fail()\nshop.TypeError: no total'
 )
 SCRIPT = "TypeError: no total\n    at pay (https://shop.example/app.js:40:11)"
+FRAMES = [{"filename": "/srv/main.py", "lineno": 7}, {"file": "/srv/app.py", "line": 40, "function": "pay"}]
 FORMS: dict[str, tuple[dict[str, Any], Any]] = {
     "Sumo Logic": ({"error.name": "TypeError", "error.message": "no total", "error.stack": SCRIPT}, "Uncaught"),
     "Datadog": ({"error.kind": "TypeError", "error.message": "no total", "error.stack": SCRIPT}, "failed"),
@@ -55,6 +56,57 @@ FORMS: dict[str, tuple[dict[str, Any], Any]] = {
             }
         ),
     ),
+    "Lambda, as JSON": (
+        {},
+        json.dumps({"errorType": "TypeError", "errorMessage": "no total", "stackTrace": SCRIPT.split("\n")}),
+    ),
+    "Lambda, as text": (
+        {},
+        "2026-11-29T00:00:00Z\tERROR\tInvoke Error\t"
+        + json.dumps({"errorType": "TypeError", "errorMessage": "no total", "stack": SCRIPT.split("\n")}),
+    ),
+    "Lambda's Powertools": (
+        {},
+        json.dumps({"message": "failed", "stack_trace": {"type": "TypeError", "value": "no total", "frames": FRAMES}}),
+    ),
+    "loguru, as JSON": (
+        {},
+        json.dumps(
+            {"text": PYTHON, "record": {"exception": {"type": "TypeError", "value": "no total", "traceback": True}}}
+        ),
+    ),
+    "Monolog": (
+        {
+            "context": {
+                "exception": {
+                    "class": "TypeError",
+                    "message": "no total",
+                    "file": "/srv/app.py:40",
+                    "trace": ["/srv/a.py:1"],
+                }
+            }
+        },
+        "failed",
+    ),
+    "Sentry": (
+        {},
+        json.dumps(
+            {"exception": {"values": [{"type": "TypeError", "value": "no total", "stacktrace": {"frames": FRAMES}}]}}
+        ),
+    ),
+    "Log4j, as JSON": (
+        {},
+        json.dumps(
+            {
+                "thrown": {"name": "TypeError", "message": "no total", "extendedStackTrace": [FRAMES[1]]},
+                "message": "failed",
+            }
+        ),
+    ),
+    "a console": ({}, f"failed {SCRIPT}"),
+    "uncaught": ({}, f"Uncaught {SCRIPT}"),
+    "lines that are escaped": ({}, f"failed {SCRIPT}".replace("\n", "\\n")),
+    "a message in JSON": ({}, json.dumps({"severity": "ERROR", "message": f"failed\n{PYTHON}"})),
     "logging's formatter": ({}, f"ERROR:root:failed\n{PYTHON}"),
     "python-json-logger": ({}, json.dumps({"message": "failed", "exc_info": PYTHON})),
 }
@@ -70,6 +122,53 @@ def test_an_error_without_a_name_is_an_error_with_its_type_and_place(form: str) 
     assert details["message"] == "no total"
     assert details["filename"] in {"/srv/app.py", "https://shop.example/app.js"}
     assert details["lineno"] == 40
+
+
+GO_FRAMES = [{"func": "pay", "line": "42", "source": "pay.go"}, {"func": "main", "line": "9", "source": "main.go"}]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "body", "expected"),
+    [
+        ({"error": "no item", "stack": GO_FRAMES}, "failed", ("Error", "no item", "pay.go", 42)),
+        ({}, json.dumps({"level": "error", "error": "no item", "message": "failed"}), ("Error", "no item", None, None)),
+        ({"err": "no item", "caller": "/srv/pay.go:42"}, "failed", ("Error", "no item", "/srv/pay.go", 42)),
+        (
+            {"panic.payload": "no item", "panic.location": "src/pay.rs:4:9"},
+            "A panic",
+            ("Error", "no item", "src/pay.rs", 4),
+        ),
+        (
+            {},
+            "panic: no item\n\ngoroutine 1 [running]:\nmain.pay()\n\t/srv/pay.go:42",
+            ("panic", "no item", "/srv/pay.go", 42),
+        ),
+        (
+            {},
+            "running Shop terminated\n** (KeyError) no item\n    (shop 0.1.0) lib/pay.ex:42: Pay.pay/1",
+            ("KeyError", "no item", "lib/pay.ex", 42),
+        ),
+        ({}, "KeyError (no item):\n  \napp/pay.rb:42:in `pay'", ("KeyError", "no item", "app/pay.rb", 42)),
+        ({}, "failed\n/srv/pay.rb:42:in 'pay': no item (KeyError)", ("KeyError", "no item", "/srv/pay.rb", 42)),
+        (
+            {},
+            'app.ERROR: x {"exception":"[object] (RuntimeException(code: 0): no item at /srv/Pay.php:42)\n#0 {main}"}',
+            ("RuntimeException", "no item", "/srv/Pay.php", 42),
+        ),
+        (
+            {},
+            "fail: Pay[0]\n      x\n      System.Exception: no item\n         at Shop.Pay() in /src/Pay.cs:line 42",
+            ("System.Exception", "no item", "/src/Pay.cs", 42),
+        ),
+    ],
+)
+def test_an_error_of_other_languages_has_its_type_and_place(
+    attributes: dict[str, Any], body: str, expected: tuple[str, str, str | None, int | None]
+) -> None:
+    """Errors of Go have no type, and its loggers write them as an attribute."""
+    ((kind, details),) = mapped(make_log(None, attributes, body=body, severity=SeverityNumber.ERROR))
+    assert kind == "js_error_event"
+    assert tuple(details.get(name) for name in ("type", "message", "filename", "lineno")) == expected
 
 
 @pytest.mark.parametrize("before", ["", "failed\n", "failed!\n", "an order\nfailed\n"])
@@ -92,6 +191,11 @@ def test_a_quoted_value_that_is_no_json_is_kept() -> None:
         ({"error.message": "no total", "error.stack": SCRIPT}, "x", SeverityNumber.WARN),
         ({"error.message": "no total"}, "x", None),
         ({"error.type": "404"}, "x", SeverityNumber.ERROR),
+        ({"error": "true"}, "x", SeverityNumber.ERROR),
+        ({"err": "E1234"}, "x", SeverityNumber.ERROR),
+        ({"error": "no item"}, "x", SeverityNumber.WARN),
+        ({}, json.dumps({"level": "info", "error": "no item"}), None),
+        ({}, "order 4 failed\nat 12:34:56\nhttps://shop.example:8080", SeverityNumber.ERROR),
         ({}, "Traceback of the order", SeverityNumber.ERROR),
         ({}, "{not json", SeverityNumber.ERROR),
         ({}, '{"exception": 4}', SeverityNumber.ERROR),

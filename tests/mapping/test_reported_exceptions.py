@@ -215,3 +215,26 @@ def test_an_exception_that_ends_the_program_is_sent_once(*, is_log_first: bool) 
     assert [draft.type for draft in mapper.map(view_of(again)).drafts].count(JS_ERROR_EVENT) == 1, (
         "another request failed"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "stack", "logged"),
+    [
+        (
+            "E",
+            "E: no\n at Shop.Pay.pay(Pay.php:42)",
+            {"exception": {"class": "E", "message": "no", "file": "/srv/Pay.php:42", "trace": ["/srv/index.php:9"]}},
+        ),
+        ("*errors.errorString", "", {"error": "no way"}),
+        (
+            "E",
+            'Traceback (most recent call last):\n  File "/srv/a.py", line 4, in f\nE: no\n',
+            {"exception": {"exc_type": "E", "exc_value": "no", "frames": [{"filename": "/srv/a.py", "lineno": 4}]}},
+        ),
+    ],
+)
+def test_an_exception_is_sent_once_in_whatever_form_it_is_logged(kind: str, stack: str, logged: dict[str, Any]) -> None:
+    """Loggers write paths with folders, lists of frames, and errors without their type."""
+    span = make_span("pay", events=[exception_event(kind, logged.get("error", "no"), stack)])
+    record = make_log(None, logged, body="failed", severity=SeverityNumber.ERROR, span=span)
+    assert len(errors(span, record)) == len(errors(record, span)) == 1

@@ -81,6 +81,36 @@ FIRST_IS_APPLICATION = {
     "Swift, symbols": ("0   Shop   0x0104 $s4Shop5total + 120 (Cart.swift:42)", ("Cart.swift", 42, None)),
     "Dart": ("#0      Cart.total (package:shop/cart.dart:42:13)", ("package:shop/cart.dart", 42, 13)),
     "Rust": ("   0: shop::total\n             at ./src/cart.rs:42:5", ("./src/cart.rs", 42, 5)),
+    "JavaScript from a package of a version": (
+        "E: x\n    at https://cdn.example/npm/cart@3.7.1/cart.js:2:1",
+        ("https://cdn.example/npm/cart@3.7.1/cart.js", 2, 1),
+    ),
+    "Firefox, evaluated": ("f@https://a.example/b.js line 12 > eval:4:1", ("https://a.example/b.js", 12, None)),
+    "Chrome, evaluated": (
+        "E: x\n    at eval (eval at f (https://a.example/b.js:4:2), <anonymous>:1:1)",
+        ("https://a.example/b.js", 4, 2),
+    ),
+    "Android, obfuscated": (
+        "X: no\n\tat a.b.c(SourceFile:42)\n\tat android.os.X.y(X.java:1)",
+        ("SourceFile", 42, None),
+    ),
+    "Clojure": (" at shop.cart$total.invokeStatic (cart.clj:42)", ("cart.clj", 42, None)),
+    "Mono": ("X: no\n  at Shop.Cart.Total (Int32 n) [0x00012] in /src/Cart.cs:42 ", ("/src/Cart.cs", 42, None)),
+    "Unity": ("X: no\nShop.Cart.Total () (at Assets/Cart.cs:42)", ("Assets/Cart.cs", 42, None)),
+    "Perl": ("no item at /srv/lib/Cart.pm line 42.", ("/srv/lib/Cart.pm", 42, None)),
+    "Perl, with a handle": ("no item at lib/Cart.pm line 42, <STDIN> line 3.", ("lib/Cart.pm", 42, None)),
+    "Lua": ("lua: cart.lua:42: no item\nstack traceback:\n\t[C]: in ?", ("cart.lua", 42, None)),
+    "Erlang": ('[{maps,get,[a]},{cart,total,1,[{file,"src/cart.erl"},{line,42}]}]', ("src/cart.erl", 42, None)),
+    "Erlang's shell": (
+        "** exception error: no\n  in call from cart:total/1 (cart.erl, line 42)",
+        ("cart.erl", 42, None),
+    ),
+    "OCaml": ('Raised at Cart.total in file "src/cart.ml", line 42, characters 5-20', ("src/cart.ml", 42, None)),
+    "Python, without a head": (
+        '  File "/srv/a.py", line 1, in f\n  File "/srv/b.py", line 2, in g',
+        ("/srv/b.py", 2, None),
+    ),
+    "loguru": ('Traceback\n  File "/srv/a.py", line 1, in f\n> File "/srv/b.py", line 2, in g', ("/srv/b.py", 2, None)),
     "Elixir": ("    (shop 0.1.0) lib/shop/cart.ex:42: Shop.Cart.total/1", ("lib/shop/cart.ex", 42, None)),
 }
 
@@ -134,6 +164,36 @@ LIBRARIES_FIRST = {
         ),
         ("/srv/cart.go", 42),
     ),
+    "Go, with short paths": (
+        "net/http.f()\n\tnet/http/server.go:18\n\ta.example/gin@v1.9.1/gin.go:4\n\ta.example/shop/a.go:42",
+        ("a.example/shop/a.go", 42),
+    ),
+    "Go of a package manager": (
+        "encoding/json.f()\n\t/opt/brew/go/1.22.0/libexec/src/encoding/json/a.go:55\nmain.f()\n\t/srv/cart.go:42",
+        ("/srv/cart.go", 42),
+    ),
+    "Rust": (
+        "0: a::b\n  at /root/.cargo/registry/src/i/anyhow-1.0.75/src/error.rs:83:36\n1: shop\n  at ./src/cart.rs:42:9",
+        ("./src/cart.rs", 42),
+    ),
+    "Elixir": (
+        (
+            "    (elixir 1.15.7) lib/map.ex:535: Map.fetch!/2\n    (phoenix_live_view 0.20) lib/a.ex:1: A.b/1\n"
+            "    (shop 0.1.0) lib/shop/cart.ex:42: Shop.Cart.total/1"
+        ),
+        ("lib/shop/cart.ex", 42),
+    ),
+    "AWS Lambda": (
+        (
+            'Traceback (most recent call last):\n  File "/var/task/app.py", line 42, in f\n'
+            '  File "/var/runtime/botocore/client.py", line 5, in g\nValueError: no\n'
+        ),
+        ("/var/task/app.py", 42),
+    ),
+    "a package of a version": (
+        "E: x\n    at a (https://cdn.example/npm/jquery@3.7.1/jquery.js:2:1)\n    at b (https://a.example/b.js:5:6)",
+        ("https://a.example/b.js", 5),
+    ),
     "no application": ("E: x\n    at a (node:net:3:4)\n    at b (node:events:5:6)", ("node:net", 3)),
 }
 
@@ -182,7 +242,7 @@ def test_a_group_has_its_members() -> None:
     exec(compile(GROUP, "/srv/group.py", "exec"), namespace)
     chain = chain_of(namespace["stack"], "ExceptionGroup")
     assert [(one.type, one.message) for one in chain.members] == [("ValueError", "in a task"), ("KeyError", "'sku'")]
-    assert chain.place == 'File "/srv/group.py", line 8, in <module>'
+    assert chain.place == "group.py:8"
     assert application_frame(namespace["stack"]) == ("/srv/group.py", 4, None)
 
 
@@ -215,7 +275,7 @@ KeyError: second"""
 
 def test_a_stack_whose_beginning_was_cut_is_no_group() -> None:
     """It has the chain of what is left."""
-    assert chain_of(CUT, "ValueError") == ('File "/srv/a.py", line 1, in f', (), ())
+    assert chain_of(CUT, "ValueError") == ("a.py:1", (), ())
     assert [one.type for one in chain_of(CUT, "KeyError").causes] == ["ValueError"]
 
 

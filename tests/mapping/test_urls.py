@@ -20,6 +20,7 @@ from otel_rum_exporter.mapping.path_ids import mask_path
         ("https://a.example/p?", (), "https://a.example/p"),
         ("https://a.example/@ann?x=1", (), "https://a.example/@ann"),
         ("/relative?x=1", (), "/relative"),
+        ("webpack-internal:///./a.js?x=1", (), "webpack-internal:///./a.js"),
         ("https://a.example/cart;jsessionid=SECRET/x", (), "https://a.example/cart/x"),
         ("http://[::1/broken?secret=1", (), "http://[::1/broken"),
         ("http://me:pw@[::1/broken?secret=1", (), "[::1/broken"),

@@ -14,34 +14,52 @@ import orjson
 from .._attributes import ERROR_TYPES, EXCEPTION_MESSAGE, EXCEPTION_STACK, EXCEPTION_TYPE
 from ..rum.truncation import PYTHON_TRACEBACK
 from .log_view import LogView
-from .record_view import text
-from .stack_trace import application_frame, is_python, raised_of
+from .record_view import number, text
+from .stack_trace import application_frame, is_python, logged_in, raised_of, with_lines
 
 TYPES = (
     *("error.name", "error.kind", "error.class", "err.type", "err.name", "exc_type", "error.object", "error.type"),
-    "thrown.name",
+    *("thrown.name", "errorType", "exception_name"),
 )
-MESSAGES = ("error.message", "error.msg", "err.message", "exc_value", "error.value", "thrown.message")
+MESSAGES = (
+    *("error.message", "error.msg", "err.message", "exc_value", "error.value", "thrown.message", "errorMessage"),
+    *("panic.payload", "error", "err"),
+)
 STACKS = (
     *("error.stack", "error.stack_trace", "error.stacktrace", "err.stack", "exc_info", "exc_text", "exception"),
-    *("stack_trace", "stacktrace", "stack", "exception.stack"),
-    *("Exception", "@x", "thrown.extendedStackTrace"),
+    *("stack_trace", "stacktrace", "stack", "exception.stack", "stackTrace", "trace", "backtrace", "frames", "text"),
+    *("Exception", "@x", "thrown.extendedStackTrace", "extendedStackTrace"),
 )
-"""Names of Datadog's, Elastic's, Sumo Logic's and Splunk's agents, and of log libraries such as pino and Log4j."""
+"""Names of Datadog's, Elastic's, Sumo Logic's and Splunk's agents, of AWS Lambda, and of log libraries."""
 
-CONTAINERS = ("error", "err", "exception")
+PLACES = ("caller", "file", "source", "panic.location")
+"""Names of the place that wrote a log record, as in `cart.go:42`."""
+
+CONTAINERS = ("error", "err", "exception", "thrown", "stack_trace")
 """Maps with the members `name` or `type`, `message` and `stack`."""
 
+WRAPPERS = ("context", "record", "message", "extra")
+"""Maps of log libraries that hold such a map."""
+
 _MEMBERS = {
-    EXCEPTION_TYPE: ("type", "name", "kind", "exc_type", "class"),
-    EXCEPTION_MESSAGE: ("message", "msg", "value", "exc_value"),
-    EXCEPTION_STACK: ("stack", "stacktrace", "stack_trace", "trace"),
+    EXCEPTION_TYPE: ("type", "name", "kind", "exc_type", "class", "errorType"),
+    EXCEPTION_MESSAGE: ("message", "msg", "value", "exc_value", "errorMessage"),
 }
+_FRAME_FILES = ("filename", "file", "source", "abs_path", "path")
+_FRAME_LINES = ("lineno", "line", "line_number")
+_MAX_FRAMES = 50
+_MAX_DEPTH = 3
 
 _ERROR_SEVERITY = 17
 _MAX_TEXT_CHARS = 65_536
 _LOGFMT_EXCEPTION = "kind=exception"
 _LOGFMT = re.compile(r'(\w{1,40})=("(?:[^"\\]|\\.)*"|\S*)')
+_LOGFMT_MEMBERS = {**_MEMBERS, EXCEPTION_STACK: ("stack", "stacktrace", "stack_trace", "trace")}
+_LEVELS = ("level", "severity", "levelname", "level_name", "log.level", "@l")
+_ERROR_LEVELS = frozenset({"error", "err", "fatal", "critical", "panic", "emergency", "alert", "severe"})
+_LINES = ("message", "msg", "event", "@m")
+_has_word = re.compile(r"[^\W\d_]{2,}.*\W|[^\W\d_]*[Ee]rror|[^\W\d_]*[Ee]xception", re.DOTALL).match
+"""A word among others: an error's text, and neither a code nor a truth value."""
 
 
 def of_log(view: LogView) -> Mapping[str, Any] | None:
@@ -53,7 +71,7 @@ def of_log(view: LogView) -> Mapping[str, Any] | None:
     if found is None and isinstance(body, Mapping):
         found = _of_members(body, is_error=is_error)
     elif found is None and isinstance(body, str) and len(body) <= _MAX_TEXT_CHARS:
-        found = _of_text(body)
+        found = _of_text(body, is_error=is_error)
     if found is None:
         return None
     stack = text(found, EXCEPTION_STACK)
@@ -63,52 +81,118 @@ def of_log(view: LogView) -> Mapping[str, Any] | None:
 
 
 def completed(exception: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an exception with the type and the message at the end of its stack, if it has no type."""
-    stack = None if text(exception, *ERROR_TYPES) else text(exception, EXCEPTION_STACK)
-    raised = raised_of(stack) if stack else None
-    return {**exception, EXCEPTION_TYPE: raised[0], EXCEPTION_MESSAGE: raised[1]} if raised else exception
+    """Return an exception with the lines of its stack, and with the type and message in it if it has no type."""
+    given = text(exception, EXCEPTION_STACK)
+    if given is None:
+        return exception
+    stack = with_lines(given)
+    if stack is not given:
+        exception = {**exception, EXCEPTION_STACK: stack}
+    raised = None if text(exception, *ERROR_TYPES) else raised_of(stack)
+    if raised is None:
+        return exception
+    return {**exception, EXCEPTION_TYPE: raised[0], EXCEPTION_MESSAGE: text(exception, EXCEPTION_MESSAGE) or raised[1]}
 
 
-def _of_members(members: Mapping[str, Any], *, is_error: bool) -> dict[str, Any] | None:
+def _of_members(members: Mapping[str, Any], *, is_error: bool, depth: int = 0) -> dict[str, Any] | None:
     """Return the exception in attributes or in the members of a body; it must have a stack unless `is_error`."""
     for name in CONTAINERS:
-        inner = members.get(name)
-        inner = inner[-1] if isinstance(inner, (list, tuple)) and inner else inner
+        inner = _innermost(members.get(name))
         if isinstance(inner, Mapping):
             parts = {key: text(inner, *names) for key, names in _MEMBERS.items()}
-            if parts[EXCEPTION_TYPE] and (parts[EXCEPTION_MESSAGE] or parts[EXCEPTION_STACK]):
-                return {**parts, **_place(inner)}
-    stack = next((found for name in STACKS if (found := text(members, name)) and application_frame(found)), None)
+            stack = _stack(inner)
+            if parts[EXCEPTION_TYPE] and (parts[EXCEPTION_MESSAGE] or stack):
+                return {**parts, EXCEPTION_STACK: stack or _stack(members)}
+    stack = _stack(members)
     message = text(members, *MESSAGES)
-    if stack is None and (message is None or not is_error):
+    if stack is not None or (
+        is_error and message is not None and (members.keys() & {*MESSAGES[:-2]} or _has_word(message))
+    ):
+        found = {EXCEPTION_TYPE: text(members, *TYPES), EXCEPTION_MESSAGE: message, EXCEPTION_STACK: stack}
+        return found if stack else {**found, **_place(members)}
+    inner_maps = (members.get(name) for name in WRAPPERS if depth < _MAX_DEPTH)
+    found_inside = (
+        _of_members(one, is_error=is_error, depth=depth + 1) for one in inner_maps if isinstance(one, Mapping)
+    )
+    return next(filter(None, found_inside), None)
+
+
+def _innermost(value: object) -> object:
+    """Return the map of an exception in a list of a chain, of which the last is the one that was raised."""
+    if isinstance(value, Mapping) and isinstance(value.get("values"), (list, tuple)):
+        value = value["values"]
+    return value[-1] if isinstance(value, (list, tuple)) and value else value
+
+
+def _stack(members: Mapping[str, Any]) -> str | None:
+    """Return the stack among members: a text with frames, or a list of lines or frames."""
+    for name in STACKS:
+        value = members.get(name)
+        frames = value.get("frames") if isinstance(value, Mapping) else value
+        written = _written(frames, is_newest_last=frames is not value or name == "frames")
+        if written and name == "trace":
+            written = f"{text(members, 'file') or ''}\n{written}".lstrip()
+        if written and application_frame(written):
+            return written
+    return None
+
+
+def _written(value: object, *, is_newest_last: bool) -> str | None:
+    """Return a stack as text, the innermost frame first."""
+    if isinstance(value, str):
+        return with_lines(value)
+    if not isinstance(value, (list, tuple)):
         return None
-    message = message or text(members, "error", "err")  # as zap of Go writes it beside the stack
-    return {EXCEPTION_TYPE: text(members, *TYPES), EXCEPTION_MESSAGE: message, EXCEPTION_STACK: stack}
+    frames = value[-_MAX_FRAMES:][::-1] if is_newest_last else value[:_MAX_FRAMES]
+    return "\n".join(filter(None, (_line(frame) for frame in frames)))
 
 
-def _place(exception: Mapping[str, Any]) -> dict[str, Any]:
-    """Return file and line of structlog's list of frames."""
-    frames = exception.get("frames")
-    last = frames[-1] if isinstance(frames, (list, tuple)) and frames else None
-    if not isinstance(last, Mapping):
-        return {}
-    return {"code.file.path": last.get("filename"), "code.line.number": last.get("lineno")}
+def _line(frame: object) -> str | None:
+    if isinstance(frame, str):
+        return frame
+    if not isinstance(frame, Mapping):
+        return None
+    place = [text(frame, *_FRAME_FILES), *(number(frame, name) for name in (*_FRAME_LINES, "colno"))]
+    numbers = ":".join(str(int(one)) for one in place[1:] if isinstance(one, (int, float)))
+    function = text(frame, "function", "func", "name", "method") or "?"
+    return f"    at {function} ({place[0]}:{numbers})" if place[0] and numbers else None
 
 
-def _of_text(body: str) -> dict[str, Any] | None:
-    """Return the exception in a line: in its JSON, in Faro's `kind=exception …`, or a Python traceback."""
-    if body.startswith("{") and any(f'"{name}"' in body for name in (*CONTAINERS, *STACKS)):
-        try:
-            members = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return None
-        return _of_members(members, is_error=True)
+def _place(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return file and line of the statement that logged an error without a stack."""
+    places = (application_frame(found) for name in PLACES if (found := text(members, name)))
+    frame = next(filter(None, places), None)
+    return {"code.file.path": frame.file, "code.line.number": frame.line} if frame else {}
+
+
+def _of_text(body: str, *, is_error: bool) -> dict[str, Any] | None:
+    """Return the exception in a line: in its JSON, in Faro's `kind=exception …`, or in the stack within it."""
+    start = body.find("{")
+    members = _json(body[start:]) if start >= 0 and (is_error or start == 0) else None
+    if members is not None:
+        is_error = is_error or str(text(members, *_LEVELS)).lower() in _ERROR_LEVELS
+        message = text(members, *_LINES) or ""
+        found = _of_members(members, is_error=is_error) or _of_text(message, is_error=is_error)
+        if found is None or found.get(EXCEPTION_MESSAGE) or raised_of(found.get(EXCEPTION_STACK) or ""):
+            return found
+        return {**found, EXCEPTION_MESSAGE: message}
+    body = with_lines(body)
     if _LOGFMT_EXCEPTION in body:
         pairs = {name: _unquoted(value) for name, value in _LOGFMT.findall(body)}
-        return {key: text(pairs, *names) for key, names in _MEMBERS.items()}
-    if not is_python(body):
+        return {key: text(pairs, *names) for key, names in _LOGFMT_MEMBERS.items()}
+    if is_python(body):
+        return {EXCEPTION_STACK: body[body.rfind("\n", 0, body.find(PYTHON_TRACEBACK)) + 1 :]}
+    logged = logged_in(body) if is_error and "\n" in body else None
+    return dict(zip((EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACK), logged, strict=True)) if logged else None
+
+
+def _json(written: str) -> Mapping[str, Any] | None:
+    """Return the members of a JSON object; None if the text is none."""
+    try:
+        members = orjson.loads(written)
+    except orjson.JSONDecodeError:
         return None
-    return {EXCEPTION_STACK: body[body.rfind("\n", 0, body.find(PYTHON_TRACEBACK)) + 1 :]}
+    return members if isinstance(members, dict) else None
 
 
 def _unquoted(value: str) -> str:

@@ -20,7 +20,7 @@ from .attribute_values import MAX_DEPTH
 from .caches import cache_short_texts
 from .private_names import SENT, Treatment, treatment_of
 from .secret_forms import MASK, is_card
-from .secret_texts import MAX_CACHED_CHARS, scrub_text
+from .secret_texts import MAX_CACHED_CHARS, scrub_file, scrub_text
 
 Hook: TypeAlias = "Callable[[str, Any], Any]"
 Mode: TypeAlias = Literal["strict", "standard", "off"]
@@ -96,6 +96,10 @@ class Redactor:
     def label(self, name: str, text: str) -> str:
         """Return a text with few values, such as a browser's version: without secrets in every mode."""
         return _scrub_label(text) if self._hook is None else self._text_of_hook(name, _scrub_label(text))
+
+    def file(self, name: str, path: str) -> str:
+        """Return the path of a source file: without the user's name in every mode."""
+        return scrub_file(path) if self._hook is None else self._text_of_hook(name, scrub_file(path))
 
     def url(self, name: str, url: str, allowed_parameters: Collection[str] = ()) -> str:
         """Return a URL without secrets in every mode, and with the ids of its path masked."""

@@ -75,7 +75,8 @@ class ReportedExceptions:
             )
             for one in (own, *chain.causes, *chain.members) if is_provisional or not is_sent else ():
                 for origin in origins:
-                    self._in_traces[origin, one] = self._in_traces[origin, one.anywhere] = None
+                    for known in (one, one.anywhere, one.anywhere._replace(type="")):
+                        self._in_traces[origin, known] = None
                 # An exception that ends a program leaves its spans first, and is logged outside of them afterwards.
                 if not is_sent:
                     self._logged[process, one] = _Logged(time_ns, frozenset())
@@ -90,10 +91,12 @@ class ReportedExceptions:
         return process, view.identifier(*SESSION_ATTRIBUTES) or session
 
     def _is_sent(self, origin: _Origin, one: Raised) -> bool:
-        """Return whether an exception was sent; one without a stack equals one with any."""
+        """Return whether an exception was sent; one without a stack or a type equals one with any."""
         known = self._in_traces
-        return (origin, one if one.place else one.anywhere) in known or (
-            (origin, Raised(one.type, one.message, "")) in known
+        return (
+            (origin, one if one.place else one.anywhere) in known
+            or (origin, Raised(one.type, one.message, "")) in known
+            or bool(one.message and (origin, Raised("", one.message, "")) in known)
         )
 
     def _was_logged(self, process: _Origin, one: Raised, time_ns: int, *, is_provisional: bool) -> bool:

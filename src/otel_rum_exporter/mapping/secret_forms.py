@@ -190,6 +190,13 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         re.MULTILINE,
     ),
     SecretText(
+        "values of variables that loguru and rich draw into a stack",
+        "    └ 'hunter2'",
+        ("\u2514", " locals \u2500"),
+        r"(\u2514\ ?)[^\n]+|(\u256d\u2500+\ locals\ \u2500+\u256e)[^\u2570]*",
+        lambda found: (found[1] or found[2]) + MASK,
+    ),
+    SecretText(
         "card numbers with a valid check digit",
         "card 4111 1111 1111 1111",
         (),
@@ -253,7 +260,8 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         "the user's name in paths of home directories",
         r"C:\Users\ann\report.txt",
         ("/home/", "Users"),
-        r"""((?:(?<=['"(=])|(?<=file://))/home/|(?:(?<![\w.~-])|(?<=file://))(?:/?[A-Za-z]:)?[\\/]{1,2}Users[\\/]{1,2})
+        r"""((?:(?<=['"(=])|(?<=file://))/home/|(?<![\w.~/-])/home/(?=[^\s:.]{1,200}(?:\.[^\s:.]{1,200}){0,9}:\d)
+              |(?:(?<![\w.~-])|(?<=file://))(?:/?[A-Za-z]:)?[\\/]{1,2}Users[\\/]{1,2})
             (?!(?:app|appuser|ec2-user|node|runner|site|ubuntu|user|Default|Public|Shared)[\\/'"])
             [^\s\\/'":<>|*?]+(?:\ [^\s\\/'":<>|*?]+)?(?=[\\/])""",
         _keep_first,

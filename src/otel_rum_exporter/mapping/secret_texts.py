@@ -34,7 +34,7 @@ _HAS_RUN = re.compile(r"[A-Za-z0-9_+/=-]{8}")
 _HAS_SEPARATOR = re.compile(r"[=:\uff1d\uff1a]|%(?:25)?3[Dd]|\('|\(b'|\(\"")
 _DIGITS = re.compile(r"\d(?:[\d -]{7}|\d\d\.\d{3,4}\.)")  # one start is found three times faster than two
 _SUSPICIOUS = re.compile(
-    r"[@=:%\uff1d\uff1a\uff20]|</|--|-u |&#|\d{3}\.\d{3,4}[.-]|PASSWORD|identified|Identified|IDENTIFIED|"
+    r"[@=:%\uff1d\uff1a\uff20\u2514\u256d]|</|--|-u |&#|\d{3}\.\d{3,4}[.-]|PASSWORD|identified|Identified|IDENTIFIED|"
     r"[\\/](?:home|Users)[\\/]|[A-Za-z0-9_+/=-]{12}|\d[\d -]{6}|[Bb]earer|[Bb]asic |[Tt]oken |\+\d|"
     r"\(\d{3}\)|uplicate|ailing|Incorrect|hooks\.|\[(?:gen|cached|raw sql|no key)"
 )
@@ -45,6 +45,7 @@ _WORD = re.compile(r"\S+")
 
 _KEYS = next(row for row in SECRET_TEXTS if row.what == "values after a secret's name")
 _WEBHOOKS = next(row for row in SECRET_TEXTS if row.what == "webhooks whose path is a secret")
+_HOMES = next(row for row in SECRET_TEXTS if row.what == "the user's name in paths of home directories")
 _ISSUED = next(row for row in SECRET_TEXTS if row.what == "keys and tokens with the prefix of their issuer")
 
 
@@ -93,6 +94,11 @@ def _scrub(text: str) -> str:
 def scrub_webhook(url: str) -> str:
     """Return a URL without the secret that is the path of a webhook."""
     return _WEBHOOKS.pattern.sub(_WEBHOOKS.replacement, url) if _has_any(_WEBHOOKS.hints, url) else url
+
+
+def scrub_file(path: str) -> str:
+    """Return the path of a source file without the name of the user whose home directory it is in."""
+    return _HOMES.pattern.sub(_HOMES.replacement, f"'{path}'")[1:-1] if _has_any(_HOMES.hints, path) else path
 
 
 def without_blocks(text: str) -> str:

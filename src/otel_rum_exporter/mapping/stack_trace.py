@@ -26,6 +26,11 @@ class Frame(NamedTuple):
     line: int
     column: int | None = None
 
+    @property
+    def place(self) -> str:
+        """File and line, without the folder, which the same frame does not have in every form."""
+        return f"{_FOLDERS.sub('', self.file)}:{self.line}"
+
 
 class Raised(NamedTuple):
     """An exception in a stack: its type without its module, the first line of its message, and where it was raised."""
@@ -56,41 +61,61 @@ class _PythonRaised(NamedTuple):
     is_cause: bool = False
 
 
-_SOURCES = "go|rb|erb|rake|ru|swift|mm?|cc?|cpp|h|rs|dart|exs?|php"
+_FOLDERS = re.compile(r".*[/\\]", re.DOTALL)
+_SOURCES = (
+    "go|rb|erb|rake|ru|swift|mm?|cc?|cpp|h|rs|dart|exs?|erl|gleam|php|lua|cs|fs|vb|jl|cr|hs|ps1|zig|java|kts?|scala|clj"
+    "|py|[cm]?[jt]sx?|vue|svelte"
+)
 _FORMS = (
+    # JavaScript, evaluated: `at eval (eval at f (/srv/app.js:4:2), <anonymous>:1:1)`, `f@/app.js line 4 > eval:1:1`
+    re.compile(r"\(eval at [^()]*\((?P<file>[^()]+):(?P<line>\d{1,9}):(?P<column>\d{1,9})\)"),
+    re.compile(r"@(?P<file>\S+) line (?P<line>\d{1,9}) > \w"),
     # JavaScript in parentheses: `at f (/srv/app.js:4:2)`, `(address at index.android.bundle:1:2)`
     # Next.js has folders in parentheses: `at f (webpack-internal:///(rsc)/./app/(shop)/page.tsx:4:2)`
     re.compile(
         r"\((?:address at )?(?P<file>[^()]+?(?:(?<=/)\([^()/]+\)/[^()]*?){0,8}):(?P<line>\d{1,9})"
         r":(?P<column>\d{1,9})\)\s*$"
     ),
-    # JavaScript without: `f@https://a.example/app.js:1:20`, `at C:\app.js:4:2`
-    re.compile(r"(?:^|[\s@])(?P<file>[^\s@()]+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})\s*$"),
-    # The JVM, and OpenTelemetry's form of PHP: `at com.shop.Cart.total(Cart.kt:42)`
-    re.compile(
-        r"^\s*at (?:\S+/)?(?P<function>[^\s()/]+)"
-        r"\((?P<file>[^():]+\.(?:java|kts?|scala|groovy|clj|php)):(?P<line>\d{1,9})\)"
-    ),
+    # JavaScript without: `f@https://a.example/app.js:1:20`, `at C:\app.js:4:2`; a package may be `/npm/jquery@3.7.1/`
+    re.compile(r"(?:^[^@:]*@|^|\s)(?P<file>[^\s()]+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})\s*$"),
+    # The JVM, OpenTelemetry's form of PHP: `at com.shop.Cart.total(Cart.kt:42)`, obfuscated `at a.b(SourceFile:42)`
+    re.compile(r"^\s*at (?:\S+/)?(?P<function>[^\s()/]+) ?\((?P<file>(?:[A-Za-z]:)?[^\s():]+):(?P<line>\d{1,9})\)"),
     # .NET, in several languages: `at Shop.Cart.Total() in /src/Cart.cs:line 42`
     re.compile(r"^\s*\S+ (?P<function>\S.*?\)) \w+ (?P<file>\S.*):\w{1,12} (?P<line>\d{1,9})\.?\s*$"),
+    # Mono and Unity: `at Shop.Cart.Total (Int32 n) [0x00012] in /src/Cart.cs:42`, `Cart.Total () (at Cart.cs:42)`
+    re.compile(
+        r"^\s*(?:at )?(?P<function>\S+) \([^()]*\) (?:\[0x\w+\] in |\(at )(?P<file>[^<>()]+):(?P<line>\d{1,9})\)?\s*$"
+    ),
     # PHP: `#0 /srv/cart.php(42): Cart->total()`, `Exception: no in /srv/cart.php:42`, `in /srv/cart.php on line 42`
     re.compile(r"^#\d+ (?P<file>/\S+|[A-Za-z]:\S+)\((?P<line>\d{1,9})\): "),
     re.compile(r"\bin (?P<file>\S+\.\w{1,5}) on line (?P<line>\d{1,9})\s*$"),
-    # Swift: `Fatal error: no: file Shop/Cart.swift, line 42`
-    re.compile(r"\bfile (?P<file>\S+\.swift), line (?P<line>\d{1,9})"),
-    # Ruby, Go, Swift, Rust, Elixir: a source file and a line
+    # Perl: `no at /srv/Cart.pm line 42.`, `Cart::total(1) called at app.pl line 9`
+    re.compile(r"\bat (?P<file>[^\s()]+\.(?:p[lm]|psgi|cgi|t)) line (?P<line>\d{1,9})(?=[.,\s]|$)"),
+    # Swift, Erlang, OCaml: `Fatal error: no: file Shop/Cart.swift, line 42`, `(src/cart.erl, line 42)`
+    re.compile(r"(?:\bfile |\()\"?(?P<file>[^\s\"()]+\.\w{1,6})\"?, line (?P<line>\d{1,9})"),
+    re.compile(r'\{file,"(?P<file>[^"]+)"\},\{line,(?P<line>\d{1,9})\}'),
+    # Elixir, with the application of the frame: `(shop 0.1.0) lib/shop/cart.ex:42: Shop.Cart.total/1`
+    re.compile(r"^\s*\((?P<function>\w+)[^()]*\) (?P<file>[^\s():]+\.(?:ex|exs|erl)):(?P<line>\d{1,9}):"),
+    # Ruby, Go, Swift, Rust, Lua: a source file and a line
     re.compile(
         rf"(?:^|[\s(])(?P<file>(?:[A-Za-z]:)?[^\s():]+\.(?:{_SOURCES}))"
         r":(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?(?![\w.])"
     ),
 )
-_PYTHON_FRAME = re.compile(r'^[ |]*File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
+_PYTHON_FRAME = re.compile(r'^[ |>]*File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
 _MARK = re.compile(r"[.:/(@]")
 
+_OF_GO = (
+    "bufio|bytes|compress|context|crypto|database|encoding|errors|fmt|go|hash|html|image|internal|io|log|math|mime|net"
+    "|os|reflect|regexp|runtime|slices|sort|strconv|strings|sync|syscall|testing|text|time|unicode"
+)
 _LIBRARY_FILE = re.compile(
-    r"""(?:^|[/\\])(?:node_modules|bower_components|site-packages|dist-packages|vendor|gems|pkg[/\\]mod|rustc)[/\\]
-      | [/\\]lib(?:64)?[/\\](?:python\d|ruby)|[/\\]Python3\d+[/\\]Lib[/\\]|[/\\]go[^/\\]*[/\\]src[/\\](?=[a-z]+[/\\])
-      | ^(?:node:|internal/|native\b|dart:|package:flutter/|<|\[)
+    rf"""(?:^|[/\\])(?:node_modules|bower_components|site-packages|dist-packages|vendor|gems|pkg[/\\]mod|rustc
+        |\.?cargo[/\\](?:registry|git)|\.julia|_build[/\\]\w+[/\\]lib|[\w.-]+@v?\d[\w.+-]*)[/\\]
+      | [/\\]lib(?:64)?[/\\](?:python\d|ruby|lua[/\\])|[/\\]Python3\d+[/\\]Lib[/\\]|[/\\](?:lualib|perl5?)[/\\]
+      | [/\\]go(?:lang)?[^/\\]*[/\\](?:[\w.]+[/\\]){{0,2}}src[/\\](?:{_OF_GO})[/\\]|^(?:{_OF_GO})/[^@]+\.go$
+      | ^(?:node:|ext:|internal/|native\b|dart:|package:flutter/|<|\[|deps/|library/(?:std|core|alloc)/)
+      | ^(?:file://)?/(?:var/(?:runtime|lang)|opt/(?:python|nodejs|ruby))/
       | ^(?:chrome|moz|safari(?:-web)?)-extension:
       | ^(?:webpack/|Swift/|/_/src/)|\bwebpack/(?:bootstrap|runtime)|^app:///node_modules/
     """,
@@ -100,14 +125,36 @@ _LIBRARY_FUNCTION = re.compile(
     r"(?:java|javax|jakarta|jdk|sun|com\.sun|kotlin|kotlinx|android|androidx|com\.android|dalvik|scala|groovy|clojure"
     r"|org\.(?:springframework|apache|hibernate|eclipse|jboss|reactivestreams)|com\.(?:google|fasterxml|zaxxer)"
     r"|io\.(?:netty|grpc|reactivex|opentelemetry|ktor|micrometer|undertow)|reactor|okhttp3|okio|retrofit2"
-    r"|System|Microsoft|Illuminate|Symfony|Slim|GuzzleHttp|OpenTelemetry|Zend|Laminas|Doctrine)[.\\]"
+    r"|System|Microsoft|UnityEngine|Illuminate|Symfony|Slim|GuzzleHttp|OpenTelemetry|Zend|Laminas|Doctrine)[.\\]"
+    r"|(?:absinthe|bandit|cowboy|ecto|finch|mint|oban|opentelemetry|phoenix|plug|telemetry|tesla)(?:_\w+)?$"
+    r"|(?:elixir|stdlib|kernel|ranch|postgrex|myxql|db_connection|thousand_island|jason|req|logger|ex_unit|mix)$"
 )
 _GO_RECORDER = re.compile(r"[/\\](?:runtime[/\\]debug|go\.opentelemetry\.io)[/\\]")
 
 _GROUP_LINE = re.compile(r"^ *(?:\| ?|\+ |\+-.*)")
 _RAISED = re.compile(r"([A-Za-z_][\w.]{0,200})(?:: (.*))?$")
 _HEAD = re.compile(r"(?:Uncaught |Exception in thread [^\n]{1,80}? )?([A-Za-z_$][\w.$]{0,200}): ([^\n]{0,1000})\n")
+_HEAD_FORMS = (
+    # Elixir: `** (KeyError) no key`
+    re.compile(r"\*\* \((?P<type>[\w.]{1,200})\) (?P<message>.*)"),
+    # Monolog: `[object] (RuntimeException(code: 0): no item at /srv/Cart.php:42)`
+    re.compile(r"\((?P<type>[\w\\]{1,200})\(code: \S{1,20}\): (?P<message>.*?) at \S+:\d+\)"),
+    # Ruby: `/srv/cart.rb:42:in 'total': no item (KeyError)`, Rails: `KeyError (no item):`
+    re.compile(r":in [`'].{0,200}': (?P<message>.*) \((?P<type>[A-Z][\w:]{0,200})\)$"),
+    re.compile(r"^(?P<type>[A-Z][\w:]{0,200}) \((?P<message>.*)\):?$"),
+    # Go: `panic: no item`; Rust: `thread 'main' panicked at src/cart.rs:42:9:`
+    re.compile(r"^(?P<type>panic): (?P<message>.*)"),
+    re.compile(r"^thread '.{0,200}' (?P<type>panicked)(?P<message>) at "),
+    # JavaScript, the JVM, .NET, PHP, also after what a logger wrote: `TypeError: no item`
+    re.compile(r"(?:^|[\s>])(?P<type>(?:[\w$]{1,80}[.\\]){0,20}[A-Z][\w$]{0,80}[a-z][\w$]{0,80}): (?P<message>.*)"),
+)
+_MAX_HEAD_LINES = 8
 _CAUSED_BY = re.compile(r"^Caused by: ([\w.$]{1,200})(?:: (.*))?$")
+
+
+def with_lines(stack: str) -> str:
+    """Return a stack with line feeds; some exporters write them escaped, as in JSON."""
+    return stack.replace("\\n", "\n").replace('\\"', '"') if "\n" not in stack and "\\n" in stack else stack
 
 
 def is_python(stack: str) -> bool:
@@ -134,7 +181,28 @@ def raised_of(stack: str) -> tuple[str, str] | None:
                 return found[1], found[2] or ""
         return None
     found = _HEAD.match(stack)
-    return (found[1], found[2].strip()) if found and next(_frames(stack), None) else None
+    if found and next(_frames(stack), None):
+        return found[1], found[2].strip()
+    return None
+
+
+def logged_in(text: str) -> tuple[str, str, str] | None:
+    """Return type, message and stack of the exception in a text that a logger wrote; None if it has none.
+
+    The stack begins with the nearest line above its first frame that names an exception.
+    """
+    lines = text[:MAX_CHARS].splitlines()
+    first = next((index for index, line in enumerate(lines) if next(_frames(line), None)), None)
+    if first is None:
+        return None
+    for index in range(first, max(-1, first - _MAX_HEAD_LINES), -1):
+        line = lines[index][:MAX_LINE_CHARS]
+        found = next(filter(None, (form.search(line) for form in _HEAD_FORMS)), None)
+        if found:
+            start = found.start() if index < first or next(_frames(line[found.start() :]), None) else 0
+            stack = "\n".join([line[start:].lstrip(), *lines[index + 1 :]])
+            return found["type"], found["message"].strip(), stack
+    return None
 
 
 def chain_of(stack: str, kind: str) -> Chain:
@@ -146,23 +214,25 @@ def chain_of(stack: str, kind: str) -> Chain:
 def _other_chain(stack: str) -> Chain:
     """Return the chain of a stack that is no Python traceback."""
     first = next(_frames(stack), None)
-    place = f"{first[0].file}:{first[0].line}" if first else stack.strip()[:MAX_LINE_CHARS]
+    place = first[0].place if first else stack.strip()[:MAX_LINE_CHARS]
     return Chain(place, tuple(_causes(stack[:MAX_CHARS])) if "Caused by: " in stack else ())
 
 
 def _frames(stack: str) -> Iterator[tuple[Frame, bool]]:
     """Yield the frames, the innermost first, and whether each is a library's."""
-    if is_python(stack):
+    if 'File "' in stack and _PYTHON_FRAME.search(stack):
         for found in reversed(list(_PYTHON_FRAME.finditer(stack[-MAX_CHARS:]))):
             yield Frame(found[1], int(found[2])), bool(_LIBRARY_FILE.search(found[1]))
         return
     for line in stack[:MAX_CHARS].splitlines():
         short = line[:MAX_LINE_CHARS]
         found_form = next(filter(None, (form.search(short) for form in _FORMS)), None)
-        if found_form is None or not _MARK.search(found_form["file"]):
+        if found_form is None:
             continue
         parts = found_form.groupdict()
         file, column, function = parts["file"], parts.get("column"), parts.get("function") or ""
+        if not (function or _MARK.search(file)):
+            continue
         is_library = bool(_LIBRARY_FILE.search(file) or _LIBRARY_FUNCTION.match(function) or _GO_RECORDER.search(file))
         yield Frame(file, int(parts["line"]), int(column) if column else None), is_library
 
@@ -174,7 +244,7 @@ def _causes(stack: str) -> Iterator[Raised]:
         found = _CAUSED_BY.match(line[:MAX_LINE_CHARS])
         frame = next(_frames("\n".join(lines[index + 1 : index + 3])), None) if found else None
         if found and frame:
-            yield Raised(_short(found[1]), found[2] or "", f"{frame[0].file}:{frame[0].line}")
+            yield Raised(_short(found[1]), found[2] or "", frame[0].place)
 
 
 @lru_cache(maxsize=MAX_PARSED)
@@ -189,8 +259,8 @@ def _python_raised(stack: str) -> tuple[Sequence[_PythonRaised], str]:
         text = _GROUP_LINE.sub("", line)
         if text.endswith(PYTHON_TRACEBACK):
             place, is_group, is_open = "", text.startswith("Exception Group"), True
-        elif text.startswith('  File "'):
-            place, is_open = text.strip(), True
+        elif frame := _PYTHON_FRAME.match(text):
+            place, is_open = Frame(frame[1], int(frame[2])).place, True
         elif text.startswith("The above exception was the direct cause") and raised:
             raised[-1] = raised[-1]._replace(is_cause=True)
         elif text.startswith("During handling of the above exception") and raised:

@@ -44,7 +44,10 @@ def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
     if allowed_parameters:
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         query = urlencode([(name, value) for name, value in pairs if name in allowed_parameters])
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], _PATH_PARAMETERS.sub("", parts.path), query, ""))
+    rest = urlunsplit(("", "", _PATH_PARAMETERS.sub("", parts.path), query, ""))
+    host = parts.netloc.rpartition("@")[2]
+    has_authority = parts.scheme and clean.startswith("://", len(parts.scheme))  # also an empty one: `file:///a`
+    return f"{parts.scheme}://{host}{rest}" if has_authority else urlunsplit((parts.scheme, host, rest, "", ""))
 
 
 def exported(url: str, allowed_parameters: Collection[str] = ()) -> str:

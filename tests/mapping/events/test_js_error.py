@@ -55,6 +55,34 @@ def test_a_javascript_exception_has_the_place_that_raised_it(stack: str) -> None
     assert (details["filename"], details["lineno"], details["colno"]) == ("http://a.example:3000/app.js", 1, 20)
 
 
+@pytest.mark.parametrize(
+    ("stack", "expected"),
+    [
+        ('Traceback (most recent call last):\n  File "/home/ann/a.py", line 4, in f\nE: no\n', "/home/***/a.py"),
+        ("E: no\n   at A.B() in C:\\Users\\ann\\A.cs:line 4", "C:\\Users\\***\\A.cs"),
+        ("main.f()\n\t/home/ann/a.go:4 +0x1", "/home/***/a.go"),
+        ("E: no\n    at f (webpack-internal:///./src/a.js:4:2)", "webpack-internal:///./src/a.js"),
+    ],
+)
+def test_a_file_name_has_no_name_of_a_user(stack: str, expected: str) -> None:
+    """Neither there nor in the stack; the rest of it stays as it is."""
+    ((_, details),) = mapped(make_log("exception", {"exception.type": "E", "exception.stacktrace": stack}))
+    assert (details["filename"], details["lineno"]) == (expected, 4)
+    assert "ann" not in details["stack"]
+
+
+def test_a_stack_with_escaped_lines_is_read() -> None:
+    """Some exporters write line feeds as JSON does."""
+    stack = "TypeError: no\\n    at f (https://a.example/a.js:4:2)\\n    at g (https://a.example/b.js:5:6)"
+    ((_, details),) = mapped(make_log("exception", {"exception.stacktrace": stack}))
+    assert (details["type"], details["message"], details["filename"], details["lineno"]) == (
+        "TypeError",
+        "no",
+        "https://a.example/a.js",
+        4,
+    )
+
+
 def test_message_and_type_are_always_text() -> None:
     """RUM refuses an error without a text message."""
     assert js_error_details({"exception.message": 42}, 4000) == {"version": "1.0.0", "type": "Error", "message": ""}

@@ -112,6 +112,11 @@ def _is_group_of_expected(view: View, kind: str, exception: Mapping[str, Any]) -
 
 def recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield time and attributes of each exception that a span or log record carries, error or not."""
+    for time_ns, exception in _recorded(view):
+        yield time_ns, logged_exception.completed(exception)
+
+
+def _recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if isinstance(view, LogView):
         if is_logged_error(view):
             fallback = view.body if isinstance(view.body, str) else view.name
@@ -189,7 +194,7 @@ def js_error_details(
     stack = text(exception, EXCEPTION_STACK)
     file_name = text(exception, *CODE_FILES)
     if file_name:
-        details["filename"] = file_name
+        details["filename"] = redactor.file("filename", file_name)
         line = number(exception, *CODE_LINES)
         details |= {} if line is None else {"lineno": line}
     if stack:
@@ -211,14 +216,14 @@ def _stack_fields(stack: str, max_stack_chars: int, redactor: Redactor) -> dict[
     text_of_stack = cut_stack(
         redactor.stack(EXCEPTION_STACK, cut_stack(without_blocks(stack), 2 * max_stack_chars)), max_stack_chars
     )
-    return {**_raised_at(stack), "stack": text_of_stack}
+    return {**_raised_at(stack, redactor), "stack": text_of_stack}
 
 
-def _raised_at(stack: str) -> dict[str, Any]:
+def _raised_at(stack: str, redactor: Redactor) -> dict[str, Any]:
     """Return file, line and column of the frame that shows where an exception was raised."""
     frame = application_frame(stack)
     if frame is None:
         return {}
-    file = urls.scrub(frame.file) if "://" in frame.file else frame.file
+    file = redactor.file("filename", urls.scrub(frame.file) if "://" in frame.file else frame.file)
     found: dict[str, Any] = {"filename": file, "lineno": frame.line}
     return found if frame.column is None else found | {"colno": frame.column}
