@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from .axis import Axis
@@ -103,16 +104,19 @@ def _row(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - th
 def _detail(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - the members of a key
     # The request stands for a call, its measured duration only without one.
     calls = [*group.results, *(fact for fact in group.timings if not fact.other)]
-    calls = sorted(calls or group.timings, key=lambda fact: fact.at, reverse=True)
+    calls = sorted(calls or group.timings, key=attrgetter("at"), reverse=True)
     axis = Axis.over(calls[-1].at, calls[0].at)
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for fact in calls:
+        times[fact.outcome].append(fact.at)
     return {
         **_row(url, is_served, group),
         "calls": len(calls),
         "chart": {
             "start": axis.start,
             "step_seconds": axis.step_seconds,
-            "timed": axis.counts([fact.at for fact in calls if not fact.outcome]),
-            **{name: axis.counts([fact.at for fact in calls if fact.outcome == name]) for name in _OUTCOMES},
+            "timed": axis.counts(times[""]),
+            **{name: axis.counts(times[name]) for name in _OUTCOMES},
         },
         "samples": _samples(calls[:_MAX_SAMPLES]),
     }
