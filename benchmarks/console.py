@@ -25,9 +25,8 @@ from otel_rum_exporter.local.console.web import VIEWS
 from tests.local.web_sessions import bodies
 
 EVENTS = 200_000
-ROUNDS = 3
+ROUNDS = 5
 NOW = 1_790_000_000.0
-LIMIT_MILLIS = 100
 
 FILTERS: Mapping[str, Mapping[str, str]] = {
     "": {},
@@ -47,7 +46,7 @@ FILTERS: Mapping[str, Mapping[str, str]] = {
 
 
 def main() -> None:
-    """Print the milliseconds of each view with each filter; exit with 1 when one is above the limit."""
+    """Print the milliseconds of each view with each filter."""
     slowest = 0.0
     for shape in sys.argv[1:] or SHAPES:
         events = list(SHAPES[shape]())
@@ -63,7 +62,6 @@ def main() -> None:
             sys.stdout.write(f"{view[:11]:12}" + "".join(f"{each:12.1f}" for each in millis) + "\n")
             slowest = max(slowest, *millis)
     sys.stdout.write(f"\nslowest: {slowest:.0f} ms\n")
-    sys.exit(slowest > LIMIT_MILLIS)
 
 
 def _millis(index: Index, view: str, query: Mapping[str, str]) -> float:

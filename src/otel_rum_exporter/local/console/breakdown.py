@@ -25,7 +25,8 @@ def breakdown_list(received: Received, scope: Scope) -> Json:
     sessions = Counter([frozenset(each.of.summary.values) for each in found])
     loads: defaultdict[Values, list[float]] = defaultdict(list)
     for shared, millis in selected.measured(NAVIGATION, "shared"):
-        loads[shared.values].append(millis)
+        if millis is not None:
+            loads[shared.values].append(millis)
     counts = {
         "page_views": _by_values(selected.counts(PAGE_VIEW)),
         "errors": _by_values(selected.counts(JS_ERROR)),

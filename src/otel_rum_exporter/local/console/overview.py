@@ -93,7 +93,7 @@ def _chart(selected: Selection, found: Sequence[Listed]) -> Json:
         **{outcome: selected.times(HTTP, outcome) for outcome in ("4xx", "5xx", "failed")},
     }
     by_step: dict[int, list[float]] = defaultdict(list)
-    loads = list(selected.measured(NAVIGATION, "at"))
+    loads = [(at, millis) for at, millis in selected.measured(NAVIGATION, "at") if millis is not None]
     for step, (_, millis) in zip(axis.steps_of([at for at, _ in loads]), loads, strict=True):
         by_step[step].append(millis)
     return {

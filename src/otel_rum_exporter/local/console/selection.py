@@ -107,10 +107,9 @@ class Selection:
             return columns.ordered_millis()
         return sorted([millis for millis in self._column(name, "millis") if millis is not None])
 
-    def measured(self, name: str, column: str) -> Iterable[tuple[Any, float]]:
+    def measured(self, name: str, column: str) -> Iterable[tuple[Any, float | None]]:
         """Return a column of the events of a type, with their durations, of web vitals their values."""
-        pairs = zip(self._column(name, column), self._column(name, "millis"), strict=True)
-        return ((value, millis) for value, millis in pairs if millis is not None)
+        return zip(self._column(name, column), self._column(name, "millis"), strict=True)
 
     def times(self, name: str, outcome: str = "") -> list[float]:
         """Return the sorted times of the events of a type, with this outcome if it is given."""
@@ -144,7 +143,8 @@ class Selection:
     def _millis_by_page(self, name: str) -> Mapping[str, list[float]]:
         found = defaultdict(list)
         for shared, millis in self.measured(name, "shared"):
-            found[shared.page].append(millis)
+            if millis is not None:
+                found[shared.page].append(millis)
         for some in found.values():
             some.sort()
         return found
@@ -168,8 +168,10 @@ class Selection:
         """The number of sessions with events of each page."""
         if not self.narrows:
             return {page: len(sessions) for page, sessions in self.index.page_sessions.items() if page}
-        pairs = {(shared.page, shared.session) for shared in self.shared}
-        return Counter([page for page, _ in pairs if page])
+        found: defaultdict[str, list[IndexedSession]] = defaultdict(list)
+        for shared in self.shared:
+            found[shared.page].append(shared.session)
+        return {page: len(set(sessions)) for page, sessions in found.items() if page}
 
     @cached_property
     def sessions(self) -> set[IndexedSession]:
