@@ -13,7 +13,8 @@ from tests.local.console.records import MONITOR, NOW, error, event, page_view, r
 
 def selected(events: list[Event], **query: Any) -> list[Event]:
     """Return the events that a view of an index shows."""
-    return [fact.event for fact in Selection(Index(events), scope(**query)).facts]
+    selection = Selection(Index(events), scope(**query))
+    return [fact.event for name in selection.type_counts for fact in selection.of_type(name)]
 
 
 @pytest.mark.parametrize("name", RANGES)

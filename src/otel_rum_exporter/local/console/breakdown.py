@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, Json
-from .fact import Fact, Values
+from .fact import Shared, Values
 from .received import Received
 from .scope import Scope
 from .selection import Selection
@@ -24,13 +24,13 @@ def breakdown_list(received: Received, scope: Scope) -> Json:
     # Most sessions have one of few combinations.
     sessions = Counter([frozenset(each.of.summary.values) for each in found])
     loads: defaultdict[Values, list[float]] = defaultdict(list)
-    for fact in selected.of_type(NAVIGATION):
-        if fact.millis is not None:
-            loads[fact.values].append(fact.millis)
+    for shared, millis in selected.measured(NAVIGATION, "shared"):
+        if millis is not None:
+            loads[shared.values].append(millis)
     counts = {
-        "page_views": Counter([fact.values for fact in selected.of_type(PAGE_VIEW)]),
-        "errors": Counter([fact.values for fact in selected.of_type(JS_ERROR)]),
-        "failed_requests": Counter(_failed(selected.of_type(HTTP))),
+        "page_views": _by_values(selected.counts(PAGE_VIEW)),
+        "errors": _by_values(selected.counts(JS_ERROR)),
+        "failed_requests": Counter([fact.values for fact in selected.of_type(HTTP) if fact.is_problem]),
     }
     return {
         "sessions": len(found),
@@ -38,8 +38,11 @@ def breakdown_list(received: Received, scope: Scope) -> Json:
     }
 
 
-def _failed(requests: Iterable[Fact]) -> list[Values]:
-    return [fact.values for fact in requests if fact.is_problem]
+def _by_values(counts: Mapping[Shared, int]) -> Counter[Values]:
+    found: Counter[Values] = Counter()
+    for shared, count in counts.items():
+        found[shared.values] += count
+    return found
 
 
 def _dimension(

@@ -29,6 +29,7 @@ class Shared:
     user: str | None
     values: Values
     words: str
+    page: str
     events: int = 0
 
 
@@ -38,10 +39,9 @@ class Fact:
 
     `start` is the timestamp `at` without the duration, because RUM's timestamps are end times. `outcome` and `status`
     are of HTTP requests; `label` is the method or the file type; similar URLs and similar errors have the same
-    `pattern`; `words` is the text that a search reads beside that of `shared`. `call` is the span or URL that the two
-    events of a call have; `other` is the other one, and `is_second` counts a call once. `is_served` is of requests that
-    the application served. `trace` is a trace id of 32 hexadecimal digits; `span` and `trace_end` are of events that
-    have them in their id only.
+    `pattern`. `call` is the span or URL that the two events of a call have; `other` is the other one, and `is_second`
+    counts a call once. `is_served` is of requests that the application served. `trace` is a trace id of 32 hexadecimal
+    digits; `span` and `trace_end` are of events that have them in their id only.
     """
 
     event: Event
@@ -60,7 +60,6 @@ class Fact:
     label: str
     url: str
     pattern: str
-    words: str
     trace: str
     span: str
     trace_end: str

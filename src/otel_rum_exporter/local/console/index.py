@@ -9,9 +9,9 @@ from bisect import bisect_left, insort
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable
 from heapq import nsmallest
-from itertools import islice
 
 from ..record import Event
+from .columns import Columns
 from .event_fields import (
     DIMENSIONS,
     Json,
@@ -60,20 +60,22 @@ class Index:
         self.pages: defaultdict[str, PageTotals] = defaultdict(PageTotals)
         self._traces: defaultdict[str, list[Fact]] = defaultdict(list)
         self._times: defaultdict[str, list[float]] = defaultdict(list)
-        self._by_type: defaultdict[str, deque[Fact]] = defaultdict(deque)
+        self.types: defaultdict[str, Columns] = defaultdict(Columns)
         self._values: dict[tuple[str, ...], Values] = {}
         self._patterns: dict[str, str] = {}
         self._own_names: set[str] = set()
-        self._ordered: dict[str, tuple[int, list[float]]] = {}
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in DIMENSIONS}
 
     def add(self, events: Iterable[Event]) -> None:
         """Add the latest events."""
         for event in events:
+            fields = own_fields(event)
+            if len(self._own_names) < _MAX_NAMES:
+                self._own_names.update([name.upper() for name, _ in fields])
             fact = self._fact(event)
             fact.shared.events += 1
             self.facts.append(fact)
-            self._by_type[event.type].append(fact)
+            self.types[event.type].add(fact, lines(fields))
             insort(self._times[_series(fact)], fact.at)
             fact.session.add(fact)
             self.pages[fact.page].add(fact)
@@ -90,17 +92,10 @@ class Index:
         for _ in range(min(count, len(self.facts))):
             fact = self.facts.popleft()
             self.forgotten += 1
-            if fact.type in self._ordered and fact.millis is not None:
-                ordered = self.ordered_millis(fact.type)
-                del ordered[bisect_left(ordered, fact.millis)]
-                self._ordered[fact.type] = (len(self._by_type[fact.type]) - 1, ordered)
-            elif fact.type in self._ordered:
-                known, ordered = self._ordered[fact.type]
-                self._ordered[fact.type] = (max(known - 1, 0), ordered)
-            same_type = self._by_type[fact.type]
-            same_type.popleft()
+            same_type = self.types[fact.type]
+            same_type.forget()
             if not same_type:
-                del self._by_type[fact.type]
+                del self.types[fact.type]
             times = self._times[_series(fact)]
             del times[bisect_left(times, fact.at)]
             self.pages[fact.page].remove(fact)
@@ -131,33 +126,14 @@ class Index:
         same_end = () if fact.trace else self._traces.get(fact.trace_end, ())
         return fact.trace or next((other.trace for other in same_end if other.trace), "")
 
-    def of_type(self, name: str) -> Collection[Fact]:
-        """Return the events of a type."""
-        return self._by_type.get(name, ())
-
-    def ordered_millis(self, name: str) -> list[float]:
-        """Return the durations of the events of a type, of web vitals their values, in ascending order."""
-        facts = self.of_type(name)
-        known, ordered = self._ordered.get(name, (0, []))
-        ordered += [fact.millis for fact in islice(facts, known, None) if fact.millis is not None]
-        # Fast, because all but the end is in order.
-        ordered.sort()
-        self._ordered[name] = (len(facts), ordered)
-        return ordered
-
     def times(self, series: str) -> list[float]:
         """Return the sorted times of a type of events, of requests of an outcome."""
         return self._times.get(series, [])
 
     @property
-    def type_counts(self) -> dict[str, int]:
-        """The number of events of each type."""
-        return {name: len(facts) for name, facts in self._by_type.items()}
-
-    @property
     def custom_types(self) -> list[str]:
         """The types of custom events."""
-        return [name for name, facts in self._by_type.items() if facts[0].kind == "custom"]
+        return [name for name, columns in self.types.items() if columns.facts[0].kind == "custom"]
 
     @property
     def values(self) -> Collection[Values]:
@@ -186,9 +162,6 @@ class Index:
             path = ("request", "url") if its_kind == "http" else ("targetUrl",)
             sent = without_query(text(event.details, *path)) or NO_URL
         values = self._values_of(event)
-        fields = own_fields(event)
-        if len(self._own_names) < _MAX_NAMES:
-            self._own_names.update([name.upper() for name, _ in fields])
         trace = trace_id(event)
         span, trace_end = span_of(event)
         millis = number(event.details, "value") if its_kind == "vital" else duration_millis(event)
@@ -209,7 +182,6 @@ class Index:
             label=text(event.details, "request", "method") or text(event.details, "fileType") if sent else "",
             url=sent,
             pattern=error_key(event) if its_kind == "error" else self._pattern_of(sent) if sent else "",
-            words=lines(fields),
             trace=trace,
             span=span,
             trace_end=_end_of(trace) or (trace_end if its_kind in _IN_TRACES else ""),

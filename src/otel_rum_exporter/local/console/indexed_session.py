@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Collection
 
 from .fact import START, Fact, Shared, Values
 from .session_summary import SessionSummary
@@ -20,7 +19,7 @@ Key = tuple[str, "str | None"]
 class IndexedSession:
     """The stored events of one session in order of arrival. Compared by identity."""
 
-    __slots__ = ("_alone", "_in_order", "_shared", "facts", "forgotten", "key", "summary")
+    __slots__ = ("_alone", "_in_order", "facts", "forgotten", "key", "shared", "summary")
 
     def __init__(self, key: Key) -> None:
         self.key = key
@@ -28,20 +27,15 @@ class IndexedSession:
         self.summary = SessionSummary()
         self.forgotten = 0
         self._in_order: list[Fact] | None = None
-        self._shared: dict[tuple[str | None, Values, str], Shared] = {}
+        self.shared: dict[tuple[str | None, Values, str], Shared] = {}
         self._alone: dict[tuple[str, bool], list[Fact]] = {}
 
     def shared_by(self, user: str | None, values: Values, words: str) -> Shared:
         """Return the group of the events with this user, these values and these words."""
-        found = self._shared.get((user, values, words))
+        found = self.shared.get((user, values, words))
         if found is None:
-            found = self._shared[user, values, words] = Shared(self, user, values, words)
+            found = self.shared[user, values, words] = Shared(self, user, values, words, page=values.by_name["page"])
         return found
-
-    @property
-    def shared(self) -> Collection[Shared]:
-        """The values that its events share, in groups."""
-        return self._shared.values()
 
     def pair(self, fact: Fact) -> None:
         """Connect the two events of one call: the request and its measured duration, which end at the same time."""
@@ -73,7 +67,7 @@ class IndexedSession:
         shared = fact.shared
         shared.events -= 1
         if not shared.events:
-            del self._shared[shared.user, shared.values, shared.words]
+            del self.shared[shared.user, shared.values, shared.words]
         if fact.other:
             fact.other.is_second = False
             fact.other.other = None

@@ -33,7 +33,7 @@ def overview(received: Received, scope: Scope) -> Json:
 
 def overview_of(selected: Selection) -> Json:
     """Return the totals, charts and first rows of a selection."""
-    events = len(selected.facts)
+    events = sum(selected.type_counts.values())
     found = in_scope(selected)
     loads = selected.millis_of(NAVIGATION)
     return {
@@ -46,7 +46,7 @@ def overview_of(selected: Selection) -> Json:
         "vitals": [vital(each, selected.millis_of(each.event_type)) for each in VITALS],
         "chart": _chart(selected, found),
         "sessions": {
-            "started": len(selected.of_type(SESSION_START)),
+            "started": selected.type_counts.get(SESSION_START, 0),
             "total": len(found),
             "rows": [each.row() for each in _latest(found)],
         },
@@ -74,14 +74,10 @@ def _types(selected: Selection) -> Json:
 
 
 def _axis(selected: Selection, found: Sequence[Listed]) -> Axis:
-    """Return an axis over the requested time, else over the events; it ends now when the latest event is recent."""
+    """Return an axis over the requested time, else over the sessions; it ends now when the latest event is recent."""
     scope = selected.scope
-    if scope.has_filters and selected.narrows:
-        times = [fact.at for fact in selected.facts]
-        first, latest = min(times, default=scope.now), max(times, default=scope.now)
-    else:
-        first = min((each.first for each in found), default=scope.now)
-        latest = max((each.last for each in found), default=scope.now)
+    first = min((each.first for each in found), default=scope.now)
+    latest = max((each.last for each in found), default=scope.now)
     end = scope.now if scope.since or scope.now - latest < _RECENT_SECONDS else latest
     start = scope.since or first
     # `until` is exclusive: it is the start of the next step.
@@ -97,10 +93,9 @@ def _chart(selected: Selection, found: Sequence[Listed]) -> Json:
         **{outcome: selected.times(HTTP, outcome) for outcome in ("4xx", "5xx", "failed")},
     }
     by_step: dict[int, list[float]] = defaultdict(list)
-    loads = selected.of_type(NAVIGATION)
-    for step, fact in zip(axis.steps_of([fact.at for fact in loads]), loads, strict=True):
-        if fact.millis is not None:
-            by_step[step].append(fact.millis)
+    loads = [(at, millis) for at, millis in selected.measured(NAVIGATION, "at") if millis is not None]
+    for step, (_, millis) in zip(axis.steps_of([at for at, _ in loads]), loads, strict=True):
+        by_step[step].append(millis)
     return {
         "start": axis.start,
         "step_seconds": axis.step_seconds,

@@ -42,7 +42,7 @@ def _neighbours(name: str, selected: Selection) -> Json:
     """Return the pages before and after the page's views, in the sessions with an event in scope."""
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()
-    for session in selected.page_sessions.get(name, ()):
+    for session in selected.sessions:
         pages = [EDGE, *(page for _, page in session.summary.views), EDGE]
         for previous, current, following in zip(pages, pages[1:], pages[2:], strict=False):
             if current == name:

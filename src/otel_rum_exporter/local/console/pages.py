@@ -49,7 +49,7 @@ def _row(name: str, selected: Selection) -> Json:
     return {
         "page": name,
         "views": totals.views,
-        "sessions": len(selected.page_sessions[name]),
+        "sessions": selected.sessions_of_pages[name],
         "loads": len(loads),
         "p50_millis": percentile(loads, 50),
         "p75_millis": percentile(loads, 75),

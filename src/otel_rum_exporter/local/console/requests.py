@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from .axis import Axis
@@ -44,11 +45,14 @@ def request_list(received: Received, scope: Scope) -> Json:
 def request_rows(selected: Selection) -> Json:
     """Return the requested URLs of a selection, and the latest calls of the query's `url`."""
     scope = selected.scope
-    groups: defaultdict[tuple[str, bool], _Group] = defaultdict(_Group)
+    results: defaultdict[tuple[str, bool], list[Fact]] = defaultdict(list)
     for fact in selected.of_type(HTTP):
-        groups[fact.pattern, fact.is_served].results.append(fact)
+        results[fact.pattern, fact.is_served].append(fact)
+    timings: defaultdict[str, list[Fact]] = defaultdict(list)
     for fact in selected.of_type(RESOURCE):
-        groups[fact.pattern, False].timings.append(fact)
+        timings[fact.pattern].append(fact)
+    keys = dict.fromkeys([*results, *((url, False) for url in timings)])
+    groups = {key: _Group(results.get(key, []), [] if key[1] else timings.get(key[0], [])) for key in keys}
     asked = scope.query.get("url", ""), scope.query.get("direction") == "served"
     detail = _detail(*asked, groups[asked]) if asked in groups else None
     rows = [_row(*key, group) for key, group in groups.items()]
@@ -75,8 +79,8 @@ def request_rows(selected: Selection) -> Json:
 class _Group:
     """The events of a row: results of requests, and measured durations."""
 
-    results: list[Fact] = field(default_factory=list)
-    timings: list[Fact] = field(default_factory=list)
+    results: list[Fact]
+    timings: list[Fact]
 
 
 def _row(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - the members of a key
@@ -103,16 +107,19 @@ def _row(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - th
 def _detail(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - the members of a key
     # The request stands for a call, its measured duration only without one.
     calls = [*group.results, *(fact for fact in group.timings if not fact.other)]
-    calls = sorted(calls or group.timings, key=lambda fact: fact.at, reverse=True)
+    calls = sorted(calls or group.timings, key=attrgetter("at"), reverse=True)
     axis = Axis.over(calls[-1].at, calls[0].at)
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for fact in calls:
+        times[fact.outcome].append(fact.at)
     return {
         **_row(url, is_served, group),
         "calls": len(calls),
         "chart": {
             "start": axis.start,
             "step_seconds": axis.step_seconds,
-            "timed": axis.counts([fact.at for fact in calls if not fact.outcome]),
-            **{name: axis.counts([fact.at for fact in calls if fact.outcome == name]) for name in _OUTCOMES},
+            "timed": axis.counts(times[""]),
+            **{name: axis.counts(times[name]) for name in _OUTCOMES},
         },
         "samples": _samples(calls[:_MAX_SAMPLES]),
     }

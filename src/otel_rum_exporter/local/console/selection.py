@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
-from itertools import chain
+from itertools import chain, compress
+from typing import Any
 
+from .columns import Columns
 from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW
 from .fact import Fact, Shared
 from .index import Index
@@ -19,8 +21,8 @@ from .search import Term
 class Selection:
     """The events in scope. Without filters the index has most answers already.
 
-    A filter is compared with what events share first, of which there is much less. An event is read only when that does
-    not decide.
+    A filter is compared with what events share first, of which there is much less. The times and texts of the events
+    are read only when that does not decide.
     """
 
     def __init__(self, index: Index, scope: Scope) -> None:
@@ -29,10 +31,10 @@ class Selection:
         self._shared: set[Shared] | None = None
         self._terms: list[tuple[Term, set[Shared]]] = []
         if scope.has_filters:
-            self._compare_shared([shared for session in index.sessions.values() for shared in session.shared])
+            self._compare_shared(_every(index))
         self._is_timed = not _covers(index, scope)
         self.narrows = self._is_timed or self._shared is not None or bool(self._terms)
-        self._selected: dict[str, Collection[Fact]] = {}
+        self._chosen: dict[str, list[bool]] = {}
 
     def _compare_shared(self, every: Collection[Shared]) -> None:
         wanted = self.scope.wanted.items()
@@ -52,71 +54,70 @@ class Selection:
         if len(found) < len(every):
             self._shared = found
 
-    def select(self, facts: Iterable[Fact]) -> list[Fact]:
-        """Return the events in scope among these, in the same order."""
-        found = list(facts)
-        if (fitting := self._shared) is not None:
-            found = [fact for fact in found if fact.shared in fitting]
+    def _is_chosen(self, columns: Columns) -> list[bool]:
+        """Return for each event in columns whether it is in scope."""
+        # Lists, because a call for each event would take most of the time.
+        chosen = [True] * len(columns) if self._shared is None else list(map(self._shared.__contains__, columns.shared))
         if self._is_timed:
             since, until = self.scope.since or float("-inf"), self.scope.until or float("inf")
-            found = [fact for fact in found if since <= fact.at < until]
-        # Lists by a text, because a call for each event would take most of the time.
+            chosen = [each and since <= at < until for each, at in zip(chosen, columns.at, strict=True)]
         for term, hits in self._terms:
-            text = term.texts[0]
-            if term.is_excluded:
-                for each in term.texts:
-                    found = [fact for fact in found if each not in fact.words]
-            elif len(term.texts) == 1:
-                found = [fact for fact in found if fact.shared in hits or text in fact.words]
-            else:
-                others = [fact for fact in found if fact.shared not in hits]
-                either = set(
-                    chain.from_iterable([fact for fact in others if each in fact.words] for each in term.texts)
-                )
-                found = [fact for fact in found if fact.shared in hits or fact in either]
-        return found
+            misses = chosen
+            if hits and not term.is_excluded:
+                misses = [each and shared not in hits for each, shared in zip(chosen, columns.shared, strict=True)]
+            for text in term.texts:
+                misses = [each and text not in words for each, words in zip(misses, columns.words, strict=True)]
+            if not term.is_excluded:
+                misses = [each and not missed for each, missed in zip(chosen, misses, strict=True)]
+            chosen = misses
+        return chosen
 
-    @cached_property
-    def facts(self) -> Collection[Fact]:
-        """All events in scope, oldest first."""
-        return self.select(self.index.facts) if self.narrows else self.index.facts
+    def _chosen_of(self, name: str) -> list[bool]:
+        if name not in self._chosen:
+            self._chosen[name] = self._is_chosen(self.index.types[name])
+        return self._chosen[name]
 
-    @cached_property
-    def _by_type(self) -> Mapping[str, list[Fact]]:
-        found: dict[str, list[Fact]] = defaultdict(list)
-        for fact in self.facts:
-            found[fact.type].append(fact)
-        return found
+    def _column(self, name: str, column: str) -> Iterable[Any]:
+        """Return a column of the events of a type, of those in scope."""
+        columns = self.index.types.get(name)
+        if columns is None:
+            return ()
+        values: Collection[Any] = getattr(columns, column)
+        return compress(values, self._chosen_of(name)) if self.narrows else values
 
-    def of_type(self, name: str) -> Collection[Fact]:
-        """Return the events of a type in scope."""
-        if not self.narrows:
-            return self.index.of_type(name)
-        # All events in the order of memory are read faster than those of many types one after another.
-        if "facts" in self.__dict__:
-            return self._by_type.get(name, ())
-        if name not in self._selected:
-            self._selected[name] = self.select(self.index.of_type(name))
-        return self._selected[name]
+    def of_type(self, name: str) -> list[Fact]:
+        """Return the events of a type in scope, oldest first."""
+        return list(self._column(name, "facts"))
 
     @cached_property
     def type_counts(self) -> Mapping[str, int]:
         """The number of events of each type."""
         if not self.narrows:
-            return self.index.type_counts
-        return {name: len(facts) for name, facts in self._by_type.items()}
+            return {name: len(columns) for name, columns in self.index.types.items()}
+        counts = {name: self._chosen_of(name).count(True) for name in self.index.types}
+        return {name: count for name, count in counts.items() if count}
+
+    def counts(self, name: str) -> Counter[Shared]:
+        """Return the number of the events of a type, in groups by what they share."""
+        return Counter(self._column(name, "shared"))
 
     def millis_of(self, name: str) -> list[float]:
         """Return the durations of the events of a type, of web vitals their values, in ascending order."""
-        if not self.narrows:
-            return self.index.ordered_millis(name)
-        return sorted([fact.millis for fact in self.of_type(name) if fact.millis is not None])
+        if not self.narrows and (columns := self.index.types.get(name)):
+            return columns.ordered_millis()
+        return sorted([millis for millis in self._column(name, "millis") if millis is not None])
+
+    def measured(self, name: str, column: str) -> Iterable[tuple[Any, float | None]]:
+        """Return a column of the events of a type, with their durations, of web vitals their values."""
+        return zip(self._column(name, column), self._column(name, "millis"), strict=True)
 
     def times(self, name: str, outcome: str = "") -> list[float]:
         """Return the sorted times of the events of a type, with this outcome if it is given."""
         if not self.narrows:
             return self.index.times(outcome or name)
-        return sorted([fact.at for fact in self.of_type(name) if not outcome or fact.outcome == outcome])
+        if outcome:
+            return sorted([fact.at for fact in self.of_type(name) if fact.outcome == outcome])
+        return sorted(self._column(name, "at"))
 
     @cached_property
     def pages(self) -> Mapping[str, PageTotals]:
@@ -124,34 +125,38 @@ class Selection:
         if not self.narrows:
             return {name: totals for name, totals in self.index.pages.items() if name}
         found: defaultdict[str, PageTotals] = defaultdict(
-            PageTotals, {page: PageTotals() for page in self.page_sessions}
+            PageTotals, {page: PageTotals() for page in self.sessions_of_pages}
         )
-        for page, count in Counter([fact.page for fact in self.of_type(PAGE_VIEW)]).items():
+        for page, count in Counter([shared.page for shared in self._column(PAGE_VIEW, "shared")]).items():
             found[page].views = count
-        for page, count in Counter([fact.page for fact in self.of_type(JS_ERROR)]).items():
+        for page, count in Counter([shared.page for shared in self._column(JS_ERROR, "shared")]).items():
             found[page].errors = count
         for page, count in Counter([fact.page for fact in self.of_type(HTTP) if fact.is_problem]).items():
             found[page].failed_requests = count
-        for fact in self.of_type(NAVIGATION):
-            if fact.millis is not None:
-                found[fact.page].loads.append(fact.millis)
-        for fact in self.of_type(LCP.event_type):
-            if fact.millis is not None:
-                found[fact.page].paints.append(fact.millis)
-        for totals in found.values():
-            totals.loads.sort()
-            totals.paints.sort()
+        for page, millis in self._millis_by_page(NAVIGATION).items():
+            found[page].loads = millis
+        for page, millis in self._millis_by_page(LCP.event_type).items():
+            found[page].paints = millis
         found.pop("", None)
+        return found
+
+    def _millis_by_page(self, name: str) -> Mapping[str, list[float]]:
+        found = defaultdict(list)
+        for shared, millis in self.measured(name, "shared"):
+            if millis is not None:
+                found[shared.page].append(millis)
+        for some in found.values():
+            some.sort()
         return found
 
     @cached_property
     def shared(self) -> Collection[Shared]:
         """The values that the events in scope share, in groups."""
         if not self.narrows:
-            return [shared for session in self.index.sessions.values() for shared in session.shared]
+            return _every(self.index)
         if self._shared is not None and not self._terms and not self._is_timed:
             return self._shared
-        return {fact.shared for fact in self.facts}
+        return set(chain.from_iterable(self._column(name, "shared") for name in self.index.types))
 
     @cached_property
     def users(self) -> set[str | None]:
@@ -159,20 +164,23 @@ class Selection:
         return {shared.user for shared in self.shared}
 
     @cached_property
-    def page_sessions(self) -> Mapping[str, Collection[IndexedSession]]:
-        """The sessions with events of each page."""
+    def sessions_of_pages(self) -> Mapping[str, int]:
+        """The number of sessions with events of each page."""
         if not self.narrows:
-            return {page: sessions for page, sessions in self.index.page_sessions.items() if page}
-        found: defaultdict[str, set[IndexedSession]] = defaultdict(set)
+            return {page: len(sessions) for page, sessions in self.index.page_sessions.items() if page}
+        found: defaultdict[str, list[IndexedSession]] = defaultdict(list)
         for shared in self.shared:
-            found[shared.values.by_name["page"]].add(shared.session)
-        found.pop("", None)
-        return found
+            found[shared.page].append(shared.session)
+        return {page: len(set(sessions)) for page, sessions in found.items() if page}
 
     @cached_property
     def sessions(self) -> set[IndexedSession]:
         """The sessions with an event in scope."""
         return {shared.session for shared in self.shared}
+
+
+def _every(index: Index) -> list[Shared]:
+    return list(chain.from_iterable([session.shared.values() for session in index.sessions.values()]))
 
 
 def _covers(index: Index, scope: Scope) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from .event_fields import Json
@@ -76,11 +77,14 @@ def in_scope(selection: Selection) -> list[Listed]:
     scope = selection.scope
     since, until = scope.since or float("-inf"), scope.until or float("inf")
     found = []
-    for session in selection.sessions if scope.has_filters and selection.narrows else selection.index.sessions.values():
+    sessions: Iterable[IndexedSession] = selection.index.sessions.values()
+    if scope.has_filters and selection.narrows:
+        sessions = filter(selection.sessions.__contains__, sessions)
+    for session in sessions:
         times = session.summary.times["e"]
         if since <= times[0] and times[-1] < until:
             found.append(Listed(times[0], times[-1], session))
         elif (begin := bisect_left(times, since)) < (end := bisect_left(times, until)):
             found.append(Listed(times[begin], times[end - 1], session))
-    # The ids keep the order of sessions that end at the same time.
-    return sorted(found, key=lambda each: (-each.last, each.of.key[0], each.of.key[1] or ""))
+    # Sessions that end at the same time stay in order of arrival.
+    return sorted(found, key=attrgetter("last"), reverse=True)
