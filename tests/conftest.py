@@ -20,6 +20,7 @@ from tests.spans import APP_MONITOR_ID
 
 hypothesis.settings.register_profile(
     "project",
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "50")),
     deadline=None,  # timing never decides a test
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
     derandomize=bool(os.environ.get("CI")),
