@@ -43,9 +43,9 @@ demo: $(VENV)/shop
 test: $(VENV)/test
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
-# Branch coverage of the package; the minimum is in pyproject.toml.
+# Branch coverage of the package; the minimum is in pyproject.toml. Properties are tried with more examples.
 coverage: $(VENV)/test
-	@$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term
+	@HYPOTHESIS_EXAMPLES=100 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term
 
 lint: $(VENV)/lint words
 	$(BIN)/ruff check

@@ -18,8 +18,13 @@ from otel_rum_exporter.local import LocalRum
 from tests.leaks import no_leaks
 from tests.spans import APP_MONITOR_ID
 
+# Until `pytest_runtestloop`: nothing of the imports and of the collection becomes garbage, and each pass over
+# their many objects takes time.
+gc.disable()
+
 hypothesis.settings.register_profile(
     "project",
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "50")),
     deadline=None,  # timing never decides a test
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
     derandomize=bool(os.environ.get("CI")),
@@ -63,10 +68,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path)  # a stable sort: the tests of a module stay in order
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
     """Exempt what collection made from garbage collection, which takes 0.3 s for it, and often happens in a test."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

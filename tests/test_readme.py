@@ -19,14 +19,11 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import yaml
-from django.core.wsgi import get_wsgi_application
-from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
 from flask import Flask
 from markdown_it import MarkdownIt
 from opentelemetry.sdk.trace import TracerProvider
@@ -38,6 +35,9 @@ from otel_rum_exporter.gateway.settings import GatewaySettings
 from otel_rum_exporter.local import LocalRum
 from tests.instrumentations import only, only_in_children
 from tests.spans import APP_MONITOR_ID
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 pytest_plugins = ["pytester"]
 
@@ -307,6 +307,8 @@ def _flask(block: str, _: Reader, __: pytest.Pytester) -> None:
 
 def _django(block: str, _: Reader, __: pytest.Pytester) -> None:
     """Run the last line with another WSGI application, because Django can be set up once in a process."""
+    from django.core.wsgi import get_wsgi_application
+
     imports, line = block.split("\n\n")
     wsgi: dict[str, Any] = {}
     exec(imports, wsgi)
@@ -318,6 +320,9 @@ def _django(block: str, _: Reader, __: pytest.Pytester) -> None:
 
 
 def _fastapi(block: str, _: Reader, __: pytest.Pytester) -> None:
+    from fastapi import FastAPI
+    from fastapi.responses import HTMLResponse
+
     app = FastAPI()
     app.add_api_route("/", lambda: HTMLResponse("<p>Hello</p>"), response_class=HTMLResponse)
     exec(block, {"app": app})

@@ -204,6 +204,7 @@ def test_the_step_counter_finds_quadratic_patterns() -> None:
     assert two.steps > 3.5 * one.steps
 
 
+@settings(max_examples=100)
 @given(st.text(max_size=60), st.text("abcXYZ-_.~%", min_size=1, max_size=10))
 def test_no_query_of_a_url_in_a_text_survives(around: str, path: str) -> None:
     """Around it, any text is possible."""

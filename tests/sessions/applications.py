@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import django
-import fastapi
 import flask
 import httpx
-from django.conf import settings as django_settings
-from django.core.asgi import get_asgi_application
-from django.core.wsgi import get_wsgi_application
-from django.http import HttpRequest, HttpResponse
-from django.test import override_settings
-from django.urls import path
-from opentelemetry.instrumentation.django import DjangoInstrumentor
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_rum_exporter.sessions.middleware import RumSessionMiddleware, RumSessionWsgiMiddleware
+
+# Django and FastAPI are imported where they are used: each worker collects all tests, and few run these.
+if TYPE_CHECKING:
+    import fastapi
 
 PATH = "/api/orders"
 """Its response has status 200, after a span with the name `work`."""
@@ -73,6 +67,9 @@ def _fail() -> str:
 
 
 def _fastapi_application(provider: TracerProvider) -> fastapi.FastAPI:
+    import fastapi
+    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
     application = fastapi.FastAPI()
     application.get(PATH)(_work(provider))
     application.get(BROKEN_PATH)(_fail)
@@ -123,6 +120,13 @@ def flask_inside(provider: TracerProvider) -> Iterator[Get]:
 
 
 def _django_project(provider: TracerProvider) -> Iterator[None]:
+    import django
+    from django.conf import settings as django_settings
+    from django.http import HttpRequest, HttpResponse
+    from django.test import override_settings
+    from django.urls import path
+    from opentelemetry.instrumentation.django import DjangoInstrumentor
+
     work = _work(provider)
 
     def orders(_: HttpRequest) -> HttpResponse:
@@ -145,12 +149,16 @@ def _django_project(provider: TracerProvider) -> Iterator[None]:
 
 def django_wsgi(provider: TracerProvider) -> Iterator[Get]:
     """Put the middleware around a WSGI application of Django."""
+    from django.core.wsgi import get_wsgi_application
+
     for _ in _django_project(provider):
         yield get_from_wsgi(RumSessionWsgiMiddleware(get_wsgi_application(), tracer_provider=provider))
 
 
 def django_asgi(provider: TracerProvider) -> Iterator[Get]:
     """Put the middleware around an ASGI application of Django."""
+    from django.core.asgi import get_asgi_application
+
     for _ in _django_project(provider):
         yield get_from_asgi(RumSessionMiddleware(get_asgi_application(), tracer_provider=provider))
 
