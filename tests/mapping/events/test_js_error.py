@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from opentelemetry._logs import SeverityNumber
+from opentelemetry.trace import Status, StatusCode
 
 from otel_rum_exporter.mapping.events.js_error import JS_ERROR_EVENT, js_error_details
 from otel_rum_exporter.mapping.log_view import LogView
@@ -190,6 +191,13 @@ def test_an_ios_hang_span_is_an_error() -> None:
     assert mapped(make_span("device.hang", attributes)) == [
         ("js_error_event", {"version": "1.0.0", "type": "hang", "message": "Hang detected", "stack": "0 main"})
     ]
+
+
+def test_an_error_span_without_a_message_has_the_description_of_its_status() -> None:
+    """Some instrumentations write the message there only."""
+    failed = make_span("boom", {"exception.type": "E"}, status=Status(StatusCode.ERROR, "no such order"))
+    ((_, details),) = mapped(failed)
+    assert (details["type"], details["message"]) == ("E", "no such order")
 
 
 def test_a_splunk_error_span_is_an_error() -> None:
