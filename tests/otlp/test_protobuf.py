@@ -117,6 +117,18 @@ def test_many_empty_messages_take_no_memory(body: bytes) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("field", [b"\x28\x01", b"\x2d1234", b"\x2912345678"], ids=["number", "4 bytes", "8 bytes"])
+@pytest.mark.parametrize("tags", [b"", b"\x0a", b"\x12\x0a"], ids=["body", "block", "scope"])
+def test_fields_that_otlp_does_not_have_count_as_records(field: bytes, tags: bytes) -> None:
+    """A message of 64 MiB of them, which compresses to some kilobytes, took 20 seconds."""
+    body = field * 11
+    for tag in tags:
+        body = bytes([tag, len(body)]) + body
+    assert decode_protobuf(body, Signal.TRACES, 100).records == ()
+    with pytest.raises(TooManyRecordsError):
+        decode_protobuf(body, Signal.TRACES, 10)
+
+
 def test_mutated_bodies_raise_only_otlp_errors() -> None:
     """Bytes are changed, removed and inserted."""
     random_source = random.Random(7)

@@ -8,6 +8,7 @@ https://protobuf.dev/programming-guides/encoding/
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from .model import MAX_RECORDS, Signal
 
@@ -20,7 +21,9 @@ class WireError(ValueError):
 
 
 def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield number, start and end of each length-delimited field between two offsets.
+    """Yield number, start and end of each length-delimited field between two offsets, and 0 as number of other fields.
+
+    All fields are yielded, because callers limit their number: a compressed message may have millions.
 
     Raises:
         WireError: if the fields do not fill the range exactly.
@@ -35,14 +38,13 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
                 raise WireError(f"a field at byte {at} is {length} bytes long, but only {end - at} follow")
             yield tag >> 3, at, at + length
             at += length
-        elif kind == _VARINT:
-            _, at = _varint(data, at, end)
-        elif kind in {_FIXED64, _FIXED32}:
-            at += 8 if kind == _FIXED64 else 4
+        elif kind in {_VARINT, _FIXED64, _FIXED32}:
+            at = _varint(data, at, end)[1] if kind == _VARINT else at + (8 if kind == _FIXED64 else 4)
+            if at > end:
+                raise WireError(f"it ends within the field at byte {end}")
+            yield 0, at, at
         else:
             raise WireError(f"byte {at - 1} begins a field of wire type {kind}, which OTLP does not use")
-        if at > end:
-            raise WireError(f"it ends within the field at byte {end}")
 
 
 _SPAN_TYPES = {1: _LENGTH, 2: _LENGTH, 4: _LENGTH, 6: _VARINT, 7: _FIXED64, 8: _FIXED64, 10: _VARINT, 11: _LENGTH}
@@ -58,6 +60,10 @@ https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/pr
 """
 
 
+_MAX_COMMON_FIELDS = 20
+"""The fields of a record that are looked at. Three tags are common, and a record has a field of each once."""
+
+
 def signal_of(data: bytes, start: int, end: int) -> Signal | None:
     """Return what the record between two offsets is, by its first field that only one kind has; None if unknown.
 
@@ -66,7 +72,8 @@ def signal_of(data: bytes, start: int, end: int) -> Signal | None:
     if start < end and data[start] in _SIGNALS:
         return _SIGNALS[data[start]]
     try:
-        following = (data[at] for _, _, at in fields_of(data, start, end) if at < end)
+        fields = islice(fields_of(data, start, end), _MAX_COMMON_FIELDS)
+        following = (data[at] for _, _, at in fields if at < end)
         return next((_SIGNALS[tag] for tag in following if tag in _SIGNALS), None)
     except WireError:
         return None
@@ -75,7 +82,7 @@ def signal_of(data: bytes, start: int, end: int) -> Signal | None:
 def signal_in(body: bytes) -> Signal:
     """Return what an export request has, by its first known record; logs if none is known.
 
-    It reads no more fields than a request may have records: a compressed message may have millions.
+    It reads no more fields than a request may have records.
 
     Raises:
         WireError: if it is not a request: not a protobuf message, or one without the field of the blocks.
