@@ -261,8 +261,10 @@ class KafkaConsumer:
         return max(0, end - partition.position)
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            raise FatalError(f"{error.str()}")
+        # As a message, a fatal error has a code of its own and no mark.
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - a public constant
+            fix = "start the consumer again; its group.instance.id, if it has one, must be its own"
+            raise FatalError(f"Kafka: {error.str()}. To fix: {fix}")
         self._log.add(
             f"kafka {error.name()}",
             "Kafka: %s; the consumer waits, retrying. To fix: check --brokers, the topics and the permissions.",
