@@ -202,6 +202,27 @@ def test_a_consumer_ends_in_time_although_its_brokers_are_away(
     assert "an offset of spans was not committed" in caplog.text
 
 
+def test_partitions_that_move_are_committed_before(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Although they are committed rarely. In a callback, librdkafka responds to no commit of another thread."""
+    monkeypatch.setattr("otel_rum_exporter.kafka.consumer.COMMIT_SECONDS", 3600.0)
+    rum = Rum()
+    with running(rum) as (brokers, run):
+        wait_until(lambda: run.consumer._next_commit > time.monotonic() + 60.0)
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(90)])
+        wait_until(lambda: len(rum.ids) == 90)
+        assert committed(brokers.bootstrap, "spans", PARTITIONS) == 0
+        other = Running(brokers, rum)
+        try:
+            wait_until(lambda: bool(other.consumer._partitions))
+            assert committed(brokers.bootstrap, "spans", PARTITIONS) > 0
+        finally:
+            other.stop()
+    assert "was not committed" not in caplog.text
+    assert len(rum.ids) == len(set(rum.ids)) == 90
+
+
 def test_a_full_partition_pauses_and_resumes() -> None:
     """RUM does not respond: messages in flight are bounded, and nothing is committed or lost."""
     rum = Rum()
@@ -333,7 +354,12 @@ def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPat
     pipeline = Pipeline(make_config(max_requests_per_second=0), rum)
     consumer = KafkaConsumer(KafkaSettings(brokers="127.0.0.1:1", topics=("spans",)), pipeline, 0)
     left_seconds: list[float] = []
-    monkeypatch.setattr(consumer, "_release", lambda _, seconds: left_seconds.append(seconds))
+
+    def settled(_: object, seconds: float) -> list[object]:
+        left_seconds.append(seconds)
+        return []
+
+    monkeypatch.setattr(consumer, "_settled", settled)
     flushed_seconds: list[float] = []
     flush = pipeline.final_flush
 
