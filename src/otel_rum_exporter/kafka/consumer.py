@@ -1,6 +1,6 @@
 """The consumer: a loop that hands messages over, commits what is settled, and follows rebalances.
 
-Everything runs in the thread of `run`, also the callbacks of librdkafka.
+Everything runs in the thread of `run`, also the callbacks of librdkafka, except the last commit and the close.
 """
 
 from __future__ import annotations
