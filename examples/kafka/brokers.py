@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 PRODUCER = 0
 """RD_KAFKA_PRODUCER: the type of the client that owns the cluster."""
 
-OFFSET_COMMIT = 8
-"""The number of the request, in Kafka's protocol."""
+OFFSET_COMMIT, HEARTBEAT = 8, 12
+"""The numbers of requests in Kafka's protocol."""
 
 
 class Brokers:
@@ -60,10 +60,10 @@ class Brokers:
         """Start a broker again."""
         self._library.rd_kafka_mock_broker_set_up(self._cluster, broker)
 
-    def fail_commits(self, *errors: int) -> None:
-        """Respond to the next commits with error codes."""
+    def fail(self, request: int, *errors: int) -> None:
+        """Respond to the next requests of a kind with error codes."""
         codes = (ctypes.c_int * len(errors))(*errors)
-        self._library.rd_kafka_mock_push_request_errors_array(self._cluster, OFFSET_COMMIT, len(errors), codes)
+        self._library.rd_kafka_mock_push_request_errors_array(self._cluster, request, len(errors), codes)
 
     def close(self) -> None:
         """Stop all brokers."""

@@ -85,6 +85,7 @@ def wait_until_committed(bootstrap: str, messages: int) -> None:
         if time.monotonic() > deadline:
             raise SystemExit(f"only {found} messages were committed in {TIMEOUT_SECONDS} s")
         time.sleep(0.5)
+    print(f"  {found:>5} of {MESSAGES} messages committed", flush=True)
 
 
 def main() -> None:
@@ -101,23 +102,25 @@ def main() -> None:
         }
         producer = Producer({"bootstrap.servers": brokers.bootstrap, "log_level": 2})
         with consumers(brokers.bootstrap, environment, 2) as running:
-            print("two consumers started")
+            print(f"two consumers started; the producer sends {MESSAGES // 2} of {MESSAGES} messages of {SPANS} spans")
             for number in range(MESSAGES // 2):
                 producer.produce(TOPIC, message(number))
             producer.flush()
             wait_until_committed(brokers.bootstrap, MESSAGES // 4)
             running[0].kill()
-            print("one consumer killed (SIGKILL)")
+            print("one consumer killed (SIGKILL); the producer sends the others")
             for number in range(MESSAGES // 2, MESSAGES):
                 producer.produce(TOPIC, message(number))
             producer.flush()
             wait_until_committed(brokers.bootstrap, MESSAGES)
+            print("all messages are committed; the other consumer ends")
         deliveries = Counter(event.id for event in rum.events)
     sent, delivered = MESSAGES * SPANS, len(deliveries)
     print(f"\nspans sent        {sent:>6,}")
     print(f"events delivered  {delivered:>6,}")
     print(f"lost              {sent - delivered:>6,}")
-    print(f"delivered again   {sum(deliveries.values()) - delivered:>6,}  with the same event ids, after the kill")
+    twice = sum(deliveries.values()) - delivered
+    print(f"delivered twice   {twice:>6,}  in flight at the kill; their event ids are the same")
     raise SystemExit(sent != delivered)
 
 

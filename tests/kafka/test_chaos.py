@@ -22,7 +22,7 @@ import pytest
 from confluent_kafka import KafkaError
 from typing_extensions import Self
 
-from examples.kafka.brokers import Brokers
+from examples.kafka.brokers import OFFSET_COMMIT, Brokers
 from tests.kafka.counting_rum import CountingRum
 from tests.kafka.fleet import consumed, consumer_environment, message, produce, reading_offsets, wait_until_committed
 from tests.kafka.forks import ConsumerForks, ForkedConsumer
@@ -177,7 +177,7 @@ def _stop_broker(fleet: Fleet, source: random.Random) -> None:
 
 
 def _fail_commits(fleet: Fleet, _: random.Random) -> None:
-    fleet.brokers.fail_commits(*COMMIT_ERRORS)
+    fleet.brokers.fail(OFFSET_COMMIT, *COMMIT_ERRORS)
 
 
 def _slow_rum(fleet: Fleet, source: random.Random) -> None:

@@ -20,12 +20,12 @@ from aiokafka import AIOKafkaProducer
 from botocore.exceptions import ClientError
 from confluent_kafka import KafkaError, TopicPartition
 
-from examples.kafka.brokers import Brokers
+from examples.kafka.brokers import HEARTBEAT, OFFSET_COMMIT, Brokers
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.exporter import pipeline as pipeline_module
 from otel_rum_exporter.exporter.pipeline import Pipeline
 from otel_rum_exporter.exporter.registry import SharedPipeline
-from otel_rum_exporter.kafka.consumer import KafkaConsumer
+from otel_rum_exporter.kafka.consumer import FatalError, KafkaConsumer
 from otel_rum_exporter.kafka.dead_letters import DeadLetters
 from otel_rum_exporter.kafka.health import Health, HealthServer
 from otel_rum_exporter.kafka.message import ConsumedMessage
@@ -162,11 +162,22 @@ def test_failed_commits_end_neither_the_consumer_nor_the_guarantee() -> None:
     """Another consumer died of REBALANCE_IN_PROGRESS, and its group lost messages."""
     rum = Rum()
     with running(rum) as (brokers, run):
-        brokers.fail_commits(*[KafkaError.REBALANCE_IN_PROGRESS] * 3)
+        brokers.fail(OFFSET_COMMIT, *[KafkaError.REBALANCE_IN_PROGRESS] * 3)
         produce(brokers.bootstrap, "spans", [message(number) for number in range(50)])
         wait_until_committed(brokers, 50)
         assert len(set(rum.ids)) == 50
         assert not run.has_ended
+
+
+def test_a_consumer_ends_if_another_one_has_its_static_id() -> None:
+    """The brokers fence it. Otherwise both would consume its partitions."""
+    rum = Rum()
+    with running(rum, properties=FAST | {"group.instance.id": "one"}) as (brokers, run):
+        wait_until(lambda: run.consumer.is_member)
+        brokers.fail(HEARTBEAT, KafkaError.FENCED_INSTANCE_ID)
+        wait_until(lambda: run.has_ended)
+    assert isinstance(run.error, FatalError)
+    assert "fenced" in str(run.error).lower()
 
 
 def test_a_consumer_ends_in_time_although_its_brokers_are_away(
@@ -189,6 +200,27 @@ def test_a_consumer_ends_in_time_although_its_brokers_are_away(
             brokers.set_up(broker)  # ends the calls that librdkafka still makes
         wait_until(lambda: not any(one.name == LAST_CALL for one in threading.enumerate()))
     assert "an offset of spans was not committed" in caplog.text
+
+
+def test_partitions_that_move_are_committed_before(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Although they are committed rarely. In a callback, librdkafka responds to no commit of another thread."""
+    monkeypatch.setattr("otel_rum_exporter.kafka.consumer.COMMIT_SECONDS", 3600.0)
+    rum = Rum()
+    with running(rum) as (brokers, run):
+        wait_until(lambda: run.consumer._next_commit > time.monotonic() + 60.0)
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(90)])
+        wait_until(lambda: len(rum.ids) == 90)
+        assert committed(brokers.bootstrap, "spans", PARTITIONS) == 0
+        other = Running(brokers, rum)
+        try:
+            wait_until(lambda: bool(other.consumer._partitions))
+            assert committed(brokers.bootstrap, "spans", PARTITIONS) > 0
+        finally:
+            other.stop()
+    assert "was not committed" not in caplog.text
+    assert len(rum.ids) == len(set(rum.ids)) == 90
 
 
 def test_a_full_partition_pauses_and_resumes() -> None:
@@ -322,7 +354,12 @@ def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPat
     pipeline = Pipeline(make_config(max_requests_per_second=0), rum)
     consumer = KafkaConsumer(KafkaSettings(brokers="127.0.0.1:1", topics=("spans",)), pipeline, 0)
     left_seconds: list[float] = []
-    monkeypatch.setattr(consumer, "_release", lambda _, seconds: left_seconds.append(seconds))
+
+    def settled(_: object, seconds: float) -> list[object]:
+        left_seconds.append(seconds)
+        return []
+
+    monkeypatch.setattr(consumer, "_settled", settled)
     flushed_seconds: list[float] = []
     flush = pipeline.final_flush
 

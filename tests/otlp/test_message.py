@@ -199,3 +199,12 @@ def test_the_search_for_the_signal_of_a_message_is_bounded(monkeypatch: pytest.M
     assert proto_wire.signal_in(b"\x0a\x00" * 50 + TWO_SPANS) is Signal.LOGS, "it is not read so far"
     with pytest.raises(proto_wire.WireError, match="neither spans nor log records"):
         proto_wire.signal_in(b"\x12\x00" * 50 + TWO_SPANS)
+    with pytest.raises(proto_wire.WireError, match="neither spans nor log records"):
+        proto_wire.signal_in(b"\x28\x01" * 50 + TWO_SPANS)
+
+
+def test_the_search_for_the_signal_of_a_record_is_bounded() -> None:
+    """A record of many empty trace states, whose tag log records have too, took half a minute."""
+    common, of_log = b"\x1a\x00", b"\x32\x00"
+    assert proto_wire.signal_of(common * 3 + of_log, 0, 8) is Signal.LOGS
+    assert proto_wire.signal_of(common * 1000 + of_log, 0, 2002) is None, "it is not read so far"

@@ -31,18 +31,19 @@ class OffsetCommits:
             except KafkaException as error:
                 self.on_commit(error.args[0], offsets)
 
-    def commit_last(self, consumer: Consumer, partitions: Iterable[Assigned], seconds: float) -> None:
-        """Commit them, and wait for the brokers, but only some seconds."""
-        offsets = _offsets_behind(partitions)
-
-        def commit() -> None:
+    def commit_and_wait(self, consumer: Consumer, partitions: Iterable[Assigned]) -> None:
+        """Commit them, and wait for the brokers, which librdkafka does for up to `session.timeout.ms`."""
+        if offsets := _offsets_behind(partitions):
             try:
                 self.on_commit(None, consumer.commit(offsets=offsets, asynchronous=False))
             except KafkaException as error:
                 self.on_commit(error.args[0], offsets)
 
-        if offsets and not ends_within(seconds, commit):
-            self.on_commit(KafkaError(KafkaError._TIMED_OUT), offsets)  # noqa: SLF001 - a public constant
+    def commit_within(self, seconds: float, consumer: Consumer, partitions: Iterable[Assigned]) -> None:
+        """Commit them, and wait only some seconds. In a callback of librdkafka, this would get no response."""
+        partitions = list(partitions)
+        if not ends_within(seconds, lambda: self.commit_and_wait(consumer, partitions)):
+            self.on_commit(KafkaError(KafkaError._TIMED_OUT), _offsets_behind(partitions))  # noqa: SLF001 - a public constant
 
     def on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
         """Note what the brokers have, and log what failed."""

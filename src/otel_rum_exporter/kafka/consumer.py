@@ -1,6 +1,6 @@
 """The consumer: a loop that hands messages over, commits what is settled, and follows rebalances.
 
-Everything runs in the thread of `run`, also the callbacks of librdkafka.
+Everything runs in the thread of `run`, also the callbacks of librdkafka, except the last commit and the close.
 """
 
 from __future__ import annotations
@@ -180,7 +180,9 @@ class KafkaConsumer:
     def _on_revoke(self, _: Consumer, revoked: Sequence[TopicPartition]) -> None:
         self.counts.rebalances += 1
         self._next_quota = 0.0
-        self._release([(one.topic, one.partition) for one in revoked], SETTLE_SECONDS)
+        released = self._settled([(one.topic, one.partition) for one in revoked], SETTLE_SECONDS)
+        self._commits.commit_and_wait(self._consumer, released)
+        self._forget(released)
 
     def _on_lost(self, _: Consumer, lost: Sequence[TopicPartition]) -> None:
         """Forget partitions that others may have already: their offsets cannot be committed."""
@@ -189,16 +191,18 @@ class KafkaConsumer:
         for one in lost:
             self._partitions.pop((one.topic, one.partition), None)
 
-    def _release(self, keys: Sequence[tuple[str, int]], seconds: float) -> None:
-        """Wait for the messages in flight of partitions, commit, and forget the partitions."""
+    def _settled(self, keys: Sequence[tuple[str, int]], seconds: float) -> list[Assigned]:
+        """Wait for the messages in flight of partitions, and return the partitions."""
         released = [self._partitions[key] for key in keys if key in self._partitions]
         deadline = time.monotonic() + seconds
         while any(one.unsettled > len(one.waiting) for one in released) and time.monotonic() < deadline:
             self._receiver.settle(POLL_SECONDS / 2)
         self._receiver.settle()
-        self._commits.commit_last(self._consumer, released, BROKER_SECONDS)
-        for key in keys:
-            self._partitions.pop(key, None)
+        return released
+
+    def _forget(self, released: Sequence[Assigned]) -> None:
+        for one in released:
+            self._partitions.pop((one.topic, one.number), None)
 
     def _drain(self, seconds: float) -> None:
         """Deliver what is in flight, commit and leave the group."""
@@ -206,7 +210,9 @@ class KafkaConsumer:
         try:
             self._pipeline.release()
             self._pipeline.final_flush(seconds)
-            self._release(list(self._partitions), max(0.0, deadline - time.monotonic()))
+            released = self._settled(list(self._partitions), max(0.0, deadline - time.monotonic()))
+            self._commits.commit_within(BROKER_SECONDS, self._consumer, released)
+            self._forget(released)
         finally:
             if self._dead_letters is not None:
                 self._dead_letters.close()
@@ -261,8 +267,10 @@ class KafkaConsumer:
         return max(0, end - partition.position)
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            raise FatalError(f"{error.str()}")
+        # As a message, a fatal error has a code of its own and no mark.
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - a public constant
+            fix = "start the consumer again; its group.instance.id, if it has one, must be its own"
+            raise FatalError(f"Kafka: {error.str()}. To fix: {fix}")
         self._log.add(
             f"kafka {error.name()}",
             "Kafka: %s; the consumer waits, retrying. To fix: check --brokers, the topics and the permissions.",

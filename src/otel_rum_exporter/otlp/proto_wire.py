@@ -14,7 +14,6 @@ from .model import MAX_RECORDS, Signal
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BITS = 63
-_MAX_FIELDS = 16
 
 
 class WireError(ValueError):
@@ -63,16 +62,21 @@ _SIGNALS = {
 https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto
 """
 
+_MAX_COMMON_FIELDS = 20
+"""The fields of a record that are looked at. Three tags are common, and a record has a field of each once."""
+
 
 def signal_of(data: bytes, start: int, end: int) -> Signal | None:
     """Return what the record between two offsets is, by its first field that only one kind has; None if unknown.
 
-    A span begins with its ids, so only a log record can be unknown. Not more fields are read than either kind has.
+    A span begins with its ids, so only a log record can be unknown.
     """
     if start < end and data[start] in _SIGNALS:
         return _SIGNALS[data[start]]
     try:
-        following = (data[at] for _, _, at in itertools.islice(fields_of(data, start, end), _MAX_FIELDS) if at < end)
+        following = (
+            data[at] for _, _, at in itertools.islice(fields_of(data, start, end), _MAX_COMMON_FIELDS) if at < end
+        )
         return next((_SIGNALS[tag] for tag in following if tag in _SIGNALS), None)
     except WireError:
         return None
@@ -81,7 +85,7 @@ def signal_of(data: bytes, start: int, end: int) -> Signal | None:
 def signal_in(body: bytes) -> Signal:
     """Return what an export request has, by its first known record; logs if none is known.
 
-    It reads no more fields than a request may have records: a compressed message may have millions.
+    It reads no more fields than a request may have records.
 
     Raises:
         WireError: if it is not a request: not a protobuf message, or one without the field of the blocks.

@@ -14,7 +14,7 @@ from otel_rum_exporter.cli.plan.recorded import Recorded
 from otel_rum_exporter.exporter.event_budget import EventBudget
 from otel_rum_exporter.exporter.pipeline import Pipeline
 from otel_rum_exporter.local import Fault, LocalRum
-from otel_rum_exporter.mapping.event_types import BUILT_IN, PREFIX
+from otel_rum_exporter.mapping.event_types import BUILT_IN
 from tests.cli.plan.shop import REQUESTS, SPANS, visits, write
 from tests.exporter.session_load import EVENTS, SESSION_SECONDS, SessionLoad
 from tests.spans import make_config
@@ -59,7 +59,7 @@ def outage(profile: Profile) -> Load:
 def by_type(profile: Profile) -> dict[str, float]:
     """Return the events of a session; custom ones together."""
     found = {kind: count for kind, count in profile.events.items() if kind in BUILT_IN}
-    return found | {PREFIX + CUSTOM: profile.total - sum(found.values())}
+    return found | {CUSTOM: profile.total - sum(found.values())}
 
 
 def test_events_requests_and_memory_are_those_of_the_pipeline(recorded: Recorded, throttling: LocalRum) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from otel_rum_exporter.cli import LOST, MISUSED
+from otel_rum_exporter.cli.plan.model import Plan
 from tests.cli.plan.shop import REQUESTS, SPANS, write
 from tests.cli.program import run
 
@@ -47,6 +50,21 @@ def test_json_has_all_of_the_plan() -> None:
     assert sum(found["events_per_day"].values()) == 200_000 + 3_000_000 * 2.5
 
 
+def test_the_largest_figures_have_a_plan() -> None:
+    """Products of them are finite."""
+    most = [text for name in ("sessions", "requests", "spans", "own-spans", "peak") for text in (f"--{name}", "1e12")]
+    found = json.loads(run("plan", *most, "--quota", "1", "--outage", "1000000000000s", "--json").stdout)
+    assert None not in found.values()
+
+
+def test_the_docs_explain_each_field_of_the_json() -> None:
+    """In the order of the fields."""
+    docs = (Path(__file__).parents[3] / "docs" / "scale.md").read_text("utf-8")
+    names = [name for line in docs.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line)]
+    fields = [field.name for field in dataclasses.fields(Plan)]
+    assert [name for name in names if name in fields] == fields
+
+
 def test_a_file_has_the_profile_of_its_sessions(tmp_path: Path) -> None:
     """Its sessions are scaled to those of a day: those given, or as many as in its time."""
     file = tmp_path / "shop.jsonl"
@@ -68,6 +86,10 @@ def test_a_file_has_the_profile_of_its_sessions(tmp_path: Path) -> None:
         (("shop.json", "--requests", "10"), MISUSED, "exclude each other"),
         ((*FIGURES, "--outage", "soon"), MISUSED, "use for example 30m"),
         ((*FIGURES, "--pages", "2"), MISUSED, "--pages"),
+        (("--sessions", "0", "--requests", "1"), MISUSED, "--sessions='0' is not a number from 1 to 1e+12"),
+        (("--sessions", "1e308", "--requests", "1"), MISUSED, "--sessions='1e308' is not a number from 1 to 1e+12"),
+        ((*FIGURES, "--peak", "0.9"), MISUSED, "--peak='0.9' is not a number from 1 to 1e+12"),
+        ((*FIGURES, "--outage", "9" * 400 + "d"), MISUSED, "use for example 30m"),
         (("missing.json",), LOST, "No such file"),
     ],
 )

@@ -20,37 +20,53 @@ if TYPE_CHECKING:
 MIN_SECONDS = 60.0
 """A shorter file says nothing about the sessions of a day."""
 
+MOST = 1e12
+"""Larger figures are mistakes, and products of several would be infinite."""
+
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def _from(least: float) -> Value:
+    """Return the type of an option whose numbers are at least this."""
+
+    @reader("NUMBER")
+    def number(value: object) -> float:
+        read = amount(value)
+        if not least <= read <= MOST:
+            raise ValueError(f"is not a number from {least:g} to {MOST:g}")
+        return read
+
+    return Value(number)
 
 
 @reader("TIME")
 def _duration(value: object) -> float:
     """Read a time: a number and s, m, h or d."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", str(value).strip())
-    if found:
-        return float(found[1]) * _UNITS[found[2]]
+    if found and (seconds := float(found[1]) * _UNITS[found[2]]) <= MOST:
+        return seconds
     raise ValueError("is not a time; use for example 30m, 2h or 1d")
 
 
 @click.command(cls=Command, short_help="Plan the price, the quota and the machines of a load.")
 @click.argument("file", type=click.Path(), required=False)
-@click.option("--sessions", type=Value(amount), help="Sessions a day. [default: as many as in FILE, for a day]")
-@click.option("--requests", type=Value(amount), help="Requests served a day; instead of FILE.")
+@click.option("--sessions", type=_from(1), help="Sessions a day. [default: as many as in FILE, for a day]")
+@click.option("--requests", type=_from(1), help="Requests served a day; instead of FILE.")
 @click.option(
     "--pages", type=Value(share), default=0.5, show_default=True, help="Share of the requests that are pages."
 )
-@click.option("--spans", type=Value(amount), default=8.0, show_default=True, help="Spans of a request, with its own.")
+@click.option("--spans", type=_from(1), default=8.0, show_default=True, help="Spans of a request, with its own.")
 @click.option(
     "--own-spans",
-    type=Value(amount),
+    type=_from(0),
     default=1.0,
     show_default=True,
     help="Those of them that become events besides the request: the application's own, and requests made.",
 )
 @click.option(
-    "--peak", type=Value(amount), default=3.0, show_default=True, help="The busiest minute, divided by the average."
+    "--peak", type=_from(1), default=3.0, show_default=True, help="The busiest minute, divided by the average."
 )
-@click.option("--quota", type=Value(amount), default=50.0, show_default=True, help="Your quota, in events per second.")
+@click.option("--quota", type=_from(1), default=50.0, show_default=True, help="Your quota, in events per second.")
 @click.option("--outage", type=Value(_duration), default="1h", show_default=True, help="An outage to survive.")
 @click.option("--processes", type=Value(whole(1, 50)), help="Processes that send. [default: as many as needed]")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object, for scripts.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...mapping.event_types import PREFIX
 from ...mapping.events.page_view import NAVIGATION_EVENT, PAGE_VIEW_EVENT
 from ...mapping.events.session_start import SESSION_START_EVENT
 from .model import Profile
@@ -38,7 +37,7 @@ class Figures:
             SESSION_START_EVENT: 1.0,
             PAGE_VIEW_EVENT: pages,
             NAVIGATION_EVENT: pages,
-            PREFIX + CUSTOM: self.requests - pages + self.requests * self.own_spans,
+            CUSTOM: self.requests - pages + self.requests * self.own_spans,
         }
         total = sum(events.values())
         return Profile(

@@ -81,7 +81,8 @@ class Plan:
     """The needs of a load.
 
     `sample_rate` is the share of sessions that the quota allows at the peak, `usd_per_month_sampled` the most that they
-    cost, and `budget_per_process` the part of the quota that a process gets. `quota_to_ask` is `quota` if that is
+    cost, and `budget_per_process` the part of the quota that a process gets. `is_group` is whether the processes are
+    consumers of Kafka, whose settings are those of the group. `quota_to_ask` is `quota` if that is
     enough, else a multiple of 50 that is at least a fifth above the peak. `outage_*` is what waits after an outage at
     the peak; `memory_seconds` and `disk_seconds` are how long one may last until the processes have no more room.
     """
@@ -100,6 +101,7 @@ class Plan:
     consumers: int
     partitions: int
     processes: int
+    is_group: bool
     requests_per_process: float
     budget_per_process: float
     outage_seconds: float
@@ -142,6 +144,7 @@ def plan(profile: Profile, load: Load) -> Plan:
         consumers=consumers,
         partitions=PARTITIONS_PER_CONSUMER * consumers,
         processes=processes,
+        is_group=load.processes is None,
         requests_per_process=requests / processes,
         budget_per_process=load.quota / processes,
         outage_seconds=load.outage_seconds,

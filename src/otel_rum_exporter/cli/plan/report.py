@@ -42,6 +42,9 @@ def rate_rows(plan: Plan) -> list[tuple[str, str, str]]:
 
 def fact_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield what the load needs, by name."""
+    sharing, divided = plan.processes, ""
+    if plan.is_group and plan.processes > 1:
+        sharing, divided = 1, ", which they divide among them"
     yield "requests/s at the peak", number(plan.peak_requests_per_second)
     yield "spans/s at the peak", number(plan.peak_spans_per_second)
     yield "price a month", f"{usd_text(plan.usd_per_month)} at list price ({PRICE_DATE}, {PRICE_PAGE})"
@@ -49,14 +52,15 @@ def fact_rows(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "quota to ask for", f"{plan.quota_to_ask:,.0f} events/s, {QUOTA_CODE} ({QUOTA_NAME})"
         yield "without it", f"{percent(plan.sample_rate)} of the sessions at the peak"
         yield "  price a month", f"at most {usd_text(plan.usd_per_month_sampled)}"
-        yield "  each process", f"{BUDGET}={setting_text(plan.budget_per_process)}"
+        yield "  each process", f"{BUDGET}={setting_text(plan.quota / sharing)}{divided}"
     else:
         yield "quota to ask for", f"none: {number(plan.quota)} events/s are enough"
     yield "processor", f"{plan.cores:.2g} cores at the peak"
     yield "consumers of Kafka", f"{plan.consumers}, with {plan.partitions} partitions"
-    requests = plan.requests_per_process
-    setting = f": {REQUESTS}={math.ceil(requests)}" if requests > DEFAULT_REQUESTS else ""
-    yield "processes that send", f"{plan.processes}, each with {number(requests)} requests/s at the peak{setting}"
+    limit = math.ceil(plan.peak_requests_per_second / sharing)
+    setting = f": {REQUESTS}={limit}{divided}" if limit > DEFAULT_REQUESTS else ""
+    requests = number(plan.requests_per_process)
+    yield "processes that send", f"{plan.processes}, each with {requests} requests/s at the peak{setting}"
     yield f"an outage of {time(plan.outage_seconds)}", f"{number(plan.outage_events)} events wait"
     yield "  in memory", f"{size(plan.outage_memory_bytes)}; all processes are full after {time(plan.memory_seconds)}"
     yield "  with a spool", f"{size(plan.outage_disk_bytes)} on disk; it is full after {time(plan.disk_seconds)}"
@@ -101,7 +105,7 @@ def size(value: float) -> str:
 def time(seconds: float) -> str:
     """Return a time as text."""
     if math.isinf(seconds):
-        return "unlimited time"
+        return "no time that ends, because the peak uses the whole quota"
     for unit, name in _UNITS:
         if seconds >= unit:
             count = seconds / unit
