@@ -231,7 +231,7 @@ def test_a_message_of_spans_and_log_records_has_room_for_all_or_none(monkeypatch
 
 
 def test_a_long_message_is_converted_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request of 5 MB took 550 MB of memory, and all others waited four seconds for it. Parents may be in any step."""
+    """A request of 5 MB took 550 MB of memory, and others waited four seconds. A parent may be in a later step."""
     monkeypatch.setattr("otel_rum_exporter.exporter.pipeline.STEP_RECORDS", 2)
     pipeline = Pipeline(make_config(session_start="never"), Client())
     steps: list[int] = []
