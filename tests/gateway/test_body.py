@@ -67,7 +67,7 @@ def test_all_bodies_share_one_budget() -> None:
     with budget.reservation("192.0.2.1") as first, budget.reservation("192.0.2.1") as second:
         first(3)
         second(2)
-        with pytest.raises(RequestError, match="of this address"):
+        with pytest.raises(RequestError, match="from this address"):
             second(1)
         with budget.reservation("192.0.2.2") as other, budget.reservation(None) as unlimited:
             other(1)

@@ -42,7 +42,7 @@ class Budget:
             nonlocal reserved
             with self._lock:
                 if address is not None and self._of_addresses[address] + size_bytes > self._max_bytes // 2:
-                    reason = "the requests of this address in flight have too many bytes; retry later"
+                    reason = "the requests in flight from this address have too many bytes; retry later"
                     raise RequestError(Reason.OVERLOADED, reason)
                 if self.reserved_bytes + size_bytes > self._max_bytes:
                     raise RequestError(Reason.OVERLOADED, "the requests in flight have too many bytes; retry later")
