@@ -294,9 +294,7 @@ class Delivery:
         try:
             return call()
         except Exception:  # noqa: BLE001 - see above
-            LOGGER.exception(
-                "CloudWatch RUM: internal error; events stay queued, retrying. To fix: report this traceback."
-            )
+            LOGGER.exception("CloudWatch RUM: internal error; events stay queued. To fix: report this traceback.")
             return None
         finally:
             self.lock.acquire()
