@@ -230,6 +230,27 @@ def test_a_message_of_spans_and_log_records_has_room_for_all_or_none(monkeypatch
         pipeline.close(1.0)
 
 
+def test_a_long_message_is_converted_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request of 5 MB took 550 MB of memory, and others waited four seconds. A parent may be in a later step."""
+    monkeypatch.setattr("otel_rum_exporter.exporter.pipeline.STEP_RECORDS", 2)
+    pipeline = Pipeline(make_config(session_start="never"), Client())
+    steps: list[int] = []
+
+    def spans(*arguments: Any) -> Converted:
+        steps.append(len(arguments[1]))
+        return original(*arguments)
+
+    original = Converter.spans
+    monkeypatch.setattr(Converter, "spans", spans)
+    parent = make_span("parent", {"session.id": "s"})
+    try:
+        pipeline.accept_spans([*(make_span(f"child {number}", parent=parent) for number in range(4)), parent])
+        wait_until(lambda: pipeline.ledger.delivered == 5)
+    finally:
+        pipeline.close(1.0)
+    assert steps == [2, 2, 1]
+
+
 def test_a_span_whose_parent_never_ends_is_delivered_without_another_export(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was delivered before. A request below it waits for a shorter time than other spans."""
     monkeypatch.setattr(pending, "MAX_REQUEST_PENDING_NS", 1_000_000)

@@ -62,16 +62,23 @@ def test_the_limit_applies_to_the_decompressed_size() -> None:
 
 
 def test_all_bodies_share_one_budget() -> None:
-    """Bytes are available again at the end of a reservation."""
+    """Bytes are available again at the end of a reservation. An address has half of them."""
     budget = Budget(10)
-    with budget.reservation() as first:
-        first(6)
-        with budget.reservation() as second, pytest.raises(RequestError):
-            second(5)
-        assert budget.reserved_bytes == 6
-    with budget.reservation() as third:
-        third(10)
+    with budget.reservation("192.0.2.1") as first, budget.reservation("192.0.2.1") as second:
+        first(3)
+        second(2)
+        with pytest.raises(RequestError, match="from this address"):
+            second(1)
+        with budget.reservation("192.0.2.2") as other, budget.reservation(None) as unlimited:
+            other(1)
+            with pytest.raises(RequestError):
+                unlimited(5)
+            unlimited(4)
+        assert budget.reserved_bytes == 5
+    with budget.reservation("192.0.2.1") as third:
+        third(5)
     assert budget.reserved_bytes == 0
+    assert not budget._of_addresses
 
 
 # A deflate block with Huffman codes of its own and no content, eight times. It takes longer to read than content.

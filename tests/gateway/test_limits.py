@@ -6,6 +6,7 @@ import gzip
 import http.client
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -80,8 +81,8 @@ def test_too_many_records_are_rejected(client: AsgiClient) -> None:
 
 
 def test_the_bytes_of_requests_in_flight_are_limited(make_gateway: MakeGateway, serve: Serve) -> None:
-    """There is room again after they end."""
-    gateway = make_gateway(max_body_bytes=100_000)
+    """An address may use half of them, so that its slow requests leave room for others. All have room again later."""
+    gateway = make_gateway(max_body_bytes=100_000, trusted_proxies="127.0.0.1")
     url = f"http://127.0.0.1:{serve(gateway).http_port}/v1/traces"
     whole_body = b"{" + b" " * 90_000 + b"}"
     may_end = threading.Event()
@@ -91,19 +92,24 @@ def test_the_bytes_of_requests_in_flight_are_limited(make_gateway: MakeGateway, 
         may_end.wait(30)
         yield whole_body[-1:]
 
-    threads = [
-        threading.Thread(target=lambda: httpx.post(url, content=slow_body(), headers=JSON, verify=False))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    metrics_url = url.replace("v1/traces", "metrics")
-    wait_until(lambda: "otel_rum_gateway_in_flight_bytes 360004" in httpx.get(metrics_url, verify=False).text)
-    assert httpx.post(url, content=whole_body, headers=JSON, verify=False).status_code == 503
-    may_end.set()
-    for thread in threads:
-        thread.join()
-    assert httpx.post(url, content=whole_body, headers=JSON, verify=False).status_code == 200
+    def post(number: int, body: bytes | Iterator[bytes]) -> int:
+        headers = {**JSON, "x-forwarded-for": f"192.0.2.{number}"}
+        return httpx.post(url, content=body, headers=headers, verify=False).status_code
+
+    def wait_for(size_bytes: int) -> None:
+        metrics_url = url.replace("v1/traces", "metrics")
+        wait_until(lambda: f"in_flight_bytes {size_bytes}\n" in httpx.get(metrics_url, verify=False).text)
+
+    with ThreadPoolExecutor(4) as threads:
+        slow = [threads.submit(post, 1, slow_body()) for _ in range(2)]
+        wait_for(180_002)
+        assert [post(number, whole_body) for number in (1, 2)] == [503, 200]
+        slow += [threads.submit(post, number, slow_body()) for number in (2, 3)]
+        wait_for(360_004)
+        assert post(4, whole_body) == 503
+        may_end.set()
+        assert [one.result() for one in slow] == [200] * 4
+    assert [post(number, whole_body) for number in (1, 4)] == [200, 200]
 
 
 def test_a_body_that_does_not_arrive_is_an_error(

@@ -159,7 +159,7 @@ def test_turns_are_shared_by_connections_in_order() -> None:
         turns, order, may_end = MessageTurns(), [], asyncio.Event()
 
         async def call(connection: str, name: str) -> None:
-            async with turns.turn(connection):
+            async with turns.turn("192.0.2.1", connection):
                 order.append(name)
                 await may_end.wait()
 
@@ -181,20 +181,61 @@ def test_turns_are_shared_by_connections_in_order() -> None:
     assert asyncio.run(run()) == ["a1", "b1", "c2", "a2"]
 
 
+def test_addresses_get_turns_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client with many connections that send nothing stopped the receiver for all others."""
+    monkeypatch.setattr(message_turns, "TURN_SECONDS", 0.01)
+
+    async def run() -> list[str]:
+        turns, order = MessageTurns(), []
+
+        async def call(address: str, connection: str, message: asyncio.Future[bytes]) -> None:
+            async with turns.turn(address, connection):
+                order.append(connection)
+                await turns.receive(connection, message)
+
+        never = asyncio.get_running_loop().create_future()
+        silent = [asyncio.create_task(call("silent", f"silent {n}", asyncio.shield(never))) for n in range(100)]
+        await asyncio.sleep(0)
+        for number in range(3):
+            message = asyncio.get_running_loop().create_future()
+            task = asyncio.create_task(call("client", f"client {number}", message))
+            while f"client {number}" not in order:  # noqa: ASYNC110 - an event would be set after each turn
+                await asyncio.sleep(0.001)
+            turn_of_silent = len(order)
+            while len(order) < turn_of_silent + 5:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            assert not task.done(), "the calls of the other address wait for its own turn"
+            message.set_result(b"")
+            await task
+        for one in silent:
+            one.cancel()
+        await asyncio.gather(*silent, return_exceptions=True)
+        return order
+
+    order = asyncio.run(run())
+    places = [order.index(f"client {number}") for number in range(3)]
+    assert places[0] <= 3
+    assert places[2] < 100
+
+
 def test_too_many_waiting_calls_are_rejected() -> None:
-    """Each occupies memory."""
+    """Each occupies memory. Those of the address with most of them are rejected."""
 
     async def run() -> None:
         turns = MessageTurns()
-        async with turns.turn("a"):
-            waiting = [asyncio.create_task(turns.turn("a").__aenter__()) for _ in range(message_turns.MAX_WAITING)]
-            await asyncio.sleep(0.01)
+        async with turns.turn("a", "a"), turns.turn("b", "b"):
+            waiting = [asyncio.create_task(turns.turn("a", "a").__aenter__()) for _ in range(message_turns.MAX_WAITING)]
+            await asyncio.sleep(0)
+            other = asyncio.create_task(turns.turn("c", "c").__aenter__())
             with pytest.raises(RequestError) as raised:
-                await turns.turn("b").__aenter__()
+                await waiting[-1]
             assert raised.value.reason is Reason.OVERLOADED
-            for task in waiting:
+            assert not other.done()
+            assert not any(task.done() for task in waiting[:-1])
+            for task in (*waiting[:-1], other):
                 task.cancel()
-            await asyncio.wait(waiting)
+            await asyncio.wait([*waiting, other])
+        assert not turns._waiting
 
     asyncio.run(run())
 

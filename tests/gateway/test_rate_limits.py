@@ -40,6 +40,17 @@ def test_idle_bucket_collects_tokens_of_at_most_one_second() -> None:
     assert [_retry_after(limits, "a", 1, now) for now in (1000, 2000, 2000, 1000)] == [None, None, 1, 1]
 
 
+def test_tokens_of_several_keys_are_taken_from_all_or_none() -> None:
+    """A request of two app monitors that is rejected because of one does not use up the rate of the other."""
+    limits = RateLimits(2, "records")
+    limits.take("a", 2, 0)
+    for _ in range(10):
+        with pytest.raises(RequestError):
+            limits.take_all({"b": 1, "a": 2}, 0)
+    limits.take_all({"a": 2, "b": 2}, 1)
+    assert [_retry_after(limits, key, 1, 1) for key in "ab"] == [1, 1]
+
+
 def test_rate_of_0_is_no_limit() -> None:
     """Any number of tokens is available."""
     assert _retry_after(RateLimits(0, "bytes"), "a", 10**12, 0) is None

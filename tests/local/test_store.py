@@ -53,6 +53,14 @@ def test_counts_of_events_are_limited_and_the_oldest_are_forgotten(monkeypatch: 
     assert set(store.event_counts.values()) == {2}
 
 
+def test_types_of_removed_events_take_no_memory() -> None:
+    """An application may put an id into the names of its events."""
+    store = Store(max_events=3)
+    for number in range(100):
+        store.accept(_batch(f"type {number}", "checkout"))
+    assert set(store._types) == {"type 98", "type 99", "checkout"}
+
+
 def test_events_are_filtered_by_full_or_short_type() -> None:
     """RUM's prefix is optional."""
     store = Store()

@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.span_view import SpanView
-from otel_rum_exporter.otlp import DecodedSpan, OtlpError, Signal, decode_json, decode_json_file
+from otel_rum_exporter.otlp import DecodedSpan, OtlpError, Signal, TooManyRecordsError, decode_json, decode_json_file
 from otel_rum_exporter.otlp.model import MAX_IGNORED_PARTS
 from tests.otlp.encodings import JSON_SPAN, SPAN_ID, TRACE_ID, Json, fields_of, json_request, json_span
 from tests.spans import exception_event, make_span
@@ -298,6 +298,15 @@ def test_span_with_many_malformed_parts_is_rejected(part: str) -> None:
     assert [str(one) for one in result.failures] == [
         f"resourceSpans[0].scopeSpans[0].spans[0] has more than {MAX_IGNORED_PARTS} malformed parts"
     ]
+
+
+@pytest.mark.parametrize("part", ["events", "links"])
+def test_an_event_or_link_counts_as_several_values(part: str) -> None:
+    """Three bytes can be an event of hundreds of bytes in memory: a request of 8 MB took more than a gigabyte."""
+    body = json_request({**JSON_SPAN, part: [{"traceId": TRACE_ID, "spanId": SPAN_ID}] * 250})
+    assert len(decode_json(body, max_records=125).spans) == 1
+    with pytest.raises(TooManyRecordsError, match="more than 2480 values"):
+        decode_json(body, max_records=124)
 
 
 def test_spans_of_a_resource_with_many_malformed_parts_are_rejected() -> None:

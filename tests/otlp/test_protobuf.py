@@ -128,6 +128,16 @@ def test_many_empty_messages_take_no_memory(body: bytes) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("part", ["events", "links"])
+def test_an_event_or_link_counts_as_several_values(part: str) -> None:
+    """Two bytes can be an event of hundreds of bytes in memory: a request of 8 MB took more than a gigabyte."""
+    counted = {"events": [Span.Event()] * 250, "links": [Span.Link(trace_id=b"t" * 16, span_id=b"s" * 8)] * 250}
+    body = protobuf_request(protobuf_span(**{part: counted[part]}))
+    assert len(decode_protobuf(body, Signal.TRACES, 125).spans) == 1
+    with pytest.raises(TooManyRecordsError, match="more than 2480 values"):
+        decode_protobuf(body, Signal.TRACES, 124)
+
+
 def test_the_search_for_the_kind_of_a_record_is_bounded() -> None:
     """A record may have a hundred thousand unknown fields."""
     number = b"\x80\x01\x00"

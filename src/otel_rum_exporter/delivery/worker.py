@@ -294,7 +294,7 @@ class Delivery:
         try:
             return call()
         except Exception:  # noqa: BLE001 - see above
-            LOGGER.exception("CloudWatch RUM: internal error, delivery goes on. To fix: please report this.")
+            LOGGER.exception("CloudWatch RUM: internal error; events stay queued. To fix: report this traceback.")
             return None
         finally:
             self.lock.acquire()

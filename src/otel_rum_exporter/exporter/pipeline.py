@@ -43,6 +43,10 @@ EXPIRE_SECONDS = 60.0
 """The interval at which events in memory are searched for those that are too old."""
 
 
+STEP_RECORDS = 4096
+"""Records of a message that are converted in one step. Events take more memory than records, and others wait."""
+
+
 class QueueFullError(Exception):
     """Records cannot be stored as safely as the settings require: there is no room, or the disk fails."""
 
@@ -114,10 +118,10 @@ class Pipeline:
         if self._delivery.is_full([name for name in named if name]):
             raise QueueFullError("there is no room: RUM accepts fewer events than arrive")
         if self._is_safe:
-            if spans:
-                self.add_spans(spans, receipt)
-            if log_records:
-                self.add_log_records(log_records, receipt)
+            for start in range(0, len(spans), STEP_RECORDS):
+                self.add_spans(spans[start : start + STEP_RECORDS], receipt)
+            for start in range(0, len(log_records), STEP_RECORDS):
+                self.add_log_records(log_records[start : start + STEP_RECORDS], receipt)
         # A sender may send again what was stored nevertheless: it is better delivered twice than never.
         if not self._is_safe:
             raise QueueFullError("the spool cannot be written, or the pipeline is closed")

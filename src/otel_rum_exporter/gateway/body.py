@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,34 +22,45 @@ ENCODINGS = ("identity", *inflate.ENCODINGS)
 
 
 class Budget:
-    """A limit for the bytes of all requests in flight. Thread-safe."""
+    """A limit for the bytes of all requests in flight; one address may use half of them. Thread-safe."""
 
     def __init__(self, max_bytes: int) -> None:
         self._lock = threading.Lock()
         self._max_bytes = max_bytes
+        self._of_addresses: Counter[str] = Counter()
         self.reserved_bytes = 0
 
     @contextmanager
-    def reservation(self) -> Iterator[Callable[[int], None]]:
-        """Yield a function that reserves bytes until the end of the block.
+    def reservation(self, address: str | None) -> Iterator[Callable[[int], None]]:
+        """Yield a function that reserves bytes for an address until the end of the block; None has no limit of its own.
 
-        The function raises RequestError if the limit is reached.
+        The function raises RequestError if a limit is reached.
         """
         reserved = 0
 
         def reserve(size_bytes: int) -> None:
             nonlocal reserved
             with self._lock:
+                if address is not None and self._of_addresses[address] + size_bytes > self._max_bytes // 2:
+                    reason = "the requests in flight from this address have too many bytes; retry later"
+                    raise RequestError(Reason.OVERLOADED, reason)
                 if self.reserved_bytes + size_bytes > self._max_bytes:
                     raise RequestError(Reason.OVERLOADED, "the requests in flight have too many bytes; retry later")
-                self.reserved_bytes += size_bytes
+                self._add(address, size_bytes)
                 reserved += size_bytes
 
         try:
             yield reserve
         finally:
             with self._lock:
-                self.reserved_bytes -= reserved
+                self._add(address, -reserved)
+
+    def _add(self, address: str | None, size_bytes: int) -> None:
+        self.reserved_bytes += size_bytes
+        if address is not None:
+            self._of_addresses[address] += size_bytes
+            if not self._of_addresses[address]:
+                del self._of_addresses[address]
 
 
 def decompressed(body: bytes, encoding: str, max_bytes: int, reserve: Callable[[int], None]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from .error_response import Reason, RequestError
 
@@ -21,12 +22,23 @@ MAX_WAITING = 256
 """The number of calls that may wait. The connection buffers the first 64 KiB of each."""
 
 
+class _Call(NamedTuple):
+    connection: str
+    has_turn: asyncio.Future[bool]
+    """False if the call is rejected."""
+
+
 class MessageTurns:
-    """Turns for at most one call of each connection at once. Belongs to one event loop."""
+    """Turns of calls to receive their message: at most one of each connection at once. Belongs to one event loop.
+
+    Client addresses get turns one after another, so that one that opens many connections does not delay the others.
+    """
 
     def __init__(self) -> None:
-        self._active: set[str] = set()
-        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        self._active: dict[str, str] = {}
+        """Addresses by connection."""
+        self._waiting: dict[str, list[_Call]] = {}
+        """By address, in the order of their next turns."""
 
     async def receive(self, connection: str, read: Awaitable[bytes | object]) -> bytes:
         """Return the message of a call that has a turn; b"" if the call ends without one.
@@ -49,37 +61,71 @@ class MessageTurns:
         raise RequestError(Reason.TOO_SLOW, f"the message took more than {MESSAGE_SECONDS:.0f} seconds")
 
     @asynccontextmanager
-    async def turn(self, connection: str) -> AsyncIterator[None]:
+    async def turn(self, address: str, connection: str) -> AsyncIterator[None]:
         """Wait for a turn, and end it with the block.
 
         Raises:
             RequestError: if there is none.
         """
-        if len(self._waiting) >= MAX_WAITING:
-            raise RequestError(Reason.OVERLOADED, "too many calls wait to send a message; retry later")
-        entry = connection, asyncio.get_running_loop().create_future()
-        self._waiting.append(entry)
+        call = _Call(connection, asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(address, []).append(call)
         self._give_free_turns()
+        self._reject_above_limit()
         try:
-            await asyncio.wait({entry[1]}, timeout=MESSAGE_SECONDS)
-            if not entry[1].done():
+            await asyncio.wait({call.has_turn}, timeout=MESSAGE_SECONDS)
+            if not call.has_turn.done():
                 raise RequestError(Reason.OVERLOADED, "no message could be received; retry later")
+            if not call.has_turn.result():
+                raise RequestError(Reason.OVERLOADED, "too many calls wait to send a message; retry later")
             yield
         finally:
-            if entry[1].done():
-                self._active.remove(connection)
+            if not call.has_turn.done():
+                self._remove(address, call)
+            elif call.has_turn.result():
+                del self._active[connection]
                 self._give_free_turns()
-            else:
-                self._waiting.remove(entry)
 
     def _is_wanted(self, connection: str) -> bool:
         """Return whether another call would get the turn of a connection."""
-        return any(waiting == connection or waiting not in self._active for waiting, _ in self._waiting)
+        address = self._active[connection]
+        return any(
+            (call.connection == connection or call.connection not in self._active)
+            and (other == address or self._turns(other) < self._turns(address))
+            for other, calls in self._waiting.items()
+            for call in calls
+        )
 
     def _give_free_turns(self) -> None:
-        for entry in tuple(self._waiting):
-            connection, turn = entry
-            if len(self._active) < MAX_TURNS and connection not in self._active:
-                self._waiting.remove(entry)
-                self._active.add(connection)
-                turn.set_result(None)
+        while len(self._active) < MAX_TURNS:
+            found = next(
+                (
+                    (address, call)
+                    for address in sorted(self._waiting, key=self._turns)
+                    for call in self._waiting[address]
+                    if call.connection not in self._active
+                ),
+                None,
+            )
+            if found is None:
+                return
+            address, call = found
+            self._remove(address, call)
+            if address in self._waiting:  # to the end
+                self._waiting[address] = self._waiting.pop(address)
+            self._active[call.connection] = address
+            call.has_turn.set_result(True)
+
+    def _reject_above_limit(self) -> None:
+        if sum(map(len, self._waiting.values())) > MAX_WAITING:
+            address = max(self._waiting, key=lambda address: len(self._waiting[address]))
+            call = self._waiting[address][-1]
+            self._remove(address, call)
+            call.has_turn.set_result(False)
+
+    def _turns(self, address: str) -> int:
+        return list(self._active.values()).count(address)
+
+    def _remove(self, address: str, call: _Call) -> None:
+        self._waiting[address].remove(call)
+        if not self._waiting[address]:
+            del self._waiting[address]

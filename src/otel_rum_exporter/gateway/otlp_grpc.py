@@ -120,12 +120,12 @@ class GrpcReceiver:
         connection = context.peer()
         client = Client(address_of(peer_host(connection)))
         self._receiver.admit(client)
-        largest = self._settings.max_body_bytes
-        with self._budget.reservation() as reserve:
-            async with self._turns.turn(connection):
-                reserve(largest)
-                body = await self._turns.receive(connection, context.read())
-                reserve(len(body) - largest)
+        with self._budget.reservation(client.address) as reserve:
+            async with self._turns.turn(client.address, connection):
+                with self._budget.reservation(None) as reserve_turn:
+                    reserve_turn(self._settings.max_body_bytes)
+                    body = await self._turns.receive(connection, context.read())
+            reserve(len(body))
             limiter = self._large if len(body) >= LARGE_BYTES else self._workers
             return await in_thread(limiter, self._process, signal, body, client, reserve)
 

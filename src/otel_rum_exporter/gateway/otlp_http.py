@@ -133,7 +133,7 @@ class HttpReceiver:
             raise RequestError(
                 Reason.UNSUPPORTED, f"Content-Encoding is {compression:.40}, which is none of {ENCODINGS}"
             )
-        with self._budget.reservation() as reserve:
+        with self._budget.reservation(client.address) as reserve:
             body = await self._body(request, reserve)
             body = await in_thread(self._workers, self._receiver.unpack, body, compression, client, reserve)
             limiter = self._large if len(body) >= LARGE_BYTES else self._workers

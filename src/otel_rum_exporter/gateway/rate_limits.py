@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from ..delivery.rate_limiter import TokenBucket
 from .client import MAX_CLIENTS
@@ -21,18 +22,23 @@ class RateLimits:
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def take(self, key: str, tokens: int, now_seconds: float) -> None:
-        """Take tokens from the bucket of a key.
+        """Take tokens from the bucket of a key; see `take_all`."""
+        self.take_all({key: tokens}, now_seconds)
+
+    def take_all(self, tokens: Mapping[str, int], now_seconds: float) -> None:
+        """Take tokens from the buckets of keys, from all or from none.
 
         Raises:
-            RequestError: if it has too few.
+            RequestError: if one has too few.
         """
         if not self._per_second:
             return
         with self._lock:
-            bucket = self._bucket(key, now_seconds)
-            wait_seconds = bucket.wait_seconds(tokens, now_seconds)
+            buckets = [(self._bucket(key, now_seconds), count) for key, count in tokens.items()]
+            wait_seconds = max((bucket.wait_seconds(count, now_seconds) for bucket, count in buckets), default=0.0)
             if not wait_seconds:
-                bucket.take(tokens, now_seconds)
+                for bucket, count in buckets:
+                    bucket.take(count, now_seconds)
         if wait_seconds:
             message = f"more than {self._per_second} {self._unit} a second"
             raise RequestError(Reason.THROTTLED, message, math.ceil(wait_seconds))

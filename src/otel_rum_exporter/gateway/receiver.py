@@ -129,9 +129,7 @@ class Receiver:
             record.resource = route.resource
             shorten_ids(record.attributes if isinstance(record, DecodedSpan) else record.log_record.attributes)
             records.append(record)
-        now = time.monotonic()
-        for monitor_id, count in quota.items():
-            self._records.take(monitor_id, count, now)
+        self._records.take_all(quota, time.monotonic())
         return records, unrouted
 
     def _route(self, resource: DecodedResource, client: Client) -> Route | str:

@@ -269,7 +269,10 @@ class Store:
         while self._kept - _weight(self._batches[0]) >= self._max_events:
             batch = self._batches.popleft()
             self._kept -= _weight(batch)
-            self._types.subtract(event.type for event in batch.events)
+            for event in batch.events:
+                self._types[event.type] -= 1
+                if not self._types[event.type]:
+                    del self._types[event.type]
             for observer in self._observers:
                 observer.forget(len(batch.events))
 

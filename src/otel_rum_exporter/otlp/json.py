@@ -122,6 +122,7 @@ def _valid_members(
         ignored: Ignored = []
         try:
             inner = proto_json.message(member)
+            progress.count_events(_items(inner, "events"), _items(inner, "links"))
             decoded = read(inner, ignored)
         except MalformedError as error:
             error = error.within(here)

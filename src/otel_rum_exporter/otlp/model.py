@@ -7,7 +7,7 @@ share one resource and one scope object. They are not frozen, because frozen ins
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ MAX_RECORDS = 100_000
 
 MAX_VALUES_PER_RECORD = 20
 """Attributes, events, links and list members per record, on average, if the number of records is limited."""
+
+VALUES_PER_EVENT = 10
+"""The number of values that an event or a link counts as, because it takes as much memory and time."""
 
 MAX_IGNORED_PARTS = 100
 """Malformed parts of a record that are ignored. A record with more is rejected: each takes time to describe."""
@@ -204,7 +207,11 @@ class DecodeProgress:
         """
         self._values += values
         if self._max_values is not None and self._values > self._max_values:
-            raise TooManyRecordsError(f"more than {self._max_values} attributes; send them in several requests")
+            raise TooManyRecordsError(f"more than {self._max_values} values; send them in several requests")
+
+    def count_events(self, events: Sized, links: Sized) -> None:
+        """Count the events and links of a span before they are read; see `count_values`."""
+        self.count_values(VALUES_PER_EVENT * (len(events) + len(links)))
 
     def add_failure(self, failure: DecodeFailure, records: int = 1) -> None:
         """Record a failure, and count the records that are rejected because of it; with 0 a part is ignored."""

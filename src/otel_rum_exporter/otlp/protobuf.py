@@ -115,10 +115,7 @@ def _scope_records(
 
 
 def _split(body: bytes, start: int, end: int, progress: DecodeProgress) -> tuple[bytes, list[tuple[int, int]]]:
-    """Return the head of a block (field 1) and the positions of its members (fields 2).
-
-    Several heads are merged, as a protobuf parser merges them.
-    """
+    """Return the head of a block (field 1), merged from several as protobuf does, and where its members (2) are."""
     heads, positions = [], []
     for number, first, last in fields_of(body, start, end):
         progress.count_record()
@@ -174,15 +171,16 @@ def _span(
     ignored: list[MalformedError],
 ) -> DecodedSpan:
     span = Span.FromString(_checked_size(data))
-    progress.count_values(len(span.events) + len(span.links))
+    progress.count_events(span.events, span.links)
     flags, parent_id = span.flags, span.parent_span_id
     context = _context(span, flags, remote=False)
     parent = None
     if parent_id not in _NO_PARENT:
         parent_number = optional(ignored, 0, _id, parent_id, "parentSpanId", _SPAN_ID_BYTES)
         parent = SpanContext(context.trace_id, parent_number, is_remote(flags)) if parent_number else None
+    known = len(ignored)
     attributes = _attributes(span.attributes, progress, ignored)
-    lost_attributes = len(ignored)
+    lost_attributes = len(ignored) - known
     events = tuple(_event(event, index, progress, ignored) for index, event in enumerate(span.events))
     found = (optional(ignored, None, _link, link, index) for index, link in enumerate(span.links))
     links = tuple(link for link in found if link is not None)
@@ -199,9 +197,7 @@ def _span(
         links,
         resource,
         scope,
-        span.dropped_attributes_count + len(span.attributes) - len(attributes)
-        if lost_attributes
-        else span.dropped_attributes_count,
+        span.dropped_attributes_count + lost_attributes,
         span.dropped_events_count,
         span.dropped_links_count + len(span.links) - len(links),
     )

@@ -57,6 +57,12 @@ class LockedFile:
         """The size of the file."""
         return os.fstat(self._fd).st_size
 
+    @property
+    def allocated_bytes(self) -> int:
+        """The space that the file takes on disk: less than its size if it has a hole, or is compressed."""
+        status = os.fstat(self._fd)
+        return status.st_size if sys.platform == "win32" else status.st_blocks * 512
+
     def is_in_place(self) -> bool:
         """Return whether other processes can find the file."""
         with contextlib.suppress(OSError):

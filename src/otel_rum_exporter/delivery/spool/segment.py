@@ -27,7 +27,11 @@ SUFFIX = ".spool1"
 """Ends with the version of the format. Other files in the directory are ignored."""
 
 MAX_READ_BYTES = 1024 * 1024 * 1024
-"""More than a segment has. A file may be larger by accident, and have any size if it is sparse."""
+"""More than a segment has. A file may be larger by accident."""
+
+MIN_READ_BYTES = 64 * 1024 * 1024
+MAX_COMPRESSION = 16
+"""More is read of a file only if it takes space on disk: a hole of any size would be read into memory."""
 
 _FULL_DISK = frozenset((errno.ENOSPC, errno.EDQUOT))
 
@@ -85,7 +89,8 @@ class Segment:
         if file is None:
             return None
         try:
-            contents = read_segment(file.read(min(file.size_bytes, MAX_READ_BYTES)))
+            limit = min(MAX_READ_BYTES, max(MIN_READ_BYTES, MAX_COMPRESSION * file.allocated_bytes))
+            contents = read_segment(file.read(min(file.size_bytes, limit)))
             segment = cls(file, contents)
         except BaseException:
             file.close()
