@@ -24,13 +24,13 @@ from ..caches import cache_short_texts
 from ..fields import Field
 from ..log_view import LogView
 from ..path_ids import mask_path
-from ..record_view import NS_PER_MILLI, SERVER, View, epoch_ns
+from ..record_view import CONSUMER, NS_PER_MILLI, SERVER, View, epoch_ns
 from ..span_view import SpanView
 
 FALLBACK_TYPE = "otel.span"
 HOME, UNROUTED = "home", "unrouted"
-WORKERS = ("remoulade.actor_name",)
-"""Attributes that name the work of spans that all have the same name."""
+WORKERS = ("remoulade.actor_name", "messaging.sidekiq.job_class", "messaging.resque.job_class", "code.namespace")
+"""Attributes that name the work of messages whose spans may all have the name of their queue."""
 
 MAX_TYPE_CHARS = 256
 MAX_CACHED_NAMES = 1000
@@ -151,8 +151,8 @@ def _kind_of_work(view: SpanView) -> str | None:
         operation = view.text("db.operation.name", "db.operation") or view.name
         verb = _VERB.match(operation)
         return f"{system} {verb[0].upper() if verb else ''}"
-    worker = view.text(*WORKERS)
-    return f"{view.name} {worker}" if worker else None
+    worker = view.text(*WORKERS) if view.kind is CONSUMER else None
+    return f"{view.name} {worker}" if worker and worker not in view.name else None
 
 
 def _details(view: SpanView, config: Config) -> dict[str, Any]:
