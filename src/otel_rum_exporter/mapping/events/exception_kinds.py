@@ -211,7 +211,6 @@ def _is_answer_type(kind: str) -> bool:
     return _is_in(module, ANSWER_MODULES) or name in ANSWER_NAMES or ANSWER_PHRASES.fullmatch(name) is not None
 
 
-@cache_short_texts(MAX_CACHED_TYPES, _MAX_CHARS)
 def _dotted(kind: str) -> str:
     """Return a type as module and name with dots, as other languages write them in other ways."""
     return kind.replace("\\", ".").replace("::", ".").removeprefix("*").removeprefix("Elixir.")
