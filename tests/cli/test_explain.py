@@ -95,7 +95,7 @@ def test_explain_prints_one_line_for_an_unreadable_file(tmp_path: Path, content:
 
 @pytest.mark.parametrize(
     "damaged",
-    [{"attributes": {"session.id": "a"}}, {"links": [{}]}, {"droppedEventsCount": -1}, {"kind": "server"}],
+    [{"attributes": {"session.id": "a"}}, {"links": [{}]}, {"droppedEventsCount": -1}, {"kind": "call"}],
     ids=str,
 )
 def test_a_part_that_is_not_read_is_counted_and_the_exit_code_says_so(tmp_path: Path, damaged: dict[str, Any]) -> None:

@@ -207,7 +207,6 @@ NOT_RECOGNISED = frozenset(
         "YAML block",
         "value on the next line",
         "dotenv key",
-        "spoken password",
         "Cyrillic look-alike",
         "zero-width space",
     }

@@ -351,6 +351,7 @@ LIMITS: list[tuple[str, Callable[[int], object], int]] = [
     ("characters of a name in a set that is not kept", lambda size: keys_of({0: 0, "a" * size: 1}).names, 64),
     ("bits of an id", lambda size: identifier({"a": (1 << size) - 1}, "a"), 128),
     ("milliseconds that are no nanoseconds", lambda size: clock_unit_ns(size) == 1_000_000, 4_102_444_800_000),
+    ("seconds that are no nanoseconds", lambda size: clock_unit_ns(size) == 1_000_000_000, 4_102_444_800),
     ("microseconds that are no nanoseconds", lambda size: clock_unit_ns(size) == 1000, 4_102_444_800_000_000),
     ("the last time", lambda size: epoch_ns(size) == size, 4_102_444_800 * SECOND_NS),
     (
@@ -455,7 +456,7 @@ def test_a_limit_has_a_last_size_within_it(fits: Callable[[int], object], last: 
 FIRST_DATE_SECONDS = 946_684_800
 
 
-@pytest.mark.parametrize("unit_ns", [1000, 1_000_000])
+@pytest.mark.parametrize("unit_ns", [1000, 1_000_000, 1_000_000_000])
 def test_times_since_2000_have_their_unit_found(unit_ns: int) -> None:
     """Those before are times since the start of a page or of a machine."""
     first = FIRST_DATE_SECONDS * SECOND_NS // unit_ns

@@ -195,6 +195,7 @@ def test_a_quoted_value_that_is_no_json_is_kept() -> None:
         ({"err": "E1234"}, "x", SeverityNumber.ERROR),
         ({"error": "no item"}, "x", SeverityNumber.WARN),
         ({}, json.dumps({"level": "info", "error": "no item"}), None),
+        ({}, "Usage: pay\n  Note: see /srv/app.py:3", SeverityNumber.ERROR),
         ({}, "order 4 failed\nat 12:34:56\nhttps://shop.example:8080", SeverityNumber.ERROR),
         ({}, "Traceback of the order", SeverityNumber.ERROR),
         ({}, "{not json", SeverityNumber.ERROR),

@@ -92,6 +92,7 @@ def test_a_document_sets_its_url_without_secrets() -> None:
     """Only for a browser's document: a request served has a route."""
     url = "https://me:pw@shop.example/cart/42?token=SECRET#top"
     found = trace({"browser.document.url.full": url}, SpanKind.INTERNAL)
+    assert found == trace({"page.url": url}, SpanKind.INTERNAL)
     assert found == {"pageUrl": "https://shop.example/cart/*", "pageId": "/cart/*", "domain": "shop.example"}
     assert "pageUrl" not in trace({"url.full": url, "http.route": "/cart/<id>"})
 

@@ -33,6 +33,10 @@ def test_a_shorter_text_with_such_pieces_may_be_a_name(segment: str) -> None:
         ("/x/uuid:9e107d9d-372b-b682-6bd8-1d3542a419d6", "/x/*"),
         ("/x/img_9e107d9d-372b-b682-6bd8-1d3542a419d6-big.png", "/x/*.png"),
         ("/x/a::b::c", "/x/a::b::c"),
+        ("/docs/3.11/library", "/docs/3.11/library"),
+        ("/docs/python-3.11", "/docs/python-3.11"),
+        ("/near/lat,52.51", "/near/lat,*.*"),
+        ("/tracking/1Z999AA10123456784", "/tracking/*"),
     ],
 )
 def test_the_parts_of_a_segment_that_are_ids_are_masked(path: str, masked: str) -> None:

@@ -59,6 +59,31 @@ HEADERS = ("x_forwarded_for", "forwarded", "x_real_ip", "authorization", "cookie
         ),
         *("http.response.header.set_cookie", "db.password", "app.api_key", "API-Key", "aws.secret.arn", "auth.Token"),
         *("activation_code", "access_code", "openai_key", "github_pat", "magic_link", "conn_string", "vat_number"),
+        *(
+            "contraseña",
+            "motDePasse",
+            "lösenord",
+            "пароль",
+            "密码",
+            "パスワード",
+            "비밀번호",
+            "kata_sandi",
+            "clave",
+            "Parola",
+        ),
+        *(
+            "prénom",
+            "apellidos",
+            "geburtsdatum",
+            "fecha_de_nacimiento",
+            "telefono",
+            "straße",
+            "code_postal",
+            "user",
+            "login",
+        ),
+        *("ai.prompt.messages", "ai.response.text", "langfuse.observation.input", "retrieval.document.content"),
+        *("http.request.header.baggage", "kafka.message.value", "function.args", "user.location"),
         *("displayName", "recipient", "account_holder", "android_id", "contactNumber", "code.stacktrace.locals"),
     ],
 )
@@ -69,7 +94,19 @@ def test_personal_data_and_secrets_are_not_exportable(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["http.route", "user_agent.original", "db.operation.name", "service.name", "http.request.header.accept"]
+    "name",
+    [
+        *("http.route", "user_agent.original", "db.operation.name", "service.name", "http.request.header.accept"),
+        *(
+            "user.plan",
+            "login.method",
+            "document.content_type",
+            "direction",
+            "handy_feature",
+            "location",
+        ),
+        *("message.id", "ai.response.finishReason", "tool.name", "code.function", "user.roles"),
+    ],
 )
 def test_attributes_of_the_application_are_exportable(name: str) -> None:
     """Only names in the tables are private."""
@@ -148,6 +185,31 @@ def test_lists_and_maps_that_are_no_secrets_stay(pairs: Any) -> None:
         ("The duplicate key value is (SECRET).", "The duplicate key value is (***)."),
         ('E11000 dup key: { email: "SECRET" }', "E11000 dup key: ***"),
         ("[generated in 0.0001s] ('SECRET',)", "[generated in 0.0001s] ***"),
+        ("mysqldump -h db -uroot -pSECRET shop", "mysqldump -h db -uroot -p*** shop"),
+        ("sshpass -p SECRET ssh a.example", "sshpass -p *** ssh a.example"),
+        ("docker login -u ann -p SECRET a.example", "docker login -u ann -p *** a.example"),
+        ("redis-cli -p 6379 -a SECRET ping", "redis-cli -p 6379 -a *** ping"),
+        ("openssl -pass pass:SECRET -in a.pem", "openssl -pass pass:*** -in a.pem"),
+        ("curl -uann:SECRET https://a.example", "curl -u*** https://a.example"),
+        ("Invalid password 'SECRET' for ann", "Invalid password *** for ann"),
+        ("the password is SECRET1", "the password is ***"),
+        ("Your new password is: SECRET1", "Your new password is: ***"),
+        ("your verification code is 123456", "your verification code is ***"),
+        ("Incorrect API key provided: SECRET", "Incorrect API key provided: ***"),
+        ("invalid token 'SECRET12'", "invalid token ***"),
+        ("пароль: SECRET", "пароль: ***"),
+        ("contraseña : SECRET", "contraseña : ***"),
+        (
+            "insert into `users` (`name`) values ('SECRET', 4) - UNIQUE constraint failed: users.name",
+            "insert into `users` (`name`) values (***) - UNIQUE constraint failed: users.name",
+        ),
+        ("SELECT a FROM b WHERE c = 'SECRET' AND d = $1", "SELECT a FROM b WHERE c = *** AND d = $1"),
+        ("no (Connection: mysql, SQL: select * from a where b = SECRET)", "no (Connection: mysql, SQL: ***"),
+        (
+            'query failed: UPDATE a SET b = $1 -- PARAMETERS: ["SECRET"]',
+            "query failed: UPDATE a SET b = $1 -- PARAMETERS: ***",
+        ),
+        ('SELECT a FROM b WHERE c = $1 [["c", "SECRET"]]', "SELECT a FROM b WHERE c = $1 ***"),
         ("[cached since 0.1s ago] {'a': 'SECRET'}", "[cached since 0.1s ago] ***"),
     ],
 )

@@ -17,6 +17,7 @@ from tests.spans import make_span
         (r"^users/(?P<pk>\d+)/posts/(\d+)/?$", "users/<pk>/posts/*/"),
         (r"^api/v1/(?:page-(?P<n>\d+)/)?$", "api/v1/page-<n>/"),
         (r"^(?P<slug>[-a-zA-Z0-9_]+)\.html$", "<slug>.html"),
+        ("api/{controller=Home}/{id?}", "api/{controller}/{id}"),
         (r"^$", ""),
         (r"^\Z", ""),
         (r"/a/[0-9]+/b", "/a/*/b"),

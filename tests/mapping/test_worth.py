@@ -71,6 +71,24 @@ SPANS: list[tuple[str, str, SpanKind, dict[str, Any], list[str]]] = [
     ("google.cloud.spanner", "Spanner.Commit", CLIENT, {}, []),
     ("logfire.asyncpg", "SELECT", CLIENT, {}, []),
     ("logfire", "checkout", INTERNAL, {}, ["checkout"]),
+    ("io.opentelemetry.opentelemetry-instrumentation-annotations-1.16", "Cart.total", INTERNAL, {}, ["Cart.total"]),
+    ("io.opentelemetry.methods", "Cart.total", INTERNAL, {}, ["Cart.total"]),
+    ("opentelemetry_absinthe", "GraphQL Operation", INTERNAL, {}, []),
+    ("go.mongodb.org/mongo-driver", "carts.find", CLIENT, {}, []),
+    (
+        "OpenTelemetry::Instrumentation::ActiveJob",
+        "default process",
+        CONSUMER,
+        {"messaging.system": "active_job", "code.namespace": "CartJob"},
+        ["default_process_CartJob"],
+    ),
+    (
+        "OpenTelemetry::Instrumentation::Sidekiq",
+        "CartJob process",
+        CONSUMER,
+        {"messaging.sidekiq.job_class": "CartJob"},
+        ["CartJob_process"],
+    ),
     ("io.opentelemetry.slow-rendering", "frozenRenders", INTERNAL, {}, ["frozenRenders"]),
     ("shop", "monthly report", INTERNAL, {}, ["monthly_report"]),
     ("shop", "reprice", INTERNAL, {"db.system": "sqlite"}, ["sqlite_REPRICE"]),
@@ -100,6 +118,38 @@ def test_a_span_is_worth_an_event_or_not(row: tuple[str, str, SpanKind, dict[str
 def test_a_scope_of_the_application_is_no_library(scope: str) -> None:
     """Similar names included."""
     assert not is_library(scope)
+
+
+SPRING = {"exception": "none", "method": "GET", "outcome": "SUCCESS", "status": "200"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "expected"),
+    [
+        (
+            SERVER,
+            {"http.url": "/carts/4", "uri": "/carts/{id}"},
+            [("page_view_event", "/carts/{id}"), ("performance_navigation_event", None)],
+        ),
+        (SERVER, {"http.url": "/", "uri": "root"}, [("page_view_event", "/"), ("performance_navigation_event", None)]),
+        (SERVER, {"http.url": "/x", "uri": "/**", "status": "404", "outcome": "CLIENT_ERROR"}, [("http_event", None)]),
+        (SERVER, {"http.url": "/actuator/health", "uri": "/actuator/health"}, []),
+        (CLIENT, {"http.url": "https://a.example/x", "uri": "/x"}, [("performance_resource_event", None)]),
+        (
+            CLIENT,
+            {"http.url": "https://a.example/x", "uri": "/x", "status": "IO_ERROR", "outcome": "UNKNOWN"},
+            [("performance_resource_event", None), ("http_event", None)],
+        ),
+        (INTERNAL, {"outcome": "SUCCESS"}, [("work", None)]),
+    ],
+)
+def test_a_request_that_micrometer_observed_is_a_request(
+    kind: SpanKind, attributes: dict[str, Any], expected: list[tuple[str, str | None]]
+) -> None:
+    """Spring Boot's spans have its own names of method, status and route."""
+    given = attributes if kind is INTERNAL else {**SPRING, **attributes}
+    drafts = mapped(make_span("work" if kind is INTERNAL else "http get", given, kind=kind))
+    assert [(name, details.get("pageId")) for name, details in drafts] == expected
 
 
 CHECK = {"http.request.method": "GET", "http.response.status_code": 200}

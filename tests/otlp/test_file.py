@@ -13,6 +13,10 @@ from otel_rum_exporter.otlp import DecodedLogRecord, DecodedSpan, OtlpError, dec
 from tests.otlp.encodings import JSON_SPAN, json_request
 from tests.otlp.files import ONE_JSON_SPAN, ONE_LOG_RECORD, TWO_SPANS, framed
 
+INDENTED = json.dumps(json.loads(ONE_JSON_SPAN), indent=2).encode()
+BLOCK = json.dumps(json.loads(ONE_JSON_SPAN)["resourceSpans"][0]).encode()
+"""As the exporter for Java's logs writes it."""
+
 
 @pytest.mark.parametrize(
     ("content", "names"),
@@ -22,7 +26,13 @@ from tests.otlp.files import ONE_JSON_SPAN, ONE_LOG_RECORD, TWO_SPANS, framed
         pytest.param(framed(TWO_SPANS, ONE_LOG_RECORD, TWO_SPANS), ["one", "two", "shown", "one", "two"], id="frames"),
         pytest.param(ONE_JSON_SPAN, ["work"], id="JSON"),
         pytest.param(ONE_JSON_SPAN + b"\n" + ONE_JSON_SPAN, ["work", "work"], id="JSON lines"),
-        pytest.param(json.dumps(json.loads(ONE_JSON_SPAN), indent=2).encode(), ["work"], id="indented JSON"),
+        pytest.param(INDENTED, ["work"], id="indented JSON"),
+        pytest.param(INDENTED + b"\n" + INDENTED, ["work", "work"], id="indented documents"),
+        pytest.param(ONE_JSON_SPAN + ONE_JSON_SPAN, ["work", "work"], id="documents without a line feed"),
+        pytest.param(b"[" + ONE_JSON_SPAN + b"," + ONE_JSON_SPAN + b"]", ["work", "work"], id="a list of requests"),
+        pytest.param(BLOCK, ["work"], id="the block of a resource"),
+        pytest.param(BLOCK + b"\n" + BLOCK, ["work", "work"], id="blocks as lines"),
+        pytest.param(b"[" + BLOCK + b"]", ["work"], id="a list of blocks"),
     ],
 )
 def test_format_is_detected(content: bytes, names: list[str]) -> None:

@@ -53,6 +53,7 @@ def test_empty_log_record_is_valid() -> None:
         (5, SpanKind.CONSUMER),
         (99, SpanKind.INTERNAL),
         ("SPAN_KIND_CLIENT", SpanKind.CLIENT),
+        ("client", SpanKind.CLIENT),
         (None, SpanKind.INTERNAL),
     ],
 )
@@ -85,6 +86,48 @@ def test_parent_is_remote_if_both_flags_are_set(flags: int, *, is_remote: bool) 
     assert parent.is_remote is is_remote
 
 
+IN_BYTES = [*bytes.fromhex(SPAN_ID)]
+
+
+@pytest.mark.parametrize(
+    "span_id",
+    [
+        *(f"0x{SPAN_ID}", SPAN_ID.upper(), IN_BYTES, {"type": "Buffer", "data": IN_BYTES}),
+        {str(index): byte for index, byte in enumerate(IN_BYTES)},
+    ],
+)
+def test_ids_of_other_libraries_are_read(span_id: object) -> None:
+    """Their JSON has bytes, or the digits of a number."""
+    assert _decoded(spanId=span_id).context.span_id == int(SPAN_ID, 16)
+
+
+def test_a_trace_id_may_be_a_uuid_or_have_64_bits() -> None:
+    """As other tracing systems have."""
+    for trace_id, expected in (
+        ("5b8efff7-9803-8103-d269-b633813fc600", 0x5B8EFFF798038103D269B633813FC600),
+        ("1f" * 8, 0x1F1F1F1F1F1F1F1F),
+    ):
+        assert _decoded(traceId=trace_id).context.trace_id == expected
+
+
+TIME_NS = 1_795_046_400_000_000_000
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        *(TIME_NS, str(TIME_NS), float(TIME_NS), [TIME_NS // 10**9, 0], "2026-11-19T00:00:00Z", "2026-11-19T00:00:00"),
+        *(
+            "2026-11-19T01:00:00.000000000+01:00",
+            {"low": TIME_NS % 2**32 - 2**32, "high": TIME_NS >> 32, "unsigned": True},
+        ),
+    ],
+)
+def test_times_of_other_libraries_are_read(time: object) -> None:
+    """protobuf.js writes two halves, Node seconds and nanoseconds, and others a date."""
+    assert _decoded(startTimeUnixNano=time).start_time == TIME_NS
+
+
 @pytest.mark.parametrize("parent", [None, "", "0" * 16])
 def test_root_span_has_no_parent(parent: object) -> None:
     """Exporters write it in three ways."""
@@ -96,7 +139,6 @@ def test_root_span_has_no_parent(parent: object) -> None:
     [
         ({}, None),
         (None, None),
-        ({"ofLaterVersions": 1}, None),
         ({"intValue": 5}, 5),
         ({"intValue": "-9223372036854775808"}, -(2**63)),
         ({"intValue": 5.0}, 5),
@@ -131,6 +173,8 @@ def test_unknown_fields_are_ignored() -> None:
         ({"traceId": "W47/95gDgQPSabYzgT"}, "traceId is 'W47/95gDgQPSabYzgT', not 32 hex digits"),
         ({"spanId": 7}, "spanId is 7, not a string"),
         ({"spanId": "0x12345678901234"}, "spanId is '0x12345678901234', not 16 hex digits"),
+        ({"traceId": [1, 2, 3]}, "traceId is a list, not a string"),
+        ({"traceId": {"type": "Buffer", "data": "x"}}, "traceId is an object, not a string"),
     ],
 )
 def test_malformed_span_is_rejected_with_path_and_reason(fields: Json, failure: str) -> None:
@@ -147,6 +191,11 @@ def test_malformed_span_is_rejected_with_path_and_reason(fields: Json, failure: 
         ({"endTimeUnixNano": "soon"}, f"endTimeUnixNano is 'soon', not an integer from 0 to {2**64 - 1}"),
         ({"status": []}, "status is a list, not an object"),
         ({"attributes": {"a": 1}}, "attributes is an object, not a list"),
+        ({"attributes": [{"Key": "a", "Value": {}}]}, "attributes[0].key is missing"),
+        (
+            {"attributes": [{"key": "a", "value": {"Text": 1}}]},
+            "attributes[0].value has 'Text', and none of OTLP's kinds of values",
+        ),
         ({"attributes": [{"key": "k", "value": "v"}]}, "attributes[0].value is 'v', not an object"),
         (
             {"attributes": [{"key": "k", "value": {"arrayValue": {"values": [{}, {"boolValue": 1}]}}}]},

@@ -291,10 +291,10 @@ class Converter:
         return application.mapper.map(view) if before is None else application.mapper.map_again(view, before)
 
     def _log_other_clock(self, view: View) -> None:
-        """Log that a time was read as milliseconds or microseconds."""
+        """Log that a time was read as seconds, milliseconds or microseconds."""
         self._log.add(
             "clock unit",
-            "the times of %r are milliseconds or microseconds since 1970 in a field of nanoseconds. They are read as "
+            "the times of %r are seconds, milliseconds or microseconds since 1970, not nanoseconds. They are read as "
             "such. To fix: send nanoseconds.",
             view.name[:100],
         )

@@ -28,12 +28,16 @@ JOB = frozenset(
 SCOPES = re.compile(
     r"""@[\w.-]+/(?:[\w.-]*instrumentation|otel\b)  # JavaScript
       | opentelemetry[._]instrumentation[._]       # Python; with an underscore Erlang and Rust
-      | io\.opentelemetry\.(?!android|lifecycle|anr|crash|slow-rendering|network|click)  # Java; not Android's own
+      | io\.opentelemetry\.(?!android|lifecycle|anr|crash|slow-rendering|network|click  # Java; not Android's own
+          |[\w-]*annotations|methods|php\.with-span)  # nor functions that the application chose
+      | opentelemetry_(?!api|sdk)[a-z]+\Z  # Elixir
       | OpenTelemetry(\.|::)Instrumentation        # .NET, Ruby
       | (go\.opentelemetry\.io|github\.com/open-telemetry/\S+)/contrib/ | gorm\.io/ | cloud\.google\.com/
       | [\w-]+\.\w+/\S*\b(?:otel[a-z]+|[a-z]+otel)\b  # Go, such as otelsql and redisotel
       | open(inference|llmetry|-telemetry/opentelemetry-php-contrib)
       | (Npgsql|MySqlConnector|MongoDB|StackExchange|MassTransit|Azure|AWSSDK)\b | (Experimental\.)?(System|Microsoft)\.
+      | (go\.mongodb\.org|entgo\.io|github\.com/grpc-ecosystem)/ | org\.apache\.camel | tower_http | @apollo/
+      | (HotChocolate|Yarp|GraphQL)\b
       | (prisma|next\.js|strawberry|fastapi|starlette|google\.cloud)\b | logfire\.
     """,
     re.VERBOSE | re.IGNORECASE,

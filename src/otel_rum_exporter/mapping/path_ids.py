@@ -53,6 +53,7 @@ ID_FORMS: tuple[tuple[str, str, str], ...] = (
         "cus_NffrFeUfNV",
         r"[a-z]{2,12}_(?:[a-z]{2,8}_)?(?=\w*(?:\d[a-zA-Z]+\d|[a-z][A-Z]+[a-z]+[A-Z]))[A-Za-z0-9]{6,}",
     ),
+    ("capital letters and digits", "1Z999AA10123456784", r"(?=(?:[A-Z]*\d){4})[A-Z0-9]{8,}"),
     ("names of cloud resources", "arn:aws:iam::123456789012:user", r"arn:.*|urn:.*|sha\d{1,3}:.*"),
     ("people's handles", "@ann", r"[~@].+"),
 )
@@ -63,7 +64,9 @@ _EXTENSION = re.compile(r"(.+?)((?:\.(?:min|bundle|chunk|esm|module))*\.(?!\d+\Z
 _VERSION = re.compile(r"[vV]?\d{1,2}(?:\.\d{1,3}){1,2}|v\d{1,3}|[1-5][x\d]{2}|api\d?", re.ASCII)
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _RANDOM = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=.*(?:\d|[a-z][A-Z]))[A-Za-z0-9_~=+-]{8,}")
-_PARTS = re.compile(r"([.()',;!-])")
+_PARTS = re.compile(r"((?<=-)\d{1,2}(?:\.\d{1,3}){1,2}(?![\w.])|[.()',;!-])")
+"""What separates the parts of a segment; a version, as in `python-3.11`, stays."""
+
 _SPLIT = re.compile(r"(\s+)")
 _NUMBERED = re.compile(r"[A-Za-z]*[-_#.]?\d{0,3}")
 _HAS_SIGN = re.compile(rf"[\d@%=~{{:A-Z]|(?<![A-Za-z])(?:{_SHORT_FOR_IDS})[-_]")
@@ -117,6 +120,8 @@ def _masked(segment: str) -> str:  # noqa: PLR0911 - one return for each form
     if is_id(segment):
         named = _EXTENSION.fullmatch(segment)
         return f"{MASK}{named[2]}" if named and "@" not in segment and is_id(named[1]) else MASK
+    if _VERSION.fullmatch(segment):
+        return segment
     named = _EXTENSION.fullmatch(segment)
     stem, extension = (named[1], named[2]) if named else (segment, "")
     if named and is_id(stem):

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from .._attributes import PRIVATE_ATTRIBUTES, SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from . import secret_words
 from .caches import cache_short_texts
 
 MAX_CACHED_CHARS = 256
@@ -46,12 +47,6 @@ def _names(*names: str) -> tuple[str, ...]:
     return tuple(name.lower().replace(".", "_") for name in names)
 
 
-_PERSON = (
-    "(?:user(?!_agent)|customer|client|person|people|contact|patient|employee|member|buyer|seller|guest|passenger|"
-    "recipient|sender|subscriber|student|visitor|applicant|payer|payee|shopper|driver|billing|shipping)s?"
-)
-_PART_OF_PERSON = "(?:(?:account|attributes|contact|data|details|info|profile|properties|traits|[0-9]+)_)*"
-
 PRIVATE_NAMES: tuple[PrivateNames, ...] = (
     PrivateNames(
         "Ids of session and user: RUM gets them as UUIDs or hashes, and never here",
@@ -72,10 +67,11 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
         (
             "(?:first|last|full|given|family|middle|maiden|sur|nick|birth|legal|preferred|screen_?user)_?names?",
             "(?:user|login|account|customer|cardholder|card_?holder)_?name",
-            f"{_PERSON}_{_PART_OF_PERSON}(?:name|display_?name|title|initials|login|handle)s?$",
-            f"(?:user|customer|person|patient|employee|member|visitor|student|subscriber)_{_PART_OF_PERSON}id$",
+            f"{secret_words.PERSON}_{secret_words.PART_OF_PERSON}(?:name|display_?name|title|initials|login|handle)s?$",
+            f"(?:user|customer|person|patient|employee|member|visitor|student|subscriber)_{secret_words.PART_OF_PERSON}id$",
             "(?:display_?name|(?:account|policy)_?holder|beneficiary|payee|recipients?|sender|addressee|nick)",
-            "(?:userid|uid|userprincipalname|card_?holder|surname|forename|vorname|nachname|maiden)",
+            "(?:userid|uid|userprincipalname|card_?holder|surname|forename|maiden)",
+            rf"(?:{secret_words.NAMES}|\A(?:user|login)\Z)",
             "(?:date_of_birth|birth_?(?:date|day|year)|dob|marital_status|gender|ethnicity|religion|nationality)",
         ),
         "`first_name`, `fullName`, `surname`, `username`, `user.name`, `customer.profile.name`, `user_id`, "
@@ -88,7 +84,7 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
             "(?:mail|mailto|reply_to)",
             "(?:tele|cell|mobile|home|work|contact|smart)?_?phone(?:_?(?:no|nr|number|num))?s?[0-9]*",
             "(?:msisdn|fax|mobile$|mobile_?(?:no|nr|number|num)|cell|tel|telefon|whats_?app|imsi|imei)",
-            "contact_?(?:no|nr|number|num)",
+            f"contact_?(?:no|nr|number|num)|{secret_words.PHONES}",
         ),
         "`email`, `user.mail`, `emailAddress`, `phone`, `phoneNumber`, `mobile`, `msisdn`, `fax`, `imei`",
         has_kinds=True,
@@ -109,7 +105,8 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
                 "(?:street(?:_?"  # codespell:ignore street
                 "(?:name|number|line))?[0-9]*|house_?number|zip(?:_?code)?|post(?:al)?_?code|plz)"
             ),
-            "(?:latitude|longitude|lat|lon|lng|geo_?location|gps|coordinates)",
+            "(?:latitude|longitude|lat|lon|lng|(?:geo|user|home|current|device)_?location|gps|coordinates)",
+            f"(?:{secret_words.PLACES})",
         ),
         "`shipping_address`, `addressLine1`, `zip`, `postal_code`, `latitude`, `geo.location.lon`",
         has_kinds=True,
@@ -160,7 +157,8 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
     PrivateNames(
         "Credentials",
         (
-            r"\w*(?:password|passwd|passphrase|passcode|pass_?wor[dt]|kennwort|contrase[nñ]a|mot_de_passe|senha|wachtwoord)\w*",
+            r"\w*(?:password|passwd|passphrase|passcode|pass_?wor[dt])\w*",
+            rf"\w*(?:{secret_words.PASSWORDS})\w*|clave|parola",
             r"\w*(?:pwd|secret|credential|cookie|csrf|xsrf|jwt)\w*",
             r"\w*(?:token|authorization|api_?key|access_?key|private_?key|secret_?key|bearer|connection_?string)\w*",
             "(?:auth|oauth2?|authn|authz|authentication|creds?|pass|pin|pin_?code|otp|totp|mfa(?:_?code)?|nonce|salt)",
@@ -206,11 +204,14 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
         (
             "(?:.*_)?(?:query_?string|query_?params?|search_?params?|form_?data)(?:_.*)?",
             "(?:.*_)?(?:url|http|request)_query(?:_.*)?",
-            "(?:.*_)?(?:form|post_?data|raw_?body|(?:request|response|http|message|msg|mail|email)_(?:body|payload|form))",
+            "(?:.*_)?(?:form|post_?data|raw_?body|(?:request|response|http|message|msg|mail|email)_(?:body|payload|form|value|data))",
+            "(?:.*_)?(?:message|document)_contents?(?:_(?!type|length|encoding).*)?|(?:request|response)_data",
             "http_(?:request|response)_(?:body|form|params?|data)(?:_.*)?",
             "gen_ai_(?:prompt|completion|input_messages|output_messages|system_instructions|tool_call|content)(?:_.*)?",
             "(?:llm_(?:prompts?|completions?|input_messages|output_messages)|traceloop_entity_(?:input|output))(?:_.*)?",
-            "(?:celery|task|job|faas|rpc|code)_(?:args|kwargs|arguments|locals|payload)(?:_.*)?",
+            "ai_(?:prompt|response_(?:text|object|tool_calls)|tool_?call_(?:args|result)|values?)(?:_.*)?|all_messages(?:_.*)?",
+            "langfuse_(?:.*_)?(?:in|out)put(?:_.*)?|mlflow_span(?:inputs|outputs)|tool_(?:parameters|arguments|response)",
+            "(?:celery|task|job|faas|rpc|code|function|method)_(?:args|kwargs|arguments|locals|payload)(?:_.*)?",
             "(?:.*_)?(?:locals|search_?(?:term|terms|query|text|string)|searched_for)(?:_.*)?|prompts?|(?:in|out)put_value",
             "messaging_url|process_command(?:_args|_line)?|process_environment_variable_.*",
         ),
@@ -223,7 +224,7 @@ PRIVATE_NAMES: tuple[PrivateNames, ...] = (
         "Captured headers that name a person or a machine",
         (
             (
-                "http_(?:request|response)_headers?_(?:from|remote_user|via|forwarded|origin_ip|www_authenticate|"
+                "http_(?:request|response)_headers?_(?:from|remote_user|via|forwarded|baggage|origin_ip|www_authenticate|"
                 "(?:x_)?(?:user|username|user_id|forwarded_(?:for|user|email|preferred_username)|real_ip|client_ip|"
                 "cluster_client_ip|original_forwarded_for|envoy_external_address|appengine_user_\\w+|ms_client_\\w+|"
                 "amzn_oidc_\\w+|goog_\\w+)|cf_connecting_ip|client_ip|true_client_ip|fastly_client_ip)"
@@ -254,7 +255,7 @@ _SERVERS = re.compile(
 )
 _COUNTS = re.compile(rf"(?:^|_)(?:{'|'.join(COUNTS)})(?:_|$)")
 _KINDS = re.compile(rf"_(?:{'|'.join(KINDS)})$")
-_TRUTH_VALUES = frozenset({"true", "false", "none", "null", "undefined"})
+_TRUTH_VALUES = frozenset({"true", "false", "yes", "no", "none", "null", "undefined"})
 _is_number = re.compile(r"\d+(?:\.\d+)?").fullmatch
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[\W_]+")

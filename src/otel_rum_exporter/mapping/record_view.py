@@ -43,8 +43,8 @@ MAX_EPOCH_NS = 4_102_444_800 * 1_000_000_000
 """The year 2100: later times come from broken clocks and exceed the range of dates."""
 
 
-_CLOCK_UNITS = (1000, NS_PER_MILLI)
-"""Microseconds and milliseconds. As nanoseconds, dates in them would be in January 1970."""
+_CLOCK_UNITS = (1000, NS_PER_MILLI, 1_000_000_000)
+"""Microseconds, milliseconds and seconds. As nanoseconds, dates in them would be in January 1970."""
 
 
 class Resource(Protocol):
@@ -233,7 +233,7 @@ def as_number(value: object) -> float | None:
 
 
 def clock_unit_ns(time_ns: int | None) -> int:
-    """Return the unit of a time, in ns: 1, unless its digits are a date in micro- or milliseconds."""
+    """Return the unit of a time, in ns: 1, unless its digits are a date in micro- or milliseconds or seconds."""
     if time_ns is not None and time_ns < EARLIEST_EPOCH_NS:
         for unit in _CLOCK_UNITS:
             if EARLIEST_EPOCH_NS <= time_ns * unit <= MAX_EPOCH_NS:
@@ -244,7 +244,7 @@ def clock_unit_ns(time_ns: int | None) -> int:
 def epoch_ns(time_ns: int | None) -> int:
     """Return a time since the epoch within the range of dates; 0 for None.
 
-    Some clients write milliseconds or microseconds where OpenTelemetry has nanoseconds.
+    Some clients write seconds, milliseconds or microseconds where OpenTelemetry has nanoseconds.
     """
     if time_ns is None:
         return 0

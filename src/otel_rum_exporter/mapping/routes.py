@@ -22,7 +22,7 @@ HANDLER = "tornado.handler"
 """An attribute of spans whose name has the route, if there is one, and never a path."""
 
 _HAS_PARAMETER = re.compile(r"/(?:[{<:]\w|\*)")
-_HAS_PATTERN = re.compile(r"[\^$(\\\[]|\{[^}]*:")
+_HAS_PATTERN = re.compile(r"[\^$(\\\[]|\{[^}]*[:=?]")
 _OF_JAVASCRIPT = re.compile(r"/(\^.*)/[a-z]{0,8}")
 """A regular expression as JavaScript writes it."""
 
@@ -118,7 +118,7 @@ def _class(route: str, at: int) -> tuple[str, int]:
 
 def _braces(route: str, at: int) -> tuple[str, int]:
     end = _end(route, at)
-    name = route[at + 1 : end - 1].partition(":")[0]
+    name = re.split(r"[:=?]", route[at + 1 : end - 1], maxsplit=1)[0]
     return ("" if re.fullmatch(r"[\d,]*", name) else f"{{{name}}}"), end
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from . import secret_words, statements
 from .issuer_prefixes import PREFIXES
 from .private_names import is_harmless
 
@@ -33,24 +34,6 @@ class SecretText:
     def pattern(self) -> re.Pattern[str]:
         """The pattern, compiled at its first use: together they take a sixth of the import, and most texts need few."""
         return re.compile(self.source, re.VERBOSE | self.flags)
-
-
-_WORDS_OF_SECRETS = (
-    r"(?:api|subscription)[_.-]?key|authori[sz]ation|cookie|credential|csrf|pass(?:word|wort)|passwd|passphrase|passcode|pwd|secret(?!ar)|token(?!i[sz])|jwt|"
-    r"kennwort|contrase[ñn]a|mot\ de\ passe|senha|wachtwoord|saml_?(?:response|request|assertion)|"
-    r"access[_.-]?key|private[_.-]?key|account[_.-]?key|signature|session[_.-]?id|recovery[_.-]?code"
-)
-_PERSONAL_WORDS = (
-    r"ssn|social[_.-]?security|card[_.-]?(?:number|no|holder)|cvv|cvc|iban|(?:first|last|full|user|family)[_.-]?name|"
-    r"phone(?:[_.-]?number)?|e[_.-]?mail|date[_.-]?of[_.-]?birth|passport|national[_.-]?id|tax[_.-]?id"
-)
-_SPOKEN_WORDS = (
-    r"(?:api|subscription)[ _.-]?key|pass(?:word|wort)|kennwort|contrase[ñn]a|mot\ de\ passe\ ?|senha|wachtwoord|iban|"
-    r"passwd|passphrase|passcode|pwd|secret|access[ _.-]?key|auth[_.-]?token|ssn|jwt"
-)
-_QUOTED = r"""b?\\{0,7}(?:"[^"\n]{0,500}"|'[^'\n]{0,500}')"""
-_VALUE = rf"""(?:\\{{0,7}}"[^"\n]{{0,500}}"|\\{{0,7}}'[^'\n]{{0,500}}'|[\[(]{{1,3}}{_QUOTED}(?:,\s?{_QUOTED}){{0,20}}
-    |[^\s'",;&)\]}}\\]+)"""
 
 
 def keep_key(found: re.Match[str]) -> str:
@@ -116,9 +99,9 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         rf"""(?P<header>(?:authorization|cookie)\\?['"]?\s?[:=]\s?\\?['"]?)
                (?:(?:digest|oauth|hawk|mac|signature)\s[^\r\n]+|[^\r\n'"\\]+)
            | (?P<key>(?:
-               (?:{_WORDS_OF_SECRETS}|{_PERSONAL_WORDS})[\w.-]{{0,40}}(?:
+               (?:{secret_words.WORDS_OF_SECRETS}|{secret_words.PERSONAL_WORDS})[\w.-]{{0,40}}(?:
                  =>?\s?(?=\\?['"])|=>|[=\uff1d]|%(?:25)?3D|\\{{0,7}}['"]\]?\s?(?:=>|[:=])\s?(?!=)|\s[:=]\s(?=['"]))
-             | (?:x-[\w-]{{0,40}}(?:key|token|auth)|{_SPOKEN_WORDS})
+             | (?:x-[\w-]{{0,40}}(?:key|token|auth)|{secret_words.SPOKEN_WORDS})
                \s{{0,4}}(?:=>|[:=\uff1d\uff1a])\s{{0,4}}(?![=>:]|[\w.]+[(\[])
              | \(b?['"](?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{{1,30}}(?:key|token)|api-key)['"],\s?b?
                (?=['"])
@@ -126,7 +109,7 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
              | \buid=(?=[^\s,]{{1,64}},\s?(?:ou|dc|cn|o)=)
              | \b(?:auth|pin|otp|sig|sid|nonce|address|city|zip)(?:=|\\?['"]\s?[:=]\s?)
              ))
-             {_VALUE}""",
+             {secret_words.VALUE}""",
         keep_key,
         re.IGNORECASE,
     ),
@@ -136,6 +119,27 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         ("&",),
         r"""(?<![\w.%\[\]&-])[\w.%\[\]-]{1,60}=[^\s&'"<>=]*(?:&[\w.%\[\]-]{1,60}=[^\s&'"<>=]*)+""",
         lambda found: re.sub(r"=[^&]*", f"={MASK}", found[0]),
+    ),
+    SecretText(
+        "passwords in sentences, in quotes or with a digit",
+        "the password 'hunter2' is wrong",
+        secret_words.HINTS_OF_PASSWORDS,
+        rf"""((?:{secret_words.WORDS_OF_PASSWORDS})\s)(?:'[^'\n]{{1,100}}'|"[^"\n]{{1,100}}"|`[^`\n]{{1,100}}`)
+           | ((?:(?:verification|security|confirmation|login|access|one-time|sms|otp)\s(?:code|pin)
+                 |{secret_words.WORDS_OF_PASSWORDS})
+              \s(?:is|was|ist|est|es|:)\s?:?\s?['"]?)(?=[^\s'"\d]{{0,40}}\d)[^\s'"]{{4,}}
+           | ((?:api|access)[ _-]key\s(?:provided|given|received|used)\s?:\s?)\S+
+           | ((?<!nexpected\s)\btoken\s)(?:'(?=\D{{0,40}}\d)[^\s']{{8,}}'|"(?=\D{{0,40}}\d)[^\s"]{{8,}}")""",
+        lambda found: next(filter(None, found.groups())) + MASK,
+        re.IGNORECASE,
+    ),
+    SecretText(
+        "literals of statements of databases",
+        "INSERT INTO users VALUES ('ann')",
+        statements.HINTS,
+        statements.PATTERN,
+        lambda found: statements.without_literals(found, MASK),
+        re.IGNORECASE,
     ),
     SecretText(
         "values after the name of a scheme",
@@ -232,12 +236,15 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
     SecretText(
         "passwords in SQL and in options of commands",
         "CREATE USER ann IDENTIFIED BY 'hunter2'",
-        ("IDENTIFIED", "identified", "PASSWORD", "--", "-u "),
+        ("IDENTIFIED", "identified", "PASSWORD", "--", "-u", " -p", " -a ", " -w ", "pass:"),
         r"""((?:identified\ by|password)\s)(?:'[^'\n]*'|"[^"\n]*")
           | (--[\w-]{0,30}(?:password|passwd|secret|token|api-?key)\s)
             (?!(?:is|was|are|must|or|and|not|option|flag|argument|to|for|in|has|can|cannot|should|requires?|needs)\b)[\w"'][^\s]*
-          | ((?<!\S)(?:-u|--user)\s)[^\s:/]+:\S+""",
-        lambda found: (found[1] or found[2] or found[3]) + MASK,
+          | ((?<!\S)(?:-u\s?|--user\s))[^\s:/]+:\S+ | ((?<!\S)-pass(?:in|out)?\s(?:pass:)?)\S+
+          | (\b(?:mysql|maria)\w{0,12}\s(?:[^\n|;&]{0,200}?\s)?(?-i:-p))[^\s]+
+          | (\b(?: (?:sshpass|(?:docker|podman)\slogin|mongo\w{0,9})\s(?:[^\n|;&]{0,200}?\s)?(?-i:-p)
+                 | redis-cli\s(?:[^\n|;&]{0,200}?\s)?-a | ldap\w{3,9}\s(?:[^\n|;&]{0,200}?\s)?-w )\s?)\S+""",
+        lambda found: next(filter(None, found.groups())) + MASK,
         re.IGNORECASE,
     ),
     SecretText(

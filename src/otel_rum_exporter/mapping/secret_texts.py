@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from . import secret_words
 from .caches import cache_short_texts
 from .issuer_prefixes import has_prefix
 from .secret_forms import BLOCKS, MASK, SECRET_TEXTS, keep_key
@@ -26,7 +27,7 @@ MAX_CACHED_CHARS = 160
 _STEMS = (
     *("key", "authori", "cookie", "credential", "csrf", "passw", "passphrase", "passcode", "pwd", "secret", "token"),
     *("jwt", "signature", "session", "ssn", "social", "card", "cvv", "cvc", "iban", "name", "phone", "mail", "birth"),
-    *("passport", "national", "tax", "recovery", "kennwort", "contrase", "mot de passe", "senha", "wachtwoord"),
+    *("passport", "national", "tax", "recovery", *secret_words.ASCII_STEMS),
     *("saml", "uid=", "auth", "pass", "pin", "otp", "sig", "sid", "address", "city", "zip", "nonce"),
 )
 
@@ -36,7 +37,7 @@ _DIGITS = re.compile(r"\d(?:[\d -]{7}|\d\d\.\d{3,4}\.)")  # one start is found t
 _SUSPICIOUS = re.compile(
     r"[@=:%\uff1d\uff1a\uff20\u2514\u256d]|</|--|-u |&#|\d{3}\.\d{3,4}[.-]|PASSWORD|identified|Identified|IDENTIFIED|"
     r"[\\/](?:home|Users)[\\/]|[A-Za-z0-9_+/=-]{12}|\d[\d -]{6}|[Bb]earer|[Bb]asic |[Tt]oken |\+\d|"
-    r"\(\d{3}\)|uplicate|ailing|Incorrect|hooks\.|\[(?:gen|cached|raw sql|no key)"
+    r"\(\d{3}\)|uplicate|ailing|Incorrect|hooks\.|\[(?:gen|cached|raw sql|no key)|['\"`]| -[apuw]|\b(?:code|is|was) "
 )
 """Every text to scrub matches this; most attribute values do not."""
 
@@ -134,7 +135,8 @@ def _names_secret(text: str) -> bool:
     """Return whether a text can contain a secret's name; much cheaper than the pattern."""
     if not _HAS_SEPARATOR.search(text):
         return False
-    return _has_any(_STEMS, text.lower())
+    small = text.lower()
+    return _has_any(_STEMS, small) or (not text.isascii() and _has_any(secret_words.OTHER_STEMS, small))
 
 
 def _has_any(parts: tuple[str, ...], text: str) -> bool:

@@ -16,6 +16,7 @@ from .._attributes import plain
 from .._served import are_of_request, is_instrumentation
 from .attribute_keys import keys_of
 from .attribute_values import json_text
+from .micrometer import OUTCOME, as_http
 from .record_view import (
     EARLIEST_EPOCH_NS,
     INTERNAL,
@@ -130,6 +131,8 @@ class SpanView(View):
         context, parent, name, kind, resource, scope, start_ns, end_ns, given, events, *dropped = _READ(span)
         trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
         attributes = plain(given)
+        if OUTCOME in attributes:
+            attributes = as_http(attributes)
         has_other_clock = False
         if not (start_ns and end_ns and EARLIEST_EPOCH_NS <= start_ns <= end_ns <= MAX_EPOCH_NS):
             has_other_clock = clock_unit_ns(end_ns) > 1

@@ -146,9 +146,13 @@ _HEAD_FORMS = (
     re.compile(r"^(?P<type>panic): (?P<message>.*)"),
     re.compile(r"^thread '.{0,200}' (?P<type>panicked)(?P<message>) at "),
     # JavaScript, the JVM, .NET, PHP, also after what a logger wrote: `TypeError: no item`
-    re.compile(r"(?:^|[\s>])(?P<type>(?:[\w$]{1,80}[.\\]){0,20}[A-Z][\w$]{0,80}[a-z][\w$]{0,80}): (?P<message>.*)"),
+    re.compile(
+        r"(?:^|[\s>])(?P<type>(?:[\w$]{1,80}[.\\]){1,20}[A-Z][\w$]{0,160}"
+        r"|[A-Z]?[\w$]{0,160}(?:Error|Exception|Failure|Fault|Throwable)): (?P<message>.*)"
+    ),
 )
 _MAX_HEAD_LINES = 8
+_MAX_LOGGED_LINES = 200
 _CAUSED_BY = re.compile(r"^Caused by: ([\w.$]{1,200})(?:: (.*))?$")
 
 
@@ -186,12 +190,13 @@ def raised_of(stack: str) -> tuple[str, str] | None:
     return None
 
 
+@lru_cache(maxsize=MAX_PARSED)
 def logged_in(text: str) -> tuple[str, str, str] | None:
     """Return type, message and stack of the exception in a text that a logger wrote; None if it has none.
 
     The stack begins with the nearest line above its first frame that names an exception.
     """
-    lines = text[:MAX_CHARS].splitlines()
+    lines = text[:MAX_CHARS].splitlines()[:_MAX_LOGGED_LINES]
     first = next((index for index, line in enumerate(lines) if next(_frames(line), None)), None)
     if first is None:
         return None

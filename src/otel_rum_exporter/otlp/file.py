@@ -5,6 +5,8 @@ https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/expo
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 
 from .json import decode_json
@@ -12,6 +14,7 @@ from .message import decode_any_protobuf
 from .model import DecodeFailure, DecodeResult, OtlpError
 
 _LENGTH_BYTES = 4
+_SEPARATORS = re.compile(r"[\s,]*")
 
 
 def decode_file(content: bytes) -> DecodeResult:
@@ -49,6 +52,9 @@ def decode_json_file(content: bytes) -> DecodeResult:
     try:
         return _merged(line for line in lines if line[2].strip())
     except OtlpError as error:
+        documents = _documents(content)
+        if len(documents) > 1:
+            return _merged((f"document {number}", decode_json, one) for number, one in enumerate(documents, 1))
         message = f"{file_error}; nor is it OTLP line by line: {error}" if len(lines) > 1 else str(file_error)
         raise OtlpError(message) from None
 
@@ -76,6 +82,25 @@ def _merged(bodies: Iterator[tuple[str, Callable[[bytes], DecodeResult], bytes]]
     records = tuple(record for result in results for record in result.records)
     rejected = sum(result.rejected for result in results) + undecoded
     return DecodeResult(records, tuple(failures), rejected, sum(result.ignored for result in results))
+
+
+def _documents(content: bytes) -> list[bytes]:
+    """Return the JSON documents of a file that has several, on any number of lines; none if it has something else."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return []
+    found: list[bytes] = []
+    at, decoder = 0, json.JSONDecoder()
+    while start := _SEPARATORS.match(text, at):
+        if start.end() == len(text):
+            return found
+        try:
+            _, at = decoder.raw_decode(text, start.end())
+        except (ValueError, RecursionError):
+            return []
+        found.append(text[start.end() : at].encode())
+    return found
 
 
 def _framed_bodies(content: bytes) -> list[bytes]:

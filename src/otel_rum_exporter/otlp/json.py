@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import SpanContext, SpanKind, Status, TraceFlags
 
-from . import proto_json
+from . import proto_json, spelling
 from .model import (
     KINDS,
     MAX_VALUE_DEPTH,
@@ -35,7 +35,6 @@ from .model import (
     status,
 )
 from .proto_json import MAX_UINT32, Message, optional
-from .spelling import respelled
 
 T = TypeVar("T")
 Ignored = list[MalformedError]
@@ -65,7 +64,7 @@ def decode_json(body: bytes | str, signal: Signal | None = None, max_records: in
     if max_records is not None:
         _check_values(body)
     try:
-        fields = respelled(proto_json.message(proto_json.parse(body)), body)
+        fields = spelling.request(proto_json.parse(body), body)
     except MalformedError as error:
         raise OtlpError(f"JSON, but not OTLP: it {error.reason}") from None
     except ValueError as error:
@@ -183,8 +182,8 @@ def _span(span: Message, ignored: Ignored, *, resource: DecodedResource, scope: 
         kind=KINDS.get(optional(ignored, 0, proto_json.enum, span, "kind", _KIND_NAMES), SpanKind.INTERNAL),
         context=context,
         parent=SpanContext(context.trace_id, parent_id, is_remote=is_remote(flags)) if parent_id else None,
-        start_time=optional(ignored, 0, proto_json.integer, span, "startTimeUnixNano"),
-        end_time=optional(ignored, 0, proto_json.integer, span, "endTimeUnixNano"),
+        start_time=optional(ignored, 0, proto_json.time_ns, span, "startTimeUnixNano"),
+        end_time=optional(ignored, 0, proto_json.time_ns, span, "endTimeUnixNano"),
         status=optional(ignored, None, proto_json.submessage, span, "status", _status) or UNSET,
         attributes=attributes,
         events=events,
@@ -221,7 +220,7 @@ def _status(fields: Message) -> Status:
 
 def _event(ignored: Ignored, event: Message) -> DecodedEvent:
     name = optional(ignored, "", proto_json.text, event, "name")
-    time_ns = optional(ignored, 0, proto_json.integer, event, "timeUnixNano")
+    time_ns = optional(ignored, 0, proto_json.time_ns, event, "timeUnixNano")
     return DecodedEvent(name, time_ns, _attributes(event, ignored=ignored))
 
 
@@ -235,8 +234,8 @@ def _log_record(
 ) -> DecodedLogRecord:
     flags = optional(ignored, 0, proto_json.integer, record, "flags")
     data = DecodedLogData(
-        timestamp=optional(ignored, 0, proto_json.integer, record, "timeUnixNano") or None,
-        observed_timestamp=optional(ignored, 0, proto_json.integer, record, "observedTimeUnixNano") or None,
+        timestamp=optional(ignored, 0, proto_json.time_ns, record, "timeUnixNano") or None,
+        observed_timestamp=optional(ignored, 0, proto_json.time_ns, record, "observedTimeUnixNano") or None,
         trace_id=optional(ignored, 0, proto_json.hex_id, record, "traceId", 32) or None,
         span_id=optional(ignored, 0, proto_json.hex_id, record, "spanId", 16) or None,
         trace_flags=TraceFlags(flags & 0xFF) if "flags" in record else None,
@@ -260,7 +259,10 @@ def _attributes(
             text = value.get("stringValue")
             if type(text) is str:
                 return key, text
-        return proto_json.text(member, "key"), proto_json.submessage(member, "value", partial(_any_value, depth=depth))
+        found = proto_json.submessage(member, "value", partial(_any_value, depth=depth))
+        if "key" not in member:
+            raise MalformedError("key", "is missing")
+        return proto_json.text(member, "key"), found
 
     return dict(proto_json.each(fields, name, pair, ignored))
 
@@ -276,6 +278,8 @@ def _any_value(value: Message, depth: int = 0) -> Any:
     array = proto_json.submessage(value, "arrayValue", lambda array: proto_json.each(array, "values", member))
     if array is not None:
         return array
+    if value and value.keys().isdisjoint(_KINDS):
+        raise MalformedError("", f"has {min(map(str, value))[:_MAX_NAME_CHARS]!r}, and none of OTLP's kinds of values")
     return proto_json.submessage(value, "kvlistValue", lambda fields: _attributes(fields, "values", depth + 1))
 
 
@@ -286,6 +290,8 @@ _SCALARS: dict[str, Callable[[Message, str], Any]] = {
     "doubleValue": proto_json.number,
     "bytesValue": proto_json.data,
 }
+
+_KINDS = frozenset((*_SCALARS, "arrayValue", "kvlistValue"))
 
 _BLOCKS: dict[str, tuple[str, str, Callable[..., DecodedSpan | DecodedLogRecord]]] = {
     "resourceSpans": ("scopeSpans", "spans", _span),

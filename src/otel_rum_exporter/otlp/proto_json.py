@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from typing import Any, ParamSpec, TypeVar
 
 import orjson
@@ -25,6 +28,9 @@ MAX_UINT64 = 2**64 - 1
 
 _QUOTED_CHARS = 60
 _HEX = frozenset("0123456789abcdefABCDEF")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+_NANOS = re.compile(r"(\.\d{6})\d+")
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _URL_SAFE_BASE64 = str.maketrans("-_", "+/")
 
 
@@ -125,24 +131,60 @@ def numeric(fields: Message, name: str) -> int | float:
     return number(fields, name)
 
 
+def time_ns(fields: Message, name: str) -> int:
+    """Return a time, also as protobuf.js writes it (`low` and `high`), as Node's pair of s and ns, and in ISO 8601."""
+    value = fields.get(name)
+    if isinstance(value, dict):
+        high, low = value.get("high"), value.get("low")
+        if type(high) is int and type(low) is int:
+            return int((high % 2**32 << 32) + low % 2**32)
+    if isinstance(value, list) and len(value) == 2 and all(type(part) is int and part >= 0 for part in value):
+        return min(int(value[0]) * 10**9 + int(value[1]), MAX_UINT64)
+    if isinstance(value, str) and _ISO_DATE.match(value):
+        with suppress(ValueError):
+            since = (
+                datetime.fromisoformat(_NANOS.sub(r"\1", value).replace("Z", "+00:00")).astimezone(timezone.utc)
+                - _EPOCH
+            )
+            return max(0, since // timedelta(microseconds=1) * 1000)
+    return integer(fields, name)
+
+
 def hex_id(fields: Message, name: str, digits: int) -> int:
-    """Return an id; 0, which is invalid, if there is none. Protobuf's own JSON has Base64 instead of hex digits."""
+    """Return an id; 0, which is invalid, if there is none.
+
+    Protobuf's own JSON has Base64 instead of hex digits; other libraries write bytes, UUIDs, or a trace id of 64 bits.
+    """
+    value = fields.get(name)
+    size = digits // 2
+    given = _bytes(value)
+    if given is not None and len(given) == size:
+        return int.from_bytes(given, "big")
     value = text(fields, name)
     if not value:
         return 0
-    if len(value) == digits and _HEX.issuperset(value):
-        return int(value, 16)
-    size = digits // 2
+    bare = value.removeprefix("0x").replace("-", "")
+    if len(bare) in {digits, 16} and _HEX.issuperset(bare):
+        return int(bare, 16)
     if len(value.rstrip("=")) == (size * 4 + 2) // 3 and len(value) != digits:
         return int.from_bytes(data(fields, name), "big")
     raise MalformedError(name, f"is {_quoted(value)}, not {digits} hex digits")
 
 
+def _bytes(value: object) -> bytes | None:
+    """Return a list of bytes, as JSON libraries write binary data; None if a value is none."""
+    if isinstance(value, dict):
+        value = value.get("data") if value.get("type") == "Buffer" else [*value.values()]
+    if not isinstance(value, list) or not all(type(byte) is int and 0 <= byte < 256 for byte in value):
+        return None
+    return bytes(value)
+
+
 def enum(fields: Message, name: str, names: Mapping[str, int]) -> int:
     """Return the number of an enum's member; its name is accepted, although OTLP forbids it."""
     value = fields.get(name)
-    if isinstance(value, str) and value in names:
-        return names[value]
+    if isinstance(value, str) and value.upper() in names:
+        return names[value.upper()]
     return integer(fields, name, -(2**31), 2**31 - 1)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .proto_json import Message
+from .proto_json import Message, items, message
 
 _OTHER_SPELLING = re.compile(rb'"(?:[a-z]+_[a-z_]+|instrumentationLibrary\w*)"\s*:')
 
@@ -17,7 +17,25 @@ FORMER_NAMES = {
     "instrumentationLibraryLogs": "scopeLogs",
     "instrumentationLibrary": "scope",
 }
+_SCOPES = {"resourceSpans": "scopeSpans", "resourceLogs": "scopeLogs"}
 _MAX_DEPTH = 200
+
+
+def request(value: Any, body: bytes | str) -> Message:
+    """Return a request with the names of OTLP; also of the block of one resource, and of a list of such or of requests.
+
+    OpenTelemetry's exporters for the logs of Java and JavaScript write blocks, and queries of stores return lists.
+
+    Raises:
+        MalformedError: if it is none of these.
+    """
+    if not isinstance(value, list):
+        fields = respelled(message(value), body)
+        return next(({name: [fields]} for name, scopes in _SCOPES.items() if scopes in fields), fields)
+    parts = [request(one, body) for one in value if isinstance(one, dict)]
+    if not value or len(parts) < len(value) or not all(_SCOPES.keys() & part.keys() for part in parts):
+        return message(value)
+    return {name: [block for part in parts for block in items(part, name)] for name in _SCOPES}
 
 
 def respelled(fields: Message, body: bytes | str) -> Message:

@@ -172,6 +172,10 @@ def test_the_documentation_has_every_field_that_is_sent() -> None:
     ("name", "expected"),
     [
         ("EXPLAIN ANALYZE SELECT * FROM orders WHERE id = 7", "SELECT_orders"),
+        ("load 350ms", "load"),
+        ("sent 1.5MiB", "sent"),
+        ("h264 s3 http2", "h264_s3_http2"),
+        ("Übersicht café", "Ubersicht_cafe"),
         ("-- who asked\nSELECT 1 FROM orders", "SELECT_orders"),
         ("(SELECT id FROM orders) UNION (SELECT 2)", "SELECT_orders"),
         ("/* a */ /* b */ select 1 from orders", "SELECT_orders"),

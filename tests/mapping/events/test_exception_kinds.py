@@ -137,6 +137,31 @@ def test_a_bare_exception_of_another_call_is_an_error() -> None:
         assert ERROR in types(make_span("x/y", attributes, kind=SpanKind.SERVER, events=raised))
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "is_error"),
+    [
+        ("com.acme.CartNotFoundException", 404, False),
+        ("Elixir.Ecto.NoResultsError", 404, False),
+        ("*echo.HTTPError", 404, False),
+        ("ZodError", 400, False),
+        ("jwt.exceptions.ExpiredSignatureError", 401, False),
+        (r"Illuminate\Session\TokenMismatchException", 419, False),
+        ("marshmallow.exceptions.ValidationError", 422, False),
+        ("System.Collections.Generic.KeyNotFoundException", 404, True),
+        ("FileNotFoundError", 404, True),
+        ("docker.errors.NotFound", 404, True),
+        ("ZodError", 404, True),
+        ("ZodError", 500, True),
+        ("com.acme.CartNotFoundException", 500, True),
+    ],
+)
+def test_an_exception_that_says_the_same_as_the_status_is_the_answer(kind: str, status: int, *, is_error: bool) -> None:
+    """Applications raise their own, and libraries of validation and sessions theirs."""
+    attributes = {"http.request.method": "GET", "http.route": "/carts/{id}", "http.response.status_code": status}
+    span = make_span("GET", attributes, kind=SpanKind.SERVER, events=[exception_event(kind)])
+    assert (ERROR in types(span)) is is_error
+
+
 @pytest.mark.parametrize(("kind", "message"), [("KeyError", "'sku'"), ("requests.exceptions.HTTPError", "404")])
 def test_an_exception_behind_a_404_is_an_error(kind: str, message: str) -> None:
     """The framework did not raise it."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_rum_exporter.config import Config
@@ -106,6 +107,14 @@ def test_an_aborted_request_differs_by_the_type_of_its_error(
     found = Status(StatusCode.ERROR, status) if status else None
     error = client({"http.method": "GET", "http.status_code": 0, **attributes}, status=found)[1][1]["error"]
     assert (error["type"], error["message"]) == expected
+
+
+@pytest.mark.parametrize(("event", "kind"), [("abort", "AbortError"), ("timeout", "TimeoutError"), ("error", "Error")])
+def test_the_event_that_ended_a_browser_s_request_is_the_type_of_its_error(event: str, kind: str) -> None:
+    """The instrumentation of XMLHttpRequest has no other word about it."""
+    events = [Event("send"), Event(event)]
+    error = client({"http.method": "GET", "http.status_code": 0}, events=events)[1][1]["error"]
+    assert error["type"] == kind
 
 
 def test_http_events_can_be_all_or_none() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
+from unicodedata import combining, normalize
 
 from opentelemetry.trace import StatusCode
 
@@ -24,13 +25,13 @@ from ..caches import cache_short_texts
 from ..fields import Field
 from ..log_view import LogView
 from ..path_ids import mask_path
-from ..record_view import NS_PER_MILLI, SERVER, View, epoch_ns
+from ..record_view import CONSUMER, NS_PER_MILLI, SERVER, View, epoch_ns
 from ..span_view import SpanView
 
 FALLBACK_TYPE = "otel.span"
 HOME, UNROUTED = "home", "unrouted"
-WORKERS = ("remoulade.actor_name",)
-"""Attributes that name the work of spans that all have the same name."""
+WORKERS = ("remoulade.actor_name", "messaging.sidekiq.job_class", "messaging.resque.job_class", "code.namespace")
+"""Attributes that name the work of messages whose spans may all have the name of their queue."""
 
 MAX_TYPE_CHARS = 256
 MAX_CACHED_NAMES = 1000
@@ -71,8 +72,10 @@ _DATABASES = ("db.system.name", "db.system")
 _OF_WORK = frozenset((*METHODS, *_DATABASES, *WORKERS))
 _HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "HTTP"})
 _NOT_IN_TYPES = re.compile(r"[^A-Za-z0-9_.-]+")
-_ID = re.compile(r"[\d._-]+|0x[0-9a-fA-F]+|(?=[a-fA-F-]*\d)[0-9a-fA-F-]{8,}|(?=\D*\d)[A-Za-z0-9_~=-]{20,}")
-"""A word of a name that is a number, a digest, a UUID or a token."""
+_ID = re.compile(
+    r"[\d._-]+|\d[\d.]*(?:[num]?s|secs?|[KMG]i?B)|0x[0-9a-fA-F]+|(?=[a-fA-F-]*\d)[0-9a-fA-F-]{8,}|(?=\D*\d)[A-Za-z0-9_~=-]{20,}"
+)
+"""A word of a name that is a number, a measurement, a digest, a UUID or a token."""
 _FILE_PATH = re.compile(
     r"""(?<![^\s"'`])(?:[^\s"'`\\/]*[\\/])+[^\s"'`\\/]*\.
         (?:[cm]?[jt]sx?|css|csv|erb|haml|html?|java|jinja2?|j2|jpe?g|json|log|md|mustache|pdf|php|png|pyc?|rb|rs|slim|sql
@@ -121,6 +124,9 @@ def event_type(span_name: str) -> str:
 
     RUM counts every type, so SQL becomes its verb and table, and ids, digests and file paths are left out.
     """
+    if not span_name.isascii():
+        # As far as possible: RUM's types have no other letters.
+        span_name = "".join(c for c in normalize("NFKD", span_name) if not combining(c))
     sql = _SQL.match(span_name)
     if sql:
         table = _TABLE.search(span_name)
@@ -151,8 +157,8 @@ def _kind_of_work(view: SpanView) -> str | None:
         operation = view.text("db.operation.name", "db.operation") or view.name
         verb = _VERB.match(operation)
         return f"{system} {verb[0].upper() if verb else ''}"
-    worker = view.text(*WORKERS)
-    return f"{view.name} {worker}" if worker else None
+    worker = view.text(*WORKERS) if view.kind is CONSUMER else None
+    return f"{view.name} {worker}" if worker and worker not in view.name else None
 
 
 def _details(view: SpanView, config: Config) -> dict[str, Any]:

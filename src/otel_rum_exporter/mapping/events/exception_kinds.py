@@ -26,6 +26,7 @@ ANSWER_MODULES = (
     *("flask_smorest", "flask_restful", "flask_restx", "cherrypy", "tornado.web", "bottle", "django.http.response"),
     *("jakarta.ws.rs", "javax.ws.rs", "org.springframework.web", "org.springframework.security.access"),
     *("io.ktor.server.plugins", "Symfony.Component.HttpKernel.Exception", "Illuminate.Auth", "Illuminate.Validation"),
+    *("Illuminate.Session", "Illuminate.Http", "Illuminate.Routing", "Ecto", "Pundit", "CanCan", "echo", "fiber"),
     *("Microsoft.AspNetCore.Http", "ActionController", "ActionDispatch", "Rack", "Sinatra", "Plug", "Phoenix.Router"),
     *("rest_framework", "rest_framework_simplejwt", "ninja_extra", "flask_limiter", "flask_jwt_extended", "flask_wtf"),
     "connexion",  # codespell:ignore connexion
@@ -89,6 +90,20 @@ ANSWER_PHRASES = re.compile(
     rf"|(?:{'|'.join(_OTHER_ANSWERS)})(?:(?:HTTP|Http)(?:Error|Exception)|Response)|ConflictException"
 )
 """Names that frameworks make of statuses' phrases. Few phrases can stand alone: `Locked` is also a state of files."""
+
+ANSWERS_OF_STATUS: dict[int, str] = {
+    400: r"Validation|BadRequest|Invalid\w*(?:Request|Input|Param)|UserInput|Zod|Malformed",
+    401: r"Unauth|Authentication|Credential|Token|Jwt|JWT|Signature",
+    403: r"Forbidden|AccessDenied|PermissionDenied|NotAuthorized|C[Ss][Rr][Ff]",
+    404: r"(?<!Key)(?<!File)(?<!Class)(?<!Module)(?<!Method)(?<!Library)NotFound|DoesNotExist|NoResult|NoRoute",
+    409: r"Conflict|AlreadyExists|Duplicate",
+    410: r"Gone|Expired",
+    413: r"TooLarge",
+    419: r"C[Ss][Rr][Ff]|Token",
+    422: r"Validation|Unprocessable|Invalid|Zod",
+    429: r"TooMany|Throttl|RateLimit",
+}
+"""By the status of a request served, words in names of exceptions that say the same: applications raise their own."""
 
 _NEXT = ("NEXT_REDIRECT", "NEXT_NOT_FOUND", "NEXT_HTTP_ERROR_FALLBACK")
 """Messages with which Next.js leaves a page for another."""
@@ -155,6 +170,7 @@ def is_answer(view: View, kind: str, message: str) -> bool:
     is_aborted = kind.rpartition(".")[2] == "Exception" and not message  # as gRPC's `context.abort` raises
     if not (
         _is_answer_type(kind)
+        or (view.kind is SERVER and _says_the_same(kind, view.status() or 0))
         or message.startswith(_NEXT)
         or (is_aborted and view.kind is SERVER and view.keys.has(RPC_CODES))
     ):
@@ -189,10 +205,22 @@ def is_cancelled_message(message: str) -> bool:
 
 @cache_short_texts(MAX_CACHED_TYPES, _MAX_CHARS)
 def _is_answer_type(kind: str) -> bool:
-    module, _, name = kind.replace("\\", ".").replace("::", ".").rpartition(".")
+    module, _, name = _dotted(kind).rpartition(".")
     if _is_in(module, FOREIGN_MODULES):
         return _is_in(module, ANSWER_MODULES)
     return _is_in(module, ANSWER_MODULES) or name in ANSWER_NAMES or ANSWER_PHRASES.fullmatch(name) is not None
+
+
+def _dotted(kind: str) -> str:
+    """Return a type as module and name with dots, as other languages write them in other ways."""
+    return kind.replace("\\", ".").replace("::", ".").removeprefix("*").removeprefix("Elixir.")
+
+
+def _says_the_same(kind: str, status: int) -> bool:
+    """Return whether an exception's name says the same as the status of the answer."""
+    words = ANSWERS_OF_STATUS.get(status)
+    module, _, name = _dotted(kind[:_MAX_CHARS]).rpartition(".")
+    return words is not None and not _is_in(module, FOREIGN_MODULES) and re.search(words, name) is not None
 
 
 def _is_in(module: str, modules: tuple[str, ...]) -> bool:

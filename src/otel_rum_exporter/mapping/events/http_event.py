@@ -51,6 +51,9 @@ MAX_ERROR_STACK_CHARS = 1000
 _TYPE_BEFORE_MESSAGE = re.compile(r"[A-Za-z_][\w.]{0,200}(?=: )")
 """The exception's type at the start of a status description that the SDK sets for an unhandled exception."""
 
+ENDED_BY = {"abort": "AbortError", "timeout": "TimeoutError"}
+"""By the name of the event that ended an `XMLHttpRequest` without a response, browsers' type of such an error."""
+
 ABORTED = "AbortError"
 """Browsers' type of an aborted request, for instrumentations that report only its message."""
 
@@ -203,7 +206,8 @@ def failure(view: SpanView) -> dict[str, Any]:
     description = json_text(view.span.status.description or "") or view.text(STATUS_TEXT) or ""
     if kind is None or kind.isdigit():
         named = _TYPE_BEFORE_MESSAGE.match(description)
-        kind = named[0] if named else ABORTED if is_cancelled_message(description) else "Error"
+        ended = next((ENDED_BY[event.name] for event in view.events if event.name in ENDED_BY), None)
+        kind = named[0] if named else ABORTED if is_cancelled_message(description) else ended or "Error"
     details = {"version": VERSION, "type": cut(scrub_text(kind), MAX_MESSAGE_CHARS)}
     return details | (
         {"message": cut(view.redactor.text("status.description", description), MAX_MESSAGE_CHARS)}
