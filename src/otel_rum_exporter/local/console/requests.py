@@ -105,7 +105,7 @@ def _row(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - th
 
 
 def _detail(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - the members of a key
-    # The request stands for a call, its measured duration only without one.
+    # A call is shown by its request, or by its measured duration when there is no request.
     calls = [*group.results, *(fact for fact in group.timings if not fact.other)]
     calls = sorted(calls or group.timings, key=attrgetter("at"), reverse=True)
     axis = Axis.over(calls[-1].at, calls[0].at)
