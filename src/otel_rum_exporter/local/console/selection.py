@@ -37,11 +37,12 @@ class Selection:
         self._chosen: dict[str, list[bool]] = {}
 
     def _compare_shared(self, every: Collection[Shared]) -> None:
-        wanted = self.scope.wanted.items()
-        fitting = {
-            values for values in self.index.values if all(values.by_name[name] == value for name, value in wanted)
-        }
-        found = {shared for shared in every if shared.values in fitting}
+        found = set(every)
+        if wanted := self.scope.wanted.items():
+            fitting = {
+                values for values in self.index.values if all(values.by_name[name] == value for name, value in wanted)
+            }
+            found = {shared for shared in every if shared.values in fitting}
         for term in self.scope.terms:
             hits = set(chain.from_iterable([one for one in found if text in one.words] for text in term.texts))
             if term.name and not self.index.may_have_own(term.name):
