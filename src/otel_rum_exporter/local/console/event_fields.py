@@ -148,8 +148,8 @@ def span_of(event: Event) -> tuple[str, str]:
 
 
 def own_fields(event: Event) -> list[tuple[str, str]]:
-    """Return names and values of the rest that a search reads of an event: its id, type and details."""
-    return [("event", event.id), ("type", event.type), *_members(event.details)]
+    """Return names and values of the rest that a search reads of an event beside its type: its id and details."""
+    return [("event", event.id), *_members(event.details)]
 
 
 def _members(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

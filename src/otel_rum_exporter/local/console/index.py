@@ -64,7 +64,7 @@ class Index:
         self.types: defaultdict[str, Columns] = defaultdict(Columns)
         self._values: dict[tuple[str, ...], Values] = {}
         self._patterns: dict[str, str] = {}
-        self._own_names: set[str] = set()
+        self._own_names = {"TYPE"}
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in DIMENSIONS}
 
     def add(self, events: Iterable[Event]) -> None:

@@ -67,7 +67,7 @@ class Selection:
             if hits and not term.is_excluded:
                 misses = [each and shared not in hits for each, shared in zip(chosen, columns.shared, strict=True)]
             for text in term.texts:
-                misses = [each and text not in words for each, words in zip(misses, columns.words, strict=True)]
+                misses = columns.lack(text, misses)
             if not term.is_excluded:
                 misses = [each and not missed for each, missed in zip(chosen, misses, strict=True)]
             chosen = misses
