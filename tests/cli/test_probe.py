@@ -105,13 +105,16 @@ def test_probe_of_the_local_rum_answers_every_question_in_a_table_and_in_json(sh
     expected = {**EXPECTED, "ages": dict.fromkeys(AGES, "kept")}
     code = f"from otel_rum_exporter.cli.probe import experiment; experiment.EVENTS_PER_SECOND = 1e9; {CODE}"
     table = run("probe", "--yes", "--wait-seconds", "0", *settings_of(shop), code=code)
-    assert (table.returncode, table.stderr) == (0, "")
+    sending = rf"Sending [\d,]+ events to shop \({APP_MONITOR_ID}\), 0\.\d+ USD at list price.* \d+ seconds.*\n"
+    assert table.returncode == 0
+    assert re.fullmatch(sending, table.stderr)
     assert list(table_of(table.stdout)) == [question.about for question in QUESTIONS]
     assert table_of(table.stdout) == {question.about: expected[question.name] for question in QUESTIONS}
     assert table.stdout.endswith("\nRecommended settings: the defaults\n")
 
     ended = run("probe", "--yes", "--json", "--wait-seconds", "0", *settings_of(shop), code=code)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.returncode == 0
+    assert re.fullmatch(sending, ended.stderr)
     output = json.loads(ended.stdout)
     assert output["read"] == ["GetAppMonitorData", "the log group"]
     assert output["recommended"] == []

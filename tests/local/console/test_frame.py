@@ -15,7 +15,7 @@ from otel_rum_exporter.local import AppMonitor, LocalRum
 from tests.local.console.chromium import needs_chromium
 from tests.local.console.test_navigation import LONG, events_body
 from tests.local.http_client import post_bodies
-from tests.local.web_sessions import APP_MONITOR, V1
+from tests.local.web_sessions import APP_MONITOR, RUM, V1
 
 pytestmark = needs_chromium
 
@@ -98,6 +98,19 @@ def test_texts_of_any_kind_stay_in_their_cards(page: Page, odd: LocalRum, view: 
         expect(page.locator(".errors b").first).to_have_css("unicode-bidi", "isolate")
 
 
+@pytest.mark.parametrize("view", ["", "pages", "errors", "http", "refused"])
+def test_rows_have_the_beginning_of_a_long_text_and_blank_links_have_a_name(
+    page: Page, odd: LocalRum, view: str
+) -> None:
+    """A text of 2,000 characters would fill the screen."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{odd.url}/{view}")
+    expect(page.locator("main [data-row]").first).to_be_visible()
+    heights = page.locator("main [data-row]").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
+    assert max(heights) < 300
+    assert "" not in [text.strip() for text in page.locator("main a").all_inner_texts()]
+
+
 @pytest.fixture(scope="module")
 def odd(no_leaks_of_module: None) -> Iterator[LocalRum]:
     """Run a server with odd texts and many losses."""
@@ -107,6 +120,12 @@ def odd(no_leaks_of_module: None) -> Iterator[LocalRum]:
         body = events_body(LONG, names, time.time() - 5)
         for event in body["RumEvents"]:
             event["metadata"] = json.dumps(V1 | {"domain": "tea.example", "pageId": long_text[:256]})
+        for url in names:
+            call = V1 | {"request": {"method": "GET", "url": url}, "response": {"status": -1}}
+            visited = V1 | {"pageId": url}
+            for name, details in (("http_event", call), ("page_view_event", visited)):
+                copied = body["RumEvents"][0] | {"id": str(uuid.uuid4()), "type": RUM + name}
+                body["RumEvents"].append(copied | {"details": json.dumps(details)})
         refused = [body | {"BatchId": long_text}] * 1200
         dropped = events_body(LONG, [long_text * 4], time.time())
         post_bodies(rum, [body, dropped, *refused])

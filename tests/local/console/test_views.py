@@ -606,3 +606,10 @@ def test_overview_lists_the_sessions_of_doctor_last() -> None:
     """Doctor's test events are later but of no user."""
     shown = show("overview", received(page_view("/", 0), event(DOCTOR, at=5, session_id="d")))
     assert [row["id"] for row in shown["sessions"]["rows"]] == ["s", "d"]
+
+
+def test_statuses_below_100_are_one_row_without_an_answer() -> None:
+    """Clients send 0 or -1."""
+    calls = [event("http_event", {"request": {"url": "/a"}, "response": {"status": status}}) for status in (0, -1, 500)]
+    (row,) = show("http", received(*calls))["urls"]
+    assert row["statuses"] == [[0, 2], [500, 1]]

@@ -54,7 +54,7 @@ def probe(given: dict[str, object], *, is_agreed: bool, wait_seconds: float, is_
     from ...rum.price import price_in_words
     from ..doctor import Context
     from ..doctor.sending import accepted_domain
-    from ..probe import QUESTIONS, Builder, Experiment, run_experiment
+    from ..probe import EVENTS_PER_SECOND, QUESTIONS, Builder, Experiment, run_experiment
     from ..probe.service import Rum
 
     context = Context(given, os.environ)
@@ -65,9 +65,10 @@ def probe(given: dict[str, object], *, is_agreed: bool, wait_seconds: float, is_
     build = Builder(run_id, app_monitor["Id"], accepted_domain(context), int(time.time()))
     experiment = Experiment.of(QUESTIONS, build)
     count = len(experiment.sent)
-    about = f"send {count:,} events to {app_monitor['Name']} ({app_monitor['Id']}), {price_in_words(count)}"
+    events = f"{count:,} events to {app_monitor['Name']} ({app_monitor['Id']}), {price_in_words(count)} at list price"
     if not is_agreed:
-        _ask(f"This will {about} at list price. Continue?")
+        _ask(f"This will send {events}. Continue?")
+    click.echo(f"Sending {events}, in about {count / EVENTS_PER_SECOND:.0f} seconds, then reading them back", err=True)
     answers = run_experiment(experiment, service, patience_seconds=wait_seconds)
     service.close()
     recommended = list(_recommended(answers))

@@ -148,8 +148,8 @@ def span_of(event: Event) -> tuple[str, str]:
 
 
 def own_fields(event: Event) -> list[tuple[str, str]]:
-    """Return names and values of the rest that a search reads of an event: its id, type and details."""
-    return [("event", event.id), ("type", event.type), *_members(event.details)]
+    """Return names and values of the rest that a search reads of an event beside its type: its id and details."""
+    return [("event", event.id), *_members(event.details)]
 
 
 def _members(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -198,14 +198,18 @@ def duration_millis(event: Event) -> float | None:
     return millis if millis is not None and millis >= 0 else None
 
 
+def status(event: Event) -> int:
+    """Return the status of an HTTP request; 0 without a response, for which clients also send -1."""
+    found = number(event.details, "response", "status") or 0
+    return int(found) if found >= 100 else 0
+
+
 def outcome(event: Event) -> str:
     """Return how an HTTP request ended: `ok`, `4xx`, `5xx`, or `failed` without a response."""
-    status = number(event.details, "response", "status")
-    if not status or status < 100:  # no HTTP status: clients send 0 or -1 without an answer
-        return "failed"
-    if status < 400:
-        return "ok"
-    return "4xx" if status < 500 else "5xx"
+    found = status(event)
+    if found < 400:
+        return "ok" if found else "failed"
+    return "4xx" if found < 500 else "5xx"
 
 
 def is_problem(event: Event) -> bool:

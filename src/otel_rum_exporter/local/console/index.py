@@ -26,6 +26,7 @@ from .event_fields import (
     page,
     shared_words,
     span_of,
+    status,
     text,
     trace_id,
 )
@@ -63,7 +64,7 @@ class Index:
         self.types: defaultdict[str, Columns] = defaultdict(Columns)
         self._values: dict[tuple[str, ...], Values] = {}
         self._patterns: dict[str, str] = {}
-        self._own_names: set[str] = set()
+        self._own_names = {"TYPE"}
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in DIMENSIONS}
 
     def add(self, events: Iterable[Event]) -> None:
@@ -178,7 +179,7 @@ class Index:
             is_problem=is_problem(event),
             millis=millis,
             outcome=outcome(event) if its_kind == "http" else "",
-            status=int(number(event.details, "response", "status") or 0) if its_kind == "http" else 0,
+            status=status(event) if its_kind == "http" else 0,
             label=text(event.details, "request", "method") or text(event.details, "fileType") if sent else "",
             url=sent,
             pattern=error_key(event) if its_kind == "error" else self._pattern_of(sent) if sent else "",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 
 from ..session import short_type
 from .axis import Axis
@@ -92,13 +92,12 @@ def _chart(selected: Selection, found: Sequence[Listed]) -> Json:
         "errors": selected.times(JS_ERROR),
         **{outcome: selected.times(HTTP, outcome) for outcome in ("4xx", "5xx", "failed")},
     }
-    by_step: dict[int, list[float]] = defaultdict(list)
-    loads = [(at, millis) for at, millis in selected.measured(NAVIGATION, "at") if millis is not None]
-    for step, (_, millis) in zip(axis.steps_of([at for at, _ in loads]), loads, strict=True):
-        by_step[step].append(millis)
+    loads = sorted([(at, millis) for at, millis in selected.measured(NAVIGATION, "at") if millis is not None])
+    in_order = iter([millis for _, millis in loads])
+    by_step = [list(islice(in_order, count)) for count in axis.counts_of_sorted([at for at, _ in loads])]
     return {
         "start": axis.start,
         "step_seconds": axis.step_seconds,
         **{name: axis.counts_of_sorted(times) for name, times in series.items()},
-        "load_p75_millis": [percentile(by_step[step], 75) for step in range(axis.steps)],
+        "load_p75_millis": [percentile(millis, 75) for millis in by_step],
     }

@@ -54,8 +54,9 @@ def request_rows(selected: Selection) -> Json:
     keys = dict.fromkeys([*results, *((url, False) for url in timings)])
     groups = {key: _Group(results.get(key, []), [] if key[1] else timings.get(key[0], [])) for key in keys}
     asked = scope.query.get("url", ""), scope.query.get("direction") == "served"
-    detail = _detail(*asked, groups[asked]) if asked in groups else None
-    rows = [_row(*key, group) for key, group in groups.items()]
+    by_key = {key: _row(*key, group) for key, group in groups.items()}
+    detail = {**by_key[asked], **_calls(groups[asked])} if asked in groups else None
+    rows = list(by_key.values())
     directions = {name: sum(row["direction"] == name for row in rows) for name in _DIRECTIONS}
     wanted = scope.query.get("direction", "")
     if wanted in _DIRECTIONS:
@@ -104,8 +105,8 @@ def _row(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - th
     }
 
 
-def _detail(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 - the members of a key
-    # The request stands for a call, its measured duration only without one.
+def _calls(group: _Group) -> Json:
+    # A call is shown by its request, or by its measured duration when there is no request.
     calls = [*group.results, *(fact for fact in group.timings if not fact.other)]
     calls = sorted(calls or group.timings, key=attrgetter("at"), reverse=True)
     axis = Axis.over(calls[-1].at, calls[0].at)
@@ -113,7 +114,6 @@ def _detail(url: str, is_served: bool, group: _Group) -> Json:  # noqa: FBT001 -
     for fact in calls:
         times[fact.outcome].append(fact.at)
     return {
-        **_row(url, is_served, group),
         "calls": len(calls),
         "chart": {
             "start": axis.start,

@@ -61,7 +61,7 @@ class Scope:
             return False
         if not self.terms:
             return True
-        words = shared_words(event) + lines(own_fields(event))
+        words = shared_words(event) + lines([("type", event.type), *own_fields(event)])
         return all(term.fits(words) for term in self.terms)
 
     def number(self, name: str, default: int, most: int) -> int:

@@ -37,11 +37,12 @@ class Selection:
         self._chosen: dict[str, list[bool]] = {}
 
     def _compare_shared(self, every: Collection[Shared]) -> None:
-        wanted = self.scope.wanted.items()
-        fitting = {
-            values for values in self.index.values if all(values.by_name[name] == value for name, value in wanted)
-        }
-        found = {shared for shared in every if shared.values in fitting}
+        found = set(every)
+        if wanted := self.scope.wanted.items():
+            fitting = {
+                values for values in self.index.values if all(values.by_name[name] == value for name, value in wanted)
+            }
+            found = {shared for shared in every if shared.values in fitting}
         for term in self.scope.terms:
             hits = set(chain.from_iterable([one for one in found if text in one.words] for text in term.texts))
             if term.name and not self.index.may_have_own(term.name):
@@ -66,7 +67,7 @@ class Selection:
             if hits and not term.is_excluded:
                 misses = [each and shared not in hits for each, shared in zip(chosen, columns.shared, strict=True)]
             for text in term.texts:
-                misses = [each and text not in words for each, words in zip(misses, columns.words, strict=True)]
+                misses = columns.lack(text, misses)
             if not term.is_excluded:
                 misses = [each and not missed for each, missed in zip(chosen, misses, strict=True)]
             chosen = misses

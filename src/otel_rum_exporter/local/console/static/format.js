@@ -10,6 +10,12 @@ export const visible = (text, missing = "(empty)") => {
   return `(blank: ${[...text].map((one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`).slice(0, 4).join(" ")})`;
 };
 
+// A row of a list shows the beginning of a long text; its item has all of it.
+export const beginning = (text, missing) => {
+  const shown = visible(text, missing);
+  return shown.length > 300 ? `${shown.slice(0, 300)}…` : shown;
+};
+
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 export const shortId = (id) => (id.length > 8 ? id.slice(0, 8) : id);
 

@@ -1,6 +1,6 @@
 import { html } from "../html.js";
 import { Spark } from "../chart.js";
-import { count, plural, visible } from "../format.js";
+import { beginning, count, plural } from "../format.js";
 import { hasFilters, here, link, noFilters } from "../route.js";
 import { Heads, More, NoMatch, Time, Title } from "../parts.js";
 
@@ -18,7 +18,7 @@ export function View({ data, route }) {
 export function ErrorRows({ errors, route, brief, sort }) {
   return html`${sort && html`<${Heads} of="errors" columns=${HEADS} sort=${sort} route=${route} />`}<ol class=${`errors card ${brief ? "brief" : ""}`}>
     ${errors.map((error) => html`<li key=${error.key} data-row=${error.key}><a href=${link(route, `/errors/${error.key}`)}>
-      <span class="what"><b>${visible(error.type, "Error")}</b><span class="message">${visible(error.message, "without a message")}</span>
+      <span class="what"><b>${beginning(error.type, "Error")}</b><span class="message">${beginning(error.message, "without a message")}</span>
         ${!brief && html`<span class="quiet place">${[error.where, error.pages.join(", ")].filter(Boolean).join(" · ")}</span>`}</span>
       <${Spark} values=${error.counts} kind="k-error" />
       <span class="n"><b>${count(error.count)}</b><span class="quiet">${plural(error.sessions, "session")}</span></span>

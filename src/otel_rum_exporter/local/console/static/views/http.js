@@ -1,6 +1,6 @@
 import { html } from "../html.js";
 import { Columns } from "../chart.js";
-import { count, millis, percent, plural, visible } from "../format.js";
+import { beginning, count, millis, percent, plural } from "../format.js";
 import { hasFilters, here, noFilters } from "../route.js";
 import { Face, More, NoMatch, Table, Time, Title, name, sessionLink } from "../parts.js";
 
@@ -13,9 +13,11 @@ export function View({ data, route, go }) {
   if (data.detail) return html`<${Detail} detail=${data.detail} route=${route} go=${go} />`;
   const status = route.query.get("status");
   const direction = route.query.get("direction");
+  // Without requests served, "made" in each row says nothing.
+  const isServed = data.directions.served > 0;
   return html`
     <${Title} note=${data.total > 0 && plural(data.total, "URL")}>HTTP requests<//>
-    ${(direction || (data.directions.made > 0 && data.directions.served > 0)) && html`<nav class="tabs" aria-label="Direction of requests">
+    ${(direction || (data.directions.made > 0 && isServed)) && html`<nav class="tabs" aria-label="Direction of requests">
       <a data-stay href=${here(route, { direction: null })} aria-current=${direction ? null : "true"}>Made and served</a>
       ${Object.entries(DIRECTIONS).map(([name, label]) => html`<a key=${name} data-stay href=${here(route, { direction: name })} aria-current=${direction === name ? "true" : null}>${label} <span class="quiet">${plural(data.directions[name], "URL")}</span></a>`)}
     </nav>`}
@@ -24,8 +26,8 @@ export function View({ data, route, go }) {
       ${Object.entries(OUTCOMES).filter(([name]) => data.outcomes[name] > 0 || name === status).map(([name, label]) => html`<a key=${name} data-stay href=${here(route, { status: name })} aria-current=${status === name ? "true" : null}><i class=${`dot o-${name}`}></i>${label} <span class="quiet">${count(data.outcomes[name])}</span></a>`)}
     </nav>`}
     ${data.total ? html`<${Table} label="Requests by URL" rows=${data.urls} keyOf=${(row) => `${row.direction} ${row.url}`} sort=${data.sort} route=${route} columns=${[
-      ["URL", (row) => html`<${Method} row=${row} /><span class="narrow quiet">${DIRECTIONS[row.direction].toLowerCase()} </span><a href=${here(route, { url: row.url, direction: row.direction, status: null })}><${Url} url=${row.url} /></a>`, { main: true, by: "url" }],
-      ["Direction", (row) => DIRECTIONS[row.direction].toLowerCase(), { wide: true }],
+      ["URL", (row) => html`<${Method} row=${row} />${isServed && html`<span class="narrow quiet">${DIRECTIONS[row.direction].toLowerCase()} </span>`}<a href=${here(route, { url: row.url, direction: row.direction, status: null })}><${Url} url=${row.url} /></a>`, { main: true, by: "url" }],
+      ...(isServed ? [["Direction", (row) => DIRECTIONS[row.direction].toLowerCase(), { wide: true }]] : []),
       ["Status", (row) => html`<${Statuses} row=${row} />`, { wide: true }],
       ["Failed", (row) => (row.problems ? html`<span class="poor">${count(row.problems)}</span>` : html`<span class="quiet">0</span>`), { number: true, by: "problems" }],
       ["Calls", (row) => count(row.calls), { number: true, by: "calls" }],
@@ -34,7 +36,7 @@ export function View({ data, route, go }) {
       ["Last", (row) => html`<${Time} at=${row.last} />`, { number: true, by: "last", wide: true }],
     ]} />
     <${More} shown=${data.urls.length} total=${data.total} what="URLs" />
-    <p class="quiet note">A browser or the application made a request, or the application served it. The status and the method come from <code>http_event</code>, which most clients send for failed requests only; the duration comes from <code>performance_resource_event</code>, which is sent for requests made.</p>`
+    <p class="quiet note">${isServed && "A browser or the application made a request, or the application served it. "}The status and the method come from <code>http_event</code>, which most clients send for failed requests only; the duration comes from <code>performance_resource_event</code>, which is sent for requests made.</p>`
     : html`<${NoMatch} what="requests" clear=${(hasFilters(route) || status || direction) && here(route, { ...noFilters, status: null, direction: null })}>A request appears here with its first <code>http_event</code> or <code>performance_resource_event</code>.<//>`}
   `;
 }
@@ -48,7 +50,7 @@ function Method({ row }) {
 // URLs differ by path, so the origin is less prominent.
 export function Url({ url }) {
   const [, origin, path] = /^([a-z]+:\/\/[^/]+)?(.*)$/is.exec(url);
-  return html`${origin && path && html`<span class="origin">${origin}</span>`}<span class="url-path">${path || origin}</span>`;
+  return html`${origin && path && html`<span class="origin">${origin}</span>`}<span class="url-path">${beginning(path || origin)}</span>`;
 }
 
 function Statuses({ row }) {
@@ -86,7 +88,7 @@ function Detail({ detail, route, go }) {
       series=${[...Object.entries(OUTCOMES), ["timed", "Status not sent"]].filter(([name]) => detail.chart[name].some(Boolean)).map(([name, label]) => [label, `o-${name}`, detail.chart[name]])} /></section>
     <section aria-labelledby="samples"><h2 id="samples">Calls <small>latest first</small></h2>
       <ol class="samples card">${detail.samples.map((one) => html`<li key=${one.key} data-row=${one.key}><a href=${sessionLink(route, one, { event: one.event })}>
-        <${Face} id=${one.user ?? one.session} /><span class="what"><${Result} of=${one} /><b>${name(one)}</b> <span class="quiet">${one.page && `on ${visible(one.page)}`}</span></span><span class="message">${one.error || one.url}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>
+        <${Face} id=${one.user ?? one.session} /><span class="what"><${Result} of=${one} /><b>${name(one)}</b> <span class="quiet">${one.page && `on ${beginning(one.page)}`}</span></span><span class="message">${beginning(one.error || one.url)}</span><span class="n">${one.duration_millis !== null && millis(one.duration_millis)}</span><span class="when"><${Time} at=${one.timestamp} /></span>
       </a></li>`)}</ol>
       <${More} shown=${detail.samples.length} total=${detail.calls} what="calls" />
     </section>`;

@@ -33,7 +33,7 @@ export function View({ data, route, go }) {
     <div class="pair even">
       <section aria-labelledby="requests"><h2 id="requests">HTTP <a href=${own("/http")}>All ${count(data.requests.total)}</a></h2>
         ${data.requests.total ? html`<${Table} label="Requests by URL" rows=${data.requests.urls} keyOf=${(row) => `${row.direction} ${row.url}`} route=${route} columns=${[
-          ["URL", (row) => html`<span class="quiet">${row.direction} </span><a href=${own("/http", { url: row.url, direction: row.direction })}><${Url} url=${row.url} /></a>`, { main: true }],
+          ["URL", (row) => html`${row.direction === "served" && html`<span class="quiet">served </span>`}<a href=${own("/http", { url: row.url, direction: row.direction })}><${Url} url=${row.url} /></a>`, { main: true }],
           ["Failed", (row) => (row.problems ? html`<span class="poor">${count(row.problems)}</span>` : html`<span class="quiet">0</span>`), { number: true }],
           ["Calls", (row) => count(row.calls), { number: true }],
           ["p75", (row) => millis(row.p75_millis), { number: true, wide: true }],

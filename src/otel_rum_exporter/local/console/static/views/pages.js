@@ -1,5 +1,5 @@
 import { html } from "../html.js";
-import { count, millis, visible } from "../format.js";
+import { beginning, count, millis } from "../format.js";
 import { hasFilters, here, link, noFilters, pagePath } from "../route.js";
 import { More, NoMatch, Ratings, Table, Title } from "../parts.js";
 
@@ -15,7 +15,7 @@ export function View({ data, route }) {
 export function PageTable({ rows, route, sort, brief }) {
   const quietZero = (n, kind) => (n ? html`<span class=${kind}>${count(n)}</span>` : html`<span class="quiet">0</span>`);
   const columns = [
-    ["Page", (row) => html`<a href=${link(route, pagePath(row.page), { page: null })}>${visible(row.page)}</a>`, { main: true, by: sort && "page" }],
+    ["Page", (row) => html`<a href=${link(route, pagePath(row.page), { page: null })}>${beginning(row.page)}</a>`, { main: true, by: sort && "page" }],
     ["Views", (row) => count(row.views), { number: true, by: sort && "views" }],
     ["p75 load", (row) => html`<span class=${speed(row.p75_millis)}>${millis(row.p75_millis)}</span>`, { number: true, by: sort && "p75_millis" }],
     ["Errors", (row) => quietZero(row.errors, "poor"), { number: true, by: sort && "errors" }],

@@ -1,6 +1,6 @@
 // Requests, events and attributes that RUM would not keep, with the reasons, which AWS does not report.
 import { Component, html } from "../html.js";
-import { count, plural, visible } from "../format.js";
+import { beginning, count, plural, visible } from "../format.js";
 import { Empty, Json, More, NoMatch, Time, Title, ariaSort, sessionLink } from "../parts.js";
 import { hasFilters, here, noFilters, requestKey } from "../route.js";
 
@@ -18,7 +18,7 @@ export function View({ data, route, state, request }) {
     <${Group} id="refused" title="Refused requests" of=${data.refused} words="The client got an error; RUM keeps none of the events." cells=${(row) => html`
       <b><span class="chip bad">${row.status}</span> ${row.error_type}</b><span class="message">${row.message}</span><span class="quiet place"><code>${row.path}</code></span><${RefusedRequest} at=${row.at} message=${row.message} requests=${state.requests} request=${request} />`} />
     <${Group} id="dropped" title="Dropped events" of=${data.dropped} words="RUM answers 200 and drops them without an error." cells=${(row) => html`
-      <b>${visible(row.name)}</b><span class="message">${row.reason}</span><span class="quiet place"><a href=${sessionLink(route, row, { event: row.event })}>The latest in its session</a> ${row.summary}</span>`} />
+      <b>${visible(row.name)}</b><span class="message">${beginning(row.reason)}</span><span class="quiet place"><a href=${sessionLink(route, row, { event: row.event })}>The latest in its session</a> ${beginning(row.summary, "")}</span>`} />
     <${Group} id="removed" title="Removed attributes" of=${data.removed} words="RUM keeps the event without them." cells=${(row) => html`
       <b><code>${row.key}</code> <span class="quiet">of ${row.name}</span></b><span class="message">${row.reason}</span><span class="quiet place">${row.session && html`<a href=${sessionLink(route, row, { event: row.event })}>The latest in its session</a> `}latest value <code>${JSON.stringify(row.value).slice(0, 120)}</code></span>`} />
   `;
