@@ -66,12 +66,15 @@ class Mapper:
         """Return the event drafts of a span or log record, without those of its exceptions."""
         if self._parts and isinstance(view, SpanView):
             view.part = self._parts.pop((view.trace_id, view.span_id), None)
-        rule = self.rule_of(view)
+        config, types = self._config, self._types
+        rule = self._of_span(view) if isinstance(view, SpanView) else self.rule_of(view)
         if rule.is_of_parent and isinstance(view, SpanView) and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
             self._parts[view.parent_key] = view
             self._parts.trim()
-        types, left_out = self._types, rule.left_out
-        drafts = [draft if draft.type in types else self._capped(draft) for draft in rule.events(view, self._config)]
+        left_out, drafts = rule.left_out, [*rule.events(view, config)]
+        for index, draft in enumerate(drafts):
+            if draft.type not in types:
+                drafts[index] = self._capped(draft)
         if drafts and view.name in page_load.LOAD_RECORDS:
             drafts = [draft for draft in drafts if self._is_reporter(view, page_load.load_of(view, draft))]
             left_out = REPEATED_LOAD

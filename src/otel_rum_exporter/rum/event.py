@@ -23,7 +23,8 @@ FIXED_BYTES = 140
 TRUNCATED = "truncated"
 """Custom metadata attribute that marks a trimmed event. The closed schemas of details do not allow it there."""
 
-_ID = slice(len('{"id":"'), len('{"id":"') + 36)
+ID = slice(len('{"id":"'), len('{"id":"') + 36)
+"""The part of an event's JSON that is its id."""
 
 
 class EventDraft(NamedTuple):
@@ -52,12 +53,12 @@ class RumEvent(NamedTuple):
         event_id: str,
         timestamp_ns: int,
         kind: str,
-        details: str,
+        details: str | orjson.Fragment,
         metadata: str,
         session_metadata: str,
         record: Record = "",
     ) -> RumEvent:
-        """Return an event. `details` and the metadata are JSON objects as text."""
+        """Return an event. `details` and the metadata are JSON objects as text; a fragment is text in quotes."""
         members = {
             "id": event_id,
             # In seconds. A double holds microseconds, not nanoseconds.
@@ -71,7 +72,7 @@ class RumEvent(NamedTuple):
     @property
     def id(self) -> str:
         """The id of the event."""
-        return self.json[_ID].decode()
+        return self.json[ID].decode()
 
     @property
     def members(self) -> dict[str, Any]:
@@ -89,11 +90,13 @@ def encode(
 ) -> RumEvent | None:
     """Return an encoded event, trimmed to RUM's limit; None if the trimmed event still exceeds it."""
     kind, timestamp_ns, content = draft
-    details = orjson.dumps(content).decode()
-    event = RumEvent.of(event_id, timestamp_ns, kind, details, metadata, session_metadata, record)
+    written = orjson.dumps(content)
+    text = written.decode() if written.isascii() else _in_quotes(written)
+    event = RumEvent.of(event_id, timestamp_ns, kind, text, metadata, session_metadata, record)
     # No character takes more than four bytes in UTF-8, with escapes.
     if len(event.json) + 4 * len(session_metadata) <= MAX_EVENT_BYTES - FIXED_BYTES:
         return event
+    details = written.decode()
     room = MAX_EVENT_BYTES - FIXED_BYTES - len(kind) - _wire_bytes(session_metadata)
     if _wire_bytes(details) + _wire_bytes(metadata) <= room:
         return event
@@ -102,6 +105,11 @@ def encode(
         if _wire_bytes(details) + _wire_bytes(metadata) <= room:
             return RumEvent.of(event_id, timestamp_ns, kind, details, metadata, session_metadata, record)
     return None
+
+
+def _in_quotes(json: bytes) -> orjson.Fragment:
+    """Return JSON as text inside other JSON; to decode UTF-8 and encode it again costs several times as much."""
+    return orjson.Fragment(b'"%b"' % json.replace(b"\\", rb"\\").replace(b'"', rb"\""))
 
 
 def _wire_bytes(json_text: str) -> int:
