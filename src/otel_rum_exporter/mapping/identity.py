@@ -31,9 +31,11 @@ MAX_IDENTITIES = 10_000
 """Identities kept for later spans of the same session."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Identity:
-    """Session, user and page of an event. Events in a row of one session and page have the same object.
+    """Session, user and page of an event. Events of one session and page have the same object, which never changes.
+
+    A frozen dataclass takes five times as long to make.
 
     `metadata` is what page and browser add to the event's RUM metadata. `is_minted` is true if this process created the
     session's id, `is_joined` if something else starts the session. `is_sampled` is the decision whether to record the
@@ -173,16 +175,13 @@ class Identities:
             if shows_page:
                 self._pages[identity.session_id] = attributes.metadata
                 self._pages.move_to_end(identity.session_id)
-            self._remember(view, attributes)
-            if self._pending.count and view.key is not None:
-                waiting.extend(self._pending.resolve(view.key))
-
-    def _remember(self, view: View, attributes: IdentityAttributes) -> None:
-        """Keep attributes for children, and those of a trace's root for spans whose ancestors are unknown."""
-        if view.key is not None:
-            self._ended[view.key] = attributes
-        if attributes is not NOTHING and view.trace_id and (view.parent_key is None or view.is_parent_remote):
-            self._traces.setdefault(view.trace_id, attributes)
+            # For spans whose ancestors are unknown, those of the trace's root.
+            if attributes is not NOTHING and view.trace_id and (view.parent_key is None or view.is_parent_remote):
+                self._traces.setdefault(view.trace_id, attributes)
+            if view.key is not None:
+                self._ended[view.key] = attributes
+                if self._pending.count:
+                    waiting.extend(self._pending.resolve(view.key))
 
     def _ancestor(self, view: View, attributes: IdentityAttributes) -> IdentityAttributes:
         """Return the attributes of the parent, else of the trace's root.
