@@ -27,7 +27,7 @@ _LEAST_FIXED_BYTES = len('{"id":"","timestamp":0,"type":"","metadata":"","detail
 TRUNCATED = "truncated"
 """Custom metadata attribute that marks a trimmed event. The closed schemas of details do not allow it there."""
 
-MAX_SESSION_METADATA = 1000
+MAX_SESSION_METADATA = 256
 """The resources whose metadata's size is remembered."""
 
 ID = slice(len('{"id":"'), len('{"id":"') + 36)
