@@ -35,7 +35,7 @@ MAX_IDENTITIES = 10_000
 class Identity:
     """Session, user and page of an event. Events of one session and page have the same object, which never changes.
 
-    A frozen dataclass takes five times as long to make.
+    A frozen dataclass takes four times as long to make.
 
     `metadata` is what page and browser add to the event's RUM metadata. `is_minted` is true if this process created the
     session's id, `is_joined` if something else starts the session. `is_sampled` is the decision whether to record the

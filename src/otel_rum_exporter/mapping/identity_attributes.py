@@ -71,7 +71,7 @@ FIELDS = (
 class IdentityAttributes:
     """The statements of a span or log record about itself and its descendants; None where there is none.
 
-    Records share these objects, which never change. A frozen dataclass takes five times as long to make.
+    Records share these objects, which never change. A frozen dataclass takes four times as long to make.
 
     `metadata` is page and browser metadata. With `is_nested` an ancestor takes precedence: a request that an
     application makes to itself belongs to the page that caused it. `is_minted` is true if this process created the
