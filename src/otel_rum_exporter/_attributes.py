@@ -101,4 +101,4 @@ def plain(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if attributes is None:
         return {}
     copy = getattr(attributes, "copy", None)
-    return copy() if callable(copy) else dict(attributes)
+    return dict(attributes) if copy is None else copy()

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +41,16 @@ def test_an_event_within_the_limit_is_unchanged() -> None:
     assert event is not None
     assert json.loads(event.members["details"]) == {"a": "é", "b": [1]}
     assert json.loads(event.members["metadata"]) == {"pageId": "/"}
+
+
+@pytest.mark.parametrize("text", ["plain", "\u00e9", "\u6587\u5b57", "\U0001f600"])
+def test_details_in_any_script_are_json_as_text(text: str) -> None:
+    """With quotes, backslashes, line breaks and control characters."""
+    details = {text: f'{text} "quoted" C:\\temp\\ \n\t\x00\x7f', "list": [text, {"deep": f'"{text}\\"'}]}
+    event = encoded(details)
+    assert event is not None
+    assert json.loads(event.members["details"]) == details
+    assert json.loads(event.json)["details"] == orjson.dumps(details).decode()
 
 
 def test_trimming_removes_links_then_events_then_long_texts_then_attributes() -> None:

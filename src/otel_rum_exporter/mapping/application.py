@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from ..config import Config
+from ..rum.batch import BatchKey
+from .app_monitor import Resolution
 from .caches import BoundedDict, Caches
-from .identity import Identities
+from .identity import Identities, Identity
 from .identity_attributes import IdentityReader
 from .mapper import Mapper
-from .sampling import Sampling, SessionSampler
+from .record_view import Resource
+from .sampling import Decision, Sampling, SessionSampler
 
 MAX_APPLICATIONS = 256
 """Applications that are remembered at once."""
@@ -51,6 +55,22 @@ class Application:
         """Record that a session is started in RUM."""
         self._started_sessions[session_id] = None
         self._started_sessions.trim()
+
+
+@dataclass(slots=True)
+class Session:
+    """What the events of one identity and resource share, decided once for all records of a call.
+
+    Without a `resolution` there is no app monitor, and no key.
+    """
+
+    application: Application
+    identity: Identity
+    resource: Resource
+    resolution: Resolution | None
+    key: BatchKey | None
+    decision: Decision
+    is_started: bool = False
 
 
 class Applications:

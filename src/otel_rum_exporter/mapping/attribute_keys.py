@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -28,6 +28,23 @@ class _Answers(dict[frozenset[str], bool]):
         return self.setdefault(wanted, not wanted.isdisjoint(self._names))
 
 
+class Cached(Protocol):
+    """What returns the cached result of a function of names."""
+
+    def __call__(self, function: Callable[[tuple[str, ...]], T], /) -> T: ...
+
+
+class _Results(dict[Callable[[tuple[str, ...]], Any], Any]):
+    """The results of functions of some names."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __missing__(self, function: Callable[[tuple[str, ...]], Any]) -> Any:
+        return self.setdefault(function, function(self._names))
+
+
 def _always(_wanted: frozenset[str]) -> bool:
     return True
 
@@ -35,27 +52,20 @@ def _always(_wanted: frozenset[str]) -> bool:
 class AttributeKeys:
     """The set of a record's attribute names, shared by all records with the same names. Thread-safe.
 
-    Results that depend on names alone are computed once per set. `is_kept` is false for a set that is too large to be
-    kept for other records. `has` returns whether it contains one of the wanted names, in a set that lives as long
-    as the process. `may_have` does not exclude the names that a large set lacks.
+    Results that depend on names alone are computed once per set: `cached` returns the result of a function of the
+    names, which lives as long as the process. `is_kept` is false for a set that is too large to be kept for other
+    records. `has` returns whether it contains one of the wanted names, in a set that lives as long as the process.
+    `may_have` does not exclude the names that a large set lacks.
     """
 
-    __slots__ = ("_cached", "has", "is_kept", "may_have", "names")
+    __slots__ = ("cached", "has", "is_kept", "may_have", "names")
 
     def __init__(self, names: tuple[str, ...], *, is_kept: bool) -> None:
         self.names = names
         self.is_kept = is_kept
         self.has = _Answers(names).__getitem__
         self.may_have = self.has if is_kept else _always
-        self._cached: dict[Callable[[tuple[str, ...]], Any], Any] = {}
-
-    def cached(self, function: Callable[[tuple[str, ...]], T]) -> T:
-        """Return the cached result of a function of the names; for functions that live as long as the process."""
-        try:
-            answer: T = self._cached[function]
-        except KeyError:
-            answer = self._cached[function] = function(self.names)
-        return answer
+        self.cached: Cached = _Results(names).__getitem__
 
 
 _key_sets: dict[tuple[Any, ...], AttributeKeys] = {}

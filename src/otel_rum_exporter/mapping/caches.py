@@ -25,9 +25,9 @@ class BoundedDict(OrderedDict[K, V]):
 
     def trim(self) -> None:
         """Remove the oldest entries beyond `max_size`."""
-        fair = self.max_size // len(self._group)
-        if len(self) <= fair and len(self._group) == 1:
+        if len(self) <= self.max_size and len(self._group) == 1:
             return
+        fair = self.max_size // len(self._group)
         excess = sum(map(len, self._group.values())) - self.max_size
         while excess > 0:
             largest = max(self._group.values(), key=len)

@@ -18,7 +18,7 @@ from ..rum.batch import AppMonitor, BatchKey, Events
 from ..rum.event import EventDraft, RumEvent
 from . import metadata, override
 from .app_monitor import AppMonitorResolver, Resolution
-from .application import Application, Applications
+from .application import Application, Applications, Session
 from .event_builder import EventBuilder
 from .events import web_vital
 from .events.session_start import SESSION_START_EVENT
@@ -31,7 +31,7 @@ from .missing_session import log_missing_session
 from .outcome import Converted, Drop, Outcome, kind_of, too_large, too_large_of, unmappable
 from .record_view import SERVER, Resource, View
 from .redaction import Redactor
-from .sampling import Sampling, is_error
+from .sampling import NOT_RECORDED, Sampling, is_error
 from .span_view import Span, SpanView
 
 V = TypeVar("V", bound=View)
@@ -155,13 +155,15 @@ class Converter:
             if application.identities.pending:
                 identities = application.identities
                 resolved.append((application, identities.close(now) if self._is_closed else identities.expire(now)))
-        outcomes, resource, resolution = [*failed], None, None
+        outcomes = [*failed]
         for application, pairs in resolved:
+            sessions: dict[int, Session] = {}
             for view, identity in pairs:
                 try:
-                    if view.resource is not resource:
-                        resolution, resource = self._app_monitors.of(view.resource), view.resource
-                    outcomes.append(self._convert(application, view, identity, resolution, now.epoch_ns))
+                    session = sessions.get(id(identity))
+                    if session is None or session.resource is not view.resource:
+                        session = sessions[id(identity)] = self._session(application, identity, view.resource)
+                    outcomes.append(self._convert(session, view, now.epoch_ns))
                 except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                     outcomes.append(Outcome(view, drops=[unmappable(view.name, error, kind_of(view))]))
         self._ledger.pending = sum(application.identities.pending for application in self._applications)
@@ -175,25 +177,32 @@ class Converter:
             provisional.update(self._provisional_events(application, final, group, now))
         return Converted(outcomes, provisional, handles)
 
-    def _convert(
-        self, application: Application, view: View, identity: Identity, resolution: Resolution | None, now_ns: int
-    ) -> Outcome:
+    def _session(self, application: Application, identity: Identity, resource: Resource) -> Session:
+        resolution = self._app_monitors.of(resource)
         if resolution is None:
-            fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
-            return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
-        decision = application.sampler.decide(identity)
-        if decision.rate or decision.keeps_errors:
-            outcome = self._mapped(application, view, identity, resolution, now_ns, decision.rate)
-            return outcome if decision.rate else self.sampling.errors_of(outcome, decision)
-        return self.sampling.without(view, identity, decision)
+            return Session(application, identity, resource, None, None, NOT_RECORDED)
+        key = self._key_of(resolution, identity)
+        return Session(application, identity, resource, resolution, key, application.sampler.decide(identity))
 
-    def _mapped(
-        self, application: Application, view: View, identity: Identity, resolution: Resolution, now_ns: int, rate: float
-    ) -> Outcome:
-        """Return the outcome of a record of a session that was sampled with a rate; rate 0 sends only its errors."""
-        mapped = self._map(application, view)
+    def _convert(self, session: Session, view: View, now_ns: int) -> Outcome:
+        decision = session.decision
+        if session.resolution is None:
+            fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
+            return Outcome(view, session.identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
+        if decision.rate or decision.keeps_errors:
+            outcome = self._mapped(session, session.resolution, view, now_ns)
+            return outcome if decision.rate else self.sampling.errors_of(outcome, decision)
+        return self.sampling.without(view, session.identity, decision)
+
+    def _mapped(self, session: Session, resolution: Resolution, view: View, now_ns: int) -> Outcome:
+        """Return the outcome of a record; a session with rate 0 sends only its errors."""
+        application, identity, rate = session.application, session.identity, session.decision.rate
+        if EVENT_TYPE in view.attributes:
+            override.log_problem(self._log, view)
+        before = self._provisional.get(id(view)) if self._provisional else None
+        mapped = application.mapper.map(view) if before is None else application.mapper.map_again(view, before)
         drafts, left_out = mapped.drafts, mapped.left_out
-        is_started = application.is_started(identity.session_id)
+        is_started = session.is_started = session.is_started or application.is_started(identity.session_id)
         starts_itself = bool(drafts) and drafts[0].type == SESSION_START_EVENT
         if is_started and starts_itself:
             drafts, left_out = drafts[1:], REPEATED_START
@@ -216,8 +225,7 @@ class Converter:
         events: list[RumEvent] = built  # type: ignore[assignment] # without drops, no event is None
         if drops:
             events = [event for event in built if event]
-        key = self._key_of(resolution, identity)
-        return Outcome(view, identity, mapped.rule, key, events, None if drafts else left_out, drops)
+        return Outcome(view, identity, mapped.rule, session.key, events, None if drafts else left_out, drops)
 
     def _key_of(self, resolution: Resolution, identity: Identity) -> BatchKey:
         """Return what groups events: the same object for the same app monitor, session and user."""
@@ -276,19 +284,6 @@ class Converter:
             except Exception:  # noqa: BLE001, S112 - it fails again when the span is resolved, and is counted then
                 continue
         return provisional
-
-    def _map(self, application: Application, view: View) -> Mapped:
-        problem = override.problem(view) if EVENT_TYPE in view.attributes else None
-        if problem:
-            self._log.add(
-                "override",
-                "the event set by rum.event.type on %r is ignored, because RUM would drop it: %s. The default mapping "
-                "is used. To fix: correct rum.event.details; docs/mapping.md lists the fields.",
-                view.name[:100],
-                problem,
-            )
-        before = self._provisional.get(id(view)) if self._provisional else None
-        return application.mapper.map(view) if before is None else application.mapper.map_again(view, before)
 
     def _log_other_clock(self, view: View) -> None:
         """Log that a time was read as seconds, milliseconds or microseconds."""

@@ -35,6 +35,7 @@ class EventBuilder:
         self._config = config
         self._session_uuid = session_uuid
         self._keeps_errors = config.keep_errors
+        self._has_custom = bool(config.metadata_attributes)
         self._room = MAX_METADATA_ATTRIBUTES - len(config.metadata_attributes)
         self._last: tuple[Mapping[str, Any], str] = ({}, "{}")
 
@@ -53,7 +54,8 @@ class EventBuilder:
         """
         is_rated = 0 < rate < 1 and self._room > 0
         own, shared = self._metadata(view, identity, self._room - is_rated), resolution.session_metadata
-        record: Record = "span" if view.key else "log"
+        key = view.key
+        record: Record = "span" if key else "log"
         latest_ns = now_ns + LATEST_AHEAD_NS
         events = []
         for index, draft in enumerate(drafts):
@@ -62,7 +64,7 @@ class EventBuilder:
             if draft.type == session_start.SESSION_START_EVENT:
                 new_id = event_id(resolution.monitor.id, identity.session_id, "session_start")
             else:
-                new_id = id_within_span(*view.key, index) if view.key else _id_of_log(view, resolution, draft, index)
+                new_id = id_within_span(key[0], key[1], index) if key else _id_of_log(view, resolution, draft, index)
             of_draft = with_rate(own, rate) if is_rated and not (self._keeps_errors and is_error(draft)) else own
             events.append(encode(draft, new_id, of_draft, shared, "" if index else record))
         return events
@@ -81,18 +83,16 @@ class EventBuilder:
         Dropped counts and the previous session are added as far as there is `room` for custom metadata.
         """
         found = identity.metadata
-        if self._config.metadata_attributes:
+        if self._has_custom:
             found = {**found, **metadata.custom(view.attributes, self._config)}
-        additional: dict[str, Any] = {}
+        additional: dict[str, Any] | None = None
         if not isinstance(view, SpanView):
             previous = session_start.previous(view)
-            additional = {"session_previous_id": self._session_uuid(previous)} if previous else {}
+            additional = {"session_previous_id": self._session_uuid(previous)} if previous else None
         elif view.dropped is not None:
             additional = metadata.dropped_counts(view.dropped)
         if additional:
             found = {**found, **dict(itertools.islice(additional.items(), room))}
-        if not found:
-            return "{}"
         # Many spans in a row have the metadata of one page.
         if found is not self._last[0]:
             self._last = found, orjson.dumps(found).decode()

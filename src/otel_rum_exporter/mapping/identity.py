@@ -31,9 +31,11 @@ MAX_IDENTITIES = 10_000
 """Identities kept for later spans of the same session."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Identity:
-    """Session, user and page of an event. Events in a row of one session and page have the same object.
+    """Session, user and page of an event. Events of one session and page have the same object, which never changes.
+
+    A frozen dataclass takes four times as long to make.
 
     `metadata` is what page and browser add to the event's RUM metadata. `is_minted` is true if this process created the
     session's id, `is_joined` if something else starts the session. `is_sampled` is the decision whether to record the
@@ -83,13 +85,15 @@ class Identities:
         lacks those that are pending from now on.
         """
         resolved: list[Resolved] = []
-        arrived = {view.key for view, _ in read}
+        arrived: Collection[SpanKey | None] = ()
         for view, metadata in read:
             attributes = self._reader.of_view(view, metadata)
             if not self._has_many_users:
                 has_own_session = attributes.session is not None and not attributes.is_minted
                 self._has_many_users = has_own_session or view.kind is SERVER
             parent = view.parent_key
+            if parent is not None and not arrived:
+                arrived = {one.key for one, _ in read}
             if parent is None or parent in self._ended or not self._is_awaited(view, parent, arrived):
                 self._resolve(view, attributes, now, resolved)
             else:
@@ -171,16 +175,13 @@ class Identities:
             if shows_page:
                 self._pages[identity.session_id] = attributes.metadata
                 self._pages.move_to_end(identity.session_id)
-            self._remember(view, attributes)
-            if self._pending.count and view.key is not None:
-                waiting.extend(self._pending.resolve(view.key))
-
-    def _remember(self, view: View, attributes: IdentityAttributes) -> None:
-        """Keep attributes for children, and those of a trace's root for spans whose ancestors are unknown."""
-        if view.key is not None:
-            self._ended[view.key] = attributes
-        if attributes is not NOTHING and view.trace_id and (view.parent_key is None or view.is_parent_remote):
-            self._traces.setdefault(view.trace_id, attributes)
+            # For spans whose ancestors are unknown, those of the trace's root.
+            if attributes is not NOTHING and view.trace_id and (view.parent_key is None or view.is_parent_remote):
+                self._traces.setdefault(view.trace_id, attributes)
+            if view.key is not None:
+                self._ended[view.key] = attributes
+                if self._pending.count:
+                    waiting.extend(self._pending.resolve(view.key))
 
     def _ancestor(self, view: View, attributes: IdentityAttributes) -> IdentityAttributes:
         """Return the attributes of the parent, else of the trace's root.
@@ -196,8 +197,8 @@ class Identities:
                 return NOTHING
         trace = self._traces.get(view.trace_id)
         if trace is None:
-            is_part = self._has_many_users and not view.is_local_root and view.kind is not SERVER
-            return UNFINISHED if is_part else NOTHING
+            has_parent = view.parent_key is not None and not view.is_parent_remote
+            return UNFINISHED if has_parent and self._has_many_users and view.kind is not SERVER else NOTHING
         return replace(trace, metadata={}) if attributes.metadata else trace
 
     def _identity(self, view: View, attributes: IdentityAttributes, now_ns: int) -> Identity:
@@ -211,19 +212,14 @@ class Identities:
         key = (session, user, is_minted, attributes.is_sampled, is_joined)
         known = self._identities.get(key)
         session_id = self._reader.session_uuid(session) if known is None else known.session_id
-        metadata = self._with_page(attributes.metadata, session_id) if self._pages else attributes.metadata
+        metadata = attributes.metadata
+        if self._pages and PAGE_ID not in metadata and (page := self._pages.get(session_id)):
+            metadata = {**page, **metadata} if metadata else page  # else the last page of the session
         if known is None or known.metadata is not metadata:
             user_id = self._reader.user_uuid(user) if user else NIL_UUID
             known = Identity(session_id, user_id, metadata, is_minted, attributes.is_sampled, is_joined)
             self._identities[key] = known
         return known
-
-    def _with_page(self, metadata: Mapping[str, Any], session_id: str) -> Mapping[str, Any]:
-        """Return metadata with a page: its own, else the last page of the session."""
-        if PAGE_ID in metadata:
-            return metadata
-        page = self._pages.get(session_id)
-        return {**page, **metadata} if page and metadata else page or metadata
 
 
 def _is_request_below(view: View) -> bool:

@@ -31,6 +31,8 @@ MAX_INHERITED_CHARS = 1024
 MAX_ID_CHARS = 256
 """Longer session and user ids are kept as their UUIDs."""
 
+ValuesOf = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+
 PAGE_ID = "pageId"
 """RUM's metadata key for the page on which an event happened."""
 
@@ -65,9 +67,11 @@ FIELDS = (
 """The fields that attributes set. Page metadata is read by `metadata.of_trace`, and inherited in the same order."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class IdentityAttributes:
     """The statements of a span or log record about itself and its descendants; None where there is none.
+
+    Records share these objects, which never change. A frozen dataclass takes four times as long to make.
 
     `metadata` is page and browser metadata. With `is_nested` an ancestor takes precedence: a request that an
     application makes to itself belongs to the page that caused it. `is_minted` is true if this process created the
@@ -147,29 +151,31 @@ class IdentityReader:
 
     def of_view(self, view: View, metadata: Mapping[str, Any]) -> IdentityAttributes:
         """Return what a span or log record states; `metadata` is its page and browser metadata."""
-        own = self._own(view, is_nested=view.kind is SERVER)
+        keys, is_nested = view.keys, view.kind is SERVER
+        values_of = keys.cached(_values_of) if keys.is_kept else None
+        if values_of is None:
+            own = self._read(view, is_nested=is_nested)
+        else:
+            # The same object for all spans with the same ids.
+            values = values_of(view.attributes)
+            try:
+                own = self._known.get((is_nested, values_of, values)) or self._new(view, values_of, values)
+            except TypeError:  # a value is a list or a map
+                own = self._read(view, is_nested=is_nested)
         if not metadata:
             return own
         flags = own.is_nested, own.is_minted, own.is_sampled, own.is_joined, own.is_in_request
         return IdentityAttributes(own.session, own.user, metadata, *flags)
 
-    def _own(self, view: View, *, is_nested: bool) -> IdentityAttributes:
-        """Return what the attributes state: the same object for all spans with the same ids."""
-        values_of = view.keys.cached(_values_of) if view.keys.is_kept else None
-        if values_of is None:
-            return self._read(view, is_nested=is_nested)
-        values = values_of(view.attributes)
-        try:
-            known = self._known.get((is_nested, values_of, values))
-        except TypeError:  # a value is a list or a map
-            return self._read(view, is_nested=is_nested)
-        if known is None:
-            known = self._read(view, is_nested=is_nested)
-            if all(map(_is_short_text, values)):
-                if len(self._known) >= MAX_KNOWN:
-                    self._known.clear()
-                self._known[is_nested, values_of, values] = known
-        return known
+    def _new(self, view: View, values_of: ValuesOf, values: tuple[Any, ...]) -> IdentityAttributes:
+        """Read what the attributes state, and keep it for other spans."""
+        is_nested = view.kind is SERVER
+        own = self._read(view, is_nested=is_nested)
+        if all(map(_is_short_text, values)):
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[is_nested, values_of, values] = own
+        return own
 
     def _read(self, view: View, *, is_nested: bool) -> IdentityAttributes:
         if not (is_nested or view.keys.has(self._relevant)):
@@ -201,7 +207,7 @@ class IdentityReader:
         return to_uuid(value, kind=kind, key=self._hash_key)
 
 
-def _values_of(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]] | None:
+def _values_of(names: tuple[str, ...]) -> ValuesOf | None:
     """Return what reads the attributes that state something about an identity; None if there are none."""
     found = [name for name in names if name in _STATING]
     return itemgetter(*found, found[0]) if found else None  # with two names it returns a tuple

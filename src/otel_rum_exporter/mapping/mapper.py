@@ -18,6 +18,7 @@ from .event_types import BUILT_IN
 from .events import page_load
 from .events.custom import FALLBACK_TYPE
 from .events.js_error import exceptions, has_exceptions, js_error
+from .events.page_load import LOAD_RECORDS
 from .log_view import LogView
 from .record_view import SpanKey, View
 from .reported_exceptions import ReportedExceptions
@@ -66,13 +67,16 @@ class Mapper:
         """Return the event drafts of a span or log record, without those of its exceptions."""
         if self._parts and isinstance(view, SpanView):
             view.part = self._parts.pop((view.trace_id, view.span_id), None)
-        rule = self.rule_of(view)
+        rule: Rule[Any] = self._of_span(view) if isinstance(view, SpanView) else self.rule_of(view)
         if rule.is_of_parent and isinstance(view, SpanView) and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
             self._parts[view.parent_key] = view
             self._parts.trim()
-        types, left_out = self._types, rule.left_out
-        drafts = [draft if draft.type in types else self._capped(draft) for draft in rule.events(view, self._config)]
-        if drafts and view.name in page_load.LOAD_RECORDS:
+        drafts, left_out = [*rule.events(view, self._config)], rule.left_out
+        for draft in drafts:
+            if draft.type not in self._types:
+                drafts = [*map(self._capped, drafts)]
+                break
+        if drafts and view.name in LOAD_RECORDS:
             drafts = [draft for draft in drafts if self._is_reporter(view, page_load.load_of(view, draft))]
             left_out = REPEATED_LOAD
         return Mapped(rule, drafts, None if drafts else left_out)
@@ -116,7 +120,9 @@ class Mapper:
                 yield js_error(timestamp_ns, exception, view.redactor)
 
     def _capped(self, draft: EventDraft) -> EventDraft:
-        """Return a draft of a new custom type, of the fallback type above `MAX_CUSTOM_TYPES`."""
+        """Return a draft; with a new custom type above `MAX_CUSTOM_TYPES`, of the fallback type."""
+        if draft.type in self._types:
+            return draft
         if len(self._types) - len(BUILT_IN) < MAX_CUSTOM_TYPES:
             self._types.add(draft.type)
             return draft

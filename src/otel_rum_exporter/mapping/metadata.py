@@ -162,8 +162,9 @@ def page_id(view: View) -> str | None:
     readable.
     """
     if view.kind is not SERVER:
-        document = _document_url(view)
-        return _scrubbed(view, *SCREEN_NAMES) or (mask_path(urls.page(document)) if document else None)
+        screen = _scrubbed(view, *SCREEN_NAMES)
+        document = None if screen else _document_url(view)
+        return mask_path(urls.page(document)) if document else screen or None
     route = routes.of_request(view)
     if route is not None:
         return route if route.startswith("/") else f"/{route}"
@@ -261,6 +262,8 @@ def _custom_value(value: object) -> str | int | float | bool:
 
 
 def _cut(value: str) -> str:
+    if len(value) <= MAX_VALUE_CHARS and value.isprintable():
+        return value
     return json_text(_CONTROL.sub(" ", value[:MAX_VALUE_CHARS]))
 
 

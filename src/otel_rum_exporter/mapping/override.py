@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .._attributes import EVENT_DETAILS, EVENT_TYPE
+from .._log import RateLimitedLog
 from ..config import Config
 from ..rum.event import EventDraft
 from . import fields
@@ -101,3 +102,16 @@ def _object(given: object) -> dict[str, Any] | None:
     if not isinstance(found, Mapping):
         raise OverrideError(f"{EVENT_DETAILS} is not a JSON object")
     return json_object(found)
+
+
+def log_problem(log: RateLimitedLog, view: View) -> None:
+    """Log why the event that an application chose is ignored, if it is."""
+    found = problem(view)
+    if found:
+        log.add(
+            "override",
+            "the event set by rum.event.type on %r is ignored, because RUM would drop it: %s. The default mapping "
+            "is used. To fix: correct rum.event.details; docs/mapping.md lists the fields.",
+            view.name[:100],
+            found,
+        )

@@ -76,14 +76,20 @@ _HAS_SIGN = re.compile(rf"[\d@%=~{{:A-Z]|(?<![A-Za-z])(?:{_SHORT_FOR_IDS})[-_]")
 _MAY_HAVE_SECRET = re.compile(r"[%=@:;'\"&<]|[A-Za-z0-9_-]{16}")
 """A segment that may have a secret whose form is no id's. The search for secrets is costly, and nearly none has."""
 
+_FOLDERS_OF_PEOPLE = frozenset({"home", "Users"})
+"""Below one of them is a folder with a person's name."""
+
 
 def mask_path(path: str) -> str:
     """Return a path with id-like segments replaced by `*`, so that one page has one name."""
+    harmless = [*map(_harmless, path.split("/"))]
+    if None not in harmless:
+        return "/".join(harmless)  # type: ignore[arg-type] # none of them is None
     if not _HAS_SIGN.search(path):
         return path
     segments = [*map(_masked, path.split("/"))]
     masked = "/".join(segments)
-    may_have_secret = any(map(_may_have_secret, segments)) or "/home/" in masked or "/Users/" in masked
+    may_have_secret = any(map(_MAY_HAVE_SECRET.search, segments)) or "/home/" in masked or "/Users/" in masked
     return scrub_text(masked).replace(SECRET_MASK, MASK) if may_have_secret else masked
 
 
@@ -102,8 +108,12 @@ def is_id(segment: str) -> bool:
 
 
 @cache_short_texts(4096, MAX_SEGMENT_CHARS)
-def _may_have_secret(segment: str) -> bool:
-    return _MAY_HAVE_SECRET.search(segment) is not None
+def _harmless(segment: str) -> str | None:
+    """Return a masked segment; None if it may have a secret, or be the folder of a person's files."""
+    if segment.isdecimal():
+        return MASK
+    masked = _masked(segment)
+    return None if masked in _FOLDERS_OF_PEOPLE or _MAY_HAVE_SECRET.search(masked) else masked
 
 
 @cache_short_texts(4096, MAX_SEGMENT_CHARS)

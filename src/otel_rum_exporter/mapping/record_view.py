@@ -148,8 +148,9 @@ class View:
 
     def integer(self, *names: str) -> int | None:
         """Return the first of the named attributes that is a whole number, in any encoding."""
+        attributes = self.attributes
         for name in names:
-            given = self.attributes.get(name)
+            given = attributes.get(name)
             if type(given) is int and -MAX_SAFE_INTEGER <= given <= MAX_SAFE_INTEGER:
                 return given
             value = None if given is None else as_number(given)
@@ -160,8 +161,9 @@ class View:
     def status(self) -> int | None:
         """Return the HTTP status in any encoding, also in a text such as `404 Not Found`; None if there is none."""
         code = self.integer(*STATUSES)
-        written = None if code is not None else _STATUS_LINE.fullmatch(self.text(*STATUSES) or "")
-        return int(written[1]) if written else code
+        if code is None and (written := _STATUS_LINE.fullmatch(self.text(*STATUSES) or "")):
+            return int(written[1])
+        return code
 
     def number(self, *names: str) -> float | None:
         """Return the first of the named attributes that is a finite number, in any encoding."""
@@ -213,6 +215,8 @@ def number(attributes: Mapping[str, Any], *names: str) -> float | None:
     """Return the first of the named attributes that is a finite number, in any encoding."""
     for name in names:
         given = attributes.get(name)
+        if type(given) is int and -MAX_SAFE_INTEGER <= given <= MAX_SAFE_INTEGER:
+            return given
         value = None if given is None else as_number(given)
         if value is not None:
             return value

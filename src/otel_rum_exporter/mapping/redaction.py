@@ -50,6 +50,7 @@ is_sent_in_strict = re.compile(
 _is_frame = re.compile(r'\s+(?:File "|at )|[^@]*@[^@]*:\d+$|Traceback ').match
 MAX_FRAME_CHARS = 500
 _MIN_CARD = 10**12
+_NUMBERS = frozenset({bool, int, float})
 
 _SENT_TYPES: dict[Treatment, tuple[type, ...]] = {
     Treatment.NUMBERS: (bool, int, float),
@@ -114,14 +115,19 @@ class Redactor:
         if not path and len(keys.names) == len(attributes):
             names = keys.cached(_treatments)
         else:
-            names = tuple((name, treatment_below(path, str(name))) for name in attributes)
+            names = tuple((name, treatment_below(path, str(name)), name in URL_ATTRIBUTES) for name in attributes)
         found = {}
         is_usual = self._mode == "standard" and self._hook is None
-        for name, treatment in names:
+        for name, treatment, is_url in names:
             value = attributes[name]
             if treatment is not SENT and not self._is_sent(treatment, value):
                 continue
-            clean = _plain_text(value) if is_usual and type(value) is str and name not in URL_ATTRIBUTES else None
+            clean, kind = None, type(value)
+            if is_usual and not is_url:
+                if kind is str:
+                    clean = _plain_text(value)
+                elif kind in _NUMBERS and value < _MIN_CARD:
+                    clean = value
             if clean is None:
                 clean = self.value(name, value, allowed_parameters, depth, f"{path}.{name}" if path else name)
             if clean is not None or value is None:
@@ -236,8 +242,10 @@ def scrub_name(name: str) -> str:
 _scrub_label = cache_short_texts(1000, 1024)(scrub_text)
 
 
-def _treatments(names: tuple[str, ...]) -> tuple[tuple[str, Treatment], ...]:
-    return tuple((name, treatment_of(name)) for name in names if treatment_of(name) is not Treatment.NEVER)
+def _treatments(names: tuple[str, ...]) -> tuple[tuple[str, Treatment, bool], ...]:
+    """Return the names whose values may be sent, with their treatment, and whether the value is a URL."""
+    treatments = ((name, treatment_of(name)) for name in names)
+    return tuple((name, found, name in URL_ATTRIBUTES) for name, found in treatments if found is not Treatment.NEVER)
 
 
 def _is_card_number(value: float) -> bool:

@@ -94,7 +94,10 @@ def _scrub(text: str) -> str:
 
 def scrub_webhook(url: str) -> str:
     """Return a URL without the secret that is the path of a webhook."""
-    return _WEBHOOKS.pattern.sub(_WEBHOOKS.replacement, url) if _has_any(_WEBHOOKS.hints, url) else url
+    for hint in _WEBHOOKS.hints:
+        if hint in url:
+            return _WEBHOOKS.pattern.sub(_WEBHOOKS.replacement, url)
+    return url
 
 
 def scrub_file(path: str) -> str:

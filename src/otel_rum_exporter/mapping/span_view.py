@@ -128,8 +128,10 @@ class SpanView(View):
     @classmethod
     def of(cls, span: Span) -> SpanView:
         """Read a span once."""
-        context, parent, name, kind, resource, scope, start_ns, end_ns, given, events, *dropped = _READ(span)
-        trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+        context, parent, name, kind, resource, scope, start_ns, end_ns, given, events = _READ(span)
+        dropped = _READ_DROPPED(span)
+        # An f-string parses its format for each number, and takes half as long again.
+        trace_id, span_id = "%032x" % context.trace_id, "%016x" % context.span_id  # noqa: UP031
         attributes = plain(given)
         if OUTCOME in attributes:
             attributes = as_http(attributes)
@@ -143,22 +145,20 @@ class SpanView(View):
         view.span = span
         view.name = name if type(name) is str and name.isascii() else json_text(name)
         view.attributes = attributes
-        view.keys = keys_of(attributes)
+        view.keys = keys = keys_of(attributes)
         view.resource = resource
         view.scope = scope
         view.scope_name = name_of(scope)
         view.trace_id = trace_id
         view.span_id = span_id
         view.events = events
-        view.dropped = Dropped(*dropped) if any(dropped) else None
+        view.dropped = None if dropped == _NOTHING_DROPPED else Dropped(*dropped)
         view.key = (trace_id, span_id)
         view.parent_key = None if parent is None else (trace_id, f"{parent.span_id:016x}")
         view.is_parent_remote = parent is not None and parent.is_remote
         view.kind = kind
         view.request = None
-        view.may_be_inner = (
-            kind is INTERNAL and view.keys.cached(are_of_request) and is_instrumentation(view.scope_name)
-        )
+        view.may_be_inner = kind is INTERNAL and keys.cached(are_of_request) and is_instrumentation(view.scope_name)
         if view.may_be_inner:
             view.kind = SERVER
         view.start_ns = start_ns
@@ -172,6 +172,9 @@ class SpanView(View):
 
 _READ = attrgetter(
     *("context", "parent", "name", "kind", "resource", "instrumentation_scope", "start_time", "end_time"),
-    *("attributes", "events", "dropped_attributes", "dropped_events", "dropped_links"),
+    *("attributes", "events"),
 )
 """Everything that is read of a span: one call costs a third of single attribute reads."""
+
+_READ_DROPPED = attrgetter("dropped_attributes", "dropped_events", "dropped_links")
+_NOTHING_DROPPED = (0, 0, 0)

@@ -14,8 +14,8 @@ from .secret_texts import scrub_webhook
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-_PLAIN = re.compile(r"https?://\w[\w.~%+,=&!$'()*-]*(?::\d{1,5})?(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
-"""Nearly every URL up to its query; it needs no parsing."""
+_PLAIN = re.compile(r"(https?://\w[\w.~%+,=&!$'()*-]*(?::\d{1,5})?)(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
+"""Nearly every URL up to its query, as the part before its path and the path; it needs no parsing."""
 
 _ENTRIES = frozenset({"", "/index.html"})
 """Paths of documents that hold a whole application."""
@@ -54,8 +54,8 @@ def exported(url: str, allowed_parameters: Collection[str] = ()) -> str:
     """Return a URL as it is sent: scrubbed, and with the ids of its path masked."""
     plain = None if allowed_parameters else _PLAIN.match(url)
     if plain:
-        whole, path = plain.group(0, 1)
-        return scrub_webhook(whole[: -len(path)] + mask_path(path)) if path else whole
+        base, path = plain.groups()
+        return scrub_webhook(base + mask_path(path)) if path else base
     found = scrub(url, allowed_parameters)
     start = found.find("/", found.find("://") + 3) if "://" in found else 0
     if start < 0:
@@ -101,7 +101,7 @@ def path(url: str) -> str:
     """Return the path of a URL or of a request target without path parameters, at least `/`."""
     plain = _PLAIN.match(url)
     if plain:
-        return plain[1] or "/"
+        return plain[2] or "/"
     if _OPAQUE.match(url):
         return "/"
     url = _without_user_info(url)

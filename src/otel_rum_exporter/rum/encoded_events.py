@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..ledger import Record
-from .event import RumEvent
+from .event import ID, RumEvent
 from .ids import event_id
 
 _LETTERS: dict[Record, str] = {"span": "s", "log": "l", "": "-"}
@@ -34,7 +34,7 @@ class EncodedEvents(NamedTuple):
             b",".join([event.json for event in events]),
             events[0].session_metadata,
             "".join([_LETTERS[event.record] for event in events]),
-            event_id(*[event.id for event in events]),
+            event_id(b"\0".join([event.json[ID] for event in events]).decode()),
         )
 
     @classmethod

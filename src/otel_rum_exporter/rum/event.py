@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-cu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -20,10 +21,17 @@ MAX_EVENT_BYTES = 6000
 FIXED_BYTES = 140
 """The size of an event's id, timestamp and member names, without its type, details and metadata. Never too low."""
 
+_LEAST_FIXED_BYTES = len('{"id":"","timestamp":0,"type":"","metadata":"","details":""}') + 36
+"""The same size, never too high."""
+
 TRUNCATED = "truncated"
 """Custom metadata attribute that marks a trimmed event. The closed schemas of details do not allow it there."""
 
-_ID = slice(len('{"id":"'), len('{"id":"') + 36)
+MAX_SESSION_METADATA = 256
+"""The resources whose metadata's size is remembered."""
+
+ID = slice(len('{"id":"'), len('{"id":"') + 36)
+"""The part of an event's JSON that is its id."""
 
 
 class EventDraft(NamedTuple):
@@ -52,12 +60,12 @@ class RumEvent(NamedTuple):
         event_id: str,
         timestamp_ns: int,
         kind: str,
-        details: str,
+        details: str | orjson.Fragment,
         metadata: str,
         session_metadata: str,
         record: Record = "",
     ) -> RumEvent:
-        """Return an event. `details` and the metadata are JSON objects as text."""
+        """Return an event. `details` and the metadata are JSON objects as text; a fragment is text in quotes."""
         members = {
             "id": event_id,
             # In seconds. A double holds microseconds, not nanoseconds.
@@ -66,12 +74,13 @@ class RumEvent(NamedTuple):
             "metadata": metadata,
             "details": details,
         }
-        return cls(kind, orjson.dumps(members), session_metadata, record)
+        # A call of the class itself takes twice as long.
+        return tuple.__new__(cls, (kind, orjson.dumps(members), session_metadata, record))
 
     @property
     def id(self) -> str:
         """The id of the event."""
-        return self.json[_ID].decode()
+        return self.json[ID].decode()
 
     @property
     def members(self) -> dict[str, Any]:
@@ -89,22 +98,35 @@ def encode(
 ) -> RumEvent | None:
     """Return an encoded event, trimmed to RUM's limit; None if the trimmed event still exceeds it."""
     kind, timestamp_ns, content = draft
-    details = orjson.dumps(content).decode()
-    event = RumEvent.of(event_id, timestamp_ns, kind, details, metadata, session_metadata, record)
-    # No character takes more than four bytes in UTF-8, with escapes.
-    if len(event.json) + 4 * len(session_metadata) <= MAX_EVENT_BYTES - FIXED_BYTES:
+    details = orjson.dumps(content)
+    event = RumEvent.of(event_id, timestamp_ns, kind, _as_text(details), metadata, session_metadata, record)
+    room = _room(session_metadata)
+    if len(event.json) - _LEAST_FIXED_BYTES <= room:
         return event
-    room = MAX_EVENT_BYTES - FIXED_BYTES - len(kind) - _wire_bytes(session_metadata)
-    if _wire_bytes(details) + _wire_bytes(metadata) <= room:
+    room -= len(kind)
+    if _wire_bytes(details) + _wire_bytes(metadata.encode()) <= room:
         return event
     for smaller, cut in trimmings(content, {**orjson.loads(metadata), TRUNCATED: True}):
-        details, metadata = orjson.dumps(smaller).decode(), orjson.dumps(cut).decode()
-        if _wire_bytes(details) + _wire_bytes(metadata) <= room:
-            return RumEvent.of(event_id, timestamp_ns, kind, details, metadata, session_metadata, record)
+        details, own = orjson.dumps(smaller), orjson.dumps(cut)
+        if _wire_bytes(details) + _wire_bytes(own) <= room:
+            text = _as_text(details)
+            return RumEvent.of(event_id, timestamp_ns, kind, text, own.decode(), session_metadata, record)
     return None
 
 
-def _wire_bytes(json_text: str) -> int:
-    """Return the size of JSON text inside a JSON string, where quotes and backslashes are escaped."""
-    size_bytes = len(json_text) if json_text.isascii() else len(json_text.encode())
-    return size_bytes + json_text.count('"') + json_text.count("\\")
+@lru_cache(maxsize=MAX_SESSION_METADATA)
+def _room(session_metadata: str) -> int:
+    """Return the bytes that type, details and metadata of an event may have."""
+    return MAX_EVENT_BYTES - FIXED_BYTES - _wire_bytes(session_metadata.encode())
+
+
+def _as_text(json: bytes) -> str | orjson.Fragment:
+    """Return JSON that becomes a text in other JSON. To decode UTF-8 and encode it again takes twice as long."""
+    if json.isascii():
+        return json.decode()
+    return orjson.Fragment(b'"%b"' % json.replace(b"\\", rb"\\").replace(b'"', rb"\""))
+
+
+def _wire_bytes(json: bytes) -> int:
+    """Return the size of JSON inside a JSON string, where quotes and backslashes are escaped."""
+    return len(json) + json.count(b'"') + json.count(b"\\")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
@@ -99,11 +99,12 @@ _UNSET = StatusCode.UNSET
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def span_event(view: SpanView, config: Config) -> Iterator[EventDraft]:
-    """Yield the custom event of a span, if custom events are enabled."""
-    if config.custom_events != "none":
-        details = _details(view, config)
-        yield EventDraft(event_type(_kind_of_work(view) or details["name"]), view.end_ns, details)
+def span_event(view: SpanView, config: Config) -> Sequence[EventDraft]:
+    """Return the custom event of a span, if custom events are enabled."""
+    if config.custom_events == "none":
+        return ()
+    details = _details(view, config)
+    return (EventDraft(event_type(_kind_of_work(view) or details["name"]), view.end_ns, details),)
 
 
 def is_named(view: LogView, _config: Config) -> bool:
@@ -234,8 +235,8 @@ def _attributes(view: View, attributes: Mapping[str, Any], config: Config) -> di
 
 
 def _iso(time_ns: int) -> str:
-    millis = time_ns // NS_PER_MILLI
-    return f"{_iso_second(millis // 1000)}.{millis % 1000:03}Z"
+    seconds, millis = divmod(time_ns // NS_PER_MILLI, 1000)
+    return "%s.%03dZ" % (_iso_second(seconds), millis)  # noqa: UP031 - an f-string parses its format each time
 
 
 @lru_cache(maxsize=1000)

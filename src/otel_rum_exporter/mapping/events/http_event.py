@@ -143,8 +143,8 @@ def has_failed(view: SpanView) -> bool:
     A request served without a status code succeeded unless the span's status is an error: some servers set only codes
     that are not 200.
     """
-    code = status(view)
-    if code is not None:
+    code = view.status()
+    if code and code > 0:
         return code >= 400
     outcome = view.span.status.status_code
     return outcome is StatusCode.ERROR if view.kind is SERVER else outcome is not StatusCode.OK

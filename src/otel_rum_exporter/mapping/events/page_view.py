@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -145,10 +145,10 @@ def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
     yield from http_event.server_events(view, config)
 
 
-def page_view(view: View, config: Config) -> Iterator[EventDraft]:
-    """Yield the page view of a span or log record, if page views are enabled."""
+def page_view(view: View, config: Config) -> Sequence[EventDraft]:
+    """Return the page view of a span or log record, if page views are enabled."""
     if config.page_views == "none":
-        return
+        return ()
     shown = page_id(view) or view.redactor.name(view.name)
     details: dict[str, Any] = {"version": VERSION, "pageId": shown}
     interaction = view.integer(INTERACTION)
@@ -164,7 +164,7 @@ def page_view(view: View, config: Config) -> Iterator[EventDraft]:
     if referrer:
         details["referrer"] = view.redactor.url("referrer", referrer, config.url_query_parameters)
         details["referrerDomain"] = urls.hostname(referrer) or ""
-    yield EventDraft(PAGE_VIEW_EVENT, view.start_ns, details)
+    return (EventDraft(PAGE_VIEW_EVENT, view.start_ns, details),)
 
 
 def route_change(view: SpanView) -> EventDraft:

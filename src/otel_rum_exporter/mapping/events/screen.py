@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from ..._attributes import LAST_SCREENS, SCREEN_NAMES, SCREEN_SHOWN
 from ...config import Config
@@ -33,15 +33,14 @@ def is_shown(view: SpanView, config: Config) -> bool:
     )
 
 
-def shown(view: SpanView, config: Config) -> Iterator[EventDraft]:
-    """Yield page view and navigation of a screen."""
-    yield from page_view.page_view(view, config)
-    yield page_view.route_change(view)
+def shown(view: SpanView, config: Config) -> Sequence[EventDraft]:
+    """Return page view and navigation of a screen."""
+    return *page_view.page_view(view, config), page_view.route_change(view)
 
 
-def first_drawn(view: SpanView, _: Config) -> Iterator[EventDraft]:
-    """Yield the navigation to a screen; another record reports its page view."""
-    yield page_view.route_change(view)
+def first_drawn(view: SpanView, _: Config) -> Sequence[EventDraft]:
+    """Return the navigation to a screen; another record reports its page view."""
+    return (page_view.route_change(view),)
 
 
 def is_lifecycle_shown(view: SpanView, config: Config) -> bool:

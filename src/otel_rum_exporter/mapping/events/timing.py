@@ -76,7 +76,6 @@ NAVIGATION = (*NETWORK, *DOCUMENT)
 TRANSFER_SIZE, ENCODED_SIZE, DECODED_SIZE = (
     f"browser.resource_timing.{name}" for name in ("transfer_size", "encoded_body_size", "decoded_body_size")
 )
-_TRANSFER_SIZES = frozenset(TRANSFER_SIZES)
 PROTOCOL = "browser.resource_timing.next_hop_protocol"
 
 SIZE_FIELDS = (
@@ -132,10 +131,13 @@ def fields(table: Iterable[Timing], moments: Mapping[str, float]) -> dict[str, f
 
 def size_of_span(view: View) -> dict[str, Any]:
     """Return the transferred size of a span."""
-    if not view.keys.may_have(_TRANSFER_SIZES):
-        return {}
-    transferred = measured(view, *TRANSFER_SIZES)
+    names = view.keys.cached(_transfer_sizes) if view.keys.is_kept else TRANSFER_SIZES
+    transferred = measured(view, *names) if names else None
     return {} if transferred is None else {"transferSize": transferred}
+
+
+def _transfer_sizes(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in TRANSFER_SIZES if name in names)
 
 
 def sizes_of_log(view: View) -> dict[str, Any]:
