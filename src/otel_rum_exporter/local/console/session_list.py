@@ -86,5 +86,5 @@ def in_scope(selection: Selection) -> list[Listed]:
             found.append(Listed(times[0], times[-1], session))
         elif (begin := bisect_left(times, since)) < (end := bisect_left(times, until)):
             found.append(Listed(times[begin], times[end - 1], session))
-    # Sessions that end at the same time stay in order of arrival.
-    return sorted(found, key=attrgetter("last"), reverse=True)
+    # Sessions that end at the same time have an order that does not depend on events that were forgotten.
+    return sorted(found, key=attrgetter("last", "of.key"), reverse=True)
