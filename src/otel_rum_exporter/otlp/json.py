@@ -149,15 +149,11 @@ def _record_count(member: Any, below: tuple[str, ...]) -> int:
 
 def _resource(block: Message, ignored: Ignored) -> DecodedResource:
     malformed: Ignored = []
-    attributes: dict[str, Any] = {}
-
-    def read(resource: Message) -> None:
-        attributes.update(_attributes(resource, ignored=malformed))
-
-    optional(ignored, None, proto_json.submessage, block, "resource", read)
+    read = partial(_attributes, ignored=malformed)
+    attributes = optional(ignored, None, proto_json.submessage, block, "resource", read)
     for error in malformed:
         ignore(error.within("resource"), ignored)
-    return DecodedResource(attributes)
+    return DecodedResource(attributes or {})
 
 
 def _scope(block: Message, ignored: Ignored) -> DecodedScope | None:
