@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,15 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.span_view import SpanView
-from otel_rum_exporter.otlp import DecodedSpan, OtlpError, Signal, TooManyRecordsError, decode_json, decode_json_file
+from otel_rum_exporter.otlp import (
+    DecodedSpan,
+    OtlpError,
+    Signal,
+    TooManyRecordsError,
+    decode_json,
+    decode_json_file,
+    spelling,
+)
 from otel_rum_exporter.otlp.model import MAX_IGNORED_PARTS
 from tests.otlp.encodings import JSON_SPAN, SPAN_ID, TRACE_ID, Json, fields_of, json_request, json_span
 from tests.spans import exception_event, make_span
@@ -277,6 +286,15 @@ def test_another_spelling_of_otlp_is_read(spelled: Callable[[str], str], signal:
     expected, found = decode_json(body), decode_json(spelled(body), signal)
     assert found.failures == ()
     assert list(map(fields_of, found.spans)) == list(map(fields_of, expected.spans))
+
+
+def test_a_list_of_requests_is_searched_for_other_spellings_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search for each of a million empty requests takes hours."""
+    searches: list[bytes] = []
+    monkeypatch.setattr(spelling, "_OTHER_SPELLING", SimpleNamespace(search=searches.append))
+    body = json.dumps([{"resourceSpans": []}, {"resourceLogs": []}, json.loads(json_request(JSON_SPAN))])
+    assert len(decode_json(body).spans) == 1
+    assert searches == [body.encode()]
 
 
 @pytest.mark.parametrize("signal", Signal)

@@ -29,21 +29,19 @@ def request(value: Any, body: bytes | str) -> Message:
     Raises:
         MalformedError: if it is none of these.
     """
+    if _OTHER_SPELLING.search(body if isinstance(body, bytes) else body.encode("utf-8", "replace")):
+        value = _renamed(value, 0)
     if not isinstance(value, list):
-        fields = respelled(message(value), body)
-        return next(({name: [fields]} for name, scopes in _SCOPES.items() if scopes in fields), fields)
-    parts = [request(one, body) for one in value if isinstance(one, dict)]
+        return _with_blocks(message(value))
+    parts = [_with_blocks(one) for one in value if isinstance(one, dict)]
     if not value or len(parts) < len(value) or not all(_SCOPES.keys() & part.keys() for part in parts):
         return message(value)
     return {name: [block for part in parts for block in items(part, name)] for name in _SCOPES}
 
 
-def respelled(fields: Message, body: bytes | str) -> Message:
-    """Return a message with the names of OTLP, if the body that it was parsed from has other spellings."""
-    if not _OTHER_SPELLING.search(body if isinstance(body, bytes) else body.encode("utf-8", "replace")):
-        return fields
-    found: Message = _renamed(fields, 0)
-    return found
+def _with_blocks(fields: Message) -> Message:
+    """Return a request; a block of one resource is made one."""
+    return next(({name: [fields]} for name, scopes in _SCOPES.items() if scopes in fields), fields)
 
 
 def _renamed(value: Any, depth: int) -> Any:
