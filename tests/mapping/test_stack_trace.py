@@ -285,6 +285,12 @@ def test_a_line_before_a_traceback_is_no_exception() -> None:
     assert chain_of(stack, "LookupError") == chain_of(stack, "KeyError")
 
 
+def test_a_message_that_names_a_file_is_no_python_traceback() -> None:
+    """Its frames have the form of another language."""
+    stack = 'java.io.FileNotFoundException: File "a.txt" is missing\n\tat shop.Cart.open(Cart.java:4)'
+    assert chain_of(stack, "FileNotFoundException").place == "Cart.java:4"
+
+
 def test_causes_of_the_jvm_are_part_of_the_chain() -> None:
     """With the frame that raised them."""
     stack = "a.Outer: o\n\tat a.B.c(B.java:1)\nCaused by: a.Inner: i\n\tat a.D.e(D.java:2)\n\t... 9 more"

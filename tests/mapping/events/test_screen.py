@@ -64,7 +64,8 @@ def test_a_screen_is_a_route_change_at_an_epoch_time_with_its_place_in_the_sessi
 
 def test_the_first_screen_of_a_session_has_no_parent() -> None:
     """Interactions are counted from 0."""
-    (_, seen), _ = mapped(make_span("show", {"app.screen.name": "Home", "app.screen.interaction": 0}))
+    attributes = {"app.screen.name": "Home", "app.screen.interaction": 0, "app.screen.parent_screen.name": "Home"}
+    (_, seen), _ = mapped(make_span("show", attributes))
     assert (seen["pageInteractionId"], "parentPageInteractionId" in seen) == ("Home-0", False)
 
 
