@@ -121,7 +121,8 @@ def _valid_members(
         ignored: Ignored = []
         try:
             inner = proto_json.message(member)
-            progress.count_events(_items(inner, "events"), _items(inner, "links"))
+            if "events" in inner or "links" in inner:
+                progress.count_events(_items(inner, "events"), _items(inner, "links"))
             decoded = read(inner, ignored)
         except MalformedError as error:
             error = error.within(here)

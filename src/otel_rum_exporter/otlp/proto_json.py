@@ -157,10 +157,11 @@ def hex_id(fields: Message, name: str, digits: int) -> int:
     """
     value = fields.get(name)
     size = digits // 2
-    given = _bytes(value)
-    if given is not None and len(given) == size:
-        return int.from_bytes(given, "big")
-    value = text(fields, name)
+    if not isinstance(value, str):
+        given = _bytes(value)
+        if given is not None and len(given) == size:
+            return int.from_bytes(given, "big")
+        value = text(fields, name)
     if not value:
         return 0
     bare = value.removeprefix("0x").replace("-", "")
