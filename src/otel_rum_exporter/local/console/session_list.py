@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from .event_fields import Json
@@ -87,4 +86,4 @@ def in_scope(selection: Selection) -> list[Listed]:
         elif (begin := bisect_left(times, since)) < (end := bisect_left(times, until)):
             found.append(Listed(times[begin], times[end - 1], session))
     # Sessions that end at the same time have an order that does not depend on events that were forgotten.
-    return sorted(found, key=attrgetter("last", "of.key"), reverse=True)
+    return sorted(found, key=lambda each: (each.last, each.of.key[0], each.of.key[1] or ""), reverse=True)
