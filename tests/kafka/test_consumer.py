@@ -34,7 +34,6 @@ from otel_rum_exporter.kafka.partition import Limits
 from otel_rum_exporter.kafka.process import consume
 from otel_rum_exporter.kafka.receiver import UndecodableError
 from otel_rum_exporter.kafka.settings import KafkaSettings
-from otel_rum_exporter.kafka.time_limit import LAST_CALL
 from otel_rum_exporter.ledger import DropReason
 from otel_rum_exporter.otlp import decode_message
 from tests.kafka.fleet import committed, consumed, message, produce, reading_offsets
@@ -178,28 +177,6 @@ def test_a_consumer_ends_if_another_one_has_its_static_id() -> None:
         wait_until(lambda: run.has_ended)
     assert isinstance(run.error, FatalError)
     assert "fenced" in str(run.error).lower()
-
-
-def test_a_consumer_ends_in_time_although_its_brokers_are_away(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Librdkafka waits for them until `session.timeout.ms`; an orchestrator would kill the process before."""
-    monkeypatch.setattr("otel_rum_exporter.kafka.consumer.BROKER_SECONDS", 0.5)
-    rum = Rum()
-    rum.is_open.clear()
-    properties = FAST | {"session.timeout.ms": "290000", "reconnect.backoff.max.ms": "200"}
-    with running(rum, properties=properties) as (brokers, run):
-        produce(brokers.bootstrap, "spans", [message(number) for number in range(9)])
-        wait_until(lambda: run.consumer.counts.messages == 9)
-        for broker in range(1, brokers.count + 1):
-            brokers.set_down(broker)
-        rum.is_open.set()
-        wait_until(lambda: len(rum.ids) == 9)
-        run.stop()
-        for broker in range(1, brokers.count + 1):
-            brokers.set_up(broker)  # ends the calls that librdkafka still makes
-        wait_until(lambda: not any(one.name == LAST_CALL for one in threading.enumerate()))
-    assert "an offset of spans was not committed" in caplog.text
 
 
 def test_partitions_that_move_are_committed_before(

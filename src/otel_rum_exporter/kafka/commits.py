@@ -8,7 +8,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from .._log import RateLimitedLog
 from .receiver import Assigned
-from .time_limit import ends_within
 
 _OUTDATED = frozenset(
     (KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError._STATE)  # noqa: SLF001 - a public constant
@@ -38,12 +37,6 @@ class OffsetCommits:
                 self.on_commit(None, consumer.commit(offsets=offsets, asynchronous=False))
             except KafkaException as error:
                 self.on_commit(error.args[0], offsets)
-
-    def commit_within(self, seconds: float, consumer: Consumer, partitions: Iterable[Assigned]) -> None:
-        """Commit them, and wait only some seconds. In a callback of librdkafka, this would get no response."""
-        partitions = list(partitions)
-        if not ends_within(seconds, lambda: self.commit_and_wait(consumer, partitions)):
-            self.on_commit(KafkaError(KafkaError._TIMED_OUT), _offsets_behind(partitions))  # noqa: SLF001 - a public constant
 
     def on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
         """Note what the brokers have, and log what failed."""

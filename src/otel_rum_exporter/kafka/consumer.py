@@ -23,7 +23,6 @@ from .partition import Partition
 from .quota import share_per_second
 from .receiver import Assigned, Receiver
 from .settings import KafkaSettings
-from .time_limit import ends_within
 
 BATCH_MESSAGES = 50
 """Most messages of one fetch. A rebalance waits until they are handed over, and each may have thousands of records."""
@@ -39,8 +38,6 @@ SETTLE_SECONDS = 5.0
 """The time that a rebalance waits for messages in flight: the group waits too. The rest is consumed again by others."""
 
 METADATA_SECONDS = 3.0
-BROKER_SECONDS = 2.0
-"""The time that brokers have for the last commit of a partition, and to let this member leave."""
 
 
 class FatalError(Exception):
@@ -211,19 +208,15 @@ class KafkaConsumer:
             self._pipeline.release()
             self._pipeline.final_flush(seconds)
             released = self._settled(list(self._partitions), max(0.0, deadline - time.monotonic()))
-            self._commits.commit_within(BROKER_SECONDS, self._consumer, released)
+            self._commits.commit_and_wait(self._consumer, released)
             self._forget(released)
         finally:
             if self._dead_letters is not None:
                 self._dead_letters.close()
-            ends_within(BROKER_SECONDS, self._close)
+            with suppress(KafkaException, FatalError):  # the loop has met them before
+                self._consumer.close()
             self._observe()
             self._log.write()
-
-    def _close(self) -> None:
-        """Leave the group."""
-        with suppress(KafkaException, FatalError):  # the loop has met them before
-            self._consumer.close()
 
     def _divide_quota(self) -> None:
         """Limit requests and events to the share of the assigned partitions."""
