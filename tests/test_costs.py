@@ -32,7 +32,7 @@ from tests.spans import make_span
 NOW = Moment(EPOCH_NS + 10**12, 0)
 BATCH = 512
 SPANS = 4 * BATCH
-MAX_CALLS = 88
+MAX_CALLS = 90
 
 
 def _conversion() -> Converter:
