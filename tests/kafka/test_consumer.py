@@ -331,12 +331,7 @@ def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPat
     pipeline = Pipeline(make_config(max_requests_per_second=0), rum)
     consumer = KafkaConsumer(KafkaSettings(brokers="127.0.0.1:1", topics=("spans",)), pipeline, 0)
     left_seconds: list[float] = []
-
-    def settled(_: object, seconds: float) -> list[object]:
-        left_seconds.append(seconds)
-        return []
-
-    monkeypatch.setattr(consumer, "_settled", settled)
+    monkeypatch.setattr(consumer, "_release", lambda _, seconds: left_seconds.append(seconds))
     flushed_seconds: list[float] = []
     flush = pipeline.final_flush
 

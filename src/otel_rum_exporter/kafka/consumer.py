@@ -177,9 +177,7 @@ class KafkaConsumer:
     def _on_revoke(self, _: Consumer, revoked: Sequence[TopicPartition]) -> None:
         self.counts.rebalances += 1
         self._next_quota = 0.0
-        released = self._settled([(one.topic, one.partition) for one in revoked], SETTLE_SECONDS)
-        self._commits.commit_and_wait(self._consumer, released)
-        self._forget(released)
+        self._release([(one.topic, one.partition) for one in revoked], SETTLE_SECONDS)
 
     def _on_lost(self, _: Consumer, lost: Sequence[TopicPartition]) -> None:
         """Forget partitions that others may have already: their offsets cannot be committed."""
@@ -188,18 +186,16 @@ class KafkaConsumer:
         for one in lost:
             self._partitions.pop((one.topic, one.partition), None)
 
-    def _settled(self, keys: Sequence[tuple[str, int]], seconds: float) -> list[Assigned]:
-        """Wait for the messages in flight of partitions, and return the partitions."""
+    def _release(self, keys: Sequence[tuple[str, int]], seconds: float) -> None:
+        """Wait for the messages in flight of partitions, commit, and forget the partitions."""
         released = [self._partitions[key] for key in keys if key in self._partitions]
         deadline = time.monotonic() + seconds
         while any(one.unsettled > len(one.waiting) for one in released) and time.monotonic() < deadline:
             self._receiver.settle(POLL_SECONDS / 2)
         self._receiver.settle()
-        return released
-
-    def _forget(self, released: Sequence[Assigned]) -> None:
-        for one in released:
-            self._partitions.pop((one.topic, one.number), None)
+        self._commits.commit_and_wait(self._consumer, released)
+        for key in keys:
+            self._partitions.pop(key, None)
 
     def _drain(self, seconds: float) -> None:
         """Deliver what is in flight, commit and leave the group."""
@@ -207,9 +203,7 @@ class KafkaConsumer:
         try:
             self._pipeline.release()
             self._pipeline.final_flush(seconds)
-            released = self._settled(list(self._partitions), max(0.0, deadline - time.monotonic()))
-            self._commits.commit_and_wait(self._consumer, released)
-            self._forget(released)
+            self._release(list(self._partitions), max(0.0, deadline - time.monotonic()))
         finally:
             if self._dead_letters is not None:
                 self._dead_letters.close()

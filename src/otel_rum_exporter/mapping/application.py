@@ -59,7 +59,7 @@ class Application:
 
 @dataclass(slots=True)
 class Session:
-    """What the events of one identity and resource share, decided once for all records of a call.
+    """The state that the records of one identity and resource share, decided once for all records of a call.
 
     Without a `resolution` there is no app monitor, and no key.
     """

@@ -29,7 +29,7 @@ class _Answers(dict[frozenset[str], bool]):
 
 
 class Cached(Protocol):
-    """What returns the cached result of a function of names."""
+    """A function that returns the cached result of a function of names."""
 
     def __call__(self, function: Callable[[tuple[str, ...]], T], /) -> T: ...
 

@@ -23,8 +23,11 @@ TYPES = (
 )
 MESSAGES = (
     *("error.message", "error.msg", "err.message", "exc_value", "error.value", "thrown.message", "errorMessage"),
-    *("panic.payload", "error", "err"),
+    "panic.payload",
 )
+AMBIGUOUS_MESSAGES = ("error", "err")
+"""Messages if they have words: some programs write codes or truth values there."""
+
 STACKS = (
     *("error.stack", "error.stack_trace", "error.stacktrace", "err.stack", "exc_info", "exc_text", "exception"),
     *("stack_trace", "stacktrace", "stack", "exception.stack", "stackTrace", "trace", "backtrace", "frames", "text"),
@@ -104,10 +107,9 @@ def _of_members(members: Mapping[str, Any], *, is_error: bool, depth: int = 0) -
             if parts[EXCEPTION_TYPE] and (parts[EXCEPTION_MESSAGE] or stack):
                 return {**parts, EXCEPTION_STACK: stack or _stack(members)}
     stack = _stack(members)
-    message = text(members, *MESSAGES)
-    if stack is not None or (
-        is_error and message is not None and (members.keys() & {*MESSAGES[:-2]} or _has_word(message))
-    ):
+    message = text(members, *MESSAGES, *AMBIGUOUS_MESSAGES)
+    is_message = message is not None and (not members.keys().isdisjoint(MESSAGES) or _has_word(message))
+    if stack is not None or (is_error and is_message):
         found = {EXCEPTION_TYPE: text(members, *TYPES), EXCEPTION_MESSAGE: message, EXCEPTION_STACK: stack}
         return found if stack else {**found, **_place(members)}
     inner_maps = (members.get(name) for name in WRAPPERS if depth < _MAX_DEPTH)

@@ -65,7 +65,7 @@ _VERSION = re.compile(r"[vV]?\d{1,2}(?:\.\d{1,3}){1,2}|v\d{1,3}|[1-5][x\d]{2}|ap
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _RANDOM = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=.*(?:\d|[a-z][A-Z]))[A-Za-z0-9_~=+-]{8,}")
 _PARTS = re.compile(r"((?<=-)\d{1,2}(?:\.\d{1,3}){1,2}(?![\w.])|[.()',;!-])")
-"""What separates the parts of a segment; a version, as in `python-3.11`, stays."""
+"""Separators of the parts of a segment. A version, as in `python-3.11`, is one of them, so that it stays."""
 
 _SPLIT = re.compile(r"(\s+)")
 _NUMBERED = re.compile(r"[A-Za-z]*[-_#.]?\d{0,3}")

@@ -1,6 +1,6 @@
-"""Words for secrets and people's data, in several languages, by which the tables know names and texts.
+"""Words for secrets and personal data in several languages, as parts of regular expressions.
 
-Apart, because two tables need them: names of attributes are in words with `_` between them, texts are as people write.
+Apart, because two tables use them: that of private names, whose words have `_` between them, and that of secret texts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ASCII_STEMS = (
     "passord",  # codespell:ignore passord
     *("salasana", "heslo", "haslo", "jelsz", "ifre", "lozinka", "khau", "sandi"),
 )
-"""Parts of these words: a text without one of them has none of the words that have letters of ASCII."""
+"""Parts of the words in ASCII letters: a text that has none of them has none of these words."""
 
 OTHER_STEMS = (
     *("ö", "ł", "ş", "ó", "пароль", "密", "口令", "パスワード", "暗証番号"),

@@ -82,9 +82,9 @@ class Plan:
 
     `sample_rate` is the share of sessions that the quota allows at the peak, `usd_per_month_sampled` the most that they
     cost, and `budget_per_process` the part of the quota that a process gets. `is_group` is whether the processes are
-    consumers of Kafka, whose settings are those of the group. `quota_to_ask` is `quota` if that is
-    enough, else a multiple of 50 that is at least a fifth above the peak. `outage_*` is what waits after an outage at
-    the peak; `memory_seconds` and `disk_seconds` are how long one may last until the processes have no more room.
+    consumers of Kafka, whose settings are those of the group. `quota_to_ask` is `quota` if that is enough, else a
+    multiple of 50 that is at least a fifth above the peak. `outage_*` is what waits after an outage at the peak;
+    `memory_seconds` and `disk_seconds` are how long one may last until the processes have no more room.
     """
 
     events_per_day: Mapping[str, float]

@@ -31,7 +31,7 @@ MAX_READ_BYTES = 1024 * 1024 * 1024
 
 MIN_READ_BYTES = 64 * 1024 * 1024
 MAX_COMPRESSION = 16
-"""More is read of a file only if it takes space on disk: a hole of any size would be read into memory."""
+"""Of a larger file, at most this many times its space on disk is read, because it may have a hole of any size."""
 
 _FULL_DISK = frozenset((errno.ENOSPC, errno.EDQUOT))
 

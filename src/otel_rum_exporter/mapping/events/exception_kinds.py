@@ -103,7 +103,7 @@ ANSWERS_OF_STATUS: dict[int, str] = {
     422: r"Validation|Unprocessable|Invalid|Zod",
     429: r"TooMany|Throttl|RateLimit",
 }
-"""By the status of a request served, words in names of exceptions that say the same: applications raise their own."""
+"""By the status of a request served, words with the same meaning in names of exceptions that applications define."""
 
 _NEXT = ("NEXT_REDIRECT", "NEXT_NOT_FOUND", "NEXT_HTTP_ERROR_FALLBACK")
 """Messages with which Next.js leaves a page for another."""
@@ -212,7 +212,7 @@ def _is_answer_type(kind: str) -> bool:
 
 
 def _dotted(kind: str) -> str:
-    """Return a type as module and name with dots, as other languages write them in other ways."""
+    """Return a type with dots between its module and its name: other languages have other separators and prefixes."""
     return kind.replace("\\", ".").replace("::", ".").removeprefix("*").removeprefix("Elixir.")
 
 
