@@ -125,7 +125,7 @@ def test_names_of_semantic_conventions_stay(name: str) -> None:
             {"user.authenticated": True, "has_password": True, "email_verified": False},
             {"user.authenticated": True, "has_password": True, "email_verified": False},
         ),
-        ({"n": 4111111111111111, "at": 1795046400000000000}, {"n": "***", "at": 1795046400000000000}),
+        ({"n": 4111111111111111, "at": 1795046400000000000}, {"n": "***", "at": "1795046400000000000"}),
         ({"n": 4001234567893, "of": 4001234567890123458}, {"n": "***", "of": "***"}),
         ({"n": 400123456784, "of": 4001234567890}, {"n": 400123456784, "of": 4001234567890}),
         ({"http.request.body.size": 12, "http.request.body": "a"}, {"http.request.body.size": 12}),

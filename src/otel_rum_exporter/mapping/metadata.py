@@ -31,7 +31,7 @@ from .._attributes import (
 from .._version import VERSION
 from ..config import Config
 from . import routes, urls
-from .attribute_values import json_text, json_value
+from .attribute_values import json_text
 from .log_view import PAGE_VIEW_RECORD
 from .path_ids import mask_path
 from .record_view import CLIENT, PRODUCER, SERVER, View, text
@@ -242,8 +242,7 @@ def custom(attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
     redactor = Redactor.of(config.redaction)
     for name in config.metadata_attributes:
         sent = redactor.attributes({name: attributes.get(name)}, config.url_query_parameters)
-        value = json_value(sent.get(name))
-        if value is not None:
+        for value in sent.values():
             found.setdefault(custom_key(name), _custom_value(value))
     return found
 

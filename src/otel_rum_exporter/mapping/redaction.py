@@ -16,7 +16,7 @@ import orjson
 from .._attributes import DOCUMENT_URLS, PREVIOUS_URL, REFERRER, URLS
 from . import path_ids, urls
 from .attribute_keys import keys_of
-from .attribute_values import MAX_DEPTH
+from .attribute_values import MAX_DEPTH, json_object, json_text, json_value
 from .caches import cache_short_texts
 from .private_names import SENT, Treatment, treatment_of
 from .secret_forms import MASK, is_card
@@ -107,31 +107,40 @@ class Redactor:
         found = urls.exported(url, allowed_parameters)
         return found if self._hook is None else self._text_of_hook(name, found)
 
-    def attributes(
-        self, attributes: Mapping[str, Any], allowed_parameters: Collection[str], path: str = "", depth: int = 0
-    ) -> dict[str, Any]:
-        """Return the attributes that may be sent, scrubbed, also in maps among their values."""
+    def attributes(self, attributes: Mapping[str, Any], allowed_parameters: Collection[str]) -> dict[str, Any]:
+        """Return the attributes that may be sent, scrubbed, as a JSON object without members that are None."""
         keys = keys_of(attributes)
-        if not path and len(keys.names) == len(attributes):
-            names = keys.cached(_treatments)
-        else:
-            names = tuple((name, treatment_below(path, str(name)), name in URL_ATTRIBUTES) for name in attributes)
+        if len(keys.names) != len(attributes):
+            return json_object(self._members(attributes, allowed_parameters, "", 0))
         found = {}
         is_usual = self._mode == "standard" and self._hook is None
-        for name, treatment, is_url in names:
-            value = attributes[name]
-            if treatment is not SENT and not self._is_sent(treatment, value):
-                continue
-            clean, kind = None, type(value)
-            if is_usual and not is_url:
+        for name, written, is_plain, treatment in keys.cached(_treatments):
+            value, clean = attributes[name], None
+            if is_plain and is_usual:
+                kind = type(value)
                 if kind is str:
                     clean = _plain_text(value)
-                elif kind in _NUMBERS and value < _MIN_CARD:
+                elif kind in _NUMBERS and -_MIN_CARD < value < _MIN_CARD:
                     clean = value
+            elif treatment is not SENT and not self._is_sent(treatment, value):
+                continue
             if clean is None:
-                clean = self.value(name, value, allowed_parameters, depth, f"{path}.{name}" if path else name)
-            if clean is not None or value is None:
-                found[name] = clean
+                clean = json_value(self.value(name, value, allowed_parameters))
+            if clean is not None:
+                found[written] = clean
+        return found
+
+    def _members(
+        self, members: Mapping[Any, Any], allowed_parameters: Collection[str], path: str, depth: int
+    ) -> dict[Any, Any]:
+        """Return the members of a map that may be sent, scrubbed; `path` has the names of the maps around them."""
+        found = {}
+        for name, value in members.items():
+            treatment = treatment_below(path, str(name))
+            if treatment is SENT or self._is_sent(treatment, value):
+                clean = self.value(name, value, allowed_parameters, depth, f"{path}.{name}" if path else str(name))
+                if clean is not None or value is None:
+                    found[name] = clean
         return found
 
     def value(
@@ -155,7 +164,7 @@ class Redactor:
         if isinstance(value, (Mapping, list, tuple)) and depth >= MAX_DEPTH:
             return TOO_DEEP
         if isinstance(value, Mapping):
-            found = self.attributes(value, allowed_parameters, path, depth + 1)
+            found = self._members(value, allowed_parameters, path, depth + 1)
             names = _NAME_AND_VALUE.get(frozenset(value)) if len(value) == 2 else None
             return {**found, names[1]: MASK} if names and self._is_private(path, *map(value.get, names)) else found
         if isinstance(value, (list, tuple)):
@@ -223,7 +232,7 @@ STANDARD = Redactor()
 @cache_short_texts(2048, MAX_CACHED_CHARS)
 def _plain_text(value: str) -> str | None:
     """Return a text without secrets; None if it may be JSON or a form."""
-    return None if value[:1] in _JSON_STARTS or "&" in value else scrub_text(value)
+    return None if value[:1] in _JSON_STARTS or "&" in value else scrub_text(json_text(value))
 
 
 def treatment_below(path: str, name: str) -> Treatment:
@@ -242,10 +251,14 @@ def scrub_name(name: str) -> str:
 _scrub_label = cache_short_texts(1000, 1024)(scrub_text)
 
 
-def _treatments(names: tuple[str, ...]) -> tuple[tuple[str, Treatment, bool], ...]:
-    """Return the names whose values may be sent, with their treatment, and whether the value is a URL."""
+def _treatments(names: tuple[str, ...]) -> tuple[tuple[str, str, bool, Treatment], ...]:
+    """Return the names whose values may be sent, as they are written, whether any value but a URL is, and how."""
     treatments = ((name, treatment_of(name)) for name in names)
-    return tuple((name, found, name in URL_ATTRIBUTES) for name, found in treatments if found is not Treatment.NEVER)
+    return tuple(
+        (name, json_text(name), found is SENT and name not in URL_ATTRIBUTES, found)
+        for name, found in treatments
+        if found is not Treatment.NEVER
+    )
 
 
 def _is_card_number(value: float) -> bool:

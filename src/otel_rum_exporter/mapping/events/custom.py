@@ -20,7 +20,7 @@ from ..._attributes import METHODS, TARGETS, URLS, plain
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import routes, urls
-from ..attribute_values import json_object, json_text, json_value
+from ..attribute_values import json_text, json_value
 from ..caches import cache_short_texts
 from ..fields import Field
 from ..log_view import LogView
@@ -231,7 +231,7 @@ def _otel(view: SpanView) -> dict[str, Any]:
 
 
 def _attributes(view: View, attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    return json_object(view.redactor.attributes(attributes, config.url_query_parameters))
+    return view.redactor.attributes(attributes, config.url_query_parameters)
 
 
 def _iso(time_ns: int) -> str:
