@@ -33,7 +33,7 @@ def view_of(record: ReadableSpan | ReadableLogRecord) -> SpanView | LogView:
 
 def drafts_of(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> list[EventDraft]:
     """Map a record, and validate its event drafts."""
-    drafts = Mapper(config or make_config()).map(view_of(record)).drafts
+    drafts = Mapper(config or make_config()).map(view_of(record))[1]
     for draft in drafts:
         check(draft)
     return drafts

@@ -248,10 +248,10 @@ def test_a_record_that_cannot_be_read_has_its_line(monkeypatch: pytest.MonkeyPat
     """Every record of the file is explained."""
     read = SpanView.of
 
-    def broken(span: Any) -> SpanView:
+    def broken(span: Any, *others: Any) -> SpanView:
         if span.name == "bad":
             raise ValueError("defect")
-        return read(span)
+        return read(span, *others)
 
     monkeypatch.setattr(SpanView, "of", broken)
     bad, good = _explain(make_span("bad"), make_span("good")).records

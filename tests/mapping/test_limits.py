@@ -273,7 +273,7 @@ def _keeps_part(size: int) -> bool:
     part = SpanView.of(make_span("documentFetch", {**fetch, "pad": padding}, parent=load))
     assert part.size_bytes == size
     mapper.map(part)
-    return "transferSize" in str(mapper.map(SpanView.of(load)).drafts)
+    return "transferSize" in str(mapper.map(SpanView.of(load))[1])
 
 
 def _are_one_error(message_chars: int) -> bool:
@@ -281,7 +281,7 @@ def _are_one_error(message_chars: int) -> bool:
     mapper = Mapper(make_config())
     first = make_span("a", events=[exception_event(message="x" * message_chars)])
     second = make_span("b", parent=first, events=[exception_event(message="x" * (message_chars - 1) + "y")])
-    return len([draft for span in (first, second) for draft in mapper.map(SpanView.of(span)).drafts]) == 4
+    return len([draft for span in (first, second) for draft in mapper.map(SpanView.of(span))[1]]) == 4
 
 
 def _is_logged_once(nanos: int) -> bool:
@@ -293,7 +293,7 @@ def _is_logged_once(nanos: int) -> bool:
     }
     records = [make_log(None, given, body=body, time_ns=START_NS + after) for body, after in (("a", 0), ("b", nanos))]
     mapper = Mapper(make_config())
-    return sum(len(mapper.map(LogView.of(record)).drafts) for record in records) == 1
+    return sum(len(mapper.map(LogView.of(record))[1]) for record in records) == 1
 
 
 def _error_of(**attributes: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from .missing_session import log_missing_session
 from .outcome import Converted, Drop, Outcome, kind_of, too_large, too_large_of, unmappable
 from .record_view import SERVER, Resource, View
 from .redaction import Redactor
-from .sampling import NOT_RECORDED, Sampling, is_error
+from .sampling import SENT, Sampling, is_error
 from .span_view import Span, SpanView
 
 V = TypeVar("V", bound=View)
@@ -108,15 +108,18 @@ class Converter:
         return min((seconds for seconds in found if seconds is not None), default=None)
 
     def _read(
-        self, view_of: Callable[[Any], V], records: Iterable[Any], kind: Record, receipt: Receipt | None
+        self,
+        view_of: Callable[[Any, Redactor, Receipt | None], V],
+        records: Iterable[Any],
+        kind: Record,
+        receipt: Receipt | None,
     ) -> tuple[list[tuple[V, dict[str, Any]]], list[Outcome]]:
         """Return the views of records with their page metadata, and the outcomes of those that cannot be read."""
         read: list[tuple[V, dict[str, Any]]] = []
         failed: list[Outcome] = []
         for record in records:
             try:
-                view = view_of(record)
-                view.redactor, view.receipt = self._redactor, receipt
+                view = view_of(record, self._redactor, receipt)
                 read.append((view, metadata.of_trace(view)))
                 if receipt is not None:
                     receipt.hold()
@@ -163,7 +166,8 @@ class Converter:
                     session = sessions.get(id(identity))
                     if session is None or session.resource is not view.resource:
                         session = sessions[id(identity)] = self._session(application, identity, view.resource)
-                    outcomes.append(self._convert(session, view, now.epoch_ns))
+                    convert = self._mapped if session.decision.rate else self._not_sampled
+                    outcomes.append(convert(session, view, now.epoch_ns))
                 except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                     outcomes.append(Outcome(view, drops=[unmappable(view.name, error, kind_of(view))]))
         self._ledger.pending = sum(application.identities.pending for application in self._applications)
@@ -180,52 +184,50 @@ class Converter:
     def _session(self, application: Application, identity: Identity, resource: Resource) -> Session:
         resolution = self._app_monitors.of(resource)
         if resolution is None:
-            return Session(application, identity, resource, None, None, NOT_RECORDED)
+            return Session(application, identity, resource, None, None, SENT)
         key = self._key_of(resolution, identity)
         return Session(application, identity, resource, resolution, key, application.sampler.decide(identity))
 
-    def _convert(self, session: Session, view: View, now_ns: int) -> Outcome:
-        decision = session.decision
-        if session.resolution is None:
-            fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
-            return Outcome(view, session.identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
-        if decision.rate or decision.keeps_errors:
-            outcome = self._mapped(session, session.resolution, view, now_ns)
-            return outcome if decision.rate else self.sampling.errors_of(outcome, decision)
-        return self.sampling.without(view, session.identity, decision)
+    def _not_sampled(self, session: Session, view: View, now_ns: int) -> Outcome:
+        """Return the outcome of a record of a session that is left out, perhaps except for its errors."""
+        if session.decision.keeps_errors:
+            return self.sampling.errors_of(self._mapped(session, view, now_ns), session.decision)
+        return self.sampling.without(view, session.identity, session.decision)
 
-    def _mapped(self, session: Session, resolution: Resolution, view: View, now_ns: int) -> Outcome:
+    def _mapped(self, session: Session, view: View, now_ns: int) -> Outcome:
         """Return the outcome of a record; a session with rate 0 sends only its errors."""
         application, identity, rate = session.application, session.identity, session.decision.rate
+        resolution = session.resolution
+        if resolution is None:
+            fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
+            return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
         if EVENT_TYPE in view.attributes:
             override.log_problem(self._log, view)
         before = self._provisional.get(id(view)) if self._provisional else None
         mapped = application.mapper.map(view) if before is None else application.mapper.map_again(view, before)
-        drafts, left_out = mapped.drafts, mapped.left_out
+        rule, drafts, left_out = mapped
         is_started = session.is_started = session.is_started or application.is_started(identity.session_id)
         starts_itself = bool(drafts) and drafts[0].type == SESSION_START_EVENT
         if is_started and starts_itself:
             drafts, left_out = drafts[1:], REPEATED_START
         if identity.is_minted and view.kind is SERVER:
             log_missing_session(self._log, view)
-        drafts = drafts if rate or any(map(is_error, drafts)) else []
-        is_start = rate > 0 and not (is_started or starts_itself) and self._can_start(view, identity, drafts)
+        if not (rate or any(map(is_error, drafts))):
+            drafts = []
+        is_start = not (is_started or starts_itself) and rate > 0 and self._can_start(view, identity, drafts)
         if not (drafts or is_start):
-            return Outcome(view, identity, mapped.rule, left_out=left_out)
-        built = self._builder.events(view, drafts, identity, resolution, now_ns, rate)
+            return Outcome(view, identity, rule, left_out=left_out)
+        events = self._builder.events(view, drafts, identity, resolution, now_ns, rate)
         if not rate:
-            built = [event for draft, event in zip(drafts, built, strict=True) if is_error(draft)]
-        drops = too_large_of(view, built) if None in built else ()
-        if is_start:
-            built = [self._builder.session_start(view, identity, resolution, now_ns, rate), *built]
-            if built[0] is None:
-                drops = [*drops, too_large("")]
-        if is_start or starts_itself:
+            events = [event for draft, event in zip(drafts, events, strict=True) if is_error(draft)]
+        drops = too_large_of(view, events) if None in events else ()
+        if not is_started and (is_start or starts_itself):
             application.start(identity.session_id)
-        events: list[RumEvent] = built  # type: ignore[assignment] # without drops, no event is None
-        if drops:
-            events = [event for event in built if event]
-        return Outcome(view, identity, mapped.rule, session.key, events, None if drafts else left_out, drops)
+            if is_start:
+                events = [self._builder.session_start(view, identity, resolution, now_ns, rate), *events]
+                drops = drops if events[0] else [*drops, too_large("")]
+        built: list[RumEvent] = [event for event in events if event] if drops else events  # type: ignore[assignment]
+        return Outcome(view, identity, rule, session.key, built, None if drafts else left_out, drops)
 
     def _key_of(self, resolution: Resolution, identity: Identity) -> BatchKey:
         """Return what groups events: the same object for the same app monitor, session and user."""
@@ -277,8 +279,8 @@ class Converter:
                     continue
                 # Mapped once, because the mapper remembers what it has mapped.
                 self._provisional[id(view)] = application.mapper.without_errors(view)
-                mapped = application.mapper.with_errors(view, self._provisional[id(view)], is_provisional=True)
-                events = self._builder.events(view, mapped.drafts, identity, resolution, now.epoch_ns, rate)
+                _, drafts, _ = application.mapper.with_errors(view, self._provisional[id(view)], is_provisional=True)
+                events = self._builder.events(view, drafts, identity, resolution, now.epoch_ns, rate)
                 key = self._key_of(resolution, identity)
                 provisional[id(view)] = {key: [event for event in events if event]}
             except Exception:  # noqa: BLE001, S112 - it fails again when the span is resolved, and is counted then

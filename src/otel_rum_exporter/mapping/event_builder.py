@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -16,10 +17,10 @@ from ..config import Config
 from ..ledger import Record
 from ..rum.event import EventDraft, RumEvent, encode
 from ..rum.ids import event_id, id_within_span, id_within_trace
-from . import metadata
 from .app_monitor import Resolution
 from .events import session_start
 from .identity import Identity
+from .metadata import custom, dropped_counts
 from .record_view import EARLIEST_EPOCH_NS, View
 from .sampling import is_error, with_rate
 from .span_view import SpanView
@@ -53,20 +54,23 @@ class EventBuilder:
         `rate` is the share of sessions that are sent, for the metadata of events that stand for others.
         """
         is_rated = 0 < rate < 1 and self._room > 0
-        own, shared = self._metadata(view, identity, self._room - is_rated), resolution.session_metadata
-        key = view.key
+        own = metadata = self._metadata(view, identity, self._room - is_rated)
+        key, shared, latest_ns = view.key, resolution.session_metadata, now_ns + LATEST_AHEAD_NS
         record: Record = "span" if key else "log"
-        latest_ns = now_ns + LATEST_AHEAD_NS
         events = []
         for index, draft in enumerate(drafts):
             if not EARLIEST_EPOCH_NS <= draft.timestamp_ns <= latest_ns:
-                draft = draft._replace(timestamp_ns=now_ns)  # noqa: PLW2901 - the same draft with a valid time
+                draft = replace(draft, timestamp_ns=now_ns)  # noqa: PLW2901 - the same draft with a valid time
             if draft.type == session_start.SESSION_START_EVENT:
                 new_id = event_id(resolution.monitor.id, identity.session_id, "session_start")
+            elif key:
+                new_id = id_within_span(key[0], key[1], index)
             else:
-                new_id = id_within_span(key[0], key[1], index) if key else _id_of_log(view, resolution, draft, index)
-            of_draft = with_rate(own, rate) if is_rated and not (self._keeps_errors and is_error(draft)) else own
-            events.append(encode(draft, new_id, of_draft, shared, "" if index else record))
+                new_id = _id_of_log(view, resolution, draft.type, index)
+            if is_rated:
+                metadata = own if self._keeps_errors and is_error(draft) else with_rate(own, rate)
+            events.append(encode(draft, new_id, metadata, shared, record))
+            record = ""
         return events
 
     def session_start(
@@ -84,13 +88,13 @@ class EventBuilder:
         """
         found = identity.metadata
         if self._has_custom:
-            found = {**found, **metadata.custom(view.attributes, self._config)}
+            found = {**found, **custom(view.attributes, self._config)}
         additional: dict[str, Any] | None = None
         if not isinstance(view, SpanView):
             previous = session_start.previous(view)
             additional = {"session_previous_id": self._session_uuid(previous)} if previous else None
         elif view.dropped is not None:
-            additional = metadata.dropped_counts(view.dropped)
+            additional = dropped_counts(view.dropped)
         if additional:
             found = {**found, **dict(itertools.islice(additional.items(), room))}
         # Many spans in a row have the metadata of one page.
@@ -99,5 +103,5 @@ class EventBuilder:
         return self._last[1]
 
 
-def _id_of_log(view: View, resolution: Resolution, draft: EventDraft, index: int) -> str:
-    return id_within_trace(view.trace_id, resolution.monitor.id, *view.id_parts, draft.type, str(index))
+def _id_of_log(view: View, resolution: Resolution, kind: str, index: int) -> str:
+    return id_within_trace(view.trace_id, resolution.monitor.id, *view.id_parts, kind, str(index))

@@ -11,9 +11,11 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import TraceFlags
 
 from .._attributes import PREVIOUS_URL, URLS, plain
+from .._receipt import Receipt
 from .attribute_keys import keys_of
 from .attribute_values import json_object, json_text, json_value
 from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, clock_unit_ns, epoch_ns, name_of, text
+from .redaction import STANDARD, Redactor
 
 PAGE_VIEW_RECORD = "browser.page_view"
 """Name of a page view whose URL may be in the body."""
@@ -84,7 +86,7 @@ class LogView(View):
         return self.trace_id, self.span_id, str(self.end_ns), self.name, content.decode()
 
     @classmethod
-    def of(cls, record: LogRecord) -> LogView:
+    def of(cls, record: LogRecord, redactor: Redactor = STANDARD, receipt: Receipt | None = None) -> LogView:
         """Read a log record once; a record within a span is its child."""
         data = record.log_record
         name = json_text(data.event_name) if data.event_name else ""
@@ -112,6 +114,8 @@ class LogView(View):
             start_ns=time_ns,
             end_ns=time_ns,
             source=record,
+            redactor=redactor,
+            receipt=receipt,
             body=data.body,
             severity=data.severity_number.value if data.severity_number else 0,
         )

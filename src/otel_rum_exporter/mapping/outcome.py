@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -24,11 +25,13 @@ class Drop(NamedTuple):
     fix: str
 
 
-class Outcome(NamedTuple):
+@dataclass(slots=True)
+class Outcome:
     """The outcome of one span or log record.
 
     `key` groups the events. Without events, `left_out` is why the mapping made none, or `drops` why they were lost.
-    `view`, `identity` and `rule` are None if the record failed before.
+    `view`, `identity` and `rule` are None if the record failed before. An outcome never changes. A
+    named tuple takes half as long again to make.
     """
 
     view: View | None
@@ -56,7 +59,8 @@ class Converted(NamedTuple):
         """The events of all outcomes, grouped for requests."""
         grouped: dict[BatchKey, list[RumEvent]] = defaultdict(list)
         last, group = None, []
-        for _, _, _, key, events, _, _ in self.outcomes:
+        for outcome in self.outcomes:
+            key, events = outcome.key, outcome.events
             if key is not None and events:
                 if key is not last:
                     last, group = key, grouped[key]

@@ -115,7 +115,8 @@ class Redactor:
         found = {}
         is_usual = self._mode == "standard" and self._hook is None
         for name, written, is_plain, treatment in keys.cached(_treatments):
-            value, clean = attributes[name], None
+            value: Any = attributes[name]
+            clean: Any = None
             if is_plain and is_usual:
                 kind = type(value)
                 if kind is str:

@@ -7,7 +7,7 @@ the budget changes, so the decisions are remembered: a session is sent completel
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -47,7 +47,8 @@ def is_sampled(session_id: str, rate: float) -> bool:
     return int.from_bytes(digest.digest(), "big") < rate * _RANGE
 
 
-class Decision(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Decision:
     """Whether a session is sent: the share of sessions that are sent like it, 0 if it is left out.
 
     A session that is left out may keep its errors. `is_over_budget` is whether the budget left it out.
@@ -108,7 +109,7 @@ class Sampling:
         self.errors += len(outcome.events)
         first, *others = outcome.events
         is_counted = any(drop.record for drop in outcome.drops)
-        return outcome._replace(events=[first._replace(record="" if is_counted else kind_of(view)), *others])
+        return replace(outcome, events=[first._replace(record="" if is_counted else kind_of(view)), *others])
 
 
 class SessionSampler:

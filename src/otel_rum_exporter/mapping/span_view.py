@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from .._attributes import plain
+from .._receipt import Receipt
 from .._served import are_of_request, is_instrumentation
 from .attribute_keys import keys_of
 from .attribute_values import json_text
@@ -30,7 +31,7 @@ from .record_view import (
     epoch_ns,
     name_of,
 )
-from .redaction import STANDARD
+from .redaction import STANDARD, Redactor
 
 
 class SpanEvent(Protocol):
@@ -126,7 +127,7 @@ class SpanView(View):
         return self.trace_id, self.span_id
 
     @classmethod
-    def of(cls, span: Span) -> SpanView:
+    def of(cls, span: Span, redactor: Redactor = STANDARD, receipt: Receipt | None = None) -> SpanView:
         """Read a span once."""
         context, parent, name, kind, resource, scope, start_ns, end_ns, given, events = _READ(span)
         dropped = _READ_DROPPED(span)
@@ -165,8 +166,8 @@ class SpanView(View):
         view.end_ns = end_ns
         view.has_other_clock = has_other_clock
         view.part = None
-        view.redactor = STANDARD
-        view.receipt = None
+        view.redactor = redactor
+        view.receipt = receipt
         return view
 
 

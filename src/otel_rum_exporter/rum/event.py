@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-cu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -34,8 +35,12 @@ ID = slice(len('{"id":"'), len('{"id":"') + 36)
 """The part of an event's JSON that is its id."""
 
 
-class EventDraft(NamedTuple):
-    """An event without identity and metadata. `timestamp_ns` is since the epoch."""
+@dataclass(slots=True)
+class EventDraft:
+    """An event without identity and metadata. `timestamp_ns` is since the epoch.
+
+    It never changes. A named tuple takes half as long again to make.
+    """
 
     type: str
     timestamp_ns: int
@@ -96,8 +101,8 @@ def encode(
     session_metadata: str,
     record: Record = "",
 ) -> RumEvent | None:
-    """Return an encoded event, trimmed to RUM's limit; None if the trimmed event still exceeds it."""
-    kind, timestamp_ns, content = draft
+    """Return an encoded event, trimmed to RUM's limit; None if it still exceeds it."""
+    kind, timestamp_ns, content = draft.type, draft.timestamp_ns, draft.details
     details = orjson.dumps(content)
     event = RumEvent.of(event_id, timestamp_ns, kind, _as_text(details), metadata, session_metadata, record)
     room = _room(session_metadata)

@@ -132,7 +132,7 @@ def test_a_logged_exception_has_the_message_that_the_span_records(error: Excepti
     }
     span = make_span(events=[exception_event(type(error).__qualname__, str(error), stack)])
     mapper = Mapper(make_config())
-    drafts = [*mapper.map(LogView.of(make_log(None, logged, span=span))).drafts, *mapper.map(SpanView.of(span)).drafts]
+    drafts = [*mapper.map(LogView.of(make_log(None, logged, span=span)))[1], *mapper.map(SpanView.of(span))[1]]
     assert [draft.details["message"] for draft in drafts if draft.type == JS_ERROR_EVENT] == [expected]
 
 
@@ -150,7 +150,7 @@ def test_a_logged_stack_without_a_type_is_reported_once() -> None:
     whole = make_log(
         None, {"exception.type": "KeyError", "exception.message": "total", "exception.stacktrace": stack}, body="{}"
     )
-    (draft,) = [draft for record in (alone, whole) for draft in mapper.map(LogView.of(record)).drafts]
+    (draft,) = [draft for record in (alone, whole) for draft in mapper.map(LogView.of(record))[1]]
     assert (draft.details["type"], draft.details["message"]) == ("KeyError", "'total'")
 
 

@@ -124,8 +124,8 @@ def test_the_timings_of_the_fetch_go_into_the_event_of_its_document() -> None:
     )
     fetch = make_span("documentFetch", attributes, parent=document, events=events(NETWORK_EVENTS), duration_millis=41)
     mapper = Mapper(make_config())
-    assert not mapper.map(SpanView.of(fetch)).drafts
-    _, navigation, _ = mapper.map(SpanView.of(document)).drafts
+    assert not mapper.map(SpanView.of(fetch))[1]
+    _, navigation, _ = mapper.map(SpanView.of(document))[1]
     check(navigation)
     expected = {
         "dns": 3.0,
@@ -138,7 +138,7 @@ def test_the_timings_of_the_fetch_go_into_the_event_of_its_document() -> None:
         "transferSize": 3000,
     }
     assert {name: navigation.details[name] for name in expected} == expected
-    _, alone, _ = mapper.map(SpanView.of(document)).drafts
+    _, alone, _ = mapper.map(SpanView.of(document))[1]
     assert "dns" not in alone.details
 
 
@@ -157,29 +157,29 @@ def test_a_load_that_two_instrumentations_report_is_sent_once(
     """The first report counts, also when the same page is loaded again."""
     mapper = Mapper(make_config())
     for _ in range(2):
-        sent = [draft.type.removeprefix(PREFIX) for record in order for draft in mapper.map(view_of(record)).drafts]
+        sent = [draft.type.removeprefix(PREFIX) for record in order for draft in mapper.map(view_of(record))[1]]
         assert sorted(sent) == ["first_contentful_paint_event", "page_view_event", "performance_navigation_event"]
 
 
 def test_loads_of_other_sessions_pages_and_routes_are_sent() -> None:
     """Only repeated reports are left out, and only within a session."""
     mapper = Mapper(make_config())
-    assert mapper.map(SpanView.of(LOADED)).drafts
+    assert mapper.map(SpanView.of(LOADED))[1]
     for attributes in (
         {"url.full": PAGE, "session.id": "other"},
         {"url.full": "https://shop.example/cart", "session.id": "s"},
         {"url.full": PAGE, "session.id": "s", "browser.navigation.same_document": True},
         {"url.full": PAGE},
     ):
-        assert len(mapper.map(LogView.of(make_log("browser.navigation", attributes))).drafts) == 1
-    assert not mapper.map(LogView.of(SHOWN)).drafts
+        assert len(mapper.map(LogView.of(make_log("browser.navigation", attributes)))[1]) == 1
+    assert not mapper.map(LogView.of(SHOWN))[1]
 
 
 def test_loads_without_a_session_are_all_sent() -> None:
     """Two reports without a session may come from two users."""
     mapper = Mapper(make_config())
     for record in (make_span("documentLoad", {"url.full": PAGE}), make_log("browser.navigation", {"url.full": PAGE})):
-        sent = [draft.type.removeprefix(PREFIX) for draft in mapper.map(view_of(record)).drafts]
+        sent = [draft.type.removeprefix(PREFIX) for draft in mapper.map(view_of(record))[1]]
         assert "page_view_event" in sent
 
 

@@ -157,7 +157,7 @@ def exported(records: list[ReadableLogRecord]) -> list[Any]:
     views = [LogView.of(record) for record in records]
     supersede(views)
     mapper = Mapper(make_config())
-    return [draft.details["value"] for view in views for draft in mapper.map(view).drafts]
+    return [draft.details["value"] for view in views for draft in mapper.map(view)[1]]
 
 
 def test_the_last_report_of_a_vital_within_one_export_counts() -> None:
