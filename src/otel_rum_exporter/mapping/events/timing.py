@@ -94,6 +94,7 @@ def attributes_of(moment: str) -> tuple[str, ...]:
     return tuple(prefix + snake for prefix in LOG_PREFIXES)
 
 
+_TRANSFER_SIZES = frozenset(TRANSFER_SIZES)
 _ATTRIBUTES = {name: attributes_of(name) for timing in NAVIGATION for name in (timing.at, timing.since) if name}
 
 
@@ -131,13 +132,10 @@ def fields(table: Iterable[Timing], moments: Mapping[str, float]) -> dict[str, f
 
 def size_of_span(view: View) -> dict[str, Any]:
     """Return the transferred size of a span."""
-    names = view.keys.cached(_transfer_sizes) if view.keys.is_kept else TRANSFER_SIZES
-    transferred = measured(view, *names) if names else None
+    if not view.keys.may_have(_TRANSFER_SIZES):
+        return {}
+    transferred = measured(view, *TRANSFER_SIZES)
     return {} if transferred is None else {"transferSize": transferred}
-
-
-def _transfer_sizes(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in TRANSFER_SIZES if name in names)
 
 
 def sizes_of_log(view: View) -> dict[str, Any]:
