@@ -69,6 +69,17 @@ def instructions(name: str) -> Figures:
     return {"instructions_per_span": per_span(name)}
 
 
+def single(name: str, *, count: int) -> Figures:
+    """Send the same request of one event a number of times, as `aws_rum` or with `boto3`."""
+    from .single import sender
+
+    with Sink() as sink:
+        send = sender(name, sink.endpoint)
+        for _ in range(count):
+            send()
+    return {"requests": sink.requests}
+
+
 def one_by_one(name: str, *, count: int = 2048, sessions: int = 1000, **settings: Any) -> Figures:
     """Export each batch after the delivery of the previous one, so that no two batches share a request."""
     made = _frozen(count, sessions=sessions)
@@ -256,7 +267,7 @@ def _peak_bytes() -> int:
 
 SCENARIOS: dict[str, Callable[..., Figures]] = {
     scenario.__name__: scenario
-    for scenario in (steady, counted, instructions, one_by_one, far_away, paced, beside, cold, spooled)
+    for scenario in (steady, counted, instructions, single, one_by_one, far_away, paced, beside, cold, spooled)
 }
 
 if __name__ == "__main__":

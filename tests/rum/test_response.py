@@ -240,6 +240,39 @@ def test_a_whole_response_is_a_success(url: str, monkeypatch: pytest.MonkeyPatch
         assert transport.send(BATCH).disposition is Disposition.DELIVERED
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        OK + b"Content-Length: 0\r\n\r\n",
+        OK + b"Content-Length: 2\r\n\r\n{}",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+def test_a_whole_response_keeps_its_connection(monkeypatch: pytest.MonkeyPatch, raw: bytes) -> None:
+    """A new one takes several requests and responses, with TLS."""
+    clients: set[tuple[str, int]] = set()
+
+    class Persistent(Answer):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            clients.add(self.client_address)
+            super().setup()
+
+    monkeypatch.setattr(Answer, "raw", raw)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Persistent) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        config = make_config(endpoint=f"http://127.0.0.1:{server.server_port}", signing="none")
+        with closing(Transport(config)) as transport:
+            outcomes = [transport.send(BATCH).disposition for _ in range(3)]
+        server.shutdown()
+        thread.join()
+    assert outcomes == [Disposition.DELIVERED] * 3
+    assert len(clients) == 1
+
+
 @pytest.mark.parametrize("status", [300, 302, 307, 400, 401, 403, 404, 407, 413, 418, 451, 500, 511])
 def test_a_page_of_another_server_never_drops_or_waits(send: Callable[..., Outcome], status: int) -> None:
     """A proxy or firewall knows nothing about events and permissions. Its Retry-After is not RUM's either."""

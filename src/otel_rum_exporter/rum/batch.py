@@ -66,6 +66,9 @@ class Batch:
         RUM merges SessionMetadata with each event's metadata, which takes precedence. SessionMetadata holds what the
         session metadata of all events share.
         """
+        only = self.parts[0].session_metadata
+        if all(part.session_metadata == only for part in self.parts):
+            return b",".join([part.json for part in self.parts]), only
         sessions: dict[str, dict[str, Any]] = {
             part.session_metadata: orjson.loads(part.session_metadata) for part in self.parts
         }

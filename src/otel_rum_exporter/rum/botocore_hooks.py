@@ -71,8 +71,6 @@ def _limited_send(client: Any, timeout_seconds: float) -> Callable[..., Any]:
 
     botocore itself reads a response to its end, however long or slow it is.
     """
-    from botocore.awsrequest import AWSResponse
-
     # A session of our own would lack the proxies and certificates of botocore's settings.
     session = client._endpoint.http_session  # noqa: SLF001
     limit_responses(session, timeout_seconds)
@@ -84,16 +82,14 @@ def _limited_send(client: Any, timeout_seconds: float) -> Callable[..., Any]:
             # The body of a switch of protocols has no end.
             response.raw.close()
             check_success(response.status_code, response.headers, b"")
-        content = b""
-        while len(content) < MAX_RESPONSE_BYTES and (piece := response.raw.read(MAX_RESPONSE_BYTES - len(content))):
-            content += piece
-        if len(content) >= MAX_RESPONSE_BYTES:
-            response.raw.close()
-        elif response.status_code == HTTPStatus.OK:
+        content = response.raw.read(MAX_RESPONSE_BYTES)
+        response.raw.close()  # The connection of a whole response is in the pool already.
+        if response.status_code == HTTPStatus.OK and len(content) < MAX_RESPONSE_BYTES:
             check_length(response.headers, content)
         check_success(response.status_code, response.headers, content)
         _convert_retry_after(response.headers)
-        return AWSResponse(response.url, response.status_code, response.headers, _Content(content))
+        response.raw = _Content(content)
+        return response
 
     return send
 

@@ -22,6 +22,7 @@ MAX_TEMPLATES = 1000
 _REPEATED = frozenset(("content-type", "user-agent"))
 _REPEATED_UNSIGNED = frozenset(("amz-sdk-request",))
 _INVOCATION_ID = "amz-sdk-invocation-id"
+_HOST = "host"
 _NEW_EACH_TIME = frozenset(("authorization", "content-encoding", "x-amz-date", "x-amz-security-token", _INVOCATION_ID))
 """The headers of a request, by how botocore makes them: before the signature, after it, and for each request."""
 
@@ -29,10 +30,14 @@ _SIGNATURE = "AWS4-HMAC-SHA256 "
 
 
 class Template(NamedTuple):
-    """The parts that requests to an app monitor share. `context` has region and service name of the signature."""
+    """The parts that requests to an app monitor share. `context` has region and service name of the signature.
+
+    `host` is the host as botocore signs it. Where it is among the headers, botocore does not analyze the URL again.
+    """
 
     method: str
     url: str
+    host: str
     headers: Mapping[str, str]
     unsigned_headers: Mapping[str, str]
     context: Mapping[str, Any]
@@ -43,6 +48,8 @@ class Template(NamedTuple):
 
         Hooks and settings may add a header that has another value each time, or another kind of signature.
         """
+        from botocore.auth import SigV4Auth
+
         names = {name.lower() for name, _ in request.headers.items()}
         signature = str(request.headers.get("Authorization", _SIGNATURE))
         if not (names <= _REPEATED | _REPEATED_UNSIGNED | _NEW_EACH_TIME and signature.startswith(_SIGNATURE)):
@@ -52,7 +59,8 @@ class Template(NamedTuple):
             for kind in (_REPEATED, _REPEATED_UNSIGNED)
         )
         context = {name: value for name, value in request.context.items() if name != FINISHED_BODY}
-        return cls(request.method, request.url, headers, unsigned, context)
+        host = SigV4Auth(None, "", "").headers_to_sign(request)["host"]
+        return cls(request.method, request.url, host, headers, unsigned, context)
 
 
 class RepeatedRequests:
@@ -79,16 +87,20 @@ class RepeatedRequests:
         self._client.close()
 
     def _repeat(self, template: Template, body: bytes) -> None:
-        from botocore.awsrequest import AWSRequest
+        from botocore.awsrequest import AWSPreparedRequest
 
         content, encoding = encoded_body(body, is_compressed=self._is_compressed)
-        request = AWSRequest(template.method, template.url, {**template.headers, **encoding}, content)
+        headers = {**template.headers, **encoding, _HOST: template.host}
+        # botocore prepares an AWSRequest twice: for its signature, and to send it. A prepared request has no `params`.
+        request = AWSPreparedRequest(template.method, template.url, headers, content, True)
+        request.params = {}
         request.context = context = dict(template.context)
         # botocore has no public way to its signer and endpoint.
         self._client._request_signer.sign(OPERATION, request)  # noqa: SLF001
-        for name, value in {**template.unsigned_headers, _INVOCATION_ID: str(uuid.uuid4())}.items():
-            request.headers[name] = value
-        received, error = self._client._endpoint._get_response(request.prepare(), self._model, context)  # noqa: SLF001
+        del headers[_HOST]  # http.client adds it
+        headers.update(template.unsigned_headers)
+        headers.update({_INVOCATION_ID: str(uuid.uuid4()), "Content-Length": str(len(content))})
+        received, error = self._client._endpoint._get_response(request, self._model, context)  # noqa: SLF001
         if error is not None:
             raise error
         response, parsed = received

@@ -41,7 +41,7 @@ class NotRumError(Exception):
 def check_success(status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Raise NotRumError if a response that botocore takes for a success is not RUM's."""
     content_type = headers.get("content-type", "")
-    is_other = _OTHER_CONTENT.search(content_type) or any(name in headers for name in _OTHER_HEADERS)
+    is_other = _OTHER_CONTENT.search(content_type) or not _OTHER_HEADERS.isdisjoint(map(str.lower, headers))
     if status >= MIN_ERROR_STATUS or (status == _OK and not is_other and _is_empty_or_object(body)):
         return
     raise NotRumError(f"status {status}{f', {content_type}' if content_type else ''}")
