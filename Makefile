@@ -13,7 +13,7 @@ SOURCES = pyproject.toml README.md $(shell find src examples/shop -type f -not -
 # process that they start, compiles every module.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-kafka test coverage lint words docs docs-site screenshots bench bench-profile bench-gateway bench-kafka compare soak lambda-layer clean
+.PHONY: help demo demo-kafka test coverage lint words docs docs-site screenshots bench bench-profile bench-instructions bench-gateway bench-kafka compare soak lambda-layer clean
 
 help:
 	@echo 'make demo   watch a real shop appear in a local CloudWatch RUM (DEMO_ONCE=1: print and end)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make coverage  run the test suite with branch coverage, and fail below the minimum'
 	@echo 'make lint   check style, types, architecture and generated documentation'
 	@echo 'make words  check the words of prose, names and files against .codespell/words.txt and common misspellings'
+	@echo 'make bench-instructions  count CPU instructions with valgrind, and fail if they are more than 5 % above the last count'
 	@echo 'make bench-gateway  measure the gateway beside other receivers of OTLP (ROTEL=path of rotel-agent)'
 	@echo 'make bench-kafka  measure 1, 2 and 4 consumers of Kafka'
 	@echo 'make demo-kafka  watch two consumers of Kafka deliver everything, although one is killed'
@@ -84,6 +85,10 @@ bench: $(VENV)/bench
 
 bench-profile: $(VENV)/bench
 	@$(BIN)/py-spy record --rate 500 --output profile.svg -- $(BIN)/python -m benchmarks.measure steady aws_rum '{"count": 51200}'
+
+bench-instructions: $(VENV)/test
+	@$(BIN)/python -m benchmarks.instructions --check
+	@$(BIN)/python -m benchmarks.instructions single --check
 
 bench-gateway: $(VENV)/test
 	@$(BIN)/python -m benchmarks.gateway
