@@ -331,8 +331,13 @@ def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPat
     pipeline = Pipeline(make_config(max_requests_per_second=0), rum)
     consumer = KafkaConsumer(KafkaSettings(brokers="127.0.0.1:1", topics=("spans",)), pipeline, 0)
     left_seconds: list[float] = []
-    monkeypatch.setattr(consumer, "_release", lambda _, seconds: left_seconds.append(seconds))
     flushed_seconds: list[float] = []
+
+    def release(_: object, seconds: float) -> bool:
+        left_seconds.append(seconds)
+        return True
+
+    monkeypatch.setattr(consumer, "_release", release)
     flush = pipeline.final_flush
 
     def timed_flush(seconds: float) -> None:
@@ -349,6 +354,22 @@ def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPat
     finally:
         rum.is_open.set()
         pipeline.close(10.0)
+
+
+def test_a_consumer_ends_although_no_broker_responds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Librdkafka repeats a commit for as long as a session lasts."""
+    monkeypatch.setattr("otel_rum_exporter.kafka.consumer.COMMIT_SECONDS", 3600.0)
+    monkeypatch.setattr("otel_rum_exporter.kafka.commits.BROKER_SECONDS", 0.5)
+    rum = Rum()
+    session = {"session.timeout.ms": "600000", "max.poll.interval.ms": "600000"}
+    with running(rum, properties=FAST | session) as (brokers, run):
+        wait_until(lambda: run.consumer._next_commit > time.monotonic() + 60.0)
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(30)])
+        wait_until(lambda: len(rum.ids) == 30)
+        for broker in range(1, brokers.count + 1):
+            brokers.set_down(broker)
+        run.stop()
+    assert run.error is None
 
 
 def test_a_partition_that_comes_back_is_consumed_although_it_was_paused() -> None:

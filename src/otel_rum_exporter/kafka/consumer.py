@@ -1,6 +1,6 @@
 """The consumer: a loop that hands messages over, commits what is settled, and follows rebalances.
 
-Everything runs in the thread of `run`, also the callbacks of librdkafka, except the last commit and the close.
+Everything runs in the thread of `run`, also the callbacks of librdkafka.
 """
 
 from __future__ import annotations
@@ -78,8 +78,11 @@ class KafkaConsumer:
         self._consumer = Consumer({**settings.consumer(), **own, "on_commit": self._commits.on_commit})
         self._next_commit = self._next_quota = 0.0
 
-    def run(self, drain_seconds: float) -> None:
+    def run(self, drain_seconds: float) -> bool:
         """Consume until `is_stopping`, then deliver what is in flight within some seconds, and leave the group.
+
+        Returns whether it left. If no broker responds, librdkafka may have commits that it still repeats: the end of
+        this object, and so of the interpreter, would wait for them for up to `session.timeout.ms`.
 
         Raises:
             UndecodableError: if a message cannot be decoded, and the settings say to stop.
@@ -92,7 +95,8 @@ class KafkaConsumer:
             while not self.is_stopping:
                 self._step()
         finally:
-            self._drain(drain_seconds)
+            has_left = self._drain(drain_seconds)
+        return has_left
 
     def _step(self) -> None:
         for message in self._consumer.consume(BATCH_MESSAGES, POLL_SECONDS):
@@ -186,31 +190,38 @@ class KafkaConsumer:
         for one in lost:
             self._partitions.pop((one.topic, one.partition), None)
 
-    def _release(self, keys: Sequence[tuple[str, int]], seconds: float) -> None:
-        """Wait for the messages in flight of partitions, commit, and forget the partitions."""
+    def _release(self, keys: Sequence[tuple[str, int]], seconds: float) -> bool:
+        """Wait for the messages in flight of partitions, commit, and forget the partitions.
+
+        Returns false if the brokers do not respond.
+        """
         released = [self._partitions[key] for key in keys if key in self._partitions]
         deadline = time.monotonic() + seconds
         while any(one.unsettled > len(one.waiting) for one in released) and time.monotonic() < deadline:
             self._receiver.settle(POLL_SECONDS / 2)
         self._receiver.settle()
-        self._commits.commit_and_wait(self._consumer, released)
+        is_committed = self._commits.commit_and_wait(self._consumer, released)
         for key in keys:
             self._partitions.pop(key, None)
+        return is_committed
 
-    def _drain(self, seconds: float) -> None:
-        """Deliver what is in flight, commit and leave the group."""
+    def _drain(self, seconds: float) -> bool:
+        """Deliver what is in flight, commit and leave the group; false if the brokers do not respond."""
         deadline = time.monotonic() + seconds
+        may_leave = True
         try:
             self._pipeline.release()
             self._pipeline.final_flush(seconds)
-            self._release(list(self._partitions), max(0.0, deadline - time.monotonic()))
+            may_leave = self._release(list(self._partitions), max(0.0, deadline - time.monotonic()))
         finally:
             if self._dead_letters is not None:
                 self._dead_letters.close()
-            with suppress(KafkaException, FatalError):  # the loop has met them before
-                self._consumer.close()
+            if may_leave:
+                with suppress(KafkaException, FatalError):  # the loop has met them before
+                    self._consumer.close()
             self._observe()
             self._log.write()
+        return may_leave
 
     def _divide_quota(self) -> None:
         """Limit requests and events to the share of the assigned partitions."""

@@ -25,8 +25,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 def consume(
     settings: KafkaSettings, config: Config, host: str, port: int | None, announce: Callable[[int | None], None]
-) -> None:
+) -> bool:
     """Consume until SIGINT or SIGTERM, then drain; `announce` gets the port of the health server.
+
+    Returns whether it left the group, as `KafkaConsumer.run` does.
 
     Raises:
         OSError: if the port is in use.
@@ -54,7 +56,7 @@ def consume(
             if server is not None:
                 server.start()
             announce(server.port if server else None)
-            consumer.run(drain_seconds)
+            return consumer.run(drain_seconds)
         finally:
             if server is not None:
                 server.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +105,16 @@ def kafka(
     except ModuleNotFoundError as error:
         fail(not_installed(error.name, "kafka"), MISUSED)
     try:
-        consume(settings, config, host, port, lambda bound: _announce(settings, host, bound))
+        has_left = consume(settings, config, host, port, lambda bound: _announce(settings, host, bound))
     except ModuleNotFoundError as error:
         fail(not_installed(error.name, "kafka"), MISUSED)
     except (UndecodableError, FatalError) as error:
         fail(str(error), FAILED)
     except OSError as error:
         fail(why_not_listening(error, "--port"))
+    if not has_left:  # the interpreter's end would wait for brokers that do not respond
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _properties(given: tuple[str, ...], file: Path | None) -> dict[str, str]:
