@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,9 @@ from confluent_kafka import Consumer, Producer
 
 from otel_rum_exporter.cli.program import otel_rum
 from otel_rum_exporter.kafka.authentication import msk_token
-from otel_rum_exporter.kafka.settings import FIXED, KafkaSettings, read_properties, read_property
+from otel_rum_exporter.kafka.settings import FIXED, TOPICS, KafkaSettings, read_properties, read_property
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_librdkafka_accepts_all_properties() -> None:
@@ -140,3 +143,18 @@ def test_settings_do_not_show_passwords() -> None:
     settings = KafkaSettings(brokers="kafka:9092", properties={"sasl.password": "hunter2"})
     assert "hunter2" not in repr(settings)
     assert settings.consumer()["sasl.password"] == settings.producer()["sasl.password"] == "hunter2"
+
+
+def test_the_pattern_of_the_docs_matches_no_metrics() -> None:
+    """The Collector writes them to `otlp_metrics`. Each message would be a dead letter."""
+    texts = [CliRunner().invoke(otel_rum, ["kafka", "--help"]).output, (ROOT / "docs" / "kafka.md").read_text("utf-8")]
+    for text in texts:
+        (pattern,) = re.findall(r"--topic '(\^[^']+)'", text)
+        assert any(re.match(pattern, name) for name in TOPICS)
+        assert not any(re.match(pattern, f"otlp_{other}") for other in ("metrics", "profiles"))
+
+
+def test_the_extra_reads_messages_in_zstd() -> None:
+    """Without the library they would be skipped."""
+    extras = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert re.search(r'^kafka = \["otel-rum-exporter\[cli,zstd\]"', extras, re.MULTILINE)

@@ -65,7 +65,7 @@ from ..options import Command, read_config
     type=click.IntRange(1),
     default=LIMITS.size_bytes,
     show_default=True,
-    help="Most bytes of a partition in flight.",
+    help="Most bytes in flight, divided among the partitions of this process.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of /healthz, /readyz and /metrics.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port for these; 0 chooses a free one. [default: none]")
@@ -87,7 +87,7 @@ def kafka(
     \b
     Examples:
       otel-rum kafka --brokers kafka-1:9092,kafka-2:9092
-      otel-rum kafka --brokers kafka:9092 --topic '^otlp_.*' --dead-letter-topic rum_dead_letters --port 8080
+      otel-rum kafka --brokers kafka:9092 --topic '^otlp_spans' --dead-letter-topic rum_dead_letters --port 8080
       otel-rum kafka --brokers b-1.msk.example:9098 --msk-region eu-west-1
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     settings = KafkaSettings(
