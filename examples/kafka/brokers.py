@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PRODUCER = 0
 """RD_KAFKA_PRODUCER: the type of the client that owns the cluster."""
 
-OFFSET_COMMIT, HEARTBEAT = 8, 12
+OFFSET_COMMIT, HEARTBEAT, INIT_PRODUCER_ID = 8, 12, 22
 """The numbers of requests in Kafka's protocol."""
 
 

@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaProducer
 from botocore.exceptions import ClientError
 from confluent_kafka import KafkaError, TopicPartition
 
-from examples.kafka.brokers import HEARTBEAT, OFFSET_COMMIT, Brokers
+from examples.kafka.brokers import HEARTBEAT, INIT_PRODUCER_ID, OFFSET_COMMIT, Brokers
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.exporter import pipeline as pipeline_module
 from otel_rum_exporter.exporter.pipeline import Pipeline
@@ -172,7 +172,7 @@ def test_a_consumer_ends_if_another_one_has_its_static_id() -> None:
     """The brokers fence it. Otherwise both would consume its partitions."""
     rum = Rum()
     with running(rum, properties=FAST | {"group.instance.id": "one"}) as (brokers, run):
-        wait_until(lambda: run.consumer.is_member)
+        wait_until(lambda: run.consumer.is_ready)
         brokers.fail(HEARTBEAT, KafkaError.FENCED_INSTANCE_ID)
         wait_until(lambda: run.has_ended)
     assert isinstance(run.error, FatalError)
@@ -305,6 +305,25 @@ def test_a_dead_letter_that_is_too_large_goes_without_its_value() -> None:
     assert headers["otel_rum.reason"] == b"no OTLP; its value of 5000 bytes is too large for this topic"
 
 
+def test_dead_letters_need_no_permission_besides_that_of_their_topic() -> None:
+    """An idempotent producer needs one for the cluster, and without it ended the consumer."""
+    with Brokers() as brokers:
+        brokers.create_topic("dead", 1)
+        brokers.fail(INIT_PRODUCER_ID, *[KafkaError.CLUSTER_AUTHORIZATION_FAILED] * 5)
+        settings = KafkaSettings(brokers=brokers.bootstrap, dead_letter_topic="dead", properties={"acks": "0"})
+        letters = DeadLetters("dead", settings.producer(), RateLimitedLog())
+        acknowledged: list[int] = []
+        letters.send(ConsumedMessage("spans", 0, 7, None, b"x", []), "no OTLP", partial(acknowledged.append, 7))
+
+        def is_acknowledged() -> bool:
+            letters.poll(0.05)
+            return acknowledged == [7]
+
+        wait_until(is_acknowledged)
+        letters.close()
+    assert settings.producer()["acks"] == "all"
+
+
 def test_without_a_dead_letter_topic_poison_is_skipped() -> None:
     """It is counted and logged."""
     rum = Rum()
@@ -370,6 +389,49 @@ def test_a_consumer_ends_although_no_broker_responds(monkeypatch: pytest.MonkeyP
             brokers.set_down(broker)
         run.stop()
     assert run.error is None
+
+
+@contextmanager
+def assigned(partitions: int, **given: Any) -> Iterator[KafkaConsumer]:
+    """Yield a consumer that is not connected, with partitions of a topic."""
+    pipeline = Pipeline(make_config(), Rum())
+    consumer = KafkaConsumer(KafkaSettings(brokers="127.0.0.1:1", topics=("spans",), **given), pipeline, 50)
+    consumer._on_assign(consumer._consumer, [TopicPartition("spans", number) for number in range(partitions)])
+    try:
+        yield consumer
+    finally:
+        consumer._consumer.close()
+        pipeline.close(5.0)
+
+
+def test_the_bytes_in_flight_are_bounded_for_the_process() -> None:
+    """It may get the partitions of all others, when these have ended."""
+    with assigned(100, limits=Limits(20, 1000)) as consumer:
+        assert {one.limits for one in consumer._partitions.values()} == {Limits(20, 10)}
+        consumer._on_lost(consumer._consumer, [TopicPartition("spans", number) for number in range(98)])
+        assert {one.limits for one in consumer._partitions.values()} == {Limits(20, 500)}
+        consumer._on_revoke(consumer._consumer, [TopicPartition("spans", 98)])
+        assert {one.limits for one in consumer._partitions.values()} == {Limits(20, 1000)}
+
+
+def test_a_consumer_is_ready_while_it_is_a_member() -> None:
+    """Also if it has no room: a rollout would wait for the end of a backlog."""
+    with assigned(1) as consumer:
+        assert consumer.is_ready
+        consumer._on_lost(consumer._consumer, [TopicPartition("spans", 0)])
+        assert not consumer.is_ready
+        consumer._on_assign(consumer._consumer, [])
+        assert consumer.is_ready
+        consumer.is_stopping = True
+        assert not consumer.is_ready
+
+
+def test_the_quota_is_divided_again_soon_if_brokers_do_not_respond(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that lost partitions had its former share for another minute."""
+    monkeypatch.setattr("otel_rum_exporter.kafka.consumer.METADATA_SECONDS", 0.01)
+    with assigned(1) as consumer:
+        consumer._step()
+        assert 0.0 < consumer._next_quota - consumer.ticked_seconds < 10.0
 
 
 def test_a_partition_that_comes_back_is_consumed_although_it_was_paused() -> None:

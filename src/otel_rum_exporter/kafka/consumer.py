@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -33,6 +34,9 @@ COMMIT_SECONDS = 1.0
 
 QUOTA_SECONDS = 60.0
 """The interval at which the partitions of the topics are counted, beside each rebalance."""
+
+QUOTA_RETRY_SECONDS = 5.0
+"""The same after brokers did not respond."""
 
 SETTLE_SECONDS = 5.0
 """The time that a rebalance waits for messages in flight: the group waits too. The rest is consumed again by others."""
@@ -61,7 +65,7 @@ class KafkaConsumer:
     ) -> None:
         self.counts = Counts()
         self.is_stopping = False
-        self.is_member = False
+        self._is_member = False
         self.ticked_seconds = time.monotonic()
         self._settings = settings
         self._pipeline = pipeline
@@ -77,6 +81,11 @@ class KafkaConsumer:
         self._commits = OffsetCommits(self._partitions, self._log)
         self._consumer = Consumer({**settings.consumer(), **own, "on_commit": self._commits.on_commit})
         self._next_commit = self._next_quota = 0.0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is a member of the group. One without room for more is, too: it delivers."""
+        return self._is_member and not self.is_stopping
 
     def run(self, drain_seconds: float) -> bool:
         """Consume until `is_stopping`, then deliver what is in flight within some seconds, and leave the group.
@@ -107,8 +116,8 @@ class KafkaConsumer:
             self._hand_over(partition)
         self._pause_and_resume()
         if self.ticked_seconds >= self._next_quota:
-            self._next_quota = self.ticked_seconds + QUOTA_SECONDS
-            self._divide_quota()
+            is_divided = self._divide_quota()
+            self._next_quota = self.ticked_seconds + (QUOTA_SECONDS if is_divided else QUOTA_RETRY_SECONDS)
         self._log.write()
 
     def _settle_and_commit(self) -> None:
@@ -145,7 +154,7 @@ class KafkaConsumer:
             "They are consumed from there; %d messages before are lost. To fix: nothing.",
             *(former.topic, former.number, former.next_offset, first.offset, len(former.waiting)),
         )
-        partition: Assigned = Partition(former.topic, former.number, self._settings.limits)
+        partition: Assigned = Partition(former.topic, former.number, former.limits)
         partition.is_paused = former.is_paused
         partition.add(first.offset, first, first.size_bytes)
         self._partitions[former.topic, former.number] = partition
@@ -169,26 +178,31 @@ class KafkaConsumer:
             self._consumer.resume(changed[False])
 
     def _on_assign(self, _: Consumer, assigned: Sequence[TopicPartition]) -> None:
-        self.is_member = True
-        self.counts.rebalances += 1
-        self._next_quota = 0.0
         for one in assigned:
             partition: Assigned = Partition(one.topic, one.partition, self._settings.limits)
             # librdkafka keeps the pause of a partition that was assigned before. The next step resumes it.
             partition.is_paused = True
             self._partitions[one.topic, one.partition] = partition
+        self._rebalanced(is_member=True)
 
     def _on_revoke(self, _: Consumer, revoked: Sequence[TopicPartition]) -> None:
-        self.counts.rebalances += 1
-        self._next_quota = 0.0
         self._release([(one.topic, one.partition) for one in revoked], SETTLE_SECONDS)
+        self._rebalanced(is_member=True)
 
     def _on_lost(self, _: Consumer, lost: Sequence[TopicPartition]) -> None:
         """Forget partitions that others may have already: their offsets cannot be committed."""
-        self.counts.rebalances += 1
-        self._next_quota = 0.0
         for one in lost:
             self._partitions.pop((one.topic, one.partition), None)
+        self._rebalanced(is_member=False)
+
+    def _rebalanced(self, *, is_member: bool) -> None:
+        """Divide the bytes in flight among the assigned partitions now, and the quota with the next step."""
+        self._is_member = is_member
+        self.counts.rebalances += 1
+        self._next_quota = 0.0
+        limits = self._settings.limits
+        for partition in self._partitions.values():
+            partition.limits = replace(limits, size_bytes=max(1, limits.size_bytes // len(self._partitions)))
 
     def _release(self, keys: Sequence[tuple[str, int]], seconds: float) -> bool:
         """Wait for the messages in flight of partitions, commit, and forget the partitions.
@@ -223,15 +237,15 @@ class KafkaConsumer:
             self._log.write()
         return may_leave
 
-    def _divide_quota(self) -> None:
-        """Limit requests and events to the share of the assigned partitions."""
+    def _divide_quota(self) -> bool:
+        """Limit requests and events to the share of the assigned partitions; false if brokers do not respond."""
         if not (self._limit or self._budget):
-            return
+            return True
         try:
             topics = self._consumer.list_topics(timeout=METADATA_SECONDS).topics
         except KafkaException as error:
             self._on_error(error.args[0])
-            return
+            return False
         partitions = sum(len(topic.partitions) for name, topic in topics.items() if self._is_subscribed(name))
         rate, budget = (
             share_per_second(whole, len(self._partitions), partitions) for whole in (self._limit, self._budget)
@@ -241,6 +255,7 @@ class KafkaConsumer:
             self._pipeline.limit_events(budget)
         self.counts.requests_per_second = rate
         self.counts.events_per_second = budget
+        return True
 
     def _is_subscribed(self, name: str) -> bool:
         return any(

@@ -46,7 +46,7 @@ def consume(
             raise FatalError(f"{error.args[0].str()}. To fix: correct the properties of librdkafka") from None
         health = Health(
             is_alive=lambda: time.monotonic() - consumer.ticked_seconds < STUCK_SECONDS,
-            is_ready=lambda: consumer.is_member and not consumer.is_stopping and shared.pipeline.has_room,
+            is_ready=lambda: consumer.is_ready,
             metrics=lambda: exposition(consumer.counts, shared.ledger),
         )
         server = None if port is None else HealthServer(host, port, health)

@@ -21,7 +21,8 @@ DEFAULTS = {
 FIXED = {"enable.auto.commit": "false", "enable.auto.offset.store": "false", "enable.partition.eof": "false"}
 """Properties that guarantee delivery. They cannot be changed."""
 
-LIMITS = Limits(messages=5000, size_bytes=16 * 1024 * 1024)
+LIMITS = Limits(messages=5000, size_bytes=64 * 1024 * 1024)
+"""Messages of each partition, and bytes of all together, which are divided among the assigned partitions."""
 
 OWN = {"bootstrap.servers": "--brokers", "group.id": "--group"}
 """Properties that have an option."""
@@ -56,9 +57,12 @@ class KafkaSettings:
         return {**DEFAULTS, **self._shared(), **self.properties, **FIXED, "group.id": self.group}
 
     def producer(self) -> dict[str, str]:
-        """Return the properties of the producer of dead letters. A broker acknowledges each message once."""
+        """Return the properties of the producer of dead letters.
+
+        It is not idempotent, which needs a permission for the cluster. Redelivered messages are written again anyway.
+        """
         properties = {name: value for name, value in self.properties.items() if not name.startswith(_CONSUMER_ONLY)}
-        return {**self._shared(), **properties, "enable.idempotence": "true"}
+        return {**self._shared(), **properties, "acks": "all"}
 
     def _shared(self) -> dict[str, str]:
         # Failures are also events, which the consumer logs with their consequence.
