@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaProducer
 from botocore.exceptions import ClientError
 from confluent_kafka import KafkaError, TopicPartition
 
-from examples.kafka.brokers import HEARTBEAT, INIT_PRODUCER_ID, OFFSET_COMMIT, Brokers
+from examples.kafka.brokers import HEARTBEAT, INIT_PRODUCER_ID, LEAVE_GROUP, OFFSET_COMMIT, Brokers
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.exporter import pipeline as pipeline_module
 from otel_rum_exporter.exporter.pipeline import Pipeline
@@ -177,6 +177,19 @@ def test_a_consumer_ends_if_another_one_has_its_static_id() -> None:
         wait_until(lambda: run.has_ended)
     assert isinstance(run.error, FatalError)
     assert "fenced" in str(run.error).lower()
+
+
+@pytest.mark.parametrize(("static", "leaves"), [({"group.instance.id": "one"}, 0), ({}, 1)], ids=["static", "other"])
+def test_a_static_member_keeps_its_partitions_when_it_ends(static: dict[str, str], leaves: int) -> None:
+    """It does not leave, so that a restart moves none. Its offsets are committed."""
+    rum = Rum()
+    with running(rum, properties=FAST | static) as (brokers, run):
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(30)])
+        wait_until(lambda: len(rum.ids) == 30)
+        brokers.keep_requests()
+        run.stop()
+        assert brokers.requests(LEAVE_GROUP) == leaves
+        assert committed(brokers.bootstrap, "spans", PARTITIONS) == 30
 
 
 def test_partitions_that_move_are_committed_before(
