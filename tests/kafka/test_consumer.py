@@ -157,6 +157,16 @@ def test_each_form_of_otlp_is_consumed_and_poison_becomes_dead_letters() -> None
         assert "otel_rum_events_delivered_total 506\n" in text
 
 
+def test_the_brokers_of_kafka_4_may_assign() -> None:
+    """With the group protocol in which the consumer has no strategy, and brokers have the time of a session."""
+    rum = Rum()
+    with running(rum, limit=60, properties={"group.protocol": "consumer"}) as (brokers, run):
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(30)])
+        wait_until_committed(brokers, 30)
+        assert len(rum.ids) == len(set(rum.ids)) == 30
+        assert run.consumer.counts.requests_per_second == 60.0
+
+
 def test_failed_commits_end_neither_the_consumer_nor_the_guarantee() -> None:
     """Another consumer died of REBALANCE_IN_PROGRESS, and its group lost messages."""
     rum = Rum()

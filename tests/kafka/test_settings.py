@@ -35,6 +35,14 @@ def test_librdkafka_accepts_all_properties() -> None:
     Producer({**plain.producer(), "log_level": 0})
 
 
+def test_the_group_protocol_of_kafka_4_may_be_set() -> None:
+    """With it the brokers assign, and librdkafka refuses a strategy of the consumer."""
+    settings = KafkaSettings(brokers="127.0.0.1:1", properties={"group.protocol": "consumer"})
+    assert "partition.assignment.strategy" not in settings.consumer()
+    Consumer({**settings.consumer(), "log_level": 0}).close()
+    Producer({**settings.producer(), "log_level": 0})
+
+
 def test_librdkafka_writes_no_lines_of_its_own() -> None:
     """The consumer logs failures with their consequence; a broker that is away would fill the log."""
     settings = KafkaSettings(brokers="b")
@@ -79,6 +87,8 @@ def test_a_wrong_property_is_an_error_without_its_value(text: str) -> None:
     ("options", "message"),
     [
         (["--property", "enable.auto.commit=true"], "--property enable.auto.commit: sets enable.auto.commit, which is"),
+        (["--topic", "^otlp_[[:alpha:]]+"], "--topic ^otlp_[[:alpha:]]+: is a pattern with a class of POSIX"),
+        (["--topic", "^otlp_("], "--topic ^otlp_(: is not a pattern"),
         (["--topic", "a", "--dead-letter-topic", "a"], "--dead-letter-topic a is consumed too, because of --topic a"),
         (["--topic", "^otlp_.*", "--dead-letter-topic", "otlp_dead"], "is consumed too, because of --topic ^otlp_.*"),
     ],

@@ -11,8 +11,9 @@ from .partition import Limits
 TOPICS = ("otlp_spans", "otlp_logs")
 """The default topics of the Collector's kafka exporter."""
 
+ASSIGNMENT = "partition.assignment.strategy"
 DEFAULTS = {
-    "partition.assignment.strategy": "cooperative-sticky",
+    ASSIGNMENT: "cooperative-sticky",
     "auto.offset.reset": "earliest",
     "allow.auto.create.topics": "false",
 }
@@ -54,7 +55,10 @@ class KafkaSettings:
 
     def consumer(self) -> dict[str, str]:
         """Return the properties of the consumer."""
-        return {**DEFAULTS, **self._shared(), **self.properties, **FIXED, "group.id": self.group}
+        found = {**DEFAULTS, **self._shared(), **self.properties, **FIXED, "group.id": self.group}
+        if found.get("group.protocol") == "consumer" and ASSIGNMENT not in self.properties:
+            del found[ASSIGNMENT]  # with the protocol of Kafka 4, brokers assign
+        return found
 
     def producer(self) -> dict[str, str]:
         """Return the properties of the producer of dead letters.

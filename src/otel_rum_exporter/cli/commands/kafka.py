@@ -96,6 +96,7 @@ def kafka(
         limits=Limits(max_in_flight, max_in_flight_bytes),
         properties=_properties(properties, properties_file),
     )
+    _check_patterns(settings)
     _check_dead_letter_topic(settings)
     config = read_config({}, os.environ)
     try:
@@ -129,6 +130,18 @@ def _properties(given: tuple[str, ...], file: Path | None) -> dict[str, str]:
             fail(f"--property {text.partition('=')[0]}: {fault}", MISUSED)
         properties[name] = value
     return properties
+
+
+def _check_patterns(settings: KafkaSettings) -> None:
+    """Check the patterns, which both librdkafka and `re` match: the quota needs the number of all partitions."""
+    for topic in settings.topics:
+        if topic.startswith("^"):
+            if "[[:" in topic:
+                fail(f"--topic {topic}: is a pattern with a class of POSIX; use [a-z] or [0-9]", MISUSED)
+            try:
+                re.compile(topic)
+            except re.error as fault:
+                fail(f"--topic {topic}: is not a pattern ({fault})", MISUSED)
 
 
 def _check_dead_letter_topic(settings: KafkaSettings) -> None:
