@@ -80,8 +80,8 @@ class Running:
         config: dict[str, Any] | None = None,
         **given: Any,
     ) -> None:
-        given = {"properties": FAST, **given}
-        self.settings = KafkaSettings(brokers=brokers.bootstrap, topics=("spans",), **given)
+        given = {"properties": FAST, "topics": ("spans",), **given}
+        self.settings = KafkaSettings(brokers=brokers.bootstrap, **given)
         self.pipeline = Pipeline(make_config(**{"max_requests_per_second": 0, **(config or {})}), rum)
         self.pipeline.start()
         self.consumer = KafkaConsumer(self.settings, self.pipeline, limit, budget)
@@ -164,7 +164,39 @@ def test_the_brokers_of_kafka_4_may_assign() -> None:
         produce(brokers.bootstrap, "spans", [message(number) for number in range(30)])
         wait_until_committed(brokers, 30)
         assert len(rum.ids) == len(set(rum.ids)) == 30
-        assert run.consumer.counts.requests_per_second == 60.0
+        wait_until(lambda: run.consumer.counts.requests_per_second == 60.0)
+
+
+def test_topics_are_subscribed_by_a_pattern() -> None:
+    """Only theirs are the partitions by which the quota is divided."""
+    rum = Rum()
+    with running(rum, limit=60, topics=("^spa",)) as (brokers, run):
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(30)])
+        wait_until_committed(brokers, 30)
+        assert len(rum.ids) == 30
+        assert set(run.consumer._partitions) == {("spans", number) for number in range(PARTITIONS)}
+        wait_until(lambda: run.consumer.counts.requests_per_second == 60.0)
+
+
+def test_consumer_and_dead_letters_ask_for_tokens() -> None:
+    """Librdkafka calls while it is polled, and before it connects."""
+    regions: list[str] = []
+
+    def token(region: str) -> tuple[str, float]:
+        regions.append(region)
+        return "token", time.time() + 900.0
+
+    pipeline = Pipeline(make_config(), Rum())
+    settings = KafkaSettings(brokers="127.0.0.1:1", msk_region="eu-west-1", dead_letter_topic="dead")
+    consumer = KafkaConsumer(settings, pipeline, 0, credentials={"oauth_cb": token})
+    try:
+        deadline = time.monotonic() + 60.0
+        while len(regions) < 2 and time.monotonic() < deadline:
+            consumer._step()
+    finally:
+        consumer._drain(0.0)
+        pipeline.close(5.0)
+    assert len(regions) == 2
 
 
 def test_failed_commits_end_neither_the_consumer_nor_the_guarantee() -> None:

@@ -140,12 +140,17 @@ def test_a_token_for_msk_is_signed_with_the_credentials_of_aws(monkeypatch: pyte
     assert 60 < end - time.time() < 3600
 
 
-def test_a_property_that_librdkafka_does_not_have_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its name."""
+def test_a_property_that_librdkafka_does_not_have_ends_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With its name, from an option and from a file."""
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID", "00000000-aaaa-4bbb-8ccc-000000000001")
-    result = CliRunner().invoke(otel_rum, ["kafka", "--brokers", "127.0.0.1:1", "--property", "no.such=1"])
-    assert result.exit_code == 1
-    assert 'No such configuration property: "no.such"' in result.output
+    file = tmp_path / "kafka.properties"
+    file.write_text("# a mistake\nno.such = 1\n")
+    for options in (["--property", "no.such=1"], ["--properties", str(file)]):
+        result = CliRunner().invoke(otel_rum, ["kafka", "--brokers", "127.0.0.1:1", *options])
+        assert result.exit_code == 1
+        assert 'No such configuration property: "no.such"' in result.output
 
 
 def test_settings_do_not_show_passwords() -> None:
