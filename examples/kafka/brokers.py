@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PRODUCER = 0
 """RD_KAFKA_PRODUCER: the type of the client that owns the cluster."""
 
-OFFSET_COMMIT, HEARTBEAT = 8, 12
+OFFSET_COMMIT, HEARTBEAT, LEAVE_GROUP, INIT_PRODUCER_ID = 8, 12, 13, 22
 """The numbers of requests in Kafka's protocol."""
 
 
@@ -65,6 +65,18 @@ class Brokers:
         codes = (ctypes.c_int * len(errors))(*errors)
         self._library.rd_kafka_mock_push_request_errors_array(self._cluster, request, len(errors), codes)
 
+    def keep_requests(self) -> None:
+        """Keep all requests from now on, for `requests`."""
+        self._library.rd_kafka_mock_start_request_tracking(self._cluster)
+
+    def requests(self, kind: int) -> int:
+        """Return the number of requests of a kind since `keep_requests`."""
+        library, count = self._library, ctypes.c_size_t()
+        found = library.rd_kafka_mock_get_requests(self._cluster, ctypes.byref(count))
+        kinds = [library.rd_kafka_mock_request_api_key(found[at]) for at in range(count.value)]
+        library.rd_kafka_mock_request_destroy_array(found, count)
+        return kinds.count(kind)
+
     def close(self) -> None:
         """Stop all brokers."""
         if self._cluster:
@@ -91,6 +103,10 @@ def _library() -> ctypes.CDLL:
         ("rd_kafka_mock_topic_create", number, (pointer, text, number, number)),
         ("rd_kafka_mock_broker_set_down", number, (pointer, ctypes.c_int32)),
         ("rd_kafka_mock_broker_set_up", number, (pointer, ctypes.c_int32)),
+        ("rd_kafka_mock_start_request_tracking", None, (pointer,)),
+        ("rd_kafka_mock_get_requests", ctypes.POINTER(pointer), (pointer, ctypes.POINTER(ctypes.c_size_t))),
+        ("rd_kafka_mock_request_api_key", ctypes.c_int16, (pointer,)),
+        ("rd_kafka_mock_request_destroy_array", None, (ctypes.POINTER(pointer), ctypes.c_size_t)),
         (
             "rd_kafka_mock_push_request_errors_array",
             None,

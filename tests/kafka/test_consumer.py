@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaProducer
 from botocore.exceptions import ClientError
 from confluent_kafka import KafkaError, TopicPartition
 
-from examples.kafka.brokers import HEARTBEAT, OFFSET_COMMIT, Brokers
+from examples.kafka.brokers import HEARTBEAT, INIT_PRODUCER_ID, LEAVE_GROUP, OFFSET_COMMIT, Brokers
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.exporter import pipeline as pipeline_module
 from otel_rum_exporter.exporter.pipeline import Pipeline
@@ -80,8 +80,8 @@ class Running:
         config: dict[str, Any] | None = None,
         **given: Any,
     ) -> None:
-        given = {"properties": FAST, **given}
-        self.settings = KafkaSettings(brokers=brokers.bootstrap, topics=("spans",), **given)
+        given = {"properties": FAST, "topics": ("spans",), **given}
+        self.settings = KafkaSettings(brokers=brokers.bootstrap, **given)
         self.pipeline = Pipeline(make_config(**{"max_requests_per_second": 0, **(config or {})}), rum)
         self.pipeline.start()
         self.consumer = KafkaConsumer(self.settings, self.pipeline, limit, budget)
@@ -157,6 +157,48 @@ def test_each_form_of_otlp_is_consumed_and_poison_becomes_dead_letters() -> None
         assert "otel_rum_events_delivered_total 506\n" in text
 
 
+def test_the_brokers_of_kafka_4_may_assign() -> None:
+    """With the group protocol in which the consumer has no strategy, and brokers have the time of a session."""
+    rum = Rum()
+    with running(rum, limit=60, properties={"group.protocol": "consumer"}) as (brokers, run):
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(30)])
+        wait_until_committed(brokers, 30)
+        assert len(rum.ids) == len(set(rum.ids)) == 30
+        wait_until(lambda: run.consumer.counts.requests_per_second == 60.0)
+
+
+def test_topics_are_subscribed_by_a_pattern() -> None:
+    """Only theirs are the partitions by which the quota is divided."""
+    rum = Rum()
+    with running(rum, limit=60, topics=("^spa",)) as (brokers, run):
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(30)])
+        wait_until_committed(brokers, 30)
+        assert len(rum.ids) == 30
+        assert set(run.consumer._partitions) == {("spans", number) for number in range(PARTITIONS)}
+        wait_until(lambda: run.consumer.counts.requests_per_second == 60.0)
+
+
+def test_consumer_and_dead_letters_ask_for_tokens() -> None:
+    """Librdkafka calls while it is polled, and before it connects."""
+    regions: list[str] = []
+
+    def token(region: str) -> tuple[str, float]:
+        regions.append(region)
+        return "token", time.time() + 900.0
+
+    pipeline = Pipeline(make_config(), Rum())
+    settings = KafkaSettings(brokers="127.0.0.1:1", msk_region="eu-west-1", dead_letter_topic="dead")
+    consumer = KafkaConsumer(settings, pipeline, 0, credentials={"oauth_cb": token})
+    try:
+        deadline = time.monotonic() + 60.0
+        while len(regions) < 2 and time.monotonic() < deadline:
+            consumer._step()
+    finally:
+        consumer._drain(0.0)
+        pipeline.close(5.0)
+    assert len(regions) == 2
+
+
 def test_failed_commits_end_neither_the_consumer_nor_the_guarantee() -> None:
     """Another consumer died of REBALANCE_IN_PROGRESS, and its group lost messages."""
     rum = Rum()
@@ -172,11 +214,24 @@ def test_a_consumer_ends_if_another_one_has_its_static_id() -> None:
     """The brokers fence it. Otherwise both would consume its partitions."""
     rum = Rum()
     with running(rum, properties=FAST | {"group.instance.id": "one"}) as (brokers, run):
-        wait_until(lambda: run.consumer.is_member)
+        wait_until(lambda: run.consumer.is_ready)
         brokers.fail(HEARTBEAT, KafkaError.FENCED_INSTANCE_ID)
         wait_until(lambda: run.has_ended)
     assert isinstance(run.error, FatalError)
     assert "fenced" in str(run.error).lower()
+
+
+@pytest.mark.parametrize(("static", "leaves"), [({"group.instance.id": "one"}, 0), ({}, 1)], ids=["static", "other"])
+def test_a_static_member_keeps_its_partitions_when_it_ends(static: dict[str, str], leaves: int) -> None:
+    """It does not leave, so that a restart moves none. Its offsets are committed."""
+    rum = Rum()
+    with running(rum, properties=FAST | static) as (brokers, run):
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(30)])
+        wait_until(lambda: len(rum.ids) == 30)
+        brokers.keep_requests()
+        run.stop()
+        assert brokers.requests(LEAVE_GROUP) == leaves
+        assert committed(brokers.bootstrap, "spans", PARTITIONS) == 30
 
 
 def test_partitions_that_move_are_committed_before(
@@ -305,6 +360,25 @@ def test_a_dead_letter_that_is_too_large_goes_without_its_value() -> None:
     assert headers["otel_rum.reason"] == b"no OTLP; its value of 5000 bytes is too large for this topic"
 
 
+def test_dead_letters_need_no_permission_besides_that_of_their_topic() -> None:
+    """An idempotent producer needs one for the cluster, and without it ended the consumer."""
+    with Brokers() as brokers:
+        brokers.create_topic("dead", 1)
+        brokers.fail(INIT_PRODUCER_ID, *[KafkaError.CLUSTER_AUTHORIZATION_FAILED] * 5)
+        settings = KafkaSettings(brokers=brokers.bootstrap, dead_letter_topic="dead", properties={"acks": "0"})
+        letters = DeadLetters("dead", settings.producer(), RateLimitedLog())
+        acknowledged: list[int] = []
+        letters.send(ConsumedMessage("spans", 0, 7, None, b"x", []), "no OTLP", partial(acknowledged.append, 7))
+
+        def is_acknowledged() -> bool:
+            letters.poll(0.05)
+            return acknowledged == [7]
+
+        wait_until(is_acknowledged)
+        letters.close()
+    assert settings.producer()["acks"] == "all"
+
+
 def test_without_a_dead_letter_topic_poison_is_skipped() -> None:
     """It is counted and logged."""
     rum = Rum()
@@ -331,8 +405,13 @@ def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPat
     pipeline = Pipeline(make_config(max_requests_per_second=0), rum)
     consumer = KafkaConsumer(KafkaSettings(brokers="127.0.0.1:1", topics=("spans",)), pipeline, 0)
     left_seconds: list[float] = []
-    monkeypatch.setattr(consumer, "_release", lambda _, seconds: left_seconds.append(seconds))
     flushed_seconds: list[float] = []
+
+    def release(_: object, seconds: float) -> bool:
+        left_seconds.append(seconds)
+        return True
+
+    monkeypatch.setattr(consumer, "_release", release)
     flush = pipeline.final_flush
 
     def timed_flush(seconds: float) -> None:
@@ -349,6 +428,65 @@ def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPat
     finally:
         rum.is_open.set()
         pipeline.close(10.0)
+
+
+def test_a_consumer_ends_although_no_broker_responds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Librdkafka repeats a commit for as long as a session lasts."""
+    monkeypatch.setattr("otel_rum_exporter.kafka.consumer.COMMIT_SECONDS", 3600.0)
+    monkeypatch.setattr("otel_rum_exporter.kafka.commits.BROKER_SECONDS", 0.5)
+    rum = Rum()
+    session = {"session.timeout.ms": "600000", "max.poll.interval.ms": "600000"}
+    with running(rum, properties=FAST | session) as (brokers, run):
+        wait_until(lambda: run.consumer._next_commit > time.monotonic() + 60.0)
+        produce(brokers.bootstrap, "spans", [message(number) for number in range(30)])
+        wait_until(lambda: len(rum.ids) == 30)
+        for broker in range(1, brokers.count + 1):
+            brokers.set_down(broker)
+        run.stop()
+    assert run.error is None
+
+
+@contextmanager
+def assigned(partitions: int, **given: Any) -> Iterator[KafkaConsumer]:
+    """Yield a consumer that is not connected, with partitions of a topic."""
+    pipeline = Pipeline(make_config(), Rum())
+    consumer = KafkaConsumer(KafkaSettings(brokers="127.0.0.1:1", topics=("spans",), **given), pipeline, 50)
+    consumer._on_assign(consumer._consumer, [TopicPartition("spans", number) for number in range(partitions)])
+    try:
+        yield consumer
+    finally:
+        consumer._consumer.close()
+        pipeline.close(5.0)
+
+
+def test_the_bytes_in_flight_are_bounded_for_the_process() -> None:
+    """It may get the partitions of all others, when these have ended."""
+    with assigned(100, limits=Limits(20, 1000)) as consumer:
+        assert {one.limits for one in consumer._partitions.values()} == {Limits(20, 10)}
+        consumer._on_lost(consumer._consumer, [TopicPartition("spans", number) for number in range(98)])
+        assert {one.limits for one in consumer._partitions.values()} == {Limits(20, 500)}
+        consumer._on_revoke(consumer._consumer, [TopicPartition("spans", 98)])
+        assert {one.limits for one in consumer._partitions.values()} == {Limits(20, 1000)}
+
+
+def test_a_consumer_is_ready_while_it_is_a_member() -> None:
+    """Also if it has no room: a rollout would wait for the end of a backlog."""
+    with assigned(1) as consumer:
+        assert consumer.is_ready
+        consumer._on_lost(consumer._consumer, [TopicPartition("spans", 0)])
+        assert not consumer.is_ready
+        consumer._on_assign(consumer._consumer, [])
+        assert consumer.is_ready
+        consumer.is_stopping = True
+        assert not consumer.is_ready
+
+
+def test_the_quota_is_divided_again_soon_if_brokers_do_not_respond(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that lost partitions had its former share for another minute."""
+    monkeypatch.setattr("otel_rum_exporter.kafka.consumer.METADATA_SECONDS", 0.01)
+    with assigned(1) as consumer:
+        consumer._step()
+        assert 0.0 < consumer._next_quota - consumer.ticked_seconds < 10.0
 
 
 def test_a_partition_that_comes_back_is_consumed_although_it_was_paused() -> None:

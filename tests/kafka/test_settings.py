@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,9 @@ from confluent_kafka import Consumer, Producer
 
 from otel_rum_exporter.cli.program import otel_rum
 from otel_rum_exporter.kafka.authentication import msk_token
-from otel_rum_exporter.kafka.settings import FIXED, KafkaSettings, read_properties, read_property
+from otel_rum_exporter.kafka.settings import FIXED, TOPICS, KafkaSettings, read_properties, read_property
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_librdkafka_accepts_all_properties() -> None:
@@ -30,6 +33,14 @@ def test_librdkafka_accepts_all_properties() -> None:
     plain = KafkaSettings(brokers="127.0.0.1:1", properties={"group.instance.id": "one"})
     Consumer({**plain.consumer(), "log_level": 0}).close()
     Producer({**plain.producer(), "log_level": 0})
+
+
+def test_the_group_protocol_of_kafka_4_may_be_set() -> None:
+    """With it the brokers assign, and librdkafka refuses a strategy of the consumer."""
+    settings = KafkaSettings(brokers="127.0.0.1:1", properties={"group.protocol": "consumer"})
+    assert "partition.assignment.strategy" not in settings.consumer()
+    Consumer({**settings.consumer(), "log_level": 0}).close()
+    Producer({**settings.producer(), "log_level": 0})
 
 
 def test_librdkafka_writes_no_lines_of_its_own() -> None:
@@ -76,6 +87,8 @@ def test_a_wrong_property_is_an_error_without_its_value(text: str) -> None:
     ("options", "message"),
     [
         (["--property", "enable.auto.commit=true"], "--property enable.auto.commit: sets enable.auto.commit, which is"),
+        (["--topic", "^otlp_[[:alpha:]]+"], "--topic ^otlp_[[:alpha:]]+: is a pattern with a class of POSIX"),
+        (["--topic", "^otlp_("], "--topic ^otlp_(: is not a pattern"),
         (["--topic", "a", "--dead-letter-topic", "a"], "--dead-letter-topic a is consumed too, because of --topic a"),
         (["--topic", "^otlp_.*", "--dead-letter-topic", "otlp_dead"], "is consumed too, because of --topic ^otlp_.*"),
     ],
@@ -127,12 +140,17 @@ def test_a_token_for_msk_is_signed_with_the_credentials_of_aws(monkeypatch: pyte
     assert 60 < end - time.time() < 3600
 
 
-def test_a_property_that_librdkafka_does_not_have_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its name."""
+def test_a_property_that_librdkafka_does_not_have_ends_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With its name, from an option and from a file."""
     monkeypatch.setenv("OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID", "00000000-aaaa-4bbb-8ccc-000000000001")
-    result = CliRunner().invoke(otel_rum, ["kafka", "--brokers", "127.0.0.1:1", "--property", "no.such=1"])
-    assert result.exit_code == 1
-    assert 'No such configuration property: "no.such"' in result.output
+    file = tmp_path / "kafka.properties"
+    file.write_text("# a mistake\nno.such = 1\n")
+    for options in (["--property", "no.such=1"], ["--properties", str(file)]):
+        result = CliRunner().invoke(otel_rum, ["kafka", "--brokers", "127.0.0.1:1", *options])
+        assert result.exit_code == 1
+        assert 'No such configuration property: "no.such"' in result.output
 
 
 def test_settings_do_not_show_passwords() -> None:
@@ -140,3 +158,18 @@ def test_settings_do_not_show_passwords() -> None:
     settings = KafkaSettings(brokers="kafka:9092", properties={"sasl.password": "hunter2"})
     assert "hunter2" not in repr(settings)
     assert settings.consumer()["sasl.password"] == settings.producer()["sasl.password"] == "hunter2"
+
+
+def test_the_pattern_of_the_docs_matches_no_metrics() -> None:
+    """The Collector writes them to `otlp_metrics`. Each message would be a dead letter."""
+    texts = [CliRunner().invoke(otel_rum, ["kafka", "--help"]).output, (ROOT / "docs" / "kafka.md").read_text("utf-8")]
+    for text in texts:
+        (pattern,) = re.findall(r"--topic '(\^[^']+)'", text)
+        assert any(re.match(pattern, name) for name in TOPICS)
+        assert not any(re.match(pattern, f"otlp_{other}") for other in ("metrics", "profiles"))
+
+
+def test_the_extra_reads_messages_in_zstd() -> None:
+    """Without the library they would be skipped."""
+    extras = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert re.search(r'^kafka = \["otel-rum-exporter\[cli,zstd\]"', extras, re.MULTILINE)

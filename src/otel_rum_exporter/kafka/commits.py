@@ -15,6 +15,10 @@ _OUTDATED = frozenset(
 """Commits fail so during a rebalance. Those of partitions that stay are repeated."""
 
 
+BROKER_SECONDS = 5.0
+"""How long brokers may take to respond before a commit is left out. Librdkafka repeats one for `session.timeout.ms`."""
+
+
 class OffsetCommits:
     """Commits the offsets of partitions. `assigned` has those of this member; `on_commit` is librdkafka's callback."""
 
@@ -30,13 +34,23 @@ class OffsetCommits:
             except KafkaException as error:
                 self.on_commit(error.args[0], offsets)
 
-    def commit_and_wait(self, consumer: Consumer, partitions: Iterable[Assigned]) -> None:
-        """Commit them, and wait for the brokers, which librdkafka does for up to `session.timeout.ms`."""
-        if offsets := _offsets_behind(partitions):
-            try:
-                self.on_commit(None, consumer.commit(offsets=offsets, asynchronous=False))
-            except KafkaException as error:
-                self.on_commit(error.args[0], offsets)
+    def commit_and_wait(self, consumer: Consumer, partitions: Iterable[Assigned]) -> bool:
+        """Commit them and wait for the brokers; false if these do not respond.
+
+        A commit has no limit of time, so a request that has one, to the same broker, is made before.
+        """
+        if not (offsets := _offsets_behind(partitions)):
+            return True
+        try:
+            consumer.committed(offsets, timeout=BROKER_SECONDS)
+        except KafkaException as error:
+            self.on_commit(error.args[0], offsets)
+            return False
+        try:
+            self.on_commit(None, consumer.commit(offsets=offsets, asynchronous=False))
+        except KafkaException as error:
+            self.on_commit(error.args[0], offsets)
+        return True
 
     def on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
         """Note what the brokers have, and log what failed."""

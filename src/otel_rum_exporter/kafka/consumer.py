@@ -1,6 +1,6 @@
 """The consumer: a loop that hands messages over, commits what is settled, and follows rebalances.
 
-Everything runs in the thread of `run`, also the callbacks of librdkafka, except the last commit and the close.
+Everything runs in the thread of `run`, also the callbacks of librdkafka.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -33,6 +34,9 @@ COMMIT_SECONDS = 1.0
 
 QUOTA_SECONDS = 60.0
 """The interval at which the partitions of the topics are counted, beside each rebalance."""
+
+QUOTA_RETRY_SECONDS = 5.0
+"""The same after brokers did not respond."""
 
 SETTLE_SECONDS = 5.0
 """The time that a rebalance waits for messages in flight: the group waits too. The rest is consumed again by others."""
@@ -61,7 +65,7 @@ class KafkaConsumer:
     ) -> None:
         self.counts = Counts()
         self.is_stopping = False
-        self.is_member = False
+        self._is_member = False
         self.ticked_seconds = time.monotonic()
         self._settings = settings
         self._pipeline = pipeline
@@ -78,8 +82,16 @@ class KafkaConsumer:
         self._consumer = Consumer({**settings.consumer(), **own, "on_commit": self._commits.on_commit})
         self._next_commit = self._next_quota = 0.0
 
-    def run(self, drain_seconds: float) -> None:
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is a member of the group. One without room for more is, too: it delivers."""
+        return self._is_member and not self.is_stopping
+
+    def run(self, drain_seconds: float) -> bool:
         """Consume until `is_stopping`, then deliver what is in flight within some seconds, and leave the group.
+
+        Returns whether it left. If no broker responds, librdkafka may have commits that it still repeats: the end of
+        this object, and so of the interpreter, would wait for them for up to `session.timeout.ms`.
 
         Raises:
             UndecodableError: if a message cannot be decoded, and the settings say to stop.
@@ -92,7 +104,8 @@ class KafkaConsumer:
             while not self.is_stopping:
                 self._step()
         finally:
-            self._drain(drain_seconds)
+            has_left = self._drain(drain_seconds)
+        return has_left
 
     def _step(self) -> None:
         for message in self._consumer.consume(BATCH_MESSAGES, POLL_SECONDS):
@@ -103,8 +116,8 @@ class KafkaConsumer:
             self._hand_over(partition)
         self._pause_and_resume()
         if self.ticked_seconds >= self._next_quota:
-            self._next_quota = self.ticked_seconds + QUOTA_SECONDS
-            self._divide_quota()
+            is_divided = self._divide_quota()
+            self._next_quota = self.ticked_seconds + (QUOTA_SECONDS if is_divided else QUOTA_RETRY_SECONDS)
         self._log.write()
 
     def _settle_and_commit(self) -> None:
@@ -141,7 +154,7 @@ class KafkaConsumer:
             "They are consumed from there; %d messages before are lost. To fix: nothing.",
             *(former.topic, former.number, former.next_offset, first.offset, len(former.waiting)),
         )
-        partition: Assigned = Partition(former.topic, former.number, self._settings.limits)
+        partition: Assigned = Partition(former.topic, former.number, former.limits)
         partition.is_paused = former.is_paused
         partition.add(first.offset, first, first.size_bytes)
         self._partitions[former.topic, former.number] = partition
@@ -165,62 +178,74 @@ class KafkaConsumer:
             self._consumer.resume(changed[False])
 
     def _on_assign(self, _: Consumer, assigned: Sequence[TopicPartition]) -> None:
-        self.is_member = True
-        self.counts.rebalances += 1
-        self._next_quota = 0.0
         for one in assigned:
             partition: Assigned = Partition(one.topic, one.partition, self._settings.limits)
             # librdkafka keeps the pause of a partition that was assigned before. The next step resumes it.
             partition.is_paused = True
             self._partitions[one.topic, one.partition] = partition
+        self._rebalanced(is_member=True)
 
     def _on_revoke(self, _: Consumer, revoked: Sequence[TopicPartition]) -> None:
-        self.counts.rebalances += 1
-        self._next_quota = 0.0
         self._release([(one.topic, one.partition) for one in revoked], SETTLE_SECONDS)
+        self._rebalanced(is_member=True)
 
     def _on_lost(self, _: Consumer, lost: Sequence[TopicPartition]) -> None:
         """Forget partitions that others may have already: their offsets cannot be committed."""
-        self.counts.rebalances += 1
-        self._next_quota = 0.0
         for one in lost:
             self._partitions.pop((one.topic, one.partition), None)
+        self._rebalanced(is_member=False)
 
-    def _release(self, keys: Sequence[tuple[str, int]], seconds: float) -> None:
-        """Wait for the messages in flight of partitions, commit, and forget the partitions."""
+    def _rebalanced(self, *, is_member: bool) -> None:
+        """Divide the bytes in flight among the assigned partitions now, and the quota with the next step."""
+        self._is_member = is_member
+        self.counts.rebalances += 1
+        self._next_quota = 0.0
+        limits = self._settings.limits
+        for partition in self._partitions.values():
+            partition.limits = replace(limits, size_bytes=max(1, limits.size_bytes // len(self._partitions)))
+
+    def _release(self, keys: Sequence[tuple[str, int]], seconds: float) -> bool:
+        """Wait for the messages in flight of partitions, commit, and forget the partitions.
+
+        Returns false if the brokers do not respond.
+        """
         released = [self._partitions[key] for key in keys if key in self._partitions]
         deadline = time.monotonic() + seconds
         while any(one.unsettled > len(one.waiting) for one in released) and time.monotonic() < deadline:
             self._receiver.settle(POLL_SECONDS / 2)
         self._receiver.settle()
-        self._commits.commit_and_wait(self._consumer, released)
+        is_committed = self._commits.commit_and_wait(self._consumer, released)
         for key in keys:
             self._partitions.pop(key, None)
+        return is_committed
 
-    def _drain(self, seconds: float) -> None:
-        """Deliver what is in flight, commit and leave the group."""
+    def _drain(self, seconds: float) -> bool:
+        """Deliver what is in flight, commit and leave the group; false if the brokers do not respond."""
         deadline = time.monotonic() + seconds
+        may_leave = True
         try:
             self._pipeline.release()
             self._pipeline.final_flush(seconds)
-            self._release(list(self._partitions), max(0.0, deadline - time.monotonic()))
+            may_leave = self._release(list(self._partitions), max(0.0, deadline - time.monotonic()))
         finally:
             if self._dead_letters is not None:
                 self._dead_letters.close()
-            with suppress(KafkaException, FatalError):  # the loop has met them before
-                self._consumer.close()
+            if may_leave:
+                with suppress(KafkaException, FatalError):  # the loop has met them before
+                    self._consumer.close()
             self._observe()
             self._log.write()
+        return may_leave
 
-    def _divide_quota(self) -> None:
-        """Limit requests and events to the share of the assigned partitions."""
+    def _divide_quota(self) -> bool:
+        """Limit requests and events to the share of the assigned partitions; false if brokers do not respond."""
         if not (self._limit or self._budget):
-            return
+            return True
         try:
             topics = self._consumer.list_topics(timeout=METADATA_SECONDS).topics
         except KafkaException as error:
             self._on_error(error.args[0])
-            return
+            return False
         partitions = sum(len(topic.partitions) for name, topic in topics.items() if self._is_subscribed(name))
         rate, budget = (
             share_per_second(whole, len(self._partitions), partitions) for whole in (self._limit, self._budget)
@@ -230,6 +255,7 @@ class KafkaConsumer:
             self._pipeline.limit_events(budget)
         self.counts.requests_per_second = rate
         self.counts.events_per_second = budget
+        return True
 
     def _is_subscribed(self, name: str) -> bool:
         return any(

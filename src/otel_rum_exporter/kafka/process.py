@@ -25,8 +25,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 def consume(
     settings: KafkaSettings, config: Config, host: str, port: int | None, announce: Callable[[int | None], None]
-) -> None:
+) -> bool:
     """Consume until SIGINT or SIGTERM, then drain; `announce` gets the port of the health server.
+
+    Returns whether it left the group, as `KafkaConsumer.run` does.
 
     Raises:
         OSError: if the port is in use.
@@ -44,7 +46,7 @@ def consume(
             raise FatalError(f"{error.args[0].str()}. To fix: correct the properties of librdkafka") from None
         health = Health(
             is_alive=lambda: time.monotonic() - consumer.ticked_seconds < STUCK_SECONDS,
-            is_ready=lambda: consumer.is_member and not consumer.is_stopping and shared.pipeline.has_room,
+            is_ready=lambda: consumer.is_ready,
             metrics=lambda: exposition(consumer.counts, shared.ledger),
         )
         server = None if port is None else HealthServer(host, port, health)
@@ -54,7 +56,7 @@ def consume(
             if server is not None:
                 server.start()
             announce(server.port if server else None)
-            consumer.run(drain_seconds)
+            return consumer.run(drain_seconds)
         finally:
             if server is not None:
                 server.close()

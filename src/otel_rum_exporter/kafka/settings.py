@@ -11,8 +11,9 @@ from .partition import Limits
 TOPICS = ("otlp_spans", "otlp_logs")
 """The default topics of the Collector's kafka exporter."""
 
+ASSIGNMENT = "partition.assignment.strategy"
 DEFAULTS = {
-    "partition.assignment.strategy": "cooperative-sticky",
+    ASSIGNMENT: "cooperative-sticky",
     "auto.offset.reset": "earliest",
     "allow.auto.create.topics": "false",
 }
@@ -21,7 +22,8 @@ DEFAULTS = {
 FIXED = {"enable.auto.commit": "false", "enable.auto.offset.store": "false", "enable.partition.eof": "false"}
 """Properties that guarantee delivery. They cannot be changed."""
 
-LIMITS = Limits(messages=5000, size_bytes=16 * 1024 * 1024)
+LIMITS = Limits(messages=5000, size_bytes=64 * 1024 * 1024)
+"""Messages of each partition, and bytes of all together, which are divided among the assigned partitions."""
 
 OWN = {"bootstrap.servers": "--brokers", "group.id": "--group"}
 """Properties that have an option."""
@@ -53,12 +55,18 @@ class KafkaSettings:
 
     def consumer(self) -> dict[str, str]:
         """Return the properties of the consumer."""
-        return {**DEFAULTS, **self._shared(), **self.properties, **FIXED, "group.id": self.group}
+        found = {**DEFAULTS, **self._shared(), **self.properties, **FIXED, "group.id": self.group}
+        if found.get("group.protocol") == "consumer" and ASSIGNMENT not in self.properties:
+            del found[ASSIGNMENT]  # with the protocol of Kafka 4, brokers assign
+        return found
 
     def producer(self) -> dict[str, str]:
-        """Return the properties of the producer of dead letters. A broker acknowledges each message once."""
+        """Return the properties of the producer of dead letters.
+
+        It is not idempotent, which needs a permission for the cluster. Redelivered messages are written again anyway.
+        """
         properties = {name: value for name, value in self.properties.items() if not name.startswith(_CONSUMER_ONLY)}
-        return {**self._shared(), **properties, "enable.idempotence": "true"}
+        return {**self._shared(), **properties, "acks": "all"}
 
     def _shared(self) -> dict[str, str]:
         # Failures are also events, which the consumer logs with their consequence.

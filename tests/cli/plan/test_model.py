@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from otel_rum_exporter.cli.plan.figures import CUSTOM, Figures
-from otel_rum_exporter.cli.plan.model import DAY_SECONDS, Load, Profile, plan
+from otel_rum_exporter.cli.plan.model import CPU_SECONDS_PER_SPAN, DAY_SECONDS, Load, Profile, plan
 from otel_rum_exporter.cli.plan.recorded import Recorded
 from otel_rum_exporter.exporter.event_budget import EventBudget
 from otel_rum_exporter.exporter.pipeline import Pipeline
@@ -110,6 +111,17 @@ def test_the_sample_rate_is_that_of_the_budget(sessions_per_second: int) -> None
     load, settled = SessionLoad(EventBudget(50, 0.0)), 3 * SESSION_SECONDS
     load.run(settled + 600, sessions_per_second)
     assert sum(load.rates[settled:]) / 600 == pytest.approx(expected, rel=CLOSE)
+
+
+def test_a_core_takes_what_consumers_were_measured_to_take() -> None:
+    """On average of the measurements in the docs: `make bench-kafka`."""
+    docs = (Path(__file__).parents[3] / "docs" / "scale.md").read_text("utf-8")
+    section = docs.partition("## Consumers of Kafka")[2].partition("\n## ")[0]
+    table = re.findall(r"^\| \d \| ([\d,]+) \|", section, re.MULTILINE)
+    others = re.findall(r"\d\d,\d{3}", section.partition("Other runs")[2].partition("\n\n")[0])
+    measured = [int(figure.replace(",", "")) for figure in table + others]
+    assert len(measured) == 9
+    assert pytest.approx(sum(measured) / len(measured), rel=CLOSE) == 1 / CPU_SECONDS_PER_SPAN
 
 
 def test_more_load_needs_more_of_everything() -> None:

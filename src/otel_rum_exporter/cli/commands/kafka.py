@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ from ..options import Command, read_config
     type=click.IntRange(1),
     default=LIMITS.size_bytes,
     show_default=True,
-    help="Most bytes of a partition in flight.",
+    help="Most bytes in flight, divided among the partitions of this process.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of /healthz, /readyz and /metrics.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port for these; 0 chooses a free one. [default: none]")
@@ -86,7 +87,7 @@ def kafka(
     \b
     Examples:
       otel-rum kafka --brokers kafka-1:9092,kafka-2:9092
-      otel-rum kafka --brokers kafka:9092 --topic '^otlp_.*' --dead-letter-topic rum_dead_letters --port 8080
+      otel-rum kafka --brokers kafka:9092 --topic '^otlp_spans' --dead-letter-topic rum_dead_letters --port 8080
       otel-rum kafka --brokers b-1.msk.example:9098 --msk-region eu-west-1
     """  # noqa: D301 - click's mark for a paragraph that is not wrapped
     settings = KafkaSettings(
@@ -95,6 +96,7 @@ def kafka(
         limits=Limits(max_in_flight, max_in_flight_bytes),
         properties=_properties(properties, properties_file),
     )
+    _check_patterns(settings)
     _check_dead_letter_topic(settings)
     config = read_config({}, os.environ)
     try:
@@ -104,13 +106,16 @@ def kafka(
     except ModuleNotFoundError as error:
         fail(not_installed(error.name, "kafka"), MISUSED)
     try:
-        consume(settings, config, host, port, lambda bound: _announce(settings, host, bound))
+        has_left = consume(settings, config, host, port, lambda bound: _announce(settings, host, bound))
     except ModuleNotFoundError as error:
         fail(not_installed(error.name, "kafka"), MISUSED)
     except (UndecodableError, FatalError) as error:
         fail(str(error), FAILED)
     except OSError as error:
         fail(why_not_listening(error, "--port"))
+    if not has_left:  # the interpreter's end would wait for brokers that do not respond
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _properties(given: tuple[str, ...], file: Path | None) -> dict[str, str]:
@@ -125,6 +130,18 @@ def _properties(given: tuple[str, ...], file: Path | None) -> dict[str, str]:
             fail(f"--property {text.partition('=')[0]}: {fault}", MISUSED)
         properties[name] = value
     return properties
+
+
+def _check_patterns(settings: KafkaSettings) -> None:
+    """Check the patterns, which both librdkafka and `re` match: the quota needs the number of all partitions."""
+    for topic in settings.topics:
+        if topic.startswith("^"):
+            if "[[:" in topic:
+                fail(f"--topic {topic}: is a pattern with a class of POSIX; use [a-z] or [0-9]", MISUSED)
+            try:
+                re.compile(topic)
+            except re.error as fault:
+                fail(f"--topic {topic}: is not a pattern ({fault})", MISUSED)
 
 
 def _check_dead_letter_topic(settings: KafkaSettings) -> None:

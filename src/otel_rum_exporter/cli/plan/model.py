@@ -21,9 +21,9 @@ QUOTA_MARGIN = 1.2
 
 QUOTA_STEP = 50
 
-CPU_SECONDS_PER_SPAN = 1 / 14_000
+CPU_SECONDS_PER_SPAN = 1 / 10_000
 CPU_SECONDS_PER_REQUEST = 0.00062
-"""Of one core, as docs/performance.md has them: the gateway with a spool, and a single request."""
+"""Of one core, as measured: docs/scale.md has the first, of consumers of Kafka, and docs/performance.md the second."""
 
 USED_SHARE = 0.6
 """The share of a core that a process uses at the peak: the rest is for the time after an outage."""
