@@ -290,7 +290,8 @@ def _one_user(block: str, reader: Reader, _: pytest.Pytester) -> None:
         exec(block, started)
         started["provider"].get_tracer("cookbook").start_span("chop").end()
         started["provider"].shutdown()
-    assert [view.metadata["pageId"] for view in reader.rum.events("chop")] == ["Settings", "Settings"]
+    assert [view.details["pageId"] for view in reader.rum.events("page_view_event")] == ["Settings", "Settings"]
+    assert [event.metadata["pageId"] for event in reader.rum.events("chop")] == ["Settings", "Settings"]
     assert len({event.user_id for event in reader.rum.events}) == 1
     assert len({event.session_id for event in reader.rum.events}) == 2
 

@@ -48,6 +48,7 @@ LINES = {
     "reading the session of a request failed": Cause("A function of yours raised the exception in the line."),
     "reading the session of a span failed": Cause("A function of yours raised the exception in the line."),
     "the page_views function failed": Cause("A function of yours raised the exception in the line."),
+    "page_view(…) makes no span": Cause("`page_view` has no provider to make its span, so the page view is not sent."),
     "storing the user id in": Cause("`state_directory` cannot be written."),
     "the event set by rum.event.type": Cause("`rum.event.details` violates RUM's schema of the type."),
     "the times of … are": Cause("A program sends OTLP with times in another unit."),

@@ -1,5 +1,10 @@
 // Sends OpenTelemetry of a page to the gateway: page loads, requests, clicks, errors, navigation and web vitals, each with
-// the session of this browser. Bundle it with your page. It needs the packages that it imports, and @opentelemetry/api.
+// the session of this browser. Bundle it with your page, for example with esbuild. It needs these packages:
+//
+//   npm install @opentelemetry/api @opentelemetry/api-logs @opentelemetry/browser-instrumentation \
+//     @opentelemetry/exporter-logs-otlp-http @opentelemetry/exporter-trace-otlp-http @opentelemetry/instrumentation \
+//     @opentelemetry/instrumentation-fetch @opentelemetry/instrumentation-user-interaction @opentelemetry/resources \
+//     @opentelemetry/sdk-logs @opentelemetry/sdk-trace-web @opentelemetry/web-common
 //
 // The gateway must allow the page's origin: OTEL_RUM_GATEWAY_ALLOWED_ORIGINS=https://shop.example
 import { logs } from "@opentelemetry/api-logs";

@@ -150,8 +150,8 @@ class Config:
     )
     page_views: PageViews = row(  # noqa: RUF009 - the default is immutable, though ruff cannot see it
         "auto",
-        "Served requests that are page views: `auto` guesses, `all` takes each successful GET, `none` takes none, also "
-        "no screens. In code also a function of a span; if it returns None, the exporter guesses.",
+        "Served requests that are page views: `auto` guesses, `all` takes each successful GET; with `none` neither "
+        "requests nor screens are. In code also a function of a span; if it returns None, the exporter guesses.",
         function_or(one_of("auto", "all", "none")),
     )
     excluded_names: tuple[str, ...] = row(
@@ -176,8 +176,8 @@ class Config:
     )
     max_events_per_second: float | None = row(
         None,
-        "Budget of events per second; above it, new sessions are sampled. Without it they are once RUM takes fewer "
-        "events than arrive for a minute; with 0, never. See [cost](cost.md#a-budget-of-events).",
+        "Budget of events per second; above it, new sessions are sampled. Without it, they are sampled after RUM took "
+        "fewer events than arrived for a minute; 0 switches sampling off. See [cost](cost.md#a-budget-of-events).",
         amount,
         shown="what RUM takes",
     )
@@ -188,8 +188,8 @@ class Config:
     )
     session_start: Literal["auto", "minted", "never"] = row(
         "auto",
-        "Sessions that get a `session_start_event`: `auto` those that this process created or the application named, "
-        "`minted` only the former, `never` none.",
+        "Sessions that get a `session_start_event`: with `auto` those that this process created or the application "
+        "named, with `minted` only those that this process created, with `never` no session.",
         one_of("auto", "minted", "never"),
     )
     url_query_parameters: tuple[str, ...] = row(

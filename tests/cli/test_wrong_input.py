@@ -256,6 +256,13 @@ def test_help_of_each_command_has_examples_and_the_words_of_each_choice(
                 assert f"--{name.replace('_', '-')} {setting.parse.form}" in ended.stdout
 
 
+def test_help_names_the_pages_that_the_settings_refer_to(call: Callable[..., Ended]) -> None:
+    """A terminal has no links."""
+    printed = " ".join(call("send", "--help").stdout.split())
+    assert "See docs/cost.md." in printed
+    assert "See docs/privacy.md." in printed
+
+
 def test_help_lists_every_exit_code(call: Callable[..., Ended]) -> None:
     """With its meaning."""
     output = call("--help").stdout

@@ -197,6 +197,11 @@ def test_lists_and_maps_that_are_no_secrets_stay(pairs: Any) -> None:
         ("your verification code is 123456", "your verification code is ***"),
         ("Incorrect API key provided: SECRET", "Incorrect API key provided: ***"),
         ("invalid token 'SECRET12'", "invalid token ***"),
+        ("password=a token: 'SECRET12' of", "password=*** token: *** of"),
+        ('Token: "SECRET12"', "Token: ***"),
+        ("token = 'SECRET12'", "token = ***"),
+        ("invalid token: SECRET12, retry", "invalid token: ***, retry"),
+        ("token:SECRET.12_ab", "token:***"),
         ("пароль: SECRET", "пароль: ***"),
         ("contraseña : SECRET", "contraseña : ***"),
         (

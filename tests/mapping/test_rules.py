@@ -89,7 +89,7 @@ SPANS: list[tuple[str, ReadableSpan]] = [
     ("an HTTP request served", make_span("GET", {"http.method": "GET", "http.status_code": 500}, kind=SERVER)),
     ("a screen shown", make_span("show", {"app.screen.name": "Home"})),
     (
-        "a call to a database or cache: `db.…`",
+        "a call to a database or cache, of kind CLIENT or by the scope of a library: `db.…`",
         make_span("GET /products/_doc/{id}", {"db.system": "elasticsearch", "http.method": "GET"}, kind=CLIENT),
     ),
     (
@@ -195,7 +195,7 @@ def test_exceptions_of_calls_and_of_what_is_left_out_are_no_errors_of_their_span
         "a name or scope in `EXCLUDED_NAMES`",
         "`rum.event.type` = `none`",
         "an HTTP request made",
-        "a call to a database or cache: `db.…`",
+        "a call to a database or cache, of kind CLIENT or by the scope of a library: `db.…`",
         "a call of an AWS SDK: `rpc.system` = `aws-api`",
         "a message sent or received: `messaging.system`",
     }

@@ -100,7 +100,9 @@ def test_an_exception_has_its_advice(error: Exception, advice: str) -> None:
     ("code", "advice"),
     [
         ("AccessDeniedException", "allow rum:PutRumEvents on "),
-        ("UnrecognizedClientException", "give the process AWS credentials"),
+        ("MissingAuthenticationTokenException", "give the process AWS credentials"),
+        ("UnrecognizedClientException", "check the AWS credentials of the process"),
+        ("InvalidSignatureException", "check the AWS credentials of the process"),
         ("ExpiredToken", "renew the AWS credentials"),
         ("ResourceNotFoundException", "check app monitor id and region"),
     ],

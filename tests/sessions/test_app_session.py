@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from otel_rum_exporter import RumSpanExporter
+from otel_rum_exporter import RumSessionProcessor, RumSpanExporter
 from otel_rum_exporter._uuid import UUID
 from otel_rum_exporter.config import SESSION_SILENCE_NS
 from otel_rum_exporter.local import LocalRum
@@ -104,6 +104,20 @@ def test_screens_are_numbered_within_their_session(set_up: SetUp, finished: InMe
         ("cart", 2, "soup", 1500.0),
         ("menu", 0, None, None),
     ]
+
+
+def test_page_view_without_a_provider_logs_the_fix(
+    set_up: SetUp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OpenTelemetry makes no span then, and says nothing."""
+    _, with_provider = set_up()
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
+    with_provider.page_view("menu")
+    assert not caplog.messages
+    RumSessionProcessor().page_view("menu")
+    (line,) = caplog.messages
+    assert "page_view('menu') makes no span" in line
+    assert "To fix: call trace.set_tracer_provider" in line
 
 
 def test_user_is_the_same_after_a_restart(set_up: SetUp, tmp_path: Path) -> None:

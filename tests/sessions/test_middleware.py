@@ -10,7 +10,9 @@ from typing import Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import _logs, trace
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, InMemoryLogRecordExporter
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -65,6 +67,31 @@ def test_events_of_a_request_are_in_the_browsers_session(get: Get, rum: LocalRum
     assert found["work"] == {(SESSION, USER)}
     assert set.union(*found.values()) == {(SESSION, USER)}
     assert (rum.refused, rum.dropped, rum.removed) == ((), (), ())
+
+
+def test_log_record_of_a_request_has_the_browsers_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is exported before the span of the request, from which it would inherit the session."""
+    finished = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call] # the SDK has no types here
+    logs = LoggerProvider(shutdown_on_exit=False)
+    logs.add_log_record_processor(BatchLogRecordProcessor(finished))
+    monkeypatch.setattr(_logs._internal, "_LOGGER_PROVIDER", logs)
+
+    def application(_: Any, start: Any) -> list[bytes]:
+        logs.get_logger("shop").emit(_logs.LogRecord(body="the coupon expired"))
+        start("200 OK", [])
+        return []
+
+    get = get_from_wsgi(RumSessionWsgiMiddleware(application))
+    for _ in range(2):
+        get(COOKIES)
+    logs.get_logger("shop").emit(_logs.LogRecord(body="between requests"))
+    logs.shutdown()
+    records = [record.log_record for record in finished.get_finished_logs()]
+    assert [(dict(record.attributes or {}).get("session.id"), record.body) for record in records] == [
+        (SESSION, "the coupon expired"),
+        (SESSION, "the coupon expired"),
+        (None, "between requests"),
+    ]
 
 
 def test_error_of_a_request_is_in_the_browsers_session(get: Get, rum: LocalRum, provider: TracerProvider) -> None:

@@ -16,7 +16,7 @@ from ..mapping.urls import scrub
 from . import MISUSED, fail
 from .output import report
 
-_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
+_LINK = re.compile(r"\[[^]]+\]\(([^)#]+)[^)]*\)")
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
@@ -109,8 +109,8 @@ def takes_settings(function: Callable[..., None], settings: Mapping[str, Setting
 
 
 def _help(setting: Setting) -> str:
-    """Return the help of a setting without the marks of the documentation."""
-    text = _LINK.sub(r"\1", setting.help).replace("`", "")
+    """Return the help of a setting without the marks of the documentation; a link becomes the path of its page."""
+    text = _LINK.sub(r"docs/\1", setting.help).replace("`", "")
     return f"{text} [{'' if setting.default == 'required' else 'default: '}{setting.default}]"
 
 

@@ -140,7 +140,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
     ),
     Rule("an exception as a span", _ERROR, fits=js_error.is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
     _library_rule(
-        "a call to a database or cache: `db.…`",
+        "a call to a database or cache, of kind CLIENT or by the scope of a library: `db.…`",
         fits=library_spans.is_call,
         having=library_spans.DATABASE,
         keeps_exceptions=False,

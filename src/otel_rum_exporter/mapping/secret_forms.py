@@ -129,7 +129,8 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
                  |{secret_words.WORDS_OF_PASSWORDS})
               \s(?:is|was|ist|est|es|:)\s?:?\s?['"]?)(?=[^\s'"\d]{{0,40}}\d)[^\s'"]{{4,}}
            | ((?:api|access)[ _-]key\s(?:provided|given|received|used)\s?:\s?)\S+
-           | ((?<!nexpected\s)\btoken\s)(?:'(?=\D{{0,40}}\d)[^\s']{{8,}}'|"(?=\D{{0,40}}\d)[^\s"]{{8,}}")""",
+           | ((?<!nexpected\s)\btoken\s?[:=]?\s?)(?:'(?=\D{{0,40}}\d)[^\s']{{8,}}'|"(?=\D{{0,40}}\d)[^\s"]{{8,}}")
+           | ((?<!nexpected\s)\btoken:\s?)(?=[a-z_.~+/=-]{{0,40}}\d)(?=\d{{0,40}}[a-z])[\w.~+/=-]{{8,}}(?![\w(\[])""",
         lambda found: next(filter(None, found.groups())) + MASK,
         re.IGNORECASE,
     ),

@@ -63,6 +63,6 @@ VALUE = rf"""(?:\\{{0,7}}"[^"\n]{{0,500}}"|\\{{0,7}}'[^'\n]{{0,500}}'|[\[(]{{1,3
     |[^\s'",;&)\]}}\\]+)"""
 
 HINTS_OF_PASSWORDS = (
-    *("assw", "assphrase", "asscode", "code ", "pin ", " key ", "token '", 'token "'),
+    *("assw", "assphrase", "asscode", "code ", "pin ", " key ", "token '", 'token "', "oken:", "oken ="),
     *(*ASCII_STEMS, *OTHER_STEMS),
 )

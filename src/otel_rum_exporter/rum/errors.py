@@ -67,6 +67,7 @@ _PERMISSION = (
 _CREDENTIALS = (
     "give the process AWS credentials, or set OTEL_EXPORTER_AWS_RUM_SIGNING=none where a resource policy allows it"
 )
+_WRONG_CREDENTIALS = "check the AWS credentials of the process: its key id, secret or session token is wrong"
 _SIGN_IN = "check the AWS profile, or OTEL_EXPORTER_AWS_RUM_IDENTITY_POOL_ID and its role"
 _REGION = "set OTEL_EXPORTER_AWS_RUM_REGION or AWS_REGION"
 
@@ -79,9 +80,9 @@ ERROR_CODES: dict[str, tuple[Disposition, str]] = {
     **dict.fromkeys(("ExpiredToken", "ExpiredTokenException"), (Disposition.WAIT, "renew the AWS credentials")),
     **dict.fromkeys(
         ("IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch"),
-        (Disposition.WAIT, _CREDENTIALS),
+        (Disposition.WAIT, _WRONG_CREDENTIALS),
     ),
-    "UnrecognizedClientException": (Disposition.WAIT, _CREDENTIALS),
+    "UnrecognizedClientException": (Disposition.WAIT, _WRONG_CREDENTIALS),
     **dict.fromkeys(
         ("RequestLimitExceeded", "RequestThrottled", "Throttling", "TooManyRequestsException"),
         (Disposition.THROTTLED, ""),

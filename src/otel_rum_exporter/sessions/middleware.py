@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from opentelemetry import trace
+from opentelemetry._logs import LoggerProvider, get_logger_provider
 
 from .._attributes import BY_BROWSER, NO_COOKIE, NOT_ISSUED
 from .._config_fields import share
@@ -31,7 +32,7 @@ AsgiApplication: TypeAlias = "Callable[[Any, Any, Any], Awaitable[None]]"
 WsgiApplication: TypeAlias = "Callable[[dict[str, Any], Any], Iterable[bytes]]"
 """https://asgi.readthedocs.io/en/latest/specs/www.html and https://peps.python.org/pep-3333/"""
 
-_prepared: weakref.WeakSet[trace.TracerProvider] = weakref.WeakSet()
+_prepared: weakref.WeakSet[trace.TracerProvider | LoggerProvider] = weakref.WeakSet()
 """Tracer providers to which a `RumSessionProcessor` was added."""
 
 
@@ -124,12 +125,16 @@ class _RumSession:
         return issued._replace(session=replace(issued.session, user_id=user_id))
 
     def _prepare(self) -> None:
-        """Add a processor to the tracer provider, once; an application may set its provider after its middleware."""
-        provider = self._tracer_provider or trace.get_tracer_provider()
-        add = getattr(provider, "add_span_processor", None)
-        if add is not None and provider not in _prepared:
-            _prepared.add(provider)
-            add(RumSessionProcessor())
+        """Add a processor to each provider, once; an application may set its providers after its middleware.
+
+        Log records need it as well: they are exported before the span of their request, from which they would inherit.
+        """
+        spans, logs = self._tracer_provider or trace.get_tracer_provider(), get_logger_provider()
+        for provider, method in ((spans, "add_span_processor"), (logs, "add_log_record_processor")):
+            add = getattr(provider, method, None)
+            if add is not None and provider not in _prepared:
+                _prepared.add(provider)
+                add(RumSessionProcessor())
 
 
 class RumSessionMiddleware(_RumSession):

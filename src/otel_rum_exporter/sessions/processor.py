@@ -86,6 +86,8 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
     def page_view(self, name: str) -> None:
         """Record that the application shows another screen; later spans belong to it."""
         screen = (self._app_session or self._start_app_session()).show(name)
+        if isinstance(self._tracer_provider or trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            self._log_no_provider(name)
         tracer = trace.get_tracer("otel_rum_exporter", VERSION, self._tracer_provider)
         tracer.start_span("page_view", context=Context(), attributes=_attributes(screen)).end()
 
@@ -189,6 +191,16 @@ class RumSessionProcessor(SpanProcessor, LogRecordProcessor):
         if app_session is None or screen is None or found.get(SESSION_ID) != app_session.id:
             return {}
         return {SCREEN: screen.name, SCREEN_SHOWN: False} if is_root else {SCREEN: screen.name}
+
+    def _log_no_provider(self, name: str) -> None:
+        """Log that OpenTelemetry's API makes no spans, because no provider is set."""
+        self._log.add(
+            "no provider",
+            "page_view(%r) makes no span, because there is no global TracerProvider. To fix: call "
+            "trace.set_tracer_provider before, or give RumSessionProcessor the argument tracer_provider.",
+            name[:100],
+        )
+        self._log.write()
 
     def _failed(self, error: Exception) -> None:
         self._log.add(

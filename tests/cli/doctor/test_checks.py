@@ -71,7 +71,7 @@ WRONG: dict[str, tuple[dict[str, str | None], set[str], str, str]] = {
         {"AWS_SECRET_ACCESS_KEY": "another"},
         {"app monitor"},
         "InvalidSignatureException",
-        "give the process AWS credentials",
+        "check the AWS credentials of the process",
     ),
     "a misspelt variable": (
         {f"{PREFIX}ENPOINT": "http://127.0.0.1:1"},
