@@ -37,6 +37,7 @@ from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.pending import PendingSpans
 from otel_rum_exporter.mapping.record_view import clock_unit_ns, epoch_ns, identifier
+from otel_rum_exporter.mapping.recorded_exception import RecordedException
 from otel_rum_exporter.mapping.redaction import STANDARD, Redactor
 from otel_rum_exporter.mapping.reported_exceptions import ReportedExceptions
 from otel_rum_exporter.mapping.rule import Decisions, Rule
@@ -54,7 +55,7 @@ SECOND_NS = 1_000_000_000
 KIB = 1024
 
 TEXT_CACHES = [
-    (256, 300),  # types of exceptions
+    *[(256, 300)] * 2,  # types of exceptions
     *[(1000, 256)] * 3,  # scopes; paths of health checks, of people and of programs
     *[(1000, 1024)] * 6,  # types of events, routes, names, labels; browsers and monitors
     (1024, 256),  # names of attributes
@@ -95,8 +96,7 @@ def _bounds(kept: Any) -> tuple[int, int]:
     [
         (custom._iso_second, 1000),
         (lambda number: js_error._stack_fields(f"E{number}", 100, STANDARD), 128),
-        (lambda number: stack_trace._other_chain(f"E{number}"), 128),
-        (lambda number: stack_trace._python_raised(f"E{number}"), 128),
+        (lambda number: stack_trace._parsed(f"E{number}"), 128),
         (lambda number: READER.session_uuid(f"{number}"), 10_000),
         (lambda number: READER.user_uuid(f"{number}"), 10_000),
     ],
@@ -116,7 +116,7 @@ def test_the_newest_results_are_kept(function: Callable[[int], object], results:
 
 
 def _misses() -> int:
-    cached = (custom._iso_second, js_error._stack_fields, stack_trace._other_chain, stack_trace._python_raised)
+    cached = (custom._iso_second, js_error._stack_fields, stack_trace._parsed)
     return sum(one.cache_info().misses for one in (*cached, READER.session_uuid, READER.user_uuid))
 
 
@@ -298,7 +298,7 @@ def _is_logged_once(nanos: int) -> bool:
 
 def _error_of(**attributes: str) -> dict[str, Any]:
     named = {f"exception.{name}": value for name, value in attributes.items()}
-    return js_error.js_error_details(named, 4000)
+    return js_error.js_error_details(RecordedException.of(named), 4000)
 
 
 def _failed_call(**attributes: str) -> dict[str, Any]:

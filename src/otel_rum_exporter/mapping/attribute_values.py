@@ -70,6 +70,8 @@ def json_text(value: object) -> str:
         return _as_text(value)
     if value.isascii():
         return value if type(value) is str else str(value)
+    if type(value) is str and value.isprintable():
+        return value  # surrogates are not printable
     return value.encode("utf-8", "replace").decode("utf-8")
 
 

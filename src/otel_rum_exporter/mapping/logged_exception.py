@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from .._attributes import ERROR_TYPES, EXCEPTION_MESSAGE, EXCEPTION_STACK, EXCEPTION_TYPE
+from .._attributes import EXCEPTION_MESSAGE, EXCEPTION_STACK, EXCEPTION_TYPE
 from ..rum.truncation import PYTHON_TRACEBACK
 from .log_view import LogView
 from .record_view import number, text
@@ -81,20 +81,6 @@ def of_log(view: LogView) -> Mapping[str, Any] | None:
     raised = raised_of(stack) if stack else None
     written = {EXCEPTION_TYPE: raised[0], EXCEPTION_MESSAGE: raised[1]} if raised else {}
     return {**view.attributes, **written, **{name: value for name, value in found.items() if value}}
-
-
-def completed(exception: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an exception with the lines of its stack, and with the type and message in it if it has no type."""
-    given = text(exception, EXCEPTION_STACK)
-    if given is None:
-        return exception
-    stack = with_lines(given)
-    if stack is not given:
-        exception = {**exception, EXCEPTION_STACK: stack}
-    raised = None if text(exception, *ERROR_TYPES) else raised_of(stack)
-    if raised is None:
-        return exception
-    return {**exception, EXCEPTION_TYPE: raised[0], EXCEPTION_MESSAGE: text(exception, EXCEPTION_MESSAGE) or raised[1]}
 
 
 def _of_members(members: Mapping[str, Any], *, is_error: bool, depth: int = 0) -> dict[str, Any] | None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .._attributes import (
     CODE_LINES,
-    EXCEPTION_MESSAGE,
-    EXCEPTION_STACK,
-    EXCEPTION_TYPE,
     RESOURCE_APP_MONITOR_ID,
     SERVICE_NAME,
     SESSION_ATTRIBUTES,
@@ -17,6 +13,7 @@ from .._attributes import (
 from .caches import BoundedDict, Caches, ObjectCache
 from .log_view import LogView
 from .record_view import Resource, View, identifier, number, text
+from .recorded_exception import RecordedException
 from .stack_trace import Raised, chain_of
 
 MAX_EXCEPTIONS = 10_000
@@ -25,6 +22,9 @@ MAX_CHARS = 1000
 
 LOGGED_AGAIN_NS = 5_000_000_000
 """The time in which an exception outside a trace can be logged again at another place."""
+
+_ANYWHERE = "*"
+"""The place of an exception that has no stack, and so may have been raised at any."""
 
 _Origin = tuple[Any, ...]
 _Process = tuple[tuple[str | None, ...], str | None]
@@ -51,39 +51,39 @@ class ReportedExceptions:
     """
 
     def __init__(self, caches: Caches) -> None:
-        self._in_traces: BoundedDict[tuple[_Origin, Raised], None] = caches.bounded("exceptions", MAX_EXCEPTIONS)
+        self._in_traces: BoundedDict[tuple[_Origin, str, str, str], None] = caches.bounded("exceptions", MAX_EXCEPTIONS)
         self._logged: BoundedDict[tuple[_Origin, Raised], _Logged] = caches.bounded("logged", MAX_EXCEPTIONS)
         self._process_of = ObjectCache(_process_of, MAX_RESOURCES).of
 
-    def is_new(self, view: View, time_ns: int, exception: Mapping[str, Any], *, is_provisional: bool = False) -> bool:
+    def is_new(self, view: View, time_ns: int, exception: RecordedException, *, is_provisional: bool = False) -> bool:
         """Return whether an exception was not sent before, and remember it.
 
         With `is_provisional`, its record is pending, and this is called again when it is resolved. Until then, its
         request may be unknown, so the exception is remembered for its span and for the parent, which it may leave next.
         """
-        kind = (text(exception, EXCEPTION_TYPE) or "").rpartition(".")[2][:MAX_CHARS]
-        message = (text(exception, EXCEPTION_MESSAGE) or "").partition("\n")[0][:MAX_CHARS]
-        chain = chain_of(text(exception, EXCEPTION_STACK) or "", kind)
-        own = Raised(kind, message, chain.place)
-        if view.trace_id:
-            origins, process = _pending_origins(view) if is_provisional else _origins(view), self._process(view)
-            is_sent = (
-                self._is_sent(origins[0], own)
-                or any(self._is_sent(origins[0], cause) for cause in chain.causes)
-                or bool(chain.members and all(self._is_sent(origins[0], one) for one in chain.members))
-                or self._was_logged(process, own, time_ns, is_provisional=is_provisional)
-            )
-            for one in (own, *chain.causes, *chain.members) if is_provisional or not is_sent else ():
-                for origin in origins:
-                    for known in (one, one.anywhere, one.anywhere._replace(type="")):
-                        self._in_traces[origin, known] = None
-                # An exception that ends a program leaves its spans first, and is logged outside of them afterwards.
-                if not is_sent:
-                    self._logged[process, one] = _Logged(time_ns, frozenset())
-            self._in_traces.trim()
-            self._logged.trim()
-            return not is_sent
-        return not chain.place or self._is_new_in_log(view, time_ns, exception, (own, *chain.causes))
+        kind = exception.own_type.rpartition(".")[2][:MAX_CHARS]
+        message = exception.message.partition("\n")[0][:MAX_CHARS]
+        place, causes, members = chain_of(exception.stack, kind)
+        own = Raised(kind, message, place)
+        if not view.trace_id:
+            return not place or self._is_new_in_log(view, time_ns, exception, (own, *causes))
+        origins, process = _pending_origins(view) if is_provisional else _origins(view), self._process(view)
+        is_sent = (
+            self._is_sent(origins[0], own)
+            or (causes and any(self._is_sent(origins[0], cause) for cause in causes))
+            or (members and all(self._is_sent(origins[0], one) for one in members))
+            or self._was_logged(process, own, time_ns, is_provisional=is_provisional)
+        )
+        if is_sent and not is_provisional:
+            return False
+        for one in (own, *causes, *members):
+            self._remember(origins, one)
+            # An exception that ends a program leaves its spans first, and is logged outside of them afterwards.
+            if not is_sent:
+                self._logged[process, one] = _Logged(time_ns, frozenset())
+        self._in_traces.trim()
+        self._logged.trim()
+        return not is_sent
 
     def _process(self, view: View) -> _Process:
         """Return what identifies the process of a record, and its session if it has one."""
@@ -92,12 +92,20 @@ class ReportedExceptions:
 
     def _is_sent(self, origin: _Origin, one: Raised) -> bool:
         """Return whether an exception was sent; one without a stack or a type equals one with any."""
-        known = self._in_traces
+        known, (kind, message, place) = self._in_traces, one
         return (
-            (origin, one if one.place else one.anywhere) in known
-            or (origin, Raised(one.type, one.message, "")) in known
-            or bool(one.message and (origin, Raised("", one.message, "")) in known)
+            (origin, kind, message, place or _ANYWHERE) in known
+            or (origin, kind, message, "") in known
+            or (message != "" and (origin, "", message, "") in known)
         )
+
+    def _remember(self, origins: tuple[_Origin, ...], one: Raised) -> None:
+        kind, message, place = one
+        known = self._in_traces
+        for origin in origins:
+            known[origin, kind, message, place] = None
+            known[origin, kind, message, _ANYWHERE] = None
+            known[origin, "", message, _ANYWHERE] = None
 
     def _was_logged(self, process: _Origin, one: Raised, time_ns: int, *, is_provisional: bool) -> bool:
         """Return whether a log record outside a trace sent an exception just before; it stands for one record only."""
@@ -109,16 +117,16 @@ class ReportedExceptions:
         return True
 
     def _is_new_in_log(
-        self, view: View, time_ns: int, exception: Mapping[str, Any], raised: tuple[Raised, ...]
+        self, view: View, time_ns: int, exception: RecordedException, raised: tuple[Raised, ...]
     ) -> bool:
         """Return whether an exception outside a trace was not logged before.
 
         The same statement with the same stack again is another exception, as in a loop.
         """
         origin = self._process(view)
-        line = number(exception, *CODE_LINES)
+        line = number(exception.attributes, *CODE_LINES)
         body = view.body if isinstance(view, LogView) else None
-        statement = (line if line is not None else str(body)[:MAX_CHARS], hash(text(exception, EXCEPTION_STACK)))
+        statement = (line if line is not None else str(body)[:MAX_CHARS], hash(exception.stack))
         for one in raised:
             logged = self._logged.get((origin, one))
             if logged is None or abs(time_ns - logged.time_ns) > LOGGED_AGAIN_NS or statement in logged.statements:

@@ -39,11 +39,6 @@ class Raised(NamedTuple):
     message: str
     place: str
 
-    @property
-    def anywhere(self) -> Raised:
-        """The same exception with any place."""
-        return Raised(self.type, self.message, "*")
-
 
 class Chain(NamedTuple):
     """The place where an exception was raised, the exceptions that caused it, and those that a group holds."""
@@ -212,12 +207,16 @@ def logged_in(text: str) -> tuple[str, str, str] | None:
 
 def chain_of(stack: str, kind: str) -> Chain:
     """Return where an exception of this type (without its module) was raised, and the exceptions in its stack."""
-    return _python_chain(*_python_raised(stack), kind) if is_python(stack) else _other_chain(stack)
+    parsed = _parsed(stack)
+    return parsed if isinstance(parsed, Chain) else _python_chain(parsed, kind)
 
 
 @lru_cache(maxsize=MAX_PARSED)
-def _other_chain(stack: str) -> Chain:
-    """Return the chain of a stack that is no Python traceback."""
+def _parsed(stack: str) -> Chain | list[_PythonRaised]:
+    """Return the chain of a stack, or the exceptions of a Python traceback that has several."""
+    if is_python(stack):
+        raised, place = _python_raised(stack)
+        return raised if len(raised) > 1 else Chain(raised[0].raised.place if raised else place)
     first = next(_frames(stack), None)
     place = first[0].place if first else stack.strip()[:MAX_LINE_CHARS]
     return Chain(place, tuple(_causes(stack[:MAX_CHARS])) if "Caused by: " in stack else ())
@@ -252,8 +251,7 @@ def _causes(stack: str) -> Iterator[Raised]:
             yield Raised(_short(found[1]), found[2] or "", frame[0].place)
 
 
-@lru_cache(maxsize=MAX_PARSED)
-def _python_raised(stack: str) -> tuple[Sequence[_PythonRaised], str]:
+def _python_raised(stack: str) -> tuple[list[_PythonRaised], str]:
     """Return the exceptions in a Python traceback, and the last place in it.
 
     An exception raised while another was handled has that one in its traceback too, but is an error of its own.
@@ -276,13 +274,9 @@ def _python_raised(stack: str) -> tuple[Sequence[_PythonRaised], str]:
     return raised, place
 
 
-def _python_chain(raised: Sequence[_PythonRaised], place: str, kind: str) -> Chain:
+def _python_chain(raised: Sequence[_PythonRaised], kind: str) -> Chain:
     """Return the chain of the last exception of a type, else of the last one."""
-    if len(raised) == 1:
-        return Chain(raised[0].raised.place)
     own = next((index for index in reversed(range(len(raised))) if raised[index].raised.type == kind), len(raised) - 1)
-    if own < 0:
-        return Chain(place)
     causes = tuple(one.raised for one in raised[:own] if one.is_cause)
     members = tuple(one.raised for one in raised[own + 1 :] if not one.is_group and not one.is_cause)
     return Chain(raised[own].raised.place, causes, members if raised[own].is_group else ())

@@ -11,6 +11,7 @@ from opentelemetry.trace import Status, StatusCode
 from otel_rum_exporter.mapping.events.js_error import JS_ERROR_EVENT, js_error_details
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.mapper import Mapper
+from otel_rum_exporter.mapping.recorded_exception import RecordedException
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.logs import make_log
 from tests.mapping.event_drafts import drafts_of, mapped, types
@@ -32,7 +33,7 @@ def exception(stack: str = STACK, message: str = "no") -> dict[str, str]:
 
 def test_a_python_exception_has_the_line_that_raised_it() -> None:
     """The innermost frame is the last of a Python traceback."""
-    assert js_error_details(exception(), 4000) == {
+    assert js_error_details(RecordedException.of(exception()), 4000) == {
         "version": "1.0.0",
         "type": "ValueError",
         "message": "no",
@@ -51,7 +52,7 @@ def test_a_python_exception_has_the_line_that_raised_it() -> None:
 )
 def test_a_javascript_exception_has_the_place_that_raised_it(stack: str) -> None:
     """The innermost frame is the first. The stack is unchanged because RUM applies source maps to it."""
-    details = js_error_details(exception(stack), 4000)
+    details = js_error_details(RecordedException.of(exception(stack)), 4000)
     assert details["stack"] == stack.replace("?v=SECRET", "")
     assert (details["filename"], details["lineno"], details["colno"]) == ("http://a.example:3000/app.js", 1, 20)
 
@@ -86,7 +87,11 @@ def test_a_stack_with_escaped_lines_is_read() -> None:
 
 def test_message_and_type_are_always_text() -> None:
     """RUM refuses an error without a text message."""
-    assert js_error_details({"exception.message": 42}, 4000) == {"version": "1.0.0", "type": "Error", "message": ""}
+    assert js_error_details(RecordedException.of({"exception.message": 42}), 4000) == {
+        "version": "1.0.0",
+        "type": "Error",
+        "message": "",
+    }
 
 
 @pytest.mark.parametrize(
@@ -240,5 +245,7 @@ def test_an_error_has_the_time_of_its_exception() -> None:
 
 def test_a_message_contains_no_secrets_of_urls() -> None:
     """HTTP libraries include the whole URL in their messages."""
-    details = js_error_details({"exception.message": "Max retries: https://u:p@a.example/x?token=SECRET refused"}, 4000)
+    details = js_error_details(
+        RecordedException.of({"exception.message": "Max retries: https://u:p@a.example/x?token=SECRET refused"}), 4000
+    )
     assert details["message"] == "Max retries: https://a.example/x refused"

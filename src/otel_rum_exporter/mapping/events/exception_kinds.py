@@ -167,7 +167,7 @@ def is_answer(view: View, kind: str, message: str) -> bool:
 
     It needs a request: on the first span of a process that is no request served, such an exception is an error.
     """
-    is_aborted = kind.rpartition(".")[2] == "Exception" and not message  # as gRPC's `context.abort` raises
+    is_aborted = not message and kind.rpartition(".")[2] == "Exception"  # as gRPC's `context.abort` raises
     if not (
         _is_answer_type(kind)
         or (view.kind is SERVER and _says_the_same(kind, view.status() or 0))
@@ -191,10 +191,7 @@ def is_cancellation(kind: str, message: str) -> bool:
 
     gRPC's AbortError is an answer, with a status of its own.
     """
-    if kind.startswith("grpc."):
-        return False
-    name = kind.replace("\\", ".").rpartition(".")[2]
-    return name in CANCELLATIONS and not _TIMED_OUT.search(message[:_MAX_CHARS])
+    return _is_cancellation_type(kind) and not _TIMED_OUT.search(message[:_MAX_CHARS])
 
 
 def is_cancelled_message(message: str) -> bool:
@@ -209,6 +206,11 @@ def _is_answer_type(kind: str) -> bool:
     if _is_in(module, FOREIGN_MODULES):
         return _is_in(module, ANSWER_MODULES)
     return _is_in(module, ANSWER_MODULES) or name in ANSWER_NAMES or ANSWER_PHRASES.fullmatch(name) is not None
+
+
+@cache_short_texts(MAX_CACHED_TYPES, _MAX_CHARS)
+def _is_cancellation_type(kind: str) -> bool:
+    return not kind.startswith("grpc.") and kind.replace("\\", ".").rpartition(".")[2] in CANCELLATIONS
 
 
 def _dotted(kind: str) -> str:

@@ -5,7 +5,7 @@ https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -23,9 +23,11 @@ from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import logged_exception, urls
+from ..attribute_values import json_text
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
 from ..record_view import CLIENT, PRODUCER, View, epoch_ns, number, text
+from ..recorded_exception import RecordedException
 from ..redaction import STANDARD, Redactor
 from ..secret_texts import scrub_text, without_blocks
 from ..span_view import SpanView
@@ -84,8 +86,8 @@ def has_exceptions(view: View) -> bool:
     return not isinstance(view, SpanView) or bool(view.events) or view.keys.has(EXCEPTION_ATTRIBUTES)
 
 
-def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield time (ns since the epoch) and attributes of each exception on a span or log record that is an error.
+def exceptions(view: View) -> Iterator[tuple[int, RecordedException]]:
+    """Yield time (ns since the epoch) and content of each exception on a span or log record that is an error.
 
     Not those of a call to another service: the span that they reach reports them, and handled ones are no errors. Not
     answers of a framework below 500, and not cancellations.
@@ -93,44 +95,46 @@ def exceptions(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if _is_call(view) and not view.is_local_root:
         return
     for time_ns, exception in recorded(view):
-        kind, message = text(exception, *ERROR_TYPES) or "", text(exception, EXCEPTION_MESSAGE) or ""
-        if not _is_expected(view, kind, message) and not _is_group_of_expected(view, kind, exception):
+        kind, message = exception.type, exception.message
+        if is_answer(view, kind, message) or is_cancellation(kind, message):
+            continue
+        if not (kind.endswith("ExceptionGroup") and _has_only_expected(view, exception)):
             yield time_ns, exception
 
 
-def _is_expected(view: View, kind: str, message: str) -> bool:
-    return is_answer(view, kind, message) or is_cancellation(kind, message)
-
-
-def _is_group_of_expected(view: View, kind: str, exception: Mapping[str, Any]) -> bool:
+def _has_only_expected(view: View, group: RecordedException) -> bool:
     """Return whether a group has only exceptions that are no errors, as task groups of web frameworks raise."""
-    if not kind.endswith("ExceptionGroup"):
-        return False
-    members = chain_of(text(exception, EXCEPTION_STACK) or "", kind.rpartition(".")[2]).members
-    return bool(members) and all(_is_expected(view, one.type, one.message) for one in members)
+    members = chain_of(group.stack, group.type.rpartition(".")[2]).members
+    return bool(members) and all(
+        is_answer(view, one.type, one.message) or is_cancellation(one.type, one.message) for one in members
+    )
 
 
-def recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield time and attributes of each exception that a span or log record carries, error or not."""
-    for time_ns, exception in _recorded(view):
-        yield time_ns, logged_exception.completed(exception)
-
-
-def _recorded(view: View) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def recorded(view: View) -> Iterator[tuple[int, RecordedException]]:
+    """Yield time and content of each exception that a span or log record carries, error or not."""
     if isinstance(view, LogView):
         if is_logged_error(view):
-            fallback = view.body if isinstance(view.body, str) else view.name
-            own = logged_exception.completed(view.attributes) if is_exception(view) else logged_exception.of_log(view)
-            exception = own or view.attributes
-            yield view.end_ns, {**exception, EXCEPTION_MESSAGE: _logged_message(exception) or fallback}
+            yield view.end_ns, _of_log(view)
     elif isinstance(view, SpanView):
         if is_exception(view):
             exception = _as_otel_exception(view) if _is_splunk_error(view) else view.attributes
             message = text(exception, EXCEPTION_MESSAGE) or view.span.status.description or ""
-            yield view.end_ns, {**exception, EXCEPTION_MESSAGE: message}
+            yield view.end_ns, RecordedException.of({**exception, EXCEPTION_MESSAGE: message})
         for event in view.events:
             if event.name == "exception":
-                yield epoch_ns(event.timestamp) or view.end_ns, plain(event.attributes)
+                yield epoch_ns(event.timestamp) or view.end_ns, RecordedException.of(plain(event.attributes))
+
+
+def _of_log(view: LogView) -> RecordedException:
+    fallback = view.body if isinstance(view.body, str) else view.name
+    if is_exception(view):
+        own = RecordedException.of(view.attributes)
+        return own._replace(message=json_text(_logged_message(own.message, own.stack, own.own_type) or fallback))
+    found = logged_exception.of_log(view) or view.attributes
+    message = _logged_message(
+        *(text(found, name) or "" for name in (EXCEPTION_MESSAGE, EXCEPTION_STACK, EXCEPTION_TYPE))
+    )
+    return RecordedException.of({**found, EXCEPTION_MESSAGE: message or fallback})
 
 
 def _is_call(view: View) -> bool:
@@ -138,14 +142,13 @@ def _is_call(view: View) -> bool:
     return view.kind is CLIENT or view.kind is PRODUCER
 
 
-def _logged_message(exception: Mapping[str, Any]) -> str | None:
+def _logged_message(message: str, stack: str, kind: str) -> str:
     """Return the message of a logged exception, taken from its traceback.
 
     OpenTelemetry's `logging` handler records only the exception's first argument as its message: 2 for a missing
     file. Spans record the whole message, and both must become one error.
     """
-    message = text(exception, EXCEPTION_MESSAGE)
-    written = _written_message(text(exception, EXCEPTION_STACK) or "", text(exception, EXCEPTION_TYPE) or "")
+    written = _written_message(stack, kind)
     # A traceback whose text starts with the message has notes added to it.
     return message if written is None or (message and written.startswith(message)) else written
 
@@ -177,28 +180,27 @@ def is_logged_error(view: LogView, _: Config | None = None) -> bool:
     return is_named or is_exception(view) or logged_exception.of_log(view) is not None
 
 
-def js_error(timestamp_ns: int, exception: Mapping[str, Any], redactor: Redactor = STANDARD) -> EventDraft:
+def js_error(timestamp_ns: int, exception: RecordedException, redactor: Redactor = STANDARD) -> EventDraft:
     """Return the error event of an exception."""
     return EventDraft(JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS, redactor))
 
 
 def js_error_details(
-    exception: Mapping[str, Any], max_stack_chars: int, redactor: Redactor = STANDARD
+    exception: RecordedException, max_stack_chars: int, redactor: Redactor = STANDARD
 ) -> dict[str, Any]:
     """Return an exception in RUM's form, also for use inside an `http_event`."""
     details: dict[str, Any] = {
         "version": VERSION,
-        "type": cut(scrub_text(text(exception, *ERROR_TYPES) or "Error"), MAX_MESSAGE_CHARS),
-        "message": cut(redactor.text(EXCEPTION_MESSAGE, text(exception, EXCEPTION_MESSAGE) or ""), MAX_MESSAGE_CHARS),
+        "type": cut(scrub_text(exception.type or "Error"), MAX_MESSAGE_CHARS),
+        "message": cut(redactor.text(EXCEPTION_MESSAGE, exception.message), MAX_MESSAGE_CHARS),
     }
-    stack = text(exception, EXCEPTION_STACK)
-    file_name = text(exception, *CODE_FILES)
+    file_name = text(exception.attributes, *CODE_FILES)
     if file_name:
         details["filename"] = redactor.file("filename", file_name)
-        line = number(exception, *CODE_LINES)
+        line = number(exception.attributes, *CODE_LINES)
         details |= {} if line is None else {"lineno": line}
-    if stack:
-        details.update(_stack_fields(stack, max_stack_chars, redactor))
+    if exception.stack:
+        details.update(_stack_fields(exception.stack, max_stack_chars, redactor))
     return details
 
 

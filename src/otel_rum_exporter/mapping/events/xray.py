@@ -8,11 +8,11 @@ https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..._attributes import CALLED_SERVICES, CONTENT_LENGTHS, EXCEPTION_STACK, SERVICE_NAME
+from ..._attributes import CALLED_SERVICES, CONTENT_LENGTHS, SERVICE_NAME
 from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut
@@ -192,11 +192,7 @@ def _cause(view: SpanView) -> dict[str, Any]:
     cause: dict[str, Any] = {"type": cut(error["type"], MAX_TYPE_CHARS)}
     if error.get("message"):
         cause["message"] = cut(error["message"], MAX_MESSAGE_CHARS)
-    stack = next((_stack(exception) for _, exception in exceptions(view)), [])
+    stack = next((frames(exception.stack) for _, exception in exceptions(view)), [])
     if stack:
         cause["stack"] = stack
     return cause
-
-
-def _stack(exception: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return frames(text(exception, EXCEPTION_STACK) or "")
