@@ -53,6 +53,16 @@ def test_details_in_any_script_are_json_as_text(text: str) -> None:
     assert json.loads(event.json)["details"] == orjson.dumps(details).decode()
 
 
+@pytest.mark.parametrize("text", ["plain", "\u00e9", "\u6587\u5b57", "\U0001f600"])
+def test_a_stack_is_encoded_like_any_other_text(text: str) -> None:
+    """Also the first time, among other members, and alone."""
+    stack = f'{text} at "C:\\temp\\a.py"\n\t\x00\x7f'
+    for details in ({"type": text, "stack": stack}, {"stack": stack, "message": stack}, {"stack": stack}):
+        for event in (encoded(details), encoded(details)):
+            assert event is not None
+            assert json.loads(event.json)["details"] == orjson.dumps(details).decode()
+
+
 def test_trimming_removes_links_then_events_then_long_texts_then_attributes() -> None:
     """In the documented order."""
     details = {"links": [1], "events": [2], "attributes": {f"k{n}": "x" * 100 for n in range(8)}, "name": "n" * 5000}

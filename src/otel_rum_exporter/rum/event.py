@@ -31,6 +31,9 @@ TRUNCATED = "truncated"
 MAX_SESSION_METADATA = 256
 """The resources whose metadata's size is remembered."""
 
+MAX_STACKS = 128
+"""The stacks whose JSON is remembered, each of at most `MAX_EVENT_BYTES` characters."""
+
 ID = slice(len('{"id":"'), len('{"id":"') + 36)
 """The part of an event's JSON that is its id."""
 
@@ -103,18 +106,17 @@ def encode(
 ) -> RumEvent | None:
     """Return an encoded event, trimmed to RUM's limit; None if it still exceeds it."""
     kind, timestamp_ns, content = draft.type, draft.timestamp_ns, draft.details
-    details = orjson.dumps(content)
-    event = RumEvent.of(event_id, timestamp_ns, kind, _as_text(details), metadata, session_metadata, record)
+    event = RumEvent.of(event_id, timestamp_ns, kind, _as_text(content), metadata, session_metadata, record)
     room = _room(session_metadata)
     if len(event.json) - _LEAST_FIXED_BYTES <= room:
         return event
     room -= len(kind)
-    if _wire_bytes(details) + _wire_bytes(metadata.encode()) <= room:
+    if _wire_bytes(orjson.dumps(content)) + _wire_bytes(metadata.encode()) <= room:
         return event
     for smaller, cut in trimmings(content, {**orjson.loads(metadata), TRUNCATED: True}):
-        details, own = orjson.dumps(smaller), orjson.dumps(cut)
-        if _wire_bytes(details) + _wire_bytes(own) <= room:
-            text = _as_text(details)
+        own = orjson.dumps(cut)
+        if _wire_bytes(orjson.dumps(smaller)) + _wire_bytes(own) <= room:
+            text = _as_text(smaller)
             return RumEvent.of(event_id, timestamp_ns, kind, text, own.decode(), session_metadata, record)
     return None
 
@@ -125,11 +127,26 @@ def _room(session_metadata: str) -> int:
     return MAX_EVENT_BYTES - FIXED_BYTES - _wire_bytes(session_metadata.encode())
 
 
-def _as_text(json: bytes) -> str | orjson.Fragment:
-    """Return JSON that becomes a text in other JSON. To decode UTF-8 and encode it again takes twice as long."""
-    if json.isascii():
-        return json.decode()
-    return orjson.Fragment(b'"%b"' % json.replace(b"\\", rb"\\").replace(b'"', rb"\""))
+def _as_text(details: Mapping[str, Any]) -> str | orjson.Fragment:
+    """Return details as JSON that becomes a text in other JSON."""
+    stack = details.get("stack")
+    if isinstance(stack, str) and len(stack) <= MAX_EVENT_BYTES and [*details][-1] == "stack":
+        # The longest text of an event by far, and an application fails repeatedly at the same places.
+        others = orjson.dumps({**details, "stack": ""})
+        return orjson.Fragment(b'"%b%b}"' % (_escaped(others[: -len('"}')]), _escaped_end(stack)))
+    json = orjson.dumps(details)
+    return json.decode() if json.isascii() else orjson.Fragment(b'"%b"' % _escaped(json))
+
+
+@lru_cache(maxsize=MAX_STACKS)
+def _escaped_end(text: str) -> bytes:
+    """Return the JSON of a text after its first quote, escaped."""
+    return _escaped(orjson.dumps(text)[1:])
+
+
+def _escaped(json: bytes) -> bytes:
+    """Return JSON as it is inside a JSON string. To decode UTF-8 and encode it again takes twice as long."""
+    return json.replace(b"\\", rb"\\").replace(b'"', rb"\"")
 
 
 def _wire_bytes(json: bytes) -> int:
