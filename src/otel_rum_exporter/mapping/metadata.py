@@ -32,6 +32,7 @@ from .._version import VERSION
 from ..config import Config
 from . import routes, urls
 from .attribute_values import json_text
+from .caches import cache_short_texts
 from .log_view import PAGE_VIEW_RECORD
 from .path_ids import mask_path
 from .record_view import CLIENT, PRODUCER, SERVER, View, text
@@ -94,6 +95,8 @@ _RELEVANT = _OF_DOCUMENT | {
 }
 """All attributes that set metadata of the trace; most spans have none."""
 
+_BESIDE_SCREENS = _RELEVANT - _SCREENS
+
 _MOBILE_SYSTEMS = frozenset({"android", "ios", "ipados"})
 _RELEASE_ID = re.compile(r"[a-zA-Z0-9_\-:/.]{1,200}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -140,6 +143,8 @@ def of_trace(view: View) -> dict[str, Any]:
     if is_caller:
         screen = _scrubbed(view, *SCREEN_NAMES)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
+    if view.kind is not SERVER and not view.keys.may_have(_BESIDE_SCREENS):
+        return _of_screen(_scrubbed(view, *SCREEN_NAMES) or "")
     found = {key: _label(view, key, names) for key, names in view.keys.cached(_trace_keys)}
     if view.keys.has(_OF_DOCUMENT):
         document = None if view.kind is SERVER else _document_url(view)
@@ -149,6 +154,12 @@ def of_trace(view: View) -> dict[str, Any]:
         found["browserLanguage"] = _first_language(view.header("accept_language"))
     found["pageId"] = page_id(view)
     return {key: _cut(value) for key, value in found.items() if value} | _position(view)
+
+
+@cache_short_texts(1000, 1024)
+def _of_screen(screen: str) -> dict[str, Any]:
+    """Return the metadata of a screen, the same object for all spans on it."""
+    return {"title": _cut(screen), "pageId": _cut(screen)} if screen else {}
 
 
 def _trace_keys(names: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:

@@ -90,6 +90,9 @@ _WITHOUT_CONTENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 _CONTENT_TYPES = ("http.response.header.content_type", "http.response.header.content-type")
 """Python's instrumentations write `_` in the names of headers, those of other languages `-`."""
 
+_OF_VISIT = frozenset({INTERACTION, SCREEN_PARENT_MILLIS, REFERRER, PREVIOUS_URL})
+"""Attributes without which a page view has only a page."""
+
 MAX_CACHED_AGENTS = 1000
 MAX_AGENT_CHARS = 1024
 
@@ -151,20 +154,28 @@ def page_view(view: View, config: Config) -> Sequence[EventDraft]:
         return ()
     shown = page_id(view) or view.redactor.name(view.name)
     details: dict[str, Any] = {"version": VERSION, "pageId": shown}
+    if view.keys.may_have(_OF_VISIT):
+        details.update(_visit(view, shown, config))
+    return (EventDraft(PAGE_VIEW_EVENT, view.start_ns, details),)
+
+
+def _visit(view: View, shown: str, config: Config) -> dict[str, Any]:
+    """Return the position of a page view in its session, and what was shown before."""
+    found: dict[str, Any] = {}
     interaction = view.integer(INTERACTION)
     if interaction is not None:
-        details |= {"interaction": interaction, "pageInteractionId": f"{shown}-{interaction}"}
+        found |= {"interaction": interaction, "pageInteractionId": f"{shown}-{interaction}"}
         parent = view.text(*PARENT_SCREENS)
         if parent and interaction > 0:
-            details["parentPageInteractionId"] = f"{view.redactor.name(parent)}-{interaction - 1}"
+            found["parentPageInteractionId"] = f"{view.redactor.name(parent)}-{interaction - 1}"
     millis_before = view.number(SCREEN_PARENT_MILLIS)
     if millis_before is not None:
-        details["timeOnParentPage"] = millis_before
+        found["timeOnParentPage"] = millis_before
     referrer = view.header("referer") or view.text(PREVIOUS_URL)
     if referrer:
-        details["referrer"] = view.redactor.url("referrer", referrer, config.url_query_parameters)
-        details["referrerDomain"] = urls.hostname(referrer) or ""
-    return (EventDraft(PAGE_VIEW_EVENT, view.start_ns, details),)
+        found["referrer"] = view.redactor.url("referrer", referrer, config.url_query_parameters)
+        found["referrerDomain"] = urls.hostname(referrer) or ""
+    return found
 
 
 def route_change(view: SpanView) -> EventDraft:
