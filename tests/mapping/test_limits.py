@@ -45,7 +45,7 @@ from otel_rum_exporter.mapping.sampling import Sampling, with_rate
 from otel_rum_exporter.mapping.secret_texts import scrub_text
 from otel_rum_exporter.mapping.span_view import SpanView
 from otel_rum_exporter.mapping.stack_trace import application_frame, chain_of
-from otel_rum_exporter.rum.event import RumEvent
+from otel_rum_exporter.rum.event import RumEvent, _escaped_end
 from tests.logs import make_log
 from tests.mapping.event_drafts import mapped, types
 from tests.spans import APP_MONITOR_ID, START_NS, exception_event, make_config, make_span
@@ -57,10 +57,11 @@ KIB = 1024
 TEXT_CACHES = [
     *[(256, 300)] * 2,  # types of exceptions
     *[(1000, 256)] * 3,  # scopes; paths of health checks, of people and of programs
-    *[(1000, 1024)] * 6,  # types of events, routes, names, labels; browsers and monitors
+    *[(1000, 1024)] * 7,  # types of events, routes, names, labels; browsers and monitors; screens
     (1024, 256),  # names of attributes
     *[(2048, 160)] * 2,  # values of attributes and other texts
-    *[(4096, 128)] * 2,  # segments of paths
+    *[(4096, 128)] * 3,  # segments of paths and of URLs
+    (4096, 256),  # URLs without their last segment
 ]
 """The number of results that each function of texts keeps, and the length of their texts."""
 
@@ -97,6 +98,7 @@ def _bounds(kept: Any) -> tuple[int, int]:
         (custom._iso_second, 1000),
         (lambda number: js_error._stack_fields(f"E{number}", 100, STANDARD), 128),
         (lambda number: stack_trace._parsed(f"E{number}"), 128),
+        (lambda number: _escaped_end(f"E{number}"), 128),
         (lambda number: READER.session_uuid(f"{number}"), 10_000),
         (lambda number: READER.user_uuid(f"{number}"), 10_000),
     ],
@@ -116,7 +118,7 @@ def test_the_newest_results_are_kept(function: Callable[[int], object], results:
 
 
 def _misses() -> int:
-    cached = (custom._iso_second, js_error._stack_fields, stack_trace._parsed)
+    cached = (custom._iso_second, js_error._stack_fields, stack_trace._parsed, _escaped_end)
     return sum(one.cache_info().misses for one in (*cached, READER.session_uuid, READER.user_uuid))
 
 

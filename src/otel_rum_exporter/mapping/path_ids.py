@@ -107,13 +107,15 @@ def is_id(segment: str) -> bool:
     return bool(_FORMS.fullmatch(segment)) or _is_random(segment)
 
 
-@cache_short_texts(4096, MAX_SEGMENT_CHARS)
-def _harmless(segment: str) -> str | None:
+def harmless(segment: str) -> str | None:
     """Return a masked segment; None if it may have a secret, or be the folder of a person's files."""
     if segment.isdecimal():
         return MASK
     masked = _masked(segment)
     return None if masked in _FOLDERS_OF_PEOPLE or _MAY_HAVE_SECRET.search(masked) else masked
+
+
+_harmless = cache_short_texts(4096, MAX_SEGMENT_CHARS)(harmless)
 
 
 @cache_short_texts(4096, MAX_SEGMENT_CHARS)

@@ -92,12 +92,14 @@ def _scrub(text: str) -> str:
     return text
 
 
+def may_be_webhook(url: str) -> bool:
+    """Return whether a URL, or a part of one, can be that of a webhook."""
+    return _has_any(_WEBHOOKS.hints, url)
+
+
 def scrub_webhook(url: str) -> str:
     """Return a URL without the secret that is the path of a webhook."""
-    for hint in _WEBHOOKS.hints:
-        if hint in url:
-            return _WEBHOOKS.pattern.sub(_WEBHOOKS.replacement, url)
-    return url
+    return _WEBHOOKS.pattern.sub(_WEBHOOKS.replacement, url) if may_be_webhook(url) else url
 
 
 def scrub_file(path: str) -> str:

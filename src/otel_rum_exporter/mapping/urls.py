@@ -9,13 +9,16 @@ import re
 from collections.abc import Collection
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
-from .path_ids import mask_path
-from .secret_texts import scrub_webhook
+from .caches import cache_short_texts
+from .path_ids import MASK, MAX_SEGMENT_CHARS, harmless, mask_path
+from .secret_texts import may_be_webhook, scrub_webhook
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 _PLAIN = re.compile(r"(https?://\w[\w.~%+,=&!$'()*-]*(?::\d{1,5})?)(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
 """Nearly every URL up to its query, as the part before its path and the path; it needs no parsing."""
+
+_PLAIN_SEGMENT = re.compile(r"[\w.~:%+,=&!$'()*-]*", re.ASCII).fullmatch
 
 _ENTRIES = frozenset({"", "/index.html"})
 """Paths of documents that hold a whole application."""
@@ -52,16 +55,45 @@ def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
 
 def exported(url: str, allowed_parameters: Collection[str] = ()) -> str:
     """Return a URL as it is sent: scrubbed, and with the ids of its path masked."""
-    plain = None if allowed_parameters else _PLAIN.match(url)
-    if plain:
-        base, path = plain.groups()
-        return scrub_webhook(base + mask_path(path)) if path else base
+    if not allowed_parameters and url.isascii():
+        clean = _exported_plain(url)
+        if clean is not None:
+            return clean
     found = scrub(url, allowed_parameters)
     start = found.find("/", found.find("://") + 3) if "://" in found else 0
     if start < 0:
         return found
     path, mark, query = found[start:].partition("?")
     return f"{scrub_webhook(found[:start] + mask_path(path))}{mark}{query}"
+
+
+def _exported_plain(url: str) -> str | None:
+    """Return the same of a URL in ASCII whose parts have no secret, as nearly all; None for any other."""
+    whole = url.partition("?")[0]
+    if "#" in whole:
+        whole = whole.partition("#")[0]
+    folder, _, name = whole.rpartition("/")
+    clean = _plain_folder(folder)
+    # Most ids are numbers. They are rarely the same, so that a cache does not help.
+    masked = MASK if name.isdecimal() else _plain_segment(name)
+    return None if clean is None or masked is None else f"{clean}/{masked}"
+
+
+@cache_short_texts(4096, 256)
+def _plain_folder(folder: str) -> str | None:
+    """Return a URL without its last segment, and with the ids of its path masked; None if it may have a secret."""
+    plain = _PLAIN.fullmatch(folder)
+    if plain is None or may_be_webhook(folder):
+        return None
+    base, path = plain.groups()
+    segments = [*map(_plain_segment, path.split("/"))] if path else [""]
+    return None if None in segments else f"{base}{'/'.join(segments)}"  # type: ignore[arg-type] # none is None
+
+
+@cache_short_texts(4096, MAX_SEGMENT_CHARS)
+def _plain_segment(segment: str) -> str | None:
+    """Return a masked segment of a path; None if it may have a secret."""
+    return harmless(segment) if _PLAIN_SEGMENT(segment) and not may_be_webhook(segment) else None
 
 
 def compose(scheme: str | None, host: str | None, port: int | None, target: str) -> str:
