@@ -25,7 +25,9 @@ class BoundedDict(OrderedDict[K, V]):
 
     def trim(self) -> None:
         """Remove the oldest entries beyond `max_size`."""
-        if len(self) <= self.max_size and len(self._group) == 1:
+        if len(self._group) == 1:
+            for _ in range(len(self) - self.max_size):
+                self.popitem(last=False)
             return
         fair = self.max_size // len(self._group)
         excess = sum(map(len, self._group.values())) - self.max_size

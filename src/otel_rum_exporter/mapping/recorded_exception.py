@@ -6,15 +6,17 @@ Apart from `js_error`, because the record of exceptions that were sent reads the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from .._attributes import EXCEPTION_MESSAGE, EXCEPTION_STACK, EXCEPTION_TYPE
-from .record_view import text
+from .attribute_values import json_text
 from .stack_trace import raised_of, with_lines
 
 
-class RecordedException(NamedTuple):
-    """The parts of an exception; a part that is missing is empty.
+@dataclass(slots=True)
+class RecordedException:
+    """The parts of an exception, which never change; a part that is missing is empty.
 
     `own_type` is `exception.type`, and `type` the same, else `error.type`.
     """
@@ -28,11 +30,18 @@ class RecordedException(NamedTuple):
     @classmethod
     def of(cls, attributes: Mapping[str, Any]) -> RecordedException:
         """Read an exception. Without a type, it has the type and message in its stack."""
-        own_type = text(attributes, EXCEPTION_TYPE) or ""
-        kind = own_type or text(attributes, "error.type") or ""
-        message = text(attributes, EXCEPTION_MESSAGE) or ""
-        stack = with_lines(text(attributes, EXCEPTION_STACK) or "")
-        raised = None if kind else raised_of(stack)
-        if raised is not None:
-            own_type, kind, message = raised[0], raised[0], message or raised[1]
+        own_type = kind = _text(attributes.get(EXCEPTION_TYPE))
+        message = _text(attributes.get(EXCEPTION_MESSAGE))
+        stack = with_lines(_text(attributes.get(EXCEPTION_STACK)))
+        if not kind:
+            kind = _text(attributes.get("error.type"))
+            raised = None if kind else raised_of(stack)
+            if raised is not None:
+                own_type, kind, message = raised[0], raised[0], message or raised[1]
         return cls(own_type, kind, message, stack, attributes)
+
+
+def _text(value: object) -> str:
+    if type(value) is str and value.isascii():
+        return value
+    return json_text(value) if isinstance(value, str) else ""

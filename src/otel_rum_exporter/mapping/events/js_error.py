@@ -6,6 +6,7 @@ https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -129,7 +130,7 @@ def _of_log(view: LogView) -> RecordedException:
     fallback = view.body if isinstance(view.body, str) else view.name
     if is_exception(view):
         own = RecordedException.of(view.attributes)
-        return own._replace(message=json_text(_logged_message(own.message, own.stack, own.own_type) or fallback))
+        return replace(own, message=json_text(_logged_message(own.message, own.stack, own.own_type) or fallback))
     found = logged_exception.of_log(view) or view.attributes
     message = _logged_message(
         *(text(found, name) or "" for name in (EXCEPTION_MESSAGE, EXCEPTION_STACK, EXCEPTION_TYPE))
