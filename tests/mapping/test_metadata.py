@@ -80,6 +80,13 @@ def test_a_screen_sets_its_position_in_the_session() -> None:
     assert trace(attributes, SpanKind.INTERNAL) == expected
 
 
+def test_all_spans_on_a_screen_share_its_metadata() -> None:
+    """So it is encoded once for all of them."""
+    screen = {"app.screen.name": "Order 4711"}
+    assert trace(screen, SpanKind.INTERNAL) == {"title": "Order *", "pageId": "Order *"}
+    assert trace(screen, SpanKind.INTERNAL) is trace({**screen, "app.items": 1}, SpanKind.INTERNAL)
+
+
 def test_a_page_may_have_tags() -> None:
     """RUM groups pages by them. Values that are not texts are ignored."""
     tags = {"http.route": "/cart", "rum.page.tags": ("checkout", 7, "x" * 300)}
