@@ -141,10 +141,10 @@ def of_trace(view: View) -> dict[str, Any]:
     if not view.keys.has(_SCREENS if is_caller else _RELEVANT):
         return {}
     if is_caller:
-        screen = _scrubbed(view, *SCREEN_NAMES)
+        screen = _scrubbed(view, SCREEN_NAMES)
         return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
     if view.kind is not SERVER and not view.keys.may_have(_BESIDE_SCREENS):
-        return _of_screen(_scrubbed(view, *SCREEN_NAMES) or "")
+        return _of_screen(_scrubbed(view, SCREEN_NAMES) or "")
     found = {key: _label(view, key, names) for key, names in view.keys.cached(_trace_keys)}
     if view.keys.has(_OF_DOCUMENT):
         document = None if view.kind is SERVER else _document_url(view)
@@ -173,7 +173,7 @@ def page_id(view: View) -> str | None:
     readable.
     """
     if view.kind is not SERVER:
-        screen = _scrubbed(view, *SCREEN_NAMES)
+        screen = _scrubbed(view, SCREEN_NAMES)
         document = None if screen else _document_url(view)
         return mask_path(urls.page(document)) if document else screen or None
     route = routes.of_request(view)
@@ -191,7 +191,7 @@ def _position(view: View) -> dict[str, Any]:
     return found
 
 
-def _scrubbed(view: View, *names: str) -> str | None:
+def _scrubbed(view: View, names: tuple[str, ...]) -> str | None:
     """Return the first of the named attributes, without secrets that it may contain."""
     value = view.text(*names)
     return view.redactor.name(value) if value else None
@@ -200,7 +200,7 @@ def _scrubbed(view: View, *names: str) -> str | None:
 def _label(view: View, key: str, names: tuple[str, ...]) -> str | None:
     """Return the value of a key of the metadata: a screen has a name without ids, and versions look like ids."""
     if key in _SCREEN_KEYS:
-        return _scrubbed(view, *names)
+        return _scrubbed(view, names)
     value = view.text(*names)
     return view.redactor.label(key, value) if value else None
 
