@@ -153,8 +153,9 @@ class Identities:
 
     def _resolve(self, view: View, attributes: IdentityAttributes, now: Moment, resolved: list[Resolved]) -> None:
         """Resolve a span, and the pending spans below it."""
-        waiting: list[tuple[View, IdentityAttributes]] = []
-        while True:
+        waiting = [(view, attributes)]
+        while waiting:
+            view, attributes = waiting.pop()
             is_server = view.kind is SERVER
             shows_page = PAGE_ID in attributes.metadata and not is_server
             ancestor = self._ancestor(view, attributes)
@@ -181,9 +182,6 @@ class Identities:
                 self._ended[view.key] = attributes
                 if self._pending.count:
                     waiting.extend(self._pending.resolve(view.key))
-            if not waiting:
-                return
-            view, attributes = waiting.pop()
 
     def _ancestor(self, view: View, attributes: IdentityAttributes) -> IdentityAttributes:
         """Return the attributes of the parent, else of the trace's root.
