@@ -30,7 +30,6 @@ from .model import (
     OtlpError,
     Signal,
     TooManyRecordsError,
-    ignore,
     is_remote,
     status,
 )
@@ -149,11 +148,15 @@ def _record_count(member: Any, below: tuple[str, ...]) -> int:
 
 
 def _resource(block: Message, ignored: Ignored) -> DecodedResource:
+    """Return the resource. A malformed attribute is ignored; without all of them the app monitor is unknown."""
+
+    def read(resource: Message) -> dict[str, Any]:
+        proto_json.items(resource, "attributes")
+        return _attributes(resource, ignored=malformed)
+
     malformed: Ignored = []
-    read = partial(_attributes, ignored=malformed)
-    attributes = optional(ignored, None, proto_json.submessage, block, "resource", read)
-    for error in malformed:
-        ignore(error.within("resource"), ignored)
+    attributes = proto_json.submessage(block, "resource", read)
+    ignored += [error.within("resource") for error in malformed]
     return DecodedResource(attributes or {})
 
 
