@@ -7,7 +7,6 @@ the disk fails, events stay in memory until it works again, and a log line says 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from ..._fork import UNFORKED
 from ..._log import RateLimitedLog
 from ...rum.encoded_events import EncodedEvents
-from ..storage import QueuedEvents, Recovered
+from ..storage import OVERHEAD_BYTES, QueuedEvents, Recovered
 from .folder import directory_of, files_in, left_behind, prepare
 from .segment import SUFFIX, Segment
 from .sqlite_file import SQLITE_SUFFIX, delete_sqlite, read_sqlite
@@ -40,8 +39,8 @@ MAX_FILES = 256
 MAX_PARTS = 100_000
 """With more open files or queued events, segments of dead processes are adopted later, to save memory."""
 
-STEP_PARTS = 64
-"""Queued events that are moved in one step. The C library would keep the memory of larger steps, for each thread."""
+STEP_BYTES = 64 * 1024
+"""Queued events of this size are moved in one step. The C library keeps the memory of the largest step per thread."""
 
 MIN_LIMIT_BYTES = 1024 * 1024
 
@@ -271,8 +270,15 @@ class Spool:
 
 
 def _steps(queued: Iterable[QueuedEvents]) -> Iterator[list[QueuedEvents]]:
-    left = iter(list(queued))
-    while step := list(itertools.islice(left, STEP_PARTS)):
+    step: list[QueuedEvents] = []
+    step_bytes = 0
+    for one in list(queued):
+        step.append(one)
+        step_bytes += one.size_bytes + OVERHEAD_BYTES
+        if step_bytes >= STEP_BYTES:
+            yield step
+            step, step_bytes = [], 0
+    if step:
         yield step
 
 
