@@ -46,7 +46,7 @@ MIN_LIMIT_BYTES = 1024 * 1024
 
 FAILED = "spool %s %s (%s); %s. To fix: check the disk, its free space and its permissions."
 LEFT_BEHIND = (
-    "%d events for %s are still in %s; this process does not send them. "
+    "%d events for %s %s still in %s, not sent by this process. "
     "To fix: start a process with these settings, or delete the events."
 )
 
@@ -261,9 +261,10 @@ class Spool:
         return found[1]
 
     def _log_left_behind(self) -> None:
-        for destination, events in left_behind(self._root).items():
+        for destination, events in left_behind(self._root, self._destination).items():
             if destination != self._destination:
-                self._log.add(f"spool {destination}", LEFT_BEHIND, events, destination, self._root)
+                verb = "is" if events == 1 else "are"
+                self._log.add(f"spool {destination}", LEFT_BEHIND, events, destination, verb, self._root)
 
     def _warn(self, failure: str, error: Exception, consequence: str) -> None:
         self._log.add(f"spool {failure}", FAILED, self._directory, failure, error, consequence)
