@@ -30,12 +30,12 @@ SESSIONS = 50
 MINUTE_SECONDS = 60.0
 """The time of a fault. It lasts half of it; the queue empties in the rest."""
 
-SAMPLE_SECONDS = 5.0
+SAMPLE_SECONDS = 10.0
 WARM_UP_SECONDS = 300.0
 """The time in which the memory of traces, sessions and queues fills its bounds, with each fault once."""
 
-LARGEST_BACKLOGS = 2
-"""So many faults at the start, which leave the most events, have a whole minute of the first five too."""
+LONGEST_SECONDS = 120.0
+"""The time of the first fault, an outage. No later one leaves as many events."""
 
 _MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
 
@@ -90,11 +90,13 @@ def slope_per_hour(samples: list[Sample]) -> float:
 
 
 def schedule() -> Iterator[tuple[str, list[dict[str, Any]], float]]:
-    """Yield each fault with its time. Each occurs within the warm-up: memory grows when a fault occurs first."""
-    warm_up_rest = WARM_UP_SECONDS - LARGEST_BACKLOGS * MINUTE_SECONDS
+    """Yield each fault with its time.
+
+    The warm-up has each of them and the largest backlog, because memory grows when they occur first.
+    """
+    others_seconds = (WARM_UP_SECONDS - LONGEST_SECONDS) / (len(FAULTS) - 1)
     for number, (name, fault) in enumerate(FAULTS.items()):
-        is_long = number < LARGEST_BACKLOGS
-        yield name, fault, MINUTE_SECONDS if is_long else warm_up_rest / (len(FAULTS) - LARGEST_BACKLOGS)
+        yield name, fault, others_seconds if number else LONGEST_SECONDS
     for name, fault in cycle(FAULTS.items()):
         yield name, fault, MINUTE_SECONDS
 
