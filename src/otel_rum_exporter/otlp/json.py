@@ -149,13 +149,9 @@ def _record_count(member: Any, below: tuple[str, ...]) -> int:
 
 def _resource(block: Message, ignored: Ignored) -> DecodedResource:
     """Return the resource. A malformed attribute is ignored; without all of them the app monitor is unknown."""
-
-    def read(resource: Message) -> dict[str, Any]:
-        proto_json.items(resource, "attributes")
-        return _attributes(resource, ignored=malformed)
-
     malformed: Ignored = []
-    attributes = proto_json.submessage(block, "resource", read)
+    proto_json.submessage(block, "resource", partial(proto_json.items, name="attributes"))
+    attributes = proto_json.submessage(block, "resource", partial(_attributes, ignored=malformed))
     ignored += [error.within("resource") for error in malformed]
     return DecodedResource(attributes or {})
 
