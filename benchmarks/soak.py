@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,12 +28,14 @@ from otel_rum_exporter.local import CAPTIVE_PORTAL, Fault, LocalRum, store
 SPANS_PER_SECOND = 1000
 SESSIONS = 50
 MINUTE_SECONDS = 60.0
-FAULT_SECONDS = 30.0
-"""The duration of each fault. The queue empties in the rest of the minute."""
+"""The time of a fault. It lasts half of it; the queue empties in the rest."""
 
-SAMPLE_SECONDS = 5.0
+SAMPLE_SECONDS = 10.0
 WARM_UP_SECONDS = 300.0
-"""The time in which the memory of traces, sessions and queues fills its bounds."""
+"""The time in which the memory of traces, sessions and queues fills its bounds, with each fault once."""
+
+LONGEST_SECONDS = 120.0
+"""The time of the first fault, an outage. No later one leaves as many events."""
 
 _MONITOR = "00000000-aaaa-4bbb-8ccc-000000000001"
 
@@ -86,21 +89,33 @@ def slope_per_hour(samples: list[Sample]) -> float:
     return 3600 * sum((one.seconds - mean_x) * (one.rss_mib - mean_y) for one in warm) / variance
 
 
+def schedule() -> Iterator[tuple[str, list[dict[str, Any]], float]]:
+    """Yield each fault with its time.
+
+    The warm-up has each of them and the largest backlog, because memory grows when they occur first.
+    """
+    others_seconds = (WARM_UP_SECONDS - LONGEST_SECONDS) / (len(FAULTS) - 1)
+    for number, (name, fault) in enumerate(FAULTS.items()):
+        yield name, fault, others_seconds if number else LONGEST_SECONDS
+    for name, fault in cycle(FAULTS.items()):
+        yield name, fault, MINUTE_SECONDS
+
+
 def soak(seconds: float, exporter: RumSpanExporter, server: subprocess.Popen[str]) -> tuple[int, list[Sample]]:
     """End spans at a steady rate while faults start and end; return their number, and the samples."""
     assert server.stdin is not None
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=8192, schedule_delay_millis=1000))
     tracer = provider.get_tracer("soak")
-    samples, ended, faults = [sample(0.0)], 0, cycle(FAULTS.items())
+    samples, ended, faults = [sample(0.0)], 0, schedule()
     begun = time.monotonic()
-    fault_ends, minute_ends, is_failing = 0.0, 0.0, False
+    fault_ends, next_fault, is_failing = 0.0, 0.0, False
     while (now := time.monotonic() - begun) < seconds:
-        if now >= minute_ends:
-            name, fault = next(faults)
+        if now >= next_fault:
+            name, fault, fault_seconds = next(faults)
             print(f"{now:5.0f} s  {samples[-1].rss_mib:4.0f} MiB  {name:22} {exporter.ledger}", flush=True)
             print(json.dumps(fault), file=server.stdin, flush=True)
-            is_failing, fault_ends, minute_ends = True, now + FAULT_SECONDS, now + MINUTE_SECONDS
+            is_failing, fault_ends, next_fault = True, now + fault_seconds / 2, now + fault_seconds
         elif is_failing and now >= fault_ends:
             print("[]", file=server.stdin, flush=True)
             is_failing = False

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from otel_rum_exporter._log import LOGGER, RateLimitedLog
+from otel_rum_exporter._log import LOGGER, RateLimitedLog, log_line
 from otel_rum_exporter.ledger import DropReason, Ledger, LedgerSnapshot, Tally
 
 
@@ -65,8 +65,18 @@ def test_a_loss_line_has_the_sum_since_the_last_one(caplog: pytest.LogCaptureFix
         log.add_loss(DropReason.REFUSED, count, "fix it")
     log.write()
     assert caplog.messages == [
-        "CloudWatch RUM: 1 events dropped: RUM refused the event. To fix: fix it.",
+        "CloudWatch RUM: 1 event dropped: RUM refused the event. To fix: fix it.",
         "CloudWatch RUM: 7 events dropped: RUM refused the event. To fix: fix it.",
+    ]
+
+
+def test_a_log_line_has_its_nouns_in_the_singular_after_1(caplog: pytest.LogCaptureFixture) -> None:
+    """Other words and values stay as they are."""
+    for values in ((1, 1, "1 events", 1.0), (2, 1, "s", 10.0)):
+        log_line(logging.WARNING, "%d of %d messages as %s, %.1f events/s", *values)
+    assert caplog.messages == [
+        "CloudWatch RUM: 1 of 1 message as 1 events, 1.0 event/s",
+        "CloudWatch RUM: 2 of 1 message as s, 10.0 events/s",
     ]
 
 

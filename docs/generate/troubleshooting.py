@@ -35,7 +35,7 @@ LINES = {
         "The operating system refused a file of `spool_directory`. Until it works, events stay in memory only, or "
         "delivered events may be sent again."
     ),
-    "… events for … are still in": Cause(
+    "… events for … … still in": Cause(
         "The directory has events of another app monitor, region, endpoint or account, and no process sends them."
     ),
     "a request served has no session": Cause("Spans of a server have no `session.id`. RUM shows one session for all."),

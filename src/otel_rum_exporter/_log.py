@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ._locks import DeferringLock
 from ._secrets import without_secrets
@@ -17,6 +18,9 @@ LOGGER = logging.getLogger("otel_rum_exporter")
 QUIET_SECONDS = 60.0
 MAX_LINES = 100
 
+_VALUE = re.compile(r"(%[.\d]*[a-z])( \w+s\b)?")
+"""A value in a message, with the noun in the plural that may follow."""
+
 
 def log_line(level: int, message: str, *values: object) -> None:
     """Log a line at once. Write it to stderr too if only OpenTelemetry's own handlers receive it.
@@ -24,11 +28,23 @@ def log_line(level: int, message: str, *values: object) -> None:
     OpenTelemetry's logging instrumentation adds a handler to the root logger, which disables Python's handler of last
     resort. Without stderr, only telemetry would report that telemetry is lost. Secrets in values are removed.
     """
+    message = _in_number(message, values)
     values = tuple(without_secrets(str(value)) if isinstance(value, (str, Exception)) else value for value in values)
     LOGGER.log(level, f"CloudWatch RUM: {message}", *values)  # noqa: G004 - the same prefix for every message
     handlers = list(_handlers(LOGGER))
     if handlers and all(type(handler).__module__.startswith("opentelemetry.") for handler in handlers):
         sys.stderr.write(f"CloudWatch RUM: {message % values}\n")
+
+
+def _in_number(message: str, values: Sequence[object]) -> str:
+    """Return a message with its nouns in the singular after the value 1."""
+    left = iter(values)
+
+    def counted(found: re.Match[str]) -> str:
+        value, noun = found.groups("")
+        return value + (noun.removesuffix("s") if next(left, None) == 1 else noun)
+
+    return _VALUE.sub(counted, message)
 
 
 def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:

@@ -14,11 +14,12 @@ from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.delivery.app_monitor_queue import QueuedBatch
 from otel_rum_exporter.delivery.in_flight import InFlight
 from otel_rum_exporter.delivery.queue import EventQueue
+from otel_rum_exporter.delivery.result import Result
 from otel_rum_exporter.delivery.retry import backoff_seconds
 from otel_rum_exporter.delivery.spool.directory import Spool
 from otel_rum_exporter.delivery.spool.record import encode_record
 from otel_rum_exporter.delivery.storage import QueuedEvents
-from otel_rum_exporter.rum.errors import Disposition
+from otel_rum_exporter.rum.errors import Disposition, Outcome
 from tests.delivery.queued import batch_key, event, queued
 from tests.delivery.test_state import make_state, send
 
@@ -89,6 +90,17 @@ def test_the_final_flush_takes_a_second_after_a_long_outage() -> None:
     state = make_state()
     state.enqueue([queued("a", 1)], 0.0)
     for timeout_seconds, expected in ((10.0, 1.0), (0.5, 0.5)):
+        state.prepare_final_flush(500.0, timeout_seconds)
+        assert state.final_flush_deadline == 500.0 + expected
+
+
+def test_the_final_flush_takes_a_tenth_of_its_time_if_rum_was_never_reached() -> None:
+    """At most a second. Eight exporters at exit have an eighth of the time each."""
+    state = make_state()
+    state.enqueue([queued("a", 1)], 0.0)
+    batch = state.take(0.0)
+    state.apply(batch, Result(Outcome(Disposition.RETRY, "EndpointConnectionError"), batch), 0.0, 0.0)
+    for timeout_seconds, expected in ((30.0, 1.0), (10.0, 1.0), (1.25, 0.125)):
         state.prepare_final_flush(500.0, timeout_seconds)
         assert state.final_flush_deadline == 500.0 + expected
 

@@ -392,7 +392,7 @@ def test_the_log_says_whether_events_are_in_memory_only(caplog: pytest.LogCaptur
         batch = state.take(0.0)
         state.apply(batch, Result(Outcome(Disposition.RETRY, f"reason{suffix}"), batch), 0.0, 0.0)
         log.write()
-        assert f"1 events queued{suffix}, retrying." in caplog.messages[-1]
+        assert f"1 event queued{suffix}, retrying." in caplog.messages[-1]
     state = make_state(log=log)
     state.enqueue([queued("a", 1)], 0.0)
     send(state, Disposition.RETRY, 0.0)

@@ -207,22 +207,31 @@ def test_a_signal_handler_may_leave_while_another_share_leaves(settings: dict[st
     assert line > 5
 
 
-def test_exporters_share_the_time_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each gets an equal share of what is left. While the program runs, each gets all of its time."""
+def test_exporters_share_the_time_at_exit() -> None:
+    """Each gets an equal share of what is left."""
     now = 100.0
     time = ExitTime(lambda: now)
-    assert time.share(10.0, lambda: 4) == 10.0
-    monkeypatch.setattr(threading.main_thread(), "is_alive", lambda: False)
-    assert time.share(10.0, lambda: 4) == 10.0, "no exporter was shut down yet"
-    time.begin(10.0)
-    assert time.share(10.0, lambda: 4) == 2.5
+    assert time.share(10.0, 4) == 2.5
     now = 102.5
-    time.begin(10.0)
-    assert time.share(10.0, lambda: 3) == 2.5
+    assert time.share(10.0, 3) == 2.5
     now = 109.0
-    assert time.share(10.0, lambda: 0) == 1.0
+    assert time.share(10.0, 0) == 1.0
     now = 111.0
-    assert time.share(10.0, lambda: 1) == 0.0
+    assert time.share(10.0, 1) == 0.0
     now = 121.0
-    time.begin(10.0)
-    assert time.share(10.0, lambda: 1) == 10.0, "a thread went on after the main thread, and ends much later"
+    assert time.share(10.0, 1) == 10.0, "a thread went on after the main thread, and ends much later"
+
+
+def test_an_export_waits_for_delivery_but_not_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shutdown that follows waits, within a time that all exporters share."""
+    shared = share(Client())
+    waits: list[float] = []
+    monkeypatch.setattr(shared.pipeline, "wait", waits.append)
+    export(shared)
+    assert waits == [10.0]
+    monkeypatch.setattr(threading.main_thread(), "is_alive", lambda: False)
+    export(shared)
+    assert waits == [10.0]
+    assert shared.flush(30.0)
+    shared.leave(30.0)
+    assert shared.ledger.delivered == 2

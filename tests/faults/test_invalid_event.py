@@ -32,7 +32,7 @@ def test_an_invalid_event_among_100_is_found_in_16_requests_and_dropped_alone(
     assert len(numbered.received()) == 99
     assert len(statuses) <= 16
     (line,) = [line for line in caplog.messages if "refused" in line]
-    assert "1 events dropped" in line
+    assert "1 event dropped" in line
     assert "of type bad_span" in line
 
 

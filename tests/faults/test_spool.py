@@ -198,6 +198,7 @@ def test_events_for_another_destination_stay_for_it_and_are_logged_once(
     wait_until(lambda: any("42 events for app monitor" in line for line in caplog.messages))
     assert one.ledger.accepted == 0
     assert len([line for line in caplog.messages if "events for" in line]) == 1
+    assert f"are still in {left}, not sent by this process" in caplog.text
     exporter(spool_directory=str(left))
     wait_until(lambda: len(received(rum)) == SPANS)
 
@@ -245,11 +246,13 @@ def test_processes_with_credentials_of_two_accounts_keep_their_events_apart(
 
 
 def test_events_that_this_process_may_not_send_expire_and_are_counted(
-    left: Path, rum: LocalRum, exporter: Make
+    left: Path, rum: LocalRum, exporter: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They are adopted, refused because of the credentials, and too old at last."""
     rum.faults = [Fault(status=403, error_type="AccessDeniedException")]
-    one = exporter(spool_directory=str(left), spool_max_age_seconds=1)
+    one = exporter(spool_directory=str(left))
+    wait_until(lambda: "AccessDeniedException" in caplog.text)
+    monkeypatch.setattr(one._shared.pipeline, "_max_age_ns", 0)
     wait_until(lambda: one.ledger.dropped.get(DropReason.APP_MONITOR_REFUSED) == SPANS)
     wait_until(lambda: not files(left))
     assert (one.ledger.accepted, one.ledger.stored) == (SPANS, 0)

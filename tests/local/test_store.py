@@ -53,6 +53,21 @@ def test_counts_of_events_are_limited_and_the_oldest_are_forgotten(monkeypatch: 
     assert set(store.event_counts.values()) == {2}
 
 
+def test_bytes_of_refused_requests_are_limited_and_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body may have megabytes. Without one, a request takes no room."""
+    monkeypatch.setattr(store_module, "_MAX_REFUSED_BYTES", 1000)
+    store = Store()
+    bodies = [{"RumEvents": "x" * size} for size in (300, 300, 300, 900)]
+    for count in (1, 2, 3, 1):
+        store.refuse(replace(REFUSED, raw=bodies.pop(0)))
+        store.refuse(REFUSED)
+        assert len([one for one in store.refused if one.raw]) == count
+    store.clear()
+    for _ in range(3):
+        store.refuse(replace(REFUSED, raw={"RumEvents": "x" * 300}))
+    assert len(store.refused) == store.received["refused"] == 3
+
+
 def test_types_of_removed_events_take_no_memory() -> None:
     """An application may put an id into the names of its events."""
     store = Store(max_events=3)

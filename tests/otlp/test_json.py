@@ -337,7 +337,7 @@ def _base64(hex_id: str) -> str:
     [
         ({"resourceSpans": 5}, "resourceSpans is 5, not a list"),
         ({"resourceSpans": [None]}, "resourceSpans[0] is null, not an object"),
-        ({"resourceSpans": [{"resource": 1}]}, "resourceSpans[0].resource is 1, not an object; it is ignored"),
+        ({"resourceSpans": [{"resource": 1}]}, "resourceSpans[0].resource is 1, not an object"),
         (
             {"resourceSpans": [{"scopeSpans": [{"scope": {"name": 1}}]}]},
             "resourceSpans[0].scopeSpans[0].scope.name is 1, not a string; it is ignored",
@@ -376,15 +376,23 @@ def test_an_event_or_link_counts_as_several_values(part: str) -> None:
         decode_json(body, max_records=124)
 
 
-def test_spans_of_a_resource_with_many_malformed_parts_are_rejected() -> None:
-    """It may have named their app monitor."""
-    resource = {"attributes": [0] * (MAX_IGNORED_PARTS + 1)}
-    body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [JSON_SPAN]}]}]}
-    result = decode_json(json.dumps(body))
-    assert (result.records, result.rejected) == ((), 1)
-    assert [str(one) for one in result.failures] == [
-        f"resourceSpans[0] has more than {MAX_IGNORED_PARTS} malformed parts"
-    ]
+@pytest.mark.parametrize(
+    ("resource", "failure"),
+    [
+        ("shop", ".resource is 'shop', not an object"),
+        ({"attributes": {"service.name": "shop"}}, ".resource.attributes is an object, not a list"),
+        (
+            {"attributes": [0] * (MAX_IGNORED_PARTS + 1)},
+            f".resource has more than {MAX_IGNORED_PARTS} malformed parts",
+        ),
+    ],
+)
+def test_malformed_resource_rejects_all_its_spans(resource: object, failure: str) -> None:
+    """As in protobuf. It may have named another app monitor than the default one."""
+    bad = {"resource": resource, "scopeSpans": [{"spans": [JSON_SPAN, JSON_SPAN]}]}
+    result = decode_json(json.dumps({"resourceSpans": [bad, {"scopeSpans": [{"spans": [JSON_SPAN]}]}]}))
+    assert (len(result.spans), result.rejected) == (1, 2)
+    assert [str(one) for one in result.failures] == [f"resourceSpans[0]{failure}"]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,10 @@ OUTAGE_FAILURES = 2
 """After so many failed requests in a row an export does not wait, because delivery threads retry."""
 
 MIN_FINAL_FLUSH_SECONDS = 1.0
-"""The minimum time of the final flush after a long outage, and the maximum if the endpoint cannot be reached."""
+"""The minimum time of the final flush after a long outage."""
+
+HOPELESS_SHARE = 0.1
+"""The share of the time that the final flush takes if the endpoint cannot be reached. Exporters divide the time."""
 
 EXPIRY_ADVICE = {
     DropReason.EXPIRED: "raise spool_max_age_seconds, or check why RUM accepted no events for so long",
@@ -207,7 +210,7 @@ class DeliveryState:
         self.rate_limiter.allow_one(now)
         waited = now - self.progress_seconds if self.stored_events else 0.0
         minimum = min(timeout_seconds, MIN_FINAL_FLUSH_SECONDS)
-        self._early_deadline = now + minimum
+        self._early_deadline = now + min(minimum, timeout_seconds * HOPELESS_SHARE)
         self._late_deadline = now + max(minimum, timeout_seconds - waited)
 
     @property

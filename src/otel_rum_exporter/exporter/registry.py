@@ -37,18 +37,13 @@ class ExitTime:
         self._now_seconds = now_seconds
         self._began_seconds = -math.inf
 
-    def begin(self, timeout_seconds: float) -> None:
-        """Note the first shutdown at exit. One that is much later belongs to another, of a thread that went on."""
+    def share(self, timeout_seconds: float, exporters: int) -> float:
+        """Return the time for one of the exporters that are left. The time begins with the first one."""
         now = self._now_seconds()
+        # A shutdown that is much later belongs to another exit, of a thread that went on.
         if now - self._began_seconds > 2 * timeout_seconds:
             self._began_seconds = now
-
-    def share(self, timeout_seconds: float, shares: Callable[[], int]) -> float:
-        """Return the time for one exporter of those that are left; all of it if none was shut down at exit."""
-        if self._began_seconds == -math.inf or threading.main_thread().is_alive():
-            return timeout_seconds
-        left = self._began_seconds + timeout_seconds - self._now_seconds()
-        return max(0.0, left) / max(1, shares())
+        return max(0.0, self._began_seconds + timeout_seconds - now) / max(1, exporters)
 
 
 _exit_time = ExitTime()
@@ -120,10 +115,10 @@ class SharedPipeline:
         """Add records to the pipeline, and wait for their delivery while the load is light.
 
         In a signal handler or finalizer that interrupts the pipeline's own work, the records are added after it,
-        without waiting.
+        without waiting. At exit it does not wait either, as the shutdown that follows does.
         """
-        if call_unlocked(lambda: add(self.pipeline)):
-            self.pipeline.wait(_exit_time.share(self._timeout_seconds, _shares))
+        if call_unlocked(lambda: add(self.pipeline)) and threading.main_thread().is_alive():
+            self.pipeline.wait(self._timeout_seconds)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until every accepted event is delivered or dropped; return false if time runs out."""
@@ -134,8 +129,7 @@ class SharedPipeline:
         """Give the share up, once: send what is queued within `timeout_seconds`; the last share closes the pipeline."""
         timeout_seconds = min(timeout_seconds, self._timeout_seconds)
         if not threading.main_thread().is_alive():
-            _exit_time.begin(timeout_seconds)
-            timeout_seconds = _exit_time.share(timeout_seconds, _shares)
+            timeout_seconds = _exit_time.share(timeout_seconds, _shares())
         with _lock:
             self._entry.shares.discard(self)
             is_last = not self._entry.shares

@@ -11,12 +11,15 @@ from itertools import chain
 from typing import Protocol
 
 from .archive import Archive
+from .json_text import dump
 from .record import RUM_PREFIX, Batch, Decision, Dropped, Event, Events, Exchange, RefusedRequest, Removed
 
 DEFAULT_MAX_EVENTS = 200_000
 
-# Refused requests are kept with their bodies, up to a megabyte each.
 _MAX_LOSSES = 10_000
+
+# Refused requests are kept with their bodies, of up to ten megabytes each.
+_MAX_REFUSED_BYTES = 64 * 1024 * 1024
 
 # A count takes about a hundred bytes, an event kilobytes. Enough counts for an hour of a load test.
 _MAX_COUNTED_EVENTS = 1_000_000
@@ -57,7 +60,10 @@ class Store:
         self._kept = 0
         self._revision = 0
         losses = min(max_events, _MAX_LOSSES)
-        self._refused: deque[RefusedRequest] = deque(maxlen=losses)
+        self._max_refused = losses
+        self._refused: deque[RefusedRequest] = deque()
+        self._body_bytes: deque[int] = deque()
+        self._refused_bytes = 0
         self._dropped: deque[Dropped] = deque(maxlen=losses)
         self._removed: deque[Removed] = deque(maxlen=losses)
         self._requests: deque[Exchange] = deque(maxlen=losses)
@@ -76,8 +82,7 @@ class Store:
             self._forget()
             for received in self._archive.read():
                 if isinstance(received, RefusedRequest):
-                    self._refused.append(received)
-                    self._received["refused"] += 1
+                    self._add_refused(received, len(dump(received.raw)))
                 else:
                     self._add(*received)
 
@@ -186,10 +191,9 @@ class Store:
 
     def refuse(self, refused_request: RefusedRequest) -> None:
         """Keep a refused request."""
+        body_bytes = len(dump(refused_request.raw))
         with self._changed:
-            self._refused.append(refused_request)
-            self._received["refused"] += 1
-            self._revision += 1
+            self._add_refused(refused_request, body_bytes)
             if self._archive:
                 self._archive.add(refused_request)
 
@@ -248,9 +252,21 @@ class Store:
         self._forget_oldest()
         self._revision += 1
 
+    def _add_refused(self, refused_request: RefusedRequest, body_bytes: int) -> None:
+        self._refused.append(refused_request)
+        self._body_bytes.append(body_bytes)
+        self._refused_bytes += body_bytes
+        while len(self._refused) > self._max_refused or self._refused_bytes > _MAX_REFUSED_BYTES:
+            self._refused.popleft()
+            self._refused_bytes -= self._body_bytes.popleft()
+        self._received["refused"] += 1
+        self._revision += 1
+
     def _forget(self) -> None:
         for records in (self._batches, self._refused, self._dropped, self._removed, self._requests):
             records.clear()
+        self._body_bytes.clear()
+        self._refused_bytes = 0
         self._counts.clear()
         self._received.clear()
         self._types.clear()

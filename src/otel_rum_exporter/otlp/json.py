@@ -30,7 +30,6 @@ from .model import (
     OtlpError,
     Signal,
     TooManyRecordsError,
-    ignore,
     is_remote,
     status,
 )
@@ -149,11 +148,11 @@ def _record_count(member: Any, below: tuple[str, ...]) -> int:
 
 
 def _resource(block: Message, ignored: Ignored) -> DecodedResource:
+    """Return the resource. A malformed attribute is ignored; without all of them the app monitor is unknown."""
     malformed: Ignored = []
-    read = partial(_attributes, ignored=malformed)
-    attributes = optional(ignored, None, proto_json.submessage, block, "resource", read)
-    for error in malformed:
-        ignore(error.within("resource"), ignored)
+    proto_json.submessage(block, "resource", partial(proto_json.items, name="attributes"))
+    attributes = proto_json.submessage(block, "resource", partial(_attributes, ignored=malformed))
+    ignored += [error.within("resource") for error in malformed]
     return DecodedResource(attributes or {})
 
 

@@ -14,7 +14,9 @@ from otel_rum_exporter.cli.doctor import Context, Result, Status
 from otel_rum_exporter.cli.doctor.spool import spool
 from otel_rum_exporter.config import PREFIX
 from otel_rum_exporter.delivery.spool.directory import Spool
+from otel_rum_exporter.delivery.spool.folder import directory_of
 from otel_rum_exporter.delivery.spool.locked_file import LockedFile
+from otel_rum_exporter.delivery.spool.record import first_block
 from otel_rum_exporter.local import LocalRum
 from tests.aws import REGION
 from tests.cli.doctor.diagnosis import MONITOR_ID, Diagnose
@@ -42,6 +44,36 @@ def test_events_for_other_settings_are_a_warning(diagnose: Diagnose, shop: Local
         f"21 events for app monitor other are still in {tmp_path}",
         "start a process with these settings, or delete the events",
     )
+
+
+@pytest.mark.parametrize(
+    ("damage", "name"),
+    [
+        (b"\0" * 32, "app monitor other"),
+        (first_block("app monitor other")[:32], "app monitor other"),
+        (b"\xa5" * 4096, f"unknown settings ({directory_of(Path(), 'app monitor other')})"),
+    ],
+    ids=["header", "header of an empty file", "first block"],
+)
+def test_events_in_a_damaged_file_are_counted(damage: bytes, name: str, tmp_path: Path) -> None:
+    """A power loss may leave an old header. The directory shows whether the name of the settings is damaged."""
+    for count in (1, 20):
+        leave_events(tmp_path, "app monitor other", count)
+    for path in tmp_path.glob("*/*"):
+        with path.open("r+b") as file:
+            file.write(damage)
+    assert check(tmp_path).message == f"21 events for {name} are still in {tmp_path}"
+    leave_events(tmp_path, "app monitor third", 1)
+    assert f"1 event for app monitor third is still in {tmp_path}" in check(tmp_path).message
+
+
+def test_events_of_these_settings_are_not_for_others_if_the_file_is_damaged(tmp_path: Path) -> None:
+    """The directory of these settings is known."""
+    leave_events(tmp_path, "", 1)
+    (path,) = tmp_path.glob("*/*")
+    with path.open("r+b") as file:
+        file.write(b"\xa5" * 4096)
+    assert check(tmp_path) == Result(Status.OK, f"{tmp_path} is writable; 1 event is waiting")
 
 
 def test_without_a_spool_no_events_wait_for_other_settings(diagnose: Diagnose, shop: LocalRum) -> None:

@@ -285,9 +285,10 @@ def test_a_mostly_empty_file_is_copied_and_deleted(
 def test_a_file_is_copied_in_small_steps(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A step uses memory several times its size, which the C library may keep."""
+    """A step uses memory several times its size, which the C library may keep. Small and large parts are mixed."""
     spool = make()
-    kept, delivered = [queued("a", number) for number in range(1000)], queued("a", *range(20_000))
+    numbers = [(number,) if number % 2 else tuple(range(number, number + 100)) for number in range(100)]
+    kept, delivered = [queued("a", *each) for each in numbers], queued("a", *range(50_000))
     spool.replace((), [*kept, delivered])
     spool.remove([delivered])
     (old,) = files(tmp_path / "spool")
@@ -300,9 +301,9 @@ def test_a_file_is_copied_in_small_steps(
     monkeypatch.setattr(LockedFile, "write", write)
     assert spool.recover() == ([], 0)
     assert not old.exists()
-    assert sum(sizes) > 150_000
-    assert max(sizes) < 30_000
-    assert [spool.events(one) for one in kept] == [encoded(number) for number in range(1000)]
+    assert sum(sizes) > 300_000
+    assert max(sizes) < 100_000
+    assert [spool.events(one) for one in kept] == [encoded(*each) for each in numbers]
 
 
 def test_the_disk_limit_excludes_files_of_other_processes(make: Callable[..., Spool]) -> None:
@@ -380,7 +381,7 @@ def test_events_that_stayed_in_memory_are_written_when_the_disk_works(
     make: Callable[..., Spool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In parts, without those that were delivered meanwhile."""
-    monkeypatch.setattr(module, "STEP_PARTS", 5)
+    monkeypatch.setattr(module, "STEP_BYTES", 2000)
     spool = make()
     accepted = [queued("a", number) for number in range(20)]
     with monkeypatch.context() as patch:

@@ -106,7 +106,7 @@ def send(
 
 def _dry_run(files: tuple[str, ...], given: dict[str, object], *, is_json: bool) -> None:
     from ...config import variable
-    from ...mapping.explain import PLACEHOLDER_APP_MONITOR_ID
+    from ...mapping.explain import PLACEHOLDER_APP_MONITOR_ID, counted
     from ...rum.price import PRICE_DATE, PRICE_PAGE, price_in_words, usd
     from ..dry_run import DryRun
     from ..files import READ_ERRORS, opened, why_unread
@@ -128,7 +128,8 @@ def _dry_run(files: tuple[str, ...], given: dict[str, object], *, is_json: bool)
     else:
         rows = [(f"{count:>8}", f"{price_in_words(count):>12}", kind) for kind, count in run.events.most_common()]
         print_table(("Events", "List price", "Type"), rows)
-        click.echo(f"{total} events, {run.left_out} records left out, {run.unread} not read")
+        left_out = counted(run.left_out, "record")
+        click.echo(f"{counted(total, 'event')}, {left_out} left out, {run.unread} not read")
         click.echo(f"{price_in_words(total)} at list price ({PRICE_DATE}, {PRICE_PAGE}); nothing was sent")
     if run.unread:
         raise SystemExit(LOST)
@@ -190,13 +191,16 @@ def _progress(file: str, content: Content, *, is_quiet: bool) -> Iterator[Callab
 
 
 def _report(run: _Run, replay: Replay, *, is_json: bool) -> None:
+    from ...mapping.explain import counted
+
     ledger = _ledger(run, replay)
     if is_json:
         print_json(ledger)
     else:
         for account in run.accounts:
             start = f", starting at byte {account.begin}" if account.begin else ""
-            click.echo(f"{account.name}: {account.records} records in {account.bodies} requests{start}")
+            records, requests = counted(account.records, "record"), counted(account.bodies, "request")
+            click.echo(f"{account.name}: {records} in {requests}{start}")
             for note in account.notes:
                 click.echo(f"  note: {note}")
         click.echo(

@@ -49,14 +49,18 @@ def spool(context: Context) -> Result:
         another = f"set {context.source_of('spool_directory')} to a directory that this user can create and write"
         message = f"{directory} cannot be used: {reason}; events are kept in memory only"
         return failed(message, f"{fix}\nor {another}" if fix else another)
-    found = left_behind(Path(directory))
+    found = left_behind(Path(directory), destination)
     own = found.pop(destination, 0)
     if found:
         return warning(
-            "\n".join(f"{events} events for {name} are still in {directory}" for name, events in found.items()),
+            "\n".join(f"{_events(events, f'for {name} ')} still in {directory}" for name, events in found.items()),
             "start a process with these settings, or delete the events",
         )
-    return ok(f"{directory} is writable; {own} events are waiting")
+    return ok(f"{directory} is writable; {_events(own)} waiting")
+
+
+def _events(number: int, which: str = "") -> str:
+    return f"1 event {which}is" if number == 1 else f"{number} events {which}are"
 
 
 def _write(directory: Path, destination: str) -> None:

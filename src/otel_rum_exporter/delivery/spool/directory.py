@@ -7,7 +7,6 @@ the disk fails, events stay in memory until it works again, and a log line says 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from ..._fork import UNFORKED
 from ..._log import RateLimitedLog
 from ...rum.encoded_events import EncodedEvents
-from ..storage import QueuedEvents, Recovered
+from ..storage import OVERHEAD_BYTES, QueuedEvents, Recovered
 from .folder import directory_of, files_in, left_behind, prepare
 from .segment import SUFFIX, Segment
 from .sqlite_file import SQLITE_SUFFIX, delete_sqlite, read_sqlite
@@ -40,14 +39,14 @@ MAX_FILES = 256
 MAX_PARTS = 100_000
 """With more open files or queued events, segments of dead processes are adopted later, to save memory."""
 
-STEP_PARTS = 64
-"""Queued events that are moved in one step. The C library would keep the memory of larger steps, for each thread."""
+STEP_BYTES = 64 * 1024
+"""Queued events of this size are moved in one step. The C library keeps the memory of the largest step per thread."""
 
 MIN_LIMIT_BYTES = 1024 * 1024
 
 FAILED = "spool %s %s (%s); %s. To fix: check the disk, its free space and its permissions."
 LEFT_BEHIND = (
-    "%d events for %s are still in %s; this process does not send them. "
+    "%d events for %s %s still in %s, not sent by this process. "
     "To fix: start a process with these settings, or delete the events."
 )
 
@@ -262,17 +261,25 @@ class Spool:
         return found[1]
 
     def _log_left_behind(self) -> None:
-        for destination, events in left_behind(self._root).items():
+        for destination, events in left_behind(self._root, self._destination).items():
             if destination != self._destination:
-                self._log.add(f"spool {destination}", LEFT_BEHIND, events, destination, self._root)
+                verb = "is" if events == 1 else "are"
+                self._log.add(f"spool {destination}", LEFT_BEHIND, events, destination, verb, self._root)
 
     def _warn(self, failure: str, error: Exception, consequence: str) -> None:
         self._log.add(f"spool {failure}", FAILED, self._directory, failure, error, consequence)
 
 
 def _steps(queued: Iterable[QueuedEvents]) -> Iterator[list[QueuedEvents]]:
-    left = iter(list(queued))
-    while step := list(itertools.islice(left, STEP_PARTS)):
+    step: list[QueuedEvents] = []
+    step_bytes = 0
+    for one in list(queued):
+        step.append(one)
+        step_bytes += one.size_bytes + OVERHEAD_BYTES
+        if step_bytes >= STEP_BYTES:
+            yield step
+            step, step_bytes = [], 0
+    if step:
         yield step
 
 

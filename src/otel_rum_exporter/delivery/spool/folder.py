@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .locked_file import BLOCK_BYTES, LockedFile
 from .record import Header, destination_in
-from .segment import SUFFIX
+from .segment import SUFFIX, contents_of
 
 
 def directory_of(root: Path, destination: str) -> Path:
@@ -46,18 +46,26 @@ def files_in(directory: Path, suffix: str) -> list[Path]:
     return []
 
 
-def left_behind(root: Path) -> Counter[str]:
-    """Return the number of events in segments without an owner, by destination."""
-    found: Counter[str] = Counter()
+def left_behind(root: Path, destination: str) -> Counter[str]:
+    """Return the number of events in segments without an owner, by destination. One destination is known.
+
+    The records are counted if the header is damaged, or older than they are, as after a power loss. The name
+    of the directory shows whether a destination is undamaged.
+    """
+    found: Counter[Path] = Counter()
+    names = {directory_of(root, destination): destination}
     paths: list[Path] = []
     with contextlib.suppress(OSError):
         paths = sorted(root.glob(f"*/*{SUFFIX}"))
     for path in paths:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, MemoryError):
             file = LockedFile.open(path)
             if file is not None:
                 with contextlib.closing(file):
                     block = file.read(BLOCK_BYTES)
-                header = Header.decode(block)
-                found[destination_in(block)] += header.stored_events if header else 0
-    return +found
+                    header = Header.decode(block)
+                    known = header.stored_events if header else 0
+                    found[path.parent] += known or contents_of(file).stored_events
+                name = destination_in(block)
+                names.setdefault(directory_of(root, name), name)
+    return Counter({names.get(path, f"unknown settings ({path.name})"): events for path, events in (+found).items()})

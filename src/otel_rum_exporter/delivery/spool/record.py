@@ -88,6 +88,11 @@ class Contents(NamedTuple):
     is_synced: bool
     """Whether the header agrees with the records."""
 
+    @property
+    def stored_events(self) -> int:
+        """The number of stored events."""
+        return sum(queued.count for queued, _ in self.stored)
+
 
 def first_block(destination: str) -> bytes:
     """Return the first block of an empty segment."""

@@ -36,6 +36,12 @@ MAX_COMPRESSION = 16
 _FULL_DISK = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
+def contents_of(file: LockedFile) -> Contents:
+    """Return the contents of a segment."""
+    limit = min(MAX_READ_BYTES, max(MIN_READ_BYTES, MAX_COMPRESSION * file.allocated_bytes))
+    return read_segment(file.read(min(file.size_bytes, limit)))
+
+
 class Location(NamedTuple):
     """The location of queued events on disk."""
 
@@ -89,8 +95,7 @@ class Segment:
         if file is None:
             return None
         try:
-            limit = min(MAX_READ_BYTES, max(MIN_READ_BYTES, MAX_COMPRESSION * file.allocated_bytes))
-            contents = read_segment(file.read(min(file.size_bytes, limit)))
+            contents = contents_of(file)
             segment = cls(file, contents)
         except BaseException:
             file.close()
