@@ -140,7 +140,8 @@ def test_call_is_counted_when_a_filter_fits_only_one_of_its_events(search: str, 
 
 def test_durations_are_in_order_after_any_additions_and_removals() -> None:
     """Columns order them while events arrive, and again after some were removed."""
-    index, kept = Index(), []
+    index = Index()
+    kept: list[Event] = []
     for step in range(40):
         added = [resource("/a", 997 * (step + n) % 1009, step) for n in range(120)]
         index.add(added)
