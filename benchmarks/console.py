@@ -81,7 +81,7 @@ def _item(index: Index, view: str) -> Mapping[str, str]:
         most = max(index.sessions.values(), key=lambda session: len(session.facts))
         return {"id": most.key[1] or "", "monitor": most.key[0]}
     if view == "error":
-        return {"key": next((fact.pattern for fact in index.facts if fact.kind == "error"), "")}
+        return {"key": next((fact.group.pattern for fact in index.facts if fact.kind == "error"), "")}
     if view == "user":
         return {"id": next(iter(index.sessions.values())).facts[0].event.user_id or ""}
     if view == "http":

@@ -1,4 +1,4 @@
-"""The console checked by axe-core: AXE_CORE is the folder of npm's package `axe-core`."""
+"""The console checked by axe-core: AXE_CORE is a folder with `npm install axe-core` run in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from tests.local.web_sessions import ANONYMOUS_USER, TRACE
 AXE = Path(os.environ.get("AXE_CORE", "")) / "node_modules/axe-core/axe.min.js"
 SIZES: tuple[tuple[int, Literal["light", "dark"]], ...] = ((390, "light"), (900, "dark"), (1600, "light"))
 
-pytestmark = [needs_chromium, pytest.mark.skipif(not AXE.is_file(), reason="AXE_CORE names no folder with axe-core")]
+pytestmark = [
+    needs_chromium,
+    pytest.mark.skipif(not AXE.is_file(), reason="set AXE_CORE to a folder with `npm install axe-core` run in it"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -149,6 +149,29 @@ def test_one_event_is_singular_and_bars_are_not_covered(page: Page, rum: LocalRu
     assert bar["x"] + bar["width"] <= text["x"]
 
 
+def test_thresholds_of_web_vitals_stay_with_their_units(page: Page, shop: LocalRum) -> None:
+    """A narrow card has each threshold on one line."""
+    page.set_viewport_size({"width": 390, "height": 720})
+    page.goto(shop.url)
+    lines = page.locator(".vitals .scale").first.evaluate("""element => {
+        const node = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+        const shown = [];
+        while (node.nextNode()) {
+            const text = node.currentNode.textContent;
+            for (let at = 0; at < text.length; at++) {
+                const range = document.createRange();
+                range.setStart(node.currentNode, at);
+                range.setEnd(node.currentNode, at + 1);
+                const top = Math.round(range.getBoundingClientRect().top);
+                if (!shown.length || Math.abs(shown.at(-1)[0] - top) > 4) shown.push([top, ""]);
+                shown.at(-1)[1] += text[at];
+            }
+        }
+        return shown.map(([, line]) => line.trim());
+    }""")
+    assert [line.replace("\u00a0", " ") for line in lines] == ["good ≤ 2.5 s,", "poor > 4 s"]
+
+
 def test_times_of_a_short_session_differ(page: Page, rum: LocalRum) -> None:
     """The session takes 102 ms."""
     post_bodies(rum, [events_body(LONG, [f"E{n}" for n in range(103)], time.time())])

@@ -126,6 +126,32 @@ def test_request_and_its_measured_duration_are_one_call() -> None:
     assert shown(index, "http", {"url": "/a"})["detail"]["calls"] == 3
 
 
+@pytest.mark.parametrize(
+    ("search", "found"), [("", (1, 1, 1)), ("type=com.amazon.rum.http_event", (1, 1, 0)), ("-500", (1, 0, 1))]
+)
+def test_call_is_counted_when_a_filter_fits_only_one_of_its_events(search: str, found: tuple[int, int, int]) -> None:
+    """The other event of the call is not shown, but the call is."""
+    index = Index([resource("/a", 20, 1), request("/a", 500, 1)])
+    shown_row = shown(index, "http", {"q": search, "url": "/a"})
+    row, detail = shown_row["urls"][0], shown_row["detail"]
+    assert (row["calls"], row["problems"], row["timed"]) == found
+    assert len(detail["samples"]) == detail["calls"] == row["calls"]
+
+
+def test_durations_are_in_order_after_any_additions_and_removals() -> None:
+    """Columns order them while events arrive, and again after some were removed."""
+    index = Index()
+    kept: list[Event] = []
+    for step in range(40):
+        added = [resource("/a", 997 * (step + n) % 1009, step) for n in range(120)]
+        index.add(added)
+        index.forget(60)
+        kept = [*kept, *added][60:]
+        row = shown(index, "http", {})["urls"][0] if step % 7 == 0 else None
+        millis = sorted(one.details["duration"] for one in kept)
+        assert row is None or (row["timed"], row["p50_millis"]) == (len(kept), millis[len(kept) // 2 - 1])
+
+
 @pytest.mark.parametrize("query", QUERIES)
 def test_views_of_many_events_read_no_details_again(query: dict[str, Any]) -> None:
     """The cost of a view at 200,000 events: what is not shown is not read. Times would depend on the machine."""

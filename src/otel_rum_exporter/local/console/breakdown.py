@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, Json
+from .event_fields import JS_ERROR, NAVIGATION, PAGE_VIEW, Json
 from .fact import Shared, Values
 from .received import Received
 from .scope import Scope
@@ -25,12 +25,11 @@ def breakdown_list(received: Received, scope: Scope) -> Json:
     sessions = Counter([frozenset(each.of.summary.values) for each in found])
     loads: defaultdict[Values, list[float]] = defaultdict(list)
     for shared, millis in selected.measured(NAVIGATION, "shared"):
-        if millis is not None:
-            loads[shared.values].append(millis)
+        loads[shared.values].append(millis)
     counts = {
         "page_views": _by_values(selected.counts(PAGE_VIEW)),
         "errors": _by_values(selected.counts(JS_ERROR)),
-        "failed_requests": Counter([fact.values for fact in selected.of_type(HTTP) if fact.is_problem]),
+        "failed_requests": _by_values(selected.failed_requests),
     }
     return {
         "sessions": len(found),

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from array import array
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
+from typing import Any
 
 from .event_fields import lines
-from .fact import Fact, Shared
+from .fact import Fact, Group, Shared
+
+# Ordered while events arrive, so that the first view has little to do.
+_MAX_UNORDERED = 1000
 
 
 class Columns:
     """The events of one type, oldest first: a column per value that filters compare and views sum."""
 
-    __slots__ = ("_characters", "_known", "_ordered", "at", "facts", "millis", "shared", "words")
+    __slots__ = (
+        "_added",
+        "_ascending",
+        "_characters",
+        "_forgotten",
+        "at",
+        "facts",
+        "groups",
+        "millis",
+        "ordered_millis",
+        "pages",
+        "shared",
+        "words",
+    )
 
     def __init__(self) -> None:
         self.facts: deque[Fact] = deque()
         self.at: deque[float] = deque()
         self.millis: deque[float | None] = deque()
         self.shared: deque[Shared] = deque()
+        self.groups: deque[Group] = deque()
+        self.pages: deque[str] = deque()
         self.words: deque[str] = deque()
-        self._ordered: list[float] = []
-        self._known = 0
+        self._ascending = array("I")
+        self.ordered_millis = array("d")
+        # Events since `_ascending` was computed.
+        self._added = self._forgotten = 0
         self._characters: set[str] = set()
 
     def __len__(self) -> int:
@@ -35,8 +55,13 @@ class Columns:
         self.at.append(fact.at)
         self.millis.append(fact.millis)
         self.shared.append(fact.shared)
+        self.groups.append(fact.group)
+        self.pages.append(fact.shared.page)
         self.words.append(words)
         self._characters.update(words)
+        self._added += 1
+        if self._added > _MAX_UNORDERED + len(self) // 4:
+            self.ascending()
 
     def lack(self, text: str, chosen: Sequence[bool]) -> list[bool]:
         """Return for each event whether it is chosen, and neither its type nor its words have a text."""
@@ -49,19 +74,24 @@ class Columns:
 
     def forget(self) -> None:
         """Remove the oldest event."""
-        for column in (self.facts, self.at, self.shared, self.words):
+        for column in (self.facts, self.at, self.millis, self.shared, self.groups, self.pages, self.words):
             column.popleft()
-        millis = self.millis.popleft()
-        if not self._known:
-            return
-        self._known -= 1
-        if millis is not None:
-            del self._ordered[bisect_left(self._ordered, millis)]
+        self._forgotten += 1
 
-    def ordered_millis(self) -> list[float]:
-        """Return the durations, of web vitals the values, in ascending order. Do not change the list."""
-        self._ordered += [each for each in islice(self.millis, self._known, None) if each is not None]
-        self._known = len(self.millis)
-        # Fast, because all but the end is in order.
-        self._ordered.sort()
-        return self._ordered
+    def ascending(self) -> array[int]:
+        """Return the positions of the events with a duration or the value of a web vital, in ascending order of it.
+
+        Afterwards, `ordered_millis` has these values.
+        """
+        if self._added or self._forgotten:
+            millis: list[Any] = list(self.millis)
+            known = max(len(millis) - self._added, 0)
+            gone = self._forgotten
+            found = [position - gone for position in self._ascending if position >= gone]
+            found += [position for position in range(known, len(millis)) if millis[position] is not None]
+            # Fast, because all but the end is in order.
+            found.sort(key=millis.__getitem__)
+            self._ascending = array("I", found)
+            self.ordered_millis = array("d", [millis[position] for position in found])
+            self._added = self._forgotten = 0
+        return self._ascending

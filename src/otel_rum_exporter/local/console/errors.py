@@ -86,7 +86,7 @@ def _groups(selected: Selection) -> dict[str, list[Fact]]:
     """Group the errors in scope by type and message; each group is in order of time."""
     groups: dict[str, list[Fact]] = defaultdict(list)
     for fact in sorted(selected.of_type(JS_ERROR), key=_AT):
-        groups[fact.pattern].append(fact)
+        groups[fact.group.pattern].append(fact)
     return groups
 
 

@@ -20,6 +20,9 @@ JS_ERROR = f"{RUM_PREFIX}js_error_event"
 RESOURCE = f"{RUM_PREFIX}performance_resource_event"
 NAVIGATION = f"{RUM_PREFIX}performance_navigation_event"
 
+PROBLEMS = ("4xx", "5xx", "failed")
+"""The outcomes of failed HTTP requests."""
+
 _KINDS = {
     RUM_PREFIX + name: kind
     for name, kind in (
@@ -124,14 +127,18 @@ def trace_id(event: Event) -> str:
     return found if len(found) == 32 and _HEXADECIMAL.issuperset(found) else ""
 
 
-def shared_words(event: Event) -> str:
-    """Return the text that a search reads of an event and that many events of a session share.
+def id_words(session_id: str | None, user_id: str | None) -> str:
+    """Return the text that a search reads of the ids of session and user."""
+    return lines([("session", session_id or ""), ("user", user_id or "")])
 
-    It has a line with name and value for each of the ids of session and user, the dimensions and the metadata. Values
-    are in lower case and names in upper case, so that the words of a search find values only.
+
+def shared_words(event: Event) -> str:
+    """Return the text that a search reads of the dimensions and the metadata of an event, which many events share.
+
+    It has a line with name and value for each. Values are in lower case and names in upper case, so that the words of a
+    search find values only.
     """
-    found = [("session", event.session_id or ""), ("user", event.user_id or "")]
-    found += [(name, value_of(event)) for name, value_of in DIMENSIONS.items()]
+    found = [(name, value_of(event)) for name, value_of in DIMENSIONS.items()]
     return lines([*found, *_members(event.metadata)])
 
 

@@ -23,14 +23,13 @@ from .event_fields import (
     number,
     outcome,
     own_fields,
-    page,
     shared_words,
     span_of,
     status,
     text,
     trace_id,
 )
-from .fact import Fact, Values
+from .fact import Fact, Group, GroupKey, Values
 from .indexed_session import IndexedSession, Key
 from .page_totals import PageTotals
 from .session_summary import decrease
@@ -64,7 +63,8 @@ class Index:
         self.types: defaultdict[str, Columns] = defaultdict(Columns)
         self._values: dict[tuple[str, ...], Values] = {}
         self._patterns: dict[str, str] = {}
-        self._own_names = {"TYPE"}
+        self._groups: dict[GroupKey, Group] = {}
+        self._own_names = {"type"}
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in DIMENSIONS}
 
     def add(self, events: Iterable[Event]) -> None:
@@ -72,9 +72,10 @@ class Index:
         for event in events:
             fields = own_fields(event)
             if len(self._own_names) < _MAX_NAMES:
-                self._own_names.update([name.upper() for name, _ in fields])
+                self._own_names.update([name for name, _ in fields])
             fact = self._fact(event)
             fact.shared.events += 1
+            fact.group.events += 1
             self.facts.append(fact)
             self.types[event.type].add(fact, lines(fields))
             insort(self._times[_series(fact)], fact.at)
@@ -105,6 +106,9 @@ class Index:
                 if not self._traces[fact.trace_end]:
                     del self._traces[fact.trace_end]
             fact.session.forget()
+            fact.group.events -= 1
+            if not fact.group.events:
+                del self._groups[fact.group.key]
             decrease(self.page_sessions[fact.page], fact.session)
             if not self.page_sessions[fact.page]:
                 del self.page_sessions[fact.page], self.pages[fact.page]
@@ -115,7 +119,7 @@ class Index:
 
     def may_have_own(self, name: str) -> bool:
         """Return whether an event can have a field with this name, in upper case, beside those that events share."""
-        return name in self._own_names or len(self._own_names) >= _MAX_NAMES
+        return name in {own.upper() for own in self._own_names} or len(self._own_names) >= _MAX_NAMES
 
     def of_trace(self, trace: str) -> list[Fact]:
         """Return the events of a trace, oldest first; none when no event has its whole id."""
@@ -172,23 +176,33 @@ class Index:
             start=event.timestamp - (0 if millis is None or its_kind == "vital" else millis / 1000),
             type=event.type,
             kind=its_kind,
-            page=page(event),
             values=values,
             session=session,
             shared=session.shared_by(event.user_id, values, shared_words(event)),
+            group=self._group_of(event, its_kind, sent),
             is_problem=is_problem(event),
             millis=millis,
-            outcome=outcome(event) if its_kind == "http" else "",
-            status=status(event) if its_kind == "http" else 0,
-            label=text(event.details, "request", "method") or text(event.details, "fileType") if sent else "",
             url=sent,
-            pattern=error_key(event) if its_kind == "error" else self._pattern_of(sent) if sent else "",
             trace=trace,
             span=span,
             trace_end=_end_of(trace) or (trace_end if its_kind in _IN_TRACES else ""),
             call=f"{trace_end}{span}" if span else sent,
             is_served=its_kind == "http" and bool(span),
         )
+
+    def _group_of(self, event: Event, its_kind: str, url: str) -> Group:
+        key: GroupKey = ("", "", "", 0)
+        if its_kind == "http":
+            method = text(event.details, "request", "method")
+            key = (self._pattern_of(url), method, outcome(event), status(event))
+        elif its_kind == "resource":
+            key = (self._pattern_of(url), text(event.details, "fileType"), "", 0)
+        elif its_kind == "error":
+            key = (error_key(event), "", "", 0)
+        found = self._groups.get(key)
+        if found is None:
+            found = self._groups[key] = Group(*key)
+        return found
 
     def _values_of(self, event: Event) -> Values:
         values = tuple(value_of(event) for value_of in DIMENSIONS.values())
@@ -214,4 +228,4 @@ def _end_of(trace: str) -> str:
 
 
 def _series(fact: Fact) -> str:
-    return fact.outcome or fact.type
+    return fact.group.outcome or fact.type

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from sys import intern
 
+from .event_fields import id_words
 from .fact import START, Fact, Shared, Values
 from .session_summary import SessionSummary
 
@@ -19,10 +21,13 @@ Key = tuple[str, "str | None"]
 class IndexedSession:
     """The stored events of one session in order of arrival. Compared by identity."""
 
-    __slots__ = ("_alone", "_in_order", "facts", "forgotten", "key", "shared", "summary")
+    __slots__ = ("_alone", "_in_order", "facts", "first", "forgotten", "key", "last", "order", "shared", "summary")
 
     def __init__(self, key: Key) -> None:
         self.key = key
+        monitor, session_id = key
+        self.order = (monitor, session_id is not None, session_id or "")
+        self.first = self.last = 0.0
         self.facts: deque[Fact] = deque()
         self.summary = SessionSummary()
         self.forgotten = 0
@@ -34,22 +39,25 @@ class IndexedSession:
         """Return the group of the events with this user, these values and these words."""
         found = self.shared.get((user, values, words))
         if found is None:
-            found = self.shared[user, values, words] = Shared(self, user, values, words, page=values.by_name["page"])
+            # Sessions have the same metadata: a search compares each text once.
+            words = intern(words)
+            ids = intern(id_words(self.key[1], user))
+            page = values.by_name["page"]
+            found = self.shared[user, values, words] = Shared(self, user, values, words, ids, page)
         return found
 
     def pair(self, fact: Fact) -> None:
         """Connect the two events of one call: the request and its measured duration, which end at the same time."""
-        others = self._alone.get((fact.call, not fact.outcome), [])
+        others = self._alone.get((fact.call, not fact.group.outcome), [])
         while others and abs(others[0].at - fact.at) > _SAME_CALL_SECONDS:
             others.pop(0)
         if others:
             fact.other = others.pop(0)
             fact.other.other = fact
-            fact.is_second = True
             # The exporter measures the requests that are made, not those that are served.
             fact.is_served = fact.other.is_served = False
         else:
-            self._alone.setdefault((fact.call, bool(fact.outcome)), []).append(fact)
+            self._alone.setdefault((fact.call, bool(fact.group.outcome)), []).append(fact)
             if len(self._alone) > _MAX_ALONE:
                 self._alone.pop(next(iter(self._alone)))
 
@@ -57,6 +65,7 @@ class IndexedSession:
         """Add the latest event."""
         self.facts.append(fact)
         self.summary.add(fact)
+        self.first, self.last = self.summary.span
         if self._in_order is not None:
             insort(self._in_order, fact, key=START)
 
@@ -69,12 +78,13 @@ class IndexedSession:
         if not shared.events:
             del self.shared[shared.user, shared.values, shared.words]
         if fact.other:
-            fact.other.is_second = False
             fact.other.other = None
-        alone = self._alone.get((fact.call, bool(fact.outcome)))
+        alone = self._alone.get((fact.call, bool(fact.group.outcome)))
         if alone and alone[0] is fact:
             alone.pop(0)
         self.summary.remove(fact)
+        if self.facts:
+            self.first, self.last = self.summary.span
         if self._in_order is not None:
             del self._in_order[self._in_order.index(fact, bisect_left(self._in_order, fact.start, key=START))]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 
 from ..session import short_type
 from .axis import Axis
 from .errors import most_frequent
-from .event_fields import HTTP, JS_ERROR, NAVIGATION, PAGE_VIEW, SESSION_START, Json
+from .event_fields import JS_ERROR, NAVIGATION, PAGE_VIEW, SESSION_START, Json
 from .pages import most_viewed
 from .received import Received
 from .scope import Scope
@@ -90,14 +89,15 @@ def _chart(selected: Selection, found: Sequence[Listed]) -> Json:
         "sessions": selected.times(SESSION_START),
         "page_views": selected.times(PAGE_VIEW),
         "errors": selected.times(JS_ERROR),
-        **{outcome: selected.times(HTTP, outcome) for outcome in ("4xx", "5xx", "failed")},
+        **selected.problem_times(),
     }
-    loads = sorted([(at, millis) for at, millis in selected.measured(NAVIGATION, "at") if millis is not None])
-    in_order = iter([millis for _, millis in loads])
-    by_step = [list(islice(in_order, count)) for count in axis.counts_of_sorted([at for at, _ in loads])]
+    by_step: list[list[float]] = [[] for _ in range(axis.steps)]
+    loads = [(at, millis) for at, millis in selected.columns(NAVIGATION, "at", "millis") if millis is not None]
+    for step, (_, millis) in zip(axis.steps_of([at for at, _ in loads]), loads, strict=True):
+        by_step[step].append(millis)
     return {
         "start": axis.start,
         "step_seconds": axis.step_seconds,
         **{name: axis.counts_of_sorted(times) for name, times in series.items()},
-        "load_p75_millis": [percentile(millis, 75) for millis in by_step],
+        "load_p75_millis": [percentile(some, 75) for some in by_step],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from heapq import nsmallest
 
 from .event_fields import NAVIGATION, Json
 from .overview import overview_of
@@ -40,15 +41,15 @@ def page_detail(received: Received, scope: Scope) -> Json | None:
 
 def _neighbours(name: str, selected: Selection) -> Json:
     """Return the pages before and after the page's views, in the sessions with an event in scope."""
-    before: Counter[str] = Counter()
-    after: Counter[str] = Counter()
+    before: list[str] = []
+    after: list[str] = []
     for session in selected.sessions:
-        pages = [EDGE, *(page for _, page in session.summary.views), EDGE]
-        for previous, current, following in zip(pages, pages[1:], pages[2:], strict=False):
-            if current == name:
-                before[previous] += 1
-                after[following] += 1
+        pages = [page for _, page in session.summary.views]
+        for position, page in enumerate(pages):
+            if page == name:
+                before.append(pages[position - 1] if position else EDGE)
+                after.append(pages[position + 1] if position + 1 < len(pages) else EDGE)
     return {
-        direction: [[page, count] for page, count in counts.most_common(_MAX_NEIGHBOURS)]
-        for direction, counts in (("before", before), ("after", after))
+        direction: nsmallest(_MAX_NEIGHBOURS, Counter(pages).items(), key=lambda item: (-item[1], item[0]))
+        for direction, pages in (("before", before), ("after", after))
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..record import Event
-from .event_fields import DIMENSIONS, lines, own_fields, shared_words
+from .event_fields import DIMENSIONS, id_words, lines, own_fields, shared_words
 from .search import Term, terms_of
 
 MAX_ROWS = 500
@@ -61,7 +61,8 @@ class Scope:
             return False
         if not self.terms:
             return True
-        words = shared_words(event) + lines([("type", event.type), *own_fields(event)])
+        words = id_words(event.session_id, event.user_id) + shared_words(event)
+        words += lines([("type", event.type), *own_fields(event)])
         return all(term.fits(words) for term in self.terms)
 
     def number(self, name: str, default: int, most: int) -> int:

@@ -35,10 +35,15 @@ def session_list(received: Received, scope: Scope) -> Json:
 
 
 class Listed(NamedTuple):
-    """A session in the time range, from `first` to `last`; its events are not read before its row is made."""
+    """A session in the time range, from `first` to `last`; its events are not read before its row is made.
 
-    first: float
+    In ascending order, the latest is the last one. Sessions that end together have an order that does not depend on
+    events that were forgotten.
+    """
+
     last: float
+    order: tuple[str, bool, str]
+    first: float
     of: IndexedSession
 
     @property
@@ -80,10 +85,11 @@ def in_scope(selection: Selection) -> list[Listed]:
     if scope.has_filters and selection.narrows:
         sessions = filter(selection.sessions.__contains__, sessions)
     for session in sessions:
-        times = session.summary.times["e"]
-        if since <= times[0] and times[-1] < until:
-            found.append(Listed(times[0], times[-1], session))
-        elif (begin := bisect_left(times, since)) < (end := bisect_left(times, until)):
-            found.append(Listed(times[begin], times[end - 1], session))
-    # Sessions that end at the same time have an order that does not depend on events that were forgotten.
-    return sorted(found, key=lambda each: (each.last, each.of.key[0], each.of.key[1] or ""), reverse=True)
+        first, last = session.first, session.last
+        if since <= first and last < until:
+            found.append(Listed(last, session.order, first, session))
+        elif since <= last and first < until:
+            times = session.summary.times["e"]
+            if (begin := bisect_left(times, since)) < (end := bisect_left(times, until)):
+                found.append(Listed(times[end - 1], session.order, times[begin], session))
+    return sorted(found, reverse=True)

@@ -46,7 +46,7 @@ def session_detail(received: Received, scope: Scope) -> Json | None:
     ]
     if not sessions:
         return None
-    key = max(sessions, key=lambda session: session.summary.span[1]).key
+    key = max(sessions, key=lambda session: session.last).key
     session, *others = [session for session in sessions if session.key == key]  # accepted events first
     facts = list(session.in_order())
     kinds = Counter(session.summary.kinds)

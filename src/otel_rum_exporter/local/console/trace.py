@@ -72,7 +72,7 @@ def _steps(fact: Fact) -> Iterator[_Step]:
         end=fact.at,
         is_problem=fact.is_problem or text(details, "otel", "status_code") == "ERROR",
         fact=fact,
-        status=fact.status or None,
+        status=fact.group.status or None,
     )
 
 

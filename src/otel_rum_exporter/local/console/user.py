@@ -17,13 +17,13 @@ def user_detail(received: Received, scope: Scope) -> Json | None:
     sessions = [one for one in received.index.sessions.values() if asked in one.summary.users]
     if not asked or not sessions:
         return None
-    sessions.sort(key=lambda session: (-session.summary.span[1], session.key[0], session.key[1] or ""))
+    sessions.sort(key=lambda session: (-session.last, session.order))
     limit = scope.number("limit", _PAGE_LENGTH, MAX_ROWS)
     offset = scope.offset(len(sessions), limit)
     return {
         "id": asked,
-        "first": min(session.summary.span[0] for session in sessions),
-        "last": sessions[0].summary.span[1],
+        "first": min(session.first for session in sessions),
+        "last": sessions[0].last,
         "events": sum(session.summary.users[asked] for session in sessions),
         "page_views": sum(len(session.summary.views) for session in sessions),
         "errors": sum(len(session.summary.times["x"]) for session in sessions),

@@ -102,10 +102,11 @@ export function Vitals({ vitals }) {
       <strong class=${one.rating}>${vital(one.p75, one.unit)}</strong>
       <span class=${`rating ${one.rating}`}>${RATINGS[one.rating]}</span>
       <${Ratings} ...${one} label=${one.title} />
-      <span class="quiet scale">good ≤ ${threshold(one.good_up_to, one.unit)}, poor > ${threshold(one.poor_above, one.unit)}</span>
+      <span class="quiet scale">${threshold("good ≤", one.good_up_to, one.unit)}, ${threshold("poor >", one.poor_above, one.unit)}</span>
     </li>`)}</ul>` : html`<p class="card pad quiet">No web vitals yet. Browsers measure them: AWS's web client sends them, and so do OpenTelemetry's browser instrumentations through the exporter.</p>`}
   </section>`;
 }
 
-const threshold = (value, unit) => (unit && value >= 1000 ? `${value / 1000} s` : [value, unit].filter(Boolean).join(" "));
+// No-break spaces: a line does not end between a number and its unit.
+const threshold = (words, value, unit) => `${words} ${unit && value >= 1000 ? `${value / 1000} s` : `${value} ${unit}`.trim()}`.replaceAll(" ", "\u00a0");
 export const RATINGS = { good: "Good", fair: "Needs improvement", poor: "Poor" };
