@@ -1,8 +1,9 @@
 """PutRumEvents without the parts of botocore's call that are the same each time.
 
-The first request to an app monitor is botocore's own. Later ones repeat its address and headers, and save a quarter of
-the call: parameters, endpoint rules, serialization. botocore's signer still signs them, with fresh credentials. Its
-endpoint sends them and parses the response, so proxies, certificates, timeouts, hooks and errors stay botocore's.
+The first request to an app monitor is botocore's own. Later ones repeat its address and headers, and save two fifths of
+the call: parameters, endpoint rules, serialization, preparation. botocore's signer still signs them, with fresh
+credentials. Its endpoint sends them and parses the response, so proxies, certificates, timeouts, hooks and errors stay
+botocore's.
 """
 
 from __future__ import annotations
