@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import resource
 import socket
 import sys
@@ -21,7 +22,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from .corpus import Maker, spans, tracer_of
-from .exporters import exporter
+from .exporters import ENVIRONMENT, exporter
 from .sink import Sink
 
 BATCH = 512
@@ -73,8 +74,8 @@ def single(name: str, *, count: int) -> Figures:
     """Send the same request of one event a number of times, as `aws_rum` or with `boto3`."""
     from .single import sender
 
-    with Sink() as sink:
-        send = sender(name, sink.endpoint)
+    os.environ.update(ENVIRONMENT)
+    with Sink() as sink, sender(name, sink.endpoint) as send:
         for _ in range(count):
             send()
     return {"requests": sink.requests}

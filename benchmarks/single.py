@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.rum.batch import AppMonitor, Batch, BatchKey
@@ -14,7 +14,7 @@ from otel_rum_exporter.rum.ids import event_id
 from otel_rum_exporter.rum.request import parameters
 
 from .corpus import EPOCH_NS
-from .exporters import APP_MONITOR_ID, ENVIRONMENT
+from .exporters import APP_MONITOR_ID
 
 REGION = "eu-central-1"
 
@@ -34,16 +34,19 @@ BATCH = Batch(
 )
 
 
-def sender(name: str, endpoint: str) -> Callable[[], object]:
-    """Return a function that sends a request."""
-    os.environ.update(ENVIRONMENT)
+@contextmanager
+def sender(name: str, endpoint: str) -> Generator[Callable[[], object], None, None]:
+    """Yield a function that sends a request."""
     if name == "aws_rum":
         config = Config.read({"app_monitor_id": APP_MONITOR_ID, "region": REGION, "endpoint": endpoint}, {})
-        transport = Transport(config)
-        return lambda: transport.send(BATCH)
+        with closing(Transport(config)) as transport:
+            yield lambda: transport.send(BATCH)
+        return
     import boto3
     from botocore.config import Config as BotoConfig
 
-    client = boto3.client("rum", region_name=REGION, endpoint_url=endpoint, config=BotoConfig(inject_host_prefix=False))
-    arguments = parameters(BATCH, has_session_metadata=True)
-    return lambda: client.put_rum_events(**arguments)
+    settings = BotoConfig(inject_host_prefix=False)
+    with closing(boto3.client("rum", region_name=REGION, endpoint_url=endpoint, config=settings)) as client:
+        members = client.meta.service_model.operation_model("PutRumEvents").input_shape.members
+        arguments = parameters(BATCH, has_session_metadata="SessionMetadata" in members)
+        yield lambda: client.put_rum_events(**arguments)

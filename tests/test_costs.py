@@ -16,11 +16,14 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 
 from benchmarks.corpus import EPOCH_NS, spans
+from benchmarks.exporters import ENVIRONMENT
 from benchmarks.gateway import in_json, in_protobuf
+from benchmarks.single import sender
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.delivery.queue import EventQueue
 from otel_rum_exporter.ledger import Ledger
+from otel_rum_exporter.local import LocalRum
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.otlp import DecodeResult, Signal, decode_json, decode_protobuf
@@ -143,3 +146,13 @@ def test_one_session_takes_one_request_for_a_hundred_events_and_few_bytes() -> N
 def test_sessions_coalesce_while_they_wait() -> None:
     """A request takes one session, and 2,048 spans of 1,000 sessions are no 2,048 requests."""
     assert len(_bodies(spans(SPANS, sessions=1000))) < 900
+
+
+def test_a_single_request_costs_half_the_calls_of_boto3s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first request to an app monitor is botocore's whole call; later ones repeat its parts."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    with LocalRum() as rum, sender("aws_rum", rum.url) as repeat, sender("boto3", rum.url) as call:
+        for send in (repeat, call, repeat, call):
+            send()
+        assert _calls(repeat) < 0.55 * _calls(call)

@@ -15,6 +15,7 @@ from typing import Any
 import botocore.awsrequest
 import botocore.httpsession
 import pytest
+from botocore.compat import HTTPHeaders
 
 from otel_rum_exporter.local import Credentials, Fault, LocalRum
 from otel_rum_exporter.rum import client as client_module
@@ -120,6 +121,7 @@ def test_each_app_monitor_has_its_own_first_request(monkeypatch: pytest.MonkeyPa
     [
         ("before-call.rum", "X-Amzn-Trace-Id", "Root=1"),
         ("before-sign.rum", "X-Tenant", "1"),
+        ("before-sign.rum", "Host", "rum.example"),
         ("request-created", "Authorization", "Bearer token"),
     ],
 )
@@ -141,6 +143,24 @@ def test_a_header_that_may_change_keeps_the_whole_call(
     requests.put("a", b"{}")
     requests.put("a", b"{}")
     assert intercepted.calls == 2
+
+
+def test_a_host_that_the_signer_adds_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signer of `boto3[crt]` adds it, and replaces the headers."""
+    intercepted = Intercepted(monkeypatch)
+    client: Any = client_module.build_client(make_config(region="eu-central-1"))
+
+    def add_host(request: Any, **_: Any) -> None:
+        pairs = {**dict(request.headers.items()), "host": "dataplane.rum.eu-central-1.amazonaws.com"}
+        request.headers = HTTPHeaders.from_pairs(list(pairs.items()))
+
+    client.meta.events.register_last("before-sign.rum", add_host)
+    requests = RepeatedRequests(client, is_compressed=True)
+    requests.put("a", b"{}")
+    requests.put("a", b"{}")
+    first, second = intercepted.requests
+    assert first == second
+    assert intercepted.calls == 1
 
 
 def test_each_request_passes_through_the_hooks_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

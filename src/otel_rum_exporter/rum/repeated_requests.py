@@ -1,8 +1,9 @@
 """PutRumEvents without the parts of botocore's call that are the same each time.
 
-The first request to an app monitor is botocore's own. Later ones repeat its address and headers, and save a quarter of
-the call: parameters, endpoint rules, serialization. botocore's signer still signs them, with fresh credentials. Its
-endpoint sends them and parses the response, so proxies, certificates, timeouts, hooks and errors stay botocore's.
+The first request to an app monitor is botocore's own. Later ones repeat its address and headers, and save two fifths of
+the call: parameters, endpoint rules, serialization, preparation. botocore's signer still signs them, with fresh
+credentials. Its endpoint sends them and parses the response, so proxies, certificates, timeouts, hooks and errors stay
+botocore's.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _REPEATED_UNSIGNED = frozenset(("amz-sdk-request",))
 _INVOCATION_ID = "amz-sdk-invocation-id"
 _HOST = "host"
 _NEW_EACH_TIME = frozenset(("authorization", "content-encoding", "x-amz-date", "x-amz-security-token", _INVOCATION_ID))
-"""The headers of a request, by how botocore makes them: before the signature, after it, and for each request."""
+"""The headers of a request, by how botocore makes them: before the signature, after it, and for each request. A signer
+of the AWS Common Runtime (`boto3[crt]`) adds the host; without it http.client does."""
 
 _SIGNATURE = "AWS4-HMAC-SHA256 "
 
@@ -33,11 +35,13 @@ class Template(NamedTuple):
     """The parts that requests to an app monitor share. `context` has region and service name of the signature.
 
     `host` is the host as botocore signs it. Where it is among the headers, botocore does not analyze the URL again.
+    `sends_host` is whether the signer leaves it there.
     """
 
     method: str
     url: str
     host: str
+    sends_host: bool
     headers: Mapping[str, str]
     unsigned_headers: Mapping[str, str]
     context: Mapping[str, Any]
@@ -50,17 +54,19 @@ class Template(NamedTuple):
         """
         from botocore.auth import SigV4Auth
 
-        names = {name.lower() for name, _ in request.headers.items()}
+        sent = dict(request.headers.items())
+        sends_host = _HOST in sent  # "Host" is that of a hook
+        names = {name.lower() for name in sent if name != _HOST}
         signature = str(request.headers.get("Authorization", _SIGNATURE))
         if not (names <= _REPEATED | _REPEATED_UNSIGNED | _NEW_EACH_TIME and signature.startswith(_SIGNATURE)):
             return None
         headers, unsigned = (
-            {name: value for name, value in request.headers.items() if name.lower() in kind}
+            {name: value for name, value in sent.items() if name.lower() in kind}
             for kind in (_REPEATED, _REPEATED_UNSIGNED)
         )
         context = {name: value for name, value in request.context.items() if name != FINISHED_BODY}
         host = SigV4Auth(None, "", "").headers_to_sign(request)["host"]
-        return cls(request.method, request.url, host, headers, unsigned, context)
+        return cls(request.method, request.url, host, sends_host, headers, unsigned, context)
 
 
 class RepeatedRequests:
@@ -97,9 +103,11 @@ class RepeatedRequests:
         request.context = context = dict(template.context)
         # botocore has no public way to its signer and endpoint.
         self._client._request_signer.sign(OPERATION, request)  # noqa: SLF001
-        del headers[_HOST]  # http.client adds it
-        headers.update(template.unsigned_headers)
-        headers.update({_INVOCATION_ID: str(uuid.uuid4()), "Content-Length": str(len(content))})
+        request.headers = dict(request.headers.items())
+        if not template.sends_host:
+            del request.headers[_HOST]
+        request.headers.update(template.unsigned_headers)
+        request.headers.update({_INVOCATION_ID: str(uuid.uuid4()), "Content-Length": str(len(content))})
         received, error = self._client._endpoint._get_response(request, self._model, context)  # noqa: SLF001
         if error is not None:
             raise error
