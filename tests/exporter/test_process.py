@@ -210,6 +210,28 @@ def last():
     assert len(rum.events("work")) == spans
 
 
+def test_a_thread_that_outlives_the_main_thread_waits_for_delivery(rum: LocalRum) -> None:
+    """Such a process is not at exit. It may run for days, and be killed."""
+    code = f"""
+import os, threading
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from otel_rum_exporter import RumSpanExporter
+provider = TracerProvider()
+exporter = RumSpanExporter(app_monitor_id={APP_MONITOR_ID!r}, endpoint={rum.url!r}, signing="none")
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+def work():
+    threading.main_thread().join()
+    provider.get_tracer("app").start_span("work").end()
+    os._exit(0)
+
+threading.Thread(target=work).start()
+"""
+    run([sys.executable, "-c", code], environment())
+    assert len(rum.events("work")) == 1
+
+
 def test_a_script_that_ends_at_once_delivers_its_only_span(rum: LocalRum) -> None:
     """On each supported Python, also those that start no thread at exit."""
     code = f"""

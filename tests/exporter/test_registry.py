@@ -229,7 +229,7 @@ def test_an_export_waits_for_delivery_but_not_at_exit(monkeypatch: pytest.Monkey
     monkeypatch.setattr(shared.pipeline, "wait", waits.append)
     export(shared)
     assert waits == [10.0]
-    monkeypatch.setattr(threading.main_thread(), "is_alive", lambda: False)
+    monkeypatch.setattr(registry, "_is_at_exit", lambda: True)
     export(shared)
     assert waits == [10.0]
     assert shared.flush(30.0)

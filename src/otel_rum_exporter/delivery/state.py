@@ -32,7 +32,7 @@ OUTAGE_FAILURES = 2
 MIN_FINAL_FLUSH_SECONDS = 1.0
 """The minimum time of the final flush after a long outage."""
 
-HOPELESS_SHARE = 0.1
+UNREACHABLE_SHARE = 0.1
 """The share of the time that the final flush takes if the endpoint cannot be reached. Exporters divide the time."""
 
 EXPIRY_ADVICE = {
@@ -210,7 +210,7 @@ class DeliveryState:
         self.rate_limiter.allow_one(now)
         waited = now - self.progress_seconds if self.stored_events else 0.0
         minimum = min(timeout_seconds, MIN_FINAL_FLUSH_SECONDS)
-        self._early_deadline = now + min(minimum, timeout_seconds * HOPELESS_SHARE)
+        self._early_deadline = now + min(minimum, timeout_seconds * UNREACHABLE_SHARE)
         self._late_deadline = now + max(minimum, timeout_seconds - waited)
 
     @property

@@ -49,6 +49,13 @@ class ExitTime:
 _exit_time = ExitTime()
 
 
+def _is_at_exit() -> bool:
+    """Return whether the interpreter ends, after it has joined the threads that outlive the main thread."""
+    return not threading.main_thread().is_alive() and all(
+        thread.daemon or not thread.is_alive() for thread in threading.enumerate()
+    )
+
+
 def _shares() -> int:
     """Return how many exporters are not shut down. Any may get its first telemetry at exit."""
     with _lock:
@@ -117,7 +124,7 @@ class SharedPipeline:
         In a signal handler or finalizer that interrupts the pipeline's own work, the records are added after it,
         without waiting. At exit it does not wait either, as the shutdown that follows does.
         """
-        if call_unlocked(lambda: add(self.pipeline)) and threading.main_thread().is_alive():
+        if call_unlocked(lambda: add(self.pipeline)) and not _is_at_exit():
             self.pipeline.wait(self._timeout_seconds)
 
     def flush(self, timeout_seconds: float) -> bool:
@@ -128,7 +135,7 @@ class SharedPipeline:
     def leave(self, timeout_seconds: float) -> None:
         """Give the share up, once: send what is queued within `timeout_seconds`; the last share closes the pipeline."""
         timeout_seconds = min(timeout_seconds, self._timeout_seconds)
-        if not threading.main_thread().is_alive():
+        if _is_at_exit():
             timeout_seconds = _exit_time.share(timeout_seconds, _shares())
         with _lock:
             self._entry.shares.discard(self)

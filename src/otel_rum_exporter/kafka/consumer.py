@@ -151,7 +151,7 @@ class KafkaConsumer:
         self._log.add(
             f"begins again {former.topic} {former.number}",
             "the offsets of %s[%d] went back from %d to %d: the topic was created again, or a broker lost messages. "
-            "They are consumed from there; %d messages before are lost. To fix: nothing.",
+            "They are consumed from there, without %d messages before. To fix: nothing.",
             *(former.topic, former.number, former.next_offset, first.offset, len(former.waiting)),
         )
         partition: Assigned = Partition(former.topic, former.number, former.limits)

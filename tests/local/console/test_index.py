@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -136,6 +137,14 @@ def test_call_is_counted_when_a_filter_fits_only_one_of_its_events(search: str, 
     row, detail = shown_row["urls"][0], shown_row["detail"]
     assert (row["calls"], row["problems"], row["timed"]) == found
     assert len(detail["samples"]) == detail["calls"] == row["calls"]
+
+
+def test_texts_of_sessions_are_not_interned() -> None:
+    """Python 3.12 never frees interned texts, and the console forgets events."""
+    index = Index([error("broken", NOW, session_id="a session of this test")])
+    for text in (index.facts[0].shared.words, index.facts[0].shared.ids):
+        copy = "".join(list(text))
+        assert sys.intern(copy) is copy  # else an equal text was interned before
 
 
 def test_durations_are_in_order_after_any_additions_and_removals() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from sys import intern
+from functools import lru_cache
 
 from .event_fields import id_words
 from .fact import START, Fact, Shared, Values
@@ -13,6 +13,8 @@ from .session_summary import SessionSummary
 # The events of one call have the same end, as far as clients round it.
 _SAME_CALL_SECONDS = 1.0
 _MAX_ALONE = 100
+
+_MAX_TEXTS = 4096
 
 Key = tuple[str, "str | None"]
 """The app monitor and the session id."""
@@ -40,8 +42,8 @@ class IndexedSession:
         found = self.shared.get((user, values, words))
         if found is None:
             # Sessions have the same metadata: a search compares each text once.
-            words = intern(words)
-            ids = intern(id_words(self.key[1], user))
+            words = _one_of_equal(words)
+            ids = _one_of_equal(id_words(self.key[1], user))
             page = values.by_name["page"]
             found = self.shared[user, values, words] = Shared(self, user, values, words, ids, page)
         return found
@@ -93,3 +95,9 @@ class IndexedSession:
         if self._in_order is None:
             self._in_order = sorted(self.facts, key=START)
         return self._in_order
+
+
+@lru_cache(_MAX_TEXTS)
+def _one_of_equal(text: str) -> str:
+    """Return the same object for equal texts. Python 3.12 never frees those of `sys.intern`."""
+    return text

@@ -25,6 +25,7 @@ MOBILE_SDK_VERSION = "rum.sdk.version"
 
 
 MAX_RESOURCES = 100
+"""The resources for which is remembered whether a mobile SDK set them."""
 
 
 def is_shown(view: SpanView, config: Config) -> bool:
