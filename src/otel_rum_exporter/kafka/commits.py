@@ -14,6 +14,10 @@ _OUTDATED = frozenset(
 )
 """Commits fail so during a rebalance. Those of partitions that stay are repeated."""
 
+_NO_RESPONSE = frozenset(
+    (KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._WAIT_COORD)  # noqa: SLF001 - public constants
+)
+"""Requests fail so while brokers do not respond."""
 
 BROKER_SECONDS = 5.0
 """How long brokers may take to respond before a commit is left out. Librdkafka repeats one for `session.timeout.ms`."""
@@ -44,8 +48,9 @@ class OffsetCommits:
         try:
             consumer.committed(offsets, timeout=BROKER_SECONDS)
         except KafkaException as error:
-            self.on_commit(error.args[0], offsets)
-            return False
+            if error.args[0].code() in _NO_RESPONSE:
+                self.on_commit(error.args[0], offsets)
+                return False
         try:
             self.on_commit(None, consumer.commit(offsets=offsets, asynchronous=False))
         except KafkaException as error:

@@ -3,7 +3,7 @@
 The first request to an app monitor is botocore's own. Later ones repeat its address and headers, and save two fifths of
 the call: parameters, endpoint rules, serialization, preparation. botocore's signer still signs them, with fresh
 credentials. Its endpoint sends them and parses the response, so proxies, certificates, timeouts, hooks and errors stay
-botocore's.
+botocore's. Hooks before the signature get a prepared request, with a plain dict of headers.
 """
 
 from __future__ import annotations
