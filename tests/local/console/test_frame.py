@@ -225,7 +225,7 @@ def test_rows_of_calls_and_events_show_their_page_on_a_phone(page: Page, shop: L
 def test_columns_of_a_table_keep_the_same_distance_from_both_edges(
     page: Page, shop: LocalRum, view: str, width: int
 ) -> None:
-    """The last column that is shown counts: a phone hides some."""
+    """The last column that is shown counts: a phone hides some. No table scrolls."""
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(f"{shop.url}/{view}")
     expect(page.locator("main table").first).to_be_visible()
@@ -234,6 +234,7 @@ def test_columns_of_a_table_keep_the_same_distance_from_both_edges(
         return [getComputedStyle(shown[0]).paddingLeft, getComputedStyle(shown.at(-1)).paddingRight];
     })""")
     assert {padding for pair in paddings for padding in pair} == {"16px"}
+    assert page.locator(".table").evaluate_all("all => all.filter((one) => one.scrollWidth > one.clientWidth)") == []
 
 
 def test_chart_has_round_labels_and_a_drag_chooses_a_range(page: Page, shop: LocalRum) -> None:
