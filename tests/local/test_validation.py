@@ -100,6 +100,7 @@ def test_invalid_member_of_the_request_is_named_and_quoted(
         ({"timestamp": 12.5}, "RumEvents[1].timestamp must be epoch seconds between 2001 and 2286, is 12.5"),
         ({"type": ""}, 'RumEvents[1].type must be 1 to 256 of A-Z a-z 0-9 _ . -, is ""'),
         ({"type": "a b"}, 'RumEvents[1].type must be 1 to 256 of A-Z a-z 0-9 _ . -, is "a b"'),
+        ({"type": "a\u202eb"}, 'RumEvents[1].type must be 1 to 256 of A-Z a-z 0-9 _ . -, is "a\\u202eb"'),
         ({"extra": 1}, 'RumEvents[1] has the unknown member "extra"'),
         ({"details": [1]}, "RumEvents[1].details must be a string that holds a JSON object, is [1]"),
         ({"details": "1"}, "RumEvents[1].details must hold a JSON object, holds 1"),

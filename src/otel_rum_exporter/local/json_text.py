@@ -35,9 +35,11 @@ def dump(value: object) -> str:
 
 
 def quote(value: object) -> str:
-    """Serialize a value as JSON, shortened for a message."""
+    """Serialize a value as JSON, shortened for a message, with escapes for invisible characters."""
     text = dump(value)
-    return text if len(text) <= _QUOTE_CHARACTERS else text[: _QUOTE_CHARACTERS - 1] + "…"
+    if len(text) > _QUOTE_CHARACTERS:
+        text = text[: _QUOTE_CHARACTERS - 1] + "…"
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 def _deeper_than(limit: int, value: object) -> bool:

@@ -181,6 +181,62 @@ def test_times_of_a_short_session_differ(page: Page, rum: LocalRum) -> None:
     assert len(set(labels.all_inner_texts())) == 3
 
 
+@pytest.mark.parametrize("query", ["from=x&to=y", "from=99999999999999"])
+def test_range_that_is_no_time_still_shows_the_page(page: Page, shop: LocalRum, query: str) -> None:
+    """The fields of the range are empty."""
+    page.goto(f"{shop.url}/sessions?{query}")
+    expect(page.locator("h1")).to_contain_text("Sessions")
+    expect(page.locator("input[name=from]")).to_have_value("")
+
+
+def test_times_of_a_session_of_days_have_their_days(page: Page, rum: LocalRum) -> None:
+    """A session of a server can take weeks: a time alone would name many moments."""
+    now = time.time()
+    post_bodies(rum, [events_body(LONG, [name], now - days * 86_400) for name, days in (("E", 3), ("F", 0))])
+    page.goto(f"{rum.url}/sessions/{LONG}")
+    labels = page.locator(".whole .axis span")
+    expect(labels).to_have_text([re.compile(r"^\d+ [A-Z][a-z]+, \d\d:\d\d$")] * 3)
+    expect(page.locator(".visit header")).to_contain_text(labels.first.inner_text())
+
+
+def test_numbers_of_a_chart_are_grouped_like_other_numbers(page: Page, rum: LocalRum) -> None:
+    """As in the figures above it."""
+    now = time.time()
+    bodies = [events_body(LONG, [f"E{part}.{n}" for n in range(100)], now) for part in range(11)]
+    for event in (event for body in bodies for event in body["RumEvents"]):
+        event["timestamp"] = now
+    post_bodies(rum, bodies)
+    page.goto(rum.url)
+    expect(page.locator(".plot .top").first).to_have_text("2,000")
+
+
+@pytest.mark.parametrize("path", ["/http?url=https://tea.example/api/orders", "/custom?type=add_to_cart"])
+def test_rows_of_calls_and_events_show_their_page_on_a_phone(page: Page, shop: LocalRum, path: str) -> None:
+    """The name wraps instead of being cut."""
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(shop.url + path)
+    expect(page.locator(".samples .what").first).to_be_visible()
+    cut = page.locator(".samples .what").evaluate_all("all => all.filter((one) => one.scrollWidth > one.clientWidth)")
+    assert cut == []
+
+
+@pytest.mark.parametrize("width", [390, 1000, 1280])
+@pytest.mark.parametrize("view", ["", "pages", "http", "devices"])
+def test_columns_of_a_table_keep_the_same_distance_from_both_edges(
+    page: Page, shop: LocalRum, view: str, width: int
+) -> None:
+    """The last column that is shown counts: a phone hides some. No table scrolls."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{shop.url}/{view}")
+    expect(page.locator("main table").first).to_be_visible()
+    paddings = page.locator("main table tr").evaluate_all("""rows => rows.map((row) => {
+        const shown = [...row.cells].filter((cell) => cell.offsetWidth);
+        return [getComputedStyle(shown[0]).paddingLeft, getComputedStyle(shown.at(-1)).paddingRight];
+    })""")
+    assert {padding for pair in paddings for padding in pair} == {"16px"}
+    assert page.locator(".table").evaluate_all("all => all.filter((one) => one.scrollWidth > one.clientWidth)") == []
+
+
 def test_chart_has_round_labels_and_a_drag_chooses_a_range(page: Page, shop: LocalRum) -> None:
     """The range is in the URL; a click chooses one step."""
     page.set_viewport_size({"width": 1280, "height": 720})

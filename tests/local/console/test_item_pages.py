@@ -55,6 +55,18 @@ def test_custom_events_have_a_view_with_names_and_attributes(page: Page, shop: L
     expect(page.locator("button[aria-expanded=true]")).to_contain_text("checkout")
 
 
+@pytest.mark.parametrize("path", ["/http?url=https://tea.example/none", "/custom?type=none"])
+def test_link_to_a_url_or_type_that_is_not_stored_says_so(page: Page, shop: LocalRum, path: str) -> None:
+    """A list of other items would hide that this one is missing; filters that exclude all of it can be cleared."""
+    page.goto(f"{shop.url}{path}&browser=Firefox")
+    expect(page.locator("h1")).to_contain_text("none")
+    page.get_by_role("link", name="Clear them").click()
+    expect(page.locator("main")).to_contain_text("This item is not stored")
+    expect(page.locator("main table")).to_have_count(0)
+    page.locator(".up a").click()
+    expect(page.locator("main table")).to_be_visible()
+
+
 def test_trace_is_a_waterfall_that_its_events_link_to(page: Page, shop: LocalRum) -> None:
     """A step opens its event."""
     page.goto(f"{shop.url}/custom?type=checkout")

@@ -5,7 +5,7 @@ import { Range } from "./range.js";
 import { LOCAL, count, currentZone, otherZone, plural, visible, zoneName } from "./format.js";
 import { DIMENSIONS, hasFilters, here, link, noFilters } from "./route.js";
 import { Recording } from "./recording.js";
-import { Empty, Lone, Title } from "./parts.js";
+import { Lone, NotStored, Title } from "./parts.js";
 import * as overview from "./views/overview.js";
 import * as sessions from "./views/sessions.js";
 import * as session from "./views/session.js";
@@ -49,10 +49,7 @@ function View({ shown: { route, data }, state, actions }) {
     return html`<${Title}>This page does not exist<//><p><code>${route.path}</code> is no page of the local RUM. <a href="/">Overview</a></p>`;
   }
   if (data === null) {
-    return html`<${Title}>Not found<//><${Empty} title="This item is not stored">
-      <p>The local RUM keeps the latest events only. Without a data file it loses them when it stops.</p>
-      <p><a href=${link(route, "/sessions")}>All sessions</a></p>
-    <//>`;
+    return html`<${Title}>Not found<//><${NotStored}><p><a href=${link(route, "/sessions")}>All sessions</a></p><//>`;
   }
   return html`<${SHOWN[route.view].View} data=${data} route=${route} state=${state} ...${actions} />`;
 }

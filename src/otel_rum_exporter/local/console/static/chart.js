@@ -1,7 +1,7 @@
 // SVG charts. Classes set the colours, so that the style sheet handles light, dark and high contrast.
 import { Component, html } from "./html.js";
 import { here } from "./route.js";
-import { tick } from "./format.js";
+import { count, tick } from "./format.js";
 
 const HEIGHT = 100;
 const WIDTH = 10;
@@ -11,7 +11,7 @@ const LEAST = 3; // so that a small number beside a large one is seen
 export class Columns extends Component {
   state = { at: null, from: null };
 
-  render({ chart, series, label, format = String, route, go }, { at, from }) {
+  render({ chart, series, label, format = count, route, go }, { at, from }) {
     const steps = series[0][2].length;
     const top = rounded(Math.max(1, ...Array.from({ length: steps }, (_, i) => series.reduce((sum, [, , values]) => sum + (values[i] ?? 0), 0))));
     const time = (i) => tick(chart.start + i * chart.step_seconds, chart.step_seconds);

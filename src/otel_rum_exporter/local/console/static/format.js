@@ -98,12 +98,13 @@ export function zoneName() {
 const at = (seconds) => new Date(seconds * 1000);
 
 export const clock = (seconds) => formats.clock.format(at(seconds));
-// The time of day, as precise as a length of time in seconds needs it.
-export const clockWithin = (seconds, length) => (length < 10 ? formats.exact : formats.clock).format(at(seconds));
+// The time, as precise as a length of time in seconds needs it: in days, a time of day alone would be ambiguous.
+export const clockWithin = (seconds, length) => (length < 10 ? formats.exact : length < 86_400 ? formats.clock : formats.day).format(at(seconds));
 export const day = (seconds) => formats.day.format(at(seconds));
 
-// The value of a `datetime-local` input, in the shown zone, and back; NaN for an empty one.
+// The value of a `datetime-local` input, in the shown zone, and back; empty and NaN for what is no time.
 export function toInput(seconds) {
+  if (Number.isNaN(at(seconds).getTime())) return "";
   const shift = zone === "UTC" ? 0 : at(seconds).getTimezoneOffset() * 60;
   return iso(seconds - shift).slice(0, 19);
 }

@@ -17,6 +17,13 @@ export function NoMatch({ what, clear, children }) {
   <//>`;
 }
 
+export function NotStored({ children }) {
+  return html`<${Empty} title="This item is not stored">
+    <p>The local RUM keeps the latest events only. Without a data file it loses them when it stops.</p>
+    ${children}
+  <//>`;
+}
+
 // An icon made from an id: a symmetric grid of five by five cells, with a colour from the id.
 export function Face({ id }) {
   let hash = 2166136261;

@@ -1,15 +1,16 @@
 // Custom events by type: number, durations, names and attributes.
 import { html } from "../html.js";
 import { Columns, Spark } from "../chart.js";
-import { count, millis, plural, visible } from "../format.js";
+import { beginning, count, millis, plural, visible } from "../format.js";
 import { hasFilters, here, noFilters } from "../route.js";
-import { Face, More, NoMatch, Table, Time, Title, sessionLink } from "../parts.js";
+import { Face, More, NoMatch, NotStored, Table, Time, Title, sessionLink } from "../parts.js";
 import { Share, Tags } from "../tags.js";
 
 export const title = (data) => (data.detail ? visible(data.detail.type) : "Custom events");
 
 export function View({ data, route, go }) {
   if (data.detail) return html`<${Detail} detail=${data.detail} route=${route} go=${go} />`;
+  if (route.query.get("type")) return html`<${Absent} type=${route.query.get("type")} route=${route} />`;
   return html`
     <${Title} note=${data.total ? `${plural(data.events, "event")}, ${plural(data.total, "type")}` : ""}>Custom events<//>
     ${data.total ? html`<${Table} label="Custom events by type" rows=${data.types} keyOf=${(row) => row.type} sort=${data.sort} route=${route} columns=${[
@@ -27,9 +28,16 @@ export function View({ data, route, go }) {
   `;
 }
 
+const Up = ({ route }) => html`<p class="up"><a href=${here(route, { type: null })}>Custom events</a></p>`;
+
+function Absent({ type, route }) {
+  return html`<${Up} route=${route} /><${Title}>${beginning(type)}<//>
+    ${hasFilters(route) ? html`<${NoMatch} what="events" clear=${here(route, noFilters)} />` : html`<${NotStored} />`}`;
+}
+
 function Detail({ detail, route, go }) {
   return html`
-    <p class="up"><a href=${here(route, { type: null })}>Custom events</a></p>
+    <${Up} route=${route} />
     <${Title}>${visible(detail.type)}<//>
     <dl class="facts">
       <div><dt>Count</dt><dd>${count(detail.count)} in ${plural(detail.sessions, "session")}</dd></div>

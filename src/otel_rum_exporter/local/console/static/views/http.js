@@ -2,7 +2,7 @@ import { html } from "../html.js";
 import { Columns } from "../chart.js";
 import { beginning, count, millis, percent, plural } from "../format.js";
 import { hasFilters, here, noFilters } from "../route.js";
-import { Face, More, NoMatch, Table, Time, Title, name, sessionLink } from "../parts.js";
+import { Face, More, NoMatch, NotStored, Table, Time, Title, name, sessionLink } from "../parts.js";
 
 export const title = () => "HTTP";
 
@@ -11,6 +11,7 @@ const DIRECTIONS = { made: "Made", served: "Served" };
 
 export function View({ data, route, go }) {
   if (data.detail) return html`<${Detail} detail=${data.detail} route=${route} go=${go} />`;
+  if (route.query.get("url")) return html`<${Absent} url=${route.query.get("url")} route=${route} />`;
   const status = route.query.get("status");
   const direction = route.query.get("direction");
   // Without requests served, "made" in each row says nothing.
@@ -63,11 +64,18 @@ function Result({ of: { outcome, status } }) {
   return outcome && html`<span class=${`chip ${{ "4xx": "warn", "5xx": "bad", failed: "bad" }[outcome] ?? ""}`}>${outcome === "failed" ? "no answer" : status}</span> `;
 }
 
+const Up = ({ route }) => html`<p class="up"><a href=${here(route, { url: null, direction: null })}>HTTP requests</a></p>`;
+
+function Absent({ url, route }) {
+  return html`<${Up} route=${route} /><${Title}><span class="url">${beginning(url)}</span><//>
+    ${hasFilters(route) ? html`<${NoMatch} what="calls" clear=${here(route, noFilters)} />` : html`<${NotStored} />`}`;
+}
+
 function Detail({ detail, route, go }) {
   const all = Object.values(detail.outcomes).reduce((sum, n) => sum + n, 0);
   let x = 0;
   return html`
-    <p class="up"><a href=${here(route, { url: null, direction: null })}>HTTP requests</a></p>
+    <${Up} route=${route} />
     <${Title}><span class="url">${detail.url}</span><//>
     <dl class="facts">
       ${detail.methods.length > 0 && html`<div><dt>Methods</dt><dd>${detail.methods.join(", ")}</dd></div>`}
