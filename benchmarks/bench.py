@@ -63,6 +63,7 @@ class Row:
 UNLIMITED = {OURS: {"max_requests_per_second": 0}}
 RUNS = {
     "instructions": Run("instructions", (OURS, OTLP), is_once=True),
+    "single request": Run("request_instructions", (OURS, NAIVE), is_once=True),
     "one session": Run("steady", (OURS, OTLP, OTLP_JSON, NAIVE, AZURE)),
     "1000 sessions": Run("paced", (OURS, OTLP)),
     "one by one": Run("one_by_one", (OURS, NAIVE), more=UNLIMITED),
@@ -92,6 +93,7 @@ ROWS = (
     Row("2. … time to accept 10.2 s of spans, s", "1000 sessions", "feed_seconds", 12),
     Row("2. … time until all is delivered after that, s", "1000 sessions", "drain_seconds", math.inf),
     Row("2. … peak memory growth, MiB", "1000 sessions", MEMORY, 45),
+    Row("3. single requests: instructions per request", "single request", "instructions_per_request", 0.65, NAIVE),
     Row("3. single requests: CPU per request, µs", "one by one", "cpu_micros_per_request", 0.65, NAIVE),
     Row("3. 30 ms latency: spans/s", "30 ms", "spans_per_second", math.inf, NAIVE, is_at_least=True),
     Row("4. beside an application, 1000 spans/s: exporter, % of a core", "beside 1k", CORE, 0.7, OTLP),

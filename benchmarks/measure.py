@@ -81,6 +81,13 @@ def single(name: str, *, count: int) -> Figures:
     return {"requests": sink.requests}
 
 
+def request_instructions(name: str) -> Figures:
+    """Count the CPU instructions of a request of one event."""
+    from .instructions import per_request
+
+    return {"instructions_per_request": per_request(name)}
+
+
 def one_by_one(name: str, *, count: int = 2048, sessions: int = 1000, **settings: Any) -> Figures:
     """Export each batch after the delivery of the previous one, so that no two batches share a request."""
     made = _frozen(count, sessions=sessions)
@@ -268,7 +275,10 @@ def _peak_bytes() -> int:
 
 SCENARIOS: dict[str, Callable[..., Figures]] = {
     scenario.__name__: scenario
-    for scenario in (steady, counted, instructions, single, one_by_one, far_away, paced, beside, cold, spooled)
+    for scenario in (
+        *(steady, counted, instructions, single, request_instructions),
+        *(one_by_one, far_away, paced, beside, cold, spooled),
+    )
 }
 
 if __name__ == "__main__":
