@@ -30,8 +30,10 @@ class EncodedEvents(NamedTuple):
     @classmethod
     def of(cls, events: Sequence[RumEvent]) -> EncodedEvents:
         """Return events with the same session metadata as one text. It takes less memory than separate texts."""
+        json = b",".join([event.json for event in events])
         return cls(
-            b",".join([event.json for event in events]),
+            # With one event, `join` returns its text, and orjson's texts are followed by up to 8 KB of unused memory.
+            json if len(events) > 1 else bytes(memoryview(json)),
             events[0].session_metadata,
             "".join([_LETTERS[event.record] for event in events]),
             event_id(b"\0".join([event.json[ID] for event in events]).decode()),
