@@ -57,7 +57,7 @@ def constants() -> str:
     performance = "[performance](performance.md)"
     rows = (
         ("spans/s of a core", f"{1 / CPU_SECONDS_PER_SPAN:,.0f}", "[consumers of Kafka](#consumers-of-kafka), rounded"),
-        ("CPU of a request", f"{CPU_SECONDS_PER_REQUEST * 1e6:.0f} µs", f"{performance}: single requests"),
+        ("CPU of a request", f"{CPU_SECONDS_PER_REQUEST * 1e6:.0f} µs", f"{performance}: single requests, rounded"),
         ("used part of a core", f"{USED_SHARE:.0%}", "a choice: the rest is for the time after an outage"),
         ("partitions of a consumer", str(PARTITIONS_PER_CONSUMER), "a choice: consumers can be added"),
         ("quota above the peak", f"{QUOTA_MARGIN - 1:.0%}", "a choice: a second has more than its minute"),

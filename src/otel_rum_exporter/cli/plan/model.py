@@ -22,7 +22,7 @@ QUOTA_MARGIN = 1.2
 QUOTA_STEP = 50
 
 CPU_SECONDS_PER_SPAN = 1 / 10_000
-CPU_SECONDS_PER_REQUEST = 0.00062
+CPU_SECONDS_PER_REQUEST = 0.0008
 """Of one core, as measured: docs/scale.md has the first, of consumers of Kafka, and docs/performance.md the second."""
 
 USED_SHARE = 0.6
