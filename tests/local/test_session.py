@@ -30,6 +30,8 @@ VERSION = {"version": "1.0.0"}
             "failed: E: m",
         ),
         ("js_error_event", VERSION | {"type": "KeyError", "message": "'id'"}, "KeyError: 'id'"),
+        ("js_error_event", VERSION | {"type": " ", "message": ""}, "no type and no message"),
+        ("js_error_event", VERSION | {"type": "E\u202e", "message": "a\nb"}, "E\\u202e: a\\nb"),
         (
             "performance_navigation_event",
             VERSION | {"initiatorType": "navigation", "startTime": 0, "duration": 12.34},
@@ -41,6 +43,7 @@ VERSION = {"version": "1.0.0"}
             "other, 1000",
         ),
         ("largest_contentful_paint_event", VERSION | {"value": 1200}, "1200 ms"),
+        ("largest_contentful_paint_event", VERSION | {"value": 2718.0}, "2718 ms"),
         ("cumulative_layout_shift_event", VERSION | {"value": 0.25}, "0.25"),
         ("dom_event", {"version": "1.1.0", "event": "click", "element": "BUTTON"}, "click BUTTON"),
         ("xray_trace_event", {"name": "shop", "id": "1", "trace_id": "1-2-3", "start_time": 1}, "shop, trace 1-2-3"),

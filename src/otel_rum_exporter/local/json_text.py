@@ -39,7 +39,12 @@ def quote(value: object) -> str:
     text = dump(value)
     if len(text) > _QUOTE_CHARACTERS:
         text = text[: _QUOTE_CHARACTERS - 1] + "…"
-    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
+    return visible(text)
+
+
+def visible(text: str) -> str:
+    """Return a text with escapes for invisible characters, of which some change the order of what follows."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
 
 
 def _deeper_than(limit: int, value: object) -> bool:

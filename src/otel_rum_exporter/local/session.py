@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .json_text import quote
+from .json_text import quote, visible
 from .record import RUM_PREFIX, Event
 
 
@@ -43,11 +43,10 @@ def short_type(event_type: str) -> str:
 
 def summary(event: Event) -> str:
     """Describe an event in one line."""
-    if not event.type.startswith(RUM_PREFIX):
-        return _custom(event.details)
-    describe = _SUMMARIES.get(short_type(event.type), _value)
+    is_custom = not event.type.startswith(RUM_PREFIX)
+    describe = _custom if is_custom else _SUMMARIES.get(short_type(event.type), _value)
     try:
-        return describe(event.details)
+        return visible(describe(event.details))
     except (AttributeError, KeyError, TypeError):
         # The details do not match the schema, for example in a dropped event.
         return quote(event.details)
@@ -94,7 +93,8 @@ def _http(details: dict[str, Any]) -> str:
 
 
 def _error(details: dict[str, Any]) -> str:
-    return ": ".join(details[name] for name in ("type", "message") if name in details)
+    found = [details[name] for name in ("type", "message") if details.get(name, "").strip()]
+    return ": ".join(found) or "no type and no message"
 
 
 def _navigation(details: dict[str, Any]) -> str:
@@ -123,7 +123,7 @@ def _value(details: dict[str, Any]) -> str:
 
 
 def _milliseconds(number: float) -> str:
-    return f"{round(number, 1)} ms"
+    return f"{str(round(number, 1)).removesuffix('.0')} ms"
 
 
 _SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
