@@ -220,9 +220,12 @@ def test_data_file_in_use_is_an_error(serve: Callable[..., str], tmp_path: Path)
     ("options", "message"),
     [
         (("--access-key", "AKID"), "--access-key and --secret-key need each other"),
-        (("--fault", "colour=red"), "'colour=red' has the unknown fault field 'colour'; use status, error_type,"),
-        (("--fault", "status=1"), "'status=1' is not a valid fault: a Fault cannot have status=1"),
-        (("--app-monitor", "shop"), "an app monitor's id must be a UUID, is 'shop'"),
+        (
+            ("--fault", "colour=red"),
+            "--fault: 'colour=red' has the unknown fault field 'colour'; use status, error_type,",
+        ),
+        (("--fault", "status=1"), "--fault: 'status=1' is not a valid fault: a Fault cannot have status=1"),
+        (("--app-monitor", "shop"), "--app-monitor: an app monitor's id must be a UUID, is 'shop'"),
     ],
 )
 def test_wrong_options_are_one_line_with_the_value(options: tuple[str, ...], message: str) -> None:

@@ -171,9 +171,12 @@ def _local_rum(chosen: _Options) -> LocalRum:
             max_events=chosen.max_events,
             data=chosen.data,
         )
+    except ValueError as error:
+        fail(f"--app-monitor: {error}. To fix: see otel-rum local --help", MISUSED)
+    try:
         rum.faults = [Fault.parse(text) for text in chosen.fault]
     except ValueError as error:
-        fail(str(error), MISUSED)
+        fail(f"--fault: {error}. To fix: see otel-rum local --help", MISUSED)
     return rum
 
 
