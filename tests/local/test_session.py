@@ -31,7 +31,7 @@ VERSION = {"version": "1.0.0"}
         ),
         ("js_error_event", VERSION | {"type": "KeyError", "message": "'id'"}, "KeyError: 'id'"),
         ("js_error_event", VERSION | {"type": " ", "message": ""}, "no type and no message"),
-        ("js_error_event", VERSION | {"type": "E\u202e", "message": "a\nb"}, "E\\u202e: a\\nb"),
+        ("js_error_event", VERSION | {"type": "E\u202e", "message": "a\n b"}, "E\\u202e: a b"),
         (
             "performance_navigation_event",
             VERSION | {"initiatorType": "navigation", "startTime": 0, "duration": 12.34},

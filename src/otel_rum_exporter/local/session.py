@@ -46,7 +46,7 @@ def summary(event: Event) -> str:
     is_custom = not event.type.startswith(RUM_PREFIX)
     describe = _custom if is_custom else _SUMMARIES.get(short_type(event.type), _value)
     try:
-        return visible(describe(event.details))
+        return visible(" ".join(describe(event.details).split()))
     except (AttributeError, KeyError, TypeError):
         # The details do not match the schema, for example in a dropped event.
         return quote(event.details)
