@@ -38,15 +38,16 @@ class OffsetCommits:
             except KafkaException as error:
                 self.on_commit(error.args[0], offsets)
 
-    def commit_and_wait(self, consumer: Consumer, partitions: Iterable[Assigned]) -> bool:
+    def commit_and_wait(self, consumer: Consumer, partitions: Iterable[Assigned], *, is_last: bool) -> bool:
         """Commit them and wait for the brokers; false if these do not respond.
 
-        A commit has no limit of time, so a request that has one, to the same broker, is made before.
+        A commit has no limit of time, so a request that has one, to the same broker, is made before the last commit.
         """
         if not (offsets := _offsets_behind(partitions)):
             return True
         try:
-            consumer.committed(offsets, timeout=BROKER_SECONDS)
+            if is_last:
+                consumer.committed(offsets, timeout=BROKER_SECONDS)
         except KafkaException as error:
             if error.args[0].code() in _NO_RESPONSE:
                 self.on_commit(error.args[0], offsets)

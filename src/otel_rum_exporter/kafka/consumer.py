@@ -204,7 +204,7 @@ class KafkaConsumer:
         for partition in self._partitions.values():
             partition.limits = replace(limits, size_bytes=max(1, limits.size_bytes // len(self._partitions)))
 
-    def _release(self, keys: Sequence[tuple[str, int]], seconds: float) -> bool:
+    def _release(self, keys: Sequence[tuple[str, int]], seconds: float, *, is_last: bool = False) -> bool:
         """Wait for the messages in flight of partitions, commit, and forget the partitions.
 
         Returns false if the brokers do not respond.
@@ -214,7 +214,7 @@ class KafkaConsumer:
         while any(one.unsettled > len(one.waiting) for one in released) and time.monotonic() < deadline:
             self._receiver.settle(POLL_SECONDS / 2)
         self._receiver.settle()
-        is_committed = self._commits.commit_and_wait(self._consumer, released)
+        is_committed = self._commits.commit_and_wait(self._consumer, released, is_last=is_last)
         for key in keys:
             self._partitions.pop(key, None)
         return is_committed
@@ -226,7 +226,7 @@ class KafkaConsumer:
         try:
             self._pipeline.release()
             self._pipeline.final_flush(seconds)
-            may_leave = self._release(list(self._partitions), max(0.0, deadline - time.monotonic()))
+            may_leave = self._release(list(self._partitions), max(0.0, deadline - time.monotonic()), is_last=True)
         finally:
             if self._dead_letters is not None:
                 self._dead_letters.close()
