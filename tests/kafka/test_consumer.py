@@ -407,7 +407,7 @@ def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPat
     left_seconds: list[float] = []
     flushed_seconds: list[float] = []
 
-    def release(_: object, seconds: float) -> bool:
+    def release(_: object, seconds: float, **_options: bool) -> bool:
         left_seconds.append(seconds)
         return True
 
