@@ -65,3 +65,11 @@ def test_events_are_read_from_their_text_as_they_were() -> None:
     encoded = EncodedEvents.of(events)
     assert encoded.events() == events
     assert EncodedEvents.decode(encoded.encode()) == encoded
+
+
+def test_a_single_event_is_kept_as_a_copy() -> None:
+    """The memory of orjson's own texts is larger than they are."""
+    one = event()
+    encoded = EncodedEvents.of([one])
+    assert encoded.json == one.json
+    assert encoded.json is not one.json

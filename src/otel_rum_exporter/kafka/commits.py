@@ -43,19 +43,23 @@ class OffsetCommits:
 
         A commit has no limit of time, so a request that has one, to the same broker, is made before the last commit.
         """
-        if not (offsets := _offsets_behind(partitions)):
-            return True
+        if offsets := _offsets_behind(partitions):
+            if is_last and not self._is_answered(consumer, offsets):
+                return False
+            try:
+                self.on_commit(None, consumer.commit(offsets=offsets, asynchronous=False))
+            except KafkaException as error:
+                self.on_commit(error.args[0], offsets)
+        return True
+
+    def _is_answered(self, consumer: Consumer, offsets: list[TopicPartition]) -> bool:
+        """Return whether brokers respond to a request for offsets; if not, the offsets are not committed."""
         try:
-            if is_last:
-                consumer.committed(offsets, timeout=BROKER_SECONDS)
+            consumer.committed(offsets, timeout=BROKER_SECONDS)
         except KafkaException as error:
             if error.args[0].code() in _NO_RESPONSE:
                 self.on_commit(error.args[0], offsets)
                 return False
-        try:
-            self.on_commit(None, consumer.commit(offsets=offsets, asynchronous=False))
-        except KafkaException as error:
-            self.on_commit(error.args[0], offsets)
         return True
 
     def on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:

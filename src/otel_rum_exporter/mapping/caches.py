@@ -64,8 +64,7 @@ class Caches:
 class ObjectCache(Generic[K, T]):
     """Results of a function by the identity of its argument, for objects that are costly to hash.
 
-    It keeps the objects alive, so that an id is never reused. Cleared when it is full. Thread-safe: at worst, threads
-    compute a result twice.
+    It keeps the objects alive, so that an id is never reused. Cleared when it is full. Not thread-safe.
     """
 
     def __init__(self, compute: Callable[[K], T], max_size: int) -> None:

@@ -184,6 +184,7 @@ class Converter:
     def _session(self, application: Application, identity: Identity, resource: Resource) -> Session:
         resolution = self._app_monitors.of(resource)
         if resolution is None:
+            # Each of its records is mapped, and dropped for this reason, not left out by sampling.
             return Session(application, identity, resource, None, None, SENT)
         key = self._key_of(resolution, identity)
         return Session(application, identity, resource, resolution, key, application.sampler.decide(identity))

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from ..._attributes import LAST_SCREENS, SCREEN_NAMES, SCREEN_SHOWN
 from ...config import Config
 from ...rum.event import EventDraft
-from ..caches import ObjectCache
 from ..log_view import LogView
-from ..record_view import Resource
 from ..span_view import SpanView
 from . import page_view
 
@@ -24,10 +22,6 @@ MOBILE_SDK_VERSION = "rum.sdk.version"
 """Resource attribute of the mobile SDKs. They set the screen on every span and report its appearance separately."""
 
 
-MAX_RESOURCES = 100
-"""The resources for which is remembered whether a mobile SDK set them."""
-
-
 def is_shown(view: SpanView, config: Config) -> bool:
     """Return whether a span shows a screen: it names one and is a root span in its process."""
     return (
@@ -35,15 +29,8 @@ def is_shown(view: SpanView, config: Config) -> bool:
         and view.is_local_root
         and view.text(*SCREEN_NAMES) is not None
         and view.attributes.get(SCREEN_SHOWN) is not False
-        and not _is_of_mobile_sdk(view.resource)
+        and MOBILE_SDK_VERSION not in view.resource.attributes
     )
-
-
-def _has_mobile_version(resource: Resource) -> bool:
-    return MOBILE_SDK_VERSION in resource.attributes
-
-
-_is_of_mobile_sdk = ObjectCache(_has_mobile_version, MAX_RESOURCES).of
 
 
 def shown(view: SpanView, config: Config) -> Sequence[EventDraft]:
