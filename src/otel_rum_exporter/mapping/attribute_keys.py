@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -66,6 +66,10 @@ class AttributeKeys:
         self.has = _Answers(names).__getitem__
         self.may_have = self.has if is_kept else _always
         self.cached: Cached = _Results(names).__getitem__
+
+    def among(self, wanted: Sequence[str]) -> Sequence[str]:
+        """Return the wanted names that a record can have, in their order."""
+        return [name for name in wanted if name in self.names] if self.is_kept else wanted
 
 
 _key_sets: dict[tuple[Any, ...], AttributeKeys] = {}

@@ -6,10 +6,13 @@ RUM charges for each event, and one request makes many such spans: `CUSTOM_EVENT
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ..config import Config
+from .attribute_keys import AttributeKeys
 from .caches import cache_short_texts
 from .record_view import CLIENT, INTERNAL, PRODUCER
+from .rule import never
 from .span_view import SpanView
 
 DATABASE = frozenset(
@@ -78,6 +81,11 @@ def is_call(view: SpanView, config: Config) -> bool:
 def is_aws_call(view: SpanView, config: Config) -> bool:
     """Return whether a span is a call of an AWS SDK; some of them also have attributes of HTTP."""
     return is_call(view, config) and view.text("rpc.system", "rpc.system.name") == "aws-api"
+
+
+def are_steps(_: AttributeKeys, config: Config) -> Callable[[SpanView], bool]:
+    """Return whether spans are a library's own steps."""
+    return (lambda view: is_step(view, config)) if config.custom_events == "application" else never
 
 
 def is_step(view: SpanView, config: Config) -> bool:

@@ -22,7 +22,7 @@ from .events.page_load import LOAD_RECORDS
 from .log_view import LogView
 from .record_view import SpanKey, View
 from .reported_exceptions import ReportedExceptions
-from .rule import Rule
+from .rule import Candidate, Rule
 from .rules import LOG_RULES, SPAN_RULES
 from .span_view import SpanView
 
@@ -48,9 +48,8 @@ class Mapper:
 
     def __init__(self, config: Config, caches: Caches | None = None) -> None:
         caches = caches or Caches()
-        self._config = config
-        self._of_span = SPAN_RULES.with_settings(config).rule_of
-        self._of_log = LOG_RULES.with_settings(config).rule_of
+        self._of_span = SPAN_RULES.with_settings(config).of
+        self._of_log = LOG_RULES.with_settings(config).of
         self._exceptions = ReportedExceptions(caches)
         self._types = set(BUILT_IN)
         self._load_reporters: BoundedDict[page_load.Load, str] = caches.bounded("loads", MAX_LOADS)
@@ -65,11 +64,11 @@ class Mapper:
         """Return the event drafts of a span or log record, without those of its exceptions."""
         if self._parts and isinstance(view, SpanView):
             view.part = self._parts.pop((view.trace_id, view.span_id), None)
-        rule: Rule[Any] = self._of_span(view) if isinstance(view, SpanView) else self.rule_of(view)
+        rule, _, events_of = self._decide(view)
         if rule.is_of_parent and isinstance(view, SpanView) and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
             self._parts[view.parent_key] = view
             self._parts.trim()
-        drafts, left_out = [*rule.events(view, self._config)], rule.left_out
+        drafts, left_out = [*events_of(view)], rule.left_out
         for draft in drafts:
             if draft.type not in self._types:
                 drafts = [*map(self._capped, drafts)]
@@ -98,6 +97,9 @@ class Mapper:
 
     def rule_of(self, view: View) -> Rule[Any]:
         """Return the rule that applies to a span or log record."""
+        return self._decide(view)[0]
+
+    def _decide(self, view: View) -> Candidate[Any]:
         if isinstance(view, SpanView):
             return self._of_span(view)
         if isinstance(view, LogView):

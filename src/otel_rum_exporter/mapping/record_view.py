@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -181,6 +181,28 @@ class View:
             value = attributes.get(f"http.request.header.{name.replace('_', '-')}")
         first = value[0] if isinstance(value, (list, tuple)) and value else value
         return json_text(first) if isinstance(first, str) and first else None
+
+
+def texts(keys: AttributeKeys, names: Sequence[str]) -> Callable[[View], str | None]:
+    """Return a function as `View.text` of the named attributes, for records with these attribute names."""
+    present = keys.among(names)
+    if not present:
+        return _no_text
+    if len(present) > 1:
+        return lambda view: view.text(*present)
+    (name,) = present
+
+    def text_of(view: View) -> str | None:
+        value = view.attributes.get(name)
+        if type(value) is str and value.isascii():
+            return value or None
+        return json_text(value) or None if isinstance(value, str) else None
+
+    return text_of
+
+
+def _no_text(_: View) -> None:
+    return None
 
 
 def text(attributes: Mapping[str, Any], *names: str) -> str | None:

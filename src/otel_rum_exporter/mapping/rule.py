@@ -1,11 +1,16 @@
-"""A rule, and an ordered table of rules: the first rule that fits a record applies."""
+"""A rule, and an ordered table of rules: the first rule that fits a record applies.
+
+Records have few sets of attribute names, so that what depends on names and settings alone is decided once for each set:
+which rules can apply, and in a `Plan`, which attributes a rule reads.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
 
 from opentelemetry.trace import SpanKind
 
@@ -15,6 +20,7 @@ from .attribute_keys import MAX_KEY_SETS, AttributeKeys
 from .record_view import View
 
 V = TypeVar("V", bound=View)
+T = TypeVar("T")
 
 MAX_CANDIDATES = 2 * MAX_KEY_SETS
 
@@ -38,6 +44,30 @@ def _nothing(_view: View, _config: Config) -> Iterable[EventDraft]:
     return ()
 
 
+def never(_view: View) -> bool:
+    """Return false: a rule whose plan returns this test does not apply to any record with these names."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[V, T]):
+    """A function of records, made by `of` for each attribute-key set under settings.
+
+    A plan reads usual values directly, and leaves all others to the function of any record.
+    """
+
+    of: Callable[[AttributeKeys, Config], Callable[[V], T]]
+
+
+def _planned(function: Callable[[V, Config], T] | Plan[V, T], keys: AttributeKeys, config: Config) -> Callable[[V], T]:
+    """Return a function of records with these attribute names."""
+    return function.of(keys, config) if isinstance(function, Plan) else partial(_called, function, config)
+
+
+def _called(function: Callable[[V, Config], T], config: Config, view: V) -> T:
+    return function(view, config)
+
+
 def is_excluded(view: View, config: Config) -> bool:
     """Return whether the settings exclude the name or the scope of a record."""
     names = (view.name, view.scope_name)
@@ -55,8 +85,8 @@ class Rule(Generic[V]):
 
     name: str
     becomes: str
-    events: Callable[[V, Config], Iterable[EventDraft]] = _nothing
-    fits: Callable[[V, Config], bool] = _always
+    events: Callable[[V, Config], Iterable[EventDraft]] | Plan[V, Iterable[EventDraft]] = _nothing
+    fits: Callable[[V, Config], bool] | Plan[V, bool] = _always
     needs: str = ""
     kind: SpanKind | None = None
     scopes: frozenset[str] = frozenset()
@@ -81,6 +111,10 @@ class Rules(Generic[V]):
         return Decisions([row for row in self._rows if not row.needs or getattr(config, row.needs)], config)
 
 
+Candidate: TypeAlias = "tuple[Rule[V], Callable[[V], bool] | None, Callable[[V], Iterable[EventDraft]]]"
+"""A rule for records with some attribute names, its test, and what makes the events. None: it fits all of them."""
+
+
 class Decisions(Generic[V]):
     """A table of rules under settings. Decisions by attribute names, kind, scope and name are made once.
 
@@ -92,10 +126,10 @@ class Decisions(Generic[V]):
         self._config = config
         self._names = frozenset(name for row in rows for name in row.named)
         self._scopes = frozenset(name for row in rows for name in row.scopes)
-        self._candidates: dict[tuple[AttributeKeys, int, str, str], list[Rule[V]]] = {}
+        self._candidates: dict[tuple[AttributeKeys, int, str, str], list[Candidate[V]]] = {}
 
-    def rule_of(self, view: V) -> Rule[V]:
-        """Return the first rule that fits a span or log record."""
+    def of(self, view: V) -> Candidate[V]:
+        """Return the first rule that fits a span or log record, and what makes its events."""
         name, scope, kind = view.name, view.scope_name, view.kind
         key = (
             view.keys,
@@ -104,22 +138,31 @@ class Decisions(Generic[V]):
             name if name in self._names else "",
             scope if scope in self._scopes else "",
         )
-        for row in self._candidates.get(key) or self._decide(key, kind):
-            if row.fits is _always or row.fits(view, self._config):
-                return row
+        for candidate in self._candidates.get(key) or self._decide(key, kind):
+            fits = candidate[1]
+            if fits is None or fits(view):
+                return candidate
         raise LookupError(view.name)
 
-    def _decide(self, key: tuple[AttributeKeys, int, str, str], kind: SpanKind | None) -> list[Rule[V]]:
-        """Return the rows that can fit by attribute names, kind, name and scope."""
+    def rule_of(self, view: V) -> Rule[V]:
+        """Return the first rule that fits a span or log record."""
+        return self.of(view)[0]
+
+    def _decide(self, key: tuple[AttributeKeys, int, str, str], kind: SpanKind | None) -> list[Candidate[V]]:
+        """Return the rules that can fit by attribute names, kind, name and scope."""
         keys, _, name, scope = key
-        found = [
-            row
-            for row in self._rows
-            if (not row.having or not row.having.isdisjoint(keys.names))
-            and (row.kind is None or row.kind is kind)
-            and (not row.named or name in row.named)
-            and (not row.scopes or scope in row.scopes)
-        ]
+        found: list[Candidate[V]] = []
+        for row in self._rows:
+            if not (
+                (not row.having or not row.having.isdisjoint(keys.names))
+                and (row.kind is None or row.kind is kind)
+                and (not row.named or name in row.named)
+                and (not row.scopes or scope in row.scopes)
+            ):
+                continue
+            fits = None if row.fits is _always else _planned(row.fits, keys, self._config)
+            if fits is not never:
+                found.append((row, fits, _planned(row.events, keys, self._config)))
         if keys.is_kept:
             if len(self._candidates) >= MAX_CANDIDATES:
                 self._candidates.clear()

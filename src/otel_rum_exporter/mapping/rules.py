@@ -5,7 +5,7 @@ An event family is one module in `events` and one row here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from .._attributes import EVENT_TYPE, METHODS, SCREEN_NAMES, SESSION_JOINED
 from ..config import Config
 from ..rum.event import EventDraft
 from . import health_checks, library_spans, override, rule
+from .attribute_keys import AttributeKeys
 from .events import (
     custom,
     dom,
@@ -29,13 +30,13 @@ from .events import (
     xray,
 )
 from .log_view import PAGE_VIEW_RECORD, LogView
-from .rule import Rule, Rules, is_excluded
+from .rule import Plan, Rule, Rules, is_excluded
 from .span_view import SpanView
 
 
-def _request_made(view: SpanView, config: Config) -> Iterable[EventDraft]:
-    made = http_event.client_events(view, config)
-    return (*xray.trace_events(view, config), *made) if config.xray_events else made
+def _requests_made(keys: AttributeKeys, config: Config) -> Callable[[SpanView], Iterable[EventDraft]]:
+    made = http_event.requests_made(keys, config)
+    return (lambda view: (*xray.trace_events(view, config), *made(view))) if config.xray_events else made
 
 
 def _failed_or_custom(view: SpanView, config: Config) -> Iterable[EventDraft]:
@@ -78,7 +79,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         "a request to RUM itself",
         _NOTHING,
         left_out=rule.NOT_FOR_RUM,
-        fits=http_event.is_own_traffic,
+        fits=Plan(http_event.are_own_traffic),
         kind=SpanKind.CLIENT,
         having=http_event.OWN_TRAFFIC,
         keeps_exceptions=False,
@@ -154,8 +155,8 @@ SPAN_RULES: Rules[SpanView] = Rules(
     Rule(
         "an HTTP request made",
         f"{_RESOURCE}, `http_event` if it failed, `xray_trace_event` if enabled",
-        _request_made,
-        http_event.is_request,
+        Plan(_requests_made),
+        Plan(http_event.are_requests),
         kind=SpanKind.CLIENT,
         having=_names(*METHODS),
         keeps_exceptions=False,
@@ -188,7 +189,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         "an HTTP request served",
         "`http_event` if it failed, else a custom event",
         _failed_or_custom,
-        http_event.is_request,
+        Plan(http_event.are_requests),
         kind=SpanKind.SERVER,
         having=_names(*METHODS),
     ),
@@ -213,7 +214,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         keeps_exceptions=False,
     ),
     _library_rule("a call to another service: `rpc.system`", fits=library_spans.is_call, having=library_spans.RPC),
-    _library_rule("a step of an instrumentation library, by its scope", fits=library_spans.is_step),
+    _library_rule("a step of an instrumentation library, by its scope", fits=Plan(library_spans.are_steps)),
     Rule("anything else", _CUSTOM, custom.span_event),
 )
 

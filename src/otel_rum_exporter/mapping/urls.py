@@ -55,10 +55,10 @@ def scrub(url: str, allowed_parameters: Collection[str] = ()) -> str:
 
 def exported(url: str, allowed_parameters: Collection[str] = ()) -> str:
     """Return a URL as it is sent: scrubbed, and with the ids of its path masked."""
-    if not allowed_parameters and url.isascii():
-        clean = _exported_plain(url)
-        if clean is not None:
-            return clean
+    if not allowed_parameters:
+        plain = exported_plain(url)
+        if plain is not None:
+            return plain[0]
     found = scrub(url, allowed_parameters)
     start = found.find("/", found.find("://") + 3) if "://" in found else 0
     if start < 0:
@@ -67,8 +67,13 @@ def exported(url: str, allowed_parameters: Collection[str] = ()) -> str:
     return f"{scrub_webhook(found[:start] + mask_path(path))}{mark}{query}"
 
 
-def _exported_plain(url: str) -> str | None:
-    """Return the same of a URL in ASCII whose parts have no secret, as nearly all; None for any other."""
+def exported_plain(url: str) -> tuple[str, str] | None:
+    """Return the same of a URL in ASCII whose parts have no secret, as nearly all, and its last segment, unmasked.
+
+    None for any other.
+    """
+    if not url.isascii():
+        return None
     whole = url.partition("?")[0]
     if "#" in whole:
         whole = whole.partition("#")[0]
@@ -76,7 +81,7 @@ def _exported_plain(url: str) -> str | None:
     clean = _plain_folder(folder)
     # Most ids are numbers. They are rarely the same, so that a cache does not help.
     masked = MASK if name.isdecimal() else _plain_segment(name)
-    return None if clean is None or masked is None else f"{clean}/{masked}"
+    return None if clean is None or masked is None else (f"{clean}/{masked}", name)
 
 
 @cache_short_texts(4096, 256)

@@ -26,7 +26,7 @@ def client(attributes: dict[str, Any], config: Config | None = None, **span: Any
     view = SpanView.of(make_span("GET", attributes, kind=SpanKind.CLIENT, **span))
     return [
         (draft.type.rpartition(".")[2], dict(draft.details))
-        for draft in http_event.client_events(view, config or make_config())
+        for draft in http_event.requests_made(view.keys, config or make_config())(view)
     ]
 
 
@@ -135,7 +135,7 @@ def test_a_request_without_response_has_an_error() -> None:
         status=Status(StatusCode.ERROR, "ConnectionError: refused"),
     )
     view = SpanView.of(span)
-    *_, draft = http_event.client_events(view, make_config())
+    *_, draft = http_event.requests_made(view.keys, make_config())(view)
     assert draft.details == {
         "version": "1.0.0",
         "request": {"method": "POST", "url": "http://dead.example:1/x"},
@@ -248,7 +248,7 @@ def test_query_parameters_stay_only_when_listed() -> None:
 def test_requests_to_rum_itself_are_detected(attributes: dict[str, Any]) -> None:
     """Telemetry about sending telemetry is not sent."""
     view = SpanView.of(make_span("x", attributes, kind=SpanKind.CLIENT))
-    assert http_event.is_own_traffic(view, make_config())
+    assert http_event.are_own_traffic(view.keys, make_config())(view)
     assert SPAN_RULES.with_settings(make_config()).rule_of(view).name == "a request to RUM itself"
     served = SpanView.of(make_span("x", attributes, kind=SpanKind.SERVER))
     assert SPAN_RULES.with_settings(make_config()).rule_of(served).name != "a request to RUM itself"

@@ -10,7 +10,7 @@ https://opentelemetry.io/docs/specs/semconv/http/http-spans/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -31,10 +31,11 @@ from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import cut
 from .. import urls
+from ..attribute_keys import AttributeKeys
 from ..attribute_values import json_text
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import CLIENT, SERVER
+from ..record_view import CLIENT, SERVER, View, texts
 from ..secret_texts import scrub_text
 from ..span_view import SpanView
 from . import performance_resource
@@ -47,6 +48,9 @@ STATUS_TEXT = "http.status_text"
 HTTP_EVENT = "com.amazon.rum.http_event"
 
 MAX_ERROR_STACK_CHARS = 1000
+
+FAILED, MAX_STATUS = 400, 1000
+"""The least status of a failed request, and what no status reaches."""
 
 _TYPE_BEFORE_MESSAGE = re.compile(r"[A-Za-z_][\w.]{0,200}(?=: )")
 """The exception's type at the start of a status description that the SDK sets for an unhandled exception."""
@@ -101,17 +105,31 @@ HTTP_FIELDS = (
 )
 
 
-def is_request(view: SpanView, _: Config) -> bool:
-    """Return whether a span is an HTTP request."""
-    return view.text(*METHODS) is not None
+def are_requests(keys: AttributeKeys, _: Config) -> Callable[[View], bool]:
+    """Return whether spans are HTTP requests."""
+    method_of = texts(keys, METHODS)
+    return lambda view: method_of(view) is not None
 
 
-def is_own_traffic(view: SpanView, _: Config) -> bool:
+def are_own_traffic(keys: AttributeKeys, _: Config) -> Callable[[View], bool]:
+    """Return whether CLIENT spans are requests to RUM itself, from any code in the process."""
+    if keys.among((_SERVICE, _OPERATION)):
+        return is_own_traffic
+    url_of = texts(keys, URLS)
+
+    def is_own(view: View) -> bool:
+        target = url_of(view)
+        return target is not None and ("/appmonitors/" in target or "dataplane.rum" in target) and is_own_traffic(view)
+
+    return is_own
+
+
+def is_own_traffic(view: View) -> bool:
     """Return whether a CLIENT span is a request to RUM itself, from any code in the process."""
     if view.attributes.get(_SERVICE) == "RUM" or view.attributes.get(_OPERATION) == "PutRumEvents":
         return True
     target = view.text(*URLS)
-    if target is None or ("/appmonitors/" not in target and "dataplane.rum" not in target):
+    if target is None:
         return False
     host = urls.hostname(target) or ""
     return host.startswith("dataplane.rum") or bool(_OWN_PATH.fullmatch(urls.path(target)))
@@ -122,13 +140,44 @@ def is_within_span(view: LogView, _: Config) -> bool:
     return bool(view.span_id)
 
 
-def client_events(view: SpanView, config: Config) -> list[EventDraft]:
-    """Return the resource event of a request made, and its `http_event` if the settings ask for it."""
-    target = request_url(view)
-    made = [performance_resource.requested(view, target, config)]
-    if config.http_events == "all" or (has_failed(view) and config.http_events == "failed"):
-        made.append(_http_event(view, target, config))
-    return made
+def requests_made(keys: AttributeKeys, config: Config) -> Callable[[SpanView], list[EventDraft]]:
+    """Return what makes the resource event of a request made, and its `http_event` if the settings ask for it."""
+    url_of = urls_of_requests(keys)
+    resource_of = performance_resource.requests(keys, config)
+    failed = failures(keys)
+    are_all, are_failed = config.http_events == "all", config.http_events == "failed"
+
+    def events(view: SpanView) -> list[EventDraft]:
+        target = url_of(view)
+        made = [resource_of(view, target)]
+        if are_all or (are_failed and failed(view)):
+            made.append(_http_event(view, target, config))
+        return made
+
+    return events
+
+
+def failures(keys: AttributeKeys) -> Callable[[SpanView], bool]:
+    """Return `has_failed` for spans with these attribute names."""
+    names = keys.among(STATUSES)
+    if len(names) != 1:
+        return has_failed
+    (name,) = names
+
+    def failed(view: SpanView) -> bool:
+        code = view.attributes.get(name)
+        return code >= FAILED if type(code) is int and 0 < code < MAX_STATUS else has_failed(view)
+
+    return failed
+
+
+def urls_of_requests(keys: AttributeKeys) -> Callable[[SpanView], str | None]:
+    """Return `request_url` for spans with these attribute names."""
+    names = keys.among(URLS)
+    if len(names) != 1:
+        return request_url
+    url_of = texts(keys, URLS)
+    return lambda view: url_of(view) or request_url(view)
 
 
 def server_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
@@ -145,7 +194,7 @@ def has_failed(view: SpanView) -> bool:
     """
     code = view.status()
     if code and code > 0:
-        return code >= 400
+        return code >= FAILED
     outcome = view.span.status.status_code
     return outcome is StatusCode.ERROR if view.kind is SERVER else outcome is not StatusCode.OK
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..._attributes import URLS
+from ..._attributes import TRANSFER_SIZES, URLS
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import urls
+from ..attribute_keys import AttributeKeys
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import View
+from ..record_view import NS_PER_MILLI, View
 from ..span_view import SpanView
 from . import timing
 
@@ -61,13 +62,32 @@ RESOURCE_FIELDS = (
 _TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items() for extension in extensions}
 
 
-def requested(view: SpanView, target: str | None, config: Config) -> EventDraft:
-    """Return the resource event of an HTTP request made, with its timings if a browser made it."""
-    details = _details(view, target, "fetch", view.duration_millis, config)
-    details.update(timing.size_of_span(view))
-    if view.events:
-        details |= timing.fields(timing.NETWORK, timing.moments_of_span(view))
-    return EventDraft(RESOURCE_EVENT, view.end_ns, details)
+def requests(keys: AttributeKeys, config: Config) -> Callable[[SpanView, str | None], EventDraft]:
+    """Return what makes the resource event of an HTTP request made, with its timings if a browser made it."""
+    sizes = keys.among(TRANSFER_SIZES)
+    is_usual = not config.url_query_parameters and not callable(config.redaction)
+
+    def event(view: SpanView, target: str | None) -> EventDraft:
+        plain = urls.exported_plain(target) if target and is_usual else None
+        if plain is None:
+            details = _details(view, target, "fetch", view.duration_millis, config)
+        else:
+            url, name = plain
+            details = {
+                "version": VERSION,
+                "initiatorType": "fetch",
+                "startTime": 0,
+                "duration": (view.end_ns - view.start_ns) / NS_PER_MILLI,
+                "fileType": file_type(target, "fetch") if "." in name else "other",
+                "targetUrl": url,
+            }
+        if sizes and (size := timing.measured(view, *sizes)) is not None:
+            details["transferSize"] = size
+        if view.events:
+            details |= timing.fields(timing.NETWORK, timing.moments_of_span(view))
+        return EventDraft(RESOURCE_EVENT, view.end_ns, details)
+
+    return event
 
 
 def fetched(view: SpanView, config: Config) -> Iterator[EventDraft]:
