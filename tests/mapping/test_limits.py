@@ -207,7 +207,8 @@ def test_identities_of_spans_and_keys_of_batches_are_shared_up_to_a_number() -> 
     """One more starts again."""
     converter = Converter(make_config(), new_id=lambda: "", ledger=Ledger(), log=RateLimitedLog())
     reader = IdentityReader(hash_key=b"key", has_enduser_id=False)
-    keys, monitor = keys_of({"session.id": 1}), SimpleNamespace(monitor="")
+    keys = keys_of({"session.id": 1})
+    monitor: Any = SimpleNamespace(monitor="")
 
     def identity(number: int) -> object:
         view: Any = SimpleNamespace(kind=None, keys=keys, attributes={"session.id": f"{number}"})
@@ -215,7 +216,7 @@ def test_identities_of_spans_and_keys_of_batches_are_shared_up_to_a_number() -> 
 
     def key(number: int) -> object:
         given: Any = SimpleNamespace(session_id=number, user_id="")
-        return converter._key_of(monitor, given)  # type: ignore[arg-type]
+        return converter._builder.key_of(monitor, given)
 
     for shared in (identity, key):
         first, *_ = [shared(number) for number in range(10_000)]

@@ -7,38 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any
 
-from .._attributes import EVENT_TYPE, RESOURCE_APP_MONITOR_ID, SESSION_MINTED
 from .._log import RateLimitedLog
 from .._receipt import Receipt
 from ..config import Config
-from ..ledger import DropReason, Ledger, Record, Tally
-from ..rum.batch import AppMonitor, BatchKey, Events
-from ..rum.event import EventDraft, RumEvent
-from . import metadata, override
-from .app_monitor import AppMonitorResolver, Resolution
+from ..ledger import Ledger, Record, Tally
+from ..rum.batch import Events
+from . import metadata
+from .app_monitor import AppMonitorResolver
 from .application import Application, Applications, Session
-from .event_builder import EventBuilder
 from .events import web_vital
-from .events.session_start import SESSION_START_EVENT
 from .guarded_page_views import with_guarded_page_views
 from .identity import Identity, Moment
 from .identity_attributes import IdentityReader
 from .log_view import LogRecord, LogView
 from .mapper import Mapped
-from .missing_session import log_missing_session
-from .outcome import Converted, Drop, Outcome, kind_of, too_large, too_large_of, unmappable
+from .outcome import Converted, Outcome, grouped, kind_of, unmappable
+from .outcome_builder import OutcomeBuilder
 from .record_view import SERVER, Resource, View
 from .redaction import Redactor
-from .sampling import SENT, Sampling, is_error
+from .sampling import Sampling
 from .span_view import Span, SpanView
 
-V = TypeVar("V", bound=View)
-Read = Sequence[tuple[View, Mapping[str, Any]]]
-
-MAX_KEYS = 10_000
-REPEATED_START = "its session was started before"
+Read = Mapping[str | None, Sequence[tuple[View, Mapping[str, Any]]]]
+"""Views with their page metadata, by the key of their application."""
 
 
 class Converter:
@@ -57,12 +51,10 @@ class Converter:
         log: RateLimitedLog,
         is_durable: bool = False,
     ) -> None:
-        self._config = config
         self._redactor = Redactor.of(config.redaction)
         self._is_durable = is_durable
         self._is_closed = False
         self._provisional: dict[int, Mapped] = {}
-        self._keys: dict[tuple[AppMonitor, str, str], BatchKey] = {}
         self._ledger = ledger
         self._log = log
         hash_key = (config.id_hash_key or config.app_monitor_id or "otel-rum-exporter").encode()
@@ -71,7 +63,13 @@ class Converter:
         self.sampling = Sampling(config)
         self._applications = Applications(partial(Application, guarded, reader, new_id, self.sampling))
         self._app_monitors = AppMonitorResolver(config)
-        self._builder = EventBuilder(config, partial(reader.uuid, "session"))
+        self._builder = OutcomeBuilder(
+            config,
+            self.sampling,
+            resolve=self._app_monitors.of,
+            session_uuid=partial(reader.uuid, "session"),
+            log=log,
+        )
 
     def spans(self, spans: Iterable[Span], now: Moment, receipt: Receipt | None = None) -> Converted:
         """Convert finished spans, and the pending spans below them."""
@@ -81,7 +79,7 @@ class Converter:
     def log_records(self, records: Iterable[LogRecord], now: Moment, receipt: Receipt | None = None) -> Converted:
         """Convert log records that need not wait for their span."""
         read, failed = self._read(LogView.of, records, "log", receipt)
-        for group in self._by_application(read).values():
+        for group in read.values():
             web_vital.supersede(view for view, _ in group if isinstance(view, LogView))
         return self._finish(now, read, failed)
 
@@ -109,47 +107,41 @@ class Converter:
 
     def _read(
         self,
-        view_of: Callable[[Any, Redactor, Receipt | None], V],
+        view_of: Callable[[Any, Redactor, Receipt | None], View],
         records: Iterable[Any],
         kind: Record,
         receipt: Receipt | None,
-    ) -> tuple[list[tuple[V, dict[str, Any]]], list[Outcome]]:
-        """Return the views of records with their page metadata, and the outcomes of those that cannot be read."""
-        read: list[tuple[V, dict[str, Any]]] = []
+    ) -> tuple[Read, list[Outcome]]:
+        """Return the views of records, and the outcomes of those that cannot be read."""
+        read: dict[str | None, list[tuple[View, Mapping[str, Any]]]] = {}
         failed: list[Outcome] = []
+        redactor, of_trace, resource, group = self._redactor, metadata.of_trace, None, []
         for record in records:
             try:
-                view = view_of(record, self._redactor, receipt)
-                read.append((view, metadata.of_trace(view)))
+                view = view_of(record, redactor, receipt)
+                page = of_trace(view)
                 if receipt is not None:
                     receipt.hold()
                 if view.has_other_clock:
                     self._log_other_clock(view)
+                if view.resource is not resource:
+                    resource = view.resource
+                    group = read.setdefault(self._key(resource), [])
+                group.append((view, page))
+                if view.kind is SERVER:
+                    self._app_monitors.add_server(resource)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 failed.append(Outcome(None, drops=[unmappable(getattr(record, "name", ""), error, kind)]))
-        for resource in {id(view.resource): view.resource for view, _ in read if view.kind is SERVER}.values():
-            self._app_monitors.add_server(resource)
         return read, failed
-
-    def _by_application(self, read: Read) -> Mapping[str | None, Read]:
-        """Return the views with their page metadata by the key of their application."""
-        groups: dict[str | None, list[tuple[View, Mapping[str, Any]]]] = {}
-        resource, group = None, []
-        for pair in read:
-            if pair[0].resource is not resource:
-                resource = pair[0].resource
-                group = groups.setdefault(self._key(resource), [])
-            group.append(pair)
-        return groups
 
     def _key(self, resource: Resource) -> str | None:
         """Return the key of the application that a resource belongs to: the id of its app monitor."""
         resolution = self._app_monitors.of(resource)
         return resolution.monitor.id if resolution else None
 
-    def _finish(self, now: Moment, read: Read = (), failed: Sequence[Outcome] = ()) -> Converted:
+    def _finish(self, now: Moment, read: Read = MappingProxyType({}), failed: Sequence[Outcome] = ()) -> Converted:
         """Convert the records whose identity is final, count their outcomes, and make events of what is pending."""
-        assigned = [(self._applications.of(key), group) for key, group in self._by_application(read).items()]
+        assigned = [(self._applications.of(key), group) for key, group in read.items()]
         resolved = [(application, application.identities.assign(group, now)) for application, group in assigned]
         while (oldest := self._applications.remove_oldest()) is not None:
             resolved.append((oldest, oldest.identities.close(now)))
@@ -160,101 +152,37 @@ class Converter:
                 resolved.append((application, identities.close(now) if self._is_closed else identities.expire(now)))
         outcomes = [*failed]
         for application, pairs in resolved:
-            sessions: dict[int, Session] = {}
-            for view, identity in pairs:
-                try:
-                    session = sessions.get(id(identity))
-                    if session is None or session.resource is not view.resource:
-                        session = sessions[id(identity)] = self._session(application, identity, view.resource)
-                    convert = self._mapped if session.decision.rate else self._not_sampled
-                    outcomes.append(convert(session, view, now.epoch_ns))
-                except Exception as error:  # noqa: BLE001 - one bad record must not cost another
-                    outcomes.append(Outcome(view, drops=[unmappable(view.name, error, kind_of(view))]))
+            self._convert(application, pairs, now.epoch_ns, outcomes)
         self._ledger.pending = sum(application.identities.pending for application in self._applications)
-        self._count(outcomes)
+        events = grouped(outcomes)
+        self._count(outcomes, events)
         if not self._is_durable:
-            return Converted(outcomes)
+            return Converted(outcomes, events)
         final = {id(view) for _, pairs in resolved for view, _ in pairs}
         handles = [handle for handle in final if self._provisional.pop(handle, None) is not None]
         provisional = {}
         for application, group in assigned:
             provisional.update(self._provisional_events(application, final, group, now))
-        return Converted(outcomes, provisional, handles)
+        return Converted(outcomes, events, provisional, handles)
 
-    def _session(self, application: Application, identity: Identity, resource: Resource) -> Session:
-        resolution = self._app_monitors.of(resource)
-        if resolution is None:
-            # Each of its records is mapped, and dropped for this reason, not left out by sampling.
-            return Session(application, identity, resource, None, None, SENT)
-        key = self._key_of(resolution, identity)
-        return Session(application, identity, resource, resolution, key, application.sampler.decide(identity))
+    def _convert(
+        self, application: Application, pairs: Iterable[tuple[View, Identity]], now_ns: int, outcomes: list[Outcome]
+    ) -> None:
+        """Add the outcomes of records with their identities."""
+        builder, sessions = self._builder, dict[int, Session]()
+        for view, identity in pairs:
+            try:
+                session = sessions.get(id(identity))
+                if session is None or session.resource is not view.resource:
+                    session = sessions[id(identity)] = builder.session(application, identity, view.resource)
+                before = self._provisional.get(id(view)) if self._provisional else None
+                outcomes.append(builder.outcome(session, view, now_ns, before))
+            except Exception as error:  # noqa: BLE001 - one bad record must not cost another
+                outcomes.append(Outcome(view, drops=[unmappable(view.name, error, kind_of(view))]))
 
-    def _not_sampled(self, session: Session, view: View, now_ns: int) -> Outcome:
-        """Return the outcome of a record of a session that is left out, perhaps except for its errors."""
-        if session.decision.keeps_errors:
-            return self.sampling.errors_of(self._mapped(session, view, now_ns), session.decision)
-        return self.sampling.without(view, session.identity, session.decision)
-
-    def _mapped(self, session: Session, view: View, now_ns: int) -> Outcome:
-        """Return the outcome of a record; a session with rate 0 sends only its errors."""
-        application, identity, rate = session.application, session.identity, session.decision.rate
-        resolution = session.resolution
-        if resolution is None:
-            fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
-            return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
-        if EVENT_TYPE in view.attributes:
-            override.log_problem(self._log, view)
-        before = self._provisional.get(id(view)) if self._provisional else None
-        mapped = application.mapper.map(view) if before is None else application.mapper.map_again(view, before)
-        rule, drafts, left_out = mapped
-        is_started = session.is_started = session.is_started or application.is_started(identity.session_id)
-        starts_itself = bool(drafts) and drafts[0].type == SESSION_START_EVENT
-        if is_started and starts_itself:
-            drafts, left_out = drafts[1:], REPEATED_START
-        if identity.is_minted and view.kind is SERVER:
-            log_missing_session(self._log, view)
-        if not (rate or any(map(is_error, drafts))):
-            drafts = []
-        is_start = not (is_started or starts_itself) and rate > 0 and self._can_start(view, identity, drafts)
-        if not (drafts or is_start):
-            return Outcome(view, identity, rule, left_out=left_out)
-        events = self._builder.events(view, drafts, identity, resolution, now_ns, rate)
-        if not rate:
-            events = [event for draft, event in zip(drafts, events, strict=True) if is_error(draft)]
-        drops = too_large_of(view, events) if None in events else ()
-        if not is_started and (is_start or starts_itself):
-            application.start(identity.session_id)
-            if is_start:
-                events = [self._builder.session_start(view, identity, resolution, now_ns, rate), *events]
-                drops = drops if events[0] else [*drops, too_large("")]
-        built: list[RumEvent] = [event for event in events if event] if drops else events  # type: ignore[assignment]
-        return Outcome(view, identity, rule, session.key, built, None if drafts else left_out, drops)
-
-    def _key_of(self, resolution: Resolution, identity: Identity) -> BatchKey:
-        """Return what groups events: the same object for the same app monitor, session and user."""
-        key = resolution.monitor, identity.session_id, identity.user_id
-        known = self._keys.get(key)
-        if known is None:
-            if len(self._keys) >= MAX_KEYS:
-                self._keys.clear()
-            known = self._keys[key] = BatchKey(*key)
-        return known
-
-    def _can_start(self, view: View, identity: Identity, drafts: Sequence[EventDraft]) -> bool:
-        """Return whether a record can start its session in RUM: no other program does, and there is something to send.
-
-        A session that this process set on a span is started in any case: the next requests with its cookie may be
-        served by other processes, which do not start it.
-        """
-        if self._config.session_start == "never" or identity.is_joined:
-            return False
-        if identity.is_minted:
-            return bool(drafts) or view.attributes.get(SESSION_MINTED) is True
-        return bool(drafts) and self._config.session_start == "auto"
-
-    def _count(self, outcomes: Sequence[Outcome]) -> None:
-        """Count outcomes in the ledger, and log losses."""
-        self._ledger.accept(Tally.of([event.record for outcome in outcomes for event in outcome.events]))
+    def _count(self, outcomes: Sequence[Outcome], events: Events) -> None:
+        """Count outcomes and their events in the ledger, and log losses."""
+        self._ledger.accept(Tally.of([event.record for group in events.values() for event in group]))
         for outcome in outcomes:
             if outcome.left_out and outcome.view:
                 self._ledger.filter(kind_of(outcome.view))
@@ -266,7 +194,7 @@ class Converter:
                     self._log.add_loss(drop.reason, 1, drop.fix)
 
     def _provisional_events(
-        self, application: Application, final: set[int], read: Read, now: Moment
+        self, application: Application, final: set[int], read: Iterable[tuple[View, Mapping[str, Any]]], now: Moment
     ) -> dict[int, Events]:
         """Return the provisional events of what was read and is pending now, by handle."""
         provisional: dict[int, Events] = {}
@@ -281,8 +209,8 @@ class Converter:
                 # Mapped once, because the mapper remembers what it has mapped.
                 self._provisional[id(view)] = application.mapper.without_errors(view)
                 _, drafts, _ = application.mapper.with_errors(view, self._provisional[id(view)], is_provisional=True)
-                events = self._builder.events(view, drafts, identity, resolution, now.epoch_ns, rate)
-                key = self._key_of(resolution, identity)
+                events = self._builder.event_builder.events(view, drafts, identity, resolution, now.epoch_ns, rate)
+                key = self._builder.key_of(resolution, identity)
                 provisional[id(view)] = {key: [event for event in events if event]}
             except Exception:  # noqa: BLE001, S112 - it fails again when the span is resolved, and is counted then
                 continue

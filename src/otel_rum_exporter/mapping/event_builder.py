@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,12 +17,16 @@ from ..ledger import Record
 from ..rum.event import EventDraft, RumEvent, encode
 from ..rum.ids import event_id, id_within_span, id_within_trace
 from .app_monitor import Resolution
+from .caches import ObjectCache
 from .events import session_start
 from .identity import Identity
 from .metadata import custom, dropped_counts
 from .record_view import EARLIEST_EPOCH_NS, View
 from .sampling import is_error, with_rate
 from .span_view import SpanView
+
+MAX_PAGES = 1000
+"""The pages whose JSON is remembered."""
 
 LATEST_AHEAD_NS = 3600 * 1_000_000_000
 """Events later than this from now come from a wrong clock."""
@@ -39,6 +42,7 @@ class EventBuilder:
         self._has_custom = bool(config.metadata_attributes)
         self._room = MAX_METADATA_ATTRIBUTES - len(config.metadata_attributes)
         self._last: tuple[Mapping[str, Any], str] = ({}, "{}")
+        self._shared = ObjectCache(_json, MAX_PAGES).of
 
     def events(
         self,
@@ -60,7 +64,7 @@ class EventBuilder:
         events = []
         for index, draft in enumerate(drafts):
             if not EARLIEST_EPOCH_NS <= draft.timestamp_ns <= latest_ns:
-                draft = replace(draft, timestamp_ns=now_ns)  # noqa: PLW2901 - the same draft with a valid time
+                draft = draft._replace(timestamp_ns=now_ns)  # noqa: PLW2901 - the same draft with a valid time
             if draft.type == session_start.SESSION_START_EVENT:
                 new_id = event_id(resolution.monitor.id, identity.session_id, "session_start")
             elif key:
@@ -99,8 +103,12 @@ class EventBuilder:
             found = {**found, **dict(itertools.islice(additional.items(), room))}
         # Many spans in a row have the metadata of one page.
         if found is not self._last[0]:
-            self._last = found, orjson.dumps(found).decode()
+            self._last = found, self._shared(found) if found is identity.metadata else _json(found)
         return self._last[1]
+
+
+def _json(metadata: Mapping[str, Any]) -> str:
+    return orjson.dumps(metadata).decode()
 
 
 def _id_of_log(view: View, resolution: Resolution, kind: str, index: int) -> str:

@@ -8,7 +8,6 @@ because children end first; and which instrumentation reported a document load, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from ..config import Config
@@ -127,4 +126,4 @@ class Mapper:
         if len(self._types) - len(BUILT_IN) < MAX_CUSTOM_TYPES:
             self._types.add(draft.type)
             return draft
-        return replace(draft, type=FALLBACK_TYPE)
+        return draft._replace(type=FALLBACK_TYPE)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -71,9 +70,9 @@ def events(view: View, config: Config) -> Iterator[EventDraft]:
         is_at_start = built_in is not None and built_in.is_at_start
         yield EventDraft(chosen.type, view.start_ns if is_at_start else view.end_ns, chosen.details or {})
     elif isinstance(view, SpanView):
-        yield from (replace(draft, type=chosen.type) for draft in custom.span_event(view, config))
+        yield from (draft._replace(type=chosen.type) for draft in custom.span_event(view, config))
     elif isinstance(view, LogView):
-        yield from (replace(draft, type=chosen.type) for draft in custom.log_event(view, config))
+        yield from (draft._replace(type=chosen.type) for draft in custom.log_event(view, config))
 
 
 def _parsed(view: View) -> Override:

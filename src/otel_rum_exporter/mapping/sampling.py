@@ -7,7 +7,7 @@ the budget changes, so the decisions are remembered: a session is sent completel
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import orjson
 
@@ -109,7 +109,7 @@ class Sampling:
         self.errors += len(outcome.events)
         first, *others = outcome.events
         is_counted = any(drop.record for drop in outcome.drops)
-        return replace(outcome, events=[first._replace(record="" if is_counted else kind_of(view)), *others])
+        return outcome._replace(events=[first._replace(record="" if is_counted else kind_of(view)), *others])
 
 
 class SessionSampler:

@@ -18,7 +18,7 @@ from opentelemetry.trace import StatusCode
 
 from ..._attributes import METHODS, TARGETS, URLS, plain
 from ...config import Config
-from ...rum.event import EventDraft
+from ...rum.event import EventDraft, draft_of
 from .. import routes, urls
 from ..attribute_values import json_text, json_value
 from ..caches import cache_short_texts
@@ -104,7 +104,7 @@ def span_event(view: SpanView, config: Config) -> Sequence[EventDraft]:
     if config.custom_events == "none":
         return ()
     details = _details(view, config)
-    return (EventDraft(event_type(_kind_of_work(view) or details["name"]), view.end_ns, details),)
+    return (draft_of((event_type(_kind_of_work(view) or details["name"]), view.end_ns, details)),)
 
 
 def is_named(view: LogView, _config: Config) -> bool:

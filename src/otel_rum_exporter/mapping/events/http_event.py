@@ -28,7 +28,7 @@ from ..._attributes import (
     URLS,
 )
 from ...config import Config
-from ...rum.event import EventDraft
+from ...rum.event import EventDraft, draft_of
 from ...rum.truncation import cut
 from .. import urls
 from ..attribute_keys import AttributeKeys
@@ -244,7 +244,7 @@ def _http_event(view: SpanView, target: str | None, config: Config) -> EventDraf
         details["error"] = failure(view)
     else:
         details["response"] = {"status": code, "statusText": _status_text(view, code)}
-    return EventDraft(HTTP_EVENT, view.end_ns, details)
+    return draft_of((HTTP_EVENT, view.end_ns, details))
 
 
 def failure(view: SpanView) -> dict[str, Any]:

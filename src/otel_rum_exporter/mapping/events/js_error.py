@@ -21,7 +21,7 @@ from ..._attributes import (
     plain,
 )
 from ...config import Config
-from ...rum.event import EventDraft
+from ...rum.event import EventDraft, draft_of
 from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import logged_exception, urls
 from ..attribute_values import json_text
@@ -183,7 +183,7 @@ def is_logged_error(view: LogView, _: Config | None = None) -> bool:
 
 def js_error(timestamp_ns: int, exception: RecordedException, redactor: Redactor = STANDARD) -> EventDraft:
     """Return the error event of an exception."""
-    return EventDraft(JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS, redactor))
+    return draft_of((JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS, redactor)))
 
 
 def js_error_details(

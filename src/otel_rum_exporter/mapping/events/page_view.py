@@ -20,7 +20,7 @@ from ..._attributes import (
     USER_AGENTS,
 )
 from ...config import Config
-from ...rum.event import EventDraft
+from ...rum.event import EventDraft, draft_of
 from .. import routes, urls
 from ..caches import cache_short_texts
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
@@ -144,7 +144,7 @@ def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
     hop = _NEXT_HOP.get(view.text("network.protocol.version", "http.flavor") or "")
     if hop:
         details["nextHopProtocol"] = hop
-    yield EventDraft(NAVIGATION_EVENT, view.end_ns, details)
+    yield draft_of((NAVIGATION_EVENT, view.end_ns, details))
     yield from http_event.server_events(view, config)
 
 
@@ -156,7 +156,7 @@ def page_view(view: View, config: Config) -> Sequence[EventDraft]:
     details: dict[str, Any] = {"version": VERSION, "pageId": shown}
     if view.keys.may_have(_OF_VISIT):
         details.update(_visit(view, shown, config))
-    return (EventDraft(PAGE_VIEW_EVENT, view.start_ns, details),)
+    return (draft_of((PAGE_VIEW_EVENT, view.start_ns, details)),)
 
 
 def _visit(view: View, shown: str, config: Config) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def route_change(view: SpanView) -> EventDraft:
     """Return a navigation within an application; it starts at an epoch time, as in AWS's web client."""
     start_millis = view.start_ns / NS_PER_MILLI
     details = navigation("route_change", start_millis=start_millis, duration_millis=view.duration_millis)
-    return EventDraft(NAVIGATION_EVENT, view.end_ns, details)
+    return draft_of((NAVIGATION_EVENT, view.end_ns, details))
 
 
 def navigation(initiator: str, *, start_millis: float, duration_millis: float) -> dict[str, Any]:
