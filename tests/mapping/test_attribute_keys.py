@@ -20,10 +20,10 @@ def test_records_with_the_same_names_share_one_set() -> None:
 def test_clients_cannot_make_it_keep_any_number_of_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     """They choose the names."""
     monkeypatch.setattr(module, "MAX_KEY_SETS", 10)
-    monkeypatch.setattr(module, "_key_sets", {})
+    monkeypatch.setattr(module, "key_sets", module._KeySets())
     for number in range(100):
         keys_of({f"name {number}": 1})
-    assert len(module._key_sets) <= 10
+    assert len(module.key_sets) <= 10
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_servers_are_kept_up_to_a_number_of_services_and_of_app_monitors() -> No
 
 def test_sets_of_names_are_kept_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """One more starts again."""
-    monkeypatch.setattr(attribute_keys, "_key_sets", {})
+    monkeypatch.setattr(attribute_keys, "key_sets", attribute_keys._KeySets())
     first = keys_of({"first": 1})
     for number in range(1023):
         keys_of({f"{number}": 1})

@@ -72,20 +72,25 @@ class AttributeKeys:
         return [name for name in wanted if name in self.names] if self.is_kept else wanted
 
 
-_key_sets: dict[tuple[Any, ...], AttributeKeys] = {}
+class _KeySets(dict[tuple[Any, ...], AttributeKeys]):
+    """The sets by the names of attributes in order. Of very many names, or long ones, a set has the first short ones.
+
+    With names that are known, no function in Python is called. Thread-safe.
+    """
+
+    def __missing__(self, names: tuple[Any, ...]) -> AttributeKeys:
+        texts = tuple(name for name in names if isinstance(name, str))
+        if len(texts) == len(names) <= MAX_NAMES and sum(map(len, texts)) <= MAX_NAMES_CHARS:
+            if len(self) >= MAX_KEY_SETS:
+                self.clear()
+            return self.setdefault(names, AttributeKeys(texts, is_kept=True))
+        short = (name for name in texts if len(name) <= MAX_NAME_CHARS)
+        return AttributeKeys(tuple(itertools.islice(short, MAX_NAMES)), is_kept=False)
+
+
+key_sets = _KeySets()
 
 
 def keys_of(attributes: Mapping[Any, Any]) -> AttributeKeys:
-    """Return the set of attribute names. If there are very many, or long ones, it has the first short names only."""
-    names = tuple(attributes)
-    return _key_sets.get(names) or _new_keys(names)
-
-
-def _new_keys(names: tuple[Any, ...]) -> AttributeKeys:
-    texts = tuple(name for name in names if isinstance(name, str))
-    if len(texts) == len(names) <= MAX_NAMES and sum(map(len, texts)) <= MAX_NAMES_CHARS:
-        if len(_key_sets) >= MAX_KEY_SETS:
-            _key_sets.clear()
-        return _key_sets.setdefault(names, AttributeKeys(texts, is_kept=True))
-    short = (name for name in texts if len(name) <= MAX_NAME_CHARS)
-    return AttributeKeys(tuple(itertools.islice(short, MAX_NAMES)), is_kept=False)
+    """Return the set of attribute names."""
+    return key_sets[tuple(attributes)]

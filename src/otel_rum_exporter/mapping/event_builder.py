@@ -58,7 +58,10 @@ class EventBuilder:
         `rate` is the share of sessions that are sent, for the metadata of events that stand for others.
         """
         is_rated = 0 < rate < 1 and self._room > 0
-        own = metadata = self._metadata(view, identity, self._room - is_rated)
+        found, (last, own) = identity.metadata, self._last
+        if found is not last or self._has_custom or not isinstance(view, SpanView) or view.dropped is not None:
+            own = self._metadata(view, identity, self._room - is_rated)
+        metadata = own
         key, shared, latest_ns = view.key, resolution.session_metadata, now_ns + LATEST_AHEAD_NS
         record: Record = "span" if key else "log"
         events = []

@@ -57,17 +57,22 @@ class Mapper:
     def map(self, view: View) -> Mapped:
         """Return the event drafts of a span or log record."""
         mapped = self.without_errors(view)
-        return self.with_errors(view, mapped) if mapped[0].keeps_exceptions else mapped
+        return self.with_errors(view, mapped) if mapped[0].keeps_exceptions and has_exceptions(view) else mapped
 
     def without_errors(self, view: View) -> Mapped:
         """Return the event drafts of a span or log record, without those of its exceptions."""
-        if self._parts and isinstance(view, SpanView):
-            view.part = self._parts.pop((view.trace_id, view.span_id), None)
-        rule, _, events_of = self._decide(view)
-        if rule.is_of_parent and isinstance(view, SpanView) and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
-            self._parts[view.parent_key] = view
-            self._parts.trim()
-        drafts, left_out = [*events_of(view)], rule.left_out
+        if isinstance(view, SpanView):
+            if self._parts:
+                view.part = self._parts.pop((view.trace_id, view.span_id), None)
+            candidate: Candidate[Any] = self._of_span(view)
+            rule = candidate[0]
+            if rule.is_of_parent and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
+                self._parts[view.parent_key] = view
+                self._parts.trim()
+        else:
+            candidate = self._decide(view)
+            rule = candidate[0]
+        drafts, left_out = [*candidate[2](view)], rule.left_out
         for draft in drafts:
             if draft.type not in self._types:
                 drafts = [*map(self._capped, drafts)]

@@ -62,11 +62,12 @@ class OutcomeBuilder:
 
     def outcome(self, session: Session, view: View, now_ns: int, before: Mapped | None = None) -> Outcome:
         """Return the outcome of a record; `before` has its event drafts from when it was pending."""
-        if session.decision.rate:
+        decision = session.decision
+        if decision.rate:
             return self._mapped(session, view, now_ns, before)
-        if session.decision.keeps_errors:
-            return self._sampling.errors_of(self._mapped(session, view, now_ns, before), session.decision)
-        return self._sampling.without(view, session.identity, session.decision)
+        if decision.keeps_errors:
+            return self._sampling.errors_of(self._mapped(session, view, now_ns, before), decision)
+        return self._sampling.without(view, session.identity, decision)
 
     def _mapped(self, session: Session, view: View, now_ns: int, before: Mapped | None) -> Outcome:
         """Return the outcome of a record; a session with rate 0 sends only its errors."""

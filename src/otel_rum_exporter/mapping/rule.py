@@ -79,14 +79,14 @@ class Rule(Generic[V]):
     """A row of a table. `becomes` names its events; exceptions add `js_error_event` if `keeps_exceptions`.
 
     It applies if the setting `needs` is set, and a record has the `kind`, one of the `scopes`, one of the names `named`
-    and one of the attributes `having`. Of these records, it applies to those for which `fits` returns true. `left_out`
-    is why a record becomes no event. With `is_of_parent`, the parent's event contains the span's data.
+    and one of the attributes `having`. Of these records, it applies to those for which the result of `fits` is true.
+    `left_out` is why a record becomes no event. With `is_of_parent`, the parent's event contains the span's data.
     """
 
     name: str
     becomes: str
     events: Callable[[V, Config], Iterable[EventDraft]] | Plan[V, Iterable[EventDraft]] = _nothing
-    fits: Callable[[V, Config], bool] | Plan[V, bool] = _always
+    fits: Callable[[V, Config], object] | Plan[V, object] = _always
     needs: str = ""
     kind: SpanKind | None = None
     scopes: frozenset[str] = frozenset()
@@ -111,7 +111,7 @@ class Rules(Generic[V]):
         return Decisions([row for row in self._rows if not row.needs or getattr(config, row.needs)], config)
 
 
-Candidate: TypeAlias = "tuple[Rule[V], Callable[[V], bool] | None, Callable[[V], Iterable[EventDraft]]]"
+Candidate: TypeAlias = "tuple[Rule[V], Callable[[V], object] | None, Callable[[V], Iterable[EventDraft]]]"
 """A rule for records with some attribute names, its test, and what makes the events. None: it fits all of them."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from opentelemetry.trace import SpanContext, SpanKind, Status
@@ -15,7 +16,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status
 from .._attributes import plain
 from .._receipt import Receipt
 from .._served import are_of_request, is_instrumentation
-from .attribute_keys import keys_of
+from .attribute_keys import key_sets
 from .attribute_values import json_text
 from .micrometer import OUTCOME, as_http
 from .record_view import (
@@ -29,7 +30,6 @@ from .record_view import (
     View,
     clock_unit_ns,
     epoch_ns,
-    name_of,
 )
 from .redaction import STANDARD, Redactor
 
@@ -133,7 +133,7 @@ class SpanView(View):
         dropped = _READ_DROPPED(span)
         # An f-string parses its format for each number, and takes half as long again.
         trace_id, span_id = "%032x" % context.trace_id, "%016x" % context.span_id  # noqa: UP031
-        attributes = plain(given)
+        attributes = given.copy() if type(given) is MappingProxyType else plain(given)
         if OUTCOME in attributes:
             attributes = as_http(attributes)
         has_other_clock = False
@@ -146,10 +146,11 @@ class SpanView(View):
         view.span = span
         view.name = name if type(name) is str and name.isascii() else json_text(name)
         view.attributes = attributes
-        view.keys = keys = keys_of(attributes)
+        view.keys = keys = key_sets[tuple(attributes)]
         view.resource = resource
         view.scope = scope
-        view.scope_name = name_of(scope)
+        scope_name = None if scope is None else scope.name
+        view.scope_name = scope_name if type(scope_name) is str else str(scope_name or "")
         view.trace_id = trace_id
         view.span_id = span_id
         view.events = events

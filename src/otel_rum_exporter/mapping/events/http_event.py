@@ -105,21 +105,21 @@ HTTP_FIELDS = (
 )
 
 
-def are_requests(keys: AttributeKeys, _: Config) -> Callable[[View], bool]:
-    """Return whether spans are HTTP requests."""
-    method_of = texts(keys, METHODS)
-    return lambda view: method_of(view) is not None
+def are_requests(keys: AttributeKeys, _: Config) -> Callable[[View], object]:
+    """Return whether spans are HTTP requests: they have a method."""
+    return texts(keys, METHODS)
 
 
 def are_own_traffic(keys: AttributeKeys, _: Config) -> Callable[[View], bool]:
     """Return whether CLIENT spans are requests to RUM itself, from any code in the process."""
-    if keys.among((_SERVICE, _OPERATION)):
+    names = keys.among((*OWN_TRAFFIC,))
+    if len(names) != 1 or names[0] not in URLS:
         return is_own_traffic
-    url_of = texts(keys, URLS)
+    (name,) = names
 
     def is_own(view: View) -> bool:
-        target = url_of(view)
-        return target is not None and ("/appmonitors/" in target or "dataplane.rum" in target) and is_own_traffic(view)
+        target = view.attributes.get(name)
+        return isinstance(target, str) and _may_be_own(target) and is_own_traffic(view)
 
     return is_own
 
@@ -129,10 +129,14 @@ def is_own_traffic(view: View) -> bool:
     if view.attributes.get(_SERVICE) == "RUM" or view.attributes.get(_OPERATION) == "PutRumEvents":
         return True
     target = view.text(*URLS)
-    if target is None:
+    if target is None or not _may_be_own(target):
         return False
     host = urls.hostname(target) or ""
     return host.startswith("dataplane.rum") or bool(_OWN_PATH.fullmatch(urls.path(target)))
+
+
+def _may_be_own(target: str) -> bool:
+    return "/appmonitors/" in target or "dataplane.rum" in target
 
 
 def is_within_span(view: LogView, _: Config) -> bool:
@@ -142,13 +146,13 @@ def is_within_span(view: LogView, _: Config) -> bool:
 
 def requests_made(keys: AttributeKeys, config: Config) -> Callable[[SpanView], list[EventDraft]]:
     """Return what makes the resource event of a request made, and its `http_event` if the settings ask for it."""
-    url_of = urls_of_requests(keys)
+    url_of = texts(keys, URLS)
     resource_of = performance_resource.requests(keys, config)
     failed = failures(keys)
     are_all, are_failed = config.http_events == "all", config.http_events == "failed"
 
     def events(view: SpanView) -> list[EventDraft]:
-        target = url_of(view)
+        target = url_of(view) or request_url(view)
         made = [resource_of(view, target)]
         if are_all or (are_failed and failed(view)):
             made.append(_http_event(view, target, config))
@@ -169,15 +173,6 @@ def failures(keys: AttributeKeys) -> Callable[[SpanView], bool]:
         return code >= FAILED if type(code) is int and 0 < code < MAX_STATUS else has_failed(view)
 
     return failed
-
-
-def urls_of_requests(keys: AttributeKeys) -> Callable[[SpanView], str | None]:
-    """Return `request_url` for spans with these attribute names."""
-    names = keys.among(URLS)
-    if len(names) != 1:
-        return request_url
-    url_of = texts(keys, URLS)
-    return lambda view: url_of(view) or request_url(view)
 
 
 def server_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
