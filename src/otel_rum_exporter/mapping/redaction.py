@@ -15,7 +15,7 @@ import orjson
 
 from .._attributes import DOCUMENT_URLS, PREVIOUS_URL, REFERRER, URLS
 from . import path_ids, urls
-from .attribute_keys import keys_of
+from .attribute_keys import AttributeKeys, keys_of
 from .attribute_values import MAX_DEPTH, json_object, json_text, json_value
 from .caches import cache_short_texts
 from .private_names import SENT, Treatment, treatment_of
@@ -107,26 +107,33 @@ class Redactor:
         found = urls.exported(url, allowed_parameters)
         return found if self._hook is None else self._text_of_hook(name, found)
 
-    def attributes(self, attributes: Mapping[str, Any], allowed_parameters: Collection[str]) -> dict[str, Any]:
-        """Return the attributes that may be sent, scrubbed, as a JSON object without members that are None."""
-        keys = keys_of(attributes)
+    def attributes(
+        self, attributes: Mapping[str, Any], allowed_parameters: Collection[str], keys: AttributeKeys | None = None
+    ) -> dict[str, Any]:
+        """Return the attributes that may be sent, scrubbed, as a JSON object without members that are None.
+
+        `keys` are those of the attributes, if they are known.
+        """
+        keys = keys_of(attributes) if keys is None else keys
         if len(keys.names) != len(attributes):
             return json_object(self._members(attributes, allowed_parameters, "", 0))
         found = {}
         is_usual = self._mode == "standard" and self._hook is None
-        for name, written, is_plain, treatment in keys.cached(_treatments):
+        for name, written, treatment in keys.cached(_usual_treatments if is_usual else _treatments):
             value: Any = attributes[name]
-            clean: Any = None
-            if is_plain and is_usual:
+            if treatment is None:
                 kind = type(value)
                 if kind is str:
-                    clean = _plain_text(value)
+                    clean: Any = _plain_text(value)
+                    if clean is not None:
+                        found[written] = clean
+                        continue
                 elif kind in _NUMBERS and -_MIN_CARD < value < _MIN_CARD:
-                    clean = value
+                    found[written] = value
+                    continue
             elif treatment is not SENT and not self._is_sent(treatment, value):
                 continue
-            if clean is None:
-                clean = json_value(self.value(name, value, allowed_parameters))
+            clean = json_value(self.value(name, value, allowed_parameters))
             if clean is not None:
                 found[written] = clean
         return found
@@ -252,14 +259,18 @@ def scrub_name(name: str) -> str:
 _scrub_label = cache_short_texts(1000, 1024)(scrub_text)
 
 
-def _treatments(names: tuple[str, ...]) -> tuple[tuple[str, str, bool, Treatment], ...]:
-    """Return the names whose values may be sent, as they are written, whether any value but a URL is, and how."""
+def _treatments(names: tuple[str, ...]) -> list[tuple[str, str, Treatment | None]]:
+    """Return the names whose values may be sent, as they are written, and which values are."""
     treatments = ((name, treatment_of(name)) for name in names)
-    return tuple(
-        (name, json_text(name), found is SENT and name not in URL_ATTRIBUTES, found)
-        for name, found in treatments
-        if found is not Treatment.NEVER
-    )
+    return [(name, json_text(name), found) for name, found in treatments if found is not Treatment.NEVER]
+
+
+def _usual_treatments(names: tuple[str, ...]) -> list[tuple[str, str, Treatment | None]]:
+    """Return the same in standard mode; None for names of which any value is sent, and which are no URLs."""
+    return [
+        (name, written, None if found is SENT and name not in URL_ATTRIBUTES else found)
+        for name, written, found in _treatments(names)
+    ]
 
 
 def _is_card_number(value: float) -> bool:

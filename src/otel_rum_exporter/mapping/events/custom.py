@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
@@ -168,11 +168,11 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
         "name": view.redactor.name(view.name),
         "kind": (view.kind or view.span.kind)._name_,
         "startTime": _iso(view.start_ns),
-        "durationMs": view.duration_millis,
+        "durationMs": (view.end_ns - view.start_ns) / NS_PER_MILLI,
         "traceId": view.trace_id,
         "spanId": view.span_id,
         "otel": _otel(view),
-        "attributes": _attributes(view, view.attributes, config),
+        "attributes": view.redactor.attributes(view.attributes, config.url_query_parameters, view.keys),
     }
     if view.parent_key is not None:
         details["parentSpanId"] = view.parent_key[1]
@@ -182,7 +182,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
             {
                 "name": view.redactor.name(json_text(event.name)),
                 "time": _iso(epoch_ns(event.timestamp)),
-                "attributes": _attributes(view, plain(event.attributes), config),
+                "attributes": view.redactor.attributes(plain(event.attributes), config.url_query_parameters),
             }
             for event in events
         ]
@@ -203,7 +203,7 @@ def _log_details(view: LogView, config: Config) -> dict[str, Any]:
     body = json_value(view.redactor.value("body", view.body, config.url_query_parameters))
     if body is not None:
         details["body"] = body
-    details["attributes"] = _attributes(view, view.attributes, config)
+    details["attributes"] = view.redactor.attributes(view.attributes, config.url_query_parameters, view.keys)
     return details
 
 
@@ -211,10 +211,17 @@ def _scope(view: View) -> dict[str, Any]:
     if view.scope is None:
         return {}
     version = view.scope.version
-    found = {"name": json_text(view.scope_name)} if view.scope_name else {}
-    if version:
-        found["version"] = json_text(version)
-    return {"scope": found}
+    name, version = view.scope_name, version if type(version) is str else json_text(version or "")
+    of = _known_scope if len(name) + len(version) <= MAX_CACHED_CHARS else _scope_of
+    return {"scope": of(name, version)}
+
+
+def _scope_of(name: str, version: str) -> dict[str, str]:
+    found = {"name": json_text(name)} if name else {}
+    return {**found, "version": json_text(version)} if version else found
+
+
+_known_scope = lru_cache(maxsize=MAX_CACHED_NAMES)(_scope_of)
 
 
 def _otel(view: SpanView) -> dict[str, Any]:
@@ -228,10 +235,6 @@ def _otel(view: SpanView) -> dict[str, Any]:
     if view.dropped is not None:
         found.update((f"dropped_{name}_count", count) for name, count in view.dropped._asdict().items() if count)
     return found
-
-
-def _attributes(view: View, attributes: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    return view.redactor.attributes(attributes, config.url_query_parameters)
 
 
 def _iso(time_ns: int) -> str:
