@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def view_of(record: ReadableSpan | ReadableLogRecord) -> SpanView | LogView:
     return SpanView.of(record) if isinstance(record, ReadableSpan) else LogView.of(record)
 
 
-def drafts_of(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> list[EventDraft]:
+def drafts_of(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> Sequence[EventDraft]:
     """Map a record, and validate its event drafts."""
     drafts = Mapper(config or make_config()).map(view_of(record))[1]
     for draft in drafts:

@@ -58,22 +58,22 @@ class EventBuilder:
         `rate` is the share of sessions that are sent, for the metadata of events that stand for others.
         """
         is_rated = 0 < rate < 1 and self._room > 0
-        found, (last, own) = identity.metadata, self._last
-        if found is not last or self._has_custom or not isinstance(view, SpanView) or view.dropped is not None:
+        key, (last, own) = view.key, self._last
+        if identity.metadata is not last or self._has_custom or not isinstance(view, SpanView) or view.dropped:
             own = self._metadata(view, identity, self._room - is_rated)
-        metadata = own
-        key, shared, latest_ns = view.key, resolution.session_metadata, now_ns + LATEST_AHEAD_NS
-        record: Record = "span" if key else "log"
-        events = []
-        for index, draft in enumerate(drafts):
+        metadata, shared, latest_ns = own, resolution.session_metadata, now_ns + LATEST_AHEAD_NS
+        record: Record = "log" if key is None else "span"
+        events: list[RumEvent | None] = []
+        for draft in drafts:
+            kind = draft.type
             if not EARLIEST_EPOCH_NS <= draft.timestamp_ns <= latest_ns:
                 draft = draft._replace(timestamp_ns=now_ns)  # noqa: PLW2901 - the same draft with a valid time
-            if draft.type == session_start.SESSION_START_EVENT:
+            if kind == session_start.SESSION_START_EVENT:
                 new_id = event_id(resolution.monitor.id, identity.session_id, "session_start")
-            elif key:
-                new_id = id_within_span(key[0], key[1], index)
+            elif key is None:
+                new_id = _id_of_log(view, resolution, kind, len(events))
             else:
-                new_id = _id_of_log(view, resolution, draft.type, index)
+                new_id = id_within_span(view.trace_id, key[1], len(events))
             if is_rated:
                 metadata = own if self._keeps_errors and is_error(draft) else with_rate(own, rate)
             events.append(encode(draft, new_id, metadata, shared, record))

@@ -7,7 +7,7 @@ because children end first; and which instrumentation reported a document load, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 from ..config import Config
@@ -35,7 +35,7 @@ REPEATED_EXCEPTION = "another record already reported its exception"
 REPEATED_LOAD = "another record already reported its document load"
 
 
-Mapped: TypeAlias = tuple[Rule[Any], list[EventDraft], str | None]
+Mapped: TypeAlias = tuple[Rule[Any], Sequence[EventDraft], str | None]
 """The rule that applies to a span or log record, its event drafts, and why there are none; else None.
 
 A tuple without names: an object takes ten times as long to make.
@@ -72,7 +72,7 @@ class Mapper:
         else:
             candidate = self._decide(view)
             rule = candidate[0]
-        drafts, left_out = [*candidate[2](view)], rule.left_out
+        drafts, left_out = candidate[2](view), rule.left_out
         for draft in drafts:
             if draft.type not in self._types:
                 drafts = [*map(self._capped, drafts)]

@@ -205,6 +205,21 @@ def _no_text(_: View) -> None:
     return None
 
 
+def numbers(keys: AttributeKeys, names: Sequence[str]) -> Callable[[View], float | None]:
+    """Return a function as `View.number` of the named attributes, for records with these attribute names."""
+    present = keys.among(names)
+    if len(present) != 1:
+        return lambda view: number(view.attributes, *present)
+    (name,) = present
+
+    def number_of(view: View) -> float | None:
+        given = view.attributes.get(name)
+        usual = type(given) is int and -MAX_SAFE_INTEGER <= given <= MAX_SAFE_INTEGER
+        return given if usual or given is None else as_number(given)
+
+    return number_of
+
+
 def text(attributes: Mapping[str, Any], *names: str) -> str | None:
     """Return the first of the named attributes that is a non-empty string."""
     for name in names:

@@ -59,13 +59,12 @@ class Plan(Generic[V, T]):
     of: Callable[[AttributeKeys, Config], Callable[[V], T]]
 
 
-def _planned(function: Callable[[V, Config], T] | Plan[V, T], keys: AttributeKeys, config: Config) -> Callable[[V], T]:
-    """Return a function of records with these attribute names."""
-    return function.of(keys, config) if isinstance(function, Plan) else partial(_called, function, config)
-
-
 def _called(function: Callable[[V, Config], T], config: Config, view: V) -> T:
     return function(view, config)
+
+
+def _drafts(function: Callable[[V, Config], Iterable[EventDraft]], config: Config, view: V) -> Sequence[EventDraft]:
+    return [*function(view, config)]
 
 
 def is_excluded(view: View, config: Config) -> bool:
@@ -85,7 +84,7 @@ class Rule(Generic[V]):
 
     name: str
     becomes: str
-    events: Callable[[V, Config], Iterable[EventDraft]] | Plan[V, Iterable[EventDraft]] = _nothing
+    events: Callable[[V, Config], Iterable[EventDraft]] | Plan[V, Sequence[EventDraft]] = _nothing
     fits: Callable[[V, Config], object] | Plan[V, object] = _always
     needs: str = ""
     kind: SpanKind | None = None
@@ -111,7 +110,7 @@ class Rules(Generic[V]):
         return Decisions([row for row in self._rows if not row.needs or getattr(config, row.needs)], config)
 
 
-Candidate: TypeAlias = "tuple[Rule[V], Callable[[V], object] | None, Callable[[V], Iterable[EventDraft]]]"
+Candidate: TypeAlias = "tuple[Rule[V], Callable[[V], object] | None, Callable[[V], Sequence[EventDraft]]]"
 """A rule for records with some attribute names, its test, and what makes the events. None: it fits all of them."""
 
 
@@ -160,9 +159,11 @@ class Decisions(Generic[V]):
                 and (not row.scopes or scope in row.scopes)
             ):
                 continue
-            fits = None if row.fits is _always else _planned(row.fits, keys, self._config)
-            if fits is not never:
-                found.append((row, fits, _planned(row.events, keys, self._config)))
+            fits, events, config = row.fits, row.events, self._config
+            test = fits.of(keys, config) if isinstance(fits, Plan) else partial(_called, fits, config)
+            drafts = events.of(keys, config) if isinstance(events, Plan) else partial(_drafts, events, config)
+            if test is not never:
+                found.append((row, None if fits is _always else test, drafts))
         if keys.is_kept:
             if len(self._candidates) >= MAX_CANDIDATES:
                 self._candidates.clear()

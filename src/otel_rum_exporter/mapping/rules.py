@@ -5,7 +5,7 @@ An event family is one module in `events` and one row here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -34,7 +34,7 @@ from .rule import Plan, Rule, Rules, is_excluded
 from .span_view import SpanView
 
 
-def _requests_made(keys: AttributeKeys, config: Config) -> Callable[[SpanView], Iterable[EventDraft]]:
+def _requests_made(keys: AttributeKeys, config: Config) -> Callable[[SpanView], Sequence[EventDraft]]:
     made = http_event.requests_made(keys, config)
     return (lambda view: (*xray.trace_events(view, config), *made(view))) if config.xray_events else made
 

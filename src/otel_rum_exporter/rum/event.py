@@ -104,7 +104,7 @@ def encode(
     record: Record = "",
 ) -> RumEvent | None:
     """Return an encoded event, trimmed to RUM's limit; None if it still exceeds it."""
-    kind, timestamp_ns, content = draft.type, draft.timestamp_ns, draft.details
+    kind, timestamp_ns, content = draft
     text: str | orjson.Fragment
     if "stack" in content:
         text = _with_stack(content)

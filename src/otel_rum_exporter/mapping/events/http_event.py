@@ -119,7 +119,9 @@ def are_own_traffic(keys: AttributeKeys, _: Config) -> Callable[[View], bool]:
 
     def is_own(view: View) -> bool:
         target = view.attributes.get(name)
-        return isinstance(target, str) and _may_be_own(target) and is_own_traffic(view)
+        if not isinstance(target, str) or ("/appmonitors/" not in target and "dataplane.rum" not in target):
+            return False
+        return is_own_traffic(view)
 
     return is_own
 
@@ -129,14 +131,10 @@ def is_own_traffic(view: View) -> bool:
     if view.attributes.get(_SERVICE) == "RUM" or view.attributes.get(_OPERATION) == "PutRumEvents":
         return True
     target = view.text(*URLS)
-    if target is None or not _may_be_own(target):
+    if target is None:
         return False
     host = urls.hostname(target) or ""
     return host.startswith("dataplane.rum") or bool(_OWN_PATH.fullmatch(urls.path(target)))
-
-
-def _may_be_own(target: str) -> bool:
-    return "/appmonitors/" in target or "dataplane.rum" in target
 
 
 def is_within_span(view: LogView, _: Config) -> bool:

@@ -12,7 +12,7 @@ from .. import urls
 from ..attribute_keys import AttributeKeys
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import NS_PER_MILLI, View
+from ..record_view import NS_PER_MILLI, View, numbers
 from ..span_view import SpanView
 from . import timing
 
@@ -65,6 +65,7 @@ _TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items()
 def requests(keys: AttributeKeys, config: Config) -> Callable[[SpanView, str | None], EventDraft]:
     """Return what makes the resource event of an HTTP request made, with its timings if a browser made it."""
     sizes = keys.among(TRANSFER_SIZES)
+    size_of = numbers(keys, TRANSFER_SIZES)
     is_usual = not config.url_query_parameters and not callable(config.redaction)
 
     def event(view: SpanView, target: str | None) -> EventDraft:
@@ -81,7 +82,7 @@ def requests(keys: AttributeKeys, config: Config) -> Callable[[SpanView, str | N
                 "fileType": file_type(target, "fetch") if "." in name else "other",
                 "targetUrl": url,
             }
-        if sizes and (size := timing.measured(view, *sizes)) is not None:
+        if sizes and (size := size_of(view)) is not None and size >= 0:
             details["transferSize"] = size
         if view.events:
             details |= timing.fields(timing.NETWORK, timing.moments_of_span(view))
