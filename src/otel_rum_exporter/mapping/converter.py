@@ -176,7 +176,8 @@ class Converter:
                 if session is None or session.resource is not view.resource:
                     session = sessions[id(identity)] = builder.session(application, identity, view.resource)
                 before = self._provisional.get(id(view)) if self._provisional else None
-                outcomes.append(builder.outcome(session, view, now_ns, before))
+                outcome_of = builder.mapped if session.decision.rate else builder.not_sampled
+                outcomes.append(outcome_of(session, view, now_ns, before))
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 outcomes.append(Outcome(view, drops=[unmappable(view.name, error, kind_of(view))]))
 

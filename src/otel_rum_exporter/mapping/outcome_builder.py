@@ -60,17 +60,17 @@ class OutcomeBuilder:
         key = self.key_of(resolution, identity)
         return Session(application, identity, resource, resolution, key, application.sampler.decide(identity))
 
-    def outcome(self, session: Session, view: View, now_ns: int, before: Mapped | None = None) -> Outcome:
-        """Return the outcome of a record; `before` has its event drafts from when it was pending."""
-        decision = session.decision
-        if decision.rate:
-            return self._mapped(session, view, now_ns, before)
-        if decision.keeps_errors:
-            return self._sampling.errors_of(self._mapped(session, view, now_ns, before), decision)
-        return self._sampling.without(view, session.identity, decision)
+    def not_sampled(self, session: Session, view: View, now_ns: int, before: Mapped | None = None) -> Outcome:
+        """Return the outcome of a record of a session that is left out, perhaps except for its errors."""
+        if session.decision.keeps_errors:
+            return self._sampling.errors_of(self.mapped(session, view, now_ns, before), session.decision)
+        return self._sampling.without(view, session.identity, session.decision)
 
-    def _mapped(self, session: Session, view: View, now_ns: int, before: Mapped | None) -> Outcome:
-        """Return the outcome of a record; a session with rate 0 sends only its errors."""
+    def mapped(self, session: Session, view: View, now_ns: int, before: Mapped | None = None) -> Outcome:
+        """Return the outcome of a record; a session with rate 0 sends only its errors.
+
+        `before` has the event drafts of a record that was pending.
+        """
         application, identity, rate = session.application, session.identity, session.decision.rate
         resolution = session.resolution
         if resolution is None:

@@ -43,6 +43,9 @@ def _failed_or_custom(view: SpanView, config: Config) -> Iterable[EventDraft]:
     return tuple(http_event.server_events(view, config)) or custom.span_event(view, config)
 
 
+_custom_events = Plan(custom.span_events)
+
+
 def _names(*names: str) -> frozenset[str]:
     return frozenset(names)
 
@@ -123,7 +126,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
         dom.is_interaction,
         having=_names("event_type"),
     ),
-    Rule("the start of an application: `AppStart`", _CUSTOM, custom.span_event, named=_names("AppStart")),
+    Rule("the start of an application: `AppStart`", _CUSTOM, _custom_events, named=_names("AppStart")),
     Rule("a screen drawn: `app.screen.time_to_first_…`", _NAVIGATION, screen.first_drawn, named=screen.FIRST_DRAWN),
     Rule(
         "an Android screen shown",
@@ -136,7 +139,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
     Rule(
         "another step of a screen's lifecycle",
         _CUSTOM,
-        custom.span_event,
+        _custom_events,
         scopes=screen.LIFECYCLE_SCOPES,
     ),
     Rule("an exception as a span", _ERROR, fits=js_error.is_exception, having=js_error.EXCEPTION_ATTRIBUTES),
@@ -205,8 +208,8 @@ SPAN_RULES: Rules[SpanView] = Rules(
         fits=library_spans.is_poll,
         kind=SpanKind.CONSUMER,
     ),
-    Rule("a message processed: kind CONSUMER", _CUSTOM, custom.span_event, kind=SpanKind.CONSUMER),
-    Rule("a unit of work: `faas.…`, `job.…`", _CUSTOM, custom.span_event, having=library_spans.JOB),
+    Rule("a message processed: kind CONSUMER", _CUSTOM, _custom_events, kind=SpanKind.CONSUMER),
+    Rule("a unit of work: `faas.…`, `job.…`", _CUSTOM, _custom_events, having=library_spans.JOB),
     _library_rule(
         "a message sent or received: `messaging.system`",
         fits=library_spans.is_call,
@@ -215,7 +218,7 @@ SPAN_RULES: Rules[SpanView] = Rules(
     ),
     _library_rule("a call to another service: `rpc.system`", fits=library_spans.is_call, having=library_spans.RPC),
     _library_rule("a step of an instrumentation library, by its scope", fits=Plan(library_spans.are_steps)),
-    Rule("anything else", _CUSTOM, custom.span_event),
+    Rule("anything else", _CUSTOM, _custom_events),
 )
 
 LOG_RULES: Rules[LogView] = Rules(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
@@ -20,6 +20,7 @@ from ..._attributes import METHODS, TARGETS, URLS, plain
 from ...config import Config
 from ...rum.event import EventDraft, draft_of
 from .. import routes, urls
+from ..attribute_keys import AttributeKeys
 from ..attribute_values import json_text, json_value
 from ..caches import cache_short_texts
 from ..fields import Field
@@ -99,12 +100,23 @@ _UNSET = StatusCode.UNSET
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
+def span_events(keys: AttributeKeys, config: Config) -> Callable[[SpanView], Sequence[EventDraft]]:
+    """Return what makes the custom event of a span, if custom events are enabled."""
+    if config.custom_events == "none":
+        return lambda _: ()
+    has_work = keys.may_have(_OF_WORK)
+
+    def events(view: SpanView) -> Sequence[EventDraft]:
+        details = _details(view, config)
+        name = (_kind_of_work(view) if has_work else None) or details["name"]
+        return (draft_of((event_type(name), view.end_ns, details)),)
+
+    return events
+
+
 def span_event(view: SpanView, config: Config) -> Sequence[EventDraft]:
     """Return the custom event of a span, if custom events are enabled."""
-    if config.custom_events == "none":
-        return ()
-    details = _details(view, config)
-    return (draft_of((event_type(_kind_of_work(view) or details["name"]), view.end_ns, details)),)
+    return span_events(view.keys, config)(view)
 
 
 def is_named(view: LogView, _config: Config) -> bool:
@@ -144,8 +156,6 @@ def event_type(span_name: str) -> str:
 
 def _kind_of_work(view: SpanView) -> str | None:
     """Return what names the type of a span better than its name does, which may contain a path or a statement."""
-    if not view.keys.may_have(_OF_WORK):
-        return None
     method = view.text(*METHODS) if view.kind is SERVER else None
     if method:
         route = routes.of_request(view)
