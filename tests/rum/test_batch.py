@@ -32,8 +32,10 @@ def own_metadata(events: bytes) -> dict[str, Any]:
 
 def test_the_same_events_have_the_same_batch_id() -> None:
     """Also in a retry after a restart."""
-    assert batch(event("a"), event("b")).id == batch(event("a"), event("b")).id
-    assert batch(event("a"), event("b")).id != batch(event("a")).id
+    a, b, c, d = map(event, "abcd")
+    assert batch(a, b, c).id == batch(a, b, c).id
+    ids = [batch(*events).id for events in ((a, b, c), (a, c), (a, b), (b, c), (c, b, a), (d, b, c), (a, b, d), (a,))]
+    assert len(set(ids)) == len(ids)
 
 
 OBJECTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2))

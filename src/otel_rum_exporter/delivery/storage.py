@@ -40,9 +40,8 @@ class QueuedEvents:
     @classmethod
     def of(cls, key: BatchKey, events: Sequence[RumEvent], accepted_ns: int) -> QueuedEvents:
         """Return queued events in memory. They have the same session metadata."""
-        tally = Tally.of([event.record for event in events])
         encoded = EncodedEvents.of(events)
-        return cls(key=key, tally=tally, size_bytes=len(encoded.json), accepted_ns=accepted_ns, events=encoded)
+        return cls(key=key, tally=encoded.tally, size_bytes=len(encoded.json), accepted_ns=accepted_ns, events=encoded)
 
     def hold(self, receipts: Sequence[Receipt]) -> None:
         """Hold receipts until `settle`."""

@@ -36,13 +36,13 @@ class Cost:
 
     def add(self, events: Iterable[RumEvent], now_seconds: float) -> None:
         """Count events, and log a warning if a day like this window costs too much."""
-        types = [event.type for event in events]
-        self.by_type.update(types)
+        counts = Counter([event.type for event in events])
+        self.by_type.update(counts)
         if not self._warning_usd_per_day:
             return
         if now_seconds - self._began_seconds > WINDOW_SECONDS:
             self._window, self._began_seconds, self._is_logged = Counter(), now_seconds, False
-        self._window.update(types)
+        self._window.update(counts)
         elapsed_seconds = now_seconds - self._began_seconds
         if self._is_logged or elapsed_seconds < MIN_SECONDS:
             return

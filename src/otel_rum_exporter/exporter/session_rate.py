@@ -43,7 +43,7 @@ class SessionRate:
         if now_seconds - self._forgot_seconds > _SILENCE_SECONDS:
             self._forgot_seconds = now_seconds
             sampling.recent.forget()
-        events = sum(len(outcome.events) for outcome in converted.outcomes)
+        events = sum(map(len, converted.events.values()))
         left_out, errors, filtered = sampling.take_counts()
         load = Load(len(converted.outcomes) - left_out - filtered, events - errors, left_out, errors)
         sampling.budget_rate = budget.count(load, now_seconds)

@@ -1,6 +1,6 @@
 """A `Batch` holds the events of one PutRumEvents request, which takes one session and user.
 
-The batch id is derived from the ids of the events, so a retry is the same request. Attributes that all events of a
+The batch id is derived from ids of the events, so a retry is the same request. Attributes that all events of a
 batch share are sent once, as SessionMetadata.
 https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/API_PutRumEvents.html
 """

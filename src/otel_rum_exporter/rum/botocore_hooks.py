@@ -6,13 +6,13 @@ A finished body avoids botocore's validation and serialization, which would proc
 from __future__ import annotations
 
 import functools
-import gzip
 import math
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
 
+from .compression import compress
 from .errors import retry_after_seconds
 from .response import check_length, check_success
 from .whole_response import limit_responses
@@ -25,9 +25,6 @@ APP_MONITOR_ID = "otel_rum_exporter_app_monitor_id"
 
 MIN_COMPRESSED_BYTES = 2048
 """Compression does not help smaller bodies. AWS's web client has the same threshold."""
-
-GZIP_LEVEL = 5
-"""A fifth fewer bytes than level 1, for 2 µs per span: docs/performance.md."""
 
 MAX_RESPONSE_BYTES = 16_384
 """RUM's responses are empty, and its errors have a few hundred bytes."""
@@ -53,7 +50,7 @@ def encoded_body(body: bytes, *, is_compressed: bool) -> tuple[bytes, dict[str, 
     botocore's own compression skips operations whose model does not allow it.
     """
     if is_compressed and len(body) >= MIN_COMPRESSED_BYTES:
-        return gzip.compress(body, GZIP_LEVEL, mtime=0), {"Content-Encoding": "gzip"}
+        return compress(body), {"Content-Encoding": "gzip"}
     return body, {}
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..ledger import Record
-from .event import ID, RumEvent
+from ..ledger import Record, Tally
+from .event import RumEvent
 from .ids import event_id
 
 _LETTERS: dict[Record, str] = {"span": "s", "log": "l", "": "-"}
@@ -19,7 +19,8 @@ class EncodedEvents(NamedTuple):
     """Events that share their session metadata.
 
     `json` is the events as they are sent, separated by commas. `records` has one letter for each event: what it stands
-    for in the ledger. `id` is derived from the ids of the events.
+    for in the ledger. `id` is derived from the ids of the first and the last event and their number: events that are
+    converted together keep their order. All ids would take 1,500 instructions for each span.
     """
 
     json: bytes
@@ -36,8 +37,13 @@ class EncodedEvents(NamedTuple):
             json if len(events) > 1 else bytes(memoryview(json)),
             events[0].session_metadata,
             "".join([_LETTERS[event.record] for event in events]),
-            event_id(b"\0".join([event.json[ID] for event in events]).decode()),
+            event_id(events[0].id, events[-1].id, str(len(events))),
         )
+
+    @property
+    def tally(self) -> Tally:
+        """The tally of the events."""
+        return Tally(len(self.records), self.records.count(_LETTERS["span"]), self.records.count(_LETTERS["log"]))
 
     @classmethod
     def decode(cls, content: bytes) -> EncodedEvents:
