@@ -71,6 +71,11 @@ class AttributeKeys:
         """Return the wanted names that a record can have, in their order."""
         return [name for name in wanted if name in self.names] if self.is_kept else wanted
 
+    def only(self, wanted: Sequence[str]) -> str | None:
+        """Return the one of the wanted names that a record can have; None if it can have none or several."""
+        found = self.among(wanted)
+        return found[0] if len(found) == 1 else None
+
 
 class _KeySets(dict[tuple[Any, ...], AttributeKeys]):
     """The sets by the names of attributes in order. Of very many names, or long ones, a set has the first short ones.

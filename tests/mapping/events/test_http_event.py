@@ -8,6 +8,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_rum_exporter.config import Config
 from otel_rum_exporter.mapping.events import http_event
+from otel_rum_exporter.mapping.events.request_url import request_url
 from otel_rum_exporter.mapping.rules import SPAN_RULES
 from otel_rum_exporter.mapping.span_view import SpanView
 from tests.spans import exception_event, make_config, make_span
@@ -269,6 +270,6 @@ def test_a_query_is_appended_once(target: str, query: str | None, expected: str)
     if query:
         attributes["url.query"] = query
     span = make_span("GET", attributes, kind=SpanKind.SERVER)
-    assert http_event.request_url(SpanView.of(span)) == expected
+    assert request_url(SpanView.of(span)) == expected
     (details,) = server(attributes, make_config(url_query_parameters="q"))
     assert details["request"]["url"] == expected

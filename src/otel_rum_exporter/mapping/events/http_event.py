@@ -17,14 +17,8 @@ from typing import Any
 from opentelemetry.trace import StatusCode
 
 from ..._attributes import (
-    CLIENT_HOSTS,
-    CLIENT_PORTS,
     METHODS,
-    ROUTE,
-    SERVER_HOSTS,
-    SERVER_PORTS,
     STATUSES,
-    TARGETS,
     URLS,
 )
 from ...config import Config
@@ -35,12 +29,13 @@ from ..attribute_keys import AttributeKeys
 from ..attribute_values import json_text
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import CLIENT, SERVER, View, texts
+from ..record_view import SERVER, View, texts
 from ..secret_texts import scrub_text
 from ..span_view import SpanView
 from . import performance_resource
 from .exception_kinds import is_cancelled_message
 from .js_error import ERROR_FIELDS, MAX_MESSAGE_CHARS, js_error_details, recorded
+from .request_url import request_url
 
 STATUS_TEXT = "http.status_text"
 """The response's status text, or the message of a browser's error if there was no response."""
@@ -62,12 +57,6 @@ ABORTED = "AbortError"
 """Browsers' type of an aborted request, for instrumentations that report only its message."""
 
 _OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
-
-
-HOSTS = {CLIENT: CLIENT_HOSTS, SERVER: SERVER_HOSTS}
-PORTS = {CLIENT: CLIENT_PORTS, SERVER: SERVER_PORTS}
-PATHS = {CLIENT: (*TARGETS, "url.template"), SERVER: (*TARGETS, ROUTE)}
-"""Source attributes for the parts of a request's URL, in order of precedence."""
 
 _SERVICE, _OPERATION = "rpc.service", "rpc.method"
 OWN_TRAFFIC = frozenset((_SERVICE, _OPERATION, *URLS))
@@ -112,10 +101,9 @@ def are_requests(keys: AttributeKeys, _: Config) -> Callable[[View], object]:
 
 def are_own_traffic(keys: AttributeKeys, _: Config) -> Callable[[View], bool]:
     """Return whether CLIENT spans are requests to RUM itself, from any code in the process."""
-    names = keys.among((*OWN_TRAFFIC,))
-    if len(names) != 1 or names[0] not in URLS:
+    name = keys.only((*OWN_TRAFFIC,))
+    if name not in URLS:
         return is_own_traffic
-    (name,) = names
 
     def is_own(view: View) -> bool:
         target = view.attributes.get(name)
@@ -144,39 +132,25 @@ def is_within_span(view: LogView, _: Config) -> bool:
 
 def requests_made(keys: AttributeKeys, config: Config) -> Callable[[SpanView], list[EventDraft]]:
     """Return what makes the resource event of a request made, and its `http_event` if the settings ask for it."""
-    url_of = texts(keys, URLS)
     resource_of = performance_resource.requests(keys, config)
-    failed = failures(keys)
+    status_name = keys.only(STATUSES)
     are_all, are_failed = config.http_events == "all", config.http_events == "failed"
 
     def events(view: SpanView) -> list[EventDraft]:
-        target = url_of(view) or request_url(view)
-        made = [resource_of(view, target)]
-        if are_all or (are_failed and failed(view)):
-            made.append(_http_event(view, target, config))
+        made = [resource_of(view)]
+        code: Any = view.attributes.get(status_name)  # type: ignore[arg-type] # None is the name of no attribute
+        is_usual = type(code) is int and 0 < code < MAX_STATUS
+        if are_all or (are_failed and (code >= FAILED if is_usual else has_failed(view))):
+            made.append(_http_event(view, config))
         return made
 
     return events
 
 
-def failures(keys: AttributeKeys) -> Callable[[SpanView], bool]:
-    """Return `has_failed` for spans with these attribute names."""
-    names = keys.among(STATUSES)
-    if len(names) != 1:
-        return has_failed
-    (name,) = names
-
-    def failed(view: SpanView) -> bool:
-        code = view.attributes.get(name)
-        return code >= FAILED if type(code) is int and 0 < code < MAX_STATUS else has_failed(view)
-
-    return failed
-
-
 def server_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield the `http_event` of a request served if the settings ask for it."""
     if config.http_events == "all" or (has_failed(view) and config.http_events == "failed"):
-        yield _http_event(view, request_url(view), config)
+        yield _http_event(view, config)
 
 
 def has_failed(view: SpanView) -> bool:
@@ -204,26 +178,8 @@ def status(view: SpanView) -> int | None:
     return code if code and code > 0 else None
 
 
-def request_url(view: SpanView) -> str | None:
-    """Return the URL of a request, composed of its parts if the span has no whole URL."""
-    whole = view.text(*URLS)
-    if whole is not None:
-        return whole
-    kind = CLIENT if view.kind is CLIENT else SERVER
-    target = view.text(*PATHS[kind])
-    if target is None:
-        return None
-    query = view.text("url.query")
-    return urls.compose(
-        view.text("url.scheme", "http.scheme"),
-        view.text(*HOSTS[kind]),
-        view.integer(*PORTS[kind]),
-        f"{target}?{query}" if query and "?" not in target else target,
-    )
-
-
-def _http_event(view: SpanView, target: str | None, config: Config) -> EventDraft:
-    request = {"method": method(view)}
+def _http_event(view: SpanView, config: Config) -> EventDraft:
+    request, target = {"method": method(view)}, request_url(view)
     if target:
         request["url"] = view.redactor.url("request.url", target, config.url_query_parameters)
     details: dict[str, Any] = {

@@ -15,6 +15,7 @@ from ..log_view import LogView
 from ..record_view import NS_PER_MILLI, View, numbers
 from ..span_view import SpanView
 from . import timing
+from .request_url import request_url
 
 RESOURCE_EVENT = "com.amazon.rum.performance_resource_event"
 
@@ -62,16 +63,18 @@ RESOURCE_FIELDS = (
 _TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items() for extension in extensions}
 
 
-def requests(keys: AttributeKeys, config: Config) -> Callable[[SpanView, str | None], EventDraft]:
+def requests(keys: AttributeKeys, config: Config) -> Callable[[SpanView], EventDraft]:
     """Return what makes the resource event of an HTTP request made, with its timings if a browser made it."""
+    is_usual = not config.url_query_parameters and not callable(config.redaction)
+    url_name = keys.only(URLS) if is_usual else None
     sizes = keys.among(TRANSFER_SIZES)
     size_of = numbers(keys, TRANSFER_SIZES)
-    is_usual = not config.url_query_parameters and not callable(config.redaction)
 
-    def event(view: SpanView, target: str | None) -> EventDraft:
-        plain = urls.exported_plain(target) if target and is_usual else None
+    def event(view: SpanView) -> EventDraft:
+        target = view.attributes.get(url_name)  # type: ignore[arg-type] # None is the name of no attribute
+        plain = urls.exported_plain(target) if type(target) is str else None
         if plain is None:
-            details = _details(view, target, "fetch", view.duration_millis, config)
+            details = _details(view, request_url(view), "fetch", view.duration_millis, config)
         else:
             url, name = plain
             details = {

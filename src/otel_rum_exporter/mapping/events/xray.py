@@ -22,6 +22,7 @@ from ..record_view import text
 from ..span_view import SpanView
 from . import http_event
 from .js_error import MAX_MESSAGE_CHARS, exceptions
+from .request_url import request_url
 
 XRAY_TRACE_EVENT = "com.amazon.rum.xray_trace_event"
 ORIGIN = "AWS::RUM::AppMonitor"
@@ -166,7 +167,7 @@ def _flags(code: int | None) -> dict[str, bool]:
 
 
 def _request(view: SpanView, config: Config) -> dict[str, Any]:
-    target = http_event.request_url(view)
+    target = request_url(view)
     server = view.text(*CALLED_SERVICES)
     host = urls.split_host(server)[0] if server else urls.hostname(target) if target else None
     request: dict[str, Any] = {"method": http_event.method(view), "traced": True}
