@@ -13,12 +13,9 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-RESPONSE_BODY = b'{"itemsReceived":1,"itemsAccepted":1,"errors":[]}'
-"""Azure's exporter reads this body; the others ignore it."""
-
-RESPONSE = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(RESPONSE_BODY)
-) + RESPONSE_BODY
+AZURE_PATH = b"/track "
+AZURE_BODY = b'{"itemsReceived":1,"itemsAccepted":1,"errors":[]}'
+"""Azure's exporter reads this body. RUM's success is empty."""
 
 
 class Sink:
@@ -55,7 +52,7 @@ class _Server:
         self._delay_seconds = delay_seconds
         self._selector = selectors.DefaultSelector()
         self._buffers: dict[socket.socket, bytearray] = {}
-        self._responses: list[tuple[float, int, socket.socket]] = []
+        self._responses: list[tuple[float, int, socket.socket, bytes]] = []
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.requests = 0
         self.body_bytes = 0
@@ -75,7 +72,7 @@ class _Server:
                     assert isinstance(key.fileobj, socket.socket)
                     self._receive(key.fileobj)
             while self._responses and self._responses[0][0] <= time.monotonic():
-                self._respond(heapq.heappop(self._responses)[2])
+                self._respond(*heapq.heappop(self._responses)[2:])
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -94,21 +91,24 @@ class _Server:
         buffer = self._buffers[connection]
         buffer += received
         while (head_bytes := buffer.find(b"\r\n\r\n") + 4) > 3:
-            length = _content_length(bytes(buffer[:head_bytes]))
+            head = bytes(buffer[:head_bytes])
+            length = _content_length(head)
             if len(buffer) < head_bytes + length:
                 return
             del buffer[: head_bytes + length]
             self.requests += 1
             self.body_bytes += length
+            body = AZURE_BODY if AZURE_PATH in head else b""
             if self._delay_seconds:
                 due = time.monotonic() + self._delay_seconds
-                heapq.heappush(self._responses, (due, self.requests, connection))
+                heapq.heappush(self._responses, (due, self.requests, connection, body))
             else:
-                self._respond(connection)
+                self._respond(connection, body)
 
-    def _respond(self, connection: socket.socket) -> None:
+    def _respond(self, connection: socket.socket, body: bytes) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         try:
-            connection.sendall(RESPONSE)
+            connection.sendall(head + body)
         except OSError:
             self._close(connection)
 

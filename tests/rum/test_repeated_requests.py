@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import http.server
 import io
 import json
@@ -192,6 +193,17 @@ def test_a_later_error_is_the_error_of_the_whole_call(status: int, code: str) ->
         rum.faults = [Fault(content="<html>Sign in", status=200)]
         assert transport.send(batch()).reason == "NotRumError"
         transport.close()
+
+
+def test_each_address_has_a_pool_of_connections() -> None:
+    """A connection to one host sends nothing to another."""
+    client: Any = client_module.build_client(make_config(region="eu-central-1"))
+    RepeatedRequests(client, is_compressed=True)
+    pool = client._endpoint.http_session._manager.connection_from_url
+    assert pool("https://rum.example/a") is pool("https://rum.example:443/b")
+    others = [pool(url) for url in ("http://rum.example", "https://rum.example:444", "https://other.example")]
+    assert len({pool("https://rum.example"), *others}) == 4
+    assert pool("https://rum.example").ConnectionCls.response_class is not http.client.HTTPResponse
 
 
 def test_renewed_credentials_sign_later_requests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

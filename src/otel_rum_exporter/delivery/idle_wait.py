@@ -38,8 +38,9 @@ class IdleWait:
         (self._leader if self.has_leader else self._followers).notify()
 
     def hand_over(self) -> None:
-        """Wake a follower, which becomes the leader. Called by a thread that starts work of unknown duration."""
-        self._followers.notify()
+        """Make a follower the leader if there is none. Called by a thread that starts work of unknown duration."""
+        if not self.has_leader:
+            self._followers.notify()
 
     def wake_all(self) -> None:
         """Wake all threads."""

@@ -76,7 +76,7 @@ class EventQueue:
         """Add events to the open batches of their sessions."""
         for one in queued:
             self._queue(one.key).add(one, self._max_events, now_seconds)
-            self._count(one, 1)
+            self._count((one,), 1)
 
     def ready_at(self) -> float:
         """Return the monotonic time when the next batch may be taken; infinity if the queue is empty."""
@@ -93,20 +93,20 @@ class EventQueue:
                 queue.paused_until = -math.inf
                 batch = queue.take(now_seconds)
                 self._tidy(name, queue)
-                self._count_batch(batch, -1)
+                self._count(batch.parts, -1)
                 return batch
         raise LookupError("no batch may be taken yet")
 
     def put_back(self, batch: QueuedBatch, ready_at_seconds: float) -> None:
         """Return a failed batch, for a retry at a later time. It stays as it is, and delays no other batch."""
         self._queue(batch.key).put_back(batch, ready_at_seconds)
-        self._count_batch(batch, 1)
+        self._count(batch.parts, 1)
 
     def put_first(self, batches: Sequence[QueuedBatch]) -> None:
         """Add batches to the front of the full batches of their app monitor."""
         for batch in reversed(batches):
             self._queue(batch.key).full.appendleft(batch)
-            self._count_batch(batch, 1)
+            self._count(batch.parts, 1)
 
     def pause(self, key: BatchKey, until_seconds: float) -> None:
         """Pause an app monitor."""
@@ -149,8 +149,8 @@ class EventQueue:
         self.events = self.memory_bytes = self.disk_bytes = 0
         self._memory_bytes.clear()
         self._disk_bytes.clear()
-        for queued in self.queued():
-            self._count(queued, 1)
+        for batch in self._batches():
+            self._count(batch.parts, 1)
 
     def queued(self) -> list[QueuedEvents]:
         """Return all queued events."""
@@ -191,7 +191,7 @@ class EventQueue:
             queue.remove(removed)
             self._tidy(name, queue)
         for batch in batches:
-            self._count_batch(batch, -1)
+            self._count(batch.parts, -1)
         return [queued for batch in batches for queued in batch.parts]
 
     def _queue(self, key: BatchKey) -> AppMonitorQueue:
@@ -207,16 +207,18 @@ class EventQueue:
         else:
             self._queues.move_to_end(name)
 
-    def _count_batch(self, batch: QueuedBatch, sign: int) -> None:
-        for queued in batch.parts:
-            self._count(queued, sign)
-
-    def _count(self, queued: QueuedEvents, sign: int) -> None:
-        self.events += sign * queued.count
-        self.memory_bytes += sign * queued.memory_bytes
-        self.disk_bytes += sign * queued.disk_bytes
-        name = queued.key.app_monitor.id
-        for counter, size in ((self._memory_bytes, queued.memory_bytes), (self._disk_bytes, queued.disk_bytes)):
-            counter[name] += sign * size
-            if not counter[name]:
-                del counter[name]
+    def _count(self, parts: Sequence[QueuedEvents], sign: int) -> None:
+        """Count events of one app monitor."""
+        memory_bytes = disk_bytes = 0
+        for queued in parts:
+            self.events += sign * queued.count
+            memory_bytes += sign * queued.memory_bytes
+            disk_bytes += sign * queued.disk_bytes
+        self.memory_bytes += memory_bytes
+        self.disk_bytes += disk_bytes
+        name = parts[0].key.app_monitor.id
+        for counter, size in ((self._memory_bytes, memory_bytes), (self._disk_bytes, disk_bytes)):
+            if size:
+                counter[name] += size
+                if not counter[name]:
+                    del counter[name]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from .botocore_hooks import APP_MONITOR_ID, FINISHED_BODY, encoded_body
@@ -27,6 +28,8 @@ _HOST = "host"
 _NEW_EACH_TIME = frozenset(("authorization", "content-encoding", "x-amz-date", "x-amz-security-token", _INVOCATION_ID))
 """The headers of a request, by how botocore makes them: before the signature, after it, and for each request. A signer
 of the AWS Common Runtime (`boto3[crt]`) adds the host; without it http.client does."""
+
+_POOL_KEY = itemgetter("scheme", "host", "port")
 
 _SIGNATURE = "AWS4-HMAC-SHA256 "
 
@@ -77,6 +80,9 @@ class RepeatedRequests:
         self._is_compressed = is_compressed
         self._model = client.meta.service_model.operation_model(OPERATION)
         self._templates: dict[str, Template] = {}
+        # The pools of one manager differ in nothing else. By default urllib3 makes a key of thirty members.
+        manager = client._endpoint.http_session._manager  # noqa: SLF001 - botocore has no public way to it
+        manager.key_fn_by_scheme = dict.fromkeys(("http", "https"), _POOL_KEY)
         # The last of these handlers: botocore's add headers.
         client.meta.events.register_last("request-created", self._learn)
 
