@@ -8,16 +8,9 @@ from __future__ import annotations
 
 import http.client
 import io
-import re
 import socket
 import time
 from typing import Any
-
-_SIMPLE_HEAD = re.compile(rb"HTTP/1\.1 200 ([ -~]*)\r\n((?:[\w-]+:[ -~]*\r\n)+)\r\n")
-"""The head of a success of one line for each header. A header that has been folded is not simple."""
-
-_FRAMING = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding"))
-"""With these headers the body does not simply end after Content-Length, or the connection after the body."""
 
 
 def limit_responses(session: Any, timeout_seconds: float) -> None:
@@ -32,31 +25,9 @@ def limit_responses(session: Any, timeout_seconds: float) -> None:
             self.fp = io.BufferedReader(self._reader)
 
         def begin(self) -> None:
-            if self.debuglevel or not self._has_begun():
-                super().begin()
-                if self._reader.is_at_end:
-                    raise http.client.IncompleteRead(b"")
-
-        def _has_begun(self) -> bool:
-            """Read a head as RUM sends it after a success; false if http.client must read it.
-
-            http.client reads every head with the parser of e-mails, which takes longer than to sign the request.
-            """
-            head = _SIMPLE_HEAD.match(self.fp.peek())
-            if head is None:
-                return False
-            headers = http.client.HTTPMessage()
-            for line in head[2].decode().splitlines():
-                name, _, value = line.partition(":")
-                headers[name] = value.lstrip(" ")
-            length = headers.get("content-length", "")
-            if not length.isdecimal() or not _FRAMING.isdisjoint(map(str.lower, headers)):
-                return False
-            self.fp.read(head.end())
-            self.version, self.code, self.status, self.reason = 11, 200, 200, head[1].decode().strip()
-            self.headers = self.msg = headers
-            self.chunked, self.length, self.will_close = False, int(length), False
-            return True
+            super().begin()
+            if self._reader.is_at_end:
+                raise http.client.IncompleteRead(b"")
 
     # botocore has no public way to the connections of a session. Its managers, also those of proxies, share the table.
     pools = getattr(session, "_pool_classes_by_scheme", {})
