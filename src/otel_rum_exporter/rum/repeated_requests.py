@@ -81,8 +81,10 @@ class RepeatedRequests:
         self._model = client.meta.service_model.operation_model(OPERATION)
         self._templates: dict[str, Template] = {}
         # The pools of one manager differ in nothing else. By default urllib3 makes a key of thirty members.
-        manager = client._endpoint.http_session._manager  # noqa: SLF001 - botocore has no public way to it
-        manager.key_fn_by_scheme = dict.fromkeys(("http", "https"), _POOL_KEY)
+        # botocore has no public way to its manager.
+        manager = getattr(client._endpoint.http_session, "_manager", None)  # noqa: SLF001
+        if manager is not None:
+            manager.key_fn_by_scheme = dict.fromkeys(("http", "https"), _POOL_KEY)
         # The last of these handlers: botocore's add headers.
         client.meta.events.register_last("request-created", self._learn)
 
