@@ -19,8 +19,8 @@ class EncodedEvents(NamedTuple):
     """Events that share their session metadata.
 
     `json` is the events as they are sent, separated by commas. `records` has one letter for each event: what it stands
-    for in the ledger. `id` is derived from the ids of the first and the last event and their number: events that are
-    converted together keep their order. All ids would take 1,500 instructions for each span.
+    for in the ledger. `id` is derived from the ids of the first and the last event, their number and the size of the
+    text: events that are converted together keep their order. All ids would take 1,500 instructions for each span.
     """
 
     json: bytes
@@ -37,7 +37,7 @@ class EncodedEvents(NamedTuple):
             json if len(events) > 1 else bytes(memoryview(json)),
             events[0].session_metadata,
             "".join([_LETTERS[event.record] for event in events]),
-            event_id(events[0].id, events[-1].id, str(len(events))),
+            event_id(events[0].id, events[-1].id, str(len(events)), str(len(json))),
         )
 
     @property
