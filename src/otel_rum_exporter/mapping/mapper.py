@@ -7,7 +7,6 @@ because children end first; and which instrumentation reported a document load, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from ..config import Config
@@ -57,7 +56,7 @@ class Mapper:
     def map(self, view: View) -> Mapped:
         """Return the event drafts of a span or log record."""
         mapped = self.without_errors(view)
-        return self.with_errors(view, mapped) if mapped[0].keeps_exceptions and has_exceptions(view) else mapped
+        return self._with_errors(view, mapped) if mapped[0].keeps_exceptions and has_exceptions(view) else mapped
 
     def without_errors(self, view: View) -> Mapped:
         """Return the event drafts of a span or log record, without those of its exceptions."""
@@ -87,11 +86,16 @@ class Mapper:
 
         With `is_provisional`, the record is pending, and its exceptions are not sent yet.
         """
-        rule, drafts, left_out = mapped
-        if not (rule.keeps_exceptions and has_exceptions(view)):
+        if not (mapped[0].keeps_exceptions and has_exceptions(view)):
             return mapped
-        found = list(exceptions(view))
-        drafts = [*drafts, *self._errors(view, found, is_provisional=is_provisional)]
+        return self._with_errors(view, mapped, is_provisional=is_provisional)
+
+    def _with_errors(self, view: View, mapped: Mapped, *, is_provisional: bool = False) -> Mapped:
+        rule, before, left_out = mapped
+        found, drafts, is_new = exceptions(view), [*before], self._exceptions.is_new
+        for time_ns, exception in found:
+            if is_new(view, time_ns, exception, is_provisional=is_provisional):
+                drafts.append(js_error(time_ns, exception, view.redactor))
         return rule, drafts, None if drafts else REPEATED_EXCEPTION if found else left_out
 
     def map_again(self, view: View, before: Mapped) -> Mapped:
@@ -118,11 +122,6 @@ class Mapper:
         self._load_reporters.move_to_end(load)
         self._load_reporters.trim()
         return reporter == view.name
-
-    def _errors(self, view: View, found: list[tuple[int, Any]], *, is_provisional: bool) -> Iterator[EventDraft]:
-        for timestamp_ns, exception in found:
-            if self._exceptions.is_new(view, timestamp_ns, exception, is_provisional=is_provisional):
-                yield js_error(timestamp_ns, exception, view.redactor)
 
     def _capped(self, draft: EventDraft) -> EventDraft:
         """Return a draft; with a new custom type above `MAX_CUSTOM_TYPES`, of the fallback type."""
