@@ -55,7 +55,7 @@ SECOND_NS = 1_000_000_000
 KIB = 1024
 
 TEXT_CACHES = [
-    *[(256, 300)] * 2,  # types of exceptions
+    *[(256, 300)] * 3,  # types of exceptions
     *[(1000, 256)] * 3,  # scopes; paths of health checks, of people and of programs
     *[(1000, 1024)] * 7,  # types of events, routes, names, labels; browsers and monitors; screens
     (1024, 256),  # names of attributes

@@ -208,7 +208,7 @@ class Converter:
                 if resolution is None or not (rate := application.sampler.decide(identity).rate):
                     continue
                 # Mapped once, because the mapper remembers what it has mapped.
-                self._provisional[id(view)] = application.mapper.without_errors(view)
+                self._provisional[id(view)] = application.mapper.map(view, has_errors=False)
                 _, drafts, _ = application.mapper.with_errors(view, self._provisional[id(view)], is_provisional=True)
                 events = self._builder.event_builder.events(view, drafts, identity, resolution, now.epoch_ns, rate)
                 key = self._builder.key_of(resolution, identity)

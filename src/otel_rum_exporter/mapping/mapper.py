@@ -7,7 +7,7 @@ because children end first; and which instrumentation reported a document load, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from ..config import Config
@@ -54,13 +54,8 @@ class Mapper:
         self._load_reporters: BoundedDict[page_load.Load, str] = caches.bounded("loads", MAX_LOADS)
         self._parts: BoundedDict[SpanKey, SpanView] = caches.bounded("parts", MAX_PARTS)
 
-    def map(self, view: View) -> Mapped:
-        """Return the event drafts of a span or log record."""
-        mapped = self.without_errors(view)
-        return self.with_errors(view, mapped) if mapped[0].keeps_exceptions and has_exceptions(view) else mapped
-
-    def without_errors(self, view: View) -> Mapped:
-        """Return the event drafts of a span or log record, without those of its exceptions."""
+    def map(self, view: View, *, has_errors: bool = True) -> Mapped:
+        """Return the event drafts of a span or log record; without those of its exceptions unless `has_errors`."""
         if isinstance(view, SpanView):
             if self._parts:
                 view.part = self._parts.pop((view.trace_id, view.span_id), None)
@@ -80,24 +75,27 @@ class Mapper:
         if drafts and view.name in LOAD_RECORDS:
             drafts = [draft for draft in drafts if self._is_reporter(view, page_load.load_of(view, draft))]
             left_out = REPEATED_LOAD
-        return rule, drafts, None if drafts else left_out
+        mapped = rule, drafts, None if drafts else left_out
+        return self.with_errors(view, mapped) if has_errors and rule.keeps_exceptions else mapped
 
     def with_errors(self, view: View, mapped: Mapped, *, is_provisional: bool = False) -> Mapped:
         """Add the event drafts of a record's exceptions that were not sent before.
 
         With `is_provisional`, the record is pending, and its exceptions are not sent yet.
         """
-        rule, drafts, left_out = mapped
+        rule, before, left_out = mapped
         if not (rule.keeps_exceptions and has_exceptions(view)):
             return mapped
-        found = list(exceptions(view))
-        drafts = [*drafts, *self._errors(view, found, is_provisional=is_provisional)]
+        found, drafts, is_new = exceptions(view), [*before], self._exceptions.is_new
+        for time_ns, exception in found:
+            if is_new(view, time_ns, exception, is_provisional=is_provisional):
+                drafts.append(js_error(time_ns, exception, view.redactor))
         return rule, drafts, None if drafts else REPEATED_EXCEPTION if found else left_out
 
     def map_again(self, view: View, before: Mapped) -> Mapped:
         """Return the event drafts of a record that was pending, from those without errors, unless its kind changed."""
         is_same = before[0].kind in (None, view.kind)
-        return self.with_errors(view, before if is_same else self.without_errors(view))
+        return self.with_errors(view, before if is_same else self.map(view, has_errors=False))
 
     def rule_of(self, view: View) -> Rule[Any]:
         """Return the rule that applies to a span or log record."""
@@ -118,11 +116,6 @@ class Mapper:
         self._load_reporters.move_to_end(load)
         self._load_reporters.trim()
         return reporter == view.name
-
-    def _errors(self, view: View, found: list[tuple[int, Any]], *, is_provisional: bool) -> Iterator[EventDraft]:
-        for timestamp_ns, exception in found:
-            if self._exceptions.is_new(view, timestamp_ns, exception, is_provisional=is_provisional):
-                yield js_error(timestamp_ns, exception, view.redactor)
 
     def _capped(self, draft: EventDraft) -> EventDraft:
         """Return a draft; with a new custom type above `MAX_CUSTOM_TYPES`, of the fallback type."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Any
 
 from .._attributes import (
@@ -30,21 +30,17 @@ _ANYWHERE = "*"
 _Raised = tuple[str, str, str]
 """Type, message and place, as in `Raised`, which takes ten times as long to make."""
 
-_Origin = tuple[Any, ...]
+_Origin = str | tuple[str, ...]
+"""A trace id, a request, or a span that is pending."""
+
 _Process = tuple[tuple[str | None, ...], str | None]
 _Statement = tuple[Any, ...]
 
+_Logged = tuple[int, Collection[_Statement], bool]
+"""The first time of an exception in a process, and the log statements outside a trace that reported it.
 
-@dataclass(slots=True)
-class _Logged:
-    """The first time of an exception in a process, and the log statements outside a trace that reported it.
-
-    With `can_be_in_trace`, a log record was sent, and a span may still carry the same exception.
-    """
-
-    time_ns: int
-    statements: frozenset[_Statement]
-    can_be_in_trace: bool = False
+The last member is whether a log record was sent, and a span may still carry the same exception.
+"""
 
 
 class ReportedExceptions:
@@ -56,8 +52,8 @@ class ReportedExceptions:
     """
 
     def __init__(self, caches: Caches) -> None:
-        self._in_traces: BoundedDict[tuple[_Origin, str, str, str], None] = caches.bounded("exceptions", MAX_EXCEPTIONS)
-        self._logged: BoundedDict[tuple[_Origin, _Raised], _Logged] = caches.bounded("logged", MAX_EXCEPTIONS)
+        self._in_traces: BoundedDict[tuple[Any, ...], _Raised] = caches.bounded("exceptions", MAX_EXCEPTIONS)
+        self._logged: BoundedDict[tuple[_Process, _Raised], _Logged] = caches.bounded("logged", MAX_EXCEPTIONS)
         self._process_of = ObjectCache(_process_of, MAX_RESOURCES).of
 
     def is_new(self, view: View, time_ns: int, exception: RecordedException, *, is_provisional: bool = False) -> bool:
@@ -77,15 +73,19 @@ class ReportedExceptions:
             self._is_sent(origins[0], own)
             or (causes and any(self._is_sent(origins[0], cause) for cause in causes))
             or (members and all(self._is_sent(origins[0], one) for one in members))
-            or self._was_logged(process, own, time_ns, is_provisional=is_provisional)
+            or (
+                (process, own) in self._logged
+                and self._was_logged((process, own), time_ns, is_provisional=is_provisional)
+            )
         )
         if is_sent and not is_provisional:
             return False
-        for one in (own, *causes, *members):
-            self._remember(origins, one)
+        for one in (own, *causes, *members) if causes or members else (own,):
+            for origin in origins:
+                self._remember(origin, one)
             # An exception that ends a program leaves its spans first, and is logged outside of them afterwards.
             if not is_sent:
-                self._logged[process, one] = _Logged(time_ns, frozenset())
+                self._logged[process, one] = (time_ns, (), False)
         self._in_traces.trim()
         self._logged.trim()
         return not is_sent
@@ -98,27 +98,40 @@ class ReportedExceptions:
     def _is_sent(self, origin: _Origin, one: _Raised) -> bool:
         """Return whether an exception was sent; one without a stack or a type equals one with any."""
         known, (kind, message, place) = self._in_traces, one
+        first = known.get((origin, message))
+        if first is None:
+            return False
+        first_kind, _, first_place = first
         return (
-            (origin, kind, message, place or _ANYWHERE) in known
+            (kind == first_kind and (place == first_place or not (place and first_place)))
+            or not (kind or place)
+            or (message != "" and not (first_kind or first_place))
+            or (origin, kind, message, place or _ANYWHERE) in known
             or (origin, kind, message, "") in known
             or (message != "" and (origin, "", message, "") in known)
         )
 
-    def _remember(self, origins: tuple[_Origin, ...], one: _Raised) -> None:
-        kind, message, place = one
-        known = self._in_traces
-        for origin in origins:
-            known[origin, kind, message, place] = None
-            known[origin, kind, message, _ANYWHERE] = None
-            known[origin, "", message, _ANYWHERE] = None
+    def _remember(self, origin: _Origin, one: _Raised) -> None:
+        """Remember an exception: the first with its message in one entry, later ones in entries of their own.
 
-    def _was_logged(self, process: _Origin, one: _Raised, time_ns: int, *, is_provisional: bool) -> bool:
+        An entry costs 1,100 instructions, and nearly all exceptions are the first.
+        """
+        known, (kind, message, place) = self._in_traces, one
+        first = known.get((origin, message))
+        if first is None:
+            known[origin, message] = one
+        elif first != one:
+            known[origin, kind, message, place] = one
+            known[origin, kind, message, _ANYWHERE] = one
+            known.move_to_end((origin, message))
+
+    def _was_logged(self, key: tuple[_Process, _Raised], time_ns: int, *, is_provisional: bool) -> bool:
         """Return whether a log record outside a trace sent an exception just before; it stands for one record only."""
-        logged = self._logged.get((process, one))
-        if logged is None or not logged.can_be_in_trace or abs(time_ns - logged.time_ns) > LOGGED_AGAIN_NS:
+        logged_ns, statements, can_be_in_trace = self._logged[key]
+        if not can_be_in_trace or abs(time_ns - logged_ns) > LOGGED_AGAIN_NS:
             return False
         if not is_provisional:
-            logged.can_be_in_trace = False
+            self._logged[key] = (logged_ns, statements, False)
         return True
 
     def _is_new_in_log(
@@ -134,20 +147,20 @@ class ReportedExceptions:
         statement = (line if line is not None else str(body)[:MAX_CHARS], hash(exception.stack))
         for one in raised:
             logged = self._logged.get((origin, one))
-            if logged is None or abs(time_ns - logged.time_ns) > LOGGED_AGAIN_NS or statement in logged.statements:
+            if logged is None or abs(time_ns - logged[0]) > LOGGED_AGAIN_NS or statement in logged[1]:
                 continue
-            logged.statements |= {statement}
+            logged_ns, statements, can_be_in_trace = logged
+            self._logged[origin, one] = (logged_ns, frozenset((*statements, statement)), can_be_in_trace)
             return False
         for one in raised:
-            self._logged[origin, one] = _Logged(time_ns, frozenset({statement}), can_be_in_trace=True)
+            self._logged[origin, one] = (time_ns, frozenset({statement}), True)
         self._logged.trim()
         return True
 
 
 def _origins(view: View) -> tuple[_Origin, ...]:
     """Return where an exception of a record is looked up and remembered, and where else it is remembered."""
-    trace = (view.trace_id,)
-    return (view.request, trace) if view.request else (trace,)
+    return (view.request, view.trace_id) if view.request else (view.trace_id,)
 
 
 def _pending_origins(view: View) -> tuple[_Origin, ...]:

@@ -162,6 +162,19 @@ _MAX_CHARS = 300
 MAX_CACHED_TYPES = 256
 
 
+@cache_short_texts(MAX_CACHED_TYPES, _MAX_CHARS)
+def _is_always_error(kind: str) -> bool:
+    return not (_is_answer_type(kind) or _is_cancellation_type(kind) or kind.endswith("ExceptionGroup"))
+
+
+def is_usual_error(view: View, kind: str, message: str) -> bool:
+    """Return whether an exception is an error by its type alone: neither an answer, nor a cancellation, nor a group.
+
+    Nearly all exceptions are, and one look-up decides it. What a request served answers is decided by `is_answer`.
+    """
+    return _is_always_error(kind) and view.kind is not SERVER and not message.startswith(_NEXT)
+
+
 def is_answer(view: View, kind: str, message: str) -> bool:
     """Return whether an exception is a framework's answer below 500, which the status of the request reports.
 

@@ -5,10 +5,9 @@ https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..._attributes import (
     CODE_FILES,
@@ -27,13 +26,13 @@ from .. import logged_exception, urls
 from ..attribute_values import json_text
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
-from ..record_view import CLIENT, PRODUCER, View, epoch_ns, number, text
+from ..record_view import CLIENT, EARLIEST_EPOCH_NS, MAX_EPOCH_NS, PRODUCER, View, epoch_ns, number, text
 from ..recorded_exception import RecordedException
 from ..redaction import STANDARD, Redactor
 from ..secret_texts import scrub_text, without_blocks
 from ..span_view import SpanView
 from ..stack_trace import application_frame, chain_of
-from .exception_kinds import is_answer, is_cancellation
+from .exception_kinds import is_answer, is_cancellation, is_usual_error
 
 JS_ERROR_EVENT = "com.amazon.rum.js_error_event"
 
@@ -78,29 +77,42 @@ EXCEPTION_ATTRIBUTES = frozenset((*EXCEPTION, "component"))
 ERROR_NAMES = frozenset({"exception", "app.crash", "device.crash", "device.anr"})
 """Names of log records that are errors; names that end in `.exception` are errors too."""
 
+_CODE_FILES = frozenset(CODE_FILES)
+
 _MAX_DEBUG_SEVERITY = 8
 """SeverityNumber DEBUG4: errors logged for debugging did not affect a user."""
 
 
+Recorded: TypeAlias = tuple[int, RecordedException]
+"""Time in ns since the epoch, and content, of an exception."""
+
+
 def has_exceptions(view: View) -> bool:
-    """Return whether `exceptions` can yield anything; cheaper than calling it."""
+    """Return whether `exceptions` can return anything; cheaper than calling it."""
     return not isinstance(view, SpanView) or bool(view.events) or view.keys.has(EXCEPTION_ATTRIBUTES)
 
 
-def exceptions(view: View) -> Iterator[tuple[int, RecordedException]]:
-    """Yield time (ns since the epoch) and content of each exception on a span or log record that is an error.
+def exceptions(view: View) -> list[Recorded]:
+    """Return time (ns since the epoch) and content of each exception on a span or log record that is an error.
 
     Not those of a call to another service: the span that they reach reports them, and handled ones are no errors. Not
     answers of a framework below 500, and not cancellations.
     """
-    if _is_call(view) and not view.is_local_root:
-        return
-    for time_ns, exception in recorded(view):
-        kind, message = exception.type, exception.message
-        if is_answer(view, kind, message) or is_cancellation(kind, message):
-            continue
-        if not (kind.endswith("ExceptionGroup") and _has_only_expected(view, exception)):
-            yield time_ns, exception
+    if (view.kind is CLIENT or view.kind is PRODUCER) and not view.is_local_root:
+        return []
+    found = recorded(view)
+    for _, exception in found:
+        if not is_usual_error(view, exception.type, exception.message):
+            return [one for one in found if _is_error(view, one[1])]
+    return found
+
+
+def _is_error(view: View, exception: RecordedException) -> bool:
+    """Return whether an exception is neither an answer nor a cancellation, nor a group of these."""
+    kind, message = exception.type, exception.message
+    if is_answer(view, kind, message) or is_cancellation(kind, message):
+        return False
+    return not (kind.endswith("ExceptionGroup") and _has_only_expected(view, exception))
 
 
 def _has_only_expected(view: View, group: RecordedException) -> bool:
@@ -111,19 +123,23 @@ def _has_only_expected(view: View, group: RecordedException) -> bool:
     )
 
 
-def recorded(view: View) -> Iterator[tuple[int, RecordedException]]:
-    """Yield time and content of each exception that a span or log record carries, error or not."""
-    if isinstance(view, LogView):
-        if is_logged_error(view):
-            yield view.end_ns, _of_log(view)
-    elif isinstance(view, SpanView):
-        if is_exception(view):
+def recorded(view: View) -> list[Recorded]:
+    """Return time and content of each exception that a span or log record carries, error or not."""
+    found: list[Recorded] = []
+    if isinstance(view, SpanView):
+        if view.keys.has(EXCEPTION_ATTRIBUTES) and is_exception(view):
             exception = _as_otel_exception(view) if _is_splunk_error(view) else view.attributes
             message = text(exception, EXCEPTION_MESSAGE) or view.span.status.description or ""
-            yield view.end_ns, RecordedException.of({**exception, EXCEPTION_MESSAGE: message})
+            found.append((view.end_ns, RecordedException.of({**exception, EXCEPTION_MESSAGE: message})))
         for event in view.events:
             if event.name == "exception":
-                yield epoch_ns(event.timestamp) or view.end_ns, RecordedException.of(plain(event.attributes))
+                time_ns = event.timestamp
+                if not (time_ns and EARLIEST_EPOCH_NS <= time_ns <= MAX_EPOCH_NS):
+                    time_ns = epoch_ns(time_ns) or view.end_ns
+                found.append((time_ns, RecordedException.of(plain(event.attributes))))
+    elif isinstance(view, LogView) and is_logged_error(view):
+        found.append((view.end_ns, _of_log(view)))
+    return found
 
 
 def _of_log(view: LogView) -> RecordedException:
@@ -136,11 +152,6 @@ def _of_log(view: LogView) -> RecordedException:
         *(text(found, name) or "" for name in (EXCEPTION_MESSAGE, EXCEPTION_STACK, EXCEPTION_TYPE))
     )
     return RecordedException.of({**found, EXCEPTION_MESSAGE: message or fallback})
-
-
-def _is_call(view: View) -> bool:
-    """Return whether a span is a call to another service."""
-    return view.kind is CLIENT or view.kind is PRODUCER
 
 
 def _logged_message(message: str, stack: str, kind: str) -> str:
@@ -190,13 +201,14 @@ def js_error_details(
     exception: RecordedException, max_stack_chars: int, redactor: Redactor = STANDARD
 ) -> dict[str, Any]:
     """Return an exception in RUM's form, also for use inside an `http_event`."""
+    kind = scrub_text(exception.type or "Error")
+    message = redactor.text(EXCEPTION_MESSAGE, exception.message)
     details: dict[str, Any] = {
         "version": VERSION,
-        "type": cut(scrub_text(exception.type or "Error"), MAX_MESSAGE_CHARS),
-        "message": cut(redactor.text(EXCEPTION_MESSAGE, exception.message), MAX_MESSAGE_CHARS),
+        "type": kind if len(kind) <= MAX_MESSAGE_CHARS else cut(kind, MAX_MESSAGE_CHARS),
+        "message": message if len(message) <= MAX_MESSAGE_CHARS else cut(message, MAX_MESSAGE_CHARS),
     }
-    file_name = text(exception.attributes, *CODE_FILES)
-    if file_name:
+    if not _CODE_FILES.isdisjoint(exception.attributes) and (file_name := text(exception.attributes, *CODE_FILES)):
         details["filename"] = redactor.file("filename", file_name)
         line = number(exception.attributes, *CODE_LINES)
         details |= {} if line is None else {"lineno": line}
