@@ -30,10 +30,17 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
     """
     at = start
     while at < end:
-        tag, at = _varint(data, at, end)
+        tag = data[at]
+        if tag < 0x80:  # most have one byte, without a call
+            at += 1
+        else:
+            tag, at = _varint(data, at, end)
         kind = tag & 7
         if kind == _LENGTH:
-            length, at = _varint(data, at, end)
+            if at < end and (length := data[at]) < 0x80:
+                at += 1
+            else:
+                length, at = _varint(data, at, end)
             if length > end - at:
                 raise WireError(f"a field at byte {at} is {length} bytes long, but only {end - at} follow")
             yield tag >> 3, at, at + length
