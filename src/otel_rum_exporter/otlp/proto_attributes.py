@@ -6,7 +6,7 @@ attributes of a body occur many times, so the messages of this module have them 
 
 from __future__ import annotations
 
-from operator import itemgetter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
@@ -36,15 +36,27 @@ class KnownPairs(dict[bytes, Pair]):
         DecodeError: if an attribute is malformed.
     """
 
+    has_lists = False
+    """Whether an attribute so far is a list or map, which `with_lists` reads."""
+
     def __missing__(self, data: bytes) -> Pair:
         """Parse an attribute."""
         parsed = KeyValue.FromString(data)
         name, value = parsed.key, parsed.value
         # A field that is not empty is the one that is set.
         pair = name, value.string_value or scalar(value)
-        if len(data) <= _MAX_KNOWN_BYTES and len(self) < _MAX_KNOWN and type(pair[1]) is not AnyValue:
+        if type(pair[1]) is AnyValue:
+            self.has_lists = True
+        elif len(data) <= _MAX_KNOWN_BYTES and len(self) < _MAX_KNOWN:
             self[data] = pair
         return pair
+
+    def attributes(
+        self, data: Sequence[bytes], parsed: dict[str, Any], progress: DecodeProgress, ignored: list[MalformedError]
+    ) -> dict[str, Any]:
+        """Return parsed attributes with the content of lists and maps; malformed ones are added to `ignored`."""
+        progress.count_values(len(data))
+        return with_lists(map(self.__getitem__, data), progress, ignored) if self.has_lists else parsed
 
 
 def scalar(value: AnyValue) -> Any:
@@ -55,11 +67,8 @@ def scalar(value: AnyValue) -> Any:
     return value if kind in {"array_value", "kvlist_value"} else None
 
 
-def attributes_of(pairs: list[Pair], progress: DecodeProgress, ignored: list[MalformedError]) -> dict[str, Any]:
-    """Return attributes; malformed ones are left out and added to `ignored`."""
-    progress.count_values(len(pairs))
-    if AnyValue not in map(type, map(itemgetter(1), pairs)):
-        return dict(pairs)
+def with_lists(pairs: Iterable[Pair], progress: DecodeProgress, ignored: list[MalformedError]) -> dict[str, Any]:
+    """Return attributes whose lists and maps are read; malformed ones are left out and added to `ignored`."""
     found = {}
     for name, value in pairs:
         try:

@@ -59,7 +59,7 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
 
 _SPAN_TYPES = {1: _LENGTH, 2: _LENGTH, 4: _LENGTH, 6: _VARINT, 7: _FIXED64, 8: _FIXED64, 10: _VARINT, 11: _LENGTH}
 _LOG_TYPES = {1: _FIXED64, 2: _VARINT, 6: _LENGTH, 7: _VARINT, 8: _FIXED32, 10: _LENGTH, 11: _FIXED64, 12: _LENGTH}
-_SIGNALS = {
+SIGNALS = {
     number << 3 | wire_type: signal
     for signal, types in ((Signal.TRACES, _SPAN_TYPES), (Signal.LOGS, _LOG_TYPES))
     for number, wire_type in types.items()
@@ -78,13 +78,13 @@ def signal_of(data: bytes, start: int, end: int) -> Signal | None:
 
     A span begins with its ids, so only a log record can be unknown.
     """
-    if start < end and data[start] in _SIGNALS:
-        return _SIGNALS[data[start]]
+    if start < end and data[start] in SIGNALS:
+        return SIGNALS[data[start]]
     try:
         following = (
             data[at] for _, _, at in itertools.islice(fields_of(data, start, end), _MAX_COMMON_FIELDS) if at < end
         )
-        return next((_SIGNALS[tag] for tag in following if tag in _SIGNALS), None)
+        return next((SIGNALS[tag] for tag in following if tag in SIGNALS), None)
     except WireError:
         return None
 

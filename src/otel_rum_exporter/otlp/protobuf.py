@@ -35,9 +35,9 @@ from .model import (
     span_context,
     status,
 )
-from .proto_attributes import KnownPairs, LogRecordMessage, Pair, SpanMessage, attributes_of, scalar, value_of
+from .proto_attributes import KnownPairs, LogRecordMessage, SpanMessage, scalar, value_of, with_lists
 from .proto_json import optional
-from .proto_wire import WireError, fields_of, signal_of
+from .proto_wire import SIGNALS, WireError, fields_of, signal_of
 
 MAX_RECORD_BYTES = 256 * 1024
 """Largest span, log record, resource or scope that is read; RUM's events have 6 KB."""
@@ -46,6 +46,7 @@ _SHARED_BYTES = 8192
 """Largest cached resource, so that the requests of one client share it."""
 
 _TRACE_ID_BYTES, _SPAN_ID_BYTES = 16, 8
+_int = int.from_bytes
 _NO_PARENT = (b"", bytes(_SPAN_ID_BYTES))
 
 
@@ -113,7 +114,8 @@ def _scope_records(
         scope = None
     for index, (start, end) in enumerate(records):
         ignored: list[MalformedError] = []
-        read = _LAYOUTS[signal_of(body, start, end) or layout.signal].read
+        tag = body[start] if start < end else 0
+        read = _LAYOUTS[SIGNALS.get(tag) or signal_of(body, start, end) or layout.signal].read
         try:
             yield read(body[start:end], resource, scope, known, progress, ignored)
             for part in ignored:
@@ -168,7 +170,8 @@ def _shared_resource(head: bytes) -> tuple[DecodedResource, list[MalformedError]
 
 def _resource_attributes(head: bytes, progress: DecodeProgress, ignored: list[MalformedError]) -> dict[str, Any]:
     pairs = [(pair.key, scalar(pair.value)) for pair in Resource.FromString(head).attributes]
-    return attributes_of(pairs, progress, ignored)
+    progress.count_values(len(pairs))
+    return with_lists(pairs, progress, ignored)
 
 
 def _scope(head: bytes) -> DecodedScope:
@@ -185,10 +188,10 @@ def _span(
     ignored: list[MalformedError],
 ) -> DecodedSpan:
     span = SpanMessage.FromString(_checked_size(data))
-    # A slice costs half as much as an iteration.
-    pairs = [*map(known.__getitem__, span.attributes[:])]
-    written_events, written_links = span.events[:], span.links[:]
-    pairs_of_events = [[*map(known.__getitem__, event.attributes[:])] for event in written_events]
+    written, written_events, written_links = span.attributes[:], span.events[:], span.links[:]
+    # All attributes are parsed first: a malformed one rejects the span. A slice costs half as much as an iteration.
+    parsed = dict(map(known.__getitem__, written))
+    parsed_of_events = [dict(map(known.__getitem__, event.attributes)) for event in written_events]
     if written_events or written_links:
         progress.count_events(written_events, written_links)
     flags, parent_id = span.flags, span.parent_span_id
@@ -198,13 +201,13 @@ def _span(
         parent_number = optional(ignored, 0, _id, parent_id, "parentSpanId", _SPAN_ID_BYTES)
         parent = span_context(context[0], parent_number, is_remote(flags)) if parent_number else None
     before = len(ignored)
-    attributes = attributes_of(pairs, progress, ignored)
-    lost_attributes = len(ignored) - before
+    attributes = known.attributes(written, parsed, progress, ignored)
+    dropped_attributes = span.dropped_attributes_count + len(ignored) - before
     events: tuple[DecodedEvent, ...] = ()
     links: tuple[DecodedLink, ...] = ()
     if written_events:
-        of_events = enumerate(zip(written_events, pairs_of_events, strict=True))
-        events = tuple(_event(event, index, of_event, progress, ignored) for index, (event, of_event) in of_events)
+        of_events = enumerate(zip(written_events, parsed_of_events, strict=True))
+        events = tuple(_event(event, index, parsed, known, progress, ignored) for index, (event, parsed) in of_events)
     if written_links:
         found = (optional(ignored, None, _link, link, index) for index, link in enumerate(written_links))
         links = tuple(link for link in found if link is not None)
@@ -222,18 +225,19 @@ def _span(
         links,
         resource,
         scope,
-        span.dropped_attributes_count + lost_attributes,
+        dropped_attributes,
         span.dropped_events_count,
         span.dropped_links_count + len(written_links) - len(links),
     )
 
 
 def _context(message: Span | Span.Link, flags: TraceFlags, *, remote: bool) -> SpanContext:
-    trace_id = _id(message.trace_id, "traceId", _TRACE_ID_BYTES)
-    span_id = _id(message.span_id, "spanId", _SPAN_ID_BYTES)
-    if not trace_id or not span_id:
-        raise MalformedError("spanId" if trace_id else "traceId", "is missing or all zeros")
-    return span_context(trace_id, span_id, remote, flags)
+    trace_id, span_id = message.trace_id, message.span_id
+    trace_number = _int(trace_id, "big") if len(trace_id) == _TRACE_ID_BYTES else _id(trace_id, "traceId", 16)
+    span_number = _int(span_id, "big") if len(span_id) == _SPAN_ID_BYTES else _id(span_id, "spanId", 8)
+    if not trace_number or not span_number:
+        raise MalformedError("spanId" if trace_number else "traceId", "is missing or all zeros")
+    return span_context(trace_number, span_number, remote, flags)
 
 
 def _id(value: bytes, name: str, size: int) -> int:
@@ -244,10 +248,15 @@ def _id(value: bytes, name: str, size: int) -> int:
 
 
 def _event(
-    event: Span.Event, index: int, pairs: list[Pair], progress: DecodeProgress, ignored: list[MalformedError]
+    event: Any,
+    index: int,
+    parsed: dict[str, Any],
+    known: KnownPairs,
+    progress: DecodeProgress,
+    ignored: list[MalformedError],
 ) -> DecodedEvent:
     of_event: list[MalformedError] = []
-    attributes = attributes_of(pairs, progress, of_event)
+    attributes = known.attributes(event.attributes, parsed, progress, of_event)
     for error in of_event:
         ignore(error.within(f"events[{index}]"), ignored)
     return DecodedEvent(event.name, event.time_unix_nano, attributes)
@@ -269,7 +278,7 @@ def _log_record(
     ignored: list[MalformedError],
 ) -> DecodedLogRecord:
     record = LogRecordMessage.FromString(_checked_size(data))
-    pairs = [*map(known.__getitem__, record.attributes[:])]
+    parsed = dict(map(known.__getitem__, record.attributes))
     logged = DecodedLogData(
         timestamp=record.time_unix_nano or None,
         observed_timestamp=record.observed_time_unix_nano or None,
@@ -278,7 +287,7 @@ def _log_record(
         trace_flags=FLAGS[record.flags & 0xFF],
         severity_number=SEVERITIES.get(record.severity_number),
         body=optional(ignored, None, value_of, record.body, 0, progress) if record.HasField("body") else None,
-        attributes=attributes_of(pairs, progress, ignored),
+        attributes=known.attributes(record.attributes, parsed, progress, ignored),
         event_name=record.event_name or None,
     )
     return DecodedLogRecord(logged, resource, scope)
