@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from ..rum.truncation import PYTHON_TRACEBACK
@@ -63,36 +63,34 @@ _SOURCES = (
 )
 _FORMS = (
     # JavaScript, evaluated: `at eval (eval at f (/srv/app.js:4:2), <anonymous>:1:1)`, `f@/app.js line 4 > eval:1:1`
-    re.compile(r"\(eval at [^()]*\((?P<file>[^()]+):(?P<line>\d{1,9}):(?P<column>\d{1,9})\)"),
-    re.compile(r"@(?P<file>\S+) line (?P<line>\d{1,9}) > \w"),
+    (r"\(eval at [^()]*\((?P<file>[^()]+):(?P<line>\d{1,9}):(?P<column>\d{1,9})\)"),
+    (r"@(?P<file>\S+) line (?P<line>\d{1,9}) > \w"),
     # JavaScript in parentheses: `at f (/srv/app.js:4:2)`, `(address at index.android.bundle:1:2)`
     # Next.js has folders in parentheses: `at f (webpack-internal:///(rsc)/./app/(shop)/page.tsx:4:2)`
-    re.compile(
+    (
         r"\((?:address at )?(?P<file>[^()]+?(?:(?<=/)\([^()/]+\)/[^()]*?){0,8}):(?P<line>\d{1,9})"
         r":(?P<column>\d{1,9})\)\s*$"
     ),
     # JavaScript without: `f@https://a.example/app.js:1:20`, `at C:\app.js:4:2`; a package may be `/npm/jquery@3.7.1/`
-    re.compile(r"(?:^[^@:]*@|^|\s)(?P<file>[^\s()]+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})\s*$"),
+    (r"(?:^[^@:]*@|^|\s)(?P<file>[^\s()]+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})\s*$"),
     # The JVM, OpenTelemetry's form of PHP: `at com.shop.Cart.total(Cart.kt:42)`, obfuscated `at a.b(SourceFile:42)`
-    re.compile(r"^\s*at (?:\S+/)?(?P<function>[^\s()/]+) ?\((?P<file>(?:[A-Za-z]:)?[^\s():]+):(?P<line>\d{1,9})\)"),
+    (r"^\s*at (?:\S+/)?(?P<function>[^\s()/]+) ?\((?P<file>(?:[A-Za-z]:)?[^\s():]+):(?P<line>\d{1,9})\)"),
     # .NET, in several languages: `at Shop.Cart.Total() in /src/Cart.cs:line 42`
-    re.compile(r"^\s*\S+ (?P<function>\S.*?\)) \w+ (?P<file>\S.*):\w{1,12} (?P<line>\d{1,9})\.?\s*$"),
+    (r"^\s*\S+ (?P<function>\S.*?\)) \w+ (?P<file>\S.*):\w{1,12} (?P<line>\d{1,9})\.?\s*$"),
     # Mono and Unity: `at Shop.Cart.Total (Int32 n) [0x00012] in /src/Cart.cs:42`, `Cart.Total () (at Cart.cs:42)`
-    re.compile(
-        r"^\s*(?:at )?(?P<function>\S+) \([^()]*\) (?:\[0x\w+\] in |\(at )(?P<file>[^<>()]+):(?P<line>\d{1,9})\)?\s*$"
-    ),
+    (r"^\s*(?:at )?(?P<function>\S+) \([^()]*\) (?:\[0x\w+\] in |\(at )(?P<file>[^<>()]+):(?P<line>\d{1,9})\)?\s*$"),
     # PHP: `#0 /srv/cart.php(42): Cart->total()`, `Exception: no in /srv/cart.php:42`, `in /srv/cart.php on line 42`
-    re.compile(r"^#\d+ (?P<file>/\S+|[A-Za-z]:\S+)\((?P<line>\d{1,9})\): "),
-    re.compile(r"\bin (?P<file>\S+\.\w{1,5}) on line (?P<line>\d{1,9})\s*$"),
+    (r"^#\d+ (?P<file>/\S+|[A-Za-z]:\S+)\((?P<line>\d{1,9})\): "),
+    (r"\bin (?P<file>\S+\.\w{1,5}) on line (?P<line>\d{1,9})\s*$"),
     # Perl: `no at /srv/Cart.pm line 42.`, `Cart::total(1) called at app.pl line 9`
-    re.compile(r"\bat (?P<file>[^\s()]+\.(?:p[lm]|psgi|cgi|t)) line (?P<line>\d{1,9})(?=[.,\s]|$)"),
+    (r"\bat (?P<file>[^\s()]+\.(?:p[lm]|psgi|cgi|t)) line (?P<line>\d{1,9})(?=[.,\s]|$)"),
     # Swift, Erlang, OCaml: `Fatal error: no: file Shop/Cart.swift, line 42`, `(src/cart.erl, line 42)`
-    re.compile(r"(?:\bfile |\()\"?(?P<file>[^\s\"()]+\.\w{1,6})\"?, line (?P<line>\d{1,9})"),
-    re.compile(r'\{file,"(?P<file>[^"]+)"\},\{line,(?P<line>\d{1,9})\}'),
+    (r"(?:\bfile |\()\"?(?P<file>[^\s\"()]+\.\w{1,6})\"?, line (?P<line>\d{1,9})"),
+    (r'\{file,"(?P<file>[^"]+)"\},\{line,(?P<line>\d{1,9})\}'),
     # Elixir, with the application of the frame: `(shop 0.1.0) lib/shop/cart.ex:42: Shop.Cart.total/1`
-    re.compile(r"^\s*\((?P<function>\w+)[^()]*\) (?P<file>[^\s():]+\.(?:ex|exs|erl)):(?P<line>\d{1,9}):"),
+    (r"^\s*\((?P<function>\w+)[^()]*\) (?P<file>[^\s():]+\.(?:ex|exs|erl)):(?P<line>\d{1,9}):"),
     # Ruby, Go, Swift, Rust, Lua: a source file and a line
-    re.compile(
+    (
         rf"(?:^|[\s(])(?P<file>(?:[A-Za-z]:)?[^\s():]+\.(?:{_SOURCES}))"
         r":(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?(?![\w.])"
     ),
@@ -131,17 +129,17 @@ _RAISED = re.compile(r"([A-Za-z_][\w.]{0,200})(?:: (.*))?$")
 _HEAD = re.compile(r"(?:Uncaught |Exception in thread [^\n]{1,80}? )?([A-Za-z_$][\w.$]{0,200}): ([^\n]{0,1000})\n")
 _HEAD_FORMS = (
     # Elixir: `** (KeyError) no key`
-    re.compile(r"\*\* \((?P<type>[\w.]{1,200})\) (?P<message>.*)"),
+    (r"\*\* \((?P<type>[\w.]{1,200})\) (?P<message>.*)"),
     # Monolog: `[object] (RuntimeException(code: 0): no item at /srv/Cart.php:42)`
-    re.compile(r"\((?P<type>[\w\\]{1,200})\(code: \S{1,20}\): (?P<message>.*?) at \S+:\d+\)"),
+    (r"\((?P<type>[\w\\]{1,200})\(code: \S{1,20}\): (?P<message>.*?) at \S+:\d+\)"),
     # Ruby: `/srv/cart.rb:42:in 'total': no item (KeyError)`, Rails: `KeyError (no item):`
-    re.compile(r":in [`'].{0,200}': (?P<message>.*) \((?P<type>[A-Z][\w:]{0,200})\)$"),
-    re.compile(r"^(?P<type>[A-Z][\w:]{0,200}) \((?P<message>.*)\):?$"),
+    (r":in [`'].{0,200}': (?P<message>.*) \((?P<type>[A-Z][\w:]{0,200})\)$"),
+    (r"^(?P<type>[A-Z][\w:]{0,200}) \((?P<message>.*)\):?$"),
     # Go: `panic: no item`; Rust: `thread 'main' panicked at src/cart.rs:42:9:`
-    re.compile(r"^(?P<type>panic): (?P<message>.*)"),
-    re.compile(r"^thread '.{0,200}' (?P<type>panicked)(?P<message>) at "),
+    (r"^(?P<type>panic): (?P<message>.*)"),
+    (r"^thread '.{0,200}' (?P<type>panicked)(?P<message>) at "),
     # JavaScript, the JVM, .NET, PHP, also after what a logger wrote: `TypeError: no item`
-    re.compile(
+    (
         r"(?:^|[\s>])(?P<type>(?:[\w$]{1,80}[.\\]){1,20}[A-Z][\w$]{0,160}"
         r"|[A-Z]?[\w$]{0,160}(?:Error|Exception|Failure|Fault|Throwable)): (?P<message>.*)"
     ),
@@ -149,6 +147,12 @@ _HEAD_FORMS = (
 _MAX_HEAD_LINES = 8
 _MAX_LOGGED_LINES = 200
 _CAUSED_BY = re.compile(r"^Caused by: ([\w.$]{1,200})(?:: (.*))?$")
+
+
+@cache
+def _compiled(forms: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    """Compile patterns at the first stack: most programs that export start without one."""
+    return tuple(map(re.compile, forms))
 
 
 def with_lines(stack: str) -> str:
@@ -197,7 +201,7 @@ def logged_in(text: str) -> tuple[str, str, str] | None:
         return None
     for index in range(first, max(-1, first - _MAX_HEAD_LINES), -1):
         line = lines[index][:MAX_LINE_CHARS]
-        found = next(filter(None, (form.search(line) for form in _HEAD_FORMS)), None)
+        found = next(filter(None, (form.search(line) for form in _compiled(_HEAD_FORMS))), None)
         if found:
             start = found.start() if index < first or next(_frames(line[found.start() :]), None) else 0
             stack = "\n".join([line[start:].lstrip(), *lines[index + 1 :]])
@@ -230,7 +234,7 @@ def _frames(stack: str) -> Iterator[tuple[Frame, bool]]:
         return
     for line in stack[:MAX_CHARS].splitlines():
         short = line[:MAX_LINE_CHARS]
-        found_form = next(filter(None, (form.search(short) for form in _FORMS)), None)
+        found_form = next(filter(None, (form.search(short) for form in _compiled(_FORMS))), None)
         if found_form is None:
             continue
         parts = found_form.groupdict()

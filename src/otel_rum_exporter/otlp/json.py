@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from opentelemetry._logs import SeverityNumber
-from opentelemetry.trace import SpanContext, SpanKind, Status, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from . import proto_json, spelling
+from .json_attributes import MAX_NAME_CHARS, any_value, attributes_of
 from .model import (
+    FLAGS,
     KINDS,
-    MAX_VALUE_DEPTH,
     SEVERITIES,
     STATUS_CODES,
     UNSET,
@@ -31,6 +32,7 @@ from .model import (
     Signal,
     TooManyRecordsError,
     is_remote,
+    span_context,
     status,
 )
 from .proto_json import MAX_UINT32, Message, optional
@@ -41,11 +43,13 @@ Ignored = list[MalformedError]
 MAX_JSON_VALUES = 4_000_000
 """Most lists, objects and their members, if the records are limited; in memory each takes more than its JSON."""
 
-_MAX_NAME_CHARS = 60
-
 _KIND_NAMES = {"SPAN_KIND_UNSPECIFIED": 0, "SPAN_KIND_INTERNAL": 1} | {
     name: number for number, kind in KINDS.items() for name in (f"SPAN_KIND_{kind.name}", kind.name)
 }
+_KIND_NUMBERS = frozenset(_KIND_NAMES.values())
+_MAX_TIME_CHARS = 19
+"""Numbers of that many digits are smaller than 2 to the power of 64."""
+
 _STATUS_CODE_NAMES = {
     name: number for number, code in STATUS_CODES.items() for name in (f"STATUS_CODE_{code.name}", code.name)
 }
@@ -60,7 +64,7 @@ def decode_json(body: bytes | str, signal: Signal | None = None, max_records: in
             field is an empty request with a failure.
         TooManyRecordsError: if it has more than `max_records`.
     """
-    if max_records is not None:
+    if max_records is not None and len(body) > MAX_JSON_VALUES:
         _check_values(body)
     try:
         fields = spelling.request(proto_json.parse(body), body)
@@ -72,7 +76,7 @@ def decode_json(body: bytes | str, signal: Signal | None = None, max_records: in
     if fields and fields.keys().isdisjoint((*_BLOCKS, *_NOT_FOR_RUM)):
         if signal is None:
             raise OtlpError(f"JSON, but not OTLP: it has neither {' nor '.join(_BLOCKS)}")
-        unknown = min(map(str, fields))[:_MAX_NAME_CHARS]
+        unknown = min(map(str, fields))[:MAX_NAME_CHARS]
         progress.add_failure(DecodeFailure(unknown, f"is not read: OTLP has {_SIGNAL_BLOCKS[signal]} here"), 0)
     for name in _NOT_FOR_RUM:
         if name in fields:
@@ -116,7 +120,6 @@ def _valid_members(
         return
     for index, member in enumerate(members):
         progress.count_record()
-        here = f"{path}{name}[{index}]"
         ignored: Ignored = []
         try:
             inner = proto_json.message(member)
@@ -124,14 +127,16 @@ def _valid_members(
                 progress.count_events(_items(inner, "events"), _items(inner, "links"))
             decoded = read(inner, ignored)
         except MalformedError as error:
-            error = error.within(here)
+            error = error.within(f"{path}{name}[{index}]")
             progress.add_failure(DecodeFailure(error.path, error.reason), _record_count(member, below))
             continue
+        # Of a valid record, the path is not needed.
+        here = f"{path}{name}[{index}]." if below or ignored else ""
         for part in ignored:
-            progress.add_failure(DecodeFailure(f"{here}.{part.path}", f"{part.reason}; it is ignored"), 0)
+            progress.add_failure(DecodeFailure(f"{here}{part.path}", f"{part.reason}; it is ignored"), 0)
         if below and below[0] not in inner and (unknown := _unknown_lists(inner)):
-            progress.add_failure(DecodeFailure(f"{here}.{unknown}", f"is not read: OTLP has {below[0]} here"), 0)
-        yield f"{here}.", inner, decoded
+            progress.add_failure(DecodeFailure(f"{here}{unknown}", f"is not read: OTLP has {below[0]} here"), 0)
+        yield here, inner, decoded
 
 
 def _unknown_lists(block: Message) -> str | None:
@@ -151,7 +156,7 @@ def _resource(block: Message, ignored: Ignored) -> DecodedResource:
     """Return the resource. A malformed attribute is ignored; without all of them the app monitor is unknown."""
     malformed: Ignored = []
     proto_json.submessage(block, "resource", partial(proto_json.items, name="attributes"))
-    attributes = proto_json.submessage(block, "resource", partial(_attributes, ignored=malformed))
+    attributes = proto_json.submessage(block, "resource", partial(attributes_of, ignored=malformed))
     ignored += [error.within("resource") for error in malformed]
     return DecodedResource(attributes or {})
 
@@ -164,36 +169,54 @@ def _scope(block: Message, ignored: Ignored) -> DecodedScope | None:
 
 
 def _span(span: Message, ignored: Ignored, *, resource: DecodedResource, scope: DecodedScope | None) -> DecodedSpan:
-    flags = optional(ignored, 0, proto_json.integer, span, "flags", high=MAX_UINT32)
+    """Return a span. What is read without `optional` is absent, or as SDKs write it."""
+    name, kind = span.get("name"), span.get("kind")
+    flags = _uint32(ignored, span, "flags")
     context = _context(span, flags, remote=False)
-    parent_id = optional(ignored, 0, proto_json.hex_id, span, "parentSpanId", 16)
-    known = len(ignored)
-    attributes = _attributes(span, ignored=ignored)
-    lost_attributes, known = len(ignored) - known, len(ignored)
-    events = proto_json.each(span, "events", partial(_event, ignored), ignored)
-    lost_events, known = len(_items(span, "events")) - len(events), len(ignored)
-    links = proto_json.each(span, "links", partial(_link, ignored), ignored)
+    parent_id = optional(ignored, 0, proto_json.hex_id, span, "parentSpanId", 16) if "parentSpanId" in span else 0
+    before = len(ignored)
+    attributes = attributes_of(span, ignored=ignored)
+    lost_attributes, before = len(ignored) - before, len(ignored)
+    events = proto_json.each(span, "events", partial(_event, ignored), ignored) if "events" in span else ()
+    lost_events = len(_items(span, "events")) - len(events)
+    links = proto_json.each(span, "links", partial(_link, ignored), ignored) if "links" in span else ()
+    lost_links = len(_items(span, "links")) - len(links)
+    if type(name) is not str:
+        name = optional(ignored, "", proto_json.text, span, "name")
+    if type(kind) is not int or kind not in _KIND_NUMBERS:
+        kind = optional(ignored, 0, proto_json.enum, span, "kind", _KIND_NAMES)
+    start_ns, end_ns = _time_ns(ignored, span, "startTimeUnixNano"), _time_ns(ignored, span, "endTimeUnixNano")
+    span_status = None
+    if "status" in span and span["status"] != {}:
+        span_status = optional(ignored, None, proto_json.submessage, span, "status", _status)
     return DecodedSpan(
-        name=optional(ignored, "", proto_json.text, span, "name"),
-        kind=KINDS.get(optional(ignored, 0, proto_json.enum, span, "kind", _KIND_NAMES), SpanKind.INTERNAL),
-        context=context,
-        parent=SpanContext(context.trace_id, parent_id, is_remote=is_remote(flags)) if parent_id else None,
-        start_time=optional(ignored, 0, proto_json.time_ns, span, "startTimeUnixNano"),
-        end_time=optional(ignored, 0, proto_json.time_ns, span, "endTimeUnixNano"),
-        status=optional(ignored, None, proto_json.submessage, span, "status", _status) or UNSET,
-        attributes=attributes,
-        events=events,
-        links=links,
-        resource=resource,
-        instrumentation_scope=scope,
-        dropped_attributes=_dropped(ignored, span, "droppedAttributesCount") + lost_attributes,
-        dropped_events=_dropped(ignored, span, "droppedEventsCount") + lost_events,
-        dropped_links=_dropped(ignored, span, "droppedLinksCount") + len(_items(span, "links")) - len(links),
+        name,
+        KINDS.get(kind, SpanKind.INTERNAL),
+        context,
+        span_context(context[0], parent_id, is_remote(flags)) if parent_id else None,
+        start_ns,
+        end_ns,
+        span_status or UNSET,
+        attributes,
+        events,
+        links,
+        resource,
+        scope,
+        _uint32(ignored, span, "droppedAttributesCount") + lost_attributes,
+        _uint32(ignored, span, "droppedEventsCount") + lost_events,
+        _uint32(ignored, span, "droppedLinksCount") + lost_links,
     )
 
 
-def _dropped(ignored: Ignored, span: Message, name: str) -> int:
-    return optional(ignored, 0, proto_json.integer, span, name, high=MAX_UINT32)
+def _uint32(ignored: Ignored, fields: Message, name: str) -> int:
+    return optional(ignored, 0, proto_json.integer, fields, name, high=MAX_UINT32) if name in fields else 0
+
+
+def _time_ns(ignored: Ignored, fields: Message, name: str) -> int:
+    given = fields.get(name)
+    if type(given) is str and given.isascii() and given.isdigit() and len(given) <= _MAX_TIME_CHARS:
+        return int(given)
+    return optional(ignored, 0, proto_json.time_ns, fields, name)
 
 
 def _items(span: Message, name: str) -> list[Any]:
@@ -204,10 +227,9 @@ def _items(span: Message, name: str) -> list[Any]:
 def _context(fields: Message, flags: int, *, remote: bool) -> SpanContext:
     trace_id = proto_json.hex_id(fields, "traceId", 32)
     span_id = proto_json.hex_id(fields, "spanId", 16)
-    for name, value in (("traceId", trace_id), ("spanId", span_id)):
-        if not value:
-            raise MalformedError(name, "is missing or all zeros")
-    return SpanContext(trace_id, span_id, is_remote=remote, trace_flags=TraceFlags(flags & 0xFF))
+    if not trace_id or not span_id:
+        raise MalformedError("spanId" if trace_id else "traceId", "is missing or all zeros")
+    return span_context(trace_id, span_id, remote, FLAGS[flags & 0xFF])
 
 
 def _status(fields: Message) -> Status:
@@ -217,7 +239,7 @@ def _status(fields: Message) -> Status:
 def _event(ignored: Ignored, event: Message) -> DecodedEvent:
     name = optional(ignored, "", proto_json.text, event, "name")
     time_ns = optional(ignored, 0, proto_json.time_ns, event, "timeUnixNano")
-    return DecodedEvent(name, time_ns, _attributes(event, ignored=ignored))
+    return DecodedEvent(name, time_ns, attributes_of(event, ignored=ignored))
 
 
 def _link(ignored: Ignored, link: Message) -> DecodedLink:
@@ -234,60 +256,16 @@ def _log_record(
         observed_timestamp=optional(ignored, 0, proto_json.time_ns, record, "observedTimeUnixNano") or None,
         trace_id=optional(ignored, 0, proto_json.hex_id, record, "traceId", 32) or None,
         span_id=optional(ignored, 0, proto_json.hex_id, record, "spanId", 16) or None,
-        trace_flags=TraceFlags(flags & 0xFF) if "flags" in record else None,
+        trace_flags=FLAGS[flags & 0xFF] if "flags" in record else None,
         severity_number=SEVERITIES.get(
             optional(ignored, 0, proto_json.enum, record, "severityNumber", _SEVERITY_NAMES)
         ),
-        body=optional(ignored, None, proto_json.submessage, record, "body", _any_value),
-        attributes=_attributes(record, ignored=ignored),
+        body=optional(ignored, None, proto_json.submessage, record, "body", any_value),
+        attributes=attributes_of(record, ignored=ignored),
         event_name=optional(ignored, "", proto_json.text, record, "eventName") or None,
     )
     return DecodedLogRecord(data, resource, scope)
 
-
-def _attributes(
-    fields: Message, name: str = "attributes", depth: int = 0, ignored: Ignored | None = None
-) -> dict[str, Any]:
-    def pair(member: Message) -> tuple[str, Any]:
-        key, value = member.get("key"), member.get("value")
-        if type(key) is str and type(value) is dict and depth <= MAX_VALUE_DEPTH:
-            # Nearly all values are strings. This branch reads them in half the time.
-            text = value.get("stringValue")
-            if type(text) is str:
-                return key, text
-        found = proto_json.submessage(member, "value", partial(_any_value, depth=depth))
-        if "key" not in member:
-            raise MalformedError("key", "is missing")
-        return proto_json.text(member, "key"), found
-
-    return dict(proto_json.each(fields, name, pair, ignored))
-
-
-def _any_value(value: Message, depth: int = 0) -> Any:
-    """Return the value of an AnyValue; None if it is empty or of an unknown kind."""
-    if depth > MAX_VALUE_DEPTH:
-        raise MalformedError("", f"is nested more than {MAX_VALUE_DEPTH} deep")
-    for kind, read in _SCALARS.items():
-        if value.get(kind) is not None:
-            return read(value, kind)
-    member = partial(_any_value, depth=depth + 1)
-    array = proto_json.submessage(value, "arrayValue", lambda array: proto_json.each(array, "values", member))
-    if array is not None:
-        return array
-    if value and value.keys().isdisjoint(_KINDS):
-        raise MalformedError("", f"has {min(map(str, value))[:_MAX_NAME_CHARS]!r}, and none of OTLP's kinds of values")
-    return proto_json.submessage(value, "kvlistValue", lambda fields: _attributes(fields, "values", depth + 1))
-
-
-_SCALARS: dict[str, Callable[[Message, str], Any]] = {
-    "stringValue": proto_json.text,
-    "boolValue": proto_json.truth,
-    "intValue": proto_json.numeric,
-    "doubleValue": proto_json.number,
-    "bytesValue": proto_json.data,
-}
-
-_KINDS = frozenset((*_SCALARS, "arrayValue", "kvlistValue"))
 
 _BLOCKS: dict[str, tuple[str, str, Callable[..., DecodedSpan | DecodedLogRecord]]] = {
     "resourceSpans": ("scopeSpans", "spans", _span),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry._logs import SeverityNumber
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 MAX_VALUE_DEPTH = 32
 """Nested lists and maps in a value. Protobuf parsers stop at 100 messages, and each level takes 2 or 3 messages."""
@@ -39,6 +39,7 @@ SEVERITIES = {severity.value: severity for severity in SeverityNumber if severit
 STATUS_CODES = dict(enumerate((StatusCode.UNSET, StatusCode.OK, StatusCode.ERROR)))
 UNSET, OK = Status(), Status(StatusCode.OK)
 FLAGS = tuple(map(TraceFlags, range(256)))
+_NO_STATE = TraceState()
 
 _REMOTE = 0x100 | 0x200
 """Bits of `flags`: the field says whether the parent is remote, and the parent is remote.
@@ -247,6 +248,11 @@ class DecodeResult:
 def is_remote(flags: int) -> bool:
     """Return whether flags mark the parent as a span of another process."""
     return flags & _REMOTE == _REMOTE
+
+
+def span_context(trace_id: int, span_id: int, remote: bool, flags: TraceFlags = FLAGS[0]) -> SpanContext:  # noqa: FBT001
+    """Return a SpanContext of ids that are not 0 and have their size, without the checks of its constructor."""
+    return tuple.__new__(SpanContext, (trace_id, span_id, remote, flags, _NO_STATE, True))
 
 
 def status(code: int, message: str) -> Status:

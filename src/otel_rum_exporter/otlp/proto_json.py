@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from binascii import unhexlify
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
@@ -91,7 +92,7 @@ def integer(fields: Message, name: str, low: int = 0, high: int = MAX_UINT64) ->
     value = fields.get(name)
     if value is None:
         return 0
-    number = _whole(value)
+    number = whole(value)
     if number is not None and low <= number <= high:
         return number
     raise MalformedError(name, f"is {_quoted(value)}, not an integer from {low} to {high}")
@@ -125,7 +126,7 @@ def numeric(fields: Message, name: str) -> int | float:
     JavaScript writes integral numbers of any size as integers, also 1e300.
     """
     value = fields.get(name)
-    found = _whole(value)
+    found = whole(value)
     if found is not None:
         return found
     return number(fields, name)
@@ -156,6 +157,11 @@ def hex_id(fields: Message, name: str, digits: int) -> int:
     Protobuf's own JSON has Base64 instead of hex digits; other libraries write bytes, UUIDs, or a trace id of 64 bits.
     """
     value = fields.get(name)
+    if type(value) is str and len(value) == digits:
+        try:
+            return int.from_bytes(unhexlify(value), "big")
+        except ValueError:
+            pass
     size = digits // 2
     if not isinstance(value, str):
         given = _bytes(value)
@@ -245,7 +251,10 @@ def submessage(fields: Message, name: str, read: Callable[[Message], T]) -> T | 
         raise error.within(name) from None
 
 
-def _whole(value: object) -> int | None:
+def whole(value: object) -> int | None:
+    """Return an integer in any encoding; None if a value is none."""
+    if type(value) is str and value.isascii() and value.isdigit() and len(value) <= 20:
+        return int(value)
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

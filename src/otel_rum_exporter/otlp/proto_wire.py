@@ -30,10 +30,17 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
     """
     at = start
     while at < end:
-        tag, at = _varint(data, at, end)
+        tag = data[at]
+        if tag < 0x80:  # most have one byte, without a call
+            at += 1
+        else:
+            tag, at = _varint(data, at, end)
         kind = tag & 7
         if kind == _LENGTH:
-            length, at = _varint(data, at, end)
+            if at < end and (length := data[at]) < 0x80:
+                at += 1
+            else:
+                length, at = _varint(data, at, end)
             if length > end - at:
                 raise WireError(f"a field at byte {at} is {length} bytes long, but only {end - at} follow")
             yield tag >> 3, at, at + length
@@ -52,7 +59,7 @@ def fields_of(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int
 
 _SPAN_TYPES = {1: _LENGTH, 2: _LENGTH, 4: _LENGTH, 6: _VARINT, 7: _FIXED64, 8: _FIXED64, 10: _VARINT, 11: _LENGTH}
 _LOG_TYPES = {1: _FIXED64, 2: _VARINT, 6: _LENGTH, 7: _VARINT, 8: _FIXED32, 10: _LENGTH, 11: _FIXED64, 12: _LENGTH}
-_SIGNALS = {
+SIGNALS = {
     number << 3 | wire_type: signal
     for signal, types in ((Signal.TRACES, _SPAN_TYPES), (Signal.LOGS, _LOG_TYPES))
     for number, wire_type in types.items()
@@ -71,13 +78,13 @@ def signal_of(data: bytes, start: int, end: int) -> Signal | None:
 
     A span begins with its ids, so only a log record can be unknown.
     """
-    if start < end and data[start] in _SIGNALS:
-        return _SIGNALS[data[start]]
+    if start < end and data[start] in SIGNALS:
+        return SIGNALS[data[start]]
     try:
         following = (
             data[at] for _, _, at in itertools.islice(fields_of(data, start, end), _MAX_COMMON_FIELDS) if at < end
         )
-        return next((_SIGNALS[tag] for tag in following if tag in _SIGNALS), None)
+        return next((SIGNALS[tag] for tag in following if tag in SIGNALS), None)
     except WireError:
         return None
 

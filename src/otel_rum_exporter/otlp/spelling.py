@@ -10,6 +10,9 @@ from typing import Any
 
 from .proto_json import Message, items, message
 
+_MAYBE_OTHER_SPELLING = re.compile(rb'_[a-z_]*"\s*:')
+"""Begins with a rare character, which takes a seventh of the search for names."""
+
 _OTHER_SPELLING = re.compile(rb'"(?:[a-z]+_[a-z_]+|instrumentationLibrary\w*)"\s*:')
 
 FORMER_NAMES = {
@@ -29,7 +32,8 @@ def request(value: Any, body: bytes | str) -> Message:
     Raises:
         MalformedError: if it is none of these.
     """
-    if _OTHER_SPELLING.search(body if isinstance(body, bytes) else body.encode("utf-8", "replace")):
+    text = body if isinstance(body, bytes) else body.encode("utf-8", "replace")
+    if (_MAYBE_OTHER_SPELLING.search(text) or b'"instrumentationLibrary' in text) and _OTHER_SPELLING.search(text):
         value = _renamed(value, 0)
     if not isinstance(value, list):
         return _with_blocks(message(value))
