@@ -24,8 +24,8 @@ def test_a_snapshot_has_the_counts_of_its_moment() -> None:
     ledger.accept(Tally(10, spans=7, log_records=1))
     ledger.deliver([Tally(6, spans=4)])
     ledger.drop(DropReason.REFUSED, [Tally(1, spans=1)])
-    ledger.filter("span")
-    ledger.filter("log")
+    ledger.filter(Tally(0, spans=1))
+    ledger.filter(Tally(0, log_records=1))
     ledger.recover(Tally(2))
     ledger.pending = 3
     snapshot = ledger.snapshot()

@@ -127,10 +127,10 @@ class Ledger:
             self._of_accepted = Tally.total((self._of_accepted, tally))
             self.recovered += tally.events
 
-    def filter(self, record: Record) -> None:
-        tally = Tally(0, spans=record == "span", log_records=record == "log")
+    def filter(self, tally: Tally) -> None:
+        """Count spans and log records, which become no events."""
         with self._lock:
-            self.filtered += 1
+            self.filtered += tally.spans + tally.log_records
             self._of_accepted = Tally.total((self._of_accepted, tally))
             self._finish(None, (tally,))
 

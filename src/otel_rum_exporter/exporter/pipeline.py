@@ -62,10 +62,14 @@ class Pipeline:
         self._timeout_seconds = config.timeout_millis / 1000
         self._max_age_ns = config.spool_max_age_seconds * 1_000_000_000
         self._is_spooled = config.spool_directory is not None
-        self._has_receipts = False
         self._lock = DeferringLock()
         self._converter = Converter(
-            config, new_id=lambda: str(uuid.uuid4()), ledger=self.ledger, log=self._log, is_durable=self._is_spooled
+            config,
+            new_id=lambda: str(uuid.uuid4()),
+            ledger=self.ledger,
+            log=self._log,
+            is_durable=self._is_spooled,
+            keeps_outcomes=False,
         )
         self.cost = Cost(self._log, config.cost_warning_usd_per_day, time.monotonic())
         self._session_rate = SessionRate(config, self._converter.sampling, self.ledger, self._log, time.monotonic())
@@ -98,11 +102,11 @@ class Pipeline:
 
     def add_spans(self, spans: Sequence[Span], receipt: Receipt | None = None) -> None:
         """Convert spans, and queue their events."""
-        self._add(lambda converter, now: converter.spans(spans, now, receipt), receipt)
+        self._add(lambda converter, now: converter.spans(spans, now, receipt))
 
     def add_log_records(self, records: Sequence[LogRecord], receipt: Receipt | None = None) -> None:
         """Convert log records, and queue their events."""
-        self._add(lambda converter, now: converter.log_records(records, now, receipt), receipt)
+        self._add(lambda converter, now: converter.log_records(records, now, receipt))
 
     def accept(self, spans: Sequence[Span], log_records: Sequence[LogRecord], receipt: Receipt | None = None) -> None:
         """Add the records of a message, all or none, that its sender can send again.
@@ -185,10 +189,8 @@ class Pipeline:
         self._log.is_muted = True
         self.close(0.0)
 
-    def _add(self, convert: Convert, receipt: Receipt | None = None) -> None:
+    def _add(self, convert: Convert) -> None:
         with self._lock:
-            if receipt is not None:
-                self._has_receipts = True
             now = Moment(time.time_ns(), time.monotonic_ns())
             converted = convert(self._converter, now)
             next_expiry_seconds = self._converter.next_expiry_seconds(now)
@@ -198,14 +200,11 @@ class Pipeline:
             events, provisional, resolved = converted.events, converted.provisional, converted.resolved
             self.cost.add(itertools.chain.from_iterable(events.values()), now.monotonic_ns / 1e9)
             self._session_rate.move(converted, self._delivery, now.monotonic_ns / 1e9)
-            # An exporter has none, and to search all outcomes for them takes 1,500 instructions for each span.
-            receipts = converted.receipts if self._has_receipts else {}
             if events or provisional or resolved:
                 self._delivery.accept(
-                    events, now.epoch_ns, provisional=provisional, resolved=resolved, receipts=receipts
+                    events, now.epoch_ns, provisional=provisional, resolved=resolved, receipts=converted.receipts
                 )
-            if self._has_receipts:
-                converted.release_receipts()
+            converted.release_receipts()
         self._log.write()
 
     @property

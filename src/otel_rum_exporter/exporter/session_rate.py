@@ -45,7 +45,7 @@ class SessionRate:
             sampling.recent.forget()
         events = sum(map(len, converted.events.values()))
         left_out, errors, filtered = sampling.take_counts()
-        load = Load(len(converted.outcomes) - left_out - filtered, events - errors, left_out, errors)
+        load = Load(converted.records - left_out - filtered, events - errors, left_out, errors)
         sampling.budget_rate = budget.count(load, now_seconds)
         if budget.is_notable(now_seconds):
             self._log_rate()

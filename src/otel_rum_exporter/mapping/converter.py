@@ -15,6 +15,7 @@ from .._receipt import Receipt
 from ..config import Config
 from ..ledger import Ledger, Record, Tally
 from ..rum.batch import Events
+from ..rum.event import RumEvent
 from . import metadata
 from .app_monitor import AppMonitorResolver
 from .application import Application, Applications, Session
@@ -24,22 +25,22 @@ from .identity import Identity, Moment
 from .identity_attributes import IdentityReader
 from .log_view import LogRecord, LogView
 from .mapper import Mapped
-from .outcome import Converted, Outcome, grouped, kind_of, unmappable
+from .outcome import Converted, Outcome, kind_of, unmappable
 from .outcome_builder import OutcomeBuilder
 from .record_view import SERVER, Resource, View
 from .redaction import Redactor
 from .sampling import Sampling
 from .span_view import Span, SpanView
 
-Read = Mapping[str | None, Sequence[tuple[View, Mapping[str, Any]]]]
+Read = Mapping[str | None, list[tuple[View, Mapping[str, Any]]]]
 """Views with their page metadata, by the key of their application."""
 
 
 class Converter:
     """Convert telemetry to events. Not thread-safe: its owner calls it under a lock.
 
-    With `is_durable`, pending spans have provisional events, for a store that survives the process. `new_id` returns
-    a new session id.
+    With `is_durable`, pending spans have provisional events, for a store that survives the process. With
+    `keeps_outcomes`, the outcome of each record is in what is returned. `new_id` returns a new session id.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class Converter:
         ledger: Ledger,
         log: RateLimitedLog,
         is_durable: bool = False,
+        keeps_outcomes: bool = True,
     ) -> None:
         self._redactor = Redactor.of(config.redaction)
         self._is_durable = is_durable
+        self._keeps_outcomes = keeps_outcomes
         self._is_closed = False
         self._provisional: dict[int, Mapped] = {}
         self._ledger = ledger
@@ -143,6 +146,9 @@ class Converter:
         """Convert the records whose identity is final, count their outcomes, and make events of what is pending."""
         assigned = [(self._applications.of(key), group) for key, group in read.items()]
         resolved = [(application, application.identities.assign(group, now)) for application, group in assigned]
+        if not self._is_durable:
+            for _, group in assigned:
+                group.clear()
         while (oldest := self._applications.remove_oldest()) is not None:
             resolved.append((oldest, oldest.identities.close(now)))
             oldest.caches.close()
@@ -150,49 +156,61 @@ class Converter:
             if application.identities.pending:
                 identities = application.identities
                 resolved.append((application, identities.close(now) if self._is_closed else identities.expire(now)))
-        outcomes = [*failed]
+        converted = Converted(keeps_outcomes=self._keeps_outcomes)
+        converted.records = len(failed)
+        for outcome in failed:
+            converted.add(outcome)
+        final = {id(view) for _, pairs in resolved for view, _ in pairs} if self._is_durable else set()
         for application, pairs in resolved:
-            self._convert(application, pairs, now.epoch_ns, outcomes)
+            # Views are released one by one: the garbage collector visits all objects that a call keeps.
+            self._convert(application, [*pairs] if self._is_durable else pairs, now.epoch_ns, converted)
         self._ledger.pending = sum(application.identities.pending for application in self._applications)
-        events = grouped(outcomes)
-        self._count(outcomes, events)
-        if not self._is_durable:
-            return Converted(outcomes, events)
-        final = {id(view) for _, pairs in resolved for view, _ in pairs}
-        handles = [handle for handle in final if self._provisional.pop(handle, None) is not None]
-        provisional = {}
-        for application, group in assigned:
-            provisional.update(self._provisional_events(application, final, group, now))
-        return Converted(outcomes, events, provisional, handles)
+        self._count(converted)
+        if self._is_durable:
+            converted.resolved = [handle for handle in final if self._provisional.pop(handle, None) is not None]
+            provisional: dict[int, Events] = {}
+            for application, group in assigned:
+                provisional.update(self._provisional_events(application, final, group, now))
+            converted.provisional = provisional
+        return converted
 
     def _convert(
-        self, application: Application, pairs: Iterable[tuple[View, Identity]], now_ns: int, outcomes: list[Outcome]
+        self, application: Application, pairs: list[tuple[View, Identity]], now_ns: int, converted: Converted
     ) -> None:
-        """Add the outcomes of records with their identities."""
+        """Convert records with their identities, and remove them from the list."""
         builder, sessions = self._builder, dict[int, Session]()
-        for view, identity in pairs:
+        last_key, group, keeps_outcomes = None, list[RumEvent](), self._keeps_outcomes
+        converted.records += len(pairs)
+        pairs.reverse()
+        while pairs:
+            view, identity = pairs.pop()
             try:
                 session = sessions.get(id(identity))
                 if session is None or session.resource is not view.resource:
                     session = sessions[id(identity)] = builder.session(application, identity, view.resource)
                 before = self._provisional.get(id(view)) if self._provisional else None
                 outcome_of = builder.mapped if session.decision.rate else builder.not_sampled
-                outcomes.append(outcome_of(session, view, now_ns, before))
+                outcome = outcome_of(session, view, now_ns, before)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
-                outcomes.append(Outcome(view, drops=[unmappable(view.name, error, kind_of(view))]))
+                outcome = Outcome(view, drops=[unmappable(view.name, error, kind_of(view))])
+            _, _, _, key, events, left_out, drops = outcome
+            if key is last_key and not (left_out or drops or keeps_outcomes or view.receipt):
+                group.extend(events)
+            else:
+                last_key, group = key if events else None, converted.add(outcome)
 
-    def _count(self, outcomes: Sequence[Outcome], events: Events) -> None:
-        """Count outcomes and their events in the ledger, and log losses."""
-        self._ledger.accept(Tally.of([event.record for group in events.values() for event in group]))
-        for outcome in outcomes:
-            if outcome.left_out and outcome.view:
-                self._ledger.filter(kind_of(outcome.view))
-            for drop in outcome.drops:
-                tally = Tally.of([drop.record])
-                self._ledger.accept(tally)
-                self._ledger.drop(drop.reason, [tally])
-                if drop.fix:
-                    self._log.add_loss(drop.reason, 1, drop.fix)
+    def _count(self, converted: Converted) -> None:
+        """Count records and events in the ledger, and log losses."""
+        events = converted.events.values()
+        self._ledger.accept(Tally.of([event.record for group in events for event in group]))
+        if converted.filtered:
+            self._ledger.filter(Tally(0, converted.filtered["span"], converted.filtered["log"]))
+        for drop in converted.drops:
+            tally = Tally.of([drop.record])
+            self._ledger.accept(tally)
+            self._ledger.drop(drop.reason, [tally])
+            if drop.fix:
+                self._log.add_loss(drop.reason, 1, drop.fix)
 
     def _provisional_events(
         self, application: Application, final: set[int], read: Iterable[tuple[View, Mapping[str, Any]]], now: Moment

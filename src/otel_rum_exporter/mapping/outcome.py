@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .._receipt import Receipt
@@ -47,47 +46,53 @@ outcome_of: Callable[
 """Return the outcome of its members. A call of the class takes four times as long."""
 
 
-class Converted(NamedTuple):
-    """The outcomes of records, their events, and what a store that survives the process needs for pending spans.
+class Converted:
+    """What became of records: their events, and what a store that survives the process needs for pending spans.
 
-    `events` are those of all outcomes, grouped for requests. `provisional` has the events of each span that is pending
-    from now on, as they would be if its parent never arrived, by a handle. `resolved` has the handles of those whose
-    final events are among the outcomes.
+    `events` are grouped for requests. `records` is the number of records, `filtered` how many of them the mapping left
+    out, by what they are. `drops` has the losses. `outcomes` has the outcome of each record, if they are kept.
+
+    `provisional` has the events of each span that is pending from now on, as they would be if its parent never arrived,
+    by a handle. `resolved` has the handles of those whose final events are among `events`.
     """
 
-    outcomes: Sequence[Outcome]
-    events: Events
-    provisional: Mapping[int, Events] = MappingProxyType({})
-    resolved: Sequence[int] = ()
+    def __init__(self, *, keeps_outcomes: bool) -> None:
+        self.events: dict[BatchKey, list[RumEvent]] = {}
+        self.records = 0
+        self.filtered: Counter[Record] = Counter()
+        self.drops: list[Drop] = []
+        self.outcomes: list[Outcome] = []
+        self.provisional: Mapping[int, Events] = {}
+        self.resolved: Sequence[int] = ()
+        self.keeps_outcomes = keeps_outcomes
+        self._receipts: dict[BatchKey, dict[Receipt, None]] = {}
+        self._held: list[Receipt] = []
+
+    def add(self, outcome: Outcome) -> list[RumEvent]:
+        """Add the outcome of a record, and return the list that its events were added to."""
+        view, _, _, key, events, left_out, drops = outcome
+        group: list[RumEvent] = [] if key is None or not events else self.events.setdefault(key, [])
+        group.extend(events)
+        if left_out and view is not None:
+            self.filtered[kind_of(view)] += 1
+        self.drops.extend(drops)
+        if self.keeps_outcomes:
+            self.outcomes.append(outcome)
+        if view is not None and view.receipt is not None:
+            self._held.append(view.receipt)
+            if key is not None and events:
+                self._receipts.setdefault(key, {})[view.receipt] = None
+        return group
 
     @property
     def receipts(self) -> Mapping[BatchKey, Sequence[Receipt]]:
         """The receipts of the records that events were made from, grouped as the events."""
-        grouped: dict[BatchKey, dict[Receipt, None]] = defaultdict(dict)
-        for outcome in self.outcomes:
-            if outcome.events and outcome.key and outcome.view and outcome.view.receipt:
-                grouped[outcome.key][outcome.view.receipt] = None
-        return {key: tuple(receipts) for key, receipts in grouped.items()}
+        return {key: tuple(receipts) for key, receipts in self._receipts.items()}
 
     def release_receipts(self) -> None:
         """End the holds of the records, whose events are queued now."""
-        for outcome in self.outcomes:
-            if outcome.view and outcome.view.receipt:
-                outcome.view.receipt.release()
-
-
-def grouped(outcomes: Iterable[Outcome]) -> Events:
-    """Return the events of outcomes, grouped for requests."""
-    groups: dict[BatchKey, list[RumEvent]] = {}
-    last, group = None, []
-    for outcome in outcomes:
-        events = outcome.events
-        if events:
-            key = outcome.key
-            if key is not last and key is not None:
-                last, group = key, groups.setdefault(key, [])
-            group.extend(events)
-    return groups
+        for receipt in self._held:
+            receipt.release()
 
 
 def unmappable(name: object, error: Exception, record: Record) -> Drop:

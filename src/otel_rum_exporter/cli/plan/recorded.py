@@ -48,7 +48,7 @@ class Recorded(DryRun):
 
     def count(self, converted: Converted) -> None:
         super().count(converted)
-        self._records += len(converted.outcomes)
+        self._records += converted.records
         for queued in self._queue.pack(converted.events, 0):
             self._sessions.add((queued.key.app_monitor.id, queued.key.session_id))
             self._exports += 1
