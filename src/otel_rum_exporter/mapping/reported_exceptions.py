@@ -73,10 +73,7 @@ class ReportedExceptions:
             self._is_sent(origins[0], own)
             or (causes and any(self._is_sent(origins[0], cause) for cause in causes))
             or (members and all(self._is_sent(origins[0], one) for one in members))
-            or (
-                (process, own) in self._logged
-                and self._was_logged((process, own), time_ns, is_provisional=is_provisional)
-            )
+            or self._was_logged(process, own, time_ns, is_provisional=is_provisional)
         )
         if is_sent and not is_provisional:
             return False
@@ -93,7 +90,10 @@ class ReportedExceptions:
     def _process(self, view: View) -> _Process:
         """Return what identifies the process of a record, and its session if it has one."""
         process, session = self._process_of(view.resource)
-        return process, identifier(view.attributes, *SESSION_ATTRIBUTES) or session
+        own = view.attributes.get(SESSION_ATTRIBUTES[0])
+        if not (type(own) is str and own and own.isascii()):
+            own = identifier(view.attributes, *SESSION_ATTRIBUTES) or session
+        return process, own
 
     def _is_sent(self, origin: _Origin, one: _Raised) -> bool:
         """Return whether an exception was sent; one without a stack or a type equals one with any."""
@@ -125,13 +125,13 @@ class ReportedExceptions:
             known[origin, kind, message, _ANYWHERE] = one
             known.move_to_end((origin, message))
 
-    def _was_logged(self, key: tuple[_Process, _Raised], time_ns: int, *, is_provisional: bool) -> bool:
+    def _was_logged(self, process: _Process, one: _Raised, time_ns: int, *, is_provisional: bool) -> bool:
         """Return whether a log record outside a trace sent an exception just before; it stands for one record only."""
-        logged_ns, statements, can_be_in_trace = self._logged[key]
-        if not can_be_in_trace or abs(time_ns - logged_ns) > LOGGED_AGAIN_NS:
+        logged = self._logged.get((process, one))
+        if logged is None or not logged[2] or abs(time_ns - logged[0]) > LOGGED_AGAIN_NS:
             return False
         if not is_provisional:
-            self._logged[key] = (logged_ns, statements, False)
+            self._logged[process, one] = (logged[0], logged[1], False)
         return True
 
     def _is_new_in_log(

@@ -199,8 +199,8 @@ SPAN_RULES: Rules[SpanView] = Rules(
     Rule(
         "a screen shown",
         f"{_PAGE_VIEW}, {_NAVIGATION}",
-        screen.shown,
-        screen.is_shown,
+        Plan(screen.shown),
+        Plan(screen.are_shown),
         having=_names(*SCREEN_NAMES),
     ),
     _library_rule(

@@ -41,6 +41,15 @@ _SUSPICIOUS = re.compile(
 )
 """Every text to scrub matches this; most attribute values do not."""
 
+_MARK = re.compile(r"[@=:%<&\\/+(\[\uff1d\uff1a\uff20\u2514\u256d'\"`-]")
+_NUMBER = re.compile(r"\d(?:[\d -]{6}|\d\d\.\d)")
+_RUN = re.compile(r"[A-Za-z0-9_+/=-]{12}")
+_WORDS = (
+    *("PASSWORD", "dentified", "IDENTIFIED", "earer", "asic ", "oken ", "uplicate", "ailing", "Incorrect", "hooks."),
+    *("code ", "is ", "was "),
+)
+"""A text without any of these does not match `_SUSPICIOUS`. It is found so in 28,000 instructions instead of 67,000."""
+
 _PART = re.compile(r"""[^\s/?#&;='"<>]+""")
 _WORD = re.compile(r"\S+")
 
@@ -55,7 +64,7 @@ def scrub_text(text: str) -> str:
     """Return free text without the secrets and personal data of the table."""
     if len(text) > MAX_CHARS:
         text = without_blocks(text)[:MAX_CHARS]
-    if not _SUSPICIOUS.search(text):
+    if not (_has_sign(text) and _SUSPICIOUS.search(text)):
         return text
     encoded = text.count("%")
     if not encoded:
@@ -64,6 +73,11 @@ def scrub_text(text: str) -> str:
         # Before whole words, so that the rest of a URL stays.
         text = _PART.sub(_mask_encoded, text)
     return _WORD.sub(_mask_encoded, _scrub(text))
+
+
+def _has_sign(text: str) -> bool:
+    """Return whether a text can match `_SUSPICIOUS`; cheaper than the pattern."""
+    return bool(_MARK.search(text) or _NUMBER.search(text) or _RUN.search(text)) or _has_any(_WORDS, text)
 
 
 def _mask_encoded(found: re.Match[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +15,7 @@ from ..._attributes import (
     PARENT_SCREENS,
     PREVIOUS_URL,
     REFERRER,
+    SCREEN_NAMES,
     SCREEN_PARENT_MILLIS,
     SESSION_JOINED,
     USER_AGENTS,
@@ -22,10 +23,11 @@ from ..._attributes import (
 from ...config import Config
 from ...rum.event import EventDraft, draft_of
 from .. import routes, urls
+from ..attribute_keys import AttributeKeys
 from ..caches import cache_short_texts
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..metadata import page_id
-from ..record_view import NS_PER_MILLI, View
+from ..record_view import NS_PER_MILLI, SERVER, View, texts
 from ..span_view import SpanView
 from . import http_event, performance_resource, timing
 
@@ -148,6 +150,22 @@ def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
     yield from http_event.server_events(view, config)
 
 
+def page_views(keys: AttributeKeys, config: Config) -> Callable[[View], Sequence[EventDraft]]:
+    """Return a function as `page_view`, for records with these attribute names."""
+    if config.page_views == "none" or keys.may_have(_OF_VISIT):
+        return lambda view: page_view(view, config)
+    screen_of = texts(keys, SCREEN_NAMES)
+
+    def page_view_of(view: View) -> Sequence[EventDraft]:
+        screen = None if view.kind is SERVER else screen_of(view)
+        shown = view.redactor.name(screen) if screen else None
+        if not shown:
+            return page_view(view, config)
+        return (draft_of((PAGE_VIEW_EVENT, view.start_ns, {"version": VERSION, "pageId": shown})),)
+
+    return page_view_of
+
+
 def page_view(view: View, config: Config) -> Sequence[EventDraft]:
     """Return the page view of a span or log record, if page views are enabled."""
     if config.page_views == "none":
@@ -180,9 +198,10 @@ def _visit(view: View, shown: str, config: Config) -> dict[str, Any]:
 
 def route_change(view: SpanView) -> EventDraft:
     """Return a navigation within an application; it starts at an epoch time, as in AWS's web client."""
-    start_millis = view.start_ns / NS_PER_MILLI
-    details = navigation("route_change", start_millis=start_millis, duration_millis=view.duration_millis)
-    return draft_of((NAVIGATION_EVENT, view.end_ns, details))
+    start_ns, end_ns = view.start_ns, view.end_ns
+    millis = (end_ns - start_ns) / NS_PER_MILLI
+    details = navigation("route_change", start_millis=start_ns / NS_PER_MILLI, duration_millis=millis)
+    return draft_of((NAVIGATION_EVENT, end_ns, details))
 
 
 def navigation(initiator: str, *, start_millis: float, duration_millis: float) -> dict[str, Any]:
