@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_rum_exporter.mapping import secret_texts
 from otel_rum_exporter.mapping.attribute_values import MAX_DEPTH
 from otel_rum_exporter.mapping.private_names import Treatment, treatment_of
 from otel_rum_exporter.mapping.redaction import STANDARD, Redactor
@@ -339,3 +340,10 @@ def test_a_form_loses_its_values_and_a_sentence_with_an_ampersand_does_not() -> 
         "body": "q=***&page=***&next=***",
         "note": "x=1 & y=2",
     }
+
+
+@settings(max_examples=300)
+@given(st.from_regex(secret_texts._SUSPICIOUS))
+def test_no_text_that_may_have_a_secret_passes_for_lack_of_a_sign(text: str) -> None:
+    """The cheap searches find at least what the pattern finds."""
+    assert secret_texts._has_sign(text)
