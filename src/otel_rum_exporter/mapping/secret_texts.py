@@ -45,20 +45,8 @@ _MARK = re.compile(r"[@=:%<&\\/+(\[\uff1d\uff1a\uff20\u2514\u256d'\"`-]")
 _NUMBER = re.compile(r"\d(?:[\d -]{6}|\d\d\.\d)")
 _RUN = re.compile(r"[A-Za-z0-9_+/=-]{12}")
 _WORDS = (
-    *(
-        "PASSWORD",
-        "identified",
-        "Identified",
-        "IDENTIFIED",
-        "earer",
-        "asic ",
-        "oken ",
-        "uplicate",
-        "ailing",
-        "Incorrect",
-        "hooks.",
-    ),
-    *("code ", "is ", "was "),
+    *("PASSWORD", "identified", "Identified", "IDENTIFIED", "earer", "asic ", "oken ", "uplicate", "ailing"),
+    *("Incorrect", "hooks.", "code ", "is ", "was "),
 )
 """A text without any of these does not match `_SUSPICIOUS`. It is found so in 28,000 instructions instead of 67,000."""
 
