@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from ..config import Config
-from ..rum.event import EventDraft
+from ..rum.event import EventDraft, draft_of
 from .caches import BoundedDict, Caches
 from .event_types import BUILT_IN
 from .events import page_load
 from .events.custom import FALLBACK_TYPE
-from .events.js_error import exceptions, has_exceptions, js_error
+from .events.js_error import JS_ERROR_EVENT, MAX_STACK_CHARS, exceptions, has_exceptions, js_error_details
 from .events.page_load import LOAD_RECORDS
 from .log_view import LogView
 from .record_view import SpanKey, View
@@ -89,7 +89,8 @@ class Mapper:
         found, drafts, is_new = exceptions(view), [*before], self._exceptions.is_new
         for time_ns, exception in found:
             if is_new(view, time_ns, exception, is_provisional=is_provisional):
-                drafts.append(js_error(time_ns, exception, view.redactor))
+                details = js_error_details(exception, MAX_STACK_CHARS, view.redactor)
+                drafts.append(draft_of((JS_ERROR_EVENT, time_ns, details)))
         return rule, drafts, None if drafts else REPEATED_EXCEPTION if found else left_out
 
     def map_again(self, view: View, before: Mapped) -> Mapped:

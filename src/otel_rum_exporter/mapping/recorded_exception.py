@@ -30,9 +30,16 @@ class RecordedException:
     @classmethod
     def of(cls, attributes: Mapping[str, Any]) -> RecordedException:
         """Read an exception. Without a type, it has the type and message in its stack."""
-        own_type = kind = _text(attributes.get(EXCEPTION_TYPE))
-        message = _text(attributes.get(EXCEPTION_MESSAGE))
-        stack = with_lines(_text(attributes.get(EXCEPTION_STACK)))
+        kind, message = attributes.get(EXCEPTION_TYPE), attributes.get(EXCEPTION_MESSAGE)
+        stack = attributes.get(EXCEPTION_STACK)
+        # Nearly all texts need no change.
+        if not (type(kind) is str and kind.isascii()):
+            kind = _text(kind)
+        if not (type(message) is str and message.isascii()):
+            message = _text(message)
+        if not (type(stack) is str and stack.isascii()):
+            stack = _text(stack)
+        own_type, stack = kind, stack if "\n" in stack else with_lines(stack)
         if not kind:
             kind = _text(attributes.get("error.type"))
             raised = None if kind else raised_of(stack)
@@ -49,6 +56,4 @@ class RecordedException:
 
 
 def _text(value: object) -> str:
-    if type(value) is str and value.isascii():
-        return value
     return json_text(value) if isinstance(value, str) else ""

@@ -68,7 +68,8 @@ class ReportedExceptions:
         own = (kind, message, place)
         if not view.trace_id:
             return not place or self._is_new_in_log(view, time_ns, exception, (own, *causes))
-        origins, process = _pending_origins(view) if is_provisional else _origins(view), self._process(view)
+        origins = _pending_origins(view) if is_provisional else _origins(view)
+        process = self._process(view)
         is_sent = (
             self._is_sent(origins[0], own)
             or (causes and any(self._is_sent(origins[0], cause) for cause in causes))

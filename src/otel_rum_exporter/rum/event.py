@@ -149,7 +149,7 @@ def _with_stack(details: Mapping[str, Any]) -> orjson.Fragment:
     if isinstance(stack, str) and len(stack) <= MAX_EVENT_BYTES and [*details][-1] == "stack":
         # The longest text of an event by far, and an application fails repeatedly at the same places.
         others = orjson.dumps({**details, "stack": ""})
-        return orjson.Fragment(b'"%b%b}"' % (_escaped(others[: -len('"}')]), _escaped_end(stack)))
+        return orjson.Fragment(b"".join((b'"', _escaped(others[: -len('"}')]), _escaped_end(stack), b'}"')))
     return orjson.Fragment(b'"%b"' % _escaped(orjson.dumps(details)))
 
 

@@ -20,7 +20,6 @@ from ..._attributes import (
     plain,
 )
 from ...config import Config
-from ...rum.event import EventDraft, draft_of
 from ...rum.truncation import PYTHON_TRACEBACK, cut, cut_stack
 from .. import logged_exception, urls
 from ..attribute_values import json_text
@@ -190,11 +189,6 @@ def is_logged_error(view: LogView, _: Config | None = None) -> bool:
         return False
     is_named = view.name in ERROR_NAMES or view.name.endswith(".exception")
     return is_named or is_exception(view) or logged_exception.of_log(view) is not None
-
-
-def js_error(timestamp_ns: int, exception: RecordedException, redactor: Redactor = STANDARD) -> EventDraft:
-    """Return the error event of an exception."""
-    return draft_of((JS_ERROR_EVENT, timestamp_ns, js_error_details(exception, MAX_STACK_CHARS, redactor)))
 
 
 def js_error_details(
