@@ -28,6 +28,20 @@ def test_the_oldest_entries_of_the_largest_application_go_first() -> None:
     assert (len(large), len(small)) == (5, 5)
 
 
+def test_more_entries_than_the_bound_cost_a_sixteenth_of_it_and_no_small_applications() -> None:
+    """So that entries are removed seldom, and many at once; one that was renewed stays."""
+    first = Caches()
+    large, small = first.bounded("pages", 160), Caches(first).bounded("pages", 160)
+    fill(small, 70)
+    fill(large, 90)
+    assert (len(large), len(small)) == (90, 70)
+    large.move_to_end(0)
+    fill(large, 91)
+    assert (len(large), len(small)) == (80, 70)
+    assert list(large)[:2] == [12, 13]
+    assert list(large)[-2:] == [0, 90]
+
+
 def test_the_room_of_an_application_that_is_closed_is_the_others() -> None:
     """Its entries do not count."""
     first = Caches()

@@ -13,7 +13,7 @@ from otel_rum_exporter.mapping import identity as module
 from otel_rum_exporter.mapping import pending
 from otel_rum_exporter.mapping.caches import Caches
 from otel_rum_exporter.mapping.identity import Identities, Identity, Moment
-from otel_rum_exporter.mapping.identity_attributes import IdentityReader
+from otel_rum_exporter.mapping.identity_attributes import IdentityReader, Page
 from otel_rum_exporter.mapping.log_view import LogView
 from otel_rum_exporter.mapping.pending import MAX_PENDING_NS
 from otel_rum_exporter.mapping.span_view import SpanView
@@ -295,3 +295,55 @@ def test_the_nil_user_id_is_an_unknown_user(identities: Identities) -> None:
     found = assign(identities, [action, page])
     assert found["logged out"].user_id == NIL_UUID
     assert found["page"].user_id != NIL_UUID
+
+
+def test_a_root_span_whose_ids_were_seen_before_is_on_the_page_that_its_session_shows_now(
+    identities: Identities,
+) -> None:
+    """Pages change, also back to an earlier one, and applications do not see each other's."""
+    one, two = Page({"pageId": "one"}), Page({"pageId": "two"})
+    ids = {"session.id": A, "user.id": B}
+    other = Identities(identities._reader, Caches(), new_id=lambda: A)
+    assert assign(identities, [make_span("first", ids)])["first"].metadata == {}
+    for page in (one, two, one, {"pageId": "document"}):
+        shown = assign(identities, [make_span("show", ids)], {"show": page})["show"]
+        found = assign(identities, [make_span("work", ids), make_span("other's", {"session.id": B, "user.id": B})])
+        assert found["work"] is assign(identities, [make_span("again", ids)])["again"]
+        assert shown == found["work"] == Identity(A, B, page, is_minted=False)
+        assert found["other's"].metadata == assign(other, [make_span("elsewhere", ids)])["elsewhere"].metadata == {}
+
+
+def test_a_root_span_whose_ids_were_seen_before_resolves_those_below_it(identities: Identities) -> None:
+    """Those of earlier calls and those of the same one."""
+    ids = {"session.id": A, "user.id": B}
+    first = assign(identities, [make_span("first", ids)])["first"]
+    root = make_span("root", ids)
+    assert assign(identities, [make_span("earlier", parent=root)]) == {}
+    child = make_span("child", parent=root)
+    found = assign(identities, [make_span("grandchild", ids, parent=child), child, root])
+    assert set(found) == {"earlier", "grandchild", "child", "root"}
+    assert all(identity is first for identity in found.values())
+    assert identities.pending == 0
+
+
+def test_a_root_span_of_a_trace_with_another_session_keeps_what_the_trace_states(identities: Identities) -> None:
+    """A log line before the request has decided on the sampling of its session."""
+    ids = {"session.id": A, "user.id": B}
+    assert assign(identities, [make_span("before", ids)])["before"].is_sampled is None
+    root = make_span("root", ids)
+    line = LogView.of(make_log("line", {**ids, "rum.session.sampled": False}, span=root))
+    line.parent_key = None
+    identities.assign([(line, {})], at(NOW_NS))
+    assert assign(identities, [root])["root"].is_sampled is False
+
+
+def test_spans_that_wait_for_a_pending_parent_of_the_same_call_are_pending_in_their_order(
+    identities: Identities,
+) -> None:
+    """They count for the bounds of memory, and expire with it."""
+    parent = make_span("parent", {"session.id": A}, parent=make_span("unseen"))
+    assert assign(identities, [make_span("child", parent=parent), parent]) == {}
+    assert identities.pending == 2
+    assert identities._pending.size_bytes > 2000
+    expired = identities.expire(at(NOW_NS + MAX_PENDING_NS))
+    assert {(view.name, one.session_id) for view, one in expired} == {("child", A), ("parent", A)}

@@ -113,6 +113,27 @@ def test_user_and_sampling_are_inherited_within_a_session_only() -> None:
     assert stated.completed_by(above) == IdentityAttributes("above", "bob", is_minted=True, is_sampled=True)
 
 
+@pytest.mark.parametrize(
+    ("own", "is_repeated"),
+    [
+        (IdentityAttributes(session="above"), True),
+        (IdentityAttributes(session="above", user="ann", is_sampled=True), True),
+        (IdentityAttributes(session="above", user="bob"), False),
+        (IdentityAttributes(session="own"), False),
+        (IdentityAttributes(session="above", metadata=OWN), False),
+        (IdentityAttributes(session="above", is_minted=True), False),
+        (IdentityAttributes(session="above", is_joined=True), False),
+        (IdentityAttributes(session="above", is_sampled=False), False),
+        (IdentityAttributes(session="above", request=("trace", "span")), False),
+        (IdentityAttributes(session="above", is_nested=True), False),
+    ],
+)
+def test_spans_that_repeat_their_ancestor_share_its_attributes(own: IdentityAttributes, *, is_repeated: bool) -> None:
+    """In many applications each span states session and user."""
+    above = IdentityAttributes(session="above", user="ann", is_sampled=True, metadata=ABOVE)
+    assert (own.completed_by(above) is above) is is_repeated
+
+
 @pytest.mark.parametrize("value", [42, 42.0, "42"])
 def test_a_number_is_an_id_in_any_encoding(value: object) -> None:
     """Applications set `user.id` to the key of a table; exporters send integers also as doubles."""

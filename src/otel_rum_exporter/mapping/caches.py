@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -11,11 +11,11 @@ V = TypeVar("V")
 T = TypeVar("T")
 
 
-class BoundedDict(OrderedDict[K, V]):
+class BoundedDict(dict[K, V]):
     """A dict that shares its bound with a group: after each `trim` they have at most `max_size` entries together.
 
-    `trim` removes the oldest entries of the largest dict. Trimming once after several insertions is cheaper than after
-    each. Not thread-safe.
+    `trim` removes the oldest entries of the largest dict, and a sixteenth of the bound more, so that it is seldom
+    needed. An OrderedDict takes three times as long to add an entry. Not thread-safe.
     """
 
     def __init__(self, max_size: int, group: Mapping[int, BoundedDict[Any, Any]] | None = None) -> None:
@@ -23,20 +23,23 @@ class BoundedDict(OrderedDict[K, V]):
         self.max_size = max_size
         self._group = {0: self} if group is None else group
 
+    def move_to_end(self, key: K) -> None:
+        """Make an entry the newest."""
+        self[key] = self.pop(key)
+
     def trim(self) -> None:
-        """Remove the oldest entries beyond `max_size`."""
-        if len(self._group) == 1:
-            for _ in range(len(self) - self.max_size):
-                self.popitem(last=False)
+        """Remove the oldest entries if there are more than `max_size`."""
+        size = len(self) if len(self._group) == 1 else sum(map(len, self._group.values()))
+        if size <= self.max_size:
             return
-        fair = self.max_size // len(self._group)
-        excess = sum(map(len, self._group.values())) - self.max_size
-        while excess > 0:
+        kept = self.max_size - self.max_size // 16
+        while size > kept:
             largest = max(self._group.values(), key=len)
-            count = min(excess, len(largest) - fair)
-            for _ in range(count):
-                largest.popitem(last=False)
-            excess -= count
+            count = min(size - kept, len(largest) - kept // len(self._group))
+            # All at once: to find the oldest entry of a dict takes longer the more were removed before it.
+            for key in list(itertools.islice(largest, count)):
+                del largest[key]
+            size -= count
 
 
 class Caches:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache, partial
 from operator import itemgetter
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .._attributes import (
     ENDUSER_ID,
@@ -20,6 +20,9 @@ from .._attributes import (
 from ..rum.ids import NIL_UUID, to_uuid
 from .caches import ObjectCache
 from .record_view import SERVER, Resource, SpanKey, View, identifier
+
+if TYPE_CHECKING:
+    from .identity import Identity
 
 MAX_UUIDS = 10_000
 MAX_KNOWN = 10_000
@@ -67,6 +70,12 @@ FIELDS = (
 """The fields that attributes set. Page metadata is read by `metadata.of_trace`, and inherited in the same order."""
 
 
+class Page(dict[str, Any]):
+    """Page metadata that many spans share as one object, so that what is made of it is kept for the next of them."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
 class IdentityAttributes:
     """The statements of a span or log record about itself and its descendants; None where there is none.
@@ -78,6 +87,8 @@ class IdentityAttributes:
     session's id, `is_joined` if another program started the session. `is_in_request` is true for a request served and
     everything below it. `request` is that request, if another span of its process encloses it. `is_unfinished` is true
     below a span that has not ended, such as a long request: that span may name a session, and starts it.
+
+    `identity` is the last that was made of these attributes, if they state all that is in it but the page.
     """
 
     session: str | None = None
@@ -90,17 +101,23 @@ class IdentityAttributes:
     is_in_request: bool = False
     request: SpanKey | None = None
     is_unfinished: bool = False
+    identity: Identity | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def inheritable(self) -> IdentityAttributes:
         """The same with bounded metadata, to be kept for descendants."""
-        if len("".join(map(str, self.metadata.values()))) <= MAX_INHERITED_CHARS:
+        if type(self.metadata) is Page or len("".join(map(str, self.metadata.values()))) <= MAX_INHERITED_CHARS:
             return self
-        return replace(self, metadata={key: self.metadata[key] for key in _PAGE_KEYS if key in self.metadata})
+        return self.on_page({key: self.metadata[key] for key in _PAGE_KEYS if key in self.metadata})
+
+    def on_page(self, metadata: Mapping[str, Any]) -> IdentityAttributes:
+        """Return the same with other page and browser metadata. `dataclasses.replace` takes eight times as long."""
+        flags = self.is_nested, self.is_minted, self.is_sampled, self.is_joined, self.is_in_request
+        return IdentityAttributes(self.session, self.user, metadata, *flags, self.request, self.is_unfinished)
 
     def completed_by(self, ancestor: IdentityAttributes) -> IdentityAttributes:
         """Return these attributes, completed by an ancestor's; user and sampling only if the session is the same."""
-        if self is NOTHING:
+        if self is NOTHING or (not self.is_nested and self._repeats(ancestor)):
             return ancestor
         if (ancestor is NOTHING or ancestor is self) and not self.is_nested:
             return self
@@ -113,9 +130,9 @@ class IdentityAttributes:
         )
         is_in_request, request = self.is_in_request or ancestor.is_in_request, ancestor.request or self.request
         if self.session is not None and self.session != ancestor.session:
-            return replace(self, metadata=metadata, is_nested=False, is_in_request=is_in_request, request=request)
+            ancestor = NOTHING
         return IdentityAttributes(
-            session=ancestor.session,
+            session=self.session or ancestor.session,
             user=self.user or ancestor.user,
             metadata=metadata,
             is_minted=self.is_minted or ancestor.is_minted,
@@ -126,8 +143,20 @@ class IdentityAttributes:
             is_unfinished=ancestor.is_unfinished,
         )
 
+    def _repeats(self, ancestor: IdentityAttributes) -> bool:
+        """Return whether an ancestor states all of it, as where every span states its session."""
+        return (
+            (self.session is None or self.session == ancestor.session)
+            and (self.user is None or self.user == ancestor.user)
+            and not (self.metadata or self.is_in_request or self.request or ancestor.is_nested)
+            and (self.is_sampled is None or self.is_sampled == ancestor.is_sampled)
+            and self.is_minted <= ancestor.is_minted
+            and self.is_joined <= ancestor.is_joined
+        )
+
 
 NOTHING = IdentityAttributes()
+REQUEST = IdentityAttributes(metadata=NOTHING.metadata, is_nested=True, is_in_request=True)
 UNFINISHED = IdentityAttributes(is_unfinished=True)
 
 
@@ -145,27 +174,51 @@ class IdentityReader:
         self._relevant = frozenset((*self._session_attributes, *self._user_attributes, SESSION_SAMPLED))
         self._hash_key = hash_key
         self._known: dict[tuple[object, ...], IdentityAttributes] = {}
+        self._on_pages: dict[tuple[int, int], tuple[IdentityAttributes, IdentityAttributes]] = {}
         self.session_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "session"))
         self.user_uuid = lru_cache(maxsize=MAX_UUIDS)(partial(self.uuid, "user"))
         self.of_resource = ObjectCache(self._read_resource, MAX_RESOURCES).of
 
     def of_view(self, view: View, metadata: Mapping[str, Any]) -> IdentityAttributes:
         """Return what a span or log record states; `metadata` is its page and browser metadata."""
-        keys, is_nested = view.keys, view.kind is SERVER
-        values_of = keys.cached(_values_of) if keys.is_kept else None
-        if values_of is None:
-            own = self._read(view, is_nested=is_nested)
-        else:
-            # The same object for all spans with the same ids.
-            values = values_of(view.attributes)
-            try:
-                own = self._known.get((is_nested, values_of, values)) or self._new(view, values_of, values)
-            except TypeError:  # a value is a list or a map
+        (found,) = self.of_views([(view, metadata)])
+        return found
+
+    def of_views(self, read: Iterable[tuple[View, Mapping[str, Any]]]) -> list[IdentityAttributes]:
+        """Return what spans and log records state: the same object for all with the same ids, if they have no page.
+
+        Each view comes with its page and browser metadata.
+        """
+        known = self._known
+        found = []
+        for view, metadata in read:
+            keys, is_nested = view.keys, view.kind is SERVER
+            values_of = keys.cached(_values_of)
+            if not keys.is_kept:
                 own = self._read(view, is_nested=is_nested)
-        if not metadata:
-            return own
-        flags = own.is_nested, own.is_minted, own.is_sampled, own.is_joined, own.is_in_request
-        return IdentityAttributes(own.session, own.user, metadata, *flags)
+            elif values_of is None:
+                own = REQUEST if is_nested else NOTHING
+            else:
+                values = values_of(view.attributes)
+                try:
+                    own = known.get((is_nested, values_of, values)) or self._new(view, values_of, values)
+                except TypeError:  # a value is a list or a map
+                    own = self._read(view, is_nested=is_nested)
+            found.append(self._on_page(own, metadata) if metadata else own)
+        return found
+
+    def _on_page(self, own: IdentityAttributes, metadata: Mapping[str, Any]) -> IdentityAttributes:
+        """Return attributes with page and browser metadata: for a shared page, the same object."""
+        ids = id(own), id(metadata)
+        known = self._on_pages.get(ids)
+        if known is not None:
+            return known[1]
+        found = own.on_page(metadata)
+        if type(metadata) is Page:
+            if len(self._on_pages) >= MAX_KNOWN:
+                self._on_pages.clear()
+            self._on_pages[ids] = own, found  # both are kept alive, so that their ids are not reused
+        return found
 
     def _new(self, view: View, values_of: ValuesOf, values: tuple[Any, ...]) -> IdentityAttributes:
         """Read what the attributes state, and keep it for other spans."""
@@ -210,7 +263,8 @@ class IdentityReader:
 def _values_of(names: tuple[str, ...]) -> ValuesOf | None:
     """Return what reads the attributes that state something about an identity; None if there are none."""
     found = [name for name in names if name in _STATING]
-    return itemgetter(*found, found[0]) if found else None  # with two names it returns a tuple
+    # With two or more names it returns a tuple.
+    return itemgetter(*(found if len(found) > 1 else found * 2)) if found else None
 
 
 def _is_short_text(value: object) -> bool:

@@ -33,6 +33,7 @@ from ..config import Config
 from . import routes, urls
 from .attribute_values import json_text
 from .caches import cache_short_texts
+from .identity_attributes import Page
 from .log_view import PAGE_VIEW_RECORD
 from .path_ids import mask_path
 from .record_view import CLIENT, PRODUCER, SERVER, View, text
@@ -133,21 +134,20 @@ def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool)
 
 
 def of_trace(view: View) -> dict[str, Any]:
-    """Return page and browser metadata for a span and everything below it.
+    """Return page and browser metadata for a span and everything below it: for a screen, the same object each time.
 
     A CLIENT or PRODUCER span can set only its screen: its host and user agent belong to the application's own requests.
     """
-    is_caller = view.kind is CLIENT or view.kind is PRODUCER
-    if not view.keys.has(_SCREENS if is_caller else _RELEVANT):
+    kind, keys = view.kind, view.keys
+    if kind is CLIENT or kind is PRODUCER:
+        return _of_caller(_scrubbed(view, SCREEN_NAMES) or "") if keys.has(_SCREENS) else {}
+    if not keys.has(_RELEVANT):
         return {}
-    if is_caller:
-        screen = _scrubbed(view, SCREEN_NAMES)
-        return {"pageId": _cut(screen), "title": _cut(screen)} if screen else {}
-    if view.kind is not SERVER and not view.keys.may_have(_BESIDE_SCREENS):
+    if kind is not SERVER and not keys.may_have(_BESIDE_SCREENS):
         return _of_screen(_scrubbed(view, SCREEN_NAMES) or "")
-    found = {key: _label(view, key, names) for key, names in view.keys.cached(_trace_keys)}
-    if view.keys.has(_OF_DOCUMENT):
-        document = None if view.kind is SERVER else _document_url(view)
+    found = {key: _label(view, key, names) for key, names in keys.cached(_trace_keys)}
+    if keys.has(_OF_DOCUMENT):
+        document = None if kind is SERVER else _document_url(view)
         found["pageUrl"] = view.redactor.url("page.url", document) if document else None
         found.update(_browser(view))
         found["domain"] = _domain(view)
@@ -158,8 +158,12 @@ def of_trace(view: View) -> dict[str, Any]:
 
 @cache_short_texts(1000, 1024)
 def _of_screen(screen: str) -> dict[str, Any]:
-    """Return the metadata of a screen, the same object for all spans on it."""
-    return {"title": _cut(screen), "pageId": _cut(screen)} if screen else {}
+    return Page({"title": _cut(screen), "pageId": _cut(screen)}) if screen else {}
+
+
+@cache_short_texts(1000, 1024)
+def _of_caller(screen: str) -> dict[str, Any]:
+    return Page({"pageId": _cut(screen), "title": _cut(screen)}) if screen else {}
 
 
 def _trace_keys(names: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
@@ -179,7 +183,8 @@ def page_id(view: View) -> str | None:
     route = routes.of_request(view)
     if route is not None:
         return route if route.startswith("/") else f"/{route}"
-    return _path(view.text(*TARGETS, *URLS))
+    target = view.text(*TARGETS, *URLS)
+    return mask_path(urls.path(target)) if target else None
 
 
 def _position(view: View) -> dict[str, Any]:
@@ -203,10 +208,6 @@ def _label(view: View, key: str, names: tuple[str, ...]) -> str | None:
         return _scrubbed(view, names)
     value = view.text(*names)
     return view.redactor.label(key, value) if value else None
-
-
-def _path(target: str | None) -> str | None:
-    return mask_path(urls.path(target)) if target else None
 
 
 def _document_url(view: View) -> str | None:
