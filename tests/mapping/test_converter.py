@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from unittest.mock import Mock
 
@@ -18,6 +19,7 @@ from opentelemetry.trace import SpanKind
 
 from otel_rum_exporter._attributes import USER_ATTRIBUTES
 from otel_rum_exporter._log import RateLimitedLog
+from otel_rum_exporter._receipt import Receipt
 from otel_rum_exporter.ledger import DropReason, Ledger
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.event_builder import EventBuilder
@@ -319,3 +321,29 @@ def test_times_in_another_unit_are_recognized_and_named(unit: int) -> None:
     assert times[2]["e"] == START_NS
     assert [note for note in notes if "milliseconds" in note and "'wrong'" in note]
     assert not [note for note in notes if "'right'" in note]
+
+
+def test_a_record_whose_resource_cannot_be_read_is_lost_alone() -> None:
+    """Not the records after it, which belong to the application of their own resource; it holds no receipt."""
+
+    class Broken:
+        @property
+        def attributes(self) -> Mapping[str, Any]:
+            raise ValueError("broken")
+
+    settled: list[bool] = []
+    receipt = Receipt(lambda: settled.append(True))
+    ledger = Ledger()
+    converter = Converter(make_config(), new_id=lambda: A, ledger=ledger, log=RateLimitedLog())
+    other = "00000000-aaaa-4bbb-8ccc-00000000000b"
+    spans = [make_span("a"), make_span("b"), make_span("c"), make_span("d", resource={"aws.rum.appmonitor.id": other})]
+    broken: Any = Broken()
+    spans[1]._resource = spans[2]._resource = broken
+    converted = converter.spans(spans, Moment(START_NS, 0), receipt)
+    found = {key.app_monitor.id: {event.type for event in events} for key, events in converted.events.items()}
+    assert found.pop(other) == {"d", f"{PREFIX}session_start_event"}
+    assert [*found.values()] == [{"a", f"{PREFIX}session_start_event"}]
+    assert ledger.snapshot().dropped[DropReason.UNMAPPABLE] == converted.records - 2 == 2
+    converted.release_receipts()
+    receipt.release()
+    assert settled == [True]

@@ -123,16 +123,16 @@ class Converter:
             try:
                 view = view_of(record, redactor, receipt)
                 page = of_trace(view)
-                if receipt is not None:
-                    receipt.hold()
+                if view.resource is not resource:
+                    group = read.setdefault(self._key(view.resource), [])
+                    resource = view.resource
+                if view.kind is SERVER:
+                    self._app_monitors.add_server(view.resource)
                 if view.has_other_clock:
                     self._log_other_clock(view)
-                if view.resource is not resource:
-                    resource = view.resource
-                    group = read.setdefault(self._key(resource), [])
+                if receipt is not None:
+                    receipt.hold()
                 group.append((view, page))
-                if view.kind is SERVER:
-                    self._app_monitors.add_server(resource)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 failed.append(Outcome(None, drops=[unmappable(getattr(record, "name", ""), error, kind)]))
         return read, failed
