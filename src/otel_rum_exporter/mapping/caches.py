@@ -15,7 +15,7 @@ class BoundedDict(dict[K, V]):
     """A dict that shares its bound with a group: after each `trim` they have at most `max_size` entries together.
 
     `trim` removes the oldest entries of the largest dict, and a sixteenth of the bound more, so that it is seldom
-    needed. An OrderedDict takes three times as long to add an entry. Not thread-safe.
+    needed. An OrderedDict takes longer to add an entry. Not thread-safe.
     """
 
     def __init__(self, max_size: int, group: Mapping[int, BoundedDict[Any, Any]] | None = None) -> None:
@@ -67,7 +67,8 @@ class Caches:
 class ObjectCache(Generic[K, T]):
     """Results of a function by the identity of its argument, for objects that are costly to hash.
 
-    It keeps the objects alive, so that an id is never reused. Cleared when it is full. Not thread-safe.
+    It keeps the objects alive, so that an id is never reused. Cleared when it is full. Thread-safe: each step is one
+    operation of a dict.
     """
 
     def __init__(self, compute: Callable[[K], T], max_size: int) -> None:

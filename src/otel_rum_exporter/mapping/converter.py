@@ -14,7 +14,7 @@ from .._log import RateLimitedLog
 from .._receipt import Receipt
 from ..config import Config
 from ..ledger import Ledger, Record, Tally
-from ..rum.batch import Events
+from ..rum.batch import BatchKey, Events
 from ..rum.event import RumEvent
 from . import metadata
 from .app_monitor import AppMonitorResolver
@@ -118,7 +118,7 @@ class Converter:
         """Return the views of records, and the outcomes of those that cannot be read."""
         read: dict[str | None, list[tuple[View, Mapping[str, Any]]]] = {}
         failed: list[Outcome] = []
-        redactor, of_trace, resource, group = self._redactor, metadata.of_trace, None, []
+        redactor, of_trace, resource, server, group = self._redactor, metadata.of_trace, None, None, []
         for record in records:
             try:
                 view = view_of(record, redactor, receipt)
@@ -126,8 +126,9 @@ class Converter:
                 if view.resource is not resource:
                     group = read.setdefault(self._key(view.resource), [])
                     resource = view.resource
-                if view.kind is SERVER:
-                    self._app_monitors.add_server(view.resource)
+                if view.kind is SERVER and server is not resource:
+                    server = resource
+                    self._app_monitors.add_server(server)
                 if view.has_other_clock:
                     self._log_other_clock(view)
                 if receipt is not None:
@@ -178,8 +179,10 @@ class Converter:
         self, application: Application, pairs: list[tuple[View, Identity]], now_ns: int, converted: Converted
     ) -> None:
         """Convert records with their identities, and remove them from the list."""
-        builder, sessions = self._builder, dict[int, Session]()
-        last_key, group, keeps_outcomes = None, list[RumEvent](), self._keeps_outcomes
+        builder, keeps_outcomes = self._builder, self._keeps_outcomes
+        sessions: dict[int, Session] = {}
+        last_key: BatchKey | None = None
+        group: list[RumEvent] = []
         converted.records += len(pairs)
         pairs.reverse()
         while pairs:
@@ -189,11 +192,12 @@ class Converter:
                 if session is None or session.resource is not view.resource:
                     session = sessions[id(identity)] = builder.session(application, identity, view.resource)
                 before = self._provisional.get(id(view)) if self._provisional else None
-                outcome_of = builder.mapped if session.decision.rate else builder.not_sampled
-                outcome = outcome_of(session, view, now_ns, before)
+                convert = builder.mapped if session.decision.rate else builder.not_sampled
+                outcome = convert(session, view, now_ns, before)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 outcome = Outcome(view, drops=[unmappable(view.name, error, kind_of(view))])
             _, _, _, key, events, left_out, drops = outcome
+            # The usual outcome: events for the same request as those before, and nothing else to count.
             if key is last_key and not (left_out or drops or keeps_outcomes or view.receipt):
                 group.extend(events)
             else:

@@ -20,6 +20,7 @@ from .app_monitor import Resolution
 from .caches import ObjectCache
 from .events import session_start
 from .identity import Identity
+from .identity_attributes import Page
 from .metadata import custom, dropped_counts
 from .record_view import EARLIEST_EPOCH_NS, View
 from .sampling import is_error, with_rate
@@ -42,7 +43,7 @@ class EventBuilder:
         self._has_custom = bool(config.metadata_attributes)
         self._room = MAX_METADATA_ATTRIBUTES - len(config.metadata_attributes)
         self._last: tuple[Mapping[str, Any], str] = ({}, "{}")
-        self._shared = ObjectCache(_json, MAX_PAGES).of
+        self._of_page = ObjectCache(_json, MAX_PAGES).of
 
     def events(
         self,
@@ -106,7 +107,7 @@ class EventBuilder:
             found = {**found, **dict(itertools.islice(additional.items(), room))}
         # Many spans in a row have the metadata of one page.
         if found is not self._last[0]:
-            self._last = found, self._shared(found) if found is identity.metadata else _json(found)
+            self._last = found, self._of_page(found) if type(found) is Page else _json(found)
         return self._last[1]
 
 

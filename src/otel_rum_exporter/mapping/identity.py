@@ -6,10 +6,8 @@ They come from its own attributes, else its ancestors', else its trace's, else i
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import gt
 from typing import Any, NamedTuple
 
 from .._served import is_instrumentation
@@ -89,6 +87,7 @@ class Identities:
         lacks those that are pending from now on.
         """
         resolved: list[Resolved] = []
+        self._below.clear()
         ended, traces, pages, below = self._ended, self._traces, self._pages, self._below
         awaiting: list[tuple[SpanKey, View, IdentityAttributes]] = []
         arrived: Collection[SpanKey | None] = ()
@@ -104,7 +103,8 @@ class Identities:
                     below.setdefault(parent, []).append((view, attributes))
                     continue
             elif identity is not None and key is not None and view.trace_id not in traces:
-                # A root span with attributes that were seen before: `_resolve` would do the same in twice the time.
+                # A root span with attributes that were seen before. Only shared attributes have an identity, so that
+                # their page is a `Page`, and a request served has none: `_resolve` would do the same.
                 metadata = attributes.metadata
                 if metadata:
                     pages.pop(identity.session_id, None)
@@ -164,10 +164,7 @@ class Identities:
         self._traces.trim()
         self._pages.trim()
         self._identities.trim()
-        ends = [view.end_ns for view, _ in resolved]
-        if any(map(gt, ends, itertools.islice(ends, 1, None))):
-            # A key that is a function in Python takes twice as long.
-            return [resolved[place] for place in sorted(range(len(ends)), key=ends.__getitem__)]
+        resolved.sort(key=_end_ns)
         return resolved
 
     def _next_expired(self, now: Moment) -> SpanKey | None:
@@ -271,3 +268,7 @@ def _is_request_below(view: View) -> bool:
     OTLP of other languages may lack the flag that distinguishes a parent of the process from a remote one.
     """
     return view.kind is SERVER and not view.is_local_root and is_instrumentation(view.scope_name)
+
+
+def _end_ns(resolved: Resolved) -> int:
+    return resolved[0].end_ns

@@ -84,7 +84,7 @@ def is_aws_call(view: SpanView, config: Config) -> bool:
 
 
 def are_steps(_: AttributeKeys, config: Config) -> Callable[[SpanView], bool]:
-    """Return whether spans are a library's own steps."""
+    """Return a test whether a span is a library's own step."""
     return (lambda view: is_step(view, config)) if config.custom_events == "application" else never
 
 

@@ -140,7 +140,7 @@ def of_trace(view: View) -> dict[str, Any]:
     """
     kind, keys = view.kind, view.keys
     if kind is CLIENT or kind is PRODUCER:
-        return _of_caller(_scrubbed(view, SCREEN_NAMES) or "") if keys.has(_SCREENS) else {}
+        return _of_screen(_scrubbed(view, SCREEN_NAMES) or "") if keys.has(_SCREENS) else {}
     if not keys.has(_RELEVANT):
         return {}
     if kind is not SERVER and not keys.may_have(_BESIDE_SCREENS):
@@ -159,11 +159,6 @@ def of_trace(view: View) -> dict[str, Any]:
 @cache_short_texts(1000, 1024)
 def _of_screen(screen: str) -> dict[str, Any]:
     return Page({"title": _cut(screen), "pageId": _cut(screen)}) if screen else {}
-
-
-@cache_short_texts(1000, 1024)
-def _of_caller(screen: str) -> dict[str, Any]:
-    return Page({"pageId": _cut(screen), "title": _cut(screen)}) if screen else {}
 
 
 def _trace_keys(names: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:

@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
 outcome_of: Callable[
     [tuple[View, Identity, Rule[Any], BatchKey | None, Sequence[RumEvent], str | None, Sequence[Drop]]], Outcome
 ] = partial(tuple.__new__, Outcome)
-"""Return the outcome of its members. A call of the class takes four times as long."""
+"""Return the outcome of its members. A call of the class takes 2,900 instructions, this 750."""
 
 
 class Converted:
@@ -69,7 +69,7 @@ class Converted:
         self._held: list[Receipt] = []
 
     def add(self, outcome: Outcome) -> list[RumEvent]:
-        """Add the outcome of a record, and return the list that its events were added to."""
+        """Add the outcome of a record, and return the list that its events were added to: a new one if it has none."""
         view, _, _, key, events, left_out, drops = outcome
         group: list[RumEvent] = [] if key is None or not events else self.events.setdefault(key, [])
         group.extend(events)

@@ -184,7 +184,7 @@ class View:
 
 
 def texts(keys: AttributeKeys, names: Sequence[str]) -> Callable[[View], str | None]:
-    """Return a function as `View.text` of the named attributes, for records with these attribute names."""
+    """Return a function that returns `View.text` of the named attributes, for records with these attribute names."""
     present = keys.among(names)
     if not present:
         return _no_text
@@ -206,7 +206,7 @@ def _no_text(_: View) -> None:
 
 
 def numbers(keys: AttributeKeys, names: Sequence[str]) -> Callable[[View], float | None]:
-    """Return a function as `View.number` of the named attributes, for records with these attribute names."""
+    """Return a function that returns `View.number` of the named attributes, for records with these attribute names."""
     present = keys.among(names)
     if len(present) != 1:
         return lambda view: number(view.attributes, *present)

@@ -45,7 +45,7 @@ class RecordedException:
             raised = None if kind else raised_of(stack)
             if raised is not None:
                 own_type, kind, message = raised[0], raised[0], message or raised[1]
-        # A call of the class takes four times as long.
+        # A call of the class takes longer.
         made = cls.__new__(cls)
         made.own_type = own_type
         made.type = kind

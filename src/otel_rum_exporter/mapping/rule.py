@@ -53,7 +53,7 @@ def never(_view: View) -> bool:
 class Plan(Generic[V, T]):
     """A function of records, made by `of` for each attribute-key set under settings.
 
-    A plan reads usual values directly, and leaves all others to the function of any record.
+    It reads usual values directly, and calls the general function for all other values.
     """
 
     of: Callable[[AttributeKeys, Config], Callable[[V], T]]

@@ -53,7 +53,10 @@ class SpanLink(Protocol):
 
 
 class Span(Protocol):
-    """A finished span: the part of `opentelemetry.sdk.trace.ReadableSpan` that RUM can use."""
+    """A finished span: the part of `opentelemetry.sdk.trace.ReadableSpan` that RUM can use.
+
+    Its trace id has at most 128 bits, its span id 64.
+    """
 
     @property
     def name(self) -> str: ...

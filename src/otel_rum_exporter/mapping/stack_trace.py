@@ -63,8 +63,8 @@ _SOURCES = (
 )
 _FORMS = (
     # JavaScript, evaluated: `at eval (eval at f (/srv/app.js:4:2), <anonymous>:1:1)`, `f@/app.js line 4 > eval:1:1`
-    (r"\(eval at [^()]*\((?P<file>[^()]+):(?P<line>\d{1,9}):(?P<column>\d{1,9})\)"),
-    (r"@(?P<file>\S+) line (?P<line>\d{1,9}) > \w"),
+    r"\(eval at [^()]*\((?P<file>[^()]+):(?P<line>\d{1,9}):(?P<column>\d{1,9})\)",
+    r"@(?P<file>\S+) line (?P<line>\d{1,9}) > \w",
     # JavaScript in parentheses: `at f (/srv/app.js:4:2)`, `(address at index.android.bundle:1:2)`
     # Next.js has folders in parentheses: `at f (webpack-internal:///(rsc)/./app/(shop)/page.tsx:4:2)`
     (
@@ -72,23 +72,23 @@ _FORMS = (
         r":(?P<column>\d{1,9})\)\s*$"
     ),
     # JavaScript without: `f@https://a.example/app.js:1:20`, `at C:\app.js:4:2`; a package may be `/npm/jquery@3.7.1/`
-    (r"(?:^[^@:]*@|^|\s)(?P<file>[^\s()]+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})\s*$"),
+    r"(?:^[^@:]*@|^|\s)(?P<file>[^\s()]+?):(?P<line>\d{1,9}):(?P<column>\d{1,9})\s*$",
     # The JVM, OpenTelemetry's form of PHP: `at com.shop.Cart.total(Cart.kt:42)`, obfuscated `at a.b(SourceFile:42)`
-    (r"^\s*at (?:\S+/)?(?P<function>[^\s()/]+) ?\((?P<file>(?:[A-Za-z]:)?[^\s():]+):(?P<line>\d{1,9})\)"),
+    r"^\s*at (?:\S+/)?(?P<function>[^\s()/]+) ?\((?P<file>(?:[A-Za-z]:)?[^\s():]+):(?P<line>\d{1,9})\)",
     # .NET, in several languages: `at Shop.Cart.Total() in /src/Cart.cs:line 42`
-    (r"^\s*\S+ (?P<function>\S.*?\)) \w+ (?P<file>\S.*):\w{1,12} (?P<line>\d{1,9})\.?\s*$"),
+    r"^\s*\S+ (?P<function>\S.*?\)) \w+ (?P<file>\S.*):\w{1,12} (?P<line>\d{1,9})\.?\s*$",
     # Mono and Unity: `at Shop.Cart.Total (Int32 n) [0x00012] in /src/Cart.cs:42`, `Cart.Total () (at Cart.cs:42)`
-    (r"^\s*(?:at )?(?P<function>\S+) \([^()]*\) (?:\[0x\w+\] in |\(at )(?P<file>[^<>()]+):(?P<line>\d{1,9})\)?\s*$"),
+    r"^\s*(?:at )?(?P<function>\S+) \([^()]*\) (?:\[0x\w+\] in |\(at )(?P<file>[^<>()]+):(?P<line>\d{1,9})\)?\s*$",
     # PHP: `#0 /srv/cart.php(42): Cart->total()`, `Exception: no in /srv/cart.php:42`, `in /srv/cart.php on line 42`
-    (r"^#\d+ (?P<file>/\S+|[A-Za-z]:\S+)\((?P<line>\d{1,9})\): "),
-    (r"\bin (?P<file>\S+\.\w{1,5}) on line (?P<line>\d{1,9})\s*$"),
+    r"^#\d+ (?P<file>/\S+|[A-Za-z]:\S+)\((?P<line>\d{1,9})\): ",
+    r"\bin (?P<file>\S+\.\w{1,5}) on line (?P<line>\d{1,9})\s*$",
     # Perl: `no at /srv/Cart.pm line 42.`, `Cart::total(1) called at app.pl line 9`
-    (r"\bat (?P<file>[^\s()]+\.(?:p[lm]|psgi|cgi|t)) line (?P<line>\d{1,9})(?=[.,\s]|$)"),
+    r"\bat (?P<file>[^\s()]+\.(?:p[lm]|psgi|cgi|t)) line (?P<line>\d{1,9})(?=[.,\s]|$)",
     # Swift, Erlang, OCaml: `Fatal error: no: file Shop/Cart.swift, line 42`, `(src/cart.erl, line 42)`
-    (r"(?:\bfile |\()\"?(?P<file>[^\s\"()]+\.\w{1,6})\"?, line (?P<line>\d{1,9})"),
+    r"(?:\bfile |\()\"?(?P<file>[^\s\"()]+\.\w{1,6})\"?, line (?P<line>\d{1,9})",
     (r'\{file,"(?P<file>[^"]+)"\},\{line,(?P<line>\d{1,9})\}'),
     # Elixir, with the application of the frame: `(shop 0.1.0) lib/shop/cart.ex:42: Shop.Cart.total/1`
-    (r"^\s*\((?P<function>\w+)[^()]*\) (?P<file>[^\s():]+\.(?:ex|exs|erl)):(?P<line>\d{1,9}):"),
+    r"^\s*\((?P<function>\w+)[^()]*\) (?P<file>[^\s():]+\.(?:ex|exs|erl)):(?P<line>\d{1,9}):",
     # Ruby, Go, Swift, Rust, Lua: a source file and a line
     (
         rf"(?:^|[\s(])(?P<file>(?:[A-Za-z]:)?[^\s():]+\.(?:{_SOURCES}))"
@@ -129,15 +129,15 @@ _RAISED = re.compile(r"([A-Za-z_][\w.]{0,200})(?:: (.*))?$")
 _HEAD = re.compile(r"(?:Uncaught |Exception in thread [^\n]{1,80}? )?([A-Za-z_$][\w.$]{0,200}): ([^\n]{0,1000})\n")
 _HEAD_FORMS = (
     # Elixir: `** (KeyError) no key`
-    (r"\*\* \((?P<type>[\w.]{1,200})\) (?P<message>.*)"),
+    r"\*\* \((?P<type>[\w.]{1,200})\) (?P<message>.*)",
     # Monolog: `[object] (RuntimeException(code: 0): no item at /srv/Cart.php:42)`
-    (r"\((?P<type>[\w\\]{1,200})\(code: \S{1,20}\): (?P<message>.*?) at \S+:\d+\)"),
+    r"\((?P<type>[\w\\]{1,200})\(code: \S{1,20}\): (?P<message>.*?) at \S+:\d+\)",
     # Ruby: `/srv/cart.rb:42:in 'total': no item (KeyError)`, Rails: `KeyError (no item):`
-    (r":in [`'].{0,200}': (?P<message>.*) \((?P<type>[A-Z][\w:]{0,200})\)$"),
-    (r"^(?P<type>[A-Z][\w:]{0,200}) \((?P<message>.*)\):?$"),
+    r":in [`'].{0,200}': (?P<message>.*) \((?P<type>[A-Z][\w:]{0,200})\)$",
+    r"^(?P<type>[A-Z][\w:]{0,200}) \((?P<message>.*)\):?$",
     # Go: `panic: no item`; Rust: `thread 'main' panicked at src/cart.rs:42:9:`
-    (r"^(?P<type>panic): (?P<message>.*)"),
-    (r"^thread '.{0,200}' (?P<type>panicked)(?P<message>) at "),
+    r"^(?P<type>panic): (?P<message>.*)",
+    r"^thread '.{0,200}' (?P<type>panicked)(?P<message>) at ",
     # JavaScript, the JVM, .NET, PHP, also after what a logger wrote: `TypeError: no item`
     (
         r"(?:^|[\s>])(?P<type>(?:[\w$]{1,80}[.\\]){1,20}[A-Z][\w$]{0,160}"

@@ -68,9 +68,9 @@ def exported(url: str, allowed_parameters: Collection[str] = ()) -> str:
 
 
 def exported_plain(url: str) -> tuple[str, str] | None:
-    """Return the same of a URL in ASCII whose parts have no secret, as nearly all, and its last segment, unmasked.
+    """Return what `exported` returns, and the last segment unmasked.
 
-    None for any other.
+    None unless the URL is ASCII and none of its parts may be a secret; nearly all are such.
     """
     if not url.isascii():
         return None

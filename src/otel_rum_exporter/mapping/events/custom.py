@@ -101,7 +101,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def span_events(keys: AttributeKeys, config: Config) -> Callable[[SpanView], Sequence[EventDraft]]:
-    """Return what makes the custom event of a span, if custom events are enabled."""
+    """Return a function that returns the custom event of a span, if custom events are enabled."""
     if config.custom_events == "none":
         return lambda _: ()
     has_work = keys.may_have(_OF_WORK)

@@ -173,7 +173,7 @@ def _is_always_error(kind: str) -> bool:
 def is_usual_error(view: View, kind: str, message: str) -> bool:
     """Return whether an exception is an error by its type alone: neither an answer, nor a cancellation, nor a group.
 
-    Nearly all exceptions are, and one look-up decides it. What a request served answers is decided by `is_answer`.
+    Nearly all exceptions are, and one look-up decides it. False for requests served: `is_answer` decides there.
     """
     return _is_always_error(kind) and view.kind is not SERVER and not message.startswith(_NEXT)
 

@@ -26,7 +26,7 @@ from ...rum.event import EventDraft, draft_of
 from ...rum.truncation import cut
 from .. import urls
 from ..attribute_keys import AttributeKeys
-from ..attribute_values import json_text
+from ..attribute_values import MAX_SAFE_INTEGER, json_text
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
 from ..log_view import LogView
 from ..record_view import SERVER, View, texts
@@ -44,8 +44,7 @@ HTTP_EVENT = "com.amazon.rum.http_event"
 
 MAX_ERROR_STACK_CHARS = 1000
 
-FAILED, MAX_STATUS = 400, 1000
-"""The least status of a failed request, and what no status reaches."""
+FIRST_FAILED_STATUS = 400
 
 _TYPE_BEFORE_MESSAGE = re.compile(r"[A-Za-z_][\w.]{0,200}(?=: )")
 """The exception's type at the start of a status description that the SDK sets for an unhandled exception."""
@@ -95,23 +94,25 @@ HTTP_FIELDS = (
 
 
 def are_requests(keys: AttributeKeys, _: Config) -> Callable[[View], object]:
-    """Return whether spans are HTTP requests: they have a method."""
+    """Return a test whether a span is an HTTP request: it has a method."""
     return texts(keys, METHODS)
 
 
 def are_own_traffic(keys: AttributeKeys, _: Config) -> Callable[[View], bool]:
-    """Return whether CLIENT spans are requests to RUM itself, from any code in the process."""
+    """Return a test whether a CLIENT span is a request to RUM itself, from any code in the process."""
     name = keys.only((*OWN_TRAFFIC,))
     if name not in URLS:
         return is_own_traffic
 
     def is_own(view: View) -> bool:
         target = view.attributes.get(name)
-        if not isinstance(target, str) or ("/appmonitors/" not in target and "dataplane.rum" not in target):
-            return False
-        return is_own_traffic(view)
+        return isinstance(target, str) and _may_be_rum(target) and is_own_traffic(view)
 
     return is_own
+
+
+def _may_be_rum(target: str) -> bool:
+    return "/appmonitors/" in target or "dataplane.rum" in target
 
 
 def is_own_traffic(view: View) -> bool:
@@ -119,7 +120,7 @@ def is_own_traffic(view: View) -> bool:
     if view.attributes.get(_SERVICE) == "RUM" or view.attributes.get(_OPERATION) == "PutRumEvents":
         return True
     target = view.text(*URLS)
-    if target is None:
+    if target is None or not _may_be_rum(target):
         return False
     host = urls.hostname(target) or ""
     return host.startswith("dataplane.rum") or bool(_OWN_PATH.fullmatch(urls.path(target)))
@@ -131,7 +132,7 @@ def is_within_span(view: LogView, _: Config) -> bool:
 
 
 def requests_made(keys: AttributeKeys, config: Config) -> Callable[[SpanView], list[EventDraft]]:
-    """Return what makes the resource event of a request made, and its `http_event` if the settings ask for it."""
+    """Return a function that returns the resource event of a request made, and its `http_event` if it is wanted."""
     resource_of = performance_resource.requests(keys, config)
     status_name = keys.only(STATUSES)
     are_all, are_failed = config.http_events == "all", config.http_events == "failed"
@@ -139,8 +140,8 @@ def requests_made(keys: AttributeKeys, config: Config) -> Callable[[SpanView], l
     def events(view: SpanView) -> list[EventDraft]:
         made = [resource_of(view)]
         code: Any = view.attributes.get(status_name)  # type: ignore[arg-type] # None is the name of no attribute
-        is_usual = type(code) is int and 0 < code < MAX_STATUS
-        if are_all or (are_failed and (code >= FAILED if is_usual else has_failed(view))):
+        is_usual = type(code) is int and 0 < code <= MAX_SAFE_INTEGER
+        if are_all or (are_failed and (code >= FIRST_FAILED_STATUS if is_usual else has_failed(view))):
             made.append(_http_event(view, config))
         return made
 
@@ -161,7 +162,7 @@ def has_failed(view: SpanView) -> bool:
     """
     code = view.status()
     if code and code > 0:
-        return code >= FAILED
+        return code >= FIRST_FAILED_STATUS
     outcome = view.span.status.status_code
     return outcome is StatusCode.ERROR if view.kind is SERVER else outcome is not StatusCode.OK
 

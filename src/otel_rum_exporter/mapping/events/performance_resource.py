@@ -64,7 +64,7 @@ _TYPE_OF_EXTENSION = {extension: name for name, extensions in FILE_TYPES.items()
 
 
 def requests(keys: AttributeKeys, config: Config) -> Callable[[SpanView], EventDraft]:
-    """Return what makes the resource event of an HTTP request made, with its timings if a browser made it."""
+    """Return a function that returns the resource event of an HTTP request made, with a browser's timings."""
     is_usual = not config.url_query_parameters and not callable(config.redaction)
     url_name = keys.only(URLS) if is_usual else None
     sizes = keys.among(TRANSFER_SIZES)
