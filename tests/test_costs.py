@@ -34,7 +34,8 @@ from tests.spans import make_span
 NOW = Moment(EPOCH_NS + 10**12, 0)
 BATCH = 512
 SPANS = 4 * BATCH
-MAX_CALLS = 90
+MAX_CALLS = 80
+MAX_DECODING_CALLS = 80
 
 
 def _conversion() -> Converter:
@@ -84,10 +85,10 @@ def test_a_span_costs_few_calls() -> None:
 
 
 @pytest.mark.parametrize(("written", "decode"), [(in_protobuf, decode_protobuf), (in_json, decode_json)])
-def test_a_span_that_is_decoded_first_costs_at_most_twice(
+def test_decoding_a_span_costs_few_calls(
     written: Callable[[list[ReadableSpan]], bytes], decode: Callable[[bytes, Signal], DecodeResult]
 ) -> None:
-    """The calls of the gateway for a span are compared with those of the exporter."""
+    """The calls that the gateway makes for a span in addition to those of the exporter."""
     made = spans(2 * BATCH)
     first, second = (written(made[start : start + BATCH]) for start in (0, BATCH))
     exported, received = _conversion(), _conversion()
@@ -97,7 +98,7 @@ def test_a_span_that_is_decoded_first_costs_at_most_twice(
     def receive() -> None:
         received.spans(decode(second, Signal.TRACES).spans, NOW)
 
-    assert _calls(receive) < 2 * _calls(lambda: exported.spans(made[BATCH:], NOW))
+    assert _calls(receive) - _calls(lambda: exported.spans(made[BATCH:], NOW)) < MAX_DECODING_CALLS * BATCH
 
 
 def test_nothing_that_is_remembered_makes_the_next_span_dearer() -> None:

@@ -134,6 +134,15 @@ def test_spans_that_repeat_their_ancestor_share_its_attributes(own: IdentityAttr
     assert (own.completed_by(above) is above) is is_repeated
 
 
+def test_spans_with_the_same_ids_share_their_attributes_whatever_else_they_state() -> None:
+    """So that after a change of the page, their identity is made once."""
+    reader = IdentityReader(hash_key=b"key", has_enduser_id=False)
+    ids = {"session.id": "s", "user.id": "u"}
+    views = [SpanView.of(make_span(attributes={**more, **ids})) for more in ({}, {"a": 1}, {"a": 1, "b": [2]})]
+    first, *others = reader.of_views([(view, {}) for view in views])
+    assert all(one is first for one in others)
+
+
 @pytest.mark.parametrize("value", [42, 42.0, "42"])
 def test_a_number_is_an_id_in_any_encoding(value: object) -> None:
     """Applications set `user.id` to the key of a table; exporters send integers also as doubles."""

@@ -46,9 +46,11 @@ class Application:
 
     def is_started(self, session_id: str) -> bool:
         """Return whether a session was started in RUM, and remember it for longer."""
-        if session_id not in self._started_sessions:
+        started = self._started_sessions
+        if session_id not in started:
             return False
-        self._started_sessions.move_to_end(session_id)
+        del started[session_id]
+        started[session_id] = None  # the newest now
         return True
 
     def start(self, session_id: str) -> None:

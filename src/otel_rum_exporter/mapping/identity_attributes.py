@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MAX_UUIDS = 10_000
 MAX_KNOWN = 10_000
 MAX_RESOURCES = 1000
+MAX_GETTERS = 128
 
 MAX_INHERITED_CHARS = 1024
 """Longer page metadata is inherited as the page alone: it is kept for descendants, and clients choose its size."""
@@ -263,9 +264,14 @@ class IdentityReader:
 
 def _values_of(names: tuple[str, ...]) -> ValuesOf | None:
     """Return what reads the attributes that state something about an identity; None if there are none."""
-    found = [name for name in names if name in _STATING]
-    # With two or more names it returns a tuple.
-    return itemgetter(*(found if len(found) > 1 else found * 2)) if found else None
+    found = tuple(name for name in names if name in _STATING)
+    return _getter(found) if found else None
+
+
+@lru_cache(maxsize=MAX_GETTERS)
+def _getter(names: tuple[str, ...]) -> ValuesOf:
+    """Return the same object for all key sets with these names, so that their records share what the values state."""
+    return itemgetter(*(names if len(names) > 1 else names * 2))  # with two or more names it returns a tuple
 
 
 def _is_short_text(value: object) -> bool:

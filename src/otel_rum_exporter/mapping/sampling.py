@@ -131,9 +131,9 @@ class SessionSampler:
         fixed_rate = 1.0 if identity.is_sampled else sampling.fixed_rate
         if fixed_rate < 1 and not is_sampled(session_id, fixed_rate):
             return sampling.not_sampled
-        decision = self._sent.get(session_id)
+        decision = self._sent.pop(session_id, None)
         if decision is not None:
-            self._sent.move_to_end(session_id)
+            self._sent[session_id] = decision  # the newest now
             return decision
         rate = fixed_rate * sampling.budget_rate
         if not sampling.recent.is_empty and sampling.recent.has(self._application, session_id):
