@@ -57,7 +57,7 @@ KIB = 1024
 TEXT_CACHES = [
     *[(256, 300)] * 3,  # types of exceptions
     *[(1000, 256)] * 3,  # scopes; paths of health checks, of people and of programs
-    *[(1000, 1024)] * 8,  # types of events, routes, names, labels; browsers and monitors; screens, those of requests
+    *[(1000, 1024)] * 7,  # types of events, routes, names, labels; browsers and monitors; screens
     (1024, 256),  # names of attributes
     *[(2048, 160)] * 2,  # values of attributes and other texts
     *[(4096, 128)] * 3,  # segments of paths and of URLs
