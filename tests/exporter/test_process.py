@@ -226,6 +226,9 @@ def work():
     provider.get_tracer("app").start_span("work").end()
     os._exit(0)
 
+# The first export imports boto3, which on a busy machine takes longer than an export waits.
+provider.get_tracer("app").start_span("first").end()
+assert exporter.force_flush(60_000)
 threading.Thread(target=work).start()
 """
     run([sys.executable, "-c", code], environment())
