@@ -75,8 +75,7 @@ def main() -> None:
     for number, config in enumerate(CONFIGS):
         old, new = (_run(checkout, number, options) for checkout in (options.old, options.new))
         counts.update(value["type"] for key, value in old.items() if key != "ledger")
-        # As text, because 1, 1.0 and True are equal.
-        differing = [key for key in {**old, **new} if json.dumps(old.get(key)) != json.dumps(new.get(key))]
+        differing = [key for key in {**old, **new} if _text(old.get(key)) != _text(new.get(key))]
         differences += len(differing)
         print(f"{config}: {len(old) - 1} events, {len(differing)} differences")
         for key in differing[:SHOWN_DIFFERENCES]:
@@ -84,6 +83,11 @@ def main() -> None:
     print(*(f"{count:6} {name}" for name, count in counts.most_common()), sep="\n")
     print(f"{counts.total()} events compared, {differences} differences")
     raise SystemExit(1 if differences else 0)
+
+
+def _text(event: object) -> str:
+    """Return an event as text, because 1, 1.0 and True are equal; the members of objects have no order."""
+    return json.dumps(event, sort_keys=True)
 
 
 def _run(checkout: Path, number: int, options: argparse.Namespace) -> dict[str, Any]:

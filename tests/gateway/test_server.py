@@ -219,8 +219,8 @@ def test_grpc_messages_stay_within_the_memory_limit(start: Callable[..., Gateway
     for channel in channels:
         channel.close()
     assert codes == {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE}
-    # Four of them, and copies that gRPC and the allocator keep for some time.
-    assert _peak_bytes(process.pid) - before < 14 * largest
+    # Four of them, and copies that gRPC and the allocator keep for some time: 11 to 14 times the size. All would be 24.
+    assert _peak_bytes(process.pid) - before < 18 * largest
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
