@@ -15,6 +15,7 @@ import orjson
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_rum_exporter.config import Config
+from otel_rum_exporter.mapping.events.http_event import xray_trace_id
 from otel_rum_exporter.mapping.mapper import Mapper
 from otel_rum_exporter.mapping.metadata import of_trace
 from otel_rum_exporter.mapping.span_view import SpanView
@@ -283,6 +284,9 @@ def leaks(case: Case, mapper: Mapper | None = None) -> bool:
     view = SpanView.of(case.span)
     sent = orjson.dumps([[draft.type, draft.details] for draft in (mapper or _mapper()).map(view)[1]]).decode()
     sent += orjson.dumps(of_trace(view)).decode()
+    # A short number can be among the digits of the span's own ids, which depend on the tests before.
+    for own_id in (view.trace_id, xray_trace_id(view.trace_id), view.span_id):
+        sent = sent.replace(own_id, "")
     return any(part in sent for part in case.parts)
 
 
