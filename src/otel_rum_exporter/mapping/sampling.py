@@ -15,7 +15,7 @@ from ..config import Config
 from ..ledger import DropReason
 from ..rum.event import EventDraft
 from .caches import BoundedDict, Caches
-from .events.http_event import HTTP_EVENT
+from .events.http_event import FIRST_FAILED_STATUS, HTTP_EVENT
 from .events.js_error import JS_ERROR_EVENT
 from .identity import Identity
 from .outcome import Drop, Outcome, kind_of
@@ -36,7 +36,6 @@ RATE_KEY = "session_sample_rate"
 """Custom metadata of events whose session was sampled: one stands for 1 / rate."""
 
 RATE_DIGITS = 4
-FAILED_STATUS = 400
 
 
 def is_sampled(session_id: str, rate: float) -> bool:
@@ -152,7 +151,7 @@ def is_error(draft: EventDraft) -> bool:
     if draft.type != HTTP_EVENT:
         return draft.type == JS_ERROR_EVENT
     response = draft.details.get("response")
-    return not isinstance(response, dict) or response.get("status", 0) >= FAILED_STATUS
+    return not isinstance(response, dict) or response.get("status", 0) >= FIRST_FAILED_STATUS
 
 
 def with_rate(metadata: str, rate: float) -> str:

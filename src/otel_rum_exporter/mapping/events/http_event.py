@@ -16,11 +16,7 @@ from typing import Any
 
 from opentelemetry.trace import StatusCode
 
-from ..._attributes import (
-    METHODS,
-    STATUSES,
-    URLS,
-)
+from ..._attributes import METHODS, STATUSES, URLS
 from ...config import Config
 from ...rum.event import EventDraft, draft_of
 from ...rum.truncation import cut
