@@ -151,7 +151,7 @@ def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
 
 
 def page_views(keys: AttributeKeys, config: Config) -> Callable[[View], Sequence[EventDraft]]:
-    """Return a function as `page_view`, for records with these attribute names."""
+    """Return a function that returns the same as `page_view`, for records with these attribute names."""
     if config.page_views == "none" or keys.may_have(_OF_VISIT):
         return lambda view: page_view(view, config)
     screen_of = texts(keys, SCREEN_NAMES)
