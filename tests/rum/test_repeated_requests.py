@@ -195,6 +195,24 @@ def test_a_later_error_is_the_error_of_the_whole_call(status: int, code: str) ->
         transport.close()
 
 
+def test_a_later_error_has_the_members_of_the_whole_call() -> None:
+    """Those of RUM's model, too."""
+    with LocalRum() as rum:
+        client: Any = client_module.build_client(make_config(endpoint=rum.url, signing="none"))
+        requests = RepeatedRequests(client, is_compressed=True)
+        errors = []
+        for _ in range(2):
+            rum.answer(429, error_type="ThrottlingException", retry_after_seconds=7, message="reason")
+            with pytest.raises(client.exceptions.ThrottlingException) as caught:
+                requests.put("a", b"{}")
+            errors.append(caught.value)
+        client.close()
+    first, second = errors
+    assert {**first.response, "ResponseMetadata": None} == {**second.response, "ResponseMetadata": None}
+    assert first.operation_name == second.operation_name
+    assert second.response["ResponseMetadata"].keys() <= first.response["ResponseMetadata"].keys()
+
+
 def test_each_address_has_a_pool_of_connections() -> None:
     """A connection to one host sends nothing to another."""
     client: Any = client_module.build_client(make_config(region="eu-central-1"))

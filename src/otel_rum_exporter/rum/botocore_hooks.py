@@ -23,6 +23,9 @@ FINISHED_BODY = "otel_rum_exporter_body"
 APP_MONITOR_ID = "otel_rum_exporter_app_monitor_id"
 """The key in botocore's request context of the app monitor's id."""
 
+BEFORE_SEND = "before-send.rum.PutRumEvents"
+"""botocore's event whose handlers may send a request. The first response counts."""
+
 MIN_COMPRESSED_BYTES = 2048
 """Compression does not help smaller bodies. AWS's web client has the same threshold."""
 
@@ -35,7 +38,7 @@ def register_hooks(client: Any, *, is_compressed: bool, timeout_seconds: float) 
     events = client.meta.events
     events.register("before-parameter-build.rum.PutRumEvents", _move_body_to_context)
     events.register("before-call.rum.PutRumEvents", functools.partial(_set_body, is_compressed=is_compressed))
-    events.register("before-send.rum.PutRumEvents", _limited_send(client, timeout_seconds))
+    events.register(BEFORE_SEND, _limited_send(client, timeout_seconds))
 
 
 def _move_body_to_context(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:

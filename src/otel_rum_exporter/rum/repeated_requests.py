@@ -1,20 +1,21 @@
 """PutRumEvents without the parts of botocore's call that are the same each time.
 
 The first request to an app monitor is botocore's own. Later ones repeat its address and headers, and save two fifths of
-the call: parameters, endpoint rules, serialization, preparation. botocore's signer still signs them, with fresh
-credentials. Its endpoint sends them and parses the response, so proxies, certificates, timeouts, hooks and errors stay
-botocore's. Hooks before the signature get a prepared request, with a plain dict of headers.
+the call: parameters, endpoint rules, serialization, preparation, and the parser of a success, which has no content.
+botocore's signer still signs them, with fresh credentials. Its HTTP session sends them, and its parser reads errors, so
+proxies, certificates, timeouts, hooks before a request is sent, and errors stay botocore's. Hooks before the signature
+get a prepared request, with a plain dict of headers. Hooks for responses are called for the first request only.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from http import HTTPStatus
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from .botocore_hooks import APP_MONITOR_ID, FINISHED_BODY, encoded_body
+from .botocore_hooks import APP_MONITOR_ID, BEFORE_SEND, FINISHED_BODY, encoded_body
+from .response import MIN_ERROR_STATUS
 
 OPERATION = "PutRumEvents"
 
@@ -102,13 +103,14 @@ class RepeatedRequests:
 
     def _repeat(self, template: Template, body: bytes) -> None:
         from botocore.awsrequest import AWSPreparedRequest
+        from botocore.hooks import first_non_none_response
 
         content, encoding = encoded_body(body, is_compressed=self._is_compressed)
         headers = {**template.headers, **encoding, _HOST: template.host}
         # botocore prepares an AWSRequest twice: for its signature, and to send it. A prepared request has no `params`.
         request = AWSPreparedRequest(template.method, template.url, headers, content, True)
         request.params = {}
-        request.context = context = dict(template.context)
+        request.context = dict(template.context)
         # botocore has no public way to its signer and endpoint.
         self._client._request_signer.sign(OPERATION, request)  # noqa: SLF001
         request.headers = dict(request.headers.items())
@@ -116,12 +118,22 @@ class RepeatedRequests:
             del request.headers[_HOST]
         request.headers.update(template.unsigned_headers)
         request.headers.update({_INVOCATION_ID: str(uuid.uuid4()), "Content-Length": str(len(content))})
-        received, error = self._client._endpoint._get_response(request, self._model, context)  # noqa: SLF001
-        if error is not None:
-            raise error
-        response, parsed = received
-        if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
-            raise self._client.exceptions.from_code(parsed.get("Error", {}).get("Code"))(parsed, OPERATION)
+        # Its last handler, that of `register_hooks`, sends the request.
+        response = first_non_none_response(self._client.meta.events.emit(BEFORE_SEND, request=request))
+        if response.status_code >= MIN_ERROR_STATUS:
+            raise self._error_of(response)
+
+    def _error_of(self, response: Any) -> Exception:
+        """Return the error that botocore's whole call raises for a response."""
+        from botocore.endpoint import convert_to_response_dict
+        from botocore.parsers import create_parser
+
+        found = convert_to_response_dict(response, self._model)
+        parser = create_parser(self._model.service_model.resolved_protocol)
+        parsed = parser.parse(found, self._model.output_shape)
+        self._client._endpoint._add_modeled_error_fields(found, parsed, self._model, parser)  # noqa: SLF001
+        error: Exception = self._client.exceptions.from_code(parsed.get("Error", {}).get("Code"))(parsed, OPERATION)
+        return error
 
     def _learn(self, request: Any, **_: Any) -> None:
         template = Template.of(request) if APP_MONITOR_ID in request.context else None
