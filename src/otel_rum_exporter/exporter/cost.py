@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from operator import attrgetter
 
 from .._log import RateLimitedLog
 from ..config import variable
@@ -21,6 +22,7 @@ MIN_SECONDS = 300.0
 
 DAY_SECONDS = 86_400.0
 MAX_NAMED_TYPES = 3
+_TYPE = attrgetter("type")
 
 
 class Cost:
@@ -36,7 +38,7 @@ class Cost:
 
     def add(self, events: Iterable[RumEvent], now_seconds: float) -> None:
         """Count events, and log a warning if a day like this window costs too much."""
-        counts = Counter([event.type for event in events])
+        counts = Counter(map(_TYPE, events))
         self.by_type.update(counts)
         if not self._warning_usd_per_day:
             return

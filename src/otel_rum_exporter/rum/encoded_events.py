@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,6 +12,7 @@ from ..ledger import Record, Tally
 from .event import RumEvent
 from .ids import event_id
 
+_SESSION_METADATA = attrgetter("session_metadata")
 _LETTERS: dict[Record, str] = {"span": "s", "log": "l", "": "-"}
 _RECORDS: dict[str, Record] = {letter: record for record, letter in _LETTERS.items()}
 
@@ -31,12 +33,13 @@ class EncodedEvents(NamedTuple):
     @classmethod
     def of(cls, events: Sequence[RumEvent]) -> EncodedEvents:
         """Return events with the same session metadata as one text. It takes less memory than separate texts."""
-        json = b",".join([event.json for event in events])
+        _, texts, session_metadata, records = zip(*events, strict=True)
+        json = b",".join(texts)
         return cls(
             # With one event, `join` returns its text, and orjson's texts are followed by up to 8 KB of unused memory.
             json if len(events) > 1 else bytes(memoryview(json)),
-            events[0].session_metadata,
-            "".join([_LETTERS[event.record] for event in events]),
+            session_metadata[0],
+            "".join(map(_LETTERS.__getitem__, records)),
             event_id(events[0].id, events[-1].id, str(len(events)), str(len(json))),
         )
 
@@ -82,8 +85,11 @@ class EncodedEvents(NamedTuple):
         return members
 
 
-def by_session_metadata(events: Iterable[RumEvent]) -> Iterable[Sequence[RumEvent]]:
+def by_session_metadata(events: Sequence[RumEvent]) -> Iterable[Sequence[RumEvent]]:
     """Return events in groups with the same session metadata. Most events of a session have the same."""
+    found = [*map(_SESSION_METADATA, events)]
+    if found.count(found[0]) == len(found):
+        return (events,)
     groups: dict[str, list[RumEvent]] = {}
     for event in events:
         groups.setdefault(event.session_metadata, []).append(event)
