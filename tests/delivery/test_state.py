@@ -281,6 +281,8 @@ def send(
 def test_failures_reduce_concurrency_until_a_success() -> None:
     """One request at a time finds out whether RUM accepts events again."""
     state = make_state()
+    state.enqueue([queued("a", 0)], 0.0)
+    send(state, Disposition.DELIVERED, 0.0)
     state.in_flight.measured(1.0)
     assert state.max_in_flight == MAX_IN_FLIGHT
     state.enqueue([queued("a", 1)], 0.0)
@@ -293,6 +295,15 @@ def test_failures_reduce_concurrency_until_a_success() -> None:
     send(state, Disposition.RETRY, 4.0, jitter=1.0)
     state.enqueue([queued("b", 3)], 4.0)
     assert isinstance(state.next_action(4.0), Send), "the first failure after a success does not pause the app monitor"
+
+
+def test_the_first_request_says_nothing_about_latency() -> None:
+    """It imports boto3. Else the next requests would start as many threads as a slow service needs."""
+    state = make_state()
+    for seconds, limit in ((0.4, 1), (0.03, 2)):
+        state.enqueue([queued("a", 1)], 0.0)
+        send(state, Disposition.DELIVERED, 0.0, seconds=seconds)
+        assert state.max_in_flight == limit
 
 
 def test_throttling_and_success_change_the_rate() -> None:

@@ -251,9 +251,11 @@ class DeliveryState:
         self._retry_states.pop(app_monitor_id, None)
         self.failures_in_a_row = 0
         self._last_failure = None
-        self._has_delivered = True
         self.rate_limiter.succeeded(now)
-        self.in_flight.measured(seconds)
+        # The first request imports boto3.
+        if self._has_delivered:
+            self.in_flight.measured(seconds)
+        self._has_delivered = True
 
     def _pass_receipts_on(self, result: Result) -> None:
         """Hold the receipts of a split batch for its halves."""
