@@ -37,6 +37,7 @@ def steady(name: str, *, count: int = 10_240, sessions: int = 1, extra_attribute
     with Sink() as sink:
         measured = exporter(name, sink.endpoint, **settings)
         _feed(measured, made[: 2 * BATCH])
+        _freeze()
         resident, cpu, begun = _resident_bytes(), _cpu_seconds(), time.perf_counter()
         _feed(measured, made[2 * BATCH :])
         figures = {
@@ -94,6 +95,7 @@ def one_by_one(name: str, *, count: int = 2048, sessions: int = 1000, **settings
     with Sink() as sink:
         measured = exporter(name, sink.endpoint, **settings)
         _feed(measured, made[:BATCH])
+        _freeze()
         cpu = _cpu_seconds()
         for start in range(BATCH, count, BATCH):
             _feed(measured, made[start : start + BATCH])
@@ -124,6 +126,7 @@ def paced(name: str, *, per_second: int = 2000, seconds: float = 10.2, sessions:
     with Sink() as sink:
         measured = exporter(name, sink.endpoint)
         _feed(measured, [first])
+        _freeze()
         resident, cpu, begun = _resident_bytes(), _cpu_seconds(), time.perf_counter()
         for start in range(0, count, BATCH):
             time.sleep(max(0.0, begun + (start + BATCH) / per_second - time.perf_counter()))
@@ -147,10 +150,8 @@ def beside(name: str, *, per_second: int, seconds: float = 5.0) -> Figures:
         processor = BatchSpanProcessor(measured)
         source = _SpanSource(Maker(tracer_of(processor)), per_second)
         source.start()
-        # The first requests import modules. The garbage collector then ignores all objects that exist.
         time.sleep(3)
-        gc.collect()
-        gc.freeze()
+        _freeze()
         cpu, own, fed = _cpu_seconds(), time.thread_time(), source.cpu_seconds()
         work, longest_seconds = _compute(seconds)
         own, fed = time.thread_time() - own, source.cpu_seconds() - fed
@@ -259,9 +260,14 @@ def _feed(measured: SpanExporter, made: Sequence[ReadableSpan]) -> None:
 def _frozen(count: int, **corpus: Any) -> list[ReadableSpan]:
     """Return a corpus that the garbage collector ignores, because an application does not keep its spans."""
     made = spans(count, **corpus)
+    _freeze()
+    return made
+
+
+def _freeze() -> None:
+    """Let the garbage collector ignore all objects that exist. The first requests import modules with many objects."""
     gc.collect()
     gc.freeze()
-    return made
 
 
 def _cpu_seconds() -> float:
