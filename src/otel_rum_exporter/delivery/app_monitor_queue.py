@@ -42,7 +42,7 @@ class QueuedBatch:
 
     def add(self, queued: QueuedEvents) -> None:
         self.parts.append(queued)
-        self.count += queued.count
+        self.count += queued.tally.events
         self.oldest_ns = min(self.oldest_ns, queued.accepted_ns)
         self.newest_ns = max(self.newest_ns, queued.accepted_ns)
 
@@ -79,15 +79,16 @@ class AppMonitorQueue:
         return max_events - batch.count if batch else max_events
 
     def add(self, queued: QueuedEvents, max_events: int, now_seconds: float) -> None:
-        batch = self._open.get(queued.key)
-        if batch is not None and batch.count + queued.count > max_events:
-            self.full.append(self._open.pop(queued.key))
+        key, count = queued.key, queued.tally.events
+        batch = self._open.get(key)
+        if batch is not None and batch.count + count > max_events:
+            self.full.append(self._open.pop(key))
             batch = None
         if batch is None:
-            batch = self._open[queued.key] = QueuedBatch(queued.key, now_seconds)
+            batch = self._open[key] = QueuedBatch(key, now_seconds)
         batch.add(queued)
         if batch.count >= max_events:
-            self.full.append(self._open.pop(queued.key))
+            self.full.append(self._open.pop(key))
 
     def ready_at(self) -> float:
         if self.full or self._open:

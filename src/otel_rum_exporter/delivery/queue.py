@@ -74,9 +74,11 @@ class EventQueue:
 
     def add(self, queued: Iterable[QueuedEvents], now_seconds: float) -> None:
         """Add events to the open batches of their sessions."""
-        for one in queued:
-            self._queue(one.key).add(one, self._max_events, now_seconds)
-            self._count((one,), 1)
+        for app_monitor, parts in itertools.groupby(queued, lambda one: one.key.app_monitor):
+            found, queue = [*parts], self._queue(app_monitor.id)
+            for one in found:
+                queue.add(one, self._max_events, now_seconds)
+            self._count(found, 1)
 
     def ready_at(self) -> float:
         """Return the monotonic time when the next batch may be taken; infinity if the queue is empty."""
@@ -99,18 +101,18 @@ class EventQueue:
 
     def put_back(self, batch: QueuedBatch, ready_at_seconds: float) -> None:
         """Return a failed batch, for a retry at a later time. It stays as it is, and delays no other batch."""
-        self._queue(batch.key).put_back(batch, ready_at_seconds)
+        self._queue(batch.key.app_monitor.id).put_back(batch, ready_at_seconds)
         self._count(batch.parts, 1)
 
     def put_first(self, batches: Sequence[QueuedBatch]) -> None:
         """Add batches to the front of the full batches of their app monitor."""
         for batch in reversed(batches):
-            self._queue(batch.key).full.appendleft(batch)
+            self._queue(batch.key.app_monitor.id).full.appendleft(batch)
             self._count(batch.parts, 1)
 
     def pause(self, key: BatchKey, until_seconds: float) -> None:
         """Pause an app monitor."""
-        self._queue(key).paused_until = until_seconds
+        self._queue(key.app_monitor.id).paused_until = until_seconds
 
     def skip_backoff(self) -> None:
         """End all pauses and retry delays."""
@@ -194,10 +196,10 @@ class EventQueue:
             self._count(batch.parts, -1)
         return [queued for batch in batches for queued in batch.parts]
 
-    def _queue(self, key: BatchKey) -> AppMonitorQueue:
-        queue = self._queues.get(key.app_monitor.id)
+    def _queue(self, name: str) -> AppMonitorQueue:
+        queue = self._queues.get(name)
         if queue is None:
-            queue = self._queues[key.app_monitor.id] = AppMonitorQueue()
+            queue = self._queues[name] = AppMonitorQueue()
         return queue
 
     def _tidy(self, name: str, queue: AppMonitorQueue) -> None:
@@ -209,11 +211,9 @@ class EventQueue:
 
     def _count(self, parts: Sequence[QueuedEvents], sign: int) -> None:
         """Count events of one app monitor."""
-        memory_bytes = disk_bytes = 0
-        for queued in parts:
-            self.events += sign * queued.count
-            memory_bytes += sign * queued.memory_bytes
-            disk_bytes += sign * queued.disk_bytes
+        self.events += sign * sum([queued.tally.events for queued in parts])
+        memory_bytes = sign * sum([queued.memory_bytes for queued in parts])
+        disk_bytes = sign * sum([queued.disk_bytes for queued in parts])
         self.memory_bytes += memory_bytes
         self.disk_bytes += disk_bytes
         name = parts[0].key.app_monitor.id
