@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.mapping import secret_hints
-from otel_rum_exporter.mapping.issuer_prefixes import DISCORD
+from otel_rum_exporter.mapping.issuer_prefixes import WITHOUT_HINT
 from otel_rum_exporter.mapping.secret_forms import BLOCKS, SECRET_TEXTS
 from otel_rum_exporter.mapping.secret_hints import BLOCK, ISSUED, KEYS, names_secret, rows_of
 
@@ -45,7 +45,7 @@ def expected_rows(text: str) -> set[int]:
     rows -= {KEYS, ISSUED}
     if secret_hints._HAS_SEPARATOR.search(text) and any(stem in text.lower() for stem in secret_hints._STEMS):
         rows.add(KEYS)
-    has_prefix = any(hint in text for hint in SECRET_TEXTS[ISSUED].hints) or DISCORD.search(text)
+    has_prefix = any(hint in text for hint in SECRET_TEXTS[ISSUED].hints) or WITHOUT_HINT.search(text)
     if has_prefix and secret_hints._HAS_RUN.search(text):
         rows.add(ISSUED)
     if secret_hints._DIGITS.search(text):

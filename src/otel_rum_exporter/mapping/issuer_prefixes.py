@@ -31,8 +31,8 @@ HINTS = (
     *("glsa_", "ntn_", "gsk_", "r8_", "rzp_", "pscale_", "CFPAT-", "sbp_", "key-", "SK", "AC", "AGE-SECRET-KEY-1"),
     *("FwoG", "LTAI", "tfp_", "v1.", ":AA"),
     *("-us", "dp.", "Q~", "glc_", "pul-", "rubygems_", "lin_oauth_", "sntrys_", "sntryu_", "ATBB", "AKCp", ".atlasv1."),
-    *("fm1a_", "fm1r_", "fm2_", "secret_", "pat", "sl.", "pplx-", "xai-", "phx_", "nfp_", "AQE", "access_token$"),
+    *("fm1a_", "fm1r_", "fm2_", "secret_", "pat-", "sl.", "pplx-", "xai-", "phx_", "nfp_", "AQE", "access_token$"),
     *("IQoJb3JpZ2lu", "1//0"),
 )
-DISCORD = re.compile(r"\.[\w-]{6}\.[\w-]{27}")
-"""Discord's tokens have no hint of two letters."""
+WITHOUT_HINT = re.compile(r"\.[\w-]{6}\.[\w-]{27}|pat[A-Za-z0-9]{14}\.")
+"""Discord's tokens have no hint of two letters, and `pat` of Airtable's is in many words."""

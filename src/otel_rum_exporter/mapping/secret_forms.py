@@ -217,7 +217,7 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
     SecretText(
         "social security numbers, also of Brazil (CPF)",
         "SSN 123-45-6789",
-        ("-",),
+        (),
         r"(?<![\w.-])(?:\d{3}-\d{2}-\d{4}|\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w-])",
     ),
     SecretText(

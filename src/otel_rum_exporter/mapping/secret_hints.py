@@ -97,7 +97,7 @@ def _meanings_of(word: str) -> frozenset[Meaning]:
     small = word.lower()
     both = word if small == word else f"{word} {small}"
     found = {meaning for part, meaning in _PARTS if part in both} if _HAS_PART.search(both) else set()
-    if "." in word and issuer_prefixes.DISCORD.search(word):
+    if "." in word and issuer_prefixes.WITHOUT_HINT.search(word):
         found.add((ISSUED, ""))
     if _START_OF_DIGITS.search(word):
         found.update((number, "") for number in OF_DIGITS)
