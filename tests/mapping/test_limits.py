@@ -60,7 +60,7 @@ TEXT_CACHES = [
     *[(1000, 1024)] * 7,  # types of events, routes, names, labels; browsers and monitors; screens
     (1024, 256),  # names of attributes
     *[(2048, 160)] * 2,  # values of attributes and other texts
-    *[(4096, 128)] * 3,  # segments of paths and of URLs
+    *[(4096, 128)] * 4,  # segments of paths and of URLs; words of texts
     (4096, 256),  # URLs without their last segment
 ]
 """The number of results that each function of texts keeps, and the length of their texts."""

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from . import secret_words, statements
-from .issuer_prefixes import PREFIXES
+from . import issuer_prefixes, secret_words, statements
 from .private_names import is_harmless
 
 MASK = "***"
@@ -155,8 +154,8 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
     SecretText(
         "keys and tokens with the prefix of their issuer",
         "AKIAIOSFODNN7EXAMPLE",
-        (),
-        rf"(?<![A-Za-z0-9])(?:{PREFIXES})",
+        issuer_prefixes.HINTS,
+        rf"(?<![A-Za-z0-9])(?:{issuer_prefixes.PREFIXES})",
     ),
     SecretText(
         "webhooks whose path is a secret",
@@ -218,7 +217,7 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
     SecretText(
         "social security numbers, also of Brazil (CPF)",
         "SSN 123-45-6789",
-        ("-",),
+        (),
         r"(?<![\w.-])(?:\d{3}-\d{2}-\d{4}|\d{3}\.\d{3}\.\d{3}-\d{2})(?![\w-])",
     ),
     SecretText(

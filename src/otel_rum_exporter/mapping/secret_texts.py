@@ -1,6 +1,6 @@
 """Remove secrets and personal data from texts, by the table in `secret_forms`.
 
-Nearly all texts have no secret, so cheap searches decide which rows of the table are tried.
+Nearly all texts have no secret, so `secret_hints` decides which rows of the table are tried.
 """
 
 from __future__ import annotations
@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from . import secret_words
 from .caches import cache_short_texts
-from .issuer_prefixes import has_prefix
 from .secret_forms import BLOCKS, MASK, SECRET_TEXTS, keep_key
+from .secret_hints import BLOCK, KEYS, OF_DIGITS, names_secret, rows_of
 
 MAX_CHARS = 8192
 """Longer texts are cut, because an event has at most 6,000 bytes, and a search takes a second for some megabytes."""
@@ -24,16 +23,7 @@ MAX_ENCODED_PARTS = 100
 
 MAX_CACHED_CHARS = 160
 """Longer texts are rarely repeated; stacks are cached where they are cut."""
-_STEMS = (
-    *("key", "authori", "cookie", "credential", "csrf", "passw", "passphrase", "passcode", "pwd", "secret", "token"),
-    *("jwt", "signature", "session", "ssn", "social", "card", "cvv", "cvc", "iban", "name", "phone", "mail", "birth"),
-    *("passport", "national", "tax", "recovery", *secret_words.ASCII_STEMS),
-    *("saml", "uid=", "auth", "pass", "pin", "otp", "sig", "sid", "address", "city", "zip", "nonce"),
-)
 
-_HAS_RUN = re.compile(r"[A-Za-z0-9_+/=-]{8}")
-_HAS_SEPARATOR = re.compile(r"[=:\uff1d\uff1a]|%(?:25)?3[Dd]|\('|\(b'|\(\"")
-_DIGITS = re.compile(r"\d(?:[\d -]{7}|\d\d\.\d{3,4}\.)")  # one start is found three times faster than two
 _SUSPICIOUS = re.compile(
     r"[@=:%\uff1d\uff1a\uff20\u2514\u256d]|</|--|-u |&#|\d{3}\.\d{3,4}[.-]|PASSWORD|identified|Identified|IDENTIFIED|"
     r"[\\/](?:home|Users)[\\/]|[A-Za-z0-9_+/=-]{12}|\d[\d -]{6}|[Bb]earer|[Bb]asic |[Tt]oken |\+\d|"
@@ -44,10 +34,8 @@ _SUSPICIOUS = re.compile(
 _PART = re.compile(r"""[^\s/?#&;='"<>]+""")
 _WORD = re.compile(r"\S+")
 
-_KEYS = next(row for row in SECRET_TEXTS if row.what == "values after a secret's name")
 _WEBHOOKS = next(row for row in SECRET_TEXTS if row.what == "webhooks whose path is a secret")
 _HOMES = next(row for row in SECRET_TEXTS if row.what == "the user's name in paths of home directories")
-_ISSUED = next(row for row in SECRET_TEXTS if row.what == "keys and tokens with the prefix of their issuer")
 
 
 @cache_short_texts(2048, MAX_CACHED_CHARS)
@@ -55,11 +43,9 @@ def scrub_text(text: str) -> str:
     """Return free text without the secrets and personal data of the table."""
     if len(text) > MAX_CHARS:
         text = without_blocks(text)[:MAX_CHARS]
-    if not _SUSPICIOUS.search(text):
-        return text
     encoded = text.count("%")
     if not encoded:
-        return _scrub(text)
+        return _scrub(text, is_suspicious=False)
     if encoded <= MAX_ENCODED_PARTS:
         # Before whole words, so that the rest of a URL stays.
         text = _PART.sub(_mask_encoded, text)
@@ -77,18 +63,21 @@ def _mask_encoded(found: re.Match[str]) -> str:
     return found[0] if plain == found[0] or is_clean else MASK
 
 
-def _scrub(text: str) -> str:
-    """Return a text without the secrets that it has in plain form."""
-    text = without_blocks(text)
-    has_digits = _DIGITS.search(text) is not None
-    for row in SECRET_TEXTS:
-        if row is _KEYS:
-            text = _scrub_lines(text)
-        elif row is _ISSUED:
-            if _HAS_RUN.search(text) and has_prefix(text):
-                text = row.pattern.sub(row.replacement, text)
-        elif _has_any(row.hints, text) if row.hints else has_digits:
-            text = row.pattern.sub(row.replacement, text)
+def _scrub(text: str, *, is_suspicious: bool = True) -> str:
+    """Return a text without the secrets that it has in plain form; if it is not known to be suspicious, check that."""
+    rows = rows_of(text)
+    if not rows or not (is_suspicious or _SUSPICIOUS.search(text)):
+        return text
+    if BLOCK in rows:
+        text = without_blocks(text)
+        rows = rows_of(text)
+    # Rows without hints are tried although an earlier row removed the digits.
+    digits = rows & OF_DIGITS
+    for number, row in enumerate(SECRET_TEXTS):
+        if number in rows:
+            clean = _scrub_lines(text) if number == KEYS else row.pattern.sub(row.replacement, text)
+            if clean != text:
+                text, rows = clean, rows_of(clean) - OF_DIGITS | digits
     return text
 
 
@@ -130,18 +119,8 @@ def _without(text: str, start: str, ends: tuple[str, ...]) -> str:
 
 
 def _scrub_lines(text: str) -> str:
-    if not _names_secret(text):
-        return text
     lines = text.splitlines(keepends=True)
-    return "".join(_KEYS.pattern.sub(keep_key, line) if _names_secret(line) else line for line in lines)
-
-
-def _names_secret(text: str) -> bool:
-    """Return whether a text can contain a secret's name; much cheaper than the pattern."""
-    if not _HAS_SEPARATOR.search(text):
-        return False
-    small = text.lower()
-    return _has_any(_STEMS, small) or (not text.isascii() and _has_any(secret_words.OTHER_STEMS, small))
+    return "".join(SECRET_TEXTS[KEYS].pattern.sub(keep_key, line) if names_secret(line) else line for line in lines)
 
 
 def _has_any(parts: tuple[str, ...], text: str) -> bool:

@@ -229,8 +229,9 @@ def _parsed(stack: str) -> Chain | list[_PythonRaised]:
 def _frames(stack: str) -> Iterator[tuple[Frame, bool]]:
     """Yield the frames, the innermost first, and whether each is a library's."""
     if 'File "' in stack and _PYTHON_FRAME.search(stack):
-        for found in reversed(list(_PYTHON_FRAME.finditer(stack[-MAX_CHARS:]))):
-            yield Frame(found[1], int(found[2])), bool(_LIBRARY_FILE.search(found[1]))
+        for line in reversed(stack[-MAX_CHARS:].split("\n")):
+            if 'File "' in line and (found := _PYTHON_FRAME.match(line)):
+                yield Frame(found[1], int(found[2])), bool(_LIBRARY_FILE.search(found[1]))
         return
     for line in stack[:MAX_CHARS].splitlines():
         short = line[:MAX_LINE_CHARS]
@@ -261,21 +262,26 @@ def _python_raised(stack: str) -> tuple[list[_PythonRaised], str]:
     An exception raised while another was handled has that one in its traceback too, but is an error of its own.
     """
     raised: list[_PythonRaised] = []
-    place, is_group, is_open = "", False, False
+    frame: re.Match[str] | None = None
+    is_group = is_open = False
     for line in stack[-MAX_CHARS:].splitlines():
-        text = _GROUP_LINE.sub("", line)
+        text = _GROUP_LINE.sub("", line) if "|" in line or "+" in line else line
         if text.endswith(PYTHON_TRACEBACK):
-            place, is_group, is_open = "", text.startswith("Exception Group"), True
-        elif frame := _PYTHON_FRAME.match(text):
-            place, is_open = Frame(frame[1], int(frame[2])).place, True
+            frame, is_group, is_open = None, text.startswith("Exception Group"), True
+        elif 'File "' in text and (found := _PYTHON_FRAME.match(text)):
+            frame, is_open = found, True
         elif text.startswith("The above exception was the direct cause") and raised:
             raised[-1] = raised[-1]._replace(is_cause=True)
         elif text.startswith("During handling of the above exception") and raised:
             raised = []
         elif is_open and text and not text.startswith(" ") and (found := _RAISED.match(text[:MAX_LINE_CHARS])):
-            raised.append(_PythonRaised(Raised(_short(found[1]), found[2] or "", place), is_group))
+            raised.append(_PythonRaised(Raised(_short(found[1]), found[2] or "", _place_of(frame)), is_group))
             is_open = False
-    return raised, place
+    return raised, _place_of(frame)
+
+
+def _place_of(frame: re.Match[str] | None) -> str:
+    return Frame(frame[1], int(frame[2])).place if frame else ""
 
 
 def _python_chain(raised: Sequence[_PythonRaised], kind: str) -> Chain:

@@ -1,0 +1,104 @@
+"""Which rows of the table of secret texts are tried for a text, found by the words of the text.
+
+Apart from `secret_texts`, because it is derived from the table and changes no text. Words repeat more often than texts,
+also those of stacks, so the hints in a word are remembered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import TypeAlias
+
+from . import issuer_prefixes, secret_words
+from .caches import cache_short_texts
+from .secret_forms import BLOCKS, SECRET_TEXTS
+
+BLOCK = -1
+"""Stands for all blocks where rows are meant by their numbers."""
+
+KEYS, ISSUED = (
+    next(number for number, row in enumerate(SECRET_TEXTS) if row.what == what)
+    for what in ("values after a secret's name", "keys and tokens with the prefix of their issuer")
+)
+OF_DIGITS = frozenset(number for number, row in enumerate(SECRET_TEXTS) if not row.hints)
+_STEMS = (
+    *("key", "authori", "cookie", "credential", "csrf", "passw", "passphrase", "passcode", "pwd", "secret", "token"),
+    *("jwt", "signature", "session", "ssn", "social", "card", "cvv", "cvc", "iban", "name", "phone", "mail", "birth"),
+    *("passport", "national", "tax", "recovery", *secret_words.ASCII_STEMS),
+    *("saml", "uid=", "auth", "pass", "pin", "otp", "sig", "sid", "address", "city", "zip", "nonce"),
+    *secret_words.OTHER_STEMS,
+)
+"""Parts of the names of secrets in small letters."""
+
+_HAS_RUN = re.compile(r"[A-Za-z0-9_+/=-]{8}")
+_HAS_SEPARATOR = re.compile(r"[=:\uff1d\uff1a]|%(?:25)?3[Dd]|\('|\(b'|\(\"")
+_DIGITS = re.compile(r"\d(?:[\d -]{7}|\d\d\.\d{3,4}\.)")  # one start is found three times faster than two
+_START_OF_DIGITS = re.compile(r"\d(?:[\d-]{7}|[\d-]*\Z|\d\d\.\d{3,4}\.)")
+"""What a word has in which `_DIGITS` starts: the digits, or those before the first space."""
+
+Meaning: TypeAlias = tuple[int, str]
+"""A row that a word can be a reason to try, and the hint that must be in the text; empty if it is in the word."""
+
+_SIGNS = frozenset(hint for row in SECRET_TEXTS for hint in row.hints if len(hint) == 1 and hint.isascii())
+_SIGNS_OF_ROWS = tuple(
+    (number, sign) for number, row in enumerate(SECRET_TEXTS) if number != KEYS for sign in row.hints if sign in _SIGNS
+)
+"""Signs that many words have, and that are found fast in the text."""
+
+_NOTHING: frozenset[Meaning] = frozenset()
+
+
+def rows_of(text: str) -> set[int]:
+    """Return the rows to try for a text by their numbers, and `BLOCK` if a block starts in it."""
+    # No part of a hint has white space, so if a hint is in the text, its parts are in words.
+    found = _NOTHING.union(*map(_meanings_of, text.split()))
+    rows = {number for number, hint in (*_SIGNS_OF_ROWS, *found) if hint in text}
+    if KEYS in rows and not _HAS_SEPARATOR.search(text):
+        rows.remove(KEYS)
+    if ISSUED in rows and not _HAS_RUN.search(text):
+        rows.remove(ISSUED)
+    if not rows.isdisjoint(OF_DIGITS) and not _DIGITS.search(text):
+        rows -= OF_DIGITS
+    return rows
+
+
+def names_secret(line: str) -> bool:
+    """Return whether a line can contain a secret's name; much cheaper than the pattern."""
+    return bool(_HAS_SEPARATOR.search(line)) and (KEYS, "") in _NOTHING.union(*map(_meanings_of, line.split()))
+
+
+def _parts() -> Iterator[tuple[str, Meaning]]:
+    """Yield the longest part without white space of each hint, and its meaning."""
+    for number, row in enumerate(SECRET_TEXTS):
+        if number != KEYS:
+            yield from ((max(hint.split(), key=len), (number, hint)) for hint in row.hints if hint not in _SIGNS)
+    yield from ((stem, (KEYS, "")) for stem in _STEMS)
+    yield from ((max(start.split(), key=len), (BLOCK, start)) for _, start, _ in BLOCKS)
+
+
+def _any_of(texts: Collection[str]) -> str:
+    """Return a pattern for the shortest of some texts that have a common beginning; faster than to try each."""
+    if "" in texts:
+        return ""
+    rests: dict[str, list[str]] = {}
+    for text in texts:
+        rests.setdefault(text[0], []).append(text[1:])
+    return f"(?:{'|'.join(re.escape(char) + _any_of(rest) for char, rest in rests.items())})"
+
+
+_PARTS = tuple(_parts())
+_HAS_PART = re.compile(_any_of([part for part, _ in _PARTS]))
+
+
+@cache_short_texts(4096, 128)
+def _meanings_of(word: str) -> frozenset[Meaning]:
+    """Return the meanings of a word's hints, also of those that it has only in small letters."""
+    small = word.lower()
+    both = word if small == word else f"{word} {small}"
+    found = {meaning for part, meaning in _PARTS if part in both} if _HAS_PART.search(both) else set()
+    if "." in word and issuer_prefixes.WITHOUT_HINT.search(word):
+        found.add((ISSUED, ""))
+    if _START_OF_DIGITS.search(word):
+        found.update((number, "") for number in OF_DIGITS)
+    return frozenset(found)

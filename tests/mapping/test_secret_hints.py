@@ -1,0 +1,65 @@
+"""The rows that are tried for a text, found by its words, against a search for each hint in the whole text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_rum_exporter.mapping import secret_hints
+from otel_rum_exporter.mapping.issuer_prefixes import WITHOUT_HINT
+from otel_rum_exporter.mapping.secret_forms import BLOCKS, SECRET_TEXTS
+from otel_rum_exporter.mapping.secret_hints import BLOCK, ISSUED, KEYS, names_secret, rows_of
+
+STARTS = [start for _, start, _ in BLOCKS]
+HINTS = [
+    *(hint for row in SECRET_TEXTS for hint in row.hints),
+    *(row.example for row in SECRET_TEXTS),
+    *secret_hints._STEMS,
+    *STARTS,
+]
+BETWEEN = [
+    *("", "", " ", "  ", "       ", "\n", "\r", "\t", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\xa0"),
+    *("\u2028", "\u2029", "\u3000", "=", ":", "-", ".", "(", "'", "\u03a3", "\u0130", "\u212a"),
+]
+CHANGES: list[Callable[[str], str]] = [str, str, str, str.upper, str.lower, str.capitalize]
+CHARS = st.text("abcxyzKS0123456789\u0663 -._=:/@\n", max_size=12)
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """Return parts of hints between white space and signs, some in other letters."""
+    parts = []
+    for hint in draw(st.lists(st.sampled_from(HINTS) | CHARS, min_size=1, max_size=6)):
+        start = draw(st.sampled_from((0, 0, 0, 1, 2)))
+        end = draw(st.sampled_from((0, 0, 0, 1, 2)))
+        change = draw(st.sampled_from(CHANGES))
+        parts += [change(hint[start : len(hint) - end]), draw(st.sampled_from(BETWEEN))]
+    return "".join(parts)
+
+
+def expected_rows(text: str) -> set[int]:
+    """Return the same by a search for each hint in the whole text."""
+    rows = {number for number, row in enumerate(SECRET_TEXTS) if any(hint in text for hint in row.hints)}
+    rows -= {KEYS, ISSUED}
+    if secret_hints._HAS_SEPARATOR.search(text) and any(stem in text.lower() for stem in secret_hints._STEMS):
+        rows.add(KEYS)
+    has_prefix = any(hint in text for hint in SECRET_TEXTS[ISSUED].hints) or WITHOUT_HINT.search(text)
+    if has_prefix and secret_hints._HAS_RUN.search(text):
+        rows.add(ISSUED)
+    if secret_hints._DIGITS.search(text):
+        rows |= {number for number, row in enumerate(SECRET_TEXTS) if not row.hints}
+    return rows | {BLOCK} if any(start in text for start in STARTS) else rows
+
+
+@given(texts())
+def test_the_words_of_a_text_have_the_same_rows_as_the_text(text: str) -> None:
+    """White space in hints, in digits and between lines changes nothing."""
+    assert rows_of(text) == expected_rows(text)
+
+
+@given(texts())
+def test_a_line_names_a_secret_if_the_row_is_tried_for_it(line: str) -> None:
+    """The same condition decides about a line and the whole text."""
+    assert names_secret(line) == (KEYS in expected_rows(line))
