@@ -124,7 +124,7 @@ def test_user_and_sampling_are_inherited_within_a_session_only() -> None:
         (IdentityAttributes(session="above", is_minted=True), False),
         (IdentityAttributes(session="above", is_joined=True), False),
         (IdentityAttributes(session="above", is_sampled=False), False),
-        (IdentityAttributes(session="above", request=("trace", "span")), False),
+        (IdentityAttributes(session="above", request=b"trace and span"), False),
         (IdentityAttributes(session="above", is_nested=True), False),
     ],
 )

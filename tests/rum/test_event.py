@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.mapping.attribute_values import json_object
-from otel_rum_exporter.rum.event import MAX_EVENT_BYTES, EventDraft, RumEvent, encode
+from otel_rum_exporter.rum.event import MAX_EVENT_BYTES, RumEvent, encode
 from otel_rum_exporter.rum.truncation import PYTHON_TRACEBACK, cut_stack, trimmings
 from tests.mapping.test_attribute_values import ANY_VALUES
 from tests.spans import START_NS
@@ -24,7 +24,7 @@ LONG_TEXTS = st.builds(
 
 def encoded(details: dict[str, Any], metadata: dict[str, Any] | None = None) -> RumEvent | None:
     """Return details encoded as a custom event."""
-    draft = EventDraft("work", START_NS, details)
+    draft = ("work", START_NS, details)
     return encode(draft, "00000000-0000-8000-8000-000000000000", json.dumps(metadata or {}), SESSION)
 
 
@@ -125,7 +125,7 @@ def test_a_cut_stack_is_never_longer_than_the_limit(text: str, limit: int, is_py
 def test_session_metadata_counts_against_the_limit(session_chars: int, details_chars: int) -> None:
     """RUM merges it into the metadata of every event, so the details have only the rest."""
     session = json.dumps({"title": "s" * session_chars})
-    draft = EventDraft("work", START_NS, {"message": "x" * details_chars})
+    draft = ("work", START_NS, {"message": "x" * details_chars})
     event = encode(draft, "00000000-0000-8000-8000-000000000000", "{}", session)
     assert event is not None
     assert wire_bytes(event) <= MAX_EVENT_BYTES
@@ -134,4 +134,4 @@ def test_session_metadata_counts_against_the_limit(session_chars: int, details_c
 def test_session_metadata_that_leaves_no_room_makes_no_event() -> None:
     """RUM would drop it, also with short details."""
     session = json.dumps({"title": "s" * MAX_EVENT_BYTES})
-    assert encode(EventDraft("work", START_NS, {}), "00000000-0000-8000-8000-000000000000", "{}", session) is None
+    assert encode(("work", START_NS, {}), "00000000-0000-8000-8000-000000000000", "{}", session) is None

@@ -30,7 +30,7 @@ from .outcome_builder import OutcomeBuilder
 from .record_view import SERVER, Resource, View
 from .redaction import Redactor
 from .sampling import Sampling
-from .span_view import Span, SpanView
+from .span_view import Span, span_reader
 
 Read = Mapping[str | None, list[tuple[View, Mapping[str, Any]]]]
 """Views with their page metadata, by the key of their application."""
@@ -76,12 +76,13 @@ class Converter:
 
     def spans(self, spans: Iterable[Span], now: Moment, receipt: Receipt | None = None) -> Converted:
         """Convert finished spans, and the pending spans below them."""
-        read, failed = self._read(SpanView.of, spans, "span", receipt)
+        read, failed = self._read(span_reader(self._redactor, receipt), spans, "span", receipt)
         return self._finish(now, read, failed)
 
     def log_records(self, records: Iterable[LogRecord], now: Moment, receipt: Receipt | None = None) -> Converted:
         """Convert log records that need not wait for their span."""
-        read, failed = self._read(LogView.of, records, "log", receipt)
+        view_of = partial(LogView.of, redactor=self._redactor, receipt=receipt)
+        read, failed = self._read(view_of, records, "log", receipt)
         for group in read.values():
             web_vital.supersede(view for view, _ in group if isinstance(view, LogView))
         return self._finish(now, read, failed)
@@ -110,7 +111,7 @@ class Converter:
 
     def _read(
         self,
-        view_of: Callable[[Any, Redactor, Receipt | None], View],
+        view_of: Callable[[Any], View],
         records: Iterable[Any],
         kind: Record,
         receipt: Receipt | None,
@@ -118,10 +119,10 @@ class Converter:
         """Return the views of records, and the outcomes of those that cannot be read."""
         read: dict[str | None, list[tuple[View, Mapping[str, Any]]]] = {}
         failed: list[Outcome] = []
-        redactor, of_trace, resource, server, group = self._redactor, metadata.of_trace, None, None, []
+        of_trace, resource, server, group = metadata.of_trace, None, None, []
         for record in records:
             try:
-                view = view_of(record, redactor, receipt)
+                view = view_of(record)
                 page = of_trace(view)
                 if view.resource is not resource:
                     group = read.setdefault(self._key(view.resource), [])
@@ -225,16 +226,15 @@ class Converter:
             if id(view) in final:
                 continue
             try:
-                resolution = self._app_monitors.of(view.resource)
                 identity = application.identities.provisional(view, page, now)
-                if resolution is None or not (rate := application.sampler.decide(identity).rate):
+                session = self._builder.session(application, identity, view.resource)
+                if session.key is None or not session.decision.rate:
                     continue
                 # Mapped once, because the mapper remembers what it has mapped.
                 self._provisional[id(view)] = application.mapper.map(view, has_errors=False)
                 _, drafts, _ = application.mapper.with_errors(view, self._provisional[id(view)], is_provisional=True)
-                events = self._builder.event_builder.events(view, drafts, identity, resolution, now.epoch_ns, rate)
-                key = self._builder.key_of(resolution, identity)
-                provisional[id(view)] = {key: [event for event in events if event]}
+                events = self._builder.event_builder.events(view, drafts, session, now.epoch_ns)
+                provisional[id(view)] = {session.key: [event for event in events if event]}
             except Exception:  # noqa: BLE001, S112 - it fails again when the span is resolved, and is counted then
                 continue
         return provisional

@@ -73,7 +73,7 @@ class Identities:
         # The spans of this call that wait for a parent: most parents come later in the same call.
         self._below: dict[SpanKey, list[tuple[View, IdentityAttributes]]] = {}
         self._ended: BoundedDict[SpanKey | None, IdentityAttributes] = caches.bounded("ended", MAX_ENDED)
-        self._traces: BoundedDict[str, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
+        self._traces: BoundedDict[int | None, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
         self._pages: BoundedDict[str, Mapping[str, Any]] = caches.bounded("pages", MAX_PAGES)
         self._identities: BoundedDict[tuple[object, ...], Identity] = caches.bounded("identities", MAX_IDENTITIES)
         self._has_many_users = False
@@ -102,7 +102,7 @@ class Identities:
                     awaiting.append((parent, view, attributes))
                     below.setdefault(parent, []).append((view, attributes))
                     continue
-            elif identity is not None and key is not None and view.trace_id not in traces:
+            elif identity is not None and key is not None and view.trace not in traces:
                 # A root span with attributes that were seen before. Only shared attributes have an identity, so that
                 # their page is a `Page`, and a request served has none: `_resolve` would do the same.
                 metadata = attributes.metadata
@@ -110,7 +110,7 @@ class Identities:
                     pages.pop(identity.session_id, None)
                     pages[identity.session_id] = metadata
                 if metadata or identity.metadata is pages.get(identity.session_id, metadata):
-                    ended[key] = traces[view.trace_id] = attributes
+                    ended[key] = traces[view.trace] = attributes
                     resolved.append((view, identity))
                     if below or self._pending.count:
                         self._resolve(self._children(key), now, resolved)
@@ -198,8 +198,8 @@ class Identities:
                 self._pages.pop(identity.session_id, None)
                 self._pages[identity.session_id] = attributes.metadata
             # For spans whose ancestors are unknown, those of the trace's root.
-            if (parent is None or view.is_parent_remote) and attributes is not NOTHING and view.trace_id:
-                self._traces.setdefault(view.trace_id, attributes)
+            if (parent is None or view.is_parent_remote) and attributes is not NOTHING and view.trace is not None:
+                self._traces.setdefault(view.trace, attributes)
             if key is not None:
                 ended[key] = attributes
                 if self._below or self._pending.count:
@@ -218,7 +218,7 @@ class Identities:
         has_parent = view.parent_key is not None
         if has_parent and (_is_request_below(view) or (view.kind is CONSUMER and view.is_parent_remote)):
             return NOTHING
-        trace = self._traces.get(view.trace_id)
+        trace = self._traces.get(view.trace)
         if trace is None:
             is_below = has_parent and not view.is_parent_remote and view.kind is not SERVER
             return UNFINISHED if is_below and self._has_many_users else NOTHING

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from .._receipt import Receipt
 from ..ledger import DropReason, Record
@@ -40,10 +39,10 @@ class Outcome(NamedTuple):
     drops: Sequence[Drop] = ()
 
 
-outcome_of: Callable[
-    [tuple[View, Identity, Rule[Any], BatchKey | None, Sequence[RumEvent], str | None, Sequence[Drop]]], Outcome
-] = partial(tuple.__new__, Outcome)
-"""Return the outcome of its members. A call of the class takes 2,900 instructions, this 750."""
+OutcomeMembers: TypeAlias = tuple[
+    View | None, Identity | None, Rule[Any] | None, BatchKey | None, Sequence[RumEvent], str | None, Sequence[Drop]
+]
+"""The members of an `Outcome` without their names: an object with names takes 1,600 instructions more."""
 
 
 class Converted:
@@ -68,7 +67,7 @@ class Converted:
         self._receipts: dict[BatchKey, dict[Receipt, None]] = {}
         self._held: list[Receipt] = []
 
-    def add(self, outcome: Outcome) -> list[RumEvent]:
+    def add(self, outcome: OutcomeMembers) -> list[RumEvent]:
         """Add the outcome of a record, and return the list that its events were added to: a new one if it has none."""
         view, _, _, key, events, left_out, drops = outcome
         group: list[RumEvent] = [] if key is None or not events else self.events.setdefault(key, [])
@@ -77,7 +76,7 @@ class Converted:
             self.filtered[kind_of(view)] += 1
         self.drops.extend(drops)
         if self.keeps_outcomes:
-            self.outcomes.append(outcome)
+            self.outcomes.append(Outcome(*outcome))
         if view is not None and view.receipt is not None:
             self._held.append(view.receipt)
             if key is not None and events:

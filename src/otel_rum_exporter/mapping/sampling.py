@@ -148,9 +148,10 @@ class SessionSampler:
 
 def is_error(draft: EventDraft) -> bool:
     """Return whether an event is an error: an exception, or a request that failed."""
-    if draft.type != HTTP_EVENT:
-        return draft.type == JS_ERROR_EVENT
-    response = draft.details.get("response")
+    kind, _, details = draft
+    if kind != HTTP_EVENT:
+        return kind == JS_ERROR_EVENT
+    response = details.get("response")
     return not isinstance(response, dict) or response.get("status", 0) >= FIRST_FAILED_STATUS
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -37,16 +37,11 @@ ID = slice(len('{"id":"'), len('{"id":"') + 36)
 """The part of an event's JSON that is its id."""
 
 
-class EventDraft(NamedTuple):
-    """An event without identity and metadata. `timestamp_ns` is since the epoch."""
+EventDraft: TypeAlias = tuple[str, int, Mapping[str, Any]]
+"""An event without identity and metadata: its type, its time in ns since the epoch, and its details.
 
-    type: str
-    timestamp_ns: int
-    details: Mapping[str, Any]
-
-
-draft_of: Callable[[tuple[str, int, Mapping[str, Any]]], EventDraft] = partial(tuple.__new__, EventDraft)
-"""Return the draft of its members. A call of the class takes 2,900 instructions, this 750."""
+A tuple without names: one with names takes 1,600 instructions more, or 3,700 if it is made by a call of its class.
+"""
 
 
 class RumEvent(NamedTuple):
