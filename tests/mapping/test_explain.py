@@ -40,6 +40,7 @@ from otel_rum_exporter.otlp import (
     DecodeFailure,
     DecodeResult,
 )
+from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.price import PRICE_DATE, PRICE_PAGE
 from tests.mapping.test_rules import OF_AN_EXPORT
 from tests.spans import APP_MONITOR_ID, START_NS, exception_event, make_config, make_span
@@ -115,7 +116,8 @@ def test_the_events_are_those_of_the_exporter() -> None:
     spans = [make_span("work", {"a": 1}, parent=page), page, make_span("alone")]
     ids = map("00000000-0000-4000-8000-{:012}".format, itertools.count(1))
     converter = Converter(make_config(), new_id=lambda: next(ids), ledger=Ledger(), log=RateLimitedLog())
-    sent = [event for events in converter.spans(spans, Moment(NOW_NS, 0)).events.values() for event in events]
+    events = converter.spans(spans, Moment(NOW_NS, 0)).events.values()
+    sent = [RumEvent(*event) for group in events for event in group]
     explained = [event for record in _explain(*spans).records for event in record.events]
     assert sorted(explained, key=lambda event: event.id) == sorted(sent, key=lambda event: event.id)
 

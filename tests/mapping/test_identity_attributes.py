@@ -37,7 +37,7 @@ def identity_of(attributes: Mapping[Source, Mapping[str, Any]]) -> Identity:
     parent = make_span("parent", attributes.get(Source.ANCESTOR), parent=browser)
     span = make_span("span", attributes.get(Source.OWN), parent=parent, resource=attributes.get(Source.RESOURCE))
     found = [identities.assign([(SpanView.of(one), {})], NOW) for one in (earlier, parent, span)]
-    ((_, identity),) = found[-1]
+    ((_, _, identity),) = found[-1]
     return identity
 
 

@@ -25,7 +25,8 @@ LONG_TEXTS = st.builds(
 def encoded(details: dict[str, Any], metadata: dict[str, Any] | None = None) -> RumEvent | None:
     """Return details encoded as a custom event."""
     draft = ("work", START_NS, details)
-    return encode(draft, "00000000-0000-8000-8000-000000000000", json.dumps(metadata or {}), SESSION)
+    event = encode(draft, "00000000-0000-8000-8000-000000000000", json.dumps(metadata or {}), SESSION)
+    return event and RumEvent(*event)
 
 
 def wire_bytes(event: RumEvent) -> int:
@@ -86,7 +87,7 @@ def test_two_hundred_attributes_of_two_hundred_kilobytes_fit() -> None:
     """No span of an application makes an event that is too large for RUM."""
     event = encoded({"name": "n", "attributes": {f"key.{n}": "x" * 200_000 for n in range(200)}})
     assert event is not None
-    assert wire_bytes(event) <= MAX_EVENT_BYTES
+    assert wire_bytes(RumEvent(*event)) <= MAX_EVENT_BYTES
     assert json.loads(event.members["details"])["name"] == "n"
 
 
@@ -100,7 +101,7 @@ def test_every_event_that_is_encoded_is_within_the_limit(attributes: dict[str, A
     """With escapes, and with merged metadata."""
     event = encoded({"attributes": json_object(attributes), "events": [json_object(attributes)]}, {"pageId": "/é"})
     assert event is not None
-    assert wire_bytes(event) <= MAX_EVENT_BYTES
+    assert wire_bytes(RumEvent(*event)) <= MAX_EVENT_BYTES
 
 
 def test_a_python_traceback_keeps_its_end_and_any_other_stack_its_beginning() -> None:
@@ -128,7 +129,7 @@ def test_session_metadata_counts_against_the_limit(session_chars: int, details_c
     draft = ("work", START_NS, {"message": "x" * details_chars})
     event = encode(draft, "00000000-0000-8000-8000-000000000000", "{}", session)
     assert event is not None
-    assert wire_bytes(event) <= MAX_EVENT_BYTES
+    assert wire_bytes(RumEvent(*event)) <= MAX_EVENT_BYTES
 
 
 def test_session_metadata_that_leaves_no_room_makes_no_event() -> None:

@@ -15,13 +15,13 @@ from .._receipt import Receipt
 from ..config import Config
 from ..ledger import Ledger, Record, Tally
 from ..rum.batch import BatchKey, Events
-from ..rum.event import RumEvent
+from ..rum.event import EventMembers
 from . import metadata
 from .app_monitor import AppMonitorResolver
 from .application import Application, Applications, Session
 from .events import web_vital
 from .guarded_page_views import with_guarded_page_views
-from .identity import Identity, Moment
+from .identity import Moment, Resolved
 from .identity_attributes import IdentityReader
 from .log_view import LogRecord, LogView
 from .mapper import Mapped
@@ -162,10 +162,10 @@ class Converter:
         converted.records = len(failed)
         for outcome in failed:
             converted.add(outcome)
-        final = {id(view) for _, pairs in resolved for view, _ in pairs} if self._is_durable else set()
-        for application, pairs in resolved:
+        final = {id(view) for _, group in resolved for _, view, _ in group} if self._is_durable else set()
+        for application, records in resolved:
             # Views are released one by one: the garbage collector visits all objects that a call keeps.
-            self._convert(application, [*pairs] if self._is_durable else pairs, now.epoch_ns, converted)
+            self._convert(application, [*records] if self._is_durable else records, now.epoch_ns, converted)
         self._ledger.pending = sum(application.identities.pending for application in self._applications)
         self._count(converted)
         if self._is_durable:
@@ -176,18 +176,16 @@ class Converter:
             converted.provisional = provisional
         return converted
 
-    def _convert(
-        self, application: Application, pairs: list[tuple[View, Identity]], now_ns: int, converted: Converted
-    ) -> None:
+    def _convert(self, application: Application, records: list[Resolved], now_ns: int, converted: Converted) -> None:
         """Convert records with their identities, and remove them from the list."""
         builder, keeps_outcomes = self._builder, self._keeps_outcomes
         sessions: dict[int, Session] = {}
         last_key: BatchKey | None = None
-        group: list[RumEvent] = []
-        converted.records += len(pairs)
-        pairs.reverse()
-        while pairs:
-            view, identity = pairs.pop()
+        group: list[EventMembers] = []
+        converted.records += len(records)
+        records.reverse()
+        while records:
+            _, view, identity = records.pop()
             try:
                 session = sessions.get(id(identity))
                 if session is None or session.resource is not view.resource:
@@ -207,7 +205,7 @@ class Converter:
     def _count(self, converted: Converted) -> None:
         """Count records and events in the ledger, and log losses."""
         events = converted.events.values()
-        self._ledger.accept(Tally.of([event.record for group in events for event in group]))
+        self._ledger.accept(Tally.of([record for group in events for _, _, _, record in group]))
         if converted.filtered:
             self._ledger.filter(Tally(0, converted.filtered["span"], converted.filtered["log"]))
         for drop in converted.drops:

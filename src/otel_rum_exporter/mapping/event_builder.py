@@ -14,7 +14,7 @@ import orjson
 from .._config_fields import MAX_METADATA_ATTRIBUTES
 from ..config import Config
 from ..ledger import Record
-from ..rum.event import EventDraft, RumEvent, encode
+from ..rum.event import EventDraft, EventMembers, encode
 from ..rum.ids import event_id, id_within_span, id_within_trace
 from .app_monitor import Resolution
 from .application import Session
@@ -50,7 +50,9 @@ class EventBuilder:
         found = identity.metadata
         return self._of_page(found) if type(found) is Page else _json(found)
 
-    def events(self, view: View, drafts: Sequence[EventDraft], session: Session, now_ns: int) -> list[RumEvent | None]:
+    def events(
+        self, view: View, drafts: Sequence[EventDraft], session: Session, now_ns: int
+    ) -> list[EventMembers | None]:
         """Return the event of each draft of a span or log record; None for one that is too large.
 
         Events of sessions that stand for others have the share of sessions that are sent in their metadata.
@@ -63,7 +65,7 @@ class EventBuilder:
             own = self._metadata(view, session, self._room - is_rated)
         metadata, shared, latest_ns = own, resolution.session_metadata, now_ns + LATEST_AHEAD_NS
         record: Record = "log" if key is None else "span"
-        events: list[RumEvent | None] = []
+        events: list[EventMembers | None] = []
         for draft in drafts:
             kind, time_ns, details = draft
             if not EARLIEST_EPOCH_NS <= time_ns <= latest_ns:
@@ -80,11 +82,11 @@ class EventBuilder:
             record = ""
         return events
 
-    def session_start(self, view: View, session: Session, now_ns: int) -> RumEvent | None:
+    def session_start(self, view: View, session: Session, now_ns: int) -> EventMembers | None:
         """Return the event that starts the session of a span or log record."""
         start = session_start.session_start(view.start_ns)
         (event,) = self.events(view, [start], session, now_ns)
-        return event and event._replace(record="")
+        return event and (event[0], event[1], event[2], "")
 
     def _metadata(self, view: View, session: Session, room: int) -> str:
         """Return the metadata of the trace and of the span itself, as JSON text.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from .._served import is_instrumentation
@@ -57,7 +58,8 @@ class Moment(NamedTuple):
     monotonic_ns: int
 
 
-Resolved = tuple[View, Identity]
+Resolved = tuple[int, View, Identity]
+"""The end of a span or log record, by which they are sorted, itself, and its identity."""
 
 
 class Identities:
@@ -111,7 +113,7 @@ class Identities:
                     pages[identity.session_id] = metadata
                 if metadata or identity.metadata is pages.get(identity.session_id, metadata):
                     ended[key] = traces[view.trace] = attributes
-                    resolved.append((view, identity))
+                    resolved.append((view.end_ns, view, identity))
                     if below or self._pending.count:
                         self._resolve(self._children(key), now, resolved)
                     continue
@@ -164,7 +166,7 @@ class Identities:
         self._traces.trim()
         self._pages.trim()
         self._identities.trim()
-        resolved.sort(key=_end_ns)
+        resolved.sort(key=_END_NS)
         return resolved
 
     def _next_expired(self, now: Moment) -> SpanKey | None:
@@ -191,7 +193,7 @@ class Identities:
             # A log line says nothing: servers log before their first request, too.
             self._has_one_user |= key is not None and (attributes.session is None or attributes.is_minted)
             identity = self._identity(view, attributes, now.epoch_ns)
-            resolved.append((view, identity))
+            resolved.append((view.end_ns, view, identity))
             if attributes.metadata and attributes.metadata is not ancestor.metadata:
                 attributes = attributes.inheritable
             if shows_page:
@@ -270,5 +272,4 @@ def _is_request_below(view: View) -> bool:
     return view.kind is SERVER and not view.is_local_root and is_instrumentation(view.scope_name)
 
 
-def _end_ns(resolved: Resolved) -> int:
-    return resolved[0].end_ns
+_END_NS = itemgetter(0)

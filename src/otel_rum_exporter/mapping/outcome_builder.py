@@ -64,7 +64,7 @@ class OutcomeBuilder:
     def not_sampled(self, session: Session, view: View, now_ns: int, before: Mapped | None = None) -> OutcomeMembers:
         """Return the outcome of a record of a session that is left out, perhaps except for its errors."""
         if session.decision.keeps_errors:
-            return self._sampling.errors_of(Outcome(*self.mapped(session, view, now_ns, before)), session.decision)
+            return self._sampling.errors_of(self.mapped(session, view, now_ns, before), session.decision)
         return self._sampling.without(view, session.identity, session.decision)
 
     def mapped(self, session: Session, view: View, now_ns: int, before: Mapped | None = None) -> OutcomeMembers:
@@ -93,7 +93,7 @@ class OutcomeBuilder:
         drops = too_large_of(view, built) if len(events) < len(built) else ()
         return (view, identity, rule, session.key, events, None, drops)
 
-    def _at_start(self, session: Session, view: View, now_ns: int, mapped: Mapped) -> Outcome:
+    def _at_start(self, session: Session, view: View, now_ns: int, mapped: Mapped) -> OutcomeMembers:
         """Return the outcome of a record that may start its session, or whose session sends only its errors."""
         application, identity, rate = session.application, session.identity, session.decision.rate
         rule, drafts, left_out = mapped
@@ -115,7 +115,7 @@ class OutcomeBuilder:
                 events = [self.event_builder.session_start(view, session, now_ns), *events]
                 drops = drops if events[0] else [*drops, too_large("")]
         built = [event for event in events if event]
-        return Outcome(view, identity, rule, session.key, built, None if drafts else left_out, drops)
+        return (view, identity, rule, session.key, built, None if drafts else left_out, drops)
 
     def key_of(self, resolution: Resolution, identity: Identity) -> BatchKey:
         """Return what groups events: the same object for the same app monitor, session and user."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..ledger import Record, Tally
-from .event import RumEvent
+from .event import ID, EventMembers, RumEvent
 from .ids import event_id
 
 _LETTERS: dict[Record, str] = {"span": "s", "log": "l", "": "-"}
@@ -29,15 +29,16 @@ class EncodedEvents(NamedTuple):
     id: str
 
     @classmethod
-    def of(cls, events: Sequence[RumEvent]) -> EncodedEvents:
+    def of(cls, events: Sequence[EventMembers]) -> EncodedEvents:
         """Return events with the same session metadata as one text. It takes less memory than separate texts."""
-        json = b",".join([event.json for event in events])
+        texts = [text for _, text, _, _ in events]
+        json = b",".join(texts)
         return cls(
             # With one event, `join` returns its text, and orjson's texts are followed by up to 8 KB of unused memory.
             json if len(events) > 1 else bytes(memoryview(json)),
-            events[0].session_metadata,
-            "".join([_LETTERS[event.record] for event in events]),
-            event_id(events[0].id, events[-1].id, str(len(events)), str(len(json))),
+            events[0][2],
+            "".join([_LETTERS[record] for _, _, _, record in events]),
+            event_id(texts[0][ID].decode(), texts[-1][ID].decode(), str(len(events)), str(len(json))),
         )
 
     @property
@@ -82,11 +83,11 @@ class EncodedEvents(NamedTuple):
         return members
 
 
-def by_session_metadata(events: Iterable[RumEvent]) -> Iterable[Sequence[RumEvent]]:
+def by_session_metadata(events: Iterable[EventMembers]) -> Iterable[Sequence[EventMembers]]:
     """Return events in groups with the same session metadata. Most events of a session have the same."""
-    groups: dict[str, list[RumEvent]] = {}
+    groups: dict[str, list[EventMembers]] = {}
     for event in events:
-        groups.setdefault(event.session_metadata, []).append(event)
+        groups.setdefault(event[2], []).append(event)
     return groups.values()
 
 

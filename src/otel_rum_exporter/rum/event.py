@@ -6,8 +6,8 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-cu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
@@ -90,8 +90,8 @@ class RumEvent(NamedTuple):
         return members
 
 
-event_of: Callable[[tuple[str, bytes, str, Record]], RumEvent] = partial(tuple.__new__, RumEvent)
-"""Return the event of its members. A call of the class takes 2,900 instructions, this 750."""
+EventMembers: TypeAlias = tuple[str, bytes, str, Record]
+"""The members of a `RumEvent` without their names: an object with names takes 1,600 instructions more."""
 
 
 def encode(
@@ -100,7 +100,7 @@ def encode(
     metadata: str,
     session_metadata: str,
     record: Record = "",
-) -> RumEvent | None:
+) -> EventMembers | None:
     """Return an encoded event, trimmed to RUM's limit; None if it still exceeds it."""
     kind, timestamp_ns, content = draft
     text: str | orjson.Fragment
@@ -121,10 +121,10 @@ def encode(
     )
     room = _room(session_metadata)
     if len(json) - _LEAST_FIXED_BYTES <= room:
-        return event_of((kind, json, session_metadata, record))
+        return (kind, json, session_metadata, record)
     room -= len(kind)
     if _wire_bytes(orjson.dumps(content)) + _wire_bytes(metadata.encode()) <= room:
-        return event_of((kind, json, session_metadata, record))
+        return (kind, json, session_metadata, record)
     for smaller, cut in trimmings(content, {**orjson.loads(metadata), TRUNCATED: True}):
         own, json = orjson.dumps(cut), orjson.dumps(smaller)
         if _wire_bytes(json) + _wire_bytes(own) <= room:

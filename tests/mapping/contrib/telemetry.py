@@ -85,7 +85,9 @@ class Telemetry:
         )
         assert ledger.pending == 0
         assert not ledger.dropped
-        return Counter(_described(event) for one in converted for events in one.events.values() for event in events)
+        return Counter(
+            _described(RumEvent(*event)) for one in converted for events in one.events.values() for event in events
+        )
 
 
 def _described(event: RumEvent) -> str:
