@@ -178,7 +178,8 @@ class Converter:
 
     def _convert(self, application: Application, records: list[Resolved], now_ns: int, converted: Converted) -> None:
         """Convert records with their identities, and remove them from the list."""
-        builder, keeps_outcomes = self._builder, self._keeps_outcomes
+        builder, keeps_outcomes, provisional = self._builder, self._keeps_outcomes, self._provisional
+        mapped = builder.mapped
         sessions: dict[int, Session] = {}
         last_key: BatchKey | None = None
         group: list[EventMembers] = []
@@ -190,8 +191,8 @@ class Converter:
                 session = sessions.get(id(identity))
                 if session is None or session.resource is not view.resource:
                     session = sessions[id(identity)] = builder.session(application, identity, view.resource)
-                before = self._provisional.get(id(view)) if self._provisional else None
-                convert = builder.mapped if session.decision.rate else builder.not_sampled
+                before = provisional.get(id(view)) if provisional else None
+                convert = mapped if session.decision.rate else builder.not_sampled
                 outcome = convert(session, view, now_ns, before)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 outcome = Outcome(view, drops=[unmappable(view.name, error, kind_of(view))])

@@ -89,9 +89,10 @@ class OutcomeBuilder:
         if not drafts:
             return (view, identity, rule, None, (), left_out, ())
         built = self.event_builder.events(view, drafts, session, now_ns)
+        if all(built):
+            return (view, identity, rule, session.key, built, None, ())  # type: ignore[return-value] # there is no None
         events = [event for event in built if event]
-        drops = too_large_of(view, built) if len(events) < len(built) else ()
-        return (view, identity, rule, session.key, events, None, drops)
+        return (view, identity, rule, session.key, events, None, too_large_of(view, built))
 
     def _at_start(self, session: Session, view: View, now_ns: int, mapped: Mapped) -> OutcomeMembers:
         """Return the outcome of a record that may start its session, or whose session sends only its errors."""
