@@ -24,4 +24,4 @@ def test_the_example_of_an_event_family_makes_its_event() -> None:
     exec(code, vars(module))
     (draft,) = module.span_event(SpanView.of(make_span("TimeToInteractive")), make_config())
     check(draft)
-    assert draft.details == {"version": "1.0.0", "value": 120}
+    assert draft[2] == {"version": "1.0.0", "value": 120}

@@ -43,7 +43,7 @@ def mapped(
     record: ReadableSpan | ReadableLogRecord, config: Config | None = None
 ) -> list[tuple[str, Mapping[str, Any]]]:
     """Map a record to the short types and the details of its events."""
-    return [(draft.type.removeprefix(PREFIX), draft.details) for draft in drafts_of(record, config)]
+    return [(draft[0].removeprefix(PREFIX), draft[2]) for draft in drafts_of(record, config)]
 
 
 def types(record: ReadableSpan | ReadableLogRecord, config: Config | None = None) -> list[str]:
@@ -53,11 +53,11 @@ def types(record: ReadableSpan | ReadableLogRecord, config: Config | None = None
 
 def check(draft: EventDraft) -> None:
     """Raise unless RUM accepts the event."""
-    details = json.loads(orjson.dumps(draft.details))
-    if not draft.type.startswith(PREFIX):
+    details = json.loads(orjson.dumps(draft[2]))
+    if not draft[0].startswith(PREFIX):
         assert isinstance(details, dict)
         return
-    name = draft.type.removeprefix(PREFIX)
+    name = draft[0].removeprefix(PREFIX)
     assert name in schema.EVENT_TYPES
     assert schema.violation(name, details, "details") is None
     if AWS_FOLDER:

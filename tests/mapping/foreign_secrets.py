@@ -233,7 +233,7 @@ def leaks(case: Case) -> bool:
     view = SpanView.of(case.span)
     resolution = _RESOLVER.of(view.resource)
     assert resolution is not None
-    drafts = [[draft.type, draft.details] for draft in _MAPPER.map(view)[1]]
+    drafts = [[draft[0], draft[2]] for draft in _MAPPER.map(view)[1]]
     sent = orjson.dumps([drafts, of_trace(view), custom(view.attributes, _CONFIG)]).decode() + str(resolution)
     return any(part in text for part in case.parts for text in (sent, unquote(sent), unquote(unquote(sent))))
 

@@ -20,6 +20,7 @@ from otel_rum_exporter.mapping import identity, pending
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.mapping.outcome import Converted
+from otel_rum_exporter.rum.event import RumEvent
 from tests.logs import make_log
 from tests.spans import MILLI_NS, START_NS, exception_event, make_config, make_span
 
@@ -58,7 +59,7 @@ class Run:
             session = key.session_id
             if session.startswith("00000000-0000-4000-8000-"):
                 session = minted.setdefault(session, f"minted {len(minted)}")
-            for event in events:
+            for event in map(RumEvent._make, events):
                 event_id = "" if event.type.endswith("session_start_event") else event.id
                 members = event.members
                 known = (*(members[name] for name in ("timestamp", "details", "metadata")), event.session_metadata)

@@ -245,8 +245,8 @@ def test_a_pending_span_has_provisional_events() -> None:
     assert not second.provisional
     ((final_key, events),) = second.events.items()
     assert final_key.session_id == A
-    assert {event.id for event in provisional[key]} <= {event.id for event in events}
-    assert [event.type for event in events].count("com.amazon.rum.js_error_event") == 1
+    assert {RumEvent(*event).id for event in provisional[key]} <= {RumEvent(*event).id for event in events}
+    assert [kind for kind, *_ in events].count("com.amazon.rum.js_error_event") == 1
     assert ledger.accepted == len(events)
 
 
@@ -340,7 +340,7 @@ def test_a_record_whose_resource_cannot_be_read_is_lost_alone() -> None:
     broken: Any = Broken()
     spans[1]._resource = spans[2]._resource = broken
     converted = converter.spans(spans, Moment(START_NS, 0), receipt)
-    found = {key.app_monitor.id: {event.type for event in events} for key, events in converted.events.items()}
+    found = {key.app_monitor.id: {kind for kind, *_ in events} for key, events in converted.events.items()}
     assert found.pop(other) == {"d", f"{PREFIX}session_start_event"}
     assert [*found.values()] == [{"a", f"{PREFIX}session_start_event"}]
     assert ledger.snapshot().dropped[DropReason.UNMAPPABLE] == converted.records - 2 == 2

@@ -21,6 +21,7 @@ from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.event_types import PREFIX
 from otel_rum_exporter.mapping.identity import Moment
 from otel_rum_exporter.mapping.outcome import Converted
+from otel_rum_exporter.rum.event import RumEvent
 from tests.spans import START_NS, exception_event, make_config, make_span
 
 A = "11111111-1111-4111-8111-111111111111"
@@ -71,7 +72,7 @@ class Process:
 
 
 def _types(converted: Converted) -> list[str]:
-    return [event.type.removeprefix(PREFIX) for events in converted.events.values() for event in events]
+    return [kind.removeprefix(PREFIX) for events in converted.events.values() for kind, *_ in events]
 
 
 def request(
@@ -201,7 +202,7 @@ def test_the_stored_errors_of_pending_requests_are_those_of_each_request() -> No
     requests = [request(failed, events=raised) for _ in range(2)]
     spans = [span for one in requests for span in (make_span("sell", parent=one, events=raised), one)]
     stored = process.converter.spans(spans, process.now).provisional
-    types = [event.type for by_key in stored.values() for events in by_key.values() for event in events]
+    types = [kind for by_key in stored.values() for events in by_key.values() for kind, *_ in events]
     assert types.count(f"{PREFIX}js_error_event") == 2
 
 
@@ -242,7 +243,9 @@ def _sent(process: Process, batches: list[tuple[ReadableSpan, bool, float]]) -> 
     batch: list[ReadableSpan] = []
 
     def add(converted: Converted) -> None:
-        found.extend((event.id, key.session_id) for key, events in converted.events.items() for event in events)
+        found.extend(
+            (RumEvent(*event).id, key.session_id) for key, events in converted.events.items() for event in events
+        )
         stored.difference_update(converted.resolved)
         stored.update(converted.provisional)
 
@@ -307,5 +310,5 @@ def test_the_custom_event_of_a_request_is_as_that_of_a_server_span() -> None:
         span = request({**OLD, "http.method": "POST"}, kind=kind, parent=parent)
         process.converter.spans([span], process.now)
         ((event,),) = process.converter.close(process.now).events.values()
-        details.append({**json.loads(event.members["details"]), "spanId": ""})
+        details.append({**json.loads(RumEvent(*event).members["details"]), "spanId": ""})
     assert details[0] == details[1]

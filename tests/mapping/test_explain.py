@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from otel_rum_exporter._attributes import SESSION_MINTED
 from otel_rum_exporter._log import RateLimitedLog
 from otel_rum_exporter.config import Config, ConfigError
 from otel_rum_exporter.ledger import Ledger
+from otel_rum_exporter.mapping import converter
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.explain import (
     PLACEHOLDER_APP_MONITOR_ID,
@@ -39,6 +40,7 @@ from otel_rum_exporter.otlp import (
     DecodeFailure,
     DecodeResult,
 )
+from otel_rum_exporter.rum.event import RumEvent
 from otel_rum_exporter.rum.price import PRICE_DATE, PRICE_PAGE
 from tests.mapping.test_rules import OF_AN_EXPORT
 from tests.spans import APP_MONITOR_ID, START_NS, exception_event, make_config, make_span
@@ -114,7 +116,8 @@ def test_the_events_are_those_of_the_exporter() -> None:
     spans = [make_span("work", {"a": 1}, parent=page), page, make_span("alone")]
     ids = map("00000000-0000-4000-8000-{:012}".format, itertools.count(1))
     converter = Converter(make_config(), new_id=lambda: next(ids), ledger=Ledger(), log=RateLimitedLog())
-    sent = [event for events in converter.spans(spans, Moment(NOW_NS, 0)).events.values() for event in events]
+    events = converter.spans(spans, Moment(NOW_NS, 0)).events.values()
+    sent = [RumEvent(*event) for group in events for event in group]
     explained = [event for record in _explain(*spans).records for event in record.events]
     assert sorted(explained, key=lambda event: event.id) == sorted(sent, key=lambda event: event.id)
 
@@ -246,14 +249,16 @@ def test_a_record_that_cannot_be_mapped_costs_only_itself(monkeypatch: pytest.Mo
 
 def test_a_record_that_cannot_be_read_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every record of the file is explained."""
-    read = SpanView.of
 
-    def broken(span: Any, *others: Any) -> SpanView:
-        if span.name == "bad":
-            raise ValueError("defect")
-        return read(span, *others)
+    def reader(*settings: Any) -> Callable[[Any], SpanView]:
+        def read(span: Any) -> SpanView:
+            if span.name == "bad":
+                raise ValueError("defect")
+            return SpanView.of(span, *settings)
 
-    monkeypatch.setattr(SpanView, "of", broken)
+        return read
+
+    monkeypatch.setattr(converter, "span_reader", reader)
     bad, good = _explain(make_span("bad"), make_span("good")).records
     assert (bad.rule, bad.left_out) == ("no rule", "a span or log record could not be read")
     assert (good.name, good.left_out) == ("good", None)

@@ -52,7 +52,7 @@ def assign(
 ) -> dict[str, Identity]:
     """Return the identities of resolved spans by name; `pages` is page metadata by span name."""
     pairs = [(SpanView.of(span), (pages or {}).get(span.name, {})) for span in spans]
-    return {view.name: identity for view, identity in identities.assign(pairs, at(now_ns))}
+    return {view.name: identity for _, view, identity in identities.assign(pairs, at(now_ns))}
 
 
 def test_a_child_inherits_from_its_nearest_ancestor_although_it_ends_first(identities: Identities) -> None:
@@ -101,7 +101,7 @@ def test_a_pending_span_expires_and_inherits_from_its_trace(identities: Identiti
     assign(identities, [make_span("child", parent=endless)])
     assert identities.next_expiry_seconds(at(NOW_NS)) == MAX_PENDING_NS / 1_000_000_000
     assert identities.expire(at(NOW_NS + MAX_PENDING_NS - 1)) == []
-    expired = {view.name: one.session_id for view, one in identities.expire(at(NOW_NS + MAX_PENDING_NS))}
+    expired = {view.name: one.session_id for _, view, one in identities.expire(at(NOW_NS + MAX_PENDING_NS))}
     assert expired == {"other": B, "child": A}
     assert identities.next_expiry_seconds(at(NOW_NS)) is None
 
@@ -120,8 +120,8 @@ def test_a_log_line_at_the_start_of_a_server_is_no_sign_of_one_user(identities: 
     error = LogView.of(make_log("error", span=request))
     assert identities.assign([(error, {})], at(NOW_NS)) == []
     found = identities.assign([(SpanView.of(request), {})], at(NOW_NS))
-    assert {identity.session_id for _, identity in found} == {A}
-    assert [view for view, _ in found if view is error]
+    assert {identity.session_id for _, _, identity in found} == {A}
+    assert [view for _, view, _ in found if view is error]
 
 
 def test_a_span_without_session_has_its_resources(identities: Identities) -> None:
@@ -346,4 +346,4 @@ def test_spans_that_wait_for_a_pending_parent_of_the_same_call_are_pending_in_th
     assert identities.pending == 2
     assert identities._pending.size_bytes > 2000
     expired = identities.expire(at(NOW_NS + MAX_PENDING_NS))
-    assert {(view.name, one.session_id) for view, one in expired} == {("child", A), ("parent", A)}
+    assert {(view.name, one.session_id) for _, view, one in expired} == {("child", A), ("parent", A)}

@@ -37,7 +37,7 @@ def identity_of(attributes: Mapping[Source, Mapping[str, Any]]) -> Identity:
     parent = make_span("parent", attributes.get(Source.ANCESTOR), parent=browser)
     span = make_span("span", attributes.get(Source.OWN), parent=parent, resource=attributes.get(Source.RESOURCE))
     found = [identities.assign([(SpanView.of(one), {})], NOW) for one in (earlier, parent, span)]
-    ((_, identity),) = found[-1]
+    ((_, _, identity),) = found[-1]
     return identity
 
 
@@ -124,7 +124,7 @@ def test_user_and_sampling_are_inherited_within_a_session_only() -> None:
         (IdentityAttributes(session="above", is_minted=True), False),
         (IdentityAttributes(session="above", is_joined=True), False),
         (IdentityAttributes(session="above", is_sampled=False), False),
-        (IdentityAttributes(session="above", request=("trace", "span")), False),
+        (IdentityAttributes(session="above", request=b"trace and span"), False),
         (IdentityAttributes(session="above", is_nested=True), False),
     ],
 )

@@ -71,9 +71,9 @@ class Process:
 
     def _keep(self, converted: Converted) -> None:
         self.sent += [
-            (key.session_id, event.type.removeprefix(PREFIX))
+            (key.session_id, kind.removeprefix(PREFIX))
             for key, events in converted.events.items()
-            for event in events
+            for kind, *_ in events
         ]
 
 

@@ -9,7 +9,7 @@ from tests.spans import exception_event, make_config, make_span
 
 def types(mapper: Mapper, span: object) -> list[str]:
     """Map one span to the short types of its events."""
-    return [draft.type.removeprefix("com.amazon.rum.") for draft in mapper.map(SpanView.of(span))[1]]  # type: ignore[arg-type]
+    return [draft[0].removeprefix("com.amazon.rum.") for draft in mapper.map(SpanView.of(span))[1]]  # type: ignore[arg-type]
 
 
 def test_an_exception_that_leaves_three_spans_is_one_error() -> None:

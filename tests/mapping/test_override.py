@@ -25,7 +25,7 @@ def test_a_built_in_event_has_the_given_details() -> None:
     details = {"version": "1.0.0", "pageId": "checkout"}
     for given in (json.dumps(details), details):
         (draft,) = drafts_of(make_span("step 3", override_of(PAGE_VIEW, given)))
-        assert (draft.type, draft.timestamp_ns, draft.details) == (PAGE_VIEW, START_NS, details)
+        assert (draft[0], draft[1], draft[2]) == (PAGE_VIEW, START_NS, details)
 
 
 def test_a_built_in_event_has_the_time_that_the_mapping_gives_it() -> None:
@@ -35,7 +35,7 @@ def test_a_built_in_event_has_the_time_that_the_mapping_gives_it() -> None:
         make_span("x", override_of(PAGE_VIEW, {"pageId": "/"})),
         make_span("x", override_of("http_event", request)),
     ]
-    assert [draft.timestamp_ns for span in spans for draft in drafts_of(span)] == [START_NS, spans[1].end_time]
+    assert [draft[1] for span in spans for draft in drafts_of(span)] == [START_NS, spans[1].end_time]
 
 
 def test_a_built_in_type_needs_no_prefix() -> None:
@@ -43,7 +43,7 @@ def test_a_built_in_type_needs_no_prefix() -> None:
     (draft,) = drafts_of(
         make_span("step 3", override_of("page_view_event", '{"version": "1.0.0", "pageId": "checkout"}'))
     )
-    assert draft.type == PAGE_VIEW
+    assert draft[0] == PAGE_VIEW
 
 
 def test_a_custom_event_has_the_given_details_or_the_whole_span() -> None:

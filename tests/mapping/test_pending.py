@@ -6,8 +6,8 @@ from otel_rum_exporter.mapping import pending as module
 from otel_rum_exporter.mapping.pending import MAX_PENDING_NS, PendingSpans
 from otel_rum_exporter.mapping.record_view import SpanKey
 
-MOTHER: SpanKey = ("t", "mother")
-AUNT: SpanKey = ("t", "aunt")
+MOTHER: SpanKey = b"mother"
+AUNT: SpanKey = b"aunt"
 
 
 @pytest.fixture
@@ -63,12 +63,12 @@ def test_the_application_with_more_than_its_share_makes_room(
         group[number] = PendingSpans(group)
     large, small = group.values()
     for number in range(8):
-        large.add(("t", str(number)), "child", 100, 0, key=None, is_request=False)
+        large.add(b"%d" % number, "child", 100, 0, key=None, is_request=False)
     for number in range(2):
-        small.add(("t", str(number)), "child", 100, 0, key=None, is_request=False)
+        small.add(b"%d" % number, "child", 100, 0, key=None, is_request=False)
     assert (large.expired(1), small.expired(1)) == (None, None)
-    small.add(("t", "2"), "child", 100, 0, key=None, is_request=False)
-    assert (large.expired(1), small.expired(1)) == (("t", "0"), None)
+    small.add(b"2", "child", 100, 0, key=None, is_request=False)
+    assert (large.expired(1), small.expired(1)) == (b"0", None)
 
 
 @pytest.mark.parametrize(("bound", "value"), [("MAX_PENDING", 2), ("MAX_PENDING_BYTES", 599)])

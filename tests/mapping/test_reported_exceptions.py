@@ -24,7 +24,7 @@ def errors(*records: ReadableSpan | ReadableLogRecord) -> list[str]:
     """Map records in their order to the types of their errors."""
     mapper = Mapper(make_config())
     drafts = [draft for record in records for draft in mapper.map(view_of(record))[1]]
-    return [str(draft.details["type"]) for draft in drafts if draft.type == JS_ERROR_EVENT]
+    return [str(draft[2]["type"]) for draft in drafts if draft[0] == JS_ERROR_EVENT]
 
 
 def levels(*functions: Callable[[Exception | None], None]) -> list[dict[str, Any]]:
@@ -209,10 +209,10 @@ def test_an_exception_that_ends_the_program_is_sent_once(*, is_log_first: bool) 
     log = make_log("KeyError", attributes)
     mapper = Mapper(make_config())
     records: list[Any] = [log, span] if is_log_first else [span, log]
-    found = [draft.type for record in records for draft in mapper.map(view_of(record))[1]]
+    found = [draft[0] for record in records for draft in mapper.map(view_of(record))[1]]
     assert found.count(JS_ERROR_EVENT) == 1
     again = make_span("report", events=[exception_event("KeyError", "1", stack)])
-    assert [draft.type for draft in mapper.map(view_of(again))[1]].count(JS_ERROR_EVENT) == 1, "another request failed"
+    assert [draft[0] for draft in mapper.map(view_of(again))[1]].count(JS_ERROR_EVENT) == 1, "another request failed"
 
 
 @pytest.mark.parametrize(

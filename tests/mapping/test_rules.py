@@ -174,7 +174,7 @@ def test_a_row_names_the_events_that_it_makes(name: str, record: ReadableSpan | 
     """The documentation is made from `becomes`; exceptions add errors unless the row leaves them out."""
     rows: dict[str, Any] = {row.name: row for row in (SPAN_RULES if isinstance(record, ReadableSpan) else LOG_RULES)}
     row = rows[name]
-    made = {draft.type for draft in drafts_of(record, CONFIG)}
+    made = {draft[0] for draft in drafts_of(record, CONFIG)}
     if row.keeps_exceptions and row.becomes != "`js_error_event`":
         made.discard("com.amazon.rum.js_error_event")
     for kind in made:
@@ -188,7 +188,7 @@ def test_exceptions_of_calls_and_of_what_is_left_out_are_no_errors_of_their_span
     for name, span in SPANS:
         failed = copy(span)
         failed._events = [exception_event("shop.Broken", "no", "stack")]
-        if "com.amazon.rum.js_error_event" in {draft.type for draft in drafts_of(failed, CONFIG)}:
+        if "com.amazon.rum.js_error_event" in {draft[0] for draft in drafts_of(failed, CONFIG)}:
             reported.add(name)
     assert {name for name, _ in SPANS} - reported == {
         "a request to RUM itself",
@@ -204,6 +204,6 @@ def test_exceptions_of_calls_and_of_what_is_left_out_are_no_errors_of_their_span
 def test_synthetic_users_are_users() -> None:
     """A canary's requests are mapped as a user's are."""
     attributes = {"http.method": "GET", "http.status_code": 200, "user_agent.synthetic.type": "test"}
-    assert [draft.type for draft in drafts_of(make_span("GET", attributes, kind=CLIENT))] == [
+    assert [draft[0] for draft in drafts_of(make_span("GET", attributes, kind=CLIENT))] == [
         "com.amazon.rum.performance_resource_event"
     ]

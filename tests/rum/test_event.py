@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.mapping.attribute_values import json_object
-from otel_rum_exporter.rum.event import MAX_EVENT_BYTES, EventDraft, RumEvent, encode
+from otel_rum_exporter.rum.event import MAX_EVENT_BYTES, RumEvent, encode
 from otel_rum_exporter.rum.truncation import PYTHON_TRACEBACK, cut_stack, trimmings
 from tests.mapping.test_attribute_values import ANY_VALUES
 from tests.spans import START_NS
@@ -24,8 +24,9 @@ LONG_TEXTS = st.builds(
 
 def encoded(details: dict[str, Any], metadata: dict[str, Any] | None = None) -> RumEvent | None:
     """Return details encoded as a custom event."""
-    draft = EventDraft("work", START_NS, details)
-    return encode(draft, "00000000-0000-8000-8000-000000000000", json.dumps(metadata or {}), SESSION)
+    draft = ("work", START_NS, details)
+    event = encode(draft, "00000000-0000-8000-8000-000000000000", json.dumps(metadata or {}), SESSION)
+    return event and RumEvent(*event)
 
 
 def wire_bytes(event: RumEvent) -> int:
@@ -86,7 +87,7 @@ def test_two_hundred_attributes_of_two_hundred_kilobytes_fit() -> None:
     """No span of an application makes an event that is too large for RUM."""
     event = encoded({"name": "n", "attributes": {f"key.{n}": "x" * 200_000 for n in range(200)}})
     assert event is not None
-    assert wire_bytes(event) <= MAX_EVENT_BYTES
+    assert wire_bytes(RumEvent(*event)) <= MAX_EVENT_BYTES
     assert json.loads(event.members["details"])["name"] == "n"
 
 
@@ -100,7 +101,7 @@ def test_every_event_that_is_encoded_is_within_the_limit(attributes: dict[str, A
     """With escapes, and with merged metadata."""
     event = encoded({"attributes": json_object(attributes), "events": [json_object(attributes)]}, {"pageId": "/é"})
     assert event is not None
-    assert wire_bytes(event) <= MAX_EVENT_BYTES
+    assert wire_bytes(RumEvent(*event)) <= MAX_EVENT_BYTES
 
 
 def test_a_python_traceback_keeps_its_end_and_any_other_stack_its_beginning() -> None:
@@ -125,13 +126,13 @@ def test_a_cut_stack_is_never_longer_than_the_limit(text: str, limit: int, is_py
 def test_session_metadata_counts_against_the_limit(session_chars: int, details_chars: int) -> None:
     """RUM merges it into the metadata of every event, so the details have only the rest."""
     session = json.dumps({"title": "s" * session_chars})
-    draft = EventDraft("work", START_NS, {"message": "x" * details_chars})
+    draft = ("work", START_NS, {"message": "x" * details_chars})
     event = encode(draft, "00000000-0000-8000-8000-000000000000", "{}", session)
     assert event is not None
-    assert wire_bytes(event) <= MAX_EVENT_BYTES
+    assert wire_bytes(RumEvent(*event)) <= MAX_EVENT_BYTES
 
 
 def test_session_metadata_that_leaves_no_room_makes_no_event() -> None:
     """RUM would drop it, also with short details."""
     session = json.dumps({"title": "s" * MAX_EVENT_BYTES})
-    assert encode(EventDraft("work", START_NS, {}), "00000000-0000-8000-8000-000000000000", "{}", session) is None
+    assert encode(("work", START_NS, {}), "00000000-0000-8000-8000-000000000000", "{}", session) is None

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from ..rum.batch import BatchKey
 from ..rum.encoded_events import by_session_metadata
-from ..rum.event import RumEvent
+from ..rum.event import EventMembers
 from .app_monitor_queue import AppMonitorQueue, QueuedBatch
 from .storage import QueuedEvents, Receipts
 
@@ -50,7 +50,7 @@ class EventQueue:
 
     def pack(
         self,
-        events: Mapping[BatchKey, Sequence[RumEvent]],
+        events: Mapping[BatchKey, Sequence[EventMembers]],
         accepted_ns: int,
         receipts: Receipts = MappingProxyType({}),
     ) -> list[QueuedEvents]:

@@ -12,7 +12,7 @@ from .._receipt import Receipt
 from ..ledger import DropReason, Tally
 from ..rum.batch import BatchKey, Events
 from ..rum.encoded_events import EncodedEvents
-from ..rum.event import RumEvent
+from ..rum.event import EventMembers
 
 Receipts = Mapping[BatchKey, Sequence[Receipt]]
 """The receipts of events by the key of their batch."""
@@ -38,7 +38,7 @@ class QueuedEvents:
     receipts: Sequence[Receipt] = ()
 
     @classmethod
-    def of(cls, key: BatchKey, events: Sequence[RumEvent], accepted_ns: int) -> QueuedEvents:
+    def of(cls, key: BatchKey, events: Sequence[EventMembers], accepted_ns: int) -> QueuedEvents:
         """Return queued events in memory. They have the same session metadata."""
         encoded = EncodedEvents.of(events)
         return cls(key=key, tally=encoded.tally, size_bytes=len(encoded.json), accepted_ns=accepted_ns, events=encoded)

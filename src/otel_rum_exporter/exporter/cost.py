@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from operator import attrgetter
 
 from .._log import RateLimitedLog
 from ..config import variable
-from ..rum.event import RumEvent
+from ..rum.event import EventMembers
 from ..rum.price import price_in_words, usd
 
 WINDOW_SECONDS = 3600.0
@@ -22,7 +21,6 @@ MIN_SECONDS = 300.0
 
 DAY_SECONDS = 86_400.0
 MAX_NAMED_TYPES = 3
-_TYPE = attrgetter("type")
 
 
 class Cost:
@@ -36,9 +34,9 @@ class Cost:
         self._began_seconds = now_seconds
         self._is_logged = False
 
-    def add(self, events: Iterable[RumEvent], now_seconds: float) -> None:
+    def add(self, events: Iterable[EventMembers], now_seconds: float) -> None:
         """Count events, and log a warning if a day like this window costs too much."""
-        counts = Counter(map(_TYPE, events))
+        counts = Counter([kind for kind, _, _, _ in events])
         self.by_type.update(counts)
         if not self._warning_usd_per_day:
             return

@@ -63,7 +63,7 @@ class Application:
 class Session:
     """The state that the records of one identity and resource share, decided once for all records of a call.
 
-    Without a `resolution` there is no app monitor, and no key.
+    Without a `resolution` there is no app monitor, and no key. `metadata` is that of the trace, as JSON text.
     """
 
     application: Application
@@ -71,6 +71,7 @@ class Session:
     resource: Resource
     resolution: Resolution | None
     key: BatchKey | None
+    metadata: str
     decision: Decision
     is_started: bool = False
 

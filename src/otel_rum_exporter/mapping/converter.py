@@ -15,13 +15,13 @@ from .._receipt import Receipt
 from ..config import Config
 from ..ledger import Ledger, Record, Tally
 from ..rum.batch import BatchKey, Events
-from ..rum.event import RumEvent
+from ..rum.event import EventMembers
 from . import metadata
 from .app_monitor import AppMonitorResolver
 from .application import Application, Applications, Session
 from .events import web_vital
 from .guarded_page_views import with_guarded_page_views
-from .identity import Identity, Moment
+from .identity import Moment, Resolved
 from .identity_attributes import IdentityReader
 from .log_view import LogRecord, LogView
 from .mapper import Mapped
@@ -30,7 +30,7 @@ from .outcome_builder import OutcomeBuilder
 from .record_view import SERVER, Resource, View
 from .redaction import Redactor
 from .sampling import Sampling
-from .span_view import Span, SpanView
+from .span_view import Span, span_reader
 
 Read = Mapping[str | None, list[tuple[View, Mapping[str, Any]]]]
 """Views with their page metadata, by the key of their application."""
@@ -76,12 +76,13 @@ class Converter:
 
     def spans(self, spans: Iterable[Span], now: Moment, receipt: Receipt | None = None) -> Converted:
         """Convert finished spans, and the pending spans below them."""
-        read, failed = self._read(SpanView.of, spans, "span", receipt)
+        read, failed = self._read(span_reader(self._redactor, receipt), spans, "span", receipt)
         return self._finish(now, read, failed)
 
     def log_records(self, records: Iterable[LogRecord], now: Moment, receipt: Receipt | None = None) -> Converted:
         """Convert log records that need not wait for their span."""
-        read, failed = self._read(LogView.of, records, "log", receipt)
+        view_of = partial(LogView.of, redactor=self._redactor, receipt=receipt)
+        read, failed = self._read(view_of, records, "log", receipt)
         for group in read.values():
             web_vital.supersede(view for view, _ in group if isinstance(view, LogView))
         return self._finish(now, read, failed)
@@ -110,7 +111,7 @@ class Converter:
 
     def _read(
         self,
-        view_of: Callable[[Any, Redactor, Receipt | None], View],
+        view_of: Callable[[Any], View],
         records: Iterable[Any],
         kind: Record,
         receipt: Receipt | None,
@@ -118,10 +119,10 @@ class Converter:
         """Return the views of records, and the outcomes of those that cannot be read."""
         read: dict[str | None, list[tuple[View, Mapping[str, Any]]]] = {}
         failed: list[Outcome] = []
-        redactor, of_trace, resource, server, group = self._redactor, metadata.of_trace, None, None, []
+        of_trace, resource, server, group = metadata.of_trace, None, None, []
         for record in records:
             try:
-                view = view_of(record, redactor, receipt)
+                view = view_of(record)
                 page = of_trace(view)
                 if view.resource is not resource:
                     group = read.setdefault(self._key(view.resource), [])
@@ -161,10 +162,10 @@ class Converter:
         converted.records = len(failed)
         for outcome in failed:
             converted.add(outcome)
-        final = {id(view) for _, pairs in resolved for view, _ in pairs} if self._is_durable else set()
-        for application, pairs in resolved:
+        final = {id(view) for _, group in resolved for _, view, _ in group} if self._is_durable else set()
+        for application, records in resolved:
             # Views are released one by one: the garbage collector visits all objects that a call keeps.
-            self._convert(application, [*pairs] if self._is_durable else pairs, now.epoch_ns, converted)
+            self._convert(application, [*records] if self._is_durable else records, now.epoch_ns, converted)
         self._ledger.pending = sum(application.identities.pending for application in self._applications)
         self._count(converted)
         if self._is_durable:
@@ -175,24 +176,23 @@ class Converter:
             converted.provisional = provisional
         return converted
 
-    def _convert(
-        self, application: Application, pairs: list[tuple[View, Identity]], now_ns: int, converted: Converted
-    ) -> None:
+    def _convert(self, application: Application, records: list[Resolved], now_ns: int, converted: Converted) -> None:
         """Convert records with their identities, and remove them from the list."""
-        builder, keeps_outcomes = self._builder, self._keeps_outcomes
+        builder, keeps_outcomes, provisional = self._builder, self._keeps_outcomes, self._provisional
+        mapped = builder.mapped
         sessions: dict[int, Session] = {}
         last_key: BatchKey | None = None
-        group: list[RumEvent] = []
-        converted.records += len(pairs)
-        pairs.reverse()
-        while pairs:
-            view, identity = pairs.pop()
+        group: list[EventMembers] = []
+        converted.records += len(records)
+        records.reverse()
+        while records:
+            _, view, identity = records.pop()
             try:
                 session = sessions.get(id(identity))
                 if session is None or session.resource is not view.resource:
                     session = sessions[id(identity)] = builder.session(application, identity, view.resource)
-                before = self._provisional.get(id(view)) if self._provisional else None
-                convert = builder.mapped if session.decision.rate else builder.not_sampled
+                before = provisional.get(id(view)) if provisional else None
+                convert = mapped if session.decision.rate else builder.not_sampled
                 outcome = convert(session, view, now_ns, before)
             except Exception as error:  # noqa: BLE001 - one bad record must not cost another
                 outcome = Outcome(view, drops=[unmappable(view.name, error, kind_of(view))])
@@ -206,7 +206,7 @@ class Converter:
     def _count(self, converted: Converted) -> None:
         """Count records and events in the ledger, and log losses."""
         events = converted.events.values()
-        self._ledger.accept(Tally.of([event.record for group in events for event in group]))
+        self._ledger.accept(Tally.of([record for group in events for _, _, _, record in group]))
         if converted.filtered:
             self._ledger.filter(Tally(0, converted.filtered["span"], converted.filtered["log"]))
         for drop in converted.drops:
@@ -225,16 +225,15 @@ class Converter:
             if id(view) in final:
                 continue
             try:
-                resolution = self._app_monitors.of(view.resource)
                 identity = application.identities.provisional(view, page, now)
-                if resolution is None or not (rate := application.sampler.decide(identity).rate):
+                session = self._builder.session(application, identity, view.resource)
+                if session.key is None or not session.decision.rate:
                     continue
                 # Mapped once, because the mapper remembers what it has mapped.
                 self._provisional[id(view)] = application.mapper.map(view, has_errors=False)
                 _, drafts, _ = application.mapper.with_errors(view, self._provisional[id(view)], is_provisional=True)
-                events = self._builder.event_builder.events(view, drafts, identity, resolution, now.epoch_ns, rate)
-                key = self._builder.key_of(resolution, identity)
-                provisional[id(view)] = {key: [event for event in events if event]}
+                events = self._builder.event_builder.events(view, drafts, session, now.epoch_ns)
+                provisional[id(view)] = {session.key: [event for event in events if event]}
             except Exception:  # noqa: BLE001, S112 - it fails again when the span is resolved, and is counted then
                 continue
         return provisional

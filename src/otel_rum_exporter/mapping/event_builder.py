@@ -14,9 +14,10 @@ import orjson
 from .._config_fields import MAX_METADATA_ATTRIBUTES
 from ..config import Config
 from ..ledger import Record
-from ..rum.event import EventDraft, RumEvent, encode
+from ..rum.event import EventDraft, EventMembers, encode
 from ..rum.ids import event_id, id_within_span, id_within_trace
 from .app_monitor import Resolution
+from .application import Session
 from .caches import ObjectCache
 from .events import session_start
 from .identity import Identity
@@ -42,59 +43,57 @@ class EventBuilder:
         self._keeps_errors = config.keep_errors
         self._has_custom = bool(config.metadata_attributes)
         self._room = MAX_METADATA_ATTRIBUTES - len(config.metadata_attributes)
-        self._last: tuple[Mapping[str, Any], str] = ({}, "{}")
         self._of_page = ObjectCache(_json, MAX_PAGES).of
 
+    def shared_metadata(self, identity: Identity) -> str:
+        """Return the metadata of the trace, as JSON text."""
+        found = identity.metadata
+        return self._of_page(found) if type(found) is Page else _json(found)
+
     def events(
-        self,
-        view: View,
-        drafts: Sequence[EventDraft],
-        identity: Identity,
-        resolution: Resolution,
-        now_ns: int,
-        rate: float = 1.0,
-    ) -> list[RumEvent | None]:
+        self, view: View, drafts: Sequence[EventDraft], session: Session, now_ns: int
+    ) -> list[EventMembers | None]:
         """Return the event of each draft of a span or log record; None for one that is too large.
 
-        `rate` is the share of sessions that are sent, for the metadata of events that stand for others.
+        Events of sessions that stand for others have the share of sessions that are sent in their metadata.
         """
+        resolution, rate, own, key = session.resolution, session.decision.rate, session.metadata, view.key
+        if resolution is None:
+            return []
         is_rated = 0 < rate < 1 and self._room > 0
-        key, (last, own) = view.key, self._last
-        if identity.metadata is not last or self._has_custom or not isinstance(view, SpanView) or view.dropped:
-            own = self._metadata(view, identity, self._room - is_rated)
+        if self._has_custom or not isinstance(view, SpanView) or view.dropped:
+            own = self._metadata(view, session, self._room - is_rated)
         metadata, shared, latest_ns = own, resolution.session_metadata, now_ns + LATEST_AHEAD_NS
         record: Record = "log" if key is None else "span"
-        events: list[RumEvent | None] = []
+        events: list[EventMembers | None] = []
         for draft in drafts:
-            kind = draft.type
-            if not EARLIEST_EPOCH_NS <= draft.timestamp_ns <= latest_ns:
-                draft = draft._replace(timestamp_ns=now_ns)  # noqa: PLW2901 - the same draft with a valid time
+            kind, time_ns, details = draft
+            if not EARLIEST_EPOCH_NS <= time_ns <= latest_ns:
+                draft = kind, now_ns, details  # noqa: PLW2901 - the same draft with a valid time
             if kind == session_start.SESSION_START_EVENT:
-                new_id = event_id(resolution.monitor.id, identity.session_id, "session_start")
+                new_id = event_id(resolution.monitor.id, session.identity.session_id, "session_start")
             elif key is None:
                 new_id = _id_of_log(view, resolution, kind, len(events))
             else:
-                new_id = id_within_span(view.trace_id, key[1], len(events))
+                new_id = id_within_span(view.trace_id, view.span_id, len(events))
             if is_rated:
                 metadata = own if self._keeps_errors and is_error(draft) else with_rate(own, rate)
             events.append(encode(draft, new_id, metadata, shared, record))
             record = ""
         return events
 
-    def session_start(
-        self, view: View, identity: Identity, resolution: Resolution, now_ns: int, rate: float
-    ) -> RumEvent | None:
+    def session_start(self, view: View, session: Session, now_ns: int) -> EventMembers | None:
         """Return the event that starts the session of a span or log record."""
         start = session_start.session_start(view.start_ns)
-        (event,) = self.events(view, [start], identity, resolution, now_ns, rate)
-        return event and event._replace(record="")
+        (event,) = self.events(view, [start], session, now_ns)
+        return event and (event[0], event[1], event[2], "")
 
-    def _metadata(self, view: View, identity: Identity, room: int) -> str:
+    def _metadata(self, view: View, session: Session, room: int) -> str:
         """Return the metadata of the trace and of the span itself, as JSON text.
 
         Dropped counts and the previous session are added as far as there is `room` for custom metadata.
         """
-        found = identity.metadata
+        found = session.identity.metadata
         if self._has_custom:
             found = {**found, **custom(view.attributes, self._config)}
         additional: dict[str, Any] | None = None
@@ -105,10 +104,7 @@ class EventBuilder:
             additional = dropped_counts(view.dropped)
         if additional:
             found = {**found, **dict(itertools.islice(additional.items(), room))}
-        # Many spans in a row have the metadata of one page.
-        if found is not self._last[0]:
-            self._last = found, self._of_page(found) if type(found) is Page else _json(found)
-        return self._last[1]
+        return session.metadata if found is session.identity.metadata else _json(found)
 
 
 def _json(metadata: Mapping[str, Any]) -> str:

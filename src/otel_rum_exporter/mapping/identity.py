@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from .._served import is_instrumentation
@@ -57,7 +58,8 @@ class Moment(NamedTuple):
     monotonic_ns: int
 
 
-Resolved = tuple[View, Identity]
+Resolved = tuple[int, View, Identity]
+"""The end of a span or log record, by which they are sorted, itself, and its identity."""
 
 
 class Identities:
@@ -73,7 +75,7 @@ class Identities:
         # The spans of this call that wait for a parent: most parents come later in the same call.
         self._below: dict[SpanKey, list[tuple[View, IdentityAttributes]]] = {}
         self._ended: BoundedDict[SpanKey | None, IdentityAttributes] = caches.bounded("ended", MAX_ENDED)
-        self._traces: BoundedDict[str, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
+        self._traces: BoundedDict[int | None, IdentityAttributes] = caches.bounded("traces", MAX_TRACES)
         self._pages: BoundedDict[str, Mapping[str, Any]] = caches.bounded("pages", MAX_PAGES)
         self._identities: BoundedDict[tuple[object, ...], Identity] = caches.bounded("identities", MAX_IDENTITIES)
         self._has_many_users = False
@@ -102,7 +104,7 @@ class Identities:
                     awaiting.append((parent, view, attributes))
                     below.setdefault(parent, []).append((view, attributes))
                     continue
-            elif identity is not None and key is not None and view.trace_id not in traces:
+            elif identity is not None and key is not None and view.trace not in traces:
                 # A root span with attributes that were seen before. Only shared attributes have an identity, so that
                 # their page is a `Page`, and a request served has none: `_resolve` would do the same.
                 metadata = attributes.metadata
@@ -110,8 +112,8 @@ class Identities:
                     pages.pop(identity.session_id, None)
                     pages[identity.session_id] = metadata
                 if metadata or identity.metadata is pages.get(identity.session_id, metadata):
-                    ended[key] = traces[view.trace_id] = attributes
-                    resolved.append((view, identity))
+                    ended[key] = traces[view.trace] = attributes
+                    resolved.append((view.end_ns, view, identity))
                     if below or self._pending.count:
                         self._resolve(self._children(key), now, resolved)
                     continue
@@ -164,7 +166,7 @@ class Identities:
         self._traces.trim()
         self._pages.trim()
         self._identities.trim()
-        resolved.sort(key=_end_ns)
+        resolved.sort(key=_END_NS)
         return resolved
 
     def _next_expired(self, now: Moment) -> SpanKey | None:
@@ -191,15 +193,15 @@ class Identities:
             # A log line says nothing: servers log before their first request, too.
             self._has_one_user |= key is not None and (attributes.session is None or attributes.is_minted)
             identity = self._identity(view, attributes, now.epoch_ns)
-            resolved.append((view, identity))
+            resolved.append((view.end_ns, view, identity))
             if attributes.metadata and attributes.metadata is not ancestor.metadata:
                 attributes = attributes.inheritable
             if shows_page:
                 self._pages.pop(identity.session_id, None)
                 self._pages[identity.session_id] = attributes.metadata
             # For spans whose ancestors are unknown, those of the trace's root.
-            if (parent is None or view.is_parent_remote) and attributes is not NOTHING and view.trace_id:
-                self._traces.setdefault(view.trace_id, attributes)
+            if (parent is None or view.is_parent_remote) and attributes is not NOTHING and view.trace is not None:
+                self._traces.setdefault(view.trace, attributes)
             if key is not None:
                 ended[key] = attributes
                 if self._below or self._pending.count:
@@ -218,7 +220,7 @@ class Identities:
         has_parent = view.parent_key is not None
         if has_parent and (_is_request_below(view) or (view.kind is CONSUMER and view.is_parent_remote)):
             return NOTHING
-        trace = self._traces.get(view.trace_id)
+        trace = self._traces.get(view.trace)
         if trace is None:
             is_below = has_parent and not view.is_parent_remote and view.kind is not SERVER
             return UNFINISHED if is_below and self._has_many_users else NOTHING
@@ -270,5 +272,4 @@ def _is_request_below(view: View) -> bool:
     return view.kind is SERVER and not view.is_local_root and is_instrumentation(view.scope_name)
 
 
-def _end_ns(resolved: Resolved) -> int:
-    return resolved[0].end_ns
+_END_NS = itemgetter(0)

@@ -14,11 +14,24 @@ from .._attributes import PREVIOUS_URL, URLS, plain
 from .._receipt import Receipt
 from .attribute_keys import keys_of
 from .attribute_values import json_object, json_text, json_value
-from .record_view import EARLIEST_EPOCH_NS, Attributes, Resource, Scope, View, clock_unit_ns, epoch_ns, name_of, text
+from .record_view import (
+    EARLIEST_EPOCH_NS,
+    Attributes,
+    Resource,
+    Scope,
+    SpanKey,
+    View,
+    clock_unit_ns,
+    epoch_ns,
+    name_of,
+    text,
+)
 from .redaction import STANDARD, Redactor
 
 PAGE_VIEW_RECORD = "browser.page_view"
 """Name of a page view whose URL may be in the body."""
+
+_TRACE_IDS, _SPAN_IDS = 2**128, 2**64
 
 
 class LogData(Protocol):
@@ -65,7 +78,6 @@ class LogView(View):
     source: LogRecord
     body: Any
     severity: int
-    span_id: str
     is_superseded: bool = False
 
     @property
@@ -106,9 +118,10 @@ class LogView(View):
             scope=record.instrumentation_scope,
             scope_name=name_of(record.instrumentation_scope),
             trace_id=trace_id,
+            trace=data.trace_id or None,
             span_id=span_id,
             key=None,
-            parent_key=(trace_id, span_id) if span_id and _is_exported(data) else None,
+            parent_key=_span_key(data.trace_id, data.span_id) if span_id and _is_exported(data) else None,
             is_parent_remote=False,
             kind=None,
             start_ns=time_ns,
@@ -119,6 +132,11 @@ class LogView(View):
             body=data.body,
             severity=data.severity_number.value if data.severity_number else 0,
         )
+
+
+def _span_key(trace_id: int | None, span_id: int | None) -> SpanKey:
+    """Return the key of a span; ids of log records may be out of range, which those of spans are not."""
+    return ((trace_id or 0) % _TRACE_IDS).to_bytes(16, "big") + ((span_id or 0) % _SPAN_IDS).to_bytes(8, "big")
 
 
 def _is_exported(data: LogData) -> bool:

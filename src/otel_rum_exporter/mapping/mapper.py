@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from ..config import Config
-from ..rum.event import EventDraft, draft_of
+from ..rum.event import EventDraft
 from .caches import BoundedDict, Caches
 from .event_types import BUILT_IN
 from .events import page_load
@@ -57,8 +57,8 @@ class Mapper:
     def map(self, view: View, *, has_errors: bool = True) -> Mapped:
         """Return the event drafts of a span or log record; without those of its exceptions unless `has_errors`."""
         if isinstance(view, SpanView):
-            if self._parts:
-                view.part = self._parts.pop((view.trace_id, view.span_id), None)
+            if self._parts and view.key:
+                view.part = self._parts.pop(view.key, None)
             candidate: Candidate[Any] = self._of_span(view)
             rule = candidate[0]
             if rule.is_of_parent and view.parent_key and view.size_bytes <= MAX_PART_BYTES:
@@ -68,15 +68,16 @@ class Mapper:
             candidate = self._decide(view)
             rule = candidate[0]
         drafts, left_out = candidate[2](view), rule.left_out
-        for draft in drafts:
-            if draft.type not in self._types:
+        for kind, _, _ in drafts:
+            if kind not in self._types:
                 drafts = [*map(self._capped, drafts)]
                 break
         if drafts and view.name in LOAD_RECORDS:
             drafts = [draft for draft in drafts if self._is_reporter(view, page_load.load_of(view, draft))]
             left_out = REPEATED_LOAD
         mapped = rule, drafts, None if drafts else left_out
-        return self.with_errors(view, mapped) if has_errors and rule.keeps_exceptions else mapped
+        has_errors = has_errors and rule.keeps_exceptions and has_exceptions(view)
+        return self.with_errors(view, mapped) if has_errors else mapped
 
     def with_errors(self, view: View, mapped: Mapped, *, is_provisional: bool = False) -> Mapped:
         """Add the event drafts of a record's exceptions that were not sent before.
@@ -90,7 +91,7 @@ class Mapper:
         for time_ns, exception in found:
             if is_new(view, time_ns, exception, is_provisional=is_provisional):
                 details = js_error_details(exception, MAX_STACK_CHARS, view.redactor)
-                drafts.append(draft_of((JS_ERROR_EVENT, time_ns, details)))
+                drafts.append((JS_ERROR_EVENT, time_ns, details))
         return rule, drafts, None if drafts else REPEATED_EXCEPTION if found else left_out
 
     def map_again(self, view: View, before: Mapped) -> Mapped:
@@ -120,9 +121,10 @@ class Mapper:
 
     def _capped(self, draft: EventDraft) -> EventDraft:
         """Return a draft; with a new custom type above `MAX_CUSTOM_TYPES`, of the fallback type."""
-        if draft.type in self._types:
+        kind, time_ns, details = draft
+        if kind in self._types:
             return draft
         if len(self._types) - len(BUILT_IN) < MAX_CUSTOM_TYPES:
-            self._types.add(draft.type)
+            self._types.add(kind)
             return draft
-        return draft._replace(type=FALLBACK_TYPE)
+        return (FALLBACK_TYPE, time_ns, details)

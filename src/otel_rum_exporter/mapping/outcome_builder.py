@@ -21,7 +21,7 @@ from .events.session_start import SESSION_START_EVENT
 from .identity import Identity
 from .mapper import Mapped
 from .missing_session import log_missing_session
-from .outcome import Drop, Outcome, kind_of, outcome_of, too_large, too_large_of
+from .outcome import Drop, Outcome, OutcomeMembers, kind_of, too_large, too_large_of
 from .record_view import SERVER, Resource, View
 from .sampling import SENT, Sampling, is_error
 
@@ -56,24 +56,24 @@ class OutcomeBuilder:
         resolution = self._resolve(resource)
         if resolution is None:
             # Each of its records is mapped, and dropped for this reason, not left out by sampling.
-            return Session(application, identity, resource, None, None, SENT)
+            return Session(application, identity, resource, None, None, "", SENT)
         key = self.key_of(resolution, identity)
-        return Session(application, identity, resource, resolution, key, application.sampler.decide(identity))
+        metadata = self.event_builder.shared_metadata(identity) if identity.metadata else "{}"
+        return Session(application, identity, resource, resolution, key, metadata, application.sampler.decide(identity))
 
-    def not_sampled(self, session: Session, view: View, now_ns: int, before: Mapped | None = None) -> Outcome:
+    def not_sampled(self, session: Session, view: View, now_ns: int, before: Mapped | None = None) -> OutcomeMembers:
         """Return the outcome of a record of a session that is left out, perhaps except for its errors."""
         if session.decision.keeps_errors:
             return self._sampling.errors_of(self.mapped(session, view, now_ns, before), session.decision)
         return self._sampling.without(view, session.identity, session.decision)
 
-    def mapped(self, session: Session, view: View, now_ns: int, before: Mapped | None = None) -> Outcome:
+    def mapped(self, session: Session, view: View, now_ns: int, before: Mapped | None = None) -> OutcomeMembers:
         """Return the outcome of a record; a session with rate 0 sends only its errors.
 
         `before` has the event drafts of a record that was pending.
         """
         application, identity, rate = session.application, session.identity, session.decision.rate
-        resolution = session.resolution
-        if resolution is None:
+        if session.resolution is None:
             fix = f"set OTEL_EXPORTER_AWS_RUM_APP_MONITOR_ID, or the resource attribute {RESOURCE_APP_MONITOR_ID}"
             return Outcome(view, identity, drops=[Drop(DropReason.NO_APP_MONITOR, kind_of(view), fix)])
         if EVENT_TYPE in view.attributes:
@@ -84,21 +84,21 @@ class OutcomeBuilder:
         if not session.is_started:
             session.is_started = application.is_started(identity.session_id)
         rule, drafts, left_out = mapped
-        if not (rate and session.is_started) or (drafts and drafts[0].type == SESSION_START_EVENT):
-            return self._at_start(session, resolution, view, now_ns, mapped)
+        if not (rate and session.is_started) or (drafts and drafts[0][0] == SESSION_START_EVENT):
+            return self._at_start(session, view, now_ns, mapped)
         if not drafts:
-            return outcome_of((view, identity, rule, None, (), left_out, ()))
-        events = self.event_builder.events(view, drafts, identity, resolution, now_ns, rate)
-        drops: Sequence[Drop] = ()
-        if None in events:
-            drops, events = too_large_of(view, events), [event for event in events if event]
-        return outcome_of((view, identity, rule, session.key, events, None, drops))  # type: ignore[arg-type] # no None
+            return (view, identity, rule, None, (), left_out, ())
+        built = self.event_builder.events(view, drafts, session, now_ns)
+        if all(built):
+            return (view, identity, rule, session.key, built, None, ())  # type: ignore[return-value] # there is no None
+        events = [event for event in built if event]
+        return (view, identity, rule, session.key, events, None, too_large_of(view, built))
 
-    def _at_start(self, session: Session, resolution: Resolution, view: View, now_ns: int, mapped: Mapped) -> Outcome:
+    def _at_start(self, session: Session, view: View, now_ns: int, mapped: Mapped) -> OutcomeMembers:
         """Return the outcome of a record that may start its session, or whose session sends only its errors."""
         application, identity, rate = session.application, session.identity, session.decision.rate
         rule, drafts, left_out = mapped
-        starts_itself = bool(drafts) and drafts[0].type == SESSION_START_EVENT
+        starts_itself = bool(drafts) and drafts[0][0] == SESSION_START_EVENT
         if session.is_started and starts_itself:
             drafts, left_out = drafts[1:], REPEATED_START
         if not (rate or any(map(is_error, drafts))):
@@ -106,17 +106,17 @@ class OutcomeBuilder:
         is_start = not (session.is_started or starts_itself) and rate > 0 and self._can_start(view, identity, drafts)
         if not (drafts or is_start):
             return Outcome(view, identity, rule, left_out=left_out)
-        events = self.event_builder.events(view, drafts, identity, resolution, now_ns, rate)
+        events = self.event_builder.events(view, drafts, session, now_ns)
         if not rate:
             events = [event for draft, event in zip(drafts, events, strict=True) if is_error(draft)]
         drops = too_large_of(view, events) if None in events else ()
         if not session.is_started and (is_start or starts_itself):
             application.start(identity.session_id)
             if is_start:
-                events = [self.event_builder.session_start(view, identity, resolution, now_ns, rate), *events]
+                events = [self.event_builder.session_start(view, session, now_ns), *events]
                 drops = drops if events[0] else [*drops, too_large("")]
         built = [event for event in events if event]
-        return Outcome(view, identity, rule, session.key, built, None if drafts else left_out, drops)
+        return (view, identity, rule, session.key, built, None if drafts else left_out, drops)
 
     def key_of(self, resolution: Resolution, identity: Identity) -> BatchKey:
         """Return what groups events: the same object for the same app monitor, session and user."""

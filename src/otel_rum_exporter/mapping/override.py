@@ -68,11 +68,11 @@ def events(view: View, config: Config) -> Iterator[EventDraft]:
     built_in = BUILT_IN.get(chosen.type)
     if built_in is not None or (chosen.details is not None and config.custom_events != "none"):
         is_at_start = built_in is not None and built_in.is_at_start
-        yield EventDraft(chosen.type, view.start_ns if is_at_start else view.end_ns, chosen.details or {})
+        yield (chosen.type, view.start_ns if is_at_start else view.end_ns, chosen.details or {})
     elif isinstance(view, SpanView):
-        yield from (draft._replace(type=chosen.type) for draft in custom.span_event(view, config))
+        yield from ((chosen.type, time_ns, details) for _, time_ns, details in custom.span_event(view, config))
     elif isinstance(view, LogView):
-        yield from (draft._replace(type=chosen.type) for draft in custom.log_event(view, config))
+        yield from ((chosen.type, time_ns, details) for _, time_ns, details in custom.log_event(view, config))
 
 
 def _parsed(view: View) -> Override:

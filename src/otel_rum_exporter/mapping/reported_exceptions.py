@@ -13,7 +13,7 @@ from .._attributes import (
 )
 from .caches import BoundedDict, Caches, ObjectCache
 from .log_view import LogView
-from .record_view import Resource, View, identifier, number, text
+from .record_view import Resource, SpanKey, View, identifier, number, text
 from .recorded_exception import RecordedException
 from .stack_trace import chain_of
 
@@ -30,7 +30,7 @@ _ANYWHERE = "*"
 _Raised = tuple[str, str, str]
 """Type, message and place, as in `Raised`, which takes ten times as long to make."""
 
-_Origin = str | tuple[str, ...]
+_Origin = str | SpanKey | tuple[str, SpanKey | None]
 """A trace id, a request, or a span that is pending."""
 
 _Process = tuple[tuple[str | None, ...], str | None]
@@ -166,8 +166,8 @@ def _origins(view: View) -> tuple[_Origin, ...]:
 
 def _pending_origins(view: View) -> tuple[_Origin, ...]:
     """Return the same of a record that is pending: its span, and the parent of that."""
-    parent = ("pending", *(view.parent_key or ()))
-    return (parent,) if view.key is None else (("pending", *view.key), parent)
+    parent = ("pending", view.parent_key)
+    return (parent,) if view.key is None else (("pending", view.key), parent)
 
 
 def _process_of(resource: Resource) -> _Process:

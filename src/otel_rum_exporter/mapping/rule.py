@@ -114,6 +114,10 @@ Candidate: TypeAlias = "tuple[Rule[V], Callable[[V], object] | None, Callable[[V
 """A rule for records with some attribute names, its test, and what makes the events. None: it fits all of them."""
 
 
+Key: TypeAlias = "tuple[AttributeKeys, int] | tuple[AttributeKeys, int, str, str]"
+"""The attribute names and kind of a record, and its name and scope if a rule depends on one of them."""
+
+
 class Decisions(Generic[V]):
     """A table of rules under settings. Decisions by attribute names, kind, scope and name are made once.
 
@@ -125,18 +129,16 @@ class Decisions(Generic[V]):
         self._config = config
         self._names = frozenset(name for row in rows for name in row.named)
         self._scopes = frozenset(name for row in rows for name in row.scopes)
-        self._candidates: dict[tuple[AttributeKeys, int, str, str], list[Candidate[V]]] = {}
+        self._candidates: dict[Key, list[Candidate[V]]] = {}
 
     def of(self, view: V) -> Candidate[V]:
         """Return the first rule that fits a span or log record, and what makes its events."""
         name, scope, kind = view.name, view.scope_name, view.kind
-        key = (
-            view.keys,
-            # The hash of an Enum is written in Python; members live for ever, so their ids are unique.
-            id(kind) if kind.__class__ is SpanKind else 0,
-            name if name in self._names else "",
-            scope if scope in self._scopes else "",
-        )
+        # The hash of an Enum is written in Python; members live for ever, so their ids are unique.
+        kind_id = id(kind) if kind.__class__ is SpanKind else 0
+        key: Key = (view.keys, kind_id)
+        if name in self._names or scope in self._scopes:
+            key = (*key, name if name in self._names else "", scope if scope in self._scopes else "")
         for candidate in self._candidates.get(key) or self._decide(key, kind):
             fits = candidate[1]
             if fits is None or fits(view):
@@ -147,9 +149,9 @@ class Decisions(Generic[V]):
         """Return the first rule that fits a span or log record."""
         return self.of(view)[0]
 
-    def _decide(self, key: tuple[AttributeKeys, int, str, str], kind: SpanKind | None) -> list[Candidate[V]]:
+    def _decide(self, key: Key, kind: SpanKind | None) -> list[Candidate[V]]:
         """Return the rules that can fit by attribute names, kind, name and scope."""
-        keys, _, name, scope = key
+        keys, (name, scope) = key[0], key[2:] or ("", "")
         found: list[Candidate[V]] = []
         for row in self._rows:
             if not (

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import orjson
 
 from ..config import Config
-from ..ledger import DropReason
+from ..ledger import DropReason, Record
 from ..rum.event import EventDraft
 from .caches import BoundedDict, Caches
 from .events.http_event import FIRST_FAILED_STATUS, HTTP_EVENT
 from .events.js_error import JS_ERROR_EVENT
 from .identity import Identity
-from .outcome import Drop, Outcome, kind_of
+from .outcome import Drop, Outcome, OutcomeMembers, kind_of
 from .recent_sessions import RecentSessions
 from .record_view import View
 
@@ -96,19 +96,19 @@ class Sampling:
         self.left_out += 1
         return Outcome(view, identity, drops=[Drop(DropReason.OVER_BUDGET, kind_of(view), "")])
 
-    def errors_of(self, outcome: Outcome, decision: Decision) -> Outcome:
+    def errors_of(self, outcome: OutcomeMembers, decision: Decision) -> OutcomeMembers:
         """Return the outcome of a record of a session that is left out except for its errors."""
-        view, identity = outcome.view, outcome.identity
+        view, identity, rule, key, events, left_out, drops = outcome
         if view is None or identity is None:
             return outcome
-        if not outcome.events:
-            return outcome if outcome.drops else self.without(view, identity, decision)
+        if not events:
+            return outcome if drops else self.without(view, identity, decision)
         self.left_out += decision.is_over_budget
         self.filtered += not decision.is_over_budget
-        self.errors += len(outcome.events)
-        first, *others = outcome.events
-        is_counted = any(drop.record for drop in outcome.drops)
-        return outcome._replace(events=[first._replace(record="" if is_counted else kind_of(view)), *others])
+        self.errors += len(events)
+        (kind, json, session_metadata, _), *others = events
+        record: Record = "" if any(drop.record for drop in drops) else kind_of(view)
+        return (view, identity, rule, key, [(kind, json, session_metadata, record), *others], left_out, drops)
 
 
 class SessionSampler:
@@ -148,9 +148,10 @@ class SessionSampler:
 
 def is_error(draft: EventDraft) -> bool:
     """Return whether an event is an error: an exception, or a request that failed."""
-    if draft.type != HTTP_EVENT:
-        return draft.type == JS_ERROR_EVENT
-    response = draft.details.get("response")
+    kind, _, details = draft
+    if kind != HTTP_EVENT:
+        return kind == JS_ERROR_EVENT
+    response = details.get("response")
     return not isinstance(response, dict) or response.get("status", 0) >= FIRST_FAILED_STATUS
 
 

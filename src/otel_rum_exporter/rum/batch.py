@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .encoded_events import EncodedEvents
-from .event import RumEvent
+from .event import EventMembers, RumEvent
 from .ids import event_id
 
 
@@ -39,7 +39,7 @@ class BatchKey(NamedTuple):
     user_id: str
 
 
-Events = Mapping[BatchKey, Sequence[RumEvent]]
+Events = Mapping[BatchKey, Sequence[EventMembers]]
 """Events by app monitor, session and user."""
 
 

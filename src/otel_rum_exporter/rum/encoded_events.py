@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache, partial
-from operator import attrgetter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
 from ..ledger import Record, Tally
-from .event import ID, RumEvent
+from .event import ID, EventMembers, RumEvent
 
 MAX_TALLIES = 1024
 
 _START = b'{"id":"'
-_SESSION_METADATA = attrgetter("session_metadata")
 _LETTERS: dict[Record, str] = {"span": "s", "log": "l", "": "-"}
 _RECORDS: dict[str, Record] = {letter: record for record, letter in _LETTERS.items()}
 
@@ -32,13 +30,13 @@ class EncodedEvents(NamedTuple):
     records: str
 
     @classmethod
-    def of(cls, events: Sequence[RumEvent]) -> EncodedEvents:
+    def of(cls, events: Sequence[EventMembers]) -> EncodedEvents:
         """Return events with the same session metadata as one text. It takes less memory than separate texts."""
         _, texts, session_metadata, records = zip(*events, strict=True)
         json = b",".join(texts)
         # With one event, `join` returns its text, and orjson's texts are followed by up to 8 KB of unused memory.
         json = json if len(events) > 1 else bytes(memoryview(json))
-        return _encoded_of((json, session_metadata[0], "".join(map(_LETTERS.__getitem__, records))))
+        return cls(json, session_metadata[0], "".join(map(_LETTERS.__getitem__, records)))
 
     @property
     def id(self) -> str:
@@ -92,24 +90,20 @@ class EncodedEvents(NamedTuple):
         return members
 
 
-_encoded_of: Callable[[tuple[bytes, str, str]], EncodedEvents] = partial(tuple.__new__, EncodedEvents)
-"""Return encoded events of their members. A call of the class takes 2,900 instructions, this 750."""
-
-
 @lru_cache(maxsize=MAX_TALLIES)
 def _tally_of(records: str) -> Tally:
     """Return the tally of events. The same few letters repeat, and a new tally takes ten times as long."""
     return Tally(len(records), records.count(_LETTERS["span"]), records.count(_LETTERS["log"]))
 
 
-def by_session_metadata(events: Sequence[RumEvent]) -> Iterable[Sequence[RumEvent]]:
+def by_session_metadata(events: Sequence[EventMembers]) -> Iterable[Sequence[EventMembers]]:
     """Return events in groups with the same session metadata. Most events of a session have the same."""
-    found = [*map(_SESSION_METADATA, events)]
+    found = [session_metadata for _, _, session_metadata, _ in events]
     if found.count(found[0]) == len(found):
         return (events,)
-    groups: dict[str, list[RumEvent]] = {}
+    groups: dict[str, list[EventMembers]] = {}
     for event in events:
-        groups.setdefault(event.session_metadata, []).append(event)
+        groups.setdefault(event[2], []).append(event)
     return groups.values()
 
 

@@ -6,9 +6,9 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-RUM-cu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -37,16 +37,11 @@ ID = slice(len('{"id":"'), len('{"id":"') + 36)
 """The part of an event's JSON that is its id."""
 
 
-class EventDraft(NamedTuple):
-    """An event without identity and metadata. `timestamp_ns` is since the epoch."""
+EventDraft: TypeAlias = tuple[str, int, Mapping[str, Any]]
+"""An event without identity and metadata: its type, its time in ns since the epoch, and its details.
 
-    type: str
-    timestamp_ns: int
-    details: Mapping[str, Any]
-
-
-draft_of: Callable[[tuple[str, int, Mapping[str, Any]]], EventDraft] = partial(tuple.__new__, EventDraft)
-"""Return the draft of its members. A call of the class takes 2,900 instructions, this 750."""
+A tuple without names: one with names takes 1,600 instructions more.
+"""
 
 
 class RumEvent(NamedTuple):
@@ -95,8 +90,8 @@ class RumEvent(NamedTuple):
         return members
 
 
-event_of: Callable[[tuple[str, bytes, str, Record]], RumEvent] = partial(tuple.__new__, RumEvent)
-"""Return the event of its members. A call of the class takes 2,900 instructions, this 750."""
+EventMembers: TypeAlias = tuple[str, bytes, str, Record]
+"""The members of a `RumEvent` without their names: an object with names takes 1,600 instructions more."""
 
 
 def encode(
@@ -105,7 +100,7 @@ def encode(
     metadata: str,
     session_metadata: str,
     record: Record = "",
-) -> RumEvent | None:
+) -> EventMembers | None:
     """Return an encoded event, trimmed to RUM's limit; None if it still exceeds it."""
     kind, timestamp_ns, content = draft
     text: str | orjson.Fragment
@@ -126,10 +121,10 @@ def encode(
     )
     room = _room(session_metadata)
     if len(json) - _LEAST_FIXED_BYTES <= room:
-        return event_of((kind, json, session_metadata, record))
+        return (kind, json, session_metadata, record)
     room -= len(kind)
     if _wire_bytes(orjson.dumps(content)) + _wire_bytes(metadata.encode()) <= room:
-        return event_of((kind, json, session_metadata, record))
+        return (kind, json, session_metadata, record)
     for smaller, cut in trimmings(content, {**orjson.loads(metadata), TRUNCATED: True}):
         own, json = orjson.dumps(cut), orjson.dumps(smaller)
         if _wire_bytes(json) + _wire_bytes(own) <= room:

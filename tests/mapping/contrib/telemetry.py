@@ -24,7 +24,7 @@ from otel_rum_exporter.ledger import Ledger
 from otel_rum_exporter.mapping.converter import Converter
 from otel_rum_exporter.mapping.event_types import PREFIX
 from otel_rum_exporter.mapping.identity import Moment
-from otel_rum_exporter.rum.event import EventDraft, RumEvent
+from otel_rum_exporter.rum.event import RumEvent
 from tests.mapping.event_drafts import check
 from tests.spans import START_NS, make_config
 
@@ -85,13 +85,15 @@ class Telemetry:
         )
         assert ledger.pending == 0
         assert not ledger.dropped
-        return Counter(_described(event) for one in converted for events in one.events.values() for event in events)
+        return Counter(
+            _described(RumEvent(*event)) for one in converted for events in one.events.values() for event in events
+        )
 
 
 def _described(event: RumEvent) -> str:
     members = event.members
     details = json.loads(members["details"])
-    check(EventDraft(event.type, int(members["timestamp"] * 1e9), details))
+    check((event.type, int(members["timestamp"] * 1e9), details))
     assert "SECRET" not in members["details"]
     assert details.get("duration", 1) > 0
     if "targetUrl" in details:

@@ -306,7 +306,7 @@ def test_an_uncaught_exception_has_the_time_at_which_it_was_observed(telemetry: 
     (record,) = telemetry.log_records
     assert (record.log_record.event_name, record.log_record.timestamp) == ("BoomError", None)
     (draft,) = drafts_of(record)
-    assert (draft.type, draft.timestamp_ns) == ("com.amazon.rum.js_error_event", record.log_record.observed_timestamp)
+    assert (draft[0], draft[1]) == ("com.amazon.rum.js_error_event", record.log_record.observed_timestamp)
 
 
 def test_every_instrumentation_that_is_installed_has_a_driver_or_a_reason() -> None:

@@ -23,7 +23,7 @@ from tests.spans import START_NS, exception_event, make_config, make_span
 def details(attributes: dict[str, Any] | None = None, **span: Any) -> dict[str, Any]:
     """Map one span to the details of its custom event."""
     (draft,) = custom.span_event(SpanView.of(make_span("work", attributes, **span)), make_config())
-    return dict(draft.details)
+    return dict(draft[2])
 
 
 def test_a_custom_event_has_the_whole_span() -> None:
@@ -40,8 +40,8 @@ def test_a_custom_event_has_the_whole_span() -> None:
     span._links = [Link(SpanContext(1, 2, is_remote=True))]
     view = SpanView.of(span)
     (draft,) = custom.span_event(view, make_config())
-    assert draft.type == "cook_soup"
-    assert draft.details == {
+    assert draft[0] == "cook_soup"
+    assert draft[2] == {
         "name": "cook soup",
         "kind": "INTERNAL",
         "startTime": "2026-11-18T11:06:40.000Z",
@@ -75,7 +75,7 @@ def test_dropped_counts_are_sent_if_there_are_any() -> None:
             return getattr(self._span, name)
 
     (draft,) = custom.span_event(SpanView.of(Lossy()), make_config())
-    assert draft.details["otel"] == {"dropped_attributes_count": 3, "dropped_links_count": 1}
+    assert draft[2]["otel"] == {"dropped_attributes_count": 3, "dropped_links_count": 1}
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ def test_an_interaction_is_a_dom_event(url: dict[str, str]) -> None:
     attributes = {"event_type": "click", "target_element": "BUTTON", "target_xpath": '//*[@id="buy"]', **url}
     span = make_span("click", attributes)
     (draft,) = drafts_of(span)
-    assert (draft.type, draft.timestamp_ns) == ("com.amazon.rum.dom_event", START_NS)
-    assert draft.details == {
+    assert (draft[0], draft[1]) == ("com.amazon.rum.dom_event", START_NS)
+    assert draft[2] == {
         "version": "1.1.0",
         "event": "click",
         "element": "BUTTON",

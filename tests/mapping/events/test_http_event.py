@@ -26,7 +26,7 @@ def client(attributes: dict[str, Any], config: Config | None = None, **span: Any
     """Map one CLIENT span to (short type, details)."""
     view = SpanView.of(make_span("GET", attributes, kind=SpanKind.CLIENT, **span))
     return [
-        (draft.type.rpartition(".")[2], dict(draft.details))
+        (draft[0].rpartition(".")[2], dict(draft[2]))
         for draft in http_event.requests_made(view.keys, config or make_config())(view)
     ]
 
@@ -34,7 +34,7 @@ def client(attributes: dict[str, Any], config: Config | None = None, **span: Any
 def server(attributes: dict[str, Any], config: Config | None = None, **span: Any) -> list[dict[str, Any]]:
     """Map one SERVER span to the details of its http_events."""
     view = SpanView.of(make_span("GET", attributes, kind=SpanKind.SERVER, **span))
-    return [dict(draft.details) for draft in http_event.server_events(view, config or make_config())]
+    return [dict(draft[2]) for draft in http_event.server_events(view, config or make_config())]
 
 
 @pytest.mark.parametrize("attributes", CLIENT_OK)
@@ -137,7 +137,7 @@ def test_a_request_without_response_has_an_error() -> None:
     )
     view = SpanView.of(span)
     *_, draft = http_event.requests_made(view.keys, make_config())(view)
-    assert draft.details == {
+    assert draft[2] == {
         "version": "1.0.0",
         "request": {"method": "POST", "url": "http://dead.example:1/x"},
         "trace_id": f"1-{view.trace_id[:8]}-{view.trace_id[8:]}",
@@ -151,7 +151,7 @@ def test_a_request_without_response_has_an_error() -> None:
             "stack": stack,
         },
     }
-    assert len(draft.details["trace_id"]) == 35
+    assert len(draft[2]["trace_id"]) == 35
 
 
 def test_without_exception_the_error_comes_from_error_type_and_status() -> None:

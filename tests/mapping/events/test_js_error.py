@@ -138,7 +138,7 @@ def test_a_logged_exception_has_the_message_that_the_span_records(error: Excepti
     span = make_span(events=[exception_event(type(error).__qualname__, str(error), stack)])
     mapper = Mapper(make_config())
     drafts = [*mapper.map(LogView.of(make_log(None, logged, span=span)))[1], *mapper.map(SpanView.of(span))[1]]
-    assert [draft.details["message"] for draft in drafts if draft.type == JS_ERROR_EVENT] == [expected]
+    assert [draft[2]["message"] for draft in drafts if draft[0] == JS_ERROR_EVENT] == [expected]
 
 
 def test_notes_of_a_logged_exception_are_no_part_of_its_message() -> None:
@@ -156,7 +156,7 @@ def test_a_logged_stack_without_a_type_is_reported_once() -> None:
         None, {"exception.type": "KeyError", "exception.message": "total", "exception.stacktrace": stack}, body="{}"
     )
     (draft,) = [draft for record in (alone, whole) for draft in mapper.map(LogView.of(record))[1]]
-    assert (draft.details["type"], draft.details["message"]) == ("KeyError", "'total'")
+    assert (draft[2]["type"], draft[2]["message"]) == ("KeyError", "'total'")
 
 
 def test_a_line_of_source_is_no_message_of_a_logged_exception() -> None:
@@ -239,8 +239,8 @@ def test_a_span_without_both_splunk_attributes_is_no_error(attributes: dict[str,
 def test_an_error_has_the_time_of_its_exception() -> None:
     """Not the end of the span, which can be much later."""
     span = make_span(events=[exception_event()], duration_millis=5000)
-    (error,) = [draft for draft in drafts_of(span) if draft.type == JS_ERROR_EVENT]
-    assert error.timestamp_ns == START_NS + MILLI_NS
+    (error,) = [draft for draft in drafts_of(span) if draft[0] == JS_ERROR_EVENT]
+    assert error[1] == START_NS + MILLI_NS
 
 
 def test_a_message_contains_no_secrets_of_urls() -> None:

@@ -113,7 +113,7 @@ def test_a_page_served_is_a_page_view_and_a_navigation() -> None:
     }
     view = SpanView.of(make_span("GET", attributes, kind=SpanKind.SERVER))
     seen, navigation = page_view.page_served(view, make_config())
-    assert (seen.type, seen.timestamp_ns, seen.details) == (
+    assert seen == (
         "com.amazon.rum.page_view_event",
         START_NS,
         {
@@ -123,7 +123,7 @@ def test_a_page_served_is_a_page_view_and_a_navigation() -> None:
             "referrerDomain": "search.example",
         },
     )
-    assert (navigation.type, navigation.timestamp_ns, navigation.details) == (
+    assert navigation == (
         "com.amazon.rum.performance_navigation_event",
         view.end_ns,
         {

@@ -13,8 +13,8 @@ SESSION = {"session.id": "00112233-4455-6677-8899-aabbccddeeff", "session.previo
 def test_a_session_start_log_record_starts_a_session() -> None:
     """RUM refuses one with more than its version."""
     (draft,) = drafts_of(make_log("session.start", SESSION))
-    assert (draft.type, draft.timestamp_ns) == ("com.amazon.rum.session_start_event", START_NS)
-    assert draft.details == {"version": "1.0.0"}
+    assert (draft[0], draft[1]) == ("com.amazon.rum.session_start_event", START_NS)
+    assert draft[2] == {"version": "1.0.0"}
     assert types(make_log("session.start", resource=SESSION)) == ["session_start_event"]
 
 

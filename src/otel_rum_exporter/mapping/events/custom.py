@@ -18,7 +18,7 @@ from opentelemetry.trace import StatusCode
 
 from ..._attributes import METHODS, TARGETS, URLS, plain
 from ...config import Config
-from ...rum.event import EventDraft, draft_of
+from ...rum.event import EventDraft
 from .. import routes, urls
 from ..attribute_keys import AttributeKeys
 from ..attribute_values import json_text, json_value
@@ -26,7 +26,7 @@ from ..caches import cache_short_texts
 from ..fields import Field
 from ..log_view import LogView
 from ..path_ids import mask_path
-from ..record_view import CONSUMER, NS_PER_MILLI, SERVER, View, epoch_ns
+from ..record_view import CONSUMER, NS_PER_MILLI, SERVER, SPAN_ID, View, epoch_ns
 from ..span_view import SpanView
 
 FALLBACK_TYPE = "otel.span"
@@ -109,7 +109,7 @@ def span_events(keys: AttributeKeys, config: Config) -> Callable[[SpanView], Seq
     def events(view: SpanView) -> Sequence[EventDraft]:
         details = _details(view, config)
         name = (_kind_of_work(view) if has_work else None) or details["name"]
-        return (draft_of((event_type(name), view.end_ns, details)),)
+        return ((event_type(name), view.end_ns, details),)
 
     return events
 
@@ -128,7 +128,7 @@ def log_event(view: LogView, config: Config) -> Iterator[EventDraft]:
     """Yield the custom event of a named log record, if custom events are enabled."""
     if config.custom_events != "none":
         details = _log_details(view, config)
-        yield EventDraft(event_type(details["name"]), view.end_ns, details)
+        yield (event_type(details["name"]), view.end_ns, details)
 
 
 @cache_short_texts(MAX_CACHED_NAMES, MAX_CACHED_CHARS)
@@ -185,7 +185,7 @@ def _details(view: SpanView, config: Config) -> dict[str, Any]:
         "attributes": view.redactor.attributes(view.attributes, config.url_query_parameters, view.keys),
     }
     if view.parent_key is not None:
-        details["parentSpanId"] = view.parent_key[1]
+        details["parentSpanId"] = view.parent_key[SPAN_ID].hex()
     events = [event for event in view.events if event.name != "exception"] if view.events else ()
     if events:
         details["events"] = [

@@ -41,7 +41,7 @@ def span_event(view: SpanView, config: Config) -> Iterator[EventDraft]:
     Spans that it caused are descendants of its span.
     """
     details = {**_details(view, view.text("event_type") or ""), "interactionId": view.span_id}
-    yield EventDraft(DOM_EVENT, view.start_ns, details)
+    yield (DOM_EVENT, view.start_ns, details)
     if view.name.startswith(ROUTE_CHANGED):
         yield from page_view.page_view(view, config)
 
@@ -55,7 +55,7 @@ def log_event(view: LogView, _: Config) -> Iterator[EventDraft]:
     element_id = text(attributes, "id") if isinstance(attributes, Mapping) else None
     if element_id:
         details.setdefault("elementId", element_id)
-    yield EventDraft(DOM_EVENT, view.start_ns, details)
+    yield (DOM_EVENT, view.start_ns, details)
 
 
 def _details(view: View, event: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from opentelemetry.trace import StatusCode
 
 from ..._attributes import METHODS, STATUSES, URLS
 from ...config import Config
-from ...rum.event import EventDraft, draft_of
+from ...rum.event import EventDraft
 from ...rum.truncation import cut
 from .. import urls
 from ..attribute_keys import AttributeKeys
@@ -102,7 +102,12 @@ def are_own_traffic(keys: AttributeKeys, _: Config) -> Callable[[View], bool]:
 
     def is_own(view: View) -> bool:
         target = view.attributes.get(name)
-        return isinstance(target, str) and _may_be_rum(target) and is_own_traffic(view)
+        # The conditions of `_may_be_rum`: a call takes longer than both.
+        return (
+            isinstance(target, str)
+            and ("/appmonitors/" in target or "dataplane.rum" in target)
+            and is_own_traffic(view)
+        )
 
     return is_own
 
@@ -190,7 +195,7 @@ def _http_event(view: SpanView, config: Config) -> EventDraft:
         details["error"] = failure(view)
     else:
         details["response"] = {"status": code, "statusText": _status_text(view, code)}
-    return draft_of((HTTP_EVENT, view.end_ns, details))
+    return (HTTP_EVENT, view.end_ns, details)
 
 
 def failure(view: SpanView) -> dict[str, Any]:

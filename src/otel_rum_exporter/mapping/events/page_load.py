@@ -34,11 +34,12 @@ class Load(NamedTuple):
 
 def load_of(view: View, draft: EventDraft) -> Load | None:
     """Return the load that an event draft reports, if another record may report it too; else None."""
-    if draft.type not in _REPORTED_TWICE or view.attributes.get("browser.navigation.same_document") is True:
+    kind, _, _ = draft
+    if kind not in _REPORTED_TWICE or view.attributes.get("browser.navigation.same_document") is True:
         return None
     session = view.identifier(*SESSION_ATTRIBUTES) or identifier(view.resource.attributes, *SESSION_ATTRIBUTES)
-    shown = None if draft.type == FIRST_PAINT else (page_id(view) or "")[:MAX_VALUE_CHARS]
-    return Load(session, shown, draft.type) if session else None
+    shown = None if kind == FIRST_PAINT else (page_id(view) or "")[:MAX_VALUE_CHARS]
+    return Load(session, shown, kind) if session else None
 
 
 def loaded(view: SpanView, config: Config) -> Iterator[EventDraft]:
@@ -51,7 +52,7 @@ def loaded(view: SpanView, config: Config) -> Iterator[EventDraft]:
     details = page_view.navigation("navigation", start_millis=0, duration_millis=view.duration_millis)
     details |= timing.fields(timing.NAVIGATION, moments) | timing.size_of_span(fetch or view)
     details["navigationTimingLevel"] = timing.NAVIGATION_TIMING_LEVEL
-    yield EventDraft(page_view.NAVIGATION_EVENT, view.end_ns, details)
+    yield (page_view.NAVIGATION_EVENT, view.end_ns, details)
     painted = moments.get("firstContentfulPaint", -1)
     if painted >= 0:
         yield web_vital.vital("fcp", painted, view.end_ns)
@@ -85,4 +86,4 @@ def timed(view: LogView, _: Config) -> Iterator[EventDraft]:
     redirects = view.integer("browser.navigation_timing.redirect_count")
     if redirects is not None and redirects >= 0:
         details["redirectCount"] = redirects
-    yield EventDraft(page_view.NAVIGATION_EVENT, view.end_ns, details)
+    yield (page_view.NAVIGATION_EVENT, view.end_ns, details)

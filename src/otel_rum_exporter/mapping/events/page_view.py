@@ -21,7 +21,7 @@ from ..._attributes import (
     USER_AGENTS,
 )
 from ...config import Config
-from ...rum.event import EventDraft, draft_of
+from ...rum.event import EventDraft
 from .. import routes, urls
 from ..attribute_keys import AttributeKeys
 from ..caches import cache_short_texts
@@ -146,7 +146,7 @@ def page_served(view: SpanView, config: Config) -> Iterator[EventDraft]:
     hop = _NEXT_HOP.get(view.text("network.protocol.version", "http.flavor") or "")
     if hop:
         details["nextHopProtocol"] = hop
-    yield draft_of((NAVIGATION_EVENT, view.end_ns, details))
+    yield (NAVIGATION_EVENT, view.end_ns, details)
     yield from http_event.server_events(view, config)
 
 
@@ -161,7 +161,7 @@ def page_views(keys: AttributeKeys, config: Config) -> Callable[[View], Sequence
         shown = view.redactor.name(screen) if screen else None
         if not shown:
             return page_view(view, config)
-        return (draft_of((PAGE_VIEW_EVENT, view.start_ns, {"version": VERSION, "pageId": shown})),)
+        return ((PAGE_VIEW_EVENT, view.start_ns, {"version": VERSION, "pageId": shown}),)
 
     return page_view_of
 
@@ -174,7 +174,7 @@ def page_view(view: View, config: Config) -> Sequence[EventDraft]:
     details: dict[str, Any] = {"version": VERSION, "pageId": shown}
     if view.keys.may_have(_OF_VISIT):
         details.update(_visit(view, shown, config))
-    return (draft_of((PAGE_VIEW_EVENT, view.start_ns, details)),)
+    return ((PAGE_VIEW_EVENT, view.start_ns, details),)
 
 
 def _visit(view: View, shown: str, config: Config) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def route_change(view: SpanView) -> EventDraft:
     start_ns, end_ns = view.start_ns, view.end_ns
     millis = (end_ns - start_ns) / NS_PER_MILLI
     details = navigation("route_change", start_millis=start_ns / NS_PER_MILLI, duration_millis=millis)
-    return draft_of((NAVIGATION_EVENT, end_ns, details))
+    return (NAVIGATION_EVENT, end_ns, details)
 
 
 def navigation(initiator: str, *, start_millis: float, duration_millis: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..._attributes import TRANSFER_SIZES, URLS
 from ...config import Config
-from ...rum.event import EventDraft, draft_of
+from ...rum.event import EventDraft
 from .. import urls
 from ..attribute_keys import AttributeKeys
 from ..fields import VERSION, VERSION_FIELD, Field, Holds
@@ -89,7 +89,7 @@ def requests(keys: AttributeKeys, config: Config) -> Callable[[SpanView], EventD
             details["transferSize"] = size
         if view.events:
             details |= timing.fields(timing.NETWORK, timing.moments_of_span(view))
-        return draft_of((RESOURCE_EVENT, view.end_ns, details))
+        return (RESOURCE_EVENT, view.end_ns, details)
 
     return event
 
@@ -98,7 +98,7 @@ def fetched(view: SpanView, config: Config) -> Iterator[EventDraft]:
     """Yield the resource event of something that a document loaded, with timings from the span's events."""
     details = _details(view, view.text(*URLS), "other", view.duration_millis, config)
     details |= timing.fields(timing.NETWORK, timing.moments_of_span(view)) | timing.size_of_span(view)
-    yield draft_of((RESOURCE_EVENT, view.end_ns, details))
+    yield (RESOURCE_EVENT, view.end_ns, details)
 
 
 def timed(view: LogView, config: Config) -> Iterator[EventDraft]:
@@ -109,7 +109,7 @@ def timed(view: LogView, config: Config) -> Iterator[EventDraft]:
     details = _details(view, view.text("url.full"), initiator, duration, config)
     details |= timing.fields(timing.NETWORK, moments) | timing.sizes_of_log(view)
     details["startTime"] = moments.get("fetchStart", 0)
-    yield draft_of((RESOURCE_EVENT, view.end_ns, details))
+    yield (RESOURCE_EVENT, view.end_ns, details)
 
 
 def file_type(target: str | None, initiator: str = "") -> str:

@@ -18,7 +18,7 @@ SESSION_START_FIELDS = (VERSION_FIELD,)
 
 def session_start(timestamp_ns: int) -> EventDraft:
     """Return the event that starts a session."""
-    return EventDraft(SESSION_START_EVENT, timestamp_ns, {"version": VERSION})
+    return (SESSION_START_EVENT, timestamp_ns, {"version": VERSION})
 
 
 def is_started(view: LogView, _: Config) -> bool:

@@ -194,7 +194,7 @@ def vital(name: str, value: float, timestamp_ns: int, attribution: Mapping[str, 
     details: dict[str, Any] = {"version": VERSION, "value": value}
     if attribution:
         details["attribution"] = attribution
-    return EventDraft(VITALS[name].type, timestamp_ns, details)
+    return (VITALS[name].type, timestamp_ns, details)
 
 
 def _name_and_value(view: LogView) -> tuple[str, float] | None:

@@ -138,7 +138,7 @@ def trace_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
         **flags,
         "subsegments": [{"id": view.span_id, **_request(view, config), **times, **flags}],
     }
-    yield EventDraft(XRAY_TRACE_EVENT, view.end_ns, details)
+    yield (XRAY_TRACE_EVENT, view.end_ns, details)
 
 
 def segment_id(span_id: str) -> str:
