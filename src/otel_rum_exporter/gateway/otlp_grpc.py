@@ -22,7 +22,7 @@ from .client import Client, address_of, authenticate
 from .error_response import UNEXPECTED_ERROR, Reason, RequestError
 from .message_turns import MessageTurns
 from .metrics import Counts
-from .receiver import PartialSuccess, Receiver
+from .receiver import LARGE_BYTES, PartialSuccess, Receiver
 from .response import Encoding, error_status, export_response
 from .settings import GatewaySettings
 from .threads import in_thread
@@ -34,9 +34,6 @@ MAX_STREAMS = 16
 
 WORKERS = 4
 """Concurrent requests, each with a complete message."""
-
-LARGE_BYTES = 1024 * 1024
-"""Messages of this size and more are processed one at a time: decoded, they take several times the memory."""
 
 HANDSHAKE_SECONDS = 20
 """The time for a connection to start HTTP/2."""

@@ -28,7 +28,7 @@ from .body import ENCODINGS, Budget, too_large
 from .client import Client, address_of, authenticate
 from .error_response import UNEXPECTED_ERROR, Reason, RequestError
 from .metrics import CONTENT_TYPE, Counts, exposition
-from .receiver import PartialSuccess, Receiver
+from .receiver import LARGE_BYTES, PartialSuccess, Receiver
 from .response import Encoding, error_status, export_response
 from .settings import GatewaySettings
 from .threads import in_thread
@@ -39,10 +39,7 @@ BODY_SECONDS = 30.0
 """The time for a client to send a body."""
 
 WORKERS = 8
-"""Concurrent requests: more than cores, because each waits for the disk if there is a spool."""
-
-LARGE_BYTES = 1024 * 1024
-"""Bodies of this size and more are processed one at a time: decoded, they take several times the memory."""
+"""Concurrent requests. Their bodies are decompressed at once, and decoded one after another."""
 
 LOST_BODY = (
     "the server lost the body of a request with Upgrade. To fix: do not offer an upgrade, or run otel-rum gateway"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import groupby
 
 from ..config import Config
 from ..exporter.pipeline import Pipeline, QueueFullError
@@ -31,6 +34,12 @@ from .routing import NoRouteError, Route, Routing, shorten_ids
 from .settings import GatewaySettings
 
 RETRY_FULL_SECONDS = 5
+
+LARGE_BYTES = 1024 * 1024
+"""Each transport processes one body of this size or more at a time: decoded, it takes several times the memory.
+
+It may take seconds, for which smaller ones do not wait.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class Receiver:
         self._requests = RateLimits(settings.client_requests_per_second, "requests")
         self._bytes = RateLimits(settings.client_bytes_per_second, "bytes")
         self._records = RateLimits(settings.max_records_per_second, "records for one app monitor")
+        self._small_body = threading.Lock()
         self.is_closing = False
 
     def admit(self, client: Client) -> None:
@@ -95,9 +105,16 @@ class Receiver:
         Raises:
             RequestError: if no record was accepted.
         """
-        decoded = _decoded(signal, encoding, body)
-        records, unrouted = self._routed(decoded, client)
-        self._accept(records)
+        # Threads that decode at once pass the GIL to each other every 5 ms, which takes more CPU.
+        with self._small_body if len(body) < LARGE_BYTES else nullcontext():
+            return self._received(_decoded(signal, encoding, body), signal, client)
+
+    def _received(self, decoded: DecodeResult, signal: Signal, client: Client) -> PartialSuccess:
+        spans, log_records, unrouted = self._routed(decoded, client)
+        try:
+            self._pipeline().accept(spans, log_records)
+        except QueueFullError as error:
+            raise RequestError(Reason.OVERLOADED, str(error), RETRY_FULL_SECONDS) from None
         rejected = decoded.rejected + sum(unrouted.values())
         self._counts.received(signal, len(decoded.records) + decoded.rejected, rejected)
         reasons = [f"{count} rejected: {reason}" for reason, count in unrouted.items()]
@@ -113,39 +130,42 @@ class Receiver:
 
     def _routed(
         self, decoded: DecodeResult, client: Client
-    ) -> tuple[list[DecodedSpan | DecodedLogRecord], Counter[str]]:
-        """Return the records that have a route, each with the resource of its route; count the others by reason."""
+    ) -> tuple[list[DecodedSpan], list[DecodedLogRecord], Counter[str]]:
+        """Return the records that have a route, each with the resource of its route; count the others by reason.
+
+        Clients also send spans to the path of logs, and the other way round.
+        """
         unrouted: Counter[str] = Counter()
         routes: dict[int, Route | str] = {}
-        records, quota = [], Counter[str]()
-        for record in decoded.records:
-            route = routes.get(id(record.resource))
+        spans: list[DecodedSpan] = []
+        log_records: list[DecodedLogRecord] = []
+        quota = Counter[str]()
+        # By identity: resources that are equal may differ, such as in 1 and True.
+        for key, group in groupby(decoded.records, lambda record: id(record.resource)):
+            records = list(group)
+            route = routes.get(key)
             if route is None:
-                route = routes[id(record.resource)] = self._route(record.resource, client)
+                route = routes[key] = self._route(records[0].resource, client)
             if isinstance(route, str):
-                unrouted[route] += 1
+                unrouted[route] += len(records)
                 continue
-            quota[route.monitor_id] += 1
-            record.resource = route.resource
-            shorten_ids(record.attributes if isinstance(record, DecodedSpan) else record.log_record.attributes)
-            records.append(record)
+            quota[route.monitor_id] += len(records)
+            for record in records:
+                record.resource = route.resource
+                if isinstance(record, DecodedSpan):
+                    shorten_ids(record.attributes)
+                    spans.append(record)
+                else:
+                    shorten_ids(record.log_record.attributes)
+                    log_records.append(record)
         self._records.take_all(quota, time.monotonic())
-        return records, unrouted
+        return spans, log_records, unrouted
 
     def _route(self, resource: DecodedResource, client: Client) -> Route | str:
         try:
             return self._routing.route(resource, client, time.time_ns())
         except NoRouteError as error:
             return str(error)
-
-    def _accept(self, records: list[DecodedSpan | DecodedLogRecord]) -> None:
-        """Accept records; clients also send spans to the path of logs, and the other way round."""
-        spans = [record for record in records if isinstance(record, DecodedSpan)]
-        log_records = [record for record in records if isinstance(record, DecodedLogRecord)]
-        try:
-            self._pipeline().accept(spans, log_records)
-        except QueueFullError as error:
-            raise RequestError(Reason.OVERLOADED, str(error), RETRY_FULL_SECONDS) from None
 
 
 def _decoded(signal: Signal, encoding: Encoding, body: bytes) -> DecodeResult:

@@ -28,14 +28,14 @@ MAX_CACHED_BYTES = 8192
 """Larger resources are not cached."""
 
 MAX_ID_CHARS = 256
-_IDS = (*SESSION_ATTRIBUTES, *USER_ATTRIBUTES, ENDUSER_ID)
+_IDS = frozenset((*SESSION_ATTRIBUTES, *USER_ATTRIBUTES, ENDUSER_ID))
 _BROWSER = "Mozilla/"
 
 
 def shorten_ids(attributes: dict[str, Any]) -> None:
     """Replace each session or user id that is too long by its digest."""
-    for name in _IDS:
-        value = attributes.get(name)
+    for name in _IDS.intersection(attributes):
+        value = attributes[name]
         if isinstance(value, str) and len(value) > MAX_ID_CHARS:
             attributes[name] = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
 
