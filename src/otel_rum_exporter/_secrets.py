@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ._pattern import lazy_pattern
+
 MASK = "***"
 
 _NAMED = (
@@ -13,8 +15,8 @@ _NAMED = (
 )
 
 _PATTERNS = tuple(
-    (re.compile(pattern, re.IGNORECASE), replacement)
-    for pattern, replacement in (
+    (lazy_pattern(source, re.IGNORECASE), replacement)
+    for source, replacement in (
         (r"(\b[a-z][a-z0-9+.-]{0,20}://)[^/\s'\"]*@", r"\1"),  # user and password of a URL
         (r"(?<![\w.%+-])[\w.%+-]{1,64}:[^\s/@'\"]{1,256}@(?=[\w\[])", ""),  # the same without a scheme
         (r"([?&][\w.-]{0,32}(?:auth|key|pass|pwd|secret|sig|token)[\w.-]{0,32}=)[^&\s'\"]+", rf"\1{MASK}"),

@@ -13,12 +13,13 @@ from collections.abc import Collection
 from opentelemetry.trace import SpanKind
 
 from ._attributes import METHODS, ROUTE, TARGETS
+from ._pattern import lazy_pattern
 
-_SCOPES = re.compile(r"opentelemetry[._]instrumentation[._]")
+_SCOPES = lazy_pattern(r"opentelemetry[._]instrumentation[._]")
 _OF_REQUESTS = frozenset((ROUTE, *TARGETS, "url.scheme", "http.scheme"))
 _OF_MESSAGES = frozenset({"asgi.event.type"})
 
-PROGRAMS = re.compile(
+PROGRAMS = lazy_pattern(
     r"archiver|(?<!\bcu)bot\b|crawl|externalhit|health|https?://|inspectiontool|lighthouse|monitor|pingdom|preview|probe"
     r"|scan(?:ner|ning)?\b|slurp|spider|synthetic|uptime|Yandex[A-Z]",
     re.IGNORECASE,
@@ -31,7 +32,7 @@ Crawlers give the address of a page about themselves, and browsers give none. CU
 _STATE = r"(?:health|healthy|heartbeat|ping|status|up|live|alive|ready|startup)"
 _DETAIL = r"(?:/(?:live|liveness|ready|readiness|startup|db|full))?"
 _END = r"(?:\.(?:json|html?|php|txt|xml|aspx?|jsp))?/?"
-HEALTH_CHECKS = re.compile(
+HEALTH_CHECKS = lazy_pattern(
     rf"""(?:/[^/]+){{0,3}}/_{{0,2}}(?:healthz|health[-_]?checks?z?|liveness|readiness|livez|readyz|startupz
             |startup-?probe|(?:elb|lb)[-_]?(?:health|heartbeat|status)(?:__)?|heartbeat__){_DETAIL}{_END}
       | (?:/(?:api|actuator|internal|management|monitor|system|v\d{{1,2}}|_ah|-|\.well-known))+/{_STATE}{_DETAIL}{_END}
@@ -41,7 +42,7 @@ HEALTH_CHECKS = re.compile(
 )
 """Paths and routes that frameworks and orchestrators use for their checks."""
 
-CHECKS_BY_PROGRAMS = re.compile(
+CHECKS_BY_PROGRAMS = lazy_pattern(
     rf"(?:/[^/]+){{0,3}}/(?:health|healthy|heartbeat|startup){_DETAIL}{_END}|/(?:status|up|live|ready|alive|metrics){_END}",
     re.IGNORECASE,
 )

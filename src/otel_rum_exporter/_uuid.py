@@ -3,6 +3,6 @@
 `config` checks app monitor ids with it, so it is below `rum.ids`, which makes UUIDs and imports OpenSSL for that.
 """
 
-import re
+from ._pattern import lazy_pattern
 
-UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+UUID = lazy_pattern(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

@@ -305,6 +305,7 @@ def test_a_start_imports_neither_boto3_nor_the_mapping() -> None:
                     "_settings",
                     "_fork",
                     "_locks",
+                    "_pattern",
                     "_log",
                     "_secrets",
                     "_uuid",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import orjson
 
 from .._attributes import RESOURCE_ALIAS, RESOURCE_APP_MONITOR_ID, RESOURCE_VERSIONS, SERVICE_NAME
+from .._pattern import lazy_pattern
 from .._uuid import UUID
 from ..config import Config
 from ..rum.batch import AppMonitor
@@ -23,7 +23,7 @@ MAX_SERVERS = 100
 """Most services of one app monitor that are recorded as servers."""
 
 RUM_PLATFORM = "aws_rum"
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
+_REGION = lazy_pattern(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 
 
 @dataclass(frozen=True, slots=True)

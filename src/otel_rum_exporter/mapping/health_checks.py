@@ -8,6 +8,7 @@ from http import HTTPStatus
 from opentelemetry.trace import StatusCode
 
 from .._attributes import TARGETS, URLS, USER_AGENTS
+from .._pattern import lazy_pattern
 from .._served import CHECKS_BY_PROGRAMS, HEALTH_CHECKS
 from ..config import Config
 from . import routes, urls
@@ -16,7 +17,7 @@ from .events import http_event
 from .events.page_view import MAX_AGENT_CHARS, MAX_CACHED_AGENTS, is_browser
 from .span_view import SpanView
 
-USER_AGENT = re.compile(
+USER_AGENT = lazy_pattern(
     r"kube-probe|health|\bprobe\b|pingdom|uptime|statuscake|site24x7|GoogleHC|Envoy/HC|Traffic Manager Endpoint Monitor"
     r"|Load Balancer Agent|blackbox|Prometheus|Synthetic|AlwaysOn|Pinger|Zabbix|Nagios|check_http|updown\.io|Checkly",
     re.IGNORECASE,

@@ -5,7 +5,7 @@ The forms are apart because there are many of them, and they change when issuers
 
 from __future__ import annotations
 
-import re
+from .._pattern import lazy_pattern
 
 PREFIXES = (
     r"sk-[\w-]{8,}|(?:sk|pk|rk)_(?:live|test)_\w{8,}|whsec_[\w+/=]{8,}|(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}|"
@@ -34,5 +34,5 @@ HINTS = (
     *("fm1a_", "fm1r_", "fm2_", "secret_", "pat-", "sl.", "pplx-", "xai-", "phx_", "nfp_", "AQE", "access_token$"),
     *("IQoJb3JpZ2lu", "1//0"),
 )
-WITHOUT_HINT = re.compile(r"\.[\w-]{6}\.[\w-]{27}|pat[A-Za-z0-9]{14}\.")
+WITHOUT_HINT = lazy_pattern(r"\.[\w-]{6}\.[\w-]{27}|pat[A-Za-z0-9]{14}\.")
 """Discord's tokens have no hint of two letters, and `pat` of Airtable's is in many words."""

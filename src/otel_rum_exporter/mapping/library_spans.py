@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from .._pattern import lazy_pattern
 from ..config import Config
 from .attribute_keys import AttributeKeys
 from .caches import cache_short_texts
@@ -28,7 +29,7 @@ JOB = frozenset(
 )
 """Attributes of a function, a scheduled job and a command: each is a unit of work, whatever library made its span."""
 
-SCOPES = re.compile(
+SCOPES = lazy_pattern(
     r"""@[\w.-]+/(?:[\w.-]*instrumentation|otel\b)  # JavaScript
       | opentelemetry[._]instrumentation[._]       # Python; with an underscore Erlang and Rust
       | io\.opentelemetry\.(?!android|lifecycle|anr|crash|slow-rendering|network|click  # Java; not Android's own
@@ -47,7 +48,7 @@ SCOPES = re.compile(
 )
 """Names of instrumentation scopes. A library with a scope of another name counts as the application."""
 
-POLLS = re.compile(
+POLLS = lazy_pattern(
     r"opentelemetry\.instrumentation\.(boto3sqs|confluent_kafka)\b|@opentelemetry/instrumentation-aws-sdk\b"
     r"|io\.opentelemetry\.(aws-sdk|kafka|jms|rabbitmq|pulsar|rocketmq|spring-(rabbit|jms|kafka))"
 )

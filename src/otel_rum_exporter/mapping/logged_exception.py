@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from .._attributes import EXCEPTION_MESSAGE, EXCEPTION_STACK, EXCEPTION_TYPE
+from .._pattern import lazy_pattern
 from ..rum.truncation import PYTHON_TRACEBACK
 from .log_view import LogView
 from .record_view import number, text
@@ -56,7 +57,7 @@ _MAX_DEPTH = 3
 _ERROR_SEVERITY = 17
 _MAX_TEXT_CHARS = 65_536
 _LOGFMT_EXCEPTION = "kind=exception"
-_LOGFMT = re.compile(r'(\w{1,40})=("(?:[^"\\]|\\.)*"|\S*)')
+_LOGFMT = lazy_pattern(r'(\w{1,40})=("(?:[^"\\]|\\.)*"|\S*)')
 _LOGFMT_MEMBERS = {**_MEMBERS, EXCEPTION_STACK: ("stack", "stacktrace", "stack_trace", "trace")}
 _LEVELS = ("level", "severity", "levelname", "level_name", "log.level", "@l")
 _ERROR_LEVELS = frozenset({"error", "err", "fatal", "critical", "panic", "emergency", "alert", "severe"})

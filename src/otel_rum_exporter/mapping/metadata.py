@@ -28,6 +28,7 @@ from .._attributes import (
     URLS,
     USER_AGENTS,
 )
+from .._pattern import lazy_pattern
 from .._version import VERSION
 from ..config import Config
 from . import routes, urls
@@ -99,8 +100,8 @@ _RELEVANT = _OF_DOCUMENT | {
 _BESIDE_SCREENS = _RELEVANT - _SCREENS
 
 _MOBILE_SYSTEMS = frozenset({"android", "ios", "ipados"})
-_RELEASE_ID = re.compile(r"[a-zA-Z0-9_\-:/.]{1,200}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_RELEASE_ID = lazy_pattern(r"[a-zA-Z0-9_\-:/.]{1,200}")
+_CONTROL = lazy_pattern(r"[\x00-\x1f\x7f]")
 
 
 def of_resource(resource: Mapping[str, Any], config: Config, *, is_server: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import orjson
 
 from .._attributes import EVENT_DETAILS, EVENT_TYPE
 from .._log import RateLimitedLog
+from .._pattern import lazy_pattern
 from ..config import Config
 from ..rum.event import EventDraft
 from . import fields
@@ -27,7 +28,7 @@ from .span_view import SpanView
 
 NONE = "none"
 
-_CUSTOM_TYPE = re.compile(r"(?!com\.amazon\.)[A-Za-z0-9_.-]{1,256}", re.IGNORECASE)
+_CUSTOM_TYPE = lazy_pattern(r"(?!com\.amazon\.)[A-Za-z0-9_.-]{1,256}", re.IGNORECASE)
 
 
 class Override(NamedTuple):

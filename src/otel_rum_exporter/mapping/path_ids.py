@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from .._pattern import lazy_pattern
 from .caches import cache_short_texts
 from .secret_forms import MASK as SECRET_MASK
 from .secret_texts import scrub_text
@@ -59,21 +60,21 @@ ID_FORMS: tuple[tuple[str, str, str], ...] = (
 )
 """A name of the form, an example, and the pattern of a whole segment."""
 
-_FORMS = re.compile("|".join(f"(?:{pattern})" for _, _, pattern in ID_FORMS))
-_EXTENSION = re.compile(r"(.+?)((?:\.(?:min|bundle|chunk|esm|module))*\.(?!\d+\Z)[A-Za-z][A-Za-z0-9]{0,9})")
-_VERSION = re.compile(r"[vV]?\d{1,2}(?:\.\d{1,3}){1,2}|v\d{1,3}|[1-5][x\d]{2}|api\d?", re.ASCII)
-_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_RANDOM = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=.*(?:\d|[a-z][A-Z]))[A-Za-z0-9_~=+-]{8,}")
-_PARTS = re.compile(r"((?<=-)\d{1,2}(?:\.\d{1,3}){1,2}(?![\w.])|[.()',;!-])")
+_FORMS = lazy_pattern("|".join(f"(?:{pattern})" for _, _, pattern in ID_FORMS))
+_EXTENSION = lazy_pattern(r"(.+?)((?:\.(?:min|bundle|chunk|esm|module))*\.(?!\d+\Z)[A-Za-z][A-Za-z0-9]{0,9})")
+_VERSION = lazy_pattern(r"[vV]?\d{1,2}(?:\.\d{1,3}){1,2}|v\d{1,3}|[1-5][x\d]{2}|api\d?", re.ASCII)
+_PIECES = lazy_pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_RANDOM = lazy_pattern(r"(?=[^a-zA-Z]*[a-zA-Z])(?=.*(?:\d|[a-z][A-Z]))[A-Za-z0-9_~=+-]{8,}")
+_PARTS = lazy_pattern(r"((?<=-)\d{1,2}(?:\.\d{1,3}){1,2}(?![\w.])|[.()',;!-])")
 """Separators of the parts of a segment. A version, as in `python-3.11`, is one of them, so that it stays."""
 
-_SPLIT = re.compile(r"(\s+)")
-_NUMBERED = re.compile(r"[A-Za-z]*[-_#.]?\d{0,3}")
-_HAS_SIGN = re.compile(rf"[\d@%=~{{:A-Z]|(?<![A-Za-z])(?:{_SHORT_FOR_IDS})[-_]")
+_SPLIT = lazy_pattern(r"(\s+)")
+_NUMBERED = lazy_pattern(r"[A-Za-z]*[-_#.]?\d{0,3}")
+_HAS_SIGN = lazy_pattern(rf"[\d@%=~{{:A-Z]|(?<![A-Za-z])(?:{_SHORT_FOR_IDS})[-_]")
 """Every id has a digit, a capital letter or one of these signs."""
 
 
-_MAY_HAVE_SECRET = re.compile(r"[%=@:;'\"&<]|[A-Za-z0-9_-]{16}")
+_MAY_HAVE_SECRET = lazy_pattern(r"[%=@:;'\"&<]|[A-Za-z0-9_-]{16}")
 """A segment that may have a secret whose form is no id's. The search for secrets is costly, and nearly none has."""
 
 _FOLDERS_OF_PEOPLE = frozenset({"home", "Users"})

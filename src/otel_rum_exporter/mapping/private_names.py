@@ -10,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from .._attributes import PRIVATE_ATTRIBUTES, SESSION_ATTRIBUTES, USER_ATTRIBUTES
+from .._pattern import lazy_pattern
 from . import secret_words
 from .caches import cache_short_texts
 
@@ -249,22 +250,22 @@ COUNTS = (
 )
 """A number under a name with one of these words is a measurement: `gen_ai.usage.input_tokens`."""
 
-_SERVERS = re.compile(
+_SERVERS = lazy_pattern(
     r"(?:^|_)(?:server|local|destination|host|upstream|listen|bind|service|node|pod|container|broker|rpc|k8s|memory)_"
     r"(?:socket_)?(?:address|addr)$"
 )
-_COUNTS = re.compile(rf"(?:^|_)(?:{'|'.join(COUNTS)})(?:_|$)")
-_KINDS = re.compile(rf"_(?:{'|'.join(KINDS)})$")
+_COUNTS = lazy_pattern(rf"(?:^|_)(?:{'|'.join(COUNTS)})(?:_|$)")
+_KINDS = lazy_pattern(rf"_(?:{'|'.join(KINDS)})$")
 _TRUTH_VALUES = frozenset({"true", "false", "yes", "no", "none", "null", "undefined"})
 _is_number = re.compile(r"\d+(?:\.\d+)?").fullmatch
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_SEPARATORS = re.compile(r"[\W_]+")
-_HEADER = re.compile(r"^http_(?:request|response)_headers?_")
+_CAMEL = lazy_pattern(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SEPARATORS = lazy_pattern(r"[\W_]+")
+_HEADER = lazy_pattern(r"^http_(?:request|response)_headers?_")
 
 
 def _compiled(row: PrivateNames) -> re.Pattern[str]:
     words = "|".join(row.words)
-    return re.compile(f"(?:{words})$" if row.is_whole else f"(?:^|_)(?:{words})[0-9]*(?:_|$)")
+    return lazy_pattern(f"(?:{words})$" if row.is_whole else f"(?:^|_)(?:{words})[0-9]*(?:_|$)")
 
 
 _ROWS = tuple((_compiled(row), row) for row in PRIVATE_NAMES)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 from opentelemetry.trace import SpanKind
 
 from .._attributes import STATUSES
+from .._pattern import lazy_pattern
 from .._receipt import Receipt
 from .attribute_keys import AttributeKeys
 from .attribute_values import MAX_SAFE_INTEGER, json_text, size_bytes
@@ -36,8 +36,8 @@ _OBJECTS_BYTES = 1024
 """Estimated size of an SDK span and its view without attributes."""
 
 _MAX_ID_BITS = 128
-_NUMBER = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{0,20})?")
-_STATUS_LINE = re.compile(r"\s*(?:HTTP/[\d.]{1,3}\s+)?([1-9][0-9][0-9])(?:\s[^\n]*)?")
+_NUMBER = lazy_pattern(r"-?[0-9]{1,16}(?:\.[0-9]{0,20})?")
+_STATUS_LINE = lazy_pattern(r"\s*(?:HTTP/[\d.]{1,3}\s+)?([1-9][0-9][0-9])(?:\s[^\n]*)?")
 
 EARLIEST_EPOCH_NS = 946_684_800 * 1_000_000_000
 """The year 2000: an earlier time comes from an unset clock or is not since the epoch."""

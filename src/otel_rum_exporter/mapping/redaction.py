@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 
 from .._attributes import DOCUMENT_URLS, PREVIOUS_URL, REFERRER, URLS
+from .._pattern import lazy_pattern
 from . import path_ids, urls
 from .attribute_keys import AttributeKeys, keys_of
 from .attribute_values import MAX_DEPTH, json_object, json_text, json_value
@@ -37,14 +38,14 @@ URL_ATTRIBUTES = frozenset(
 TOO_DEEP = "..."
 """Replaces values that are nested too deeply."""
 
-is_sent_in_strict = re.compile(
+_SENT_IN_STRICT = lazy_pattern(
     r"(?:aws\.(?:region|lambda|s3|dynamodb\.table)|browser|cloud\.(?:provider|region|platform)|db\.(?:system|operation|"
     r"collection|namespace|name)|deployment|error\.type|faas\.(?:name|trigger)|graphql\.operation|http\.(?:request\."
     r"(?:method|resend)|response\.status|route|method|status|flavor|scheme)|messaging\.(?:system|operation|"
     r"destination\.name)|network\.(?:protocol|transport|type)|os|otel|rpc\.(?:system|service|method|grpc)|server\.port|service|"
     r"telemetry|url\.scheme|user_agent\.(?:name|version)|gen_ai\.(?:operation|system|provider|request|response\.model))"
     r"(?:[._].*)?"
-).fullmatch
+)
 """In strict mode, a text leaves only under these names of semantic conventions, whose values are few."""
 
 _is_frame = re.compile(r'\s+(?:File "|at )|[^@]*@[^@]*:\d+$|Traceback ').match
@@ -188,7 +189,7 @@ class Redactor:
             return urls.exported(value, allowed_parameters)
         if self._mode == "off":
             return value
-        if self._mode == "strict" and not is_sent_in_strict(path):
+        if self._mode == "strict" and not _SENT_IN_STRICT.fullmatch(path):
             return MASK
         if value[:1] in _JSON_STARTS and value[-1:] in _JSON_ENDS:
             clean = self._json(name, value, allowed_parameters, depth, path)

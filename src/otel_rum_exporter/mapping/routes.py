@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from .._attributes import ROUTE, TARGETS
+from .._pattern import lazy_pattern
 from . import urls
 from .caches import cache_short_texts
 from .path_ids import mask_path
@@ -21,15 +22,15 @@ MAX_CACHED_CHARS = 1024
 HANDLER = "tornado.handler"
 """An attribute of spans whose name has the route, if there is one, and never a path."""
 
-_HAS_PARAMETER = re.compile(r"/(?:[{<:]\w|\*)")
-_HAS_PATTERN = re.compile(r"[\^$(\\\[]|\{[^}]*[:=?]")
-_OF_JAVASCRIPT = re.compile(r"/(\^.*)/[a-z]{0,8}")
+_HAS_PARAMETER = lazy_pattern(r"/(?:[{<:]\w|\*)")
+_HAS_PATTERN = lazy_pattern(r"[\^$(\\\[]|\{[^}]*[:=?]")
+_OF_JAVASCRIPT = lazy_pattern(r"/(\^.*)/[a-z]{0,8}")
 """A regular expression as JavaScript writes it."""
 
-_OF_NEXT = re.compile(r"\[{1,2}(?:\.{3})?[\w-]+\]{1,2}(?=/|\Z)")
+_OF_NEXT = lazy_pattern(r"\[{1,2}(?:\.{3})?[\w-]+\]{1,2}(?=/|\Z)")
 """A parameter of Next.js, which is a whole segment."""
 
-_NAMED = re.compile(r"\?P?<(\w+)>")
+_NAMED = lazy_pattern(r"\?P?<(\w+)>")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _ANCHORS_AND_CLASSES = {
     "A": "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from .._pattern import lazy_pattern
 from .caches import cache_short_texts
 from .secret_forms import BLOCKS, MASK, SECRET_TEXTS, keep_key
 from .secret_hints import BLOCK, KEYS, OF_DIGITS, names_secret, rows_of
@@ -24,15 +25,15 @@ MAX_ENCODED_PARTS = 100
 MAX_CACHED_CHARS = 160
 """Longer texts are rarely repeated; stacks are cached where they are cut."""
 
-_SUSPICIOUS = re.compile(
+_SUSPICIOUS = lazy_pattern(
     r"[@=:%\uff1d\uff1a\uff20\u2514\u256d]|</|--|-u |&#|\d{3}\.\d{3,4}[.-]|PASSWORD|identified|Identified|IDENTIFIED|"
     r"[\\/](?:home|Users)[\\/]|[A-Za-z0-9_+/=-]{12}|\d[\d -]{6}|[Bb]earer|[Bb]asic |[Tt]oken |\+\d|"
     r"\(\d{3}\)|uplicate|ailing|Incorrect|hooks\.|\[(?:gen|cached|raw sql|no key)|['\"`]| -[apuw]|\b(?:code|is|was) "
 )
 """Every text to scrub matches this; most attribute values do not."""
 
-_PART = re.compile(r"""[^\s/?#&;='"<>]+""")
-_WORD = re.compile(r"\S+")
+_PART = lazy_pattern(r"""[^\s/?#&;='"<>]+""")
+_WORD = lazy_pattern(r"\S+")
 
 _WEBHOOKS = next(row for row in SECRET_TEXTS if row.what == "webhooks whose path is a secret")
 _HOMES = next(row for row in SECRET_TEXTS if row.what == "the user's name in paths of home directories")

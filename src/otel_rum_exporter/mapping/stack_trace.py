@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+from .._pattern import lazy_pattern
 from ..rum.truncation import PYTHON_TRACEBACK
 
 MAX_CHARS = 16_000
@@ -56,7 +57,7 @@ class _PythonRaised(NamedTuple):
     is_cause: bool = False
 
 
-_FOLDERS = re.compile(r".*[/\\]", re.DOTALL)
+_FOLDERS = lazy_pattern(r".*[/\\]", re.DOTALL)
 _SOURCES = (
     "go|rb|erb|rake|ru|swift|mm?|cc?|cpp|h|rs|dart|exs?|erl|gleam|php|lua|cs|fs|vb|jl|cr|hs|ps1|zig|java|kts?|scala|clj"
     "|py|[cm]?[jt]sx?|vue|svelte"
@@ -95,14 +96,14 @@ _FORMS = (
         r":(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?(?![\w.])"
     ),
 )
-_PYTHON_FRAME = re.compile(r'^[ |>]*File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
-_MARK = re.compile(r"[.:/(@]")
+_PYTHON_FRAME = lazy_pattern(r'^[ |>]*File "([^"\n]+)", line (\d{1,9})', re.MULTILINE)
+_MARK = lazy_pattern(r"[.:/(@]")
 
 _OF_GO = (
     "bufio|bytes|compress|context|crypto|database|encoding|errors|fmt|go|hash|html|image|internal|io|log|math|mime|net"
     "|os|reflect|regexp|runtime|slices|sort|strconv|strings|sync|syscall|testing|text|time|unicode"
 )
-_LIBRARY_FILE = re.compile(
+_LIBRARY_FILE = lazy_pattern(
     rf"""(?:^|[/\\])(?:node_modules|bower_components|site-packages|dist-packages|vendor|gems|pkg[/\\]mod|rustc
         |\.?cargo[/\\](?:registry|git)|\.julia|_build[/\\]\w+[/\\]lib|[\w.-]+@v?\d[\w.+-]*)[/\\]
       | [/\\]lib(?:64)?[/\\](?:python\d|ruby|lua[/\\])|[/\\]Python3\d+[/\\]Lib[/\\]|[/\\](?:lualib|perl5?)[/\\]
@@ -114,7 +115,7 @@ _LIBRARY_FILE = re.compile(
     """,
     re.VERBOSE,
 )
-_LIBRARY_FUNCTION = re.compile(
+_LIBRARY_FUNCTION = lazy_pattern(
     r"(?:java|javax|jakarta|jdk|sun|com\.sun|kotlin|kotlinx|android|androidx|com\.android|dalvik|scala|groovy|clojure"
     r"|org\.(?:springframework|apache|hibernate|eclipse|jboss|reactivestreams)|com\.(?:google|fasterxml|zaxxer)"
     r"|io\.(?:netty|grpc|reactivex|opentelemetry|ktor|micrometer|undertow)|reactor|okhttp3|okio|retrofit2"
@@ -122,11 +123,11 @@ _LIBRARY_FUNCTION = re.compile(
     r"|(?:absinthe|bandit|cowboy|ecto|finch|mint|oban|opentelemetry|phoenix|plug|telemetry|tesla)(?:_\w+)?$"
     r"|(?:elixir|stdlib|kernel|ranch|postgrex|myxql|db_connection|thousand_island|jason|req|logger|ex_unit|mix)$"
 )
-_GO_RECORDER = re.compile(r"[/\\](?:runtime[/\\]debug|go\.opentelemetry\.io)[/\\]")
+_GO_RECORDER = lazy_pattern(r"[/\\](?:runtime[/\\]debug|go\.opentelemetry\.io)[/\\]")
 
-_GROUP_LINE = re.compile(r"^ *(?:\| ?|\+ |\+-.*)")
-_RAISED = re.compile(r"([A-Za-z_][\w.]{0,200})(?:: (.*))?$")
-_HEAD = re.compile(r"(?:Uncaught |Exception in thread [^\n]{1,80}? )?([A-Za-z_$][\w.$]{0,200}): ([^\n]{0,1000})\n")
+_GROUP_LINE = lazy_pattern(r"^ *(?:\| ?|\+ |\+-.*)")
+_RAISED = lazy_pattern(r"([A-Za-z_][\w.]{0,200})(?:: (.*))?$")
+_HEAD = lazy_pattern(r"(?:Uncaught |Exception in thread [^\n]{1,80}? )?([A-Za-z_$][\w.$]{0,200}): ([^\n]{0,1000})\n")
 _HEAD_FORMS = (
     # Elixir: `** (KeyError) no key`
     r"\*\* \((?P<type>[\w.]{1,200})\) (?P<message>.*)",
@@ -146,7 +147,7 @@ _HEAD_FORMS = (
 )
 _MAX_HEAD_LINES = 8
 _MAX_LOGGED_LINES = 200
-_CAUSED_BY = re.compile(r"^Caused by: ([\w.$]{1,200})(?:: (.*))?$")
+_CAUSED_BY = lazy_pattern(r"^Caused by: ([\w.$]{1,200})(?:: (.*))?$")
 
 
 @cache

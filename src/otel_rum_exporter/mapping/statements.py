@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .._pattern import lazy_pattern
+
 HINTS = (
     *("nsert ", "NSERT ", "elect ", "ELECT ", "pdate ", "PDATE ", "elete ", "ELETE ", "eplace ", "EPLACE "),
     *("SQL: ", "-- PARAMETERS"),
@@ -14,10 +16,12 @@ PATTERN = r"""\bSQL:\s(?=insert|select|update|delete|replace|with)[^\n]* | --\sP
       (?:[^\n]{0,300}?\s)?(?:from|values|set|where)\b[^\n]*"""
 """A statement to the end of its line; Laravel and TypeORM name it or its values."""
 
-_NAMED = re.compile(r"((?:SQL|-- PARAMETERS): ?).*", re.IGNORECASE)
-_VALUES = re.compile(r"(\bvalues\s*)\((?:[^()'\n]|'[^'\n]*')*\)(?:\s*,\s*\((?:[^()'\n]|'[^'\n]*')*\))*", re.IGNORECASE)
-_LITERAL = re.compile(r"((?:[=<>(,]|\b(?:i?like|between|and)\b)\s*)'(?:[^'\n]|'')*'", re.IGNORECASE)
-_BINDS = re.compile(r'\[\[".*\]\]')
+_NAMED = lazy_pattern(r"((?:SQL|-- PARAMETERS): ?).*", re.IGNORECASE)
+_VALUES = lazy_pattern(
+    r"(\bvalues\s*)\((?:[^()'\n]|'[^'\n]*')*\)(?:\s*,\s*\((?:[^()'\n]|'[^'\n]*')*\))*", re.IGNORECASE
+)
+_LITERAL = lazy_pattern(r"((?:[=<>(,]|\b(?:i?like|between|and)\b)\s*)'(?:[^'\n]|'')*'", re.IGNORECASE)
+_BINDS = lazy_pattern(r'\[\[".*\]\]')
 
 
 def without_literals(found: re.Match[str], mask: str) -> str:

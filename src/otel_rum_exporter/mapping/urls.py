@@ -9,13 +9,14 @@ import re
 from collections.abc import Collection
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
+from .._pattern import lazy_pattern
 from .caches import cache_short_texts
 from .path_ids import MASK, MAX_SEGMENT_CHARS, harmless, mask_path
 from .secret_texts import may_be_webhook, scrub_webhook
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
-_PLAIN = re.compile(r"(https?://\w[\w.~%+,=&!$'()*-]*(?::\d{1,5})?)(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
+_PLAIN = lazy_pattern(r"(https?://\w[\w.~%+,=&!$'()*-]*(?::\d{1,5})?)(/[\w.~:/%+,=&!$'()*-]*)?(?=[?#]|\Z)", re.ASCII)
 """Nearly every URL up to its query, as the part before its path and the path; it needs no parsing."""
 
 _PLAIN_SEGMENT = re.compile(r"[\w.~:%+,=&!$'()*-]*", re.ASCII).fullmatch
@@ -23,9 +24,9 @@ _PLAIN_SEGMENT = re.compile(r"[\w.~:%+,=&!$'()*-]*", re.ASCII).fullmatch
 _ENTRIES = frozenset({"", "/index.html"})
 """Paths of documents that hold a whole application."""
 
-_USER_INFO = re.compile(r"^[^/?#]{1,40}://(?:[^\s/?#@:]*:(?!\d{1,5}(?:[/?#]|\Z))\S*@|[^/?#\s]*@)")
-_PATH_PARAMETERS = re.compile(r";[^/]*")
-_OPAQUE = re.compile(r"(data:[\w/+.-]{0,80}|(?:blob|javascript|mailto|tel|sms|about):)", re.IGNORECASE)
+_USER_INFO = lazy_pattern(r"^[^/?#]{1,40}://(?:[^\s/?#@:]*:(?!\d{1,5}(?:[/?#]|\Z))\S*@|[^/?#\s]*@)")
+_PATH_PARAMETERS = lazy_pattern(r";[^/]*")
+_OPAQUE = lazy_pattern(r"(data:[\w/+.-]{0,80}|(?:blob|javascript|mailto|tel|sms|about):)", re.IGNORECASE)
 """URLs without a path: content, ids or people. Only their type is kept."""
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_KEY_ID = re.compile(r"A[KS]IA([Q-Z2-7][A-Z2-7]{15})")
+from .._pattern import lazy_pattern
+
+_KEY_ID = lazy_pattern(r"A[KS]IA([Q-Z2-7][A-Z2-7]{15})")
 """Ids of keys made since 2019 contain the account: https://medium.com/@TalBeerySec/a-short-note-on-aws-key-id-f88cc4317489"""
 
-_ROLE_ARN = re.compile(r"arn:[\w-]+:iam::(\d{12}):role/.+")
+_ROLE_ARN = lazy_pattern(r"arn:[\w-]+:iam::(\d{12}):role/.+")
 _ACCOUNTS = 10**12
 
 

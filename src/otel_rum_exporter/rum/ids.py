@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 
+from .._pattern import lazy_pattern
 from .._uuid import UUID
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
@@ -15,7 +15,7 @@ MAX_INDEXED = 256
 """The number of events of a span whose index fits into their id."""
 
 _INDEXES = tuple(f"{index:02x}" for index in range(MAX_INDEXED))
-_HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
+_HEX_32 = lazy_pattern(r"[0-9a-fA-F]{32}")
 
 
 def to_uuid(value: str, *, kind: str, key: bytes) -> str:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .._pattern import lazy_pattern
+
 ERROR_TYPE_HEADER = "x-amzn-errortype"
 MIN_ERROR_STATUS = 300
 """botocore raises an error from this status on."""
@@ -19,18 +21,18 @@ _OK = 200
 _OTHER_HEADERS = frozenset((ERROR_TYPE_HEADER, "location", "refresh", "x-amzn-waf-action"))
 """The headers of errors, sign-in pages and firewalls, which may have status 200 and no body."""
 
-_OTHER_CONTENT = re.compile(r"html|xml|javascript|ecmascript|css|^(audio|font|image|multipart|video)/", re.IGNORECASE)
-_ERROR_NAME = re.compile(
+_OTHER_CONTENT = lazy_pattern(r"html|xml|javascript|ecmascript|css|^(audio|font|image|multipart|video)/", re.IGNORECASE)
+_ERROR_NAME = lazy_pattern(
     r"error|fault|exception|fail|message|^__type$|^detail$|^reason$|^title$"
     r"|blocked|denied|captcha|challenge|login|redirect",
     re.IGNORECASE,
 )
-_ERROR_VALUE = re.compile(
+_ERROR_VALUE = lazy_pattern(
     r"(error|fail|failed|failure|block|blocked|deny|denied|forbidden|reject|rejected)$", re.IGNORECASE
 )
-_STATUS_NAME = re.compile(r"(code|(http[-_]?)?status([-_]?code)?)$", re.IGNORECASE)
+_STATUS_NAME = lazy_pattern(r"(code|(http[-_]?)?status([-_]?code)?)$", re.IGNORECASE)
 _SUCCESS_STATUSES = frozenset(("", "0", "none", "200", "ok", "success"))
-_SUCCESS_NAME = re.compile(r"(success|succeeded|ok|accepted)$", re.IGNORECASE)
+_SUCCESS_NAME = lazy_pattern(r"(success|succeeded|ok|accepted)$", re.IGNORECASE)
 _NO = frozenset(("", "0", "false", "no", "none"))
 
 

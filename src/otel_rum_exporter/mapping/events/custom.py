@@ -17,6 +17,7 @@ from unicodedata import combining, normalize
 from opentelemetry.trace import StatusCode
 
 from ..._attributes import METHODS, TARGETS, URLS, plain
+from ..._pattern import lazy_pattern
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import routes, urls
@@ -72,12 +73,12 @@ LOG_FIELDS = (
 _DATABASES = ("db.system.name", "db.system")
 _OF_WORK = frozenset((*METHODS, *_DATABASES, *WORKERS))
 _HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "HTTP"})
-_NOT_IN_TYPES = re.compile(r"[^A-Za-z0-9_.-]+")
-_ID = re.compile(
+_NOT_IN_TYPES = lazy_pattern(r"[^A-Za-z0-9_.-]+")
+_ID = lazy_pattern(
     r"[\d._-]+|\d[\d.]*(?:[num]?s|secs?|[KMG]i?B)|0x[0-9a-fA-F]+|(?=[a-fA-F-]*\d)[0-9a-fA-F-]{8,}|(?=\D*\d)[A-Za-z0-9_~=-]{20,}"
 )
 """A word of a name that is a number, a measurement, a digest, a UUID or a token."""
-_FILE_PATH = re.compile(
+_FILE_PATH = lazy_pattern(
     r"""(?<![^\s"'`])(?:[^\s"'`\\/]*[\\/])+[^\s"'`\\/]*\.
         (?:[cm]?[jt]sx?|css|csv|erb|haml|html?|java|jinja2?|j2|jpe?g|json|log|md|mustache|pdf|php|png|pyc?|rb|rs|slim|sql
          |svg|tmpl|tpl|twig|txt|vue|webp|xml|ya?ml)(?![\w/])
@@ -86,15 +87,15 @@ _FILE_PATH = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """A path of a file, or a word with a backslash. Both begin only where a word does, so that a long name is not slow."""
-_SQL = re.compile(
+_SQL = lazy_pattern(
     r"(?:\s|\(|/\*(?:[^*]|\*(?!/))*\*/|--[^\n]*\n|EXPLAIN\s(?:ANALYZE\s)?)*(SELECT|INSERT|UPDATE|DELETE|MERGE|REPLACE|CREATE|ALTER|DROP|TRUNCATE|WITH|CALL|EXEC(?:UTE)?)\b"
     r"(?=.*\b(?:FROM|INTO|SET|VALUES|TABLE|INDEX|VIEW|WHERE|AS|\w+\s*\()|\s*\()",
     re.IGNORECASE | re.DOTALL,
 )
-_TABLE = re.compile(
+_TABLE = lazy_pattern(
     r"\b(?:FROM|INTO|UPDATE|TABLE(?:\s+IF\s+(?:NOT\s+)?EXISTS)?|JOIN)\s+[\"`\[]?([A-Za-z_][\w.]*)", re.IGNORECASE
 )
-_VERB = re.compile(r"[A-Za-z_]{2,32}(?=\s|$)")
+_VERB = lazy_pattern(r"[A-Za-z_]{2,32}(?=\s|$)")
 
 _UNSET = StatusCode.UNSET
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

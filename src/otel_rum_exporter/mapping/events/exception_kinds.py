@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from ..._pattern import lazy_pattern
 from ..caches import cache_short_texts
 from ..record_view import SERVER, View
 from ..span_view import SpanView
@@ -117,7 +118,7 @@ FOREIGN_MODULES = (
 )
 """Modules of clients of other services: their exceptions have the same names, but are not this request's answer."""
 
-SERVER_ERROR_NAMES = re.compile(
+SERVER_ERROR_NAMES = lazy_pattern(
     r"InternalServerError|InternalError|NotImplemented|BadGateway|Unavailable|GatewayTimeout|VersionNotSupported"
     r"|InsufficientStorage|LoopDetected|ServerError|ResponseValidationError|FastAPIError|^APIException|Invalid\w*Type"
 )
@@ -152,15 +153,15 @@ RPC_REFUSALS = frozenset(
 )
 """Codes of gRPC that are no errors of the server: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/"""
 
-_STATUS = re.compile(r"(?:HTTP |<HTTP\w{1,40}: |\()?([1-5][0-9]{2})\b")
+_STATUS = lazy_pattern(r"(?:HTTP |<HTTP\w{1,40}: |\()?([1-5][0-9]{2})\b")
 """The status at the start of a message, as in `404: gone`, `HTTP 404: …` or `<HTTPGone: 410 …>`."""
 
-_CANCELLED = re.compile(
+_CANCELLED = lazy_pattern(
     r"aborted a request|\b(?:operation|signal|fetch|request|task|job)\b.{0,40}?\b(?:aborted|cancel(?:l)?ed)\b"
     r"|context canceled|^\W*(?:abort(?:ed)?|cancel(?:l)?ed)\W*$",
     re.IGNORECASE,
 )
-_TIMED_OUT = re.compile(r"time[- ]?d?[- ]?out|deadline", re.IGNORECASE)
+_TIMED_OUT = lazy_pattern(r"time[- ]?d?[- ]?out|deadline", re.IGNORECASE)
 _MAX_CHARS = 300
 MAX_CACHED_TYPES = 256
 

@@ -9,7 +9,6 @@ https://opentelemetry.io/docs/specs/semconv/http/http-spans/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from opentelemetry.trace import StatusCode
 
 from ..._attributes import METHODS, STATUSES, URLS
+from ..._pattern import lazy_pattern
 from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import cut
@@ -42,7 +42,7 @@ MAX_ERROR_STACK_CHARS = 1000
 
 FIRST_FAILED_STATUS = 400
 
-_TYPE_BEFORE_MESSAGE = re.compile(r"[A-Za-z_][\w.]{0,200}(?=: )")
+_TYPE_BEFORE_MESSAGE = lazy_pattern(r"[A-Za-z_][\w.]{0,200}(?=: )")
 """The exception's type at the start of a status description that the SDK sets for an unhandled exception."""
 
 ENDED_BY = {"abort": "AbortError", "timeout": "TimeoutError"}
@@ -51,7 +51,7 @@ ENDED_BY = {"abort": "AbortError", "timeout": "TimeoutError"}
 ABORTED = "AbortError"
 """Browsers' type of an aborted request, for instrumentations that report only its message."""
 
-_OWN_PATH = re.compile(r"/appmonitors/[0-9a-fA-F-]{36}/?")
+_OWN_PATH = lazy_pattern(r"/appmonitors/[0-9a-fA-F-]{36}/?")
 
 _SERVICE, _OPERATION = "rpc.service", "rpc.method"
 OWN_TRAFFIC = frozenset((_SERVICE, _OPERATION, *URLS))

@@ -20,6 +20,7 @@ from ..._attributes import (
     SESSION_JOINED,
     USER_AGENTS,
 )
+from ..._pattern import lazy_pattern
 from ...config import Config
 from ...rum.event import EventDraft
 from .. import routes, urls
@@ -34,7 +35,7 @@ from . import http_event, performance_resource, timing
 PAGE_VIEW_EVENT = "com.amazon.rum.page_view_event"
 NAVIGATION_EVENT = "com.amazon.rum.performance_navigation_event"
 
-NOT_PAGES = re.compile(
+NOT_PAGES = lazy_pattern(
     r"(/[^/]*)?/(api|assets|graphql|health|live|ready|metrics|ping|rpc|static|v\d+|ws"
     r"|(health|live|ready)z|healthchecks?|liveness|readiness)(/.*)?|/_.*",
     re.IGNORECASE,

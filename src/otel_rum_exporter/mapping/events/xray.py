@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..._attributes import CALLED_SERVICES, CONTENT_LENGTHS, SERVICE_NAME
+from ..._pattern import lazy_pattern
 from ...config import Config
 from ...rum.event import EventDraft
 from ...rum.truncation import PYTHON_TRACEBACK, cut
@@ -117,8 +118,8 @@ XRAY_FIELDS = (
 _SEGMENT_MASK = 0x5EED_5E67_0000_0001
 """Converts a span id to a segment id that differs from it and is unique within a trace."""
 
-_NOT_OF_NAMES = re.compile(r"[^\w .:/%&#=+\-@]")
-_PYTHON_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d{1,9}), in ([^\n]+)', re.MULTILINE)
+_NOT_OF_NAMES = lazy_pattern(r"[^\w .:/%&#=+\-@]")
+_PYTHON_FRAME = lazy_pattern(r'^ *File "([^"\n]+)", line (\d{1,9}), in ([^\n]+)', re.MULTILINE)
 
 
 def trace_events(view: SpanView, config: Config) -> Iterator[EventDraft]:
