@@ -5,16 +5,14 @@ from __future__ import annotations
 import gzip
 import http.client
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
 
-from otel_rum_exporter.gateway import otlp_http, receiver
-from otel_rum_exporter.otlp import MAX_RECORDS, DecodeResult, decode_json
+from otel_rum_exporter.gateway import otlp_http
+from otel_rum_exporter.otlp import MAX_RECORDS
 from tests.gateway.asgi import AsgiClient
 from tests.gateway.bodies import JSON, PROTOBUF, json_spans
 from tests.gateway.conftest import Connect, MakeGateway, Serve
@@ -72,38 +70,6 @@ def test_each_app_monitor_has_its_own_record_rate(make_gateway: MakeGateway, con
     statuses = [client.post("/v1/traces", many, JSON).status_code for _ in range(2)]
     assert statuses == [200, 429]
     assert client.post("/v1/traces", json_spans({}), JSON).status_code == 200
-
-
-def test_small_bodies_are_decoded_one_at_a_time(
-    make_gateway: MakeGateway, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A large one does not delay them."""
-    app, small_bodies = make_gateway().app, threading.Lock()
-    is_large_running, may_large_end = threading.Event(), threading.Event()
-
-    def observed(body: bytes, *args: Any) -> DecodeResult:
-        if len(body) >= receiver.LARGE_BYTES:
-            is_large_running.set()
-            assert may_large_end.wait(30)
-            return decode_json(body, *args)
-        assert small_bodies.acquire(blocking=False)
-        try:
-            time.sleep(0.01)
-            return decode_json(body, *args)
-        finally:
-            small_bodies.release()
-
-    monkeypatch.setattr(receiver, "decode_json", observed)
-
-    def post(body: bytes) -> int:
-        return connect(app).post("/v1/traces", body, JSON).status_code
-
-    with ThreadPoolExecutor(5) as threads:
-        large = threads.submit(post, b"{" + b" " * receiver.LARGE_BYTES + b"}")
-        assert is_large_running.wait(30)
-        assert list(threads.map(post, [b"{}"] * 4)) == [200] * 4
-        may_large_end.set()
-        assert large.result() == 200
 
 
 def test_too_many_records_are_rejected(client: AsgiClient) -> None:

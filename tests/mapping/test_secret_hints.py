@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_rum_exporter.mapping import secret_hints
+from otel_rum_exporter.mapping import secret_hints, secret_texts
 from otel_rum_exporter.mapping.issuer_prefixes import WITHOUT_HINT
-from otel_rum_exporter.mapping.secret_forms import BLOCKS, SECRET_TEXTS
-from otel_rum_exporter.mapping.secret_hints import BLOCK, ISSUED, KEYS, names_secret, rows_of
+from otel_rum_exporter.mapping.secret_forms import BLOCKS, MASK, SECRET_TEXTS
+from otel_rum_exporter.mapping.secret_hints import BLOCK, ISSUED, KEYS, OF_DIGITS, has_hint, names_secret, rows_of
+from otel_rum_exporter.mapping.secret_texts import scrub_text
 
 STARTS = [start for _, start, _ in BLOCKS]
 HINTS = [
@@ -63,3 +65,24 @@ def test_the_words_of_a_text_have_the_same_rows_as_the_text(text: str) -> None:
 def test_a_line_names_a_secret_if_the_row_is_tried_for_it(line: str) -> None:
     """The same condition decides about a line and the whole text."""
     assert names_secret(line) == (KEYS in expected_rows(line))
+
+
+@given(texts())
+def test_a_row_has_a_hint_in_the_text_if_it_is_tried_for_it(text: str) -> None:
+    """Both ways to find the rows agree."""
+    rows = {number for number in range(len(SECRET_TEXTS)) if number not in OF_DIGITS and has_hint(number, text)}
+    assert rows == expected_rows(text) - OF_DIGITS - {BLOCK}
+
+
+def test_a_text_that_many_rows_change_is_divided_into_words_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long word takes milliseconds, and a client of the gateway can send many."""
+    divided: list[str] = []
+
+    def counted(text: str) -> set[int]:
+        divided.append(text)
+        return rows_of(text)
+
+    monkeypatch.setattr(secret_texts, "rows_of", counted)
+    text = "".join(row.example.replace(" ", "") for row in SECRET_TEXTS) + "x" * 200
+    assert scrub_text(text).count(MASK) > 3
+    assert divided == [text]

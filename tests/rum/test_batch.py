@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,22 @@ def test_events_are_read_from_their_text_as_they_were() -> None:
     encoded = EncodedEvents.of(events)
     assert encoded.events() == events
     assert EncodedEvents.decode(encoded.encode()) == encoded
+
+
+def test_an_id_after_the_records_is_read_too() -> None:
+    """Earlier spools have it."""
+    encoded = EncodedEvents.of([event()])
+    head = json.dumps([encoded.session_metadata, encoded.records, "id"])
+    assert EncodedEvents.decode(head.encode() + b"\n" + encoded.json) == encoded
+
+
+@pytest.mark.parametrize("head", ['["{}"]', '["{}","-","id",1]', '["{}",1]', '{"a":1,"b":2}', '"text"', "1"])
+def test_other_content_is_unknown(head: str) -> None:
+    """A later version may write it. It is damaged, not sent again and again."""
+    with pytest.raises((TypeError, ValueError)):
+        EncodedEvents.decode(head.encode() + b"\n" + event().json)
+    with pytest.raises((TypeError, ValueError)):
+        EncodedEvents.decode(b'["{}","-"]\n[]')
 
 
 def test_a_single_event_is_kept_as_a_copy() -> None:

@@ -196,10 +196,10 @@ class EventQueue:
             self._count(batch.parts, -1)
         return [queued for batch in batches for queued in batch.parts]
 
-    def _queue(self, name: str) -> AppMonitorQueue:
-        queue = self._queues.get(name)
+    def _queue(self, app_monitor_id: str) -> AppMonitorQueue:
+        queue = self._queues.get(app_monitor_id)
         if queue is None:
-            queue = self._queues[name] = AppMonitorQueue()
+            queue = self._queues[app_monitor_id] = AppMonitorQueue()
         return queue
 
     def _tidy(self, name: str, queue: AppMonitorQueue) -> None:

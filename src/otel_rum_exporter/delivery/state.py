@@ -252,7 +252,7 @@ class DeliveryState:
         self.failures_in_a_row = 0
         self._last_failure = None
         self.rate_limiter.succeeded(now)
-        # The first request imports boto3.
+        # The first request imports boto3, so its duration says nothing about RUM.
         if self._has_delivered:
             self.in_flight.measured(seconds)
         self._has_delivered = True

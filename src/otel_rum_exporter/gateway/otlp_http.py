@@ -39,7 +39,7 @@ BODY_SECONDS = 30.0
 """The time for a client to send a body."""
 
 WORKERS = 8
-"""Concurrent requests. Their bodies are decompressed at once, and decoded one after another."""
+"""Concurrent requests: more than cores, because each waits for the disk if there is a spool."""
 
 LOST_BODY = (
     "the server lost the body of a request with Upgrade. To fix: do not offer an upgrade, or run otel-rum gateway"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -36,10 +34,7 @@ from .settings import GatewaySettings
 RETRY_FULL_SECONDS = 5
 
 LARGE_BYTES = 1024 * 1024
-"""Each transport processes one body of this size or more at a time: decoded, it takes several times the memory.
-
-It may take seconds, for which smaller ones do not wait.
-"""
+"""Each transport processes one body of this size or more at a time: decoded, it takes several times the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,6 @@ class Receiver:
         self._requests = RateLimits(settings.client_requests_per_second, "requests")
         self._bytes = RateLimits(settings.client_bytes_per_second, "bytes")
         self._records = RateLimits(settings.max_records_per_second, "records for one app monitor")
-        self._small_body = threading.Lock()
         self.is_closing = False
 
     def admit(self, client: Client) -> None:
@@ -105,11 +99,7 @@ class Receiver:
         Raises:
             RequestError: if no record was accepted.
         """
-        # Threads that decode at once pass the GIL to each other every 5 ms, which takes more CPU.
-        with self._small_body if len(body) < LARGE_BYTES else nullcontext():
-            return self._received(_decoded(signal, encoding, body), signal, client)
-
-    def _received(self, decoded: DecodeResult, signal: Signal, client: Client) -> PartialSuccess:
+        decoded = _decoded(signal, encoding, body)
         spans, log_records, unrouted = self._routed(decoded, client)
         try:
             self._pipeline().accept(spans, log_records)

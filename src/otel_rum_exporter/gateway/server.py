@@ -32,10 +32,10 @@ DRAIN_SECONDS = 5
 
 KEEP_ALIVE_SECONDS = 60
 
-_GC_THRESHOLDS = 50_000, 20, 50
+_GC_THRESHOLD = 50_000
 """A body of 512 spans in JSON is 11,000 lists and maps, which are all in use until it is decoded.
 
-With the default thresholds (700, 10, 10), looking for garbage among them takes a tenth of the CPU.
+With the default threshold of 700, looking for garbage among them takes a tenth of the CPU.
 """
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -58,7 +58,7 @@ def serve(
 
 
 def _run(gateway: Gateway, announce: Callable[[GatewaySettings], None], parent: BaseProcess | None = None) -> None:
-    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.set_threshold(_GC_THRESHOLD)
     with closing(gateway), closing(Server(gateway)) as server:
         if parent is not None:
             threading.Thread(target=_stop_with, args=(parent, server), name="otel-rum-parent", daemon=True).start()

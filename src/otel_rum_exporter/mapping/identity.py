@@ -59,7 +59,7 @@ class Moment(NamedTuple):
 
 
 Resolved = tuple[int, View, Identity]
-"""The end of a span or log record, by which they are sorted, itself, and its identity."""
+"""The end of a record in ns, for sorting; the record; its identity."""
 
 
 class Identities:

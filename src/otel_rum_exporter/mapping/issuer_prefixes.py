@@ -35,4 +35,4 @@ HINTS = (
     *("IQoJb3JpZ2lu", "1//0"),
 )
 WITHOUT_HINT = lazy_pattern(r"\.[\w-]{6}\.[\w-]{27}|pat[A-Za-z0-9]{14}\.")
-"""Discord's tokens have no hint of two letters, and `pat` of Airtable's is in many words."""
+"""Discord's tokens have no hint of two letters, and Airtable's prefix `pat` is in many words."""

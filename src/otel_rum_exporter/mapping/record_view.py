@@ -76,11 +76,11 @@ def name_of(scope: Scope | None) -> str:
 class View:
     """A span or a log record, with its attributes read once.
 
-    `keys` is the key set of the attributes. `scope_name` is empty if there is none. `trace_id` and
-    `span_id` are in hex, those of a log record empty if it has none. `trace` is the trace id as a number, which takes
-    half the memory of the text; None if there is none. `kind` and `key` are None for a log record, which has no
-    children. `parent_key` is the enclosing span; None if there is none. `is_parent_remote` is true if that span is in
-    another process. Times are ns since the epoch. `redactor` decides what of it is sent.
+    `keys` is the key set of the attributes. `scope_name` is empty if there is none. `trace_id` and `span_id`
+    are in hex, those of a log record empty if it has none. `trace` is the trace id as a number, which takes half the
+    memory of the text; None if there is none. `kind` and `key` are None for a log record, which has no children.
+    `parent_key` is the enclosing span; None if there is none. `is_parent_remote` is true if that span is in another
+    process. Times are ns since the epoch. `redactor` decides what of it is sent.
 
     `may_be_inner` is true for a request served that was recorded as INTERNAL (`_served`). It is of kind SERVER until it
     is found within another request, which represents it. `request` is the request that it belongs to, if its trace

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from .._pattern import lazy_pattern
 from .caches import cache_short_texts
 from .secret_forms import BLOCKS, MASK, SECRET_TEXTS, keep_key
-from .secret_hints import BLOCK, KEYS, OF_DIGITS, names_secret, rows_of
+from .secret_hints import BLOCK, KEYS, OF_DIGITS, has_hint, names_secret, rows_of
 
 MAX_CHARS = 8192
 """Longer texts are cut, because an event has at most 6,000 bytes, and a search takes a second for some megabytes."""
@@ -65,21 +65,22 @@ def _mask_encoded(found: re.Match[str]) -> str:
 
 
 def _scrub(text: str, *, is_suspicious: bool = True) -> str:
-    """Return a text without the secrets that it has in plain form; if it is not known to be suspicious, check that."""
+    """Return a text without the secrets that it has in plain form.
+
+    Unless `is_suspicious`, a text that `_SUSPICIOUS` does not match is returned as it is.
+    """
     rows = rows_of(text)
     if not rows or not (is_suspicious or _SUSPICIOUS.search(text)):
         return text
     if BLOCK in rows:
         text = without_blocks(text)
         rows = rows_of(text)
-    # Rows without hints are tried although an earlier row removed the digits.
-    digits = rows & OF_DIGITS
+    clean = text
     for number, row in enumerate(SECRET_TEXTS):
-        if number in rows:
-            clean = _scrub_lines(text) if number == KEYS else row.pattern.sub(row.replacement, text)
-            if clean != text:
-                text, rows = clean, rows_of(clean) - OF_DIGITS | digits
-    return text
+        # Rows without hints are tried although an earlier row removed the digits.
+        if number in rows if clean == text or number in OF_DIGITS else has_hint(number, clean):
+            clean = _scrub_lines(clean) if number == KEYS else row.pattern.sub(row.replacement, clean)
+    return clean
 
 
 def may_be_webhook(url: str) -> bool:

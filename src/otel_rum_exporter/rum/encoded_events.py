@@ -40,7 +40,7 @@ class EncodedEvents(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The ids of the first and the last event, their number and the size of their text.
+        """The text that BatchId is derived from: ids of the first and the last event, their number and their size.
 
         Events that are converted together keep their order. All ids would take 1,500 instructions for each span.
         """
@@ -63,10 +63,10 @@ class EncodedEvents(NamedTuple):
         if content.startswith(b"[["):
             return cls.of([_with_own_metadata(*fields) for fields in orjson.loads(content)])
         head, _, json = content.partition(b"\n")
-        session_metadata, records, *_ = orjson.loads(head)
-        if not (isinstance(session_metadata, str) and isinstance(records, str)):
-            raise TypeError("the content is unknown")
-        return cls(json, session_metadata, records)
+        match orjson.loads(head):
+            case [str(metadata), str(records), *others] if len(others) <= 1 and json.startswith(_START):
+                return cls(json, metadata, records)  # the third is the id that was stored until November 2026
+        raise TypeError("the content is unknown")
 
     def encode(self) -> bytes:
         """Return the events for a file: one line of JSON with everything else, then the events as they are sent."""
@@ -98,8 +98,7 @@ def _tally_of(records: str) -> Tally:
 
 def by_session_metadata(events: Sequence[EventMembers]) -> Iterable[Sequence[EventMembers]]:
     """Return events in groups with the same session metadata. Most events of a session have the same."""
-    found = [session_metadata for _, _, session_metadata, _ in events]
-    if found.count(found[0]) == len(found):
+    if len({session_metadata for _, _, session_metadata, _ in events}) == 1:
         return (events,)
     groups: dict[str, list[EventMembers]] = {}
     for event in events:

@@ -1,7 +1,7 @@
 """PutRumEvents without the parts of botocore's call that are the same each time.
 
-The first request to an app monitor is botocore's own. Later ones repeat its address and headers, and save two fifths of
-the call: parameters, endpoint rules, serialization, preparation, and the parser of a success, which has no content.
+The first request to an app monitor is botocore's own. Later ones repeat its address and headers, and save half of the
+call: parameters, endpoint rules, serialization, preparation, and the parser of a success, which has no content.
 botocore's signer still signs them, with fresh credentials. Its HTTP session sends them, and its parser reads errors, so
 proxies, certificates, timeouts, hooks before a request is sent, and errors stay botocore's. Hooks before the signature
 get a prepared request, with a plain dict of headers. Hooks for responses are called for the first request only.
