@@ -42,7 +42,7 @@ class QueuedBatch:
 
     def add(self, queued: QueuedEvents) -> None:
         self.parts.append(queued)
-        self.count += queued.tally.events
+        self.count += queued.count
         self.oldest_ns = min(self.oldest_ns, queued.accepted_ns)
         self.newest_ns = max(self.newest_ns, queued.accepted_ns)
 
@@ -79,9 +79,9 @@ class AppMonitorQueue:
         return max_events - batch.count if batch else max_events
 
     def add(self, queued: QueuedEvents, max_events: int, now_seconds: float) -> None:
-        key, count = queued.key, queued.tally.events
+        key = queued.key
         batch = self._open.get(key)
-        if batch is not None and batch.count + count > max_events:
+        if batch is not None and batch.count + queued.count > max_events:
             self.full.append(self._open.pop(key))
             batch = None
         if batch is None:

@@ -211,7 +211,7 @@ class EventQueue:
 
     def _count(self, parts: Sequence[QueuedEvents], sign: int) -> None:
         """Count events of one app monitor."""
-        self.events += sign * sum([queued.tally.events for queued in parts])
+        self.events += sign * sum([queued.count for queued in parts])
         memory_bytes = sign * sum([queued.memory_bytes for queued in parts])
         disk_bytes = sign * sum([queued.disk_bytes for queued in parts])
         self.memory_bytes += memory_bytes

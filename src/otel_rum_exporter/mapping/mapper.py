@@ -76,7 +76,6 @@ class Mapper:
             drafts = [draft for draft in drafts if self._is_reporter(view, page_load.load_of(view, draft))]
             left_out = REPEATED_LOAD
         mapped = rule, drafts, None if drafts else left_out
-        has_errors = has_errors and rule.keeps_exceptions and has_exceptions(view)
         return self.with_errors(view, mapped) if has_errors else mapped
 
     def with_errors(self, view: View, mapped: Mapped, *, is_provisional: bool = False) -> Mapped:

@@ -263,12 +263,12 @@ _SEPARATORS = lazy_pattern(r"[\W_]+")
 _HEADER = lazy_pattern(r"^http_(?:request|response)_headers?_")
 
 
-def _compiled(row: PrivateNames) -> re.Pattern[str]:
+def _pattern_of(row: PrivateNames) -> re.Pattern[str]:
     words = "|".join(row.words)
     return lazy_pattern(f"(?:{words})$" if row.is_whole else f"(?:^|_)(?:{words})[0-9]*(?:_|$)")
 
 
-_ROWS = tuple((_compiled(row), row) for row in PRIVATE_NAMES)
+_ROWS = tuple((_pattern_of(row), row) for row in PRIVATE_NAMES)
 
 
 @cache_short_texts(1024, MAX_CACHED_CHARS)

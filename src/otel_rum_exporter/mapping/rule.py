@@ -139,7 +139,7 @@ class Decisions(Generic[V]):
         key: Key = (view.keys, kind_id)
         if name in self._names or scope in self._scopes:
             key = (*key, name if name in self._names else "", scope if scope in self._scopes else "")
-        for candidate in self._candidates.get(key) or self._decide(key, kind):
+        for candidate in self._candidates.get(key) or self._decide(key, view):
             fits = candidate[1]
             if fits is None or fits(view):
                 return candidate
@@ -149,16 +149,16 @@ class Decisions(Generic[V]):
         """Return the first rule that fits a span or log record."""
         return self.of(view)[0]
 
-    def _decide(self, key: Key, kind: SpanKind | None) -> list[Candidate[V]]:
-        """Return the rules that can fit by attribute names, kind, name and scope."""
-        keys, (name, scope) = key[0], key[2:] or ("", "")
+    def _decide(self, key: Key, view: V) -> list[Candidate[V]]:
+        """Return the rules that can fit by attribute names, kind, name and scope, and remember them by a key."""
+        keys = view.keys
         found: list[Candidate[V]] = []
         for row in self._rows:
             if not (
                 (not row.having or not row.having.isdisjoint(keys.names))
-                and (row.kind is None or row.kind is kind)
-                and (not row.named or name in row.named)
-                and (not row.scopes or scope in row.scopes)
+                and (row.kind is None or row.kind is view.kind)
+                and (not row.named or view.name in row.named)
+                and (not row.scopes or view.scope_name in row.scopes)
             ):
                 continue
             fits, events, config = row.fits, row.events, self._config

@@ -55,7 +55,7 @@ _NOTHING: frozenset[Reason] = frozenset()
 
 def rows_of(text: str) -> set[int]:
     """Return the rows to try for a text by their numbers, and `BLOCK` if a block starts in it."""
-    # No part of a hint has white space, so if a hint is in the text, its parts are in words.
+    # White space divides a hint as it divides the text, so the parts of a hint in the text are in words.
     found = _NOTHING.union(*map(_reasons_of, text.split()))
     rows = {number for number, hint in (*_SIGNS_OF_ROWS, *found) if hint in text}
     if KEYS in rows and not _HAS_SEPARATOR.search(text):
@@ -73,12 +73,19 @@ def has_hint(number: int, text: str) -> bool:
     It is faster than `rows_of` for a text whose words are new. A long word takes milliseconds there.
     """
     if number == KEYS:
-        small = text.lower()
-        return bool(_HAS_SEPARATOR.search(text)) and any(stem in small for stem in _STEMS)
-    is_found = any(hint in text for hint in SECRET_TEXTS[number].hints)
+        return bool(_HAS_SEPARATOR.search(text)) and has_any(_STEMS, text.lower())
+    is_found = has_any(SECRET_TEXTS[number].hints, text)
     if number == ISSUED:
         return bool(_HAS_RUN.search(text)) and (is_found or bool(issuer_prefixes.WITHOUT_HINT.search(text)))
     return is_found
+
+
+def has_any(parts: tuple[str, ...], text: str) -> bool:
+    """Return whether a text has one of some parts; three times faster than `any`."""
+    for part in parts:  # noqa: SIM110
+        if part in text:
+            return True
+    return False
 
 
 def names_secret(line: str) -> bool:
@@ -87,7 +94,7 @@ def names_secret(line: str) -> bool:
 
 
 def _parts() -> Iterator[tuple[str, Reason]]:
-    """Yield the longest part without white space of each hint, and its reason."""
+    """Yield the longest part of each hint that has no white space, and the reason that it is."""
     for number, row in enumerate(SECRET_TEXTS):
         if number != KEYS:
             yield from ((max(hint.split(), key=len), (number, hint)) for hint in row.hints if hint not in _SIGNS)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from .._pattern import lazy_pattern
 from .caches import cache_short_texts
 from .secret_forms import BLOCKS, MASK, SECRET_TEXTS, keep_key
-from .secret_hints import BLOCK, KEYS, OF_DIGITS, has_hint, names_secret, rows_of
+from .secret_hints import BLOCK, KEYS, OF_DIGITS, has_any, has_hint, names_secret, rows_of
 
 MAX_CHARS = 8192
 """Longer texts are cut, because an event has at most 6,000 bytes, and a search takes a second for some megabytes."""
@@ -85,7 +85,7 @@ def _scrub(text: str, *, is_suspicious: bool = True) -> str:
 
 def may_be_webhook(url: str) -> bool:
     """Return whether a URL, or a part of one, can be that of a webhook."""
-    return _has_any(_WEBHOOKS.hints, url)
+    return has_any(_WEBHOOKS.hints, url)
 
 
 def scrub_webhook(url: str) -> str:
@@ -95,7 +95,7 @@ def scrub_webhook(url: str) -> str:
 
 def scrub_file(path: str) -> str:
     """Return the path of a source file without the name of the user whose home directory it is in."""
-    return _HOMES.pattern.sub(_HOMES.replacement, f"'{path}'")[1:-1] if _has_any(_HOMES.hints, path) else path
+    return _HOMES.pattern.sub(_HOMES.replacement, f"'{path}'")[1:-1] if has_any(_HOMES.hints, path) else path
 
 
 def without_blocks(text: str) -> str:
@@ -123,11 +123,3 @@ def _without(text: str, start: str, ends: tuple[str, ...]) -> str:
 def _scrub_lines(text: str) -> str:
     lines = text.splitlines(keepends=True)
     return "".join(SECRET_TEXTS[KEYS].pattern.sub(keep_key, line) if names_secret(line) else line for line in lines)
-
-
-def _has_any(parts: tuple[str, ...], text: str) -> bool:
-    """Return whether a text has one of some parts; three times faster than `any`."""
-    for part in parts:  # noqa: SIM110
-        if part in text:
-            return True
-    return False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from .._pattern import lazy_pattern
@@ -147,13 +147,9 @@ _HEAD_FORMS = (
 )
 _MAX_HEAD_LINES = 8
 _MAX_LOGGED_LINES = 200
+_PATTERNS = tuple(map(lazy_pattern, _FORMS))
+_HEAD_PATTERNS = tuple(map(lazy_pattern, _HEAD_FORMS))
 _CAUSED_BY = lazy_pattern(r"^Caused by: ([\w.$]{1,200})(?:: (.*))?$")
-
-
-@cache
-def _compiled(forms: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
-    """Compile patterns at the first stack: most programs that export start without one."""
-    return tuple(map(re.compile, forms))
 
 
 def with_lines(stack: str) -> str:
@@ -202,7 +198,7 @@ def logged_in(text: str) -> tuple[str, str, str] | None:
         return None
     for index in range(first, max(-1, first - _MAX_HEAD_LINES), -1):
         line = lines[index][:MAX_LINE_CHARS]
-        found = next(filter(None, (form.search(line) for form in _compiled(_HEAD_FORMS))), None)
+        found = next(filter(None, (form.search(line) for form in _HEAD_PATTERNS)), None)
         if found:
             start = found.start() if index < first or next(_frames(line[found.start() :]), None) else 0
             stack = "\n".join([line[start:].lstrip(), *lines[index + 1 :]])
@@ -236,7 +232,7 @@ def _frames(stack: str) -> Iterator[tuple[Frame, bool]]:
         return
     for line in stack[:MAX_CHARS].splitlines():
         short = line[:MAX_LINE_CHARS]
-        found_form = next(filter(None, (form.search(short) for form in _compiled(_FORMS))), None)
+        found_form = next(filter(None, (form.search(short) for form in _PATTERNS)), None)
         if found_form is None:
             continue
         parts = found_form.groupdict()
