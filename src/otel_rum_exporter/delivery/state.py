@@ -168,10 +168,12 @@ class DeliveryState:
 
     def apply(self, batch: QueuedBatch, result: Result, now: float, jitter: float) -> None:
         """Apply the retry policy to the result of a batch in flight."""
-        self.in_flight.end(batch, result.seconds)
         app_monitor_id = batch.key.app_monitor.id
         state = self._retry_states.get(app_monitor_id, NO_FAILURES)
         decision = settle(result, state, now, jitter)
+        # The first request imports boto3, so its duration says nothing about RUM.
+        seconds = 0.0 if decision.delivered and not self._has_delivered else result.seconds
+        self.in_flight.end(batch, seconds)
         # `close` has counted the events in memory as dropped.
         delivered = _on_disk(decision.delivered) if self.is_closed else decision.delivered
         self._ledger.deliver([queued.tally for queued in delivered])
@@ -182,7 +184,7 @@ class DeliveryState:
         if not result.batch.parts:
             return
         if decision.delivered:
-            self._succeeded(app_monitor_id, result.seconds, now)
+            self._succeeded(app_monitor_id, seconds, now)
             return
         self._retry_states[app_monitor_id] = decision.state
         if decision.retry is not None:
@@ -252,9 +254,7 @@ class DeliveryState:
         self.failures_in_a_row = 0
         self._last_failure = None
         self.rate_limiter.succeeded(now)
-        # The first request imports boto3, so its duration says nothing about RUM.
-        if self._has_delivered:
-            self.in_flight.measured(seconds)
+        self.in_flight.measured(seconds)
         self._has_delivered = True
 
     def _pass_receipts_on(self, result: Result) -> None:
