@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from otel_rum_exporter.mapping import secret_hints, secret_texts
@@ -43,7 +44,12 @@ def texts(draw: st.DrawFn) -> str:
 
 def expected_rows(text: str) -> set[int]:
     """Return the same by a search for each hint in the whole text."""
-    rows = {number for number, row in enumerate(SECRET_TEXTS) if any(hint in text for hint in row.hints)}
+    small = " ".join(text.lower().split())
+    rows = {
+        number
+        for number, row in enumerate(SECRET_TEXTS)
+        if any(hint in (small if row.flags & re.IGNORECASE else text) for hint in row.hints)
+    }
     rows -= {KEYS, ISSUED}
     if secret_hints._HAS_SEPARATOR.search(text) and any(stem in text.lower() for stem in secret_hints._STEMS):
         rows.add(KEYS)
@@ -53,6 +59,44 @@ def expected_rows(text: str) -> set[int]:
     if secret_hints._DIGITS.search(text):
         rows |= {number for number, row in enumerate(SECRET_TEXTS) if not row.hints}
     return rows | {BLOCK} if any(start in text for start in STARTS) else rows
+
+
+IBAN = next(number for number, row in enumerate(SECRET_TEXTS) if "IBAN" in row.what)
+"""Its pattern matches numbers with fewer digits in a row than those of any country have."""
+
+
+@pytest.mark.parametrize("number", sorted({*range(len(SECRET_TEXTS))} - {IBAN}))
+@given(st.data())
+def test_a_row_is_tried_for_each_text_that_its_pattern_matches(number: int, data: st.DataObject) -> None:
+    """`Kennwort 'abc'` and `SECURITY CODE IS 123` were sent, because the hints were searched in small letters only."""
+    pattern = SECRET_TEXTS[number].pattern
+    text = data.draw(st.from_regex(pattern))
+    assume(pattern.search(text))
+    assert number in rows_of(text)
+    assert has_hint(number, text) or number in OF_DIGITS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Kennwort 'sword7fish' falsch",
+        "das kennwort ist sword7fish",
+        "Mot de passe 'sword7fish' incorrect",
+        "HASŁO 'sword7fish'",
+        "THE PASSWORD IS SWORD7FISH",
+        "Your Login Code is sword7fish",
+        "Your login code\tis sword7fish",
+        "API Key provided: sword7fish",
+        "Token 'sword7fish'",
+        "Authentication BASIC sword7fish",
+        "CREATE USER ann Identified By 'sword7fish'",
+        "redis-cli -asword7fish ping",
+        "Select * From users Where name = 'sword7fish'",
+    ],
+)
+def test_other_letters_hide_no_secret(text: str) -> None:
+    """All but the last were sent: hints were searched in the letters and white space of the table."""
+    assert "sword7fish" not in scrub_text(text).lower()
 
 
 @given(texts())

@@ -1,7 +1,9 @@
 """The forms of secrets and personal data inside texts: one table for code and documentation.
 
-A row has a pattern, and hints: without one of the hints in the text, the pattern is not tried. The forms of tokens are
-those that issuers publish; gitleaks and detect-secrets list them too, but they scan files and replace nothing.
+A row has a pattern, and hints: without one of the hints in the text, the pattern is not tried. So each text that the
+pattern matches must have a hint. If the pattern ignores case, the hints are in small letters, and a space in a hint
+stands for any white space. The forms of tokens are those that issuers publish; gitleaks and detect-secrets list them
+too, but they scan files and replace nothing.
 """
 
 from __future__ import annotations
@@ -144,7 +146,7 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
     SecretText(
         "values after the name of a scheme",
         "Bearer abc123def456",
-        ("earer", "EARER", "asic ", "igest ", "oken ", "egotiate ", "piKey ", "pikey "),
+        ("bearer ", "basic ", "digest ", "token ", "negotiate ", "apikey "),
         r"""\b(bearer\s+)(?!(?:auth|token|scheme|realm|error)\w*\b)[\w.~+/=-]{6,}
           | \b((?:basic|digest|token|negotiate|apikey)\s+)(?=[\w.~+/-]{0,200}[\d=])[\w.~+/=-]{8,}""",
         lambda found: (found[1] or found[2]) + MASK,
@@ -183,7 +185,7 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
         "Duplicate entry 'ann' for key 'users.name'",
         (
             *("uplicate entry", "input_value=", "ailing row contains", "invalid input syntax", "Incorrect "),
-            *("uplicate key value is", "dup key: {", "[generated in ", "[cached since ", "[raw sql] ", "[no key "),
+            *("uplicate key value is", "dup key: {", "[generated in", "[cached since", "[raw sql", "[no key"),
         ),
         r"""((?:uplicate\ entry|invalid\ input\ syntax\ for\ [\w ]{1,40}:|Incorrect\ \w{1,40}\ value:)\ )
             (?:'[^'\n]*'|"[^"\n]*")
@@ -236,7 +238,7 @@ SECRET_TEXTS: tuple[SecretText, ...] = (
     SecretText(
         "passwords in SQL and in options of commands",
         "CREATE USER ann IDENTIFIED BY 'hunter2'",
-        ("IDENTIFIED", "identified", "PASSWORD", "--", "-u", " -p", " -a ", " -w ", "pass:"),
+        ("identified by ", "password ", "--", "-u", "-pass", " -p", " -a", " -w"),
         r"""((?:identified\ by|password)\s)(?:'[^'\n]*'|"[^"\n]*")
           | (--[\w-]{0,30}(?:password|passwd|secret|token|api-?key)\s)
             (?!(?:is|was|are|must|or|and|not|option|flag|argument|to|for|in|has|can|cannot|should|requires?|needs)\b)[\w"'][^\s]*

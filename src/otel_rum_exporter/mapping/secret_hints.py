@@ -6,6 +6,7 @@ also those of stacks, so the hints in a word are remembered.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -23,6 +24,8 @@ KEYS, ISSUED = (
 )
 """Rows that need more than a hint, by their numbers."""
 
+_IGNORING_CASE = frozenset(number for number, row in enumerate(SECRET_TEXTS) if row.flags & re.IGNORECASE)
+
 OF_DIGITS = frozenset(number for number, row in enumerate(SECRET_TEXTS) if not row.hints)
 """Rows without hints, by their numbers: they need digits."""
 
@@ -35,8 +38,8 @@ _STEMS = (
 )
 """Parts of the names of secrets in small letters."""
 
-_HAS_RUN = lazy_pattern(r"[A-Za-z0-9_+/=-]{8}")
-_HAS_SEPARATOR = lazy_pattern(r"[=:\uff1d\uff1a]|%(?:25)?3[Dd]|\('|\(b'|\(\"")
+_HAS_RUN = lazy_pattern(r"[\w+/=-]{8}")
+_HAS_SEPARATOR = lazy_pattern(r"[=:\uff1d\uff1a]|%(?:25)?3[Dd]|\([bB]?['\"]")
 _DIGITS = lazy_pattern(r"\d(?:[\d -]{7}|\d\d\.\d{3,4}\.)")  # one start is found three times faster than two
 _START_OF_DIGITS = lazy_pattern(r"\d(?:[\d-]{7}|[\d-]*\Z|\d\d\.\d{3,4}\.)")
 """Matches the word in which a match of `_DIGITS` starts: its digits, or those before the first space."""
@@ -57,7 +60,12 @@ def rows_of(text: str) -> set[int]:
     """Return the rows to try for a text by their numbers, and `BLOCK` if a block starts in it."""
     # White space divides a hint as it divides the text, so the parts of a hint in the text are in words.
     found = _NOTHING.union(*map(_reasons_of, text.split()))
-    rows = {number for number, hint in (*_SIGNS_OF_ROWS, *found) if hint in text}
+    normalized = _normalized(text) if found else text
+    rows = {
+        number
+        for number, hint in (*_SIGNS_OF_ROWS, *found)
+        if hint in (normalized if number in _IGNORING_CASE else text)
+    }
     if KEYS in rows and not _HAS_SEPARATOR.search(text):
         rows.remove(KEYS)
     if ISSUED in rows and not _HAS_RUN.search(text):
@@ -74,10 +82,16 @@ def has_hint(number: int, text: str) -> bool:
     """
     if number == KEYS:
         return bool(_HAS_SEPARATOR.search(text)) and has_any(_STEMS, text.lower())
-    is_found = has_any(SECRET_TEXTS[number].hints, text)
+    hints = SECRET_TEXTS[number].hints
+    is_found = has_any(hints, _normalized(text) if number in _IGNORING_CASE else text)
     if number == ISSUED:
         return bool(_HAS_RUN.search(text)) and (is_found or bool(issuer_prefixes.WITHOUT_HINT.search(text)))
     return is_found
+
+
+def _normalized(text: str) -> str:
+    """Return a text as the hints of rows that ignore case are written: in small letters, with single spaces."""
+    return " ".join(text.lower().split())
 
 
 def has_any(parts: tuple[str, ...], text: str) -> bool:

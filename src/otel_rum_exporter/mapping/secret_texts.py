@@ -25,13 +25,6 @@ MAX_ENCODED_PARTS = 100
 MAX_CACHED_CHARS = 160
 """Longer texts are rarely repeated; stacks are cached where they are cut."""
 
-_SUSPICIOUS = lazy_pattern(
-    r"[@=:%\uff1d\uff1a\uff20\u2514\u256d]|</|--|-u |&#|\d{3}\.\d{3,4}[.-]|PASSWORD|identified|Identified|IDENTIFIED|"
-    r"[\\/](?:home|Users)[\\/]|[A-Za-z0-9_+/=-]{12}|\d[\d -]{6}|[Bb]earer|[Bb]asic |[Tt]oken |\+\d|"
-    r"\(\d{3}\)|uplicate|ailing|Incorrect|hooks\.|\[(?:gen|cached|raw sql|no key)|['\"`]| -[apuw]|\b(?:code|is|was) "
-)
-"""Every text to scrub matches this; most attribute values do not."""
-
 _PART = lazy_pattern(r"""[^\s/?#&;='"<>]+""")
 _WORD = lazy_pattern(r"\S+")
 
@@ -46,7 +39,7 @@ def scrub_text(text: str) -> str:
         text = without_blocks(text)[:MAX_CHARS]
     encoded = text.count("%")
     if not encoded:
-        return _scrub(text, is_suspicious=False)
+        return _scrub(text)
     if encoded <= MAX_ENCODED_PARTS:
         # Before whole words, so that the rest of a URL stays.
         text = _PART.sub(_mask_encoded, text)
@@ -64,13 +57,10 @@ def _mask_encoded(found: re.Match[str]) -> str:
     return found[0] if plain == found[0] or is_clean else MASK
 
 
-def _scrub(text: str, *, is_suspicious: bool = True) -> str:
-    """Return a text without the secrets that it has in plain form.
-
-    Unless `is_suspicious`, a text that `_SUSPICIOUS` does not match is returned as it is.
-    """
+def _scrub(text: str) -> str:
+    """Return a text without the secrets that it has in plain form."""
     rows = rows_of(text)
-    if not rows or not (is_suspicious or _SUSPICIOUS.search(text)):
+    if not rows:
         return text
     if BLOCK in rows:
         text = without_blocks(text)

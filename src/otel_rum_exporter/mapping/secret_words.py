@@ -14,16 +14,12 @@ PASSWORDS = (
 SPOKEN_PASSWORDS = PASSWORDS.replace("_", "[ _]")
 
 ASCII_STEMS = (
-    *("kennwort", "contrase", "mot", "senha", "palavra", "wachtwoord", "senord", "adgangskode", "kodeord"),
+    *("kennwort", "contrase", "senha", "palavra", "wachtwoord", "senord", "adgangskode", "kodeord"),
     "passord",  # codespell:ignore passord
     *("salasana", "heslo", "haslo", "jelsz", "ifre", "lozinka", "khau", "sandi"),
 )
-"""Parts of the words in ASCII letters: a text that has none of them has none of these words."""
-
-OTHER_STEMS = (
-    *("ö", "ł", "ş", "ó", "пароль", "密", "口令", "パスワード", "暗証番号"),
-    *("비밀번호", "كلمة", "סיסמה", "khẩu"),
-)
+OTHER_STEMS = ("hasło", "пароль", "密", "口令", "パスワード", "暗証番号", "비밀번호", "كلمة", "סיסמה", "khẩu")
+"""A text without one of these stems, in small letters, has none of the words but `mot de passe`."""
 
 NAMES = (
     "vorname|nachname|pr[eé]nom|nom_de_famille|nom(?:e|bre)_completo|apellidos?|sobrenome|cognome|voornaam|achternaam|"
@@ -63,6 +59,7 @@ VALUE = rf"""(?:\\{{0,7}}"[^"\n]{{0,500}}"|\\{{0,7}}'[^'\n]{{0,500}}'|[\[(]{{1,3
     |[^\s'",;&)\]}}\\]+)"""
 
 HINTS_OF_PASSWORDS = (
-    *("assw", "assphrase", "asscode", "code ", "pin ", " key ", "token '", 'token "', "oken:", "oken ="),
-    *(*ASCII_STEMS, *OTHER_STEMS),
+    *("passw", "passphrase", "passcode", " code ", " pin ", "key provided", "key given", "key received", "key used"),
+    *("token'", 'token"', "token '", 'token "', "token:", "token :", "token=", "token ="),
+    *("mot de", "mot_de", "motde", *ASCII_STEMS, *OTHER_STEMS),
 )

@@ -6,10 +6,7 @@ import re
 
 from .._pattern import lazy_pattern
 
-HINTS = (
-    *("nsert ", "NSERT ", "elect ", "ELECT ", "pdate ", "PDATE ", "elete ", "ELETE ", "eplace ", "EPLACE "),
-    *("SQL: ", "-- PARAMETERS"),
-)
+HINTS = ("insert into ", "replace into ", "select ", "update ", "delete from ", "sql: ", "-- parameters:")
 
 PATTERN = r"""\bSQL:\s(?=insert|select|update|delete|replace|with)[^\n]* | --\sPARAMETERS:[^\n]*
     | \b(?:(?:insert|replace)\s+into|update|delete\s+from|select)\s
