@@ -18,6 +18,7 @@ from .._log import LOGGER, RateLimitedLog
 from ..exporter.pipeline import Pipeline
 from .commits import OffsetCommits
 from .dead_letters import DeadLetters
+from .leaving import leave
 from .message import ConsumedMessage
 from .metrics import Counts, PartitionState
 from .partition import Partition
@@ -232,7 +233,7 @@ class KafkaConsumer:
                 self._dead_letters.close()
             if may_leave:
                 with suppress(KafkaException, FatalError):  # the loop has met them before
-                    self._consumer.close()
+                    leave(self._consumer, lambda: self.counts.rebalances, is_static=self._settings.is_static)
             self._observe()
             self._log.write()
         return may_leave

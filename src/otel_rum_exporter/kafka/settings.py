@@ -53,6 +53,11 @@ class KafkaSettings:
     limits: Limits = LIMITS
     properties: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def is_static(self) -> bool:
+        """Whether the consumer is a static member of its group, which keeps its partitions while it restarts."""
+        return "group.instance.id" in self.properties
+
     def consumer(self) -> dict[str, str]:
         """Return the properties of the consumer."""
         found = {**DEFAULTS, **self._shared(), **self.properties, **FIXED, "group.id": self.group}
