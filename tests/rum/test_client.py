@@ -8,7 +8,6 @@ import json
 import logging
 import socket
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +258,7 @@ def test_the_default_endpoint_is_the_data_plane_of_the_region(monkeypatch: pytes
     one.send(batch())
     sent = batch()
     app_monitor = sent.key.app_monitor._replace(region="us-west-2")
-    one.send(replace(sent, key=sent.key._replace(app_monitor=app_monitor)))
+    one.send(sent._replace(key=sent.key._replace(app_monitor=app_monitor)))
     assert urls == [
         f"https://dataplane.rum.{region}.amazonaws.com/appmonitors/{APP_MONITOR_ID}/"
         for region in ("eu-central-1", "us-west-2")

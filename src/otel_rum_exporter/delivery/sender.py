@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from ..ledger import Ledger
 from ..rum.batch import Batch
@@ -36,7 +35,7 @@ def send_batch(batch: QueuedBatch, *, send: Callable[[Batch], Outcome], store: S
         halves = _split(batch, request.events, store)
     elif outcome.disposition is Disposition.SPLIT:
         (event,) = request.events
-        outcome = replace(outcome, message=f"{outcome.message} (event {event.id} of type {event.type})")
+        outcome = outcome._replace(message=f"{outcome.message} (event {event.id} of type {event.type})")
     return Result(outcome, batch, halves, lost, seconds)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -26,8 +25,7 @@ RUM_PLATFORM = "aws_rum"
 _REGION = lazy_pattern(r"[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """An app monitor, and the metadata that all events of a resource share, as JSON text."""
 
     monitor: AppMonitor

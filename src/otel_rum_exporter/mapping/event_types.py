@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .events import (
     dom,
@@ -19,8 +19,7 @@ from .fields import VERSION_FIELD, Field, Holds
 PREFIX = "com.amazon.rum."
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltIn:
+class BuiltIn(NamedTuple):
     """A built-in event type. Its time is the span's end, or its start."""
 
     fields: tuple[Field, ...]
@@ -47,7 +46,7 @@ BUILT_IN: dict[str, BuiltIn] = {
     ),
     f"{PREFIX}page_close_event": BuiltIn(
         (
-            replace(VERSION_FIELD, is_required=False),
+            VERSION_FIELD._replace(is_required=False),
             Field("pageId", is_required=True),
             Field("pageInteractionId", is_required=True),
             Field("interaction", holds=Holds.NUMBER, is_required=True),

@@ -8,9 +8,8 @@ mistyped field.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from .record_view import number, text
 
@@ -29,8 +28,7 @@ class Holds(Enum):
     OBJECTS = "a list of objects"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A field of an event's details.
 
     `sources` are its attributes in order of precedence; `note` describes other sources. A field with neither is set

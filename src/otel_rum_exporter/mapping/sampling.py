@@ -7,7 +7,7 @@ the budget changes, so the decisions are remembered: a session is sent completel
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -46,8 +46,7 @@ def is_sampled(session_id: str, rate: float) -> bool:
     return int.from_bytes(digest.digest(), "big") < rate * _RANGE
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Whether a session is sent: the share of sessions that are sent like it, 0 if it is left out.
 
     A session that is left out may keep its errors. `is_over_budget` is whether the budget left it out.

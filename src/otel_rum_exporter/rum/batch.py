@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/cloudwatchrum/latest/APIReference/API_PutRumEvents.h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
@@ -43,8 +42,7 @@ Events = Mapping[BatchKey, Sequence[EventMembers]]
 """Events by app monitor, session and user."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """One PutRumEvents request."""
 
     key: BatchKey

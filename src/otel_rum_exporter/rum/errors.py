@@ -11,9 +11,8 @@ import email.utils
 import enum
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._secrets import without_secrets
 from .response import ERROR_TYPE_HEADER, is_page
@@ -34,8 +33,7 @@ class Disposition(enum.Enum):
     SPLIT = "RUM rejected the batch; split it to find the invalid event"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The outcome of one request. `reason` is AWS's error code or the exception's name, empty when delivered."""
 
     disposition: Disposition
@@ -188,7 +186,7 @@ def _outcome_of_credentials(outcome: Outcome) -> Outcome:
     """Return the outcome of a failed request for credentials, which never means that the batch is invalid."""
     is_transient = outcome.disposition in {Disposition.RETRY, Disposition.THROTTLED}
     advice = _SIGN_IN if outcome.advice in {"", _PERMISSION} and not is_transient else outcome.advice
-    return replace(outcome, disposition=Disposition.RETRY if is_transient else Disposition.WAIT, advice=advice)
+    return outcome._replace(disposition=Disposition.RETRY if is_transient else Disposition.WAIT, advice=advice)
 
 
 def is_web_page(response: Any) -> bool:

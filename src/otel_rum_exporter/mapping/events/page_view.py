@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -46,7 +45,7 @@ NAVIGATION_TYPES = frozenset({"navigate", "reload", "back_forward", "reserved"})
 """RUM accepts no `prerender`."""
 
 PAGE_VIEW_FIELDS = (
-    replace(VERSION_FIELD, is_required=False),
+    VERSION_FIELD._replace(is_required=False),
     Field("pageId", note="as in the metadata, else the name of the span or log record", is_required=True),
     Field("interaction", (INTERACTION,), holds=Holds.NUMBER),
     Field("pageInteractionId", note="`pageId` and `interaction`"),

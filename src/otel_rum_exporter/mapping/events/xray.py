@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from ..._attributes import CALLED_SERVICES, CONTENT_LENGTHS, SERVICE_NAME
@@ -101,7 +100,7 @@ _SUBSEGMENT = (
     *_OPEN,
 )
 XRAY_FIELDS = (
-    replace(VERSION_FIELD, is_required=False),
+    VERSION_FIELD._replace(is_required=False),
     Field("name", (SERVICE_NAME,), "of the resource", is_required=True),
     Field("origin", note=f"`{ORIGIN}`"),
     Field("id", note="derived from the span's", is_required=True),
