@@ -68,7 +68,7 @@ class LogRecord(Protocol):
     def instrumentation_scope(self) -> Scope | None: ...
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class LogView(View):
     """A log record whose attributes were read once; `name` is the event's, empty for a plain line.
 

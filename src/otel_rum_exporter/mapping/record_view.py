@@ -72,7 +72,7 @@ def name_of(scope: Scope | None) -> str:
     return name if type(name) is str else str(name or "")
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class View:
     """A span or a log record, with its attributes read once.
 

@@ -49,7 +49,7 @@ def never(_view: View) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Plan(Generic[V, T]):
     """A function of records, made by `of` for each attribute-key set under settings.
 
@@ -73,7 +73,7 @@ def is_excluded(view: View, config: Config) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in config.excluded_names for name in names)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Rule(Generic[V]):
     """A row of a table. `becomes` names its events; exceptions add `js_error_event` if `keeps_exceptions`.
 

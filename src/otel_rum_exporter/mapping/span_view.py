@@ -99,9 +99,9 @@ class Dropped(NamedTuple):
     links: int
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, init=False, eq=False, repr=False)
 class SpanView(View):
-    """A span whose attributes and events were read once.
+    """A span whose attributes and events were read once, by `span_reader`.
 
     `dropped` is None if the SDK dropped nothing. `has_other_clock` is true if its times were in another unit than ns.
     `part` is a child span whose data belongs to this span's events.
@@ -110,8 +110,8 @@ class SpanView(View):
     span: Span
     events: Sequence[SpanEvent]
     dropped: Dropped | None
-    has_other_clock: bool = False
-    part: SpanView | None = None
+    has_other_clock: bool
+    part: SpanView | None
 
     @property
     def content(self) -> tuple[object, ...]:
