@@ -306,12 +306,15 @@ def test_the_first_request_says_nothing_about_latency() -> None:
         assert state.max_in_flight == limit
 
 
-def test_a_slow_import_of_boto3_is_no_outage() -> None:
-    """On a busy machine it took over two seconds: the next export did not wait, and the process ended before it."""
+@pytest.mark.parametrize("disposition", [Disposition.DELIVERED, Disposition.RETRY])
+def test_after_a_slow_import_of_boto3_exports_wait(disposition: Disposition) -> None:
+    """On a busy machine it took over two seconds. An export did not wait, and the process ended before the delivery."""
     state = make_state()
-    state.enqueue([queued("a", 1)], 0.0)
-    send(state, Disposition.DELIVERED, 3.0, seconds=3.0)
+    state.enqueue([queued("a", 1), queued("b", 2)], 0.0)
+    send(state, disposition, 3.0, seconds=3.0)
     assert not state.is_outage(2.0, 3.0)
+    send(state, Disposition.DELIVERED, 6.0, seconds=3.0)
+    assert state.is_outage(2.0, 6.0), "the second request imports nothing"
 
 
 def test_throttling_and_success_change_the_rate() -> None:

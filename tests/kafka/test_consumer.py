@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -253,6 +255,7 @@ def test_partitions_that_move_are_committed_before(
     for _ in range(5):
         errors.clear()
         moved = _committed_when_a_partition_has_moved()
+        assert errors, "no commit was made"
         if errors[0] is None:
             break
         assert errors[0].code() == KafkaError.REBALANCE_IN_PROGRESS
@@ -421,27 +424,53 @@ def test_poison_stops_the_consumer_if_the_user_says_so() -> None:
         assert committed(brokers.bootstrap, "spans", PARTITIONS) == 0
 
 
-@pytest.mark.parametrize("is_static", [True, False])
-def test_a_consumer_has_left_its_group_when_it_closes(*, is_static: bool) -> None:
-    """Else librdkafka waited for itself without end, if a rebalance was in progress: in two of ninety stops."""
-    at_close: list[int] = []
-
-    class Recorded(Consumer):
-        def close(self) -> None:
-            at_close.append(len(self.assignment()))
-            super().close()
-
+def test_a_consumer_that_has_left_its_group_has_no_partitions() -> None:
+    """It may close then. If it closed during a rebalance, librdkafka deadlocked in two of ninety stops."""
     revoked: list[TopicPartition] = []
-    static = {"group.instance.id": "one"} if is_static else {}
     with Brokers() as brokers:
         brokers.create_topic("spans", PARTITIONS)
-        settings = KafkaSettings(brokers=brokers.bootstrap, properties=FAST | static)
-        consumer = Recorded(settings.consumer())
+        consumer = Consumer(KafkaSettings(brokers=brokers.bootstrap, properties=FAST).consumer())
         consumer.subscribe(["spans"], on_revoke=lambda _, partitions: revoked.extend(partitions))
         wait_until(lambda: consumer.poll(0.1) is None and len(consumer.assignment()) == PARTITIONS)
-        leave(consumer, lambda: len(revoked), is_static=settings.is_static)
-    assert at_close == ([PARTITIONS] if is_static else [0])
-    assert len(revoked) == PARTITIONS
+        assert leave(consumer, lambda: len(revoked), RateLimitedLog())
+        assert len(revoked) == PARTITIONS
+        assert consumer.assignment() == []
+        consumer.close()
+
+
+ENDS_DURING_A_REBALANCE = """
+import os, sys
+from confluent_kafka import Consumer
+from examples.kafka.brokers import Brokers
+from otel_rum_exporter._log import RateLimitedLog
+from otel_rum_exporter.kafka import leaving
+from otel_rum_exporter.kafka.settings import KafkaSettings
+from tests.kafka.test_consumer import FAST
+
+leaving.LEAVE_SECONDS = 0.5
+brokers = Brokers()
+brokers.create_topic("spans", 3)
+one, slow, late = (Consumer(KafkaSettings(brokers=brokers.bootstrap, properties=FAST).consumer()) for _ in range(3))
+one.subscribe(["spans"])
+while not one.assignment():
+    one.poll(0.1)
+slow.subscribe(["spans"])
+slow.poll(0.6)  # it joins, and is not polled again, so that the group waits for it
+late.subscribe(["spans"])
+one.poll(1.0)
+log = RateLimitedLog()
+print(leaving.leave(one, lambda: 0, log), len(one.assignment()), flush=True)
+log.write()
+os._exit(0)
+"""
+
+
+def test_a_consumer_does_not_wait_for_others_when_it_ends() -> None:
+    """A member that is not polled holds a rebalance up, for as long as `max.poll.interval.ms`."""
+    command = [sys.executable, "-c", ENDS_DURING_A_REBALANCE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120.0)
+    assert done.stdout == f"False {PARTITIONS}\n"
+    assert "ends during a rebalance, without leaving its group" in done.stderr
 
 
 def test_flush_and_settling_share_the_time_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:

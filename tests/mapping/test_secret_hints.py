@@ -44,14 +44,15 @@ def texts(draw: st.DrawFn) -> str:
 
 def expected_rows(text: str) -> set[int]:
     """Return the same by a search for each hint in the whole text."""
-    small = " ".join(text.lower().split())
+    small = text.lower().replace("i\u0307", "i").replace("\u0131", "i").replace("\u017f", "s")
+    normalized = " ".join(small.split())
     rows = {
         number
         for number, row in enumerate(SECRET_TEXTS)
-        if any(hint in (small if row.flags & re.IGNORECASE else text) for hint in row.hints)
+        if any(hint in (normalized if row.flags & re.IGNORECASE else text) for hint in row.hints)
     }
     rows -= {KEYS, ISSUED}
-    if secret_hints._HAS_SEPARATOR.search(text) and any(stem in text.lower() for stem in secret_hints._STEMS):
+    if secret_hints._HAS_SEPARATOR.search(text) and any(stem in small for stem in secret_hints._STEMS):
         rows.add(KEYS)
     has_prefix = any(hint in text for hint in SECRET_TEXTS[ISSUED].hints) or WITHOUT_HINT.search(text)
     if has_prefix and secret_hints._HAS_RUN.search(text):
@@ -68,7 +69,7 @@ IBAN = next(number for number, row in enumerate(SECRET_TEXTS) if "IBAN" in row.w
 @pytest.mark.parametrize("number", sorted({*range(len(SECRET_TEXTS))} - {IBAN}))
 @given(st.data())
 def test_a_row_is_tried_for_each_text_that_its_pattern_matches(number: int, data: st.DataObject) -> None:
-    """`Kennwort 'abc'` and `SECURITY CODE IS 123` were sent, because the hints were searched in small letters only."""
+    """`Kennwort 'abc'` and `SECURITY CODE IS 1234` were sent: the patterns ignore case, and the hints did not."""
     pattern = SECRET_TEXTS[number].pattern
     text = data.draw(st.from_regex(pattern))
     assume(pattern.search(text))
@@ -91,11 +92,16 @@ def test_a_row_is_tried_for_each_text_that_its_pattern_matches(number: int, data
         "Authentication BASIC sword7fish",
         "CREATE USER ann Identified By 'sword7fish'",
         "redis-cli -asword7fish ping",
+        "\u015e\u0130FRE: sword7fish",
+        "\u015e\u0130FRE 'sword7fish'",
+        "P\u0130N=sword7fish",
+        "pa\u017f\u017fword=sword7fish",
+        "\u0130NSERT \u0130NTO users VALUES ('sword7fish')",
         "Select * From users Where name = 'sword7fish'",
     ],
 )
-def test_other_letters_hide_no_secret(text: str) -> None:
-    """All but the last were sent: hints were searched in the letters and white space of the table."""
+def test_capital_letters_and_white_space_hide_no_secret(text: str) -> None:
+    """Most of them were sent: hints were searched in the letters and white space of the table."""
     assert "sword7fish" not in scrub_text(text).lower()
 
 

@@ -74,6 +74,7 @@ class DeliveryState:
         self._max_memory_bytes = max_memory_bytes
         self._retry_states: dict[str, RetryState] = {}
         self._last_failure: Outcome | None = None
+        self._has_requested = False
         self._has_delivered = False
         self._early_deadline = self._late_deadline = math.inf
 
@@ -172,7 +173,8 @@ class DeliveryState:
         state = self._retry_states.get(app_monitor_id, NO_FAILURES)
         decision = settle(result, state, now, jitter)
         # The first request imports boto3, so its duration says nothing about RUM.
-        seconds = 0.0 if decision.delivered and not self._has_delivered else result.seconds
+        seconds = result.seconds if self._has_requested else 0.0
+        self._has_requested = self._has_requested or bool(result.batch.parts)
         self.in_flight.end(batch, seconds)
         # `close` has counted the events in memory as dropped.
         delivered = _on_disk(decision.delivered) if self.is_closed else decision.delivered

@@ -91,8 +91,7 @@ class KafkaConsumer:
     def run(self, drain_seconds: float) -> bool:
         """Consume until `is_stopping`, then deliver what is in flight within some seconds, and leave the group.
 
-        Returns whether it left. If no broker responds, librdkafka may have commits that it still repeats: the end of
-        this object, and so of the interpreter, would wait for them for up to `session.timeout.ms`.
+        Returns whether it left. If not, the end of this object, and so of the interpreter, would wait for librdkafka.
 
         Raises:
             UndecodableError: if a message cannot be decoded, and the settings say to stop.
@@ -221,22 +220,29 @@ class KafkaConsumer:
         return is_committed
 
     def _drain(self, seconds: float) -> bool:
-        """Deliver what is in flight, commit and leave the group; false if the brokers do not respond."""
+        """Deliver what is in flight, commit and leave the group; false if brokers or other members take too long."""
         deadline = time.monotonic() + seconds
-        may_leave = True
+        has_left = True
         try:
             self._pipeline.release()
             self._pipeline.final_flush(seconds)
-            may_leave = self._release(list(self._partitions), max(0.0, deadline - time.monotonic()), is_last=True)
+            has_left = self._release(list(self._partitions), max(0.0, deadline - time.monotonic()), is_last=True)
         finally:
             if self._dead_letters is not None:
                 self._dead_letters.close()
-            if may_leave:
-                with suppress(KafkaException, FatalError):  # the loop has met them before
-                    leave(self._consumer, lambda: self.counts.rebalances, is_static=self._settings.is_static)
+            has_left = has_left and self._leave()
             self._observe()
             self._log.write()
-        return may_leave
+        return has_left
+
+    def _leave(self) -> bool:
+        with suppress(KafkaException, FatalError):  # of callbacks; the process ends anyway
+            is_static = self._settings.is_static  # such a member keeps its partitions
+            if not (is_static or leave(self._consumer, lambda: self.counts.rebalances, self._log)):
+                return False
+        with suppress(KafkaException, FatalError):
+            self._consumer.close()
+        return True
 
     def _divide_quota(self) -> bool:
         """Limit requests and events to the share of the assigned partitions; false if brokers do not respond."""

@@ -1,4 +1,4 @@
-"""Leaving a consumer group."""
+"""Leaving a consumer group. Apart from the consumer, because it works around a fault of librdkafka."""
 
 from __future__ import annotations
 
@@ -7,24 +7,32 @@ from collections.abc import Callable
 
 from confluent_kafka import Consumer
 
+from .._log import RateLimitedLog
+
 POLL_SECONDS = 0.1
-LEAVE_SECONDS = 10.0
-"""The time that callbacks are waited for: a rebalance that began before takes some seconds."""
+LEAVE_SECONDS = 8.0
+"""The maximum time to wait for the end of a rebalance in progress."""
 
 
-def leave(consumer: Consumer, rebalances: Callable[[], int], *, is_static: bool) -> None:
-    """Leave the group, and close the consumer; `rebalances` is the number of callbacks so far.
+def leave(consumer: Consumer, count_rebalances: Callable[[], int], log: RateLimitedLog) -> bool:
+    """Leave the group; log and return false if a rebalance in progress does not end in time.
 
-    If a rebalance is in progress while it closes, librdkafka may wait for itself without end, and with it the
-    interpreter: https://github.com/confluentinc/librdkafka/issues/4041. So the group is left before, and polled until
-    no callback comes. A static member must not leave, because it would lose its partitions.
+    `count_rebalances` returns the number of callbacks so far.
+
+    If a consumer closes during a rebalance, librdkafka can deadlock, and freeze the interpreter:
+    https://github.com/confluentinc/librdkafka/issues/4041. So it may close after this has returned true.
     """
-    try:
-        if not is_static:
-            consumer.unsubscribe()
-            deadline, known = time.monotonic() + LEAVE_SECONDS, -1
-            while (consumer.assignment() or rebalances() != known) and time.monotonic() < deadline:
-                known = rebalances()
-                consumer.poll(POLL_SECONDS)
-    finally:
-        consumer.close()
+    consumer.unsubscribe()
+    deadline = time.monotonic() + LEAVE_SECONDS
+    counted = -1
+    while consumer.assignment() or count_rebalances() != counted:
+        if time.monotonic() > deadline:
+            log.add(
+                "leave",
+                "Kafka: the consumer ends during a rebalance, without leaving its group; others get its partitions "
+                "after session.timeout.ms. To fix: nothing, unless it happens at each stop.",
+            )
+            return False
+        counted = count_rebalances()
+        consumer.poll(POLL_SECONDS)
+    return True

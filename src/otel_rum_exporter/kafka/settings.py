@@ -56,7 +56,7 @@ class KafkaSettings:
     @property
     def is_static(self) -> bool:
         """Whether the consumer is a static member of its group, which keeps its partitions while it restarts."""
-        return "group.instance.id" in self.properties
+        return bool(self.properties.get("group.instance.id"))
 
     def consumer(self) -> dict[str, str]:
         """Return the properties of the consumer."""

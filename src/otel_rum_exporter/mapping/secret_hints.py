@@ -44,6 +44,9 @@ _DIGITS = lazy_pattern(r"\d(?:[\d -]{7}|\d\d\.\d{3,4}\.)")  # one start is found
 _START_OF_DIGITS = lazy_pattern(r"\d(?:[\d-]{7}|[\d-]*\Z|\d\d\.\d{3,4}\.)")
 """Matches the word in which a match of `_DIGITS` starts: its digits, or those before the first space."""
 
+_UNUSUAL_LETTERS = (("i\u0307", "i"), ("\u0131", "i"), ("\u017f", "s"), ("\u1c82", "\u043e"))
+"""Small letters that `str.lower` returns or leaves, and the letters for which `re` takes them when it ignores case."""
+
 Reason: TypeAlias = tuple[int, str]
 """A row that a word can be a reason to try, and the hint that must be in the text; empty if it is in the word."""
 
@@ -81,7 +84,7 @@ def has_hint(number: int, text: str) -> bool:
     It is faster than `rows_of` for a text whose words are new. A long word takes milliseconds there.
     """
     if number == KEYS:
-        return bool(_HAS_SEPARATOR.search(text)) and has_any(_STEMS, text.lower())
+        return bool(_HAS_SEPARATOR.search(text)) and has_any(_STEMS, _in_small_letters(text))
     hints = SECRET_TEXTS[number].hints
     is_found = has_any(hints, _normalized(text) if number in _IGNORING_CASE else text)
     if number == ISSUED:
@@ -91,7 +94,16 @@ def has_hint(number: int, text: str) -> bool:
 
 def _normalized(text: str) -> str:
     """Return a text as the hints of rows that ignore case are written: in small letters, with single spaces."""
-    return " ".join(text.lower().split())
+    return " ".join(_in_small_letters(text).split())
+
+
+def _in_small_letters(text: str) -> str:
+    """Return a text in the small letters that `re` takes its letters for when it ignores case."""
+    small = text.lower()
+    if not small.isascii():
+        for letter, usual in _UNUSUAL_LETTERS:
+            small = small.replace(letter, usual)
+    return small
 
 
 def has_any(parts: tuple[str, ...], text: str) -> bool:
@@ -127,7 +139,7 @@ for _part, _reason in _parts():
 @cache_short_texts(4096, 128)
 def _reasons_of(word: str) -> frozenset[Reason]:
     """Return the reasons of a word's hints, also of those that it has only in small letters."""
-    small = word.lower()
+    small = _in_small_letters(word)
     both = word if small == word else f"{word} {small}"
     found = set() if both.isascii() else {reason for part, reason in _OTHER_PARTS if part in both}
     for start in range(len(both) - 1):

@@ -19,7 +19,7 @@ ASCII_STEMS = (
     *("salasana", "heslo", "haslo", "jelsz", "ifre", "lozinka", "khau", "sandi"),
 )
 OTHER_STEMS = ("hasło", "пароль", "密", "口令", "パスワード", "暗証番号", "비밀번호", "كلمة", "סיסמה", "khẩu")
-"""A text without one of these stems, in small letters, has none of the words but `mot de passe`."""
+"""In small letters, each of the words but `mot de passe` has one of these stems, or one of those in ASCII."""
 
 NAMES = (
     "vorname|nachname|pr[eé]nom|nom_de_famille|nom(?:e|bre)_completo|apellidos?|sobrenome|cognome|voornaam|achternaam|"

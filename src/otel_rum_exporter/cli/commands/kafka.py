@@ -113,7 +113,7 @@ def kafka(
         fail(str(error), FAILED)
     except OSError as error:
         fail(why_not_listening(error, "--port"))
-    if not has_left:  # the interpreter's end would wait for brokers that do not respond
+    if not has_left:  # the interpreter's end would wait for librdkafka
         sys.stdout.flush()
         os._exit(0)
 
