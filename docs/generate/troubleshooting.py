@@ -74,6 +74,10 @@ LINES = {
         "A topic of `otel-rum kafka` was deleted and created again, or a broker has lost the last messages of a "
         "partition. Messages that were fetched before and found no room are lost with the topic; their number is given."
     ),
+    "the consumer ends during a rebalance": Cause(
+        "`otel-rum kafka` is to end, and other members of its group take long to join. Messages whose commit is "
+        "refused meanwhile are consumed again."
+    ),
     "an offset of … was not committed": Cause("A broker refused or missed a commit of `otel-rum kafka`."),
     "dead letters were not written to": Cause("The dead-letter topic of `otel-rum kafka` accepts no messages."),
     "the message … cannot be decoded": Cause("Something else than OTLP is in a topic of `otel-rum kafka`."),

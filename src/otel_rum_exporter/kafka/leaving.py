@@ -29,7 +29,7 @@ def leave(consumer: Consumer, count_rebalances: Callable[[], int], log: RateLimi
         if time.monotonic() > deadline:
             log.add(
                 "leave",
-                "Kafka: the consumer ends during a rebalance, without leaving its group; others get its partitions "
+                "the consumer ends during a rebalance, without leaving its group; others get its partitions "
                 "after session.timeout.ms. To fix: nothing, unless it happens at each stop.",
             )
             return False
