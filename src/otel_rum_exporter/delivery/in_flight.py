@@ -20,11 +20,17 @@ class InFlight:
         self.batches: dict[QueuedBatch, float] = {}
         self._latency_seconds = 0.0
         self._last_seconds = 0.0
+        self._has_requested = False
 
-    def end(self, batch: QueuedBatch, seconds: float) -> None:
-        """Remove a batch after its request, which took some seconds."""
+    def end(self, batch: QueuedBatch, seconds: float | None) -> float:
+        """Remove a batch after its request, and return the seconds that RUM took. `seconds` is None without a request.
+
+        The first request imports boto3, so its duration says nothing about RUM: it counts as 0.
+        """
         self.batches.pop(batch, None)
-        self._last_seconds = seconds
+        self._last_seconds = seconds if seconds is not None and self._has_requested else 0.0
+        self._has_requested = self._has_requested or seconds is not None
+        return self._last_seconds
 
     def is_slower_than(self, seconds: float, now: float) -> bool:
         """Return whether the last request, or one that has no response yet, took longer than a number of seconds."""

@@ -74,7 +74,6 @@ class DeliveryState:
         self._max_memory_bytes = max_memory_bytes
         self._retry_states: dict[str, RetryState] = {}
         self._last_failure: Outcome | None = None
-        self._has_requested = False
         self._has_delivered = False
         self._early_deadline = self._late_deadline = math.inf
 
@@ -169,13 +168,10 @@ class DeliveryState:
 
     def apply(self, batch: QueuedBatch, result: Result, now: float, jitter: float) -> None:
         """Apply the retry policy to the result of a batch in flight."""
+        seconds = self.in_flight.end(batch, result.seconds if result.batch.parts else None)
         app_monitor_id = batch.key.app_monitor.id
         state = self._retry_states.get(app_monitor_id, NO_FAILURES)
         decision = settle(result, state, now, jitter)
-        # The first request imports boto3, so its duration says nothing about RUM.
-        seconds = result.seconds if self._has_requested else 0.0
-        self._has_requested = self._has_requested or bool(result.batch.parts)
-        self.in_flight.end(batch, seconds)
         # `close` has counted the events in memory as dropped.
         delivered = _on_disk(decision.delivered) if self.is_closed else decision.delivered
         self._ledger.deliver([queued.tally for queued in delivered])
